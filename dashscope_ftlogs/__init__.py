@@ -1,0 +1,103 @@
+"""Every line of your fine-tuning logs on Alibaba Cloud Model Studio (DashScope): once, in order, fast.
+
+Example:
+    Print the whole log of a job; key and endpoint come from where the vendor's SDK keeps them::
+
+        import asyncio
+        from dashscope_ftlogs import LogSession
+
+        async def main() -> None:
+            async with LogSession() as session:
+                async for line in session.lines("ft-202410291653-1c7f"):
+                    print(line)
+
+        asyncio.run(main())
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dashscope_ftlogs.config import DEFAULT_REGION, REGIONS
+    from dashscope_ftlogs.errors import (
+        APIError,
+        AuthenticationError,
+        ConfigError,
+        ConflictError,
+        FTLogsError,
+        IncompleteLogError,
+        InternalServerError,
+        InvalidArgumentError,
+        InvalidParameterError,
+        LogRewrittenError,
+        MalformedResponseError,
+        NotFoundError,
+        PermissionDeniedError,
+        ResponseTooLargeError,
+        SessionStateError,
+        ThrottlingError,
+        TransportError,
+        UnsupportedOperationError,
+    )
+    from dashscope_ftlogs.models import Job, LogPage
+    from dashscope_ftlogs.paginator import LogPaginator
+    from dashscope_ftlogs.retry import RetryPolicy
+    from dashscope_ftlogs.session import LogSession
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DEFAULT_REGION",
+    "REGIONS",
+    "APIError",
+    "AuthenticationError",
+    "ConfigError",
+    "ConflictError",
+    "FTLogsError",
+    "IncompleteLogError",
+    "InternalServerError",
+    "InvalidArgumentError",
+    "InvalidParameterError",
+    "Job",
+    "LogPage",
+    "LogPaginator",
+    "LogRewrittenError",
+    "LogSession",
+    "MalformedResponseError",
+    "NotFoundError",
+    "PermissionDeniedError",
+    "ResponseTooLargeError",
+    "RetryPolicy",
+    "SessionStateError",
+    "ThrottlingError",
+    "TransportError",
+    "UnsupportedOperationError",
+    "__version__",
+]
+
+_HOMES = {
+    "DEFAULT_REGION": "config",
+    "REGIONS": "config",
+    "Job": "models",
+    "LogPage": "models",
+    "LogPaginator": "paginator",
+    "LogSession": "session",
+    "RetryPolicy": "retry",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used.
+
+    The command's start-up, its completion above all, should not pay for an HTTP client that it may not
+    need.
+    """
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

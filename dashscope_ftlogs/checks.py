@@ -1,0 +1,39 @@
+"""Refuse a wrong argument before any request is sent, naming the value and what is allowed."""
+
+import math
+import re
+from typing import Any
+
+from dashscope_ftlogs.errors import InvalidArgumentError
+from dashscope_ftlogs.text import excerpt
+
+MAX_LINE = 1000
+"""The most lines that the service gives in one answer."""
+
+_JOB_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+def whole_number(name: str, value: Any, low: int, high: int | None = None) -> int:
+    """Return `value` if it is an integer within `low`..`high`; `high=None` means no upper bound."""
+    # bool is an int to Python, but nobody means offset=True.
+    if type(value) is not int or value < low or (high is not None and value > high):
+        allowed = f"at least {low}" if high is None else f"{low} to {high}"
+        raise InvalidArgumentError(f"{name}={value!r}: must be a whole number, {allowed}")
+    return value
+
+
+def seconds(name: str, value: Any) -> float:
+    """Return `value` if it is a finite number above 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise InvalidArgumentError(f"{name}={value!r}: must be a number of seconds above 0")
+    return float(value)
+
+
+def job_id(value: Any) -> str:
+    """Return `value` if it can be a job's id: it becomes part of a URL's path and of file names."""
+    if not isinstance(value, str) or not _JOB_ID.fullmatch(value) or value in {".", ".."}:
+        raise InvalidArgumentError(
+            f"job id {excerpt(repr(value), 80)}: must be 1 to 128 of the characters "
+            "A-Z a-z 0-9 . _ - and not '.' or '..'"
+        )
+    return value

@@ -1,0 +1,62 @@
+"""`ftlogs cat`: the log of one job on stdout."""
+
+import asyncio
+import sys
+from contextlib import aclosing
+from typing import Annotated
+
+import typer
+
+from dashscope_ftlogs import FTLogsError, LogPaginator
+from dashscope_ftlogs.cli.connection import Connection, connected
+from dashscope_ftlogs.cli.output import Format, encoder, write
+from dashscope_ftlogs.cli.progress import progress
+from dashscope_ftlogs.cli.running import run
+
+
+@connected
+def cat(
+    job_id: Annotated[str, typer.Argument(help="The job, such as ft-202410291653-1c7f.")],
+    *,
+    offset: Annotated[int, typer.Option(help="Skip this many lines.")] = 0,
+    limit: Annotated[int | None, typer.Option(help="Print at most this many lines.")] = None,
+    page_size: Annotated[int, typer.Option(help="Lines asked for at once, 1 to 1000.")] = 1000,
+    concurrency: Annotated[int, typer.Option(help="Requests in flight at once.")] = 8,
+    form: Annotated[
+        Format, typer.Option("--format", help="Plain lines, or JSON objects with their offsets.")
+    ] = Format.TEXT,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Send control characters to a terminal as they are.")
+    ] = False,
+    connection: Connection,
+) -> None:
+    """Print every line of a job's log, once and in order.
+
+    Into a file or pipe go the exact bytes; on a terminal, control characters are shown escaped.
+    """
+    encode = encoder(form, for_terminal=sys.stdout.isatty() and not raw)
+    resume_at = offset
+
+    def how_to_go_on() -> str:
+        return f"stopped; go on with: ftlogs cat {job_id} --offset {resume_at}"
+
+    async def main() -> int:
+        nonlocal resume_at
+        async with connection.session(concurrency) as session:
+            reader: LogPaginator = session.lines(job_id, offset=offset, limit=limit, page_size=page_size)
+            with progress(f"{job_id}: lines") as show:
+                try:
+                    async with aclosing(reader.pages()) as pages:
+                        async for page in pages:
+                            # In a thread: whoever reads our output may take its time, and the
+                            # requests in flight must not time out meanwhile.
+                            await asyncio.to_thread(write, encode(page.lines, page.offset))
+                            resume_at = page.next_offset
+                            show(resume_at, reader.total)
+                except FTLogsError as error:
+                    if resume_at > offset:
+                        error.advice = f"{error.advice} What was read is printed; {how_to_go_on()}".strip()
+                    raise
+        return 0
+
+    run(main(), on_interrupt=how_to_go_on)

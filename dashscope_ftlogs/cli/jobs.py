@@ -1,0 +1,72 @@
+"""`ftlogs jobs`: what jobs there are."""
+
+import enum
+import sys
+from typing import Annotated, Any
+
+import attrs
+import msgspec
+import typer
+
+from dashscope_ftlogs import Job
+from dashscope_ftlogs.cli.connection import Connection, connected
+from dashscope_ftlogs.cli.output import write
+from dashscope_ftlogs.cli.running import complain, run
+from dashscope_ftlogs.text import escaped
+
+_COLUMNS = ("JOB ID", "STATUS", "MODEL", "CREATED", "ENDED", "TOKENS")
+
+
+class Format(enum.StrEnum):
+    """How jobs are listed."""
+
+    TABLE = "table"
+    JSONL = "jsonl"
+
+
+@connected
+def jobs(
+    *,
+    status: Annotated[str | None, typer.Option(help="Only jobs with this status.")] = None,
+    model: Annotated[str | None, typer.Option(help="Only jobs that fine-tune this model.")] = None,
+    form: Annotated[
+        Format, typer.Option("--format", help="A table, or every fact as JSON objects.")
+    ] = Format.TABLE,
+    connection: Connection,
+) -> None:
+    """List the fine-tuning jobs of the workspace."""
+
+    async def main() -> int:
+        found: list[Job] = []
+        async with connection.session() as session:
+            async for job in session.jobs(status=status, model=model):
+                if form is Format.JSONL:
+                    write(msgspec.json.encode(_facts(job)) + b"\n")
+                else:
+                    found.append(job)
+        if found:
+            write(_table(found).encode("utf-8", "backslashreplace"))
+        elif form is Format.TABLE and sys.stderr.isatty():
+            complain("no jobs")
+        return 0
+
+    run(main())
+
+
+def _facts(job: Job) -> dict[str, Any]:
+    return {name: value for name, value in attrs.asdict(job).items() if value is not None}
+
+
+def _table(found: list[Job]) -> str:
+    rows = [
+        tuple(
+            escaped("-" if cell is None else str(cell)).replace("\t", " ")
+            for cell in (job.job_id, job.status, job.model, job.create_time, job.end_time, job.usage)
+        )
+        for job in found
+    ]
+    widths = [max(map(len, column)) for column in zip(_COLUMNS, *rows, strict=True)]
+    return "".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() + "\n"
+        for row in (_COLUMNS, *rows)
+    )

@@ -1,0 +1,31 @@
+"""Pages of lines to stdout: exact bytes for files and pipes, harmless ones for terminals."""
+
+import enum
+import sys
+from collections.abc import Callable, Sequence
+
+from dashscope_ftlogs.text import escaped, escaped_jsonl_bytes, jsonl_bytes, text_bytes
+
+Encode = Callable[[Sequence[str], int], bytes]
+
+
+class Format(enum.StrEnum):
+    """How lines are written."""
+
+    TEXT = "text"
+    JSONL = "jsonl"
+
+
+def encoder(form: Format, *, for_terminal: bool) -> Encode:
+    """Return the function that turns lines, numbered from an offset, into bytes."""
+    if form is Format.JSONL:
+        return escaped_jsonl_bytes if for_terminal else jsonl_bytes
+    if for_terminal:
+        return lambda lines, _offset: text_bytes([escaped(line) for line in lines])
+    return lambda lines, _offset: text_bytes(lines)
+
+
+def write(data: bytes) -> None:
+    """Write to stdout at once: a reader behind a pipe sees every page when it comes."""
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()

@@ -1,0 +1,92 @@
+"""Run a command's coroutine to its end, and turn every end into an exit code and one clear message."""
+
+import asyncio
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+import typer
+
+from dashscope_ftlogs import errors
+from dashscope_ftlogs.text import escaped
+
+INTERRUPTED: Final = 130
+
+_EXIT_CODES: Final[tuple[tuple[type[errors.FTLogsError], int], ...]] = (
+    (errors.ConfigError, 2),
+    (errors.InvalidArgumentError, 2),
+    (errors.InvalidParameterError, 2),
+    (errors.UnsupportedOperationError, 2),
+    (errors.ConflictError, 2),
+    (errors.AuthenticationError, 3),
+    (errors.PermissionDeniedError, 3),
+    (errors.NotFoundError, 4),
+    (errors.ThrottlingError, 5),
+    (errors.InternalServerError, 5),
+    (errors.TransportError, 5),
+    (errors.MalformedResponseError, 5),
+    (errors.IncompleteLogError, 6),
+    (errors.LogRewrittenError, 6),
+)
+
+
+def exit_code(error: errors.FTLogsError) -> int:
+    """Return the exit code for an error; 1 for one that no rule names."""
+    return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), 1)
+
+
+def complain(message: str) -> None:
+    """Say something on stderr, marked as ours and harmless to a terminal."""
+    sys.stderr.write(f"ftlogs: {escaped(message)}\n")
+    sys.stderr.flush()
+
+
+def run(main: Coroutine[Any, Any, int], *, on_interrupt: Callable[[], str] = lambda: "interrupted") -> None:
+    """Run `main` and exit with the code that it returns.
+
+    Args:
+        main: The command's work.
+        on_interrupt: What to say after Ctrl-C, asked for then.
+    """
+    _show_retries()
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            code = runner.run(main)
+            sys.stdout.flush()
+    except errors.FTLogsError as error:
+        complain(str(error))
+        code = exit_code(error)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. What Python still holds for it goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except KeyboardInterrupt:
+        complain(on_interrupt())
+        code = INTERRUPTED
+    raise typer.Exit(code)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's, where the extra `fast` brought it."""
+    try:
+        uvloop = importlib.import_module("uvloop")
+    except ModuleNotFoundError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+class _Stderr(logging.Handler):
+    """Shows what the library logs as the command's own messages."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        complain(record.getMessage())
+
+
+def _show_retries() -> None:
+    log = logging.getLogger("dashscope_ftlogs")
+    log.setLevel(logging.INFO)
+    log.addHandler(_Stderr())

@@ -1,0 +1,228 @@
+"""Where the key, the endpoint and the workspace come from.
+
+The places are those where users of this service keep them for the vendor's own SDK, in its order: an
+explicit argument, then the environment, then files below `~/.dashscope`.
+"""
+
+import ipaddress
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import attrs
+
+from dashscope_ftlogs.errors import ConfigError
+
+ReadText = Callable[[str], str | None]
+"""Return the text of the file at a path (`~` allowed), or None if there is no such file."""
+
+DEFAULT_REGION: Final = "ap-southeast-1"
+"""Singapore: the region of the API page's own example."""
+
+_INTERNATIONAL = "https://dashscope-intl.aliyuncs.com/api/v1"
+REGIONS: Final[Mapping[str, str]] = {
+    "ap-northeast-1": _INTERNATIONAL,
+    "ap-southeast-1": _INTERNATIONAL,
+    "cn-beijing": "https://dashscope.aliyuncs.com/api/v1",
+    "cn-hongkong": "https://cn-hongkong.dashscope.aliyuncs.com/api/v1",
+    "eu-central-1": _INTERNATIONAL,
+    "us-east-1": _INTERNATIONAL,
+}
+"""The gateway of each region."""
+
+_WORKSPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_KEY = re.compile(r"[!-~]+")
+
+
+class Secret(str):
+    """A string that shows itself only where it is asked to be one, never in a repr.
+
+    A traceback that prints local variables, a logged dictionary of headers, a frozen value that holds
+    it: all of them go through repr.
+
+    >>> {"Authorization": Secret("Bearer sk-1234")}
+    {'Authorization': '[secret]'}
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'[secret]'"
+
+
+@attrs.frozen
+class Settings:
+    """All that is needed to reach the service."""
+
+    api_key: Secret
+    base_url: str
+    workspace: str | None = None
+    timeout: float | None = None
+    """Seconds for one request, where a file names them."""
+    max_retries: int | None = None
+    """Retries after the first try, where a file names them."""
+
+
+def resolve(
+    *,
+    environ: Mapping[str, str],
+    read_text: ReadText,
+    api_key: str | None = None,
+    base_url: str | None = None,
+    region: str | None = None,
+    workspace: str | None = None,
+    allow_http: bool = False,
+) -> Settings:
+    """Find every setting, and check it.
+
+    Args:
+        environ: The environment's variables.
+        read_text: Reads a file; passed in, so that nothing here touches a disk.
+        api_key: The key; as all other arguments, it goes before environment and files.
+        base_url: The endpoint, up to and with `/api/v1`.
+        region: Chooses the endpoint by its region instead.
+        workspace: A workspace id, if not the key's own.
+        allow_http: Send the key over plain http to another machine too.
+
+    Raises:
+        ConfigError: something is missing or unusable; the message names every place looked in.
+    """
+    config_path = environ.get("DASHSCOPE_CONFIG") or "~/.dashscope/config.toml"
+    file = _config_file(config_path, read_text)
+    url = (
+        base_url
+        or _regional(region, "region")
+        or environ.get("DASHSCOPE_BASE_URL")
+        or environ.get("DASHSCOPE_HTTP_BASE_URL")
+        or _regional(environ.get("DASHSCOPE_REGION"), "DASHSCOPE_REGION")
+        or _regional(environ.get("DASHSCOPE_API_REGION"), "DASHSCOPE_API_REGION")
+        or _text(file, "base_url", config_path)
+        or _regional(_text(file, "region", config_path), config_path)
+        or REGIONS[DEFAULT_REGION]
+    )
+    chosen_workspace = (
+        workspace
+        or environ.get("DASHSCOPE_WORKSPACE")
+        or environ.get("DASHSCOPE_WORKSPACE_ID")
+        or _text(file, "workspace", config_path)
+    )
+    return Settings(
+        api_key=_key(api_key, environ, file, config_path, read_text),
+        base_url=checked_url(url, allow_http=allow_http),
+        workspace=_checked_workspace(chosen_workspace) if chosen_workspace else None,
+        timeout=_number(file, "timeout", config_path, low=0.001),
+        max_retries=_number(file, "max_retries", config_path, low=0, whole=True),
+    )
+
+
+def _key(
+    explicit: str | None,
+    environ: Mapping[str, str],
+    file: Mapping[str, Any],
+    config_path: str,
+    read_text: ReadText,
+) -> Secret:
+    if explicit:
+        return _checked_key(explicit, "api_key")
+    if key := environ.get("DASHSCOPE_API_KEY"):
+        return _checked_key(key, "DASHSCOPE_API_KEY")
+    named = environ.get("DASHSCOPE_API_KEY_FILE_PATH")
+    if named:
+        key = read_text(named)
+        if key is None:
+            raise ConfigError(f"DASHSCOPE_API_KEY_FILE_PATH names {named!r}: there is no such file")
+        return _checked_key(key, named)
+    if key := _text(file, "api_key", config_path):
+        return _checked_key(key, config_path)
+    if key := read_text("~/.dashscope/api_key"):
+        return _checked_key(key, "~/.dashscope/api_key")
+    raise ConfigError(
+        "no API key. Looked for: the argument api_key; the environment variables DASHSCOPE_API_KEY and "
+        f"DASHSCOPE_API_KEY_FILE_PATH; api_key in {config_path}; the file ~/.dashscope/api_key. "
+        "Get a key in the Model Studio console, then: export DASHSCOPE_API_KEY=..."
+    )
+
+
+def _checked_key(key: str, place: str) -> Secret:
+    key = key.strip()
+    if not _KEY.fullmatch(key):
+        # The key itself is not shown: it may be one good key with a stray character.
+        raise ConfigError(f"the API key from {place} is empty or holds characters no key has")
+    return Secret(key)
+
+
+def checked_url(url: str, *, allow_http: bool) -> str:
+    """Return an endpoint without its final slash; ConfigError if the key should not go there."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise ConfigError(f"base URL {url!r}: {error}") from None
+    if "@" in parts.netloc:
+        raise ConfigError("base URL: it must hold no user name or password")
+    if parts.scheme not in {"https", "http"} or not host or port == 0:
+        raise ConfigError(f"base URL {url!r}: must be https://HOST/api/v1")
+    if parts.query or parts.fragment or not url.isascii() or not url.isprintable() or " " in url:
+        raise ConfigError(f"base URL {url!r}: must be plain ASCII, without query or fragment")
+    if parts.scheme == "http" and not allow_http and not _is_loopback(host):
+        raise ConfigError(
+            f"base URL {url!r}: plain http would show the key to the network. Use https; http is for "
+            "this machine only (127.0.0.1, localhost), unless you pass allow_http=True "
+            "(--allow-http)"
+        )
+    return url.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _regional(region: str | None, place: str) -> str | None:
+    if not region:
+        return None
+    if region not in REGIONS:
+        raise ConfigError(f"{place} {region!r}: must be one of {', '.join(REGIONS)}")
+    return REGIONS[region]
+
+
+def _checked_workspace(workspace: str) -> str:
+    if not _WORKSPACE.fullmatch(workspace):
+        raise ConfigError(
+            f"workspace {workspace!r}: must be 1 to 64 letters, digits, '-' or '_', and begin with a "
+            "letter or digit"
+        )
+    return workspace
+
+
+def _config_file(path: str, read_text: ReadText) -> dict[str, Any]:
+    text = read_text(path)
+    if text is None:
+        return {}
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        # The message of the decoder names line and column, and quotes nothing of the file.
+        raise ConfigError(f"{path} is not TOML: {error}") from None
+
+
+def _text(file: Mapping[str, Any], name: str, path: str) -> str | None:
+    value = file.get(name)
+    if value is not None and not isinstance(value, str):
+        raise ConfigError(f"{name} in {path}: must be a string")
+    return value
+
+
+def _number(file: Mapping[str, Any], name: str, path: str, *, low: float, whole: bool = False) -> Any:
+    value = file.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or value < low:
+        raise ConfigError(f"{name}={value!r} in {path}: must be a number of at least {low:g}")
+    return value

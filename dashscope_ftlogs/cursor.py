@@ -1,0 +1,69 @@
+"""Where a read of a log stands: what to ask for next, and when to stop.
+
+Three facts shape it. A page may be shorter than asked, so the offset advances by what was received. A
+running job's `total` grows, so the end is where `offset` meets the latest total. And lines are promised
+once and in order, so a log that shrank below what was read is an error, never a jump.
+"""
+
+import attrs
+
+from dashscope_ftlogs.errors import LogRewrittenError
+from dashscope_ftlogs.models import LogPage
+
+
+@attrs.frozen
+class Cursor:
+    """A place in a log, and how far to read."""
+
+    offset: int
+    """The next line to read."""
+    page_size: int
+    """The most lines to ask for at once."""
+    stop: int | None = None
+    """Read no line from this number on; None means all there are."""
+    total: int | None = None
+    """How many lines exist, as last heard; None before the first answer."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to ask for."""
+        if self.stop is not None and self.offset >= self.stop:
+            return True
+        return self.total is not None and self.offset >= self.total
+
+    @property
+    def wanted(self) -> int:
+        """How many lines to ask for at `offset`."""
+        return self.page_size if self.stop is None else min(self.page_size, self.stop - self.offset)
+
+    def after(self, page: LogPage) -> "Cursor":
+        """Return the place after `page`, which was asked for at `offset`.
+
+        Raises:
+            LogRewrittenError: lines were known to exist at `offset`, and now the log ends before it.
+                The first answer is believed whatever it says: reading past the end is no error.
+        """
+        if self.total is not None and page.total < self.offset:
+            raise LogRewrittenError(next_offset=self.offset, total=page.total)
+        return self.past(page)
+
+    def past(self, page: LogPage) -> "Cursor":
+        """Return the place after `page`, which was checked when it came."""
+        return attrs.evolve(self, offset=page.next_offset, total=page.total)
+
+    def heard(self, total: int) -> "Cursor":
+        """Return the same place, knowing that at least `total` lines were reported to exist."""
+        if self.total is None or total > self.total:
+            return attrs.evolve(self, total=total)
+        return self
+
+    def span(self, offset: int) -> "Cursor | None":
+        """Return the span of one page from `offset`, or None if nothing is known to exist there.
+
+        Spans do not overlap, so they can be read at the same time. The last one asks for a whole page
+        though the log ends before: what was added in the meantime then comes in the same answer.
+        """
+        start = attrs.evolve(self, offset=offset)
+        if start.finished:
+            return None
+        return attrs.evolve(start, stop=offset + start.wanted)

@@ -1,0 +1,232 @@
+"""Everything that can go wrong, as a tree.
+
+::
+
+    FTLogsError
+    ├── ConfigError                   a setting is missing or unusable          (also a ValueError)
+    ├── InvalidArgumentError          refused before any request was sent       (also a ValueError)
+    ├── SessionStateError             a session used before or after its `async with`
+    ├── APIError                      the service answered with an error
+    │   ├── InvalidParameterError     400 InvalidParameter
+    │   ├── UnsupportedOperationError 400 UnsupportedOperation
+    │   ├── AuthenticationError       401 InvalidApiKey
+    │   ├── PermissionDeniedError     403 AccessDenied, and Arrearage
+    │   ├── NotFoundError             404 NotFound
+    │   ├── ConflictError             409 Conflict
+    │   ├── ThrottlingError           429 Throttling
+    │   └── InternalServerError       500 InternalError and the rest of 5xx
+    ├── TransportError                no whole answer arrived
+    ├── MalformedResponseError        an answer arrived that is not what the service's page describes
+    │   └── ResponseTooLargeError     it is larger than the cap, and was not read further
+    ├── IncompleteLogError            lines that the service says exist are not given
+    └── LogRewrittenError             the log became shorter than what was already read
+
+Every error that ends a read says which job it was, at which offset (`job_id`, `offset`: the resume
+point) and after how many tries (`attempts`). All of them pickle. The codes are those of
+https://www.alibabacloud.com/help/en/model-studio/get-fine-tuning-job-logs-api
+"""
+
+import attrs
+
+from dashscope_ftlogs.text import excerpt
+
+
+class FTLogsError(Exception):
+    """The base of all errors of this package."""
+
+    job_id: str | None = None
+    """The job that was being read, if one was."""
+    offset: int | None = None
+    """The zero-based number of the first line that was not read: go on from here."""
+    attempts: int = 0
+    """How many requests were sent for this one answer; 0 if none was."""
+    retry_in: float | None = None
+    """Seconds until the next try, while there will be one; None once an error is raised to you."""
+    gave_up: str = ""
+    """Why no further try was made, where that needs saying."""
+
+    advice: str = ""
+    """What to do next, as a sentence; the same for every error of a class."""
+
+    def summary(self) -> str:
+        """Say what happened, in one clause."""
+        return " ".join(map(str, self.args))
+
+    def __str__(self) -> str:
+        """What happened, where, why no more was tried, and what to do next."""
+        where = ""
+        if self.offset is not None:
+            where = f", job {self.job_id} at offset {self.offset}"
+        elif self.job_id is not None:
+            where = f", job {self.job_id}"
+        tries = f", after {self.attempts} tries" if self.attempts > 1 else ""
+        gave_up = f" {self.gave_up}" if self.gave_up else ""
+        advice = f" {self.advice}" if self.advice else ""
+        return f"{self.summary()}{where}{tries}.{gave_up}{advice}"
+
+
+class ConfigError(FTLogsError, ValueError):
+    """A setting is missing, unreadable or unusable. The message names the places looked in."""
+
+
+class InvalidArgumentError(FTLogsError, ValueError):
+    """An argument outside its range. Nothing was sent."""
+
+
+class SessionStateError(FTLogsError, RuntimeError):
+    """A session was used outside its `async with` block."""
+
+
+@attrs.define(eq=False, slots=False)
+class APIError(FTLogsError):
+    """The service answered with an error."""
+
+    status: int
+    """The HTTP status; 200 too, since a failure can hide in the body."""
+    code: str
+    """The service's code, such as `Throttling.RateQuota`; empty if the body named none."""
+    message: str
+    """The service's own words, as sent: not safe to print. `str(error)` is."""
+    request_id: str | None = None
+    retry_after: float | None = None
+    """Seconds that the server asked to wait."""
+
+    def summary(self) -> str:
+        """Say what happened, in one clause."""
+        code = f" {excerpt(self.code, 80)}" if self.code else ""
+        message = f": {excerpt(self.message).rstrip('.')}" if self.message else ""
+        request = f" (request id {excerpt(self.request_id, 80)})" if self.request_id else ""
+        return f"HTTP {self.status}{code}{message}{request}"
+
+
+class InvalidParameterError(APIError):
+    """400: the service refused a parameter."""
+
+    advice = "Correct the parameter that the message names."
+
+
+class UnsupportedOperationError(APIError):
+    """400: not possible in the job's present state."""
+
+    advice = "Wait for a state of the job that permits it."
+
+
+class AuthenticationError(APIError):
+    """401: the key is not accepted by this gateway."""
+
+    advice = (
+        "Check the API key. A key belongs to one region: if it is another region's, choose that one "
+        "with region=... (or DASHSCOPE_REGION, or --region), for example cn-beijing or ap-southeast-1."
+    )
+
+
+class PermissionDeniedError(APIError):
+    """403, or an account in arrears: the key is known, but may not do this."""
+
+    advice = "Check the workspace, the key's permissions and the account's balance."
+
+
+class NotFoundError(APIError):
+    """404: no such job for this key, workspace and region."""
+
+    advice = "Check the job id, and that key, workspace and region are those it was created in."
+
+
+class ConflictError(APIError):
+    """409: something of that name exists."""
+
+    advice = "Choose a unique name."
+
+
+class ThrottlingError(APIError):
+    """429: too many requests."""
+
+    advice = "Lower the concurrency, or allow more time with a RetryPolicy."
+
+
+class InternalServerError(APIError):
+    """5xx: the service or its gateway failed."""
+
+    advice = "Try later; if it stays, open a ticket with the request id."
+
+
+@attrs.define(eq=False, slots=False)
+class TransportError(FTLogsError):
+    """No whole answer arrived: refused, reset, timed out, or cut short."""
+
+    reason: str
+    """What the network layer said."""
+    passing: bool = True
+    """Whether a further try can help; not so for a certificate that is not accepted."""
+
+    advice = "Check the network and the base URL."
+
+    def summary(self) -> str:
+        """Say what happened, in one clause."""
+        return f"no answer: {excerpt(self.reason)}"
+
+
+@attrs.define(eq=False, slots=False)
+class MalformedResponseError(FTLogsError):
+    """An answer that is not what the service's page describes."""
+
+    reason: str
+    status: int
+    request_id: str | None = None
+    excerpt: str = ""
+    """The beginning of the body, on one line, safe to print."""
+    damaged: bool = False
+    """The body is not JSON at all, as when a gateway answers in the service's place: worth a retry."""
+
+    advice = "If it stays, check that the base URL is a Model Studio endpoint."
+
+    def summary(self) -> str:
+        """Say what happened, in one clause."""
+        request = f", request id {excerpt(self.request_id, 80)}" if self.request_id else ""
+        body = f", body begins {self.excerpt!r}" if self.excerpt else ""
+        return f"unusable answer: {self.reason} (HTTP {self.status}{request}{body})"
+
+
+class ResponseTooLargeError(MalformedResponseError):
+    """An answer larger than the cap. It was not read to its end."""
+
+    advice = "Ask for fewer lines a page."
+
+
+@attrs.define(eq=False, slots=False)
+class IncompleteLogError(FTLogsError):
+    """The service says that more lines exist, and does not give them."""
+
+    next_offset: int
+    """The first line that is missing: go on from here."""
+    total: int
+    """How many lines the service says exist."""
+    request_id: str | None = None
+
+    advice = "Go on later from that offset."
+
+    def summary(self) -> str:
+        """Say what happened, in one clause."""
+        return (
+            f"incomplete log: the service says that {self.total} lines exist, but gives none "
+            f"from offset {self.next_offset}"
+        )
+
+
+@attrs.define(eq=False, slots=False)
+class LogRewrittenError(FTLogsError):
+    """The log is shorter than what was already read: it was started afresh or trimmed."""
+
+    next_offset: int
+    """How many lines had been read."""
+    total: int
+    """How many lines the service says exist now."""
+
+    advice = "What was read before belongs to an older log: read again from offset 0."
+
+    def summary(self) -> str:
+        """Say what happened, in one clause."""
+        return (
+            f"the log was rewritten: {self.next_offset} lines had been read, and now the service "
+            f"says that {self.total} exist"
+        )

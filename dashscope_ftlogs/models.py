@@ -1,0 +1,74 @@
+"""What the service's answers become: a page of a log, and a job."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import attrs
+
+ENDED: Final = frozenset({"SUCCEEDED", "FAILED", "CANCELED"})
+"""The statuses that are final. Any other, known or not, means that the job goes on."""
+
+
+@attrs.frozen
+class LogPage:
+    """One answer: consecutive lines of one job's log."""
+
+    job_id: str
+    offset: int
+    """The zero-based number of the first line."""
+    lines: tuple[str, ...]
+    """As the service sent them: nothing stripped, joined or split."""
+    total: int
+    """How many lines the service said exist, when it gave this page."""
+    request_id: str | None = None
+
+    @property
+    def next_offset(self) -> int:
+        """The number of the line after the last one here."""
+        return self.offset + len(self.lines)
+
+
+@attrs.frozen
+class Job:
+    """One fine-tuning job, as the service describes it.
+
+    Times are as sent: `YYYY-MM-DD hh:mm:ss` without a time zone. What the service leaves out is None;
+    `finetuned_output`, `end_time` and `usage` (tokens) come when the job ends, `code` and `message`
+    when it failed or was canceled.
+    """
+
+    job_id: str
+    status: str
+    """One of PENDING, QUEUING, RUNNING, CANCELING, SUCCEEDED, FAILED, CANCELED, or a newer word."""
+    job_name: str | None = None
+    model: str | None = None
+    base_model: str | None = None
+    finetuned_output: str | None = None
+    training_type: str | None = None
+    training_file_ids: tuple[str, ...] | None = None
+    validation_file_ids: tuple[str, ...] | None = None
+    hyper_parameters: Mapping[str, Any] | None = None
+    create_time: str | None = None
+    end_time: str | None = None
+    usage: int | None = None
+    workspace_id: str | None = None
+    user_identity: str | None = None
+    creator: str | None = None
+    modifier: str | None = None
+    group: str | None = None
+    code: str | None = None
+    message: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the status is final: no further line will be written, though some may yet appear."""
+        return self.status in ENDED
+
+
+@attrs.frozen
+class JobsPage:
+    """One answer of the job listing."""
+
+    page_no: int
+    total: int
+    jobs: tuple[Job, ...]

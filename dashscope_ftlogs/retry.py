@@ -1,0 +1,112 @@
+"""Which failures are worth another try, and after how long."""
+
+import attrs
+
+from dashscope_ftlogs import checks
+from dashscope_ftlogs.errors import (
+    APIError,
+    FTLogsError,
+    IncompleteLogError,
+    InternalServerError,
+    InvalidArgumentError,
+    MalformedResponseError,
+    ThrottlingError,
+    TransportError,
+)
+
+_PASSING_STATUSES = frozenset({408, 502, 503, 504})
+_PASSING_CODES = ("InternalError", "ServiceUnavailable", "GatewayTimeout")
+
+
+@attrs.frozen
+class Decision:
+    """What to do after a failure: wait for `delay` seconds and try again, or (None) give up."""
+
+    delay: float | None
+    reason: str = ""
+    """Why a failure that is worth a retry gets none."""
+
+
+def _positive(_instance: object, attribute: "attrs.Attribute[float]", value: float) -> None:
+    checks.seconds(attribute.name, value)
+
+
+def _at_least_one(_instance: object, attribute: "attrs.Attribute[int]", value: int) -> None:
+    checks.whole_number(attribute.name, value, 1)
+
+
+@attrs.frozen(kw_only=True)
+class RetryPolicy:
+    """How often and how patiently a failed request is sent again. All times are in seconds.
+
+    Retried are 429 `Throttling*`, 500 `InternalError*`, 408, 502, 503, 504, answers that are not JSON,
+    connections refused, reset, timed out or cut short, and an empty page where lines should be.
+    Everything else is raised at once.
+
+    Waits are drawn evenly from 0 to `base_delay * 2**(tries - 1)`, at most `max_delay` ("full jitter"),
+    and are never shorter than the server's `Retry-After`.
+
+    >>> RetryPolicy(max_tries=3).decide(TransportError("reset"), tries=1, lasted=0, draw=0.5)
+    Decision(delay=0.25, reason='')
+    """
+
+    max_tries: int = attrs.field(default=8, validator=_at_least_one)
+    """Requests sent for one answer, the first included; 1 means no retry."""
+    base_delay: float = attrs.field(default=0.5, validator=_positive)
+    max_delay: float = attrs.field(default=30.0, validator=_positive)
+    max_retry_after: float = attrs.field(default=120.0, validator=_positive)
+    """A server that asks for a longer wait is not waited for."""
+    deadline: float = attrs.field(default=600.0, validator=_positive)
+    """How long after its first failure a request may still be tried again."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.max_delay < self.base_delay:
+            raise InvalidArgumentError(
+                f"max_delay={self.max_delay!r}: must be at least base_delay, {self.base_delay!r}"
+            )
+
+    def decide(self, error: FTLogsError, *, tries: int, lasted: float, draw: float) -> Decision:
+        """Decide what follows failure number `tries`.
+
+        Args:
+            error: The failure.
+            tries: Requests sent so far, this one included.
+            lasted: Seconds since this request's first failure.
+            draw: A number from 0 to 1, drawn at random: the jitter.
+        """
+        if not worth_a_retry(error):
+            return Decision(None)
+        if tries >= self.max_tries:
+            return Decision(None)
+        asked = error.retry_after if isinstance(error, APIError) else None
+        if asked is not None and asked > self.max_retry_after:
+            return Decision(
+                None,
+                f"The server asked for a wait of {asked:g} s; the policy waits at most "
+                f"{self.max_retry_after:g} s.",
+            )
+        # The exponent is bounded, since 2.0**1024 overflows.
+        ceiling = min(self.max_delay, self.base_delay * 2.0 ** min(tries - 1, 64))
+        delay = max(draw * ceiling, asked or 0.0)
+        if lasted + delay > self.deadline:
+            wish = f" The server asked for a wait of {asked:g} s." if asked else ""
+            return Decision(None, f"The policy's deadline is {self.deadline:g} s.{wish}")
+        return Decision(delay)
+
+
+def worth_a_retry(error: FTLogsError) -> bool:
+    """Whether the same GET, sent again, may well succeed."""
+    match error:
+        case TransportError():
+            return error.passing
+        case MalformedResponseError():
+            return error.damaged
+        case ThrottlingError() | IncompleteLogError():
+            return True
+        case InternalServerError() if error.status not in _PASSING_STATUSES:
+            # A gateway's 500 has no code; a 500 with any other code says what is really wrong.
+            return not error.code or error.code.startswith(_PASSING_CODES)
+        case APIError():
+            return error.status in _PASSING_STATUSES
+        case _:
+            return False

@@ -1,0 +1,219 @@
+"""The session: what an application asks of the service, and the owner of all that runs for it."""
+
+import asyncio
+import os
+import warnings
+from collections.abc import AsyncGenerator, Coroutine
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from dashscope_ftlogs import checks
+from dashscope_ftlogs.config import resolve
+from dashscope_ftlogs.errors import ConfigError, SessionStateError
+from dashscope_ftlogs.models import Job, LogPage
+from dashscope_ftlogs.paginator import LogPaginator
+from dashscope_ftlogs.retry import RetryPolicy
+from dashscope_ftlogs.transport import Transport
+from dashscope_ftlogs.wire import JobRequest, JobsRequest, LogsRequest
+
+if TYPE_CHECKING:
+    import aiohttp
+
+DEFAULT_TIMEOUT = 60.0
+MAX_ANSWER = 64 * 2**20
+_JOBS_PER_PAGE = 100
+
+T = TypeVar("T")
+
+
+class LogSession:
+    """A connection to the service, for all that one application asks of it.
+
+    Use it as ``async with LogSession() as session:``, once for the whole application; its methods may
+    be awaited from any number of tasks. What is not given is looked for where the vendor's SDK looks:
+    environment variables, then `~/.dashscope`.
+
+    Args:
+        api_key: The API key; it belongs to one region.
+        base_url: The endpoint, up to and with `/api/v1`.
+        region: Chooses the endpoint by region, such as `cn-beijing`; default `ap-southeast-1`.
+        workspace: A workspace id, if not the key's own.
+        retry: Which failures are retried, and how patiently.
+        concurrency: The most requests in flight at once, over all tasks; at least 1.
+        timeout: Seconds that one request may take, from connecting to its last byte; default 60.
+        max_answer: The largest answer that is read, in bytes after decompression.
+        allow_http: Send the key over plain http to other machines than this one.
+        client_session: An aiohttp session to use instead of an own one; it is not closed. Its proxy
+            and TLS settings hold.
+
+    Raises:
+        ConfigError: no key was found, or a setting is unusable.
+        InvalidArgumentError: a number is out of its range.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        base_url: str | None = None,
+        region: str | None = None,
+        workspace: str | None = None,
+        retry: RetryPolicy | None = None,
+        concurrency: int = 8,
+        timeout: float | None = None,
+        max_answer: int = MAX_ANSWER,
+        allow_http: bool = False,
+        client_session: "aiohttp.ClientSession | None" = None,
+    ) -> None:
+        settings = resolve(
+            environ=os.environ,
+            read_text=_read_text,
+            api_key=api_key,
+            base_url=base_url,
+            region=region,
+            workspace=workspace,
+            allow_http=allow_http,
+        )
+        if retry is None:
+            retries = settings.max_retries
+            retry = RetryPolicy() if retries is None else RetryPolicy(max_tries=retries + 1)
+        if timeout is None:
+            timeout = settings.timeout or DEFAULT_TIMEOUT
+        self.base_url = settings.base_url
+        self.concurrency = checks.whole_number("concurrency", concurrency, 1)
+        self._transport = Transport(
+            settings,
+            retry=retry,
+            concurrency=concurrency,
+            timeout=checks.seconds("timeout", timeout),
+            max_answer=checks.whole_number("max_answer", max_answer, 1024),
+            client_session=client_session,
+        )
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def __repr__(self) -> str:
+        return f"<LogSession {self.base_url}>"
+
+    async def __aenter__(self) -> Self:
+        if self._transport.is_open:
+            raise SessionStateError("the session is open already")
+        self._transport.open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        finally:
+            await self._transport.close()
+
+    def __del__(self) -> None:
+        # A constructor that failed leaves no transport behind.
+        if "_transport" in self.__dict__ and self._transport.is_open:
+            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
+
+    async def page(self, job_id: str, offset: int = 0, line: int = 100) -> LogPage:
+        """Return one page of a job's log: the plain call, with the service's own defaults.
+
+        Args:
+            job_id: The job, such as `ft-202410291653-1c7f`.
+            offset: How many lines to skip; the page begins with line number `offset`, from 0.
+            line: The most lines to return, 1 to 1000. Past the end there are none, which is no error.
+
+        Raises:
+            FTLogsError: see the tree in `dashscope_ftlogs.errors`.
+        """
+        return await self._transport.fetch(
+            LogsRequest(
+                checks.job_id(job_id),
+                checks.whole_number("offset", offset, 0),
+                checks.whole_number("line", line, 1, checks.MAX_LINE),
+            )
+        )
+
+    def lines(
+        self,
+        job_id: str,
+        *,
+        offset: int = 0,
+        limit: int | None = None,
+        page_size: int = checks.MAX_LINE,
+        concurrency: int | None = None,
+    ) -> LogPaginator:
+        """Return an async iterator over every line of a job's log, once and in order.
+
+        Args:
+            job_id: The job.
+            offset: The first line wanted, from 0.
+            limit: The most lines to return; None means all there are when the end is reached.
+            page_size: Lines asked for at once, 1 to 1000.
+            concurrency: Pages in flight for this job; default the session's.
+        """
+        return LogPaginator(
+            self,
+            job_id,
+            offset=offset,
+            limit=limit,
+            page_size=page_size,
+            concurrency=self.concurrency if concurrency is None else concurrency,
+        )
+
+    async def job(self, job_id: str) -> Job:
+        """Return one job, with its status."""
+        return await self._transport.fetch(JobRequest(checks.job_id(job_id)))
+
+    async def jobs(
+        self, *, status: str | None = None, model: str | None = None
+    ) -> AsyncGenerator[Job, None]:
+        """Yield the jobs of the workspace, in the service's order, each once.
+
+        Args:
+            status: Only jobs with this status, such as `RUNNING`; any case.
+            model: Only jobs that fine-tune this model.
+        """
+        seen: set[str] = set()
+        page_no = 1
+        while True:
+            page = await self._transport.fetch(JobsRequest(page_no, _JOBS_PER_PAGE))
+            for job in page.jobs:
+                # A job created meanwhile moves the others on, so a page may repeat some.
+                if job.job_id not in seen:
+                    seen.add(job.job_id)
+                    if _matches(job, status, model):
+                        yield job
+            if not page.jobs or len(seen) >= page.total:
+                return
+            page_no += 1
+
+    async def read_page(self, job_id: str, offset: int, line: int) -> LogPage:
+        """Return a page that is empty only if the log has ended before `offset`; for paginators."""
+        return await self._transport.fetch(LogsRequest(job_id, offset, line, lines_due=True))
+
+    def spawn(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+        """Run `work` as a task that does not outlive the session; for paginators."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _matches(job: Job, status: str | None, model: str | None) -> bool:
+    return (status is None or job.status.upper() == status.upper()) and (
+        model is None or model in {job.model, job.base_model}
+    )
+
+
+def _read_text(path: str) -> str | None:
+    try:
+        return Path(path).expanduser().read_text("utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, RuntimeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}") from None

@@ -1,0 +1,80 @@
+"""Log lines as bytes, as JSON rows, and as something safe to show.
+
+A log line is whatever the service sent: it may hold control characters, escape sequences, line breaks
+and lone surrogates. Files and pipes get it unchanged; terminals and messages get it with everything
+that could act on them made visible.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+# C0 controls but the tab, DEL, the C1 controls, line and paragraph separators, the marks that reorder
+# text, and lone surrogates, which no terminal can be sent.
+_ACTIVE = re.compile(
+    "[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+_encode_json = msgspec.json.Encoder().encode
+
+
+def escaped(text: str) -> str:
+    r"""Return `text` with all that could repaint a terminal written as a visible escape.
+
+    >>> escaped("50%\r100%\x1b[2J")
+    '50%\\r100%\\x1b[2J'
+    """
+    if text.isprintable():
+        return text
+    return _ACTIVE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def excerpt(text: str, limit: int = 200) -> str:
+    r"""Return the first `limit` characters of `text` on one line, safe to show.
+
+    >>> excerpt("<html>\n  <h1>502 Bad Gateway</h1>", limit=20)
+    '<html> <h1>502 Bad G…'
+    """
+    # Whitespace is folded only over as much text as can be shown, so a huge body costs nothing.
+    folded = " ".join(text[: limit * 4].split())
+    return escaped(folded if len(folded) <= limit else folded[:limit] + "…")
+
+
+def text_bytes(lines: Sequence[str]) -> bytes:
+    r"""Return each line followed by a newline, in UTF-8; a lone surrogate becomes its escaped form.
+
+    >>> text_bytes(["Training start!", "\ud800"])
+    b'Training start!\n\\ud800\n'
+    """
+    if not lines:
+        return b""
+    return ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace")
+
+
+def jsonl_bytes(lines: Sequence[str], offset: int) -> bytes:
+    r"""Return one JSON object per line, with its offset; the first line has number `offset`.
+
+    Lossless: what `json.loads` gives back is the line that the service sent.
+
+    >>> jsonl_bytes(["Training start!"], 12)
+    b'{"offset": 12, "line": "Training start!"}\n'
+    """
+    return b"".join(
+        b'{"offset": %d, "line": %b}\n' % (number, _json_string(line))
+        for number, line in enumerate(lines, offset)
+    )
+
+
+def escaped_jsonl_bytes(lines: Sequence[str], offset: int) -> bytes:
+    """Return the rows of `jsonl_bytes`, with all that could repaint a terminal as JSON escapes."""
+    rows = jsonl_bytes(lines, offset).decode("utf-8").split("\n")
+    return "\n".join(_ACTIVE.sub(lambda match: f"\\u{ord(match[0]):04x}", row) for row in rows).encode()
+
+
+def _json_string(line: str) -> bytes:
+    try:
+        return _encode_json(line)
+    except UnicodeEncodeError:  # a lone surrogate: only the ASCII form can hold it
+        return json.dumps(line).encode("ascii")

@@ -1,0 +1,196 @@
+"""One GET: paced, retried, and turned into a value. The only module that knows aiohttp and backoff."""
+
+import asyncio
+import logging
+import random
+import ssl
+import warnings
+from collections.abc import Generator
+from typing import Any, Generic, TypeVar
+
+import aiohttp
+import attrs
+import backoff
+from yarl import URL
+
+from dashscope_ftlogs import __version__
+from dashscope_ftlogs.config import Secret, Settings
+from dashscope_ftlogs.errors import (
+    FTLogsError,
+    ResponseTooLargeError,
+    SessionStateError,
+    ThrottlingError,
+    TransportError,
+)
+from dashscope_ftlogs.pacing import Gate
+from dashscope_ftlogs.retry import RetryPolicy
+from dashscope_ftlogs.wire import Headers, Request
+
+_log = logging.getLogger("dashscope_ftlogs")
+
+T = TypeVar("T")
+
+
+@attrs.define(eq=False)
+class _Call(Generic[T]):
+    """A request on its way through its tries."""
+
+    request: Request[T]
+    tries: int = 0
+    first_failure: float = 0.0
+
+
+def _decided_waits() -> Generator[float, Any, None]:
+    """Give backoff the waits that the policy decided on; backoff sends in each failure."""
+    error: FTLogsError = yield 0.0  # backoff starts a wait generator with a bare next()
+    while True:
+        error = yield error.retry_in or 0.0
+
+
+def _decided_to_give_up(error: Exception) -> bool:
+    return isinstance(error, FTLogsError) and error.retry_in is None
+
+
+with warnings.catch_warnings():
+    # backoff 2.2.1, the last release of an archived project, asks asyncio.iscoroutinefunction when it
+    # decorates, which Python 3.14 deprecates. Nothing of ours can change that.
+    warnings.filterwarnings("ignore", ".*iscoroutinefunction", DeprecationWarning)
+    _retried = backoff.on_exception(
+        _decided_waits,
+        FTLogsError,
+        giveup=_decided_to_give_up,
+        jitter=None,  # the policy has drawn it already, so that Retry-After stays a floor
+        logger=None,  # ours says more, and never what a call was made with
+    )
+
+
+class Transport:
+    """Sends requests to one endpoint."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        retry: RetryPolicy,
+        concurrency: int,
+        timeout: float,
+        max_answer: int,
+        client_session: aiohttp.ClientSession | None,
+    ) -> None:
+        self._base_url = settings.base_url
+        self._headers: dict[str, str] = {
+            "Accept": "application/json",
+            "Authorization": Secret(f"Bearer {settings.api_key}"),
+            "User-Agent": f"dashscope-ftlogs/{__version__}",
+        }
+        if settings.workspace is not None:
+            self._headers["X-DashScope-WorkSpace"] = settings.workspace
+        self._retry = retry
+        self._concurrency = concurrency
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._max_answer = max_answer
+        self._gate = Gate(concurrency)
+        self._given = client_session
+        self._client: aiohttp.ClientSession | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests can be sent."""
+        return self._client is not None
+
+    def open(self) -> None:
+        """Get ready to send requests. Must be called where an event loop runs."""
+        self._client = self._given or aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._concurrency),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    async def close(self) -> None:
+        """Close the connections that are ours."""
+        client, self._client = self._client, None
+        if client is not None and client is not self._given:
+            await client.close()
+
+    async def fetch(self, request: Request[T]) -> T:
+        """Send a request until it succeeds or the policy gives up; return what the answer means."""
+        result: T = await self._attempt(_Call(request))
+        return result
+
+    @_retried
+    async def _attempt(self, call: _Call[Any]) -> Any:
+        """Send the request once. A failure leaves with the decision what to do about it."""
+        call.tries += 1
+        try:
+            async with self._gate:
+                status, headers, body = await self._get(call.request.path)
+            return call.request.read(status, headers, body)
+        except FTLogsError as error:
+            self._judge(error, call)
+            raise
+
+    def _judge(self, error: FTLogsError, call: _Call[Any]) -> None:
+        """Write into the error where it happened and whether there will be another try."""
+        now = asyncio.get_running_loop().time()
+        if call.tries == 1:
+            call.first_failure = now
+        decision = self._retry.decide(
+            error,
+            tries=call.tries,
+            lasted=now - call.first_failure,
+            draw=random.random(),  # noqa: S311  (spreads waits, guards nothing)
+        )
+        error.job_id, error.offset = call.request.job_id, call.request.offset
+        error.attempts = call.tries
+        error.retry_in, error.gave_up = decision.delay, decision.reason
+        if decision.delay is None:
+            return
+        if isinstance(error, ThrottlingError):
+            self._gate.refused(decision.delay)
+        _log.info("%s; next try in %.1f s", error.summary(), decision.delay)
+
+    async def _get(self, path: str) -> tuple[int, Headers, bytes]:
+        if self._client is None:
+            raise SessionStateError("the session is not open: use `async with LogSession() as session:`")
+        try:
+            async with self._client.get(
+                # The path is made of checked parts, so it needs no further quoting.
+                URL(f"{self._base_url}/{path}", encoded=True),
+                headers=self._headers,
+                timeout=self._timeout,
+                # The key goes nowhere but to the host that was configured.
+                allow_redirects=False,
+                raise_for_status=False,
+            ) as response:
+                body = await self._read(response)
+                _log.debug("GET %s: %d, %d bytes", path, response.status, len(body))
+                return response.status, response.headers, body
+        except (aiohttp.ClientError, OSError) as error:
+            failure = _transport_error(error, self._timeout.total)
+        # Outside of the handler: the foreign traceback holds buffers with the key in them, and some
+        # tools print the local variables of every frame.
+        raise failure
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        chunks: list[bytes] = []
+        size = 0
+        while chunk := await response.content.readany():
+            size += len(chunk)
+            if size > self._max_answer:
+                response.close()
+                raise ResponseTooLargeError(
+                    reason=f"the answer is larger than {self._max_answer:,} bytes",
+                    status=response.status,
+                    request_id=response.headers.get("x-request-id"),
+                )
+            chunks.append(chunk)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _transport_error(error: Exception, timeout: float | None) -> TransportError:
+    """Say in our words what the network layer reported."""
+    if isinstance(error, TimeoutError):
+        return TransportError(f"timed out after {timeout:g} s")
+    certificate = isinstance(error, aiohttp.ClientSSLError | ssl.SSLCertVerificationError)
+    words = str(error)
+    kind = type(error).__name__
+    return TransportError(f"{kind}: {words}" if words else kind, passing=not certificate)

@@ -1,0 +1,304 @@
+"""The service's protocol: what to ask for, and what an answer means.
+
+Nothing here waits or connects. A request knows its path, and turns `(status, headers, body)` into a
+value or raises the error that the answer stands for. The protocol is the vendor's page,
+https://www.alibabacloud.com/help/en/model-studio/get-fine-tuning-job-logs-api, and what its gateways
+were seen to do beyond it.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Generic, NoReturn, Protocol, TypeVar, cast
+
+import attrs
+import msgspec
+
+from dashscope_ftlogs.errors import (
+    APIError,
+    AuthenticationError,
+    ConflictError,
+    IncompleteLogError,
+    InternalServerError,
+    InvalidParameterError,
+    MalformedResponseError,
+    NotFoundError,
+    PermissionDeniedError,
+    ThrottlingError,
+    UnsupportedOperationError,
+)
+from dashscope_ftlogs.models import Job, JobsPage, LogPage
+from dashscope_ftlogs.text import excerpt
+
+Answer = TypeVar("Answer", covariant=True)
+Output = TypeVar("Output")
+
+Headers = Mapping[str, str]
+"""Header names are looked up in lower case: give a case-insensitive mapping, or lower-case names."""
+
+
+class Request(Protocol[Answer]):
+    """One GET: where to, and how to read what comes back."""
+
+    @property
+    def path(self) -> str:
+        """Path and query below the base URL, encoded."""
+        ...
+
+    @property
+    def job_id(self) -> str | None:
+        """The job that is asked about, if it is one."""
+        ...
+
+    @property
+    def offset(self) -> int | None:
+        """The first line asked for, if lines are."""
+        ...
+
+    def read(self, status: int, headers: Headers, body: bytes) -> Answer:
+        """Return the answer's value, or raise the error that it stands for."""
+        ...
+
+
+@attrs.frozen
+class LogsRequest:
+    """Ask for `line` lines of a job's log, from `offset` on."""
+
+    job_id: str
+    offset: int
+    line: int
+    lines_due: bool = False
+    """Lines are known to exist there: an answer without any is a failure."""
+
+    @property
+    def path(self) -> str:
+        """Path and query below the base URL."""
+        return f"fine-tunes/{self.job_id}/logs?offset={self.offset}&line={self.line}"
+
+    def read(self, status: int, headers: Headers, body: bytes) -> LogPage:
+        """Return the page; what a server sends beyond the lines asked for is left to the next page."""
+        answer = _decode(_LOGS, status, headers, body)
+        output = answer.output
+        lines = output.logs if len(output.logs) <= self.line else output.logs[: self.line]
+        if self.lines_due and not lines and output.total > self.offset:
+            raise IncompleteLogError(self.offset, output.total, answer.request_id)
+        return LogPage(self.job_id, self.offset, lines, output.total, answer.request_id)
+
+
+@attrs.frozen
+class JobRequest:
+    """Ask for one job."""
+
+    job_id: str
+    offset: None = None
+
+    @property
+    def path(self) -> str:
+        """Path below the base URL."""
+        return f"fine-tunes/{self.job_id}"
+
+    def read(self, status: int, headers: Headers, body: bytes) -> Job:
+        """Return the job."""
+        return _decode(_JOB, status, headers, body).output
+
+
+@attrs.frozen
+class JobsRequest:
+    """Ask for one page of the workspace's jobs; pages are numbered from 1."""
+
+    page_no: int
+    page_size: int
+    job_id: None = None
+    offset: None = None
+
+    @property
+    def path(self) -> str:
+        """Path and query below the base URL."""
+        return f"fine-tunes?page_no={self.page_no}&page_size={self.page_size}"
+
+    def read(self, status: int, headers: Headers, body: bytes) -> JobsPage:
+        """Return the page of jobs."""
+        output = _decode(_JOBS, status, headers, body).output
+        return JobsPage(self.page_no, output.total, output.jobs)
+
+
+@attrs.frozen
+class _Logs:
+    total: int = attrs.field(validator=attrs.validators.ge(0))
+    logs: tuple[str, ...]
+
+
+@attrs.frozen
+class _Jobs:
+    total: int
+    jobs: tuple[Job, ...]
+
+
+# msgspec takes no default for a generic field, so `output` is required here, and an answer without
+# it is read once more in _refuse.
+@attrs.frozen
+class _Answer(Generic[Output]):
+    output: Output
+    request_id: str | None = None
+    code: str | None = None
+
+
+_LOGS = _Answer[_Logs]
+_JOB = _Answer[Job]
+_JOBS = _Answer[_Jobs]
+
+
+def _decode(kind: type[_Answer[Output]], status: int, headers: Headers, body: bytes) -> _Answer[Output]:
+    """Return the body as `kind` if the answer is a success, else raise what it stands for."""
+    if status != 200:
+        return _refuse(status, headers, body)
+    try:
+        answer = _from_json(body, kind)
+    except (ValueError, RecursionError) as error:  # msgspec's and json's own errors are ValueErrors
+        mismatch = str(error)
+    else:
+        if not answer.code:
+            return answer
+        mismatch = ""
+    return _refuse(status, headers, body, mismatch)
+
+
+def _from_json(body: bytes, kind: type[Output]) -> Output:
+    """Decode JSON straight into `kind`.
+
+    msgspec refuses lone surrogates, which a log line may hold. The standard library keeps them, and the
+    same validation follows, so both ways give equal results.
+    """
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        plain = json.loads(body.decode("utf-8", "surrogatepass"), parse_constant=_no_constant)
+        return msgspec.convert(plain, kind)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _refuse(status: int, headers: Headers, body: bytes, mismatch: str = "") -> NoReturn:
+    """Raise the error that an answer stands for, however a gateway wrapped it."""
+    try:
+        plain: Any = _from_json(body, dict[str, Any])
+    except (ValueError, RecursionError):
+        plain = None
+    answer: dict[str, Any] = plain if plain is not None else {}
+    nested = answer.get("error")
+    fault = cast("dict[str, Any]", nested) if isinstance(nested, dict) else answer
+    code = _first_text(fault, "code", "type")
+    message = _first_text(fault, "message")
+    request_id = _first_text(answer, "request_id") or headers.get("x-request-id")
+
+    if status == 200 and not code:
+        raise MalformedResponseError(
+            reason=_what_is_wrong(body, plain, mismatch),
+            status=status,
+            request_id=request_id,
+            excerpt=_excerpt(body),
+            damaged=plain is None,
+        )
+    if 300 <= status < 400:
+        message = f"redirect to {headers.get('location', 'nowhere')} refused: the key stays here"
+    raise _error_class(status, code)(
+        status=status,
+        code=code,
+        message=message or _excerpt(body),
+        request_id=request_id,
+        retry_after=retry_after(headers),
+    )
+
+
+def _what_is_wrong(body: bytes, plain: object, mismatch: str) -> str:
+    if not body:
+        return "the body is empty"
+    if plain is None:
+        return "the body is not a JSON object"
+    return excerpt(mismatch)
+
+
+def _first_text(fields: dict[str, Any], *names: str) -> str:
+    """Return the first of these fields that is a non-empty string (a number counts as its digits)."""
+    for name in names:
+        value = fields.get(name)
+        if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
+            return str(value)
+    return ""
+
+
+def _excerpt(body: bytes) -> str:
+    return excerpt(body[:2000].decode("utf-8", "replace"), 120)
+
+
+# The part of a code before the first dot decides: Throttling.RateQuota is Throttling.
+_BY_CODE: dict[str, type[APIError]] = {
+    "InvalidParameter": InvalidParameterError,
+    "UnsupportedOperation": UnsupportedOperationError,
+    "InvalidApiKey": AuthenticationError,
+    "AccessDenied": PermissionDeniedError,
+    "Arrearage": PermissionDeniedError,
+    "NotFound": NotFoundError,
+    "Conflict": ConflictError,
+    "Throttling": ThrottlingError,
+    "InternalError": InternalServerError,
+    "ServiceUnavailable": InternalServerError,
+    "GatewayTimeout": InternalServerError,
+}
+_BY_STATUS: dict[int, type[APIError]] = {
+    400: InvalidParameterError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    429: ThrottlingError,
+}
+
+
+def _error_class(status: int, code: str) -> type[APIError]:
+    known = _BY_CODE.get(code.partition(".")[0]) or _BY_STATUS.get(status)
+    if known is not None:
+        return known
+    return InternalServerError if status >= 500 else APIError
+
+
+_PLAIN_NUMBER = re.compile(r"\s*[0-9]{1,15}(?:\.[0-9]{0,15})?\s*")
+
+
+def retry_after(headers: Headers) -> float | None:
+    """Return how many seconds the server asked to wait, or None if it said nothing usable.
+
+    `retry-after-ms` is finer, so it goes first. A date is measured against the answer's own `Date`, so
+    a wrong clock on either side does no harm; without `Date` it can't be used. A moment in the past
+    means 0.
+
+    >>> retry_after({"retry-after": "2.5"}), retry_after({"retry-after": "soon"})
+    (2.5, None)
+    """
+    milliseconds = headers.get("retry-after-ms", "")
+    if _PLAIN_NUMBER.fullmatch(milliseconds):
+        return float(milliseconds) / 1000
+    value = headers.get("retry-after", "")
+    if _PLAIN_NUMBER.fullmatch(value):
+        return float(value)
+    asked, sent = _moment(value), _moment(headers.get("date", ""))
+    if asked is None or sent is None:
+        return None
+    wait = (asked - sent).total_seconds()
+    return max(0.0, wait) if math.isfinite(wait) else None
+
+
+def _moment(value: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(value)
+        # "-0000" means that the zone is unknown; HTTP dates are UTC.
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None

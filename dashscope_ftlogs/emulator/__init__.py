@@ -1,0 +1,66 @@
+"""A local Model Studio, for tests and for trying things out without a key.
+
+It shares no code with the client on purpose: a mistake would have to be made twice to go unseen.
+
+    async with Emulator([EmulatedJob("ft-1", ["one line", "another"])]) as emulator:
+        ...  # a client that gets emulator.base_url and emulator.api_key
+"""
+
+from dashscope_ftlogs.emulator.faults import Fault, ten_ways_to_fail
+from dashscope_ftlogs.emulator.files import job_from_file, jobs_from_folder
+from dashscope_ftlogs.emulator.generator import generate_job
+from dashscope_ftlogs.emulator.jobs import EmulatedJob, Schedule
+from dashscope_ftlogs.emulator.journal import Exchange
+from dashscope_ftlogs.emulator.limits import RateLimit
+from dashscope_ftlogs.emulator.replies import (
+    BadJson,
+    Body,
+    Bomb,
+    Close,
+    CutBody,
+    Drip,
+    EmptyPage,
+    Endless,
+    Html,
+    OkWithCode,
+    Redirect,
+    Refuse,
+    Reply,
+    ReportTotal,
+    Reset,
+    ShortPage,
+    Stall,
+)
+from dashscope_ftlogs.emulator.script import parse_fault
+from dashscope_ftlogs.emulator.server import Emulator
+
+__all__ = [
+    "BadJson",
+    "Body",
+    "Bomb",
+    "Close",
+    "CutBody",
+    "Drip",
+    "EmptyPage",
+    "EmulatedJob",
+    "Emulator",
+    "Endless",
+    "Exchange",
+    "Fault",
+    "Html",
+    "OkWithCode",
+    "RateLimit",
+    "Redirect",
+    "Refuse",
+    "Reply",
+    "ReportTotal",
+    "Reset",
+    "Schedule",
+    "ShortPage",
+    "Stall",
+    "generate_job",
+    "job_from_file",
+    "jobs_from_folder",
+    "parse_fault",
+    "ten_ways_to_fail",
+]

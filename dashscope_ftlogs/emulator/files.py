@@ -1,0 +1,52 @@
+"""Jobs out of log files that lie on disk."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from dashscope_ftlogs.emulator.jobs import EmulatedJob
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+def job_from_file(path: str | Path, *, job_id: str | None = None, **facts: Any) -> EmulatedJob:
+    r"""A job whose log is a text file.
+
+    Lines end at "\n" and nowhere else; a final newline ends the last line and adds no empty one.
+    Bytes that are not UTF-8 become U+FFFD: JSON can carry text only, and a line that cannot be
+    sent as it was should look so (smuggled through as surrogates it would look like a real one).
+
+    Args:
+        path: of the file.
+        job_id: else the file's name without its last suffix, made safe for a URL.
+        facts: keyword arguments of `EmulatedJob`.
+    """
+    path = Path(path)
+    text = path.read_bytes().decode("utf-8", errors="replace")
+    lines = text.removesuffix("\n").split("\n") if text else []
+    return EmulatedJob(job_id or _safe(path.stem), lines, **facts)
+
+
+def jobs_from_folder(path: str | Path, **facts: Any) -> list[EmulatedJob]:
+    """One job for each file in the folder that is not hidden, in the order of their names.
+
+    Two files whose names come to the same id get a number appended, so that none is lost.
+
+    Raises:
+        FileNotFoundError: there is no such folder; NotADirectoryError likewise.
+    """
+    jobs: dict[str, EmulatedJob] = {}
+    for file in sorted(Path(path).iterdir()):
+        if not file.is_file() or file.name.startswith("."):
+            continue
+        wanted = job_id = _safe(file.stem)
+        number = 1
+        while job_id in jobs:
+            number += 1
+            job_id = f"{wanted}-{number}"
+        jobs[job_id] = job_from_file(file, job_id=job_id, **facts)
+    return list(jobs.values())
+
+
+def _safe(name: str) -> str:
+    return _UNSAFE.sub("-", name).strip("-.") or "job"

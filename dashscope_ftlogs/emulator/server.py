@@ -1,0 +1,316 @@
+"""The emulator itself: one HTTP server, what it serves, and what it remembers."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
+from random import Random
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+
+import attrs
+from aiohttp import web
+
+from dashscope_ftlogs.emulator import answers
+from dashscope_ftlogs.emulator.answers import Answer, Page, Refusal
+from dashscope_ftlogs.emulator.delivery import deliver
+from dashscope_ftlogs.emulator.faults import Fault, FaultChooser
+from dashscope_ftlogs.emulator.jobs import EmulatedJob
+from dashscope_ftlogs.emulator.journal import Exchange
+from dashscope_ftlogs.emulator.limits import Link, RateLimit, TokenBucket
+from dashscope_ftlogs.emulator.replies import Refuse, Reply, Stall
+
+Latency = float | tuple[float, float]
+
+
+@attrs.frozen
+class _Fate:
+    """All that chance decides about a request, drawn as it arrives so that runs repeat."""
+
+    request_id: str
+    reply: Reply | None
+    within_rate: bool
+    wait: float
+    keep: float | None  # the share of its lines that a ragged page keeps
+
+
+class Emulator:
+    """A local Model Studio that answers like the vendor's, and fails the way it is told to.
+
+    Usable once at a time as `async with`; afterwards no task and no connection is left, and requests
+    still being answered are cut off. The journal outlives it.
+
+    Args:
+        jobs: to be served.
+        api_key: the only one that is accepted.
+        host: where to listen.
+        port: 0 takes a free one.
+        faults: rules, tried in turn for each request.
+        seed: of everything that is left to chance: request ids, faults, latency, ragged pages.
+        latency: seconds before each answer, or a pair (lowest, highest) to draw from.
+        bandwidth: bytes per second for all bodies together, like one line to the data centre.
+        rate_limit: beyond it, 429.
+        page_cap: gives at most so many lines whatever is asked for, and says nothing.
+        ragged: the probability of a page being cut to a shorter one, never to an empty one.
+        time_scale: seconds of job time per second, for jobs with a schedule.
+        compress: gzip bodies of more than 1 KiB for clients that accept it.
+        clock: monotonic seconds: for schedules, the rate limit and the journal.
+
+    Raises:
+        ValueError: an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        jobs: Iterable[EmulatedJob] = (),
+        *,
+        api_key: str = "sk-emulator-0123456789abcdef",
+        host: str = "127.0.0.1",
+        port: int = 0,
+        faults: Sequence[Fault] = (),
+        seed: int = 0,
+        latency: Latency = 0.0,
+        bandwidth: float | None = None,
+        rate_limit: RateLimit | None = None,
+        page_cap: int | None = None,
+        ragged: float = 0.0,
+        time_scale: float = 1.0,
+        compress: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if page_cap is not None and page_cap < 1:
+            raise ValueError(f"page_cap must be 1 or more lines, not {page_cap!r}")
+        if not 0 <= ragged <= 1:
+            raise ValueError(f"ragged must be a probability from 0 to 1, not {ragged!r}")
+        if not time_scale >= 0:
+            raise ValueError(f"time_scale must be 0 or more, not {time_scale!r}")
+        self.api_key = api_key
+        self.jobs: dict[str, EmulatedJob] = {job.job_id: job for job in jobs}
+        self.journal: list[Exchange] = []
+        self.in_flight = 0
+        self.peak_in_flight = 0
+        self.page_cap = page_cap
+        self.ragged = ragged
+        self.time_scale = time_scale
+        self.compress = compress
+        self._host = host
+        self._port = port
+        self._clock = clock
+        # One source of chance each, so that adding one kind leaves the others' draws as they were.
+        self._ids, self._luck, self._waits, self._cuts = (
+            Random(f"{seed}:{name}")  # noqa: S311 - repeatable on purpose
+            for name in ("ids", "faults", "latency", "ragged")
+        )
+        self.faults = faults
+        self.latency = latency
+        self.rate_limit = rate_limit
+        self._link = None if bandwidth is None else Link(bandwidth)
+        self._arrived = 0
+        self._started_at: float | None = None
+        self._server: web.Server[web.BaseRequest] | None = None
+        self._runner: web.ServerRunner | None = None
+        self._base_url: str | None = None
+
+    @property
+    def base_url(self) -> str:
+        """As a client's base URL, such as `http://127.0.0.1:8080/api/v1`."""
+        if self._base_url is None:
+            raise RuntimeError("the emulator has no address yet: enter it with `async with` first")
+        return self._base_url
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment variables by which a client finds this emulator."""
+        return {"DASHSCOPE_API_KEY": self.api_key, "DASHSCOPE_BASE_URL": self.base_url}
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """The rules in force. Putting others in place starts their counts at 1."""
+        return self._faults
+
+    @faults.setter
+    def faults(self, rules: Sequence[Fault]) -> None:
+        self._faults = tuple(rules)
+        self._chooser = FaultChooser(self._faults, self._luck)
+
+    @property
+    def latency(self) -> Latency:
+        """Seconds before each answer, or the pair (lowest, highest) to draw from."""
+        return self._latency
+
+    @latency.setter
+    def latency(self, latency: Latency) -> None:
+        low, high = latency if isinstance(latency, tuple) else (latency, latency)
+        if not 0 <= low <= high:
+            raise ValueError(f"latency must be seconds or (lowest, highest), not {latency!r}")
+        self._latency = latency
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """The limit in force. Putting another in place fills its bucket."""
+        return self._rate_limit
+
+    @rate_limit.setter
+    def rate_limit(self, limit: RateLimit | None) -> None:
+        self._rate_limit = limit
+        self._bucket = None if limit is None else TokenBucket(limit, self._clock)
+
+    @property
+    def job_time(self) -> float:
+        """Seconds since the start, on the clock that schedules are written for."""
+        if self._started_at is None:
+            return 0.0
+        return (self._clock() - self._started_at) * self.time_scale
+
+    def add(self, job: EmulatedJob) -> EmulatedJob:
+        """Serve one more job, in the place of any of the same id."""
+        self.jobs[job.job_id] = job
+        return job
+
+    async def __aenter__(self) -> Self:
+        if self._runner is not None:
+            raise RuntimeError("the emulator is running already")
+        # A handler whose client is gone is cancelled: it would wait, or send, for nobody.
+        self._server = web.Server(self._handle, access_log=None, handler_cancellation=True)
+        runner = web.ServerRunner(self._server, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._host, self._port).start()
+        except BaseException:
+            await runner.cleanup()
+            raise
+        self._runner = runner
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        self._base_url = f"http://{host}:{runner.addresses[0][1]}{answers.BASE_PATH}"
+        self._started_at = self._clock()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert self._runner is not None  # noqa: S101 - __aenter__ came first
+        assert self._server is not None  # noqa: S101
+        runner, self._runner = self._runner, None
+        for site in runner.sites:
+            await site.stop()
+        # Not gracefully: an answer that stalls or never ends would outlive its emulator.
+        for connection in self._server.connections:
+            if connection.transport is not None:
+                connection.transport.abort()
+        await asyncio.sleep(0)  # the loop tells each connection that it is lost
+        await runner.cleanup()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        exchange, fate = self._arrive(request)
+        self.in_flight += 1
+        self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
+        try:
+            return await self._reply(request, exchange, fate)
+        finally:
+            self.in_flight -= 1
+
+    def _arrive(self, request: web.BaseRequest) -> tuple[Exchange, _Fate]:
+        path = request.rel_url.raw_path
+        route = answers.route(path)
+        reply = self._chooser.choose(route.endpoint, route.job_id)
+        self._arrived += 1
+        exchange = Exchange(
+            number=self._arrived,
+            at=self._clock(),
+            method=request.method,
+            path=path,
+            query={name: request.query[name] for name in request.query},
+            headers={name.lower(): value for name, value in request.headers.items()},
+            endpoint=route.endpoint,
+            job_id=route.job_id,
+            fault=None if reply is None else type(reply).__name__,
+        )
+        self.journal.append(exchange)
+        low, high = self.latency if isinstance(self.latency, tuple) else (self.latency,) * 2
+        cut, keep = self._cuts.random() < self.ragged, self._cuts.random()
+        return exchange, _Fate(
+            request_id=str(UUID(int=self._ids.getrandbits(128), version=4)),
+            reply=reply,
+            within_rate=self._bucket is None or self._bucket.take(),
+            wait=self._waits.uniform(low, high),
+            keep=keep if cut else None,
+        )
+
+    async def _reply(
+        self, request: web.BaseRequest, exchange: Exchange, fate: _Fate
+    ) -> web.StreamResponse:
+        wait = fate.wait + (fate.reply.seconds if isinstance(fate.reply, Stall) else 0.0)
+        if wait:
+            await asyncio.sleep(wait)
+        answer, lines = self._answer(exchange, fate)
+        if fate.reply is not None:
+            answer = fate.reply.alter_answer(answer, fate.request_id)
+        breaks = fate.reply is not None and fate.reply.breaks
+        # Noted before the last byte goes, since the client may look as soon as that arrives.
+        if not breaks:
+            exchange.status, exchange.lines = answer.status, lines
+        whole = False
+        try:
+            response = await deliver(
+                request, answer, fate.reply, compress=self.compress, link=self._link
+            )
+            whole = not breaks
+        except ConnectionError:
+            # The client went away in mid-answer, which is its right.
+            return web.Response()
+        finally:
+            if not whole:
+                exchange.status, exchange.lines = None, 0
+        return response
+
+    def _answer(self, exchange: Exchange, fate: _Fate) -> tuple[Answer, int]:
+        """The proper answer, and how many log lines are in it."""
+        try:
+            if not fate.within_rate:
+                return self._throttle(fate), 0
+            answers.check_key(exchange.headers.get("authorization"), self.api_key)
+            if exchange.method != "GET":
+                raise Refusal(404)
+            match exchange.endpoint:
+                case "logs":
+                    page = self._page(exchange, fate)
+                    output: dict[str, object] = {"total": page.total, "logs": list(page.lines)}
+                    return answers.success(output, fate.request_id), len(page.lines)
+                case "list":
+                    facts = [job.facts(self.job_time) for job in self.jobs.values()]
+                    output = answers.page_of_jobs(facts, exchange.query)
+                case "job":
+                    output = self._job(exchange).facts(self.job_time)
+                case _:
+                    raise Refusal(404)
+            return answers.success(output, fate.request_id), 0
+        except Refusal as refusal:
+            return answers.failure(
+                refusal.status, refusal.code, refusal.message, fate.request_id
+            ), 0
+
+    def _throttle(self, fate: _Fate) -> Answer:
+        wait = None if self.rate_limit is None else self.rate_limit.retry_after
+        refuse = Refuse(429, retry_after=wait)
+        return refuse.alter_answer(Answer(429, b""), fate.request_id)
+
+    def _job(self, exchange: Exchange) -> EmulatedJob:
+        job = self.jobs.get(exchange.job_id or "")
+        if job is None:
+            raise Refusal(404)
+        return job
+
+    def _page(self, exchange: Exchange, fate: _Fate) -> Page:
+        exchange.offset, exchange.line = answers.window(exchange.query)
+        job = self._job(exchange)
+        total = job.total_at(self.job_time)
+        room = min(exchange.line, self.page_cap or exchange.line)
+        end = max(exchange.offset, min(total, exchange.offset + room))
+        lines = job.lines[exchange.offset : end]
+        if fate.keep is not None and len(lines) > 1:
+            lines = lines[: 1 + int(fate.keep * (len(lines) - 1))]
+        page = Page(total, lines, exchange.offset)
+        return page if fate.reply is None else fate.reply.alter_page(page)

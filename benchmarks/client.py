@@ -1,11 +1,10 @@
 """Read one whole log in one way, and print as JSON what it cost this process.
 
-    python benchmarks/client.py pages http://127.0.0.1:8000/api/v1 --concurrency 8
+python benchmarks/client.py pages http://127.0.0.1:8000/api/v1 --concurrency 8
 """
 
 import argparse
 import asyncio
-import itertools
 import json
 import resource
 import time
@@ -24,12 +23,16 @@ PAGE = 1000
 
 @attrs.frozen
 class Output:
+    """The part of an answer that counts."""
+
     total: int
     logs: tuple[str, ...]
 
 
 @attrs.frozen
 class Answer:
+    """One page as the service sends it."""
+
     request_id: str
     output: Output
 
@@ -51,7 +54,8 @@ async def bare(base_url: str, concurrency: int) -> int:
         async def worker() -> None:
             nonlocal count
             for offset in offsets:
-                count += len((await page(offset)).output.logs)
+                got = await page(offset)  # first, since += would read the count before the wait
+                count += len(got.output.logs)
 
         async with asyncio.TaskGroup() as group:
             for _ in range(concurrency):

@@ -38,7 +38,9 @@ def measure(way: str, base_url: str, concurrency: int) -> Result:
     return result
 
 
-def in_turn(ways: list[str], *, total: int, latency: float, concurrency: int, rounds: int) -> list[Result]:
+def in_turn(
+    ways: list[str], *, total: int, latency: float, concurrency: int, rounds: int
+) -> list[Result]:
     """Run every way once a round, A B C A B C, so that a slow moment hits all of them."""
     results = []
     with serving(total, latency) as base_url:

@@ -310,9 +310,7 @@ async def test_a_stale_total_on_the_way_loses_no_line() -> None:
 
     lagging = attrs.evolve(source)
     lagging_source = _Replaced(lagging, read_page)
-    reader = LogPaginator(
-        lagging_source, JOB, offset=0, limit=None, page_size=10, concurrency=4
-    )
+    reader = LogPaginator(lagging_source, JOB, offset=0, limit=None, page_size=10, concurrency=4)
     assert await reader.collect() == fresh
 
 

@@ -55,7 +55,9 @@ def cat(
                             show(resume_at, reader.total)
                 except FTLogsError as error:
                     if resume_at > offset:
-                        error.advice = f"{error.advice} What was read is printed; {how_to_go_on()}".strip()
+                        error.advice = (
+                            f"{error.advice} What was read is printed; {how_to_go_on()}".strip()
+                        )
                     raise
         return 0
 

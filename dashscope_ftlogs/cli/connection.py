@@ -64,7 +64,9 @@ _OPTIONS: dict[str, Any] = {
     "allow_http": Annotated[
         bool,
         typer.Option(
-            "--allow-http", help="Send the key over plain http to another machine.", rich_help_panel=_PANEL
+            "--allow-http",
+            help="Send the key over plain http to another machine.",
+            rich_help_panel=_PANEL,
         ),
     ],
     "timeout": Annotated[

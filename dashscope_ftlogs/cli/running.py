@@ -44,7 +44,9 @@ def complain(message: str) -> None:
     sys.stderr.flush()
 
 
-def run(main: Coroutine[Any, Any, int], *, on_interrupt: Callable[[], str] = lambda: "interrupted") -> None:
+def run(
+    main: Coroutine[Any, Any, int], *, on_interrupt: Callable[[], str] = lambda: "interrupted"
+) -> None:
     """Run `main` and exit with the code that it returns.
 
     Args:

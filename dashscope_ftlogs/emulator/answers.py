@@ -131,9 +131,7 @@ def window(query: Mapping[str, str]) -> tuple[int, int]:
     return offset, integer(query, "line", DEFAULT_LINES, low=1, high=MAX_LINES)
 
 
-def page_of_jobs(
-    jobs: Collection[Mapping[str, object]], query: Mapping[str, str]
-) -> dict[str, object]:
+def page_of_jobs(jobs: Collection[Mapping[str, object]], query: Mapping[str, str]) -> dict[str, object]:
     """The `output` of a list request; `model` keeps the jobs of one model."""
     number = integer(query, "page_no", 1, low=1)
     size = integer(query, "page_size", DEFAULT_PAGE_SIZE, low=1, high=MAX_PAGE_SIZE)

@@ -80,9 +80,7 @@ async def deliver(
 async def _begin(
     request: web.BaseRequest, answer: Answer, headers: Mapping[str, str], length: int | None
 ) -> web.StreamResponse:
-    response = web.StreamResponse(
-        status=answer.status, reason=_reason(answer.status), headers=headers
-    )
+    response = web.StreamResponse(status=answer.status, reason=_reason(answer.status), headers=headers)
     response.content_type = answer.content_type
     if length is None:
         response.enable_chunked_encoding()

@@ -179,9 +179,7 @@ class EmulatedJob:
             facts["end_time"] = self.end_time or self._after(since)
             facts["usage"] = _USUAL_USAGE if self.usage is None else self.usage
         if status == "SUCCEEDED":
-            facts["finetuned_output"] = (
-                self.finetuned_output or f"{self.model}-suffix-{self.job_id}"
-            )
+            facts["finetuned_output"] = self.finetuned_output or f"{self.model}-suffix-{self.job_id}"
         if status in _USUAL_FAILURES:
             code, message = _USUAL_FAILURES[status]
             facts["code"] = self.code or code

@@ -1,4 +1,5 @@
 """Faults from the command line: a tiny grammar for `Fault`."""
+
 from dashscope_ftlogs.emulator.faults import Fault
 
 

@@ -288,9 +288,7 @@ class Emulator:
                     raise Refusal(404)
             return answers.success(output, fate.request_id), 0
         except Refusal as refusal:
-            return answers.failure(
-                refusal.status, refusal.code, refusal.message, fate.request_id
-            ), 0
+            return answers.failure(refusal.status, refusal.code, refusal.message, fate.request_id), 0
 
     def _throttle(self, fate: _Fate) -> Answer:
         wait = None if self.rate_limit is None else self.rate_limit.retry_after

@@ -1,0 +1,118 @@
+"""`ftlogs demo`: these very commands at work, on a Model Studio that runs inside this process."""
+
+import asyncio
+import os
+import sys
+import time
+from collections import Counter
+
+import attrs
+import typer
+
+from dashscope_ftlogs.cli.running import run
+from dashscope_ftlogs.emulator import Emulator, generate_job, ten_ways_to_fail
+
+_LINES = 24_000
+_LATENCY = 0.05
+
+
+def demo() -> None:
+    """Show in a few seconds what this tool does. Needs no key and no network."""
+    run(_main())
+
+
+async def _main() -> int:
+    whole = generate_job("sft", lines=_LINES, seed=1)
+    failed = generate_job("dpo", outcome="failed", lines=3_000, seed=2)
+    running = generate_job("cpt", outcome="running", lines=5_000, seed=3)
+    async with Emulator([whole, failed, running], seed=4, time_scale=60) as emulator:
+        stage = _Stage(emulator)
+        stage.say("A local Model Studio is up, with three jobs. What follows are real commands over HTTP.")
+
+        stage.say("Which jobs are there?")
+        await stage.run("jobs")
+
+        stage.say("How did the failed one end? Its last lines:")
+        await stage.run("cat", failed.job_id, "--offset", str(len(failed.lines) - 8))
+
+        stage.say("Now the server fails one request in four, in ten different ways.")
+        emulator.faults = ten_ways_to_fail(0.25)
+        text, _ = await stage.read("cat", whole.job_id)
+        exact = text == "".join(f"{line}\n" for line in whole.lines[:]).encode()
+        verdict = "equal to the byte" if exact else "but NOT what was served"
+        stage.say(f"{text.count(b'\n'):,} lines, {verdict}. Requests: {_outcomes(emulator)}.")
+
+        stage.say(f"Far away: every answer takes {_LATENCY * 1000:.0f} ms more. Pages are read ahead.")
+        emulator.faults = ()
+        emulator.latency = _LATENCY
+        emulator.journal.clear()
+        _, seconds = await stage.read("cat", whole.job_id)
+        pages = sum(exchange.status == 200 for exchange in emulator.journal)
+        stage.say(
+            f"{pages} pages in {seconds:.1f} s, start-up included; "
+            f"one after the other they would wait {pages * _LATENCY:.1f} s for the network alone."
+        )
+
+        stage.say("A key that this gateway does not know:")
+        stage.environ["DASHSCOPE_API_KEY"] = "sk-of-another-region"
+        await stage.run("cat", whole.job_id)
+        stage.say("Next: `ftlogs emulator` to play on, `ftlogs --help`, and your own key in DASHSCOPE_API_KEY.")
+    return 0 if exact else 1
+
+
+def _outcomes(emulator: Emulator) -> str:
+    """Say what became of the requests for log pages, the frequent first."""
+    logs = [exchange for exchange in emulator.journal if exchange.endpoint == "logs"]
+    seen = Counter(_outcome(exchange.fault, exchange.status) for exchange in logs)
+    return ", ".join(f"{count} {what}" for what, count in seen.most_common())
+
+
+def _outcome(fault: str | None, status: int | None) -> str:
+    if fault is None:
+        return "fine"
+    return f"HTTP {status}" if status not in {None, 200} else fault
+
+
+@attrs.define
+class _Stage:
+    """Runs commands against the emulator, and shows what it runs."""
+
+    emulator: Emulator
+    environ: dict[str, str] = attrs.field(init=False)
+    bold: bool = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        # A setting of the user's own must not lead these commands elsewhere.
+        self.environ = {**os.environ, **self.emulator.environ, "DASHSCOPE_CONFIG": os.devnull}
+        self.bold = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+    def say(self, text: str) -> None:
+        typer.echo(f"\n# {text}")
+
+    async def run(self, *words: str) -> None:
+        """Run a command that speaks for itself."""
+        self._show(words)
+        await self._start(words, stdout=None)
+
+    async def read(self, *words: str) -> tuple[bytes, float]:
+        """Run a command; return what it printed, and how many seconds it took."""
+        self._show((*words, ">", f"{words[-1]}.log"))
+        begin = time.perf_counter()
+        printed = await self._start(words, stdout=asyncio.subprocess.PIPE)
+        return printed, time.perf_counter() - begin
+
+    def _show(self, words: tuple[str, ...]) -> None:
+        line = " ".join(("$ ftlogs", *words))
+        typer.echo(f"\x1b[1m{line}\x1b[0m" if self.bold else line)
+
+    async def _start(self, words: tuple[str, ...], stdout: int | None) -> bytes:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "dashscope_ftlogs", *words, stdout=stdout, env=self.environ
+        )
+        try:
+            printed, _ = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        return printed or b""

@@ -1,0 +1,102 @@
+"""What the tests share: a clean environment, a local Model Studio, and sessions that talk to it."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import settings
+
+from dashscope_ftlogs import LogSession, RetryPolicy
+from dashscope_ftlogs.emulator import Emulator
+
+# The same examples in each run, so that a red run can be repeated; `--hypothesis-profile=search` looks
+# for new ones.
+settings.register_profile("repeatable", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("search", deadline=None, max_examples=2000)
+settings.load_profile("repeatable")
+
+KEY = "sk-4f1cda7e91b26d53"
+QUICK = RetryPolicy(base_delay=0.001, max_delay=0.002)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home without settings, so that no developer's own key is used."""
+    for name in os.environ:
+        if name.startswith("DASHSCOPE_"):
+            monkeypatch.delenv(name)
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("USERPROFILE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def connect() -> Callable[..., LogSession]:
+    """Make a session for an emulator, with waits that tests can afford."""
+
+    def session(emulator: Emulator, **options: Any) -> LogSession:
+        options.setdefault("retry", QUICK)
+        return LogSession(emulator.api_key, base_url=emulator.base_url, **options)
+
+    return session
+
+
+@attrs.frozen
+class Ended:
+    """A command that has ended."""
+
+    code: int
+    out: bytes
+    err: str
+
+
+FTLogs = Callable[..., Any]
+
+
+@pytest.fixture
+def ftlogs() -> FTLogs:
+    """Run the command as a process of its own; an emulator tells it where to go."""
+
+    async def run(
+        *words: str, emulator: Emulator | None = None, environ: dict[str, str] | None = None
+    ) -> Ended:
+        process = await start(words, emulator, environ)
+        out, err = await process.communicate()
+        assert process.returncode is not None
+        return Ended(process.returncode, out, err.decode())
+
+    return run
+
+
+@pytest.fixture
+def start_ftlogs() -> FTLogs:
+    """Start the command, for tests that talk to it while it runs."""
+    return start
+
+
+async def start(
+    words: Sequence[str],
+    emulator: Emulator | None,
+    environ: dict[str, str] | None = None,
+    **streams: Any,
+) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "dashscope_ftlogs", *words),
+        env={**os.environ, **(emulator.environ if emulator else {}), **(environ or {})},
+        **{"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE, **streams},
+    )
+
+
+@pytest.fixture(scope="session")
+def corpus() -> list[Path]:
+    """Real logs, where they are at hand."""
+    folder = Path(os.environ.get("FTLOGS_CORPUS") or Path(__file__).parents[2] / "shared/corpus")
+    return sorted(folder.glob("**/*.log"))

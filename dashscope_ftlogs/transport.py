@@ -30,6 +30,9 @@ _log = logging.getLogger("dashscope_ftlogs")
 
 T = TypeVar("T")
 
+Answer = tuple[int, Headers, bytes]
+"""Status, headers and body."""
+
 
 @attrs.define(eq=False)
 class _Call(Generic[T]):
@@ -77,6 +80,7 @@ class Transport:
         max_answer: int,
         client_session: aiohttp.ClientSession | None,
     ) -> None:
+        self._key = settings.api_key
         self._base_url = settings.base_url
         self._headers: dict[str, str] = {
             "Accept": "application/json",
@@ -121,12 +125,20 @@ class Transport:
         """Send the request once. A failure leaves with the decision what to do about it."""
         call.tries += 1
         try:
-            async with self._gate:
-                status, headers, body = await self._get(call.request.path)
-            return call.request.read(status, headers, body)
+            return self._meaning(call.request, await self._get(call.request.path))
         except FTLogsError as error:
             self._judge(error, call)
             raise
+
+    def _meaning(self, request: Request[T], answer: Answer) -> T:
+        """Return what an answer stands for, or raise it."""
+        try:
+            return request.read(*answer)
+        except FTLogsError:
+            answer = _without(self._key, answer)
+        # Some gateways repeat the key in their complaint. So what is raised, with all that its
+        # traceback holds, comes from a second reading of an answer in which the key is blacked out.
+        return request.read(*answer)
 
     def _judge(self, error: FTLogsError, call: _Call[Any]) -> None:
         """Write into the error where it happened and whether there will be another try."""
@@ -148,19 +160,22 @@ class Transport:
             self._gate.refused(decision.delay)
         _log.info("%s; next try in %.1f s", error.summary(), decision.delay)
 
-    async def _get(self, path: str) -> tuple[int, Headers, bytes]:
+    async def _get(self, path: str) -> Answer:
         if self._client is None:
             raise SessionStateError("the session is not open: use `async with LogSession() as session:`")
         try:
-            async with self._client.get(
-                # The path is made of checked parts, so it needs no further quoting.
-                URL(f"{self._base_url}/{path}", encoded=True),
-                headers=self._headers,
-                timeout=self._timeout,
-                # The key goes nowhere but to the host that was configured.
-                allow_redirects=False,
-                raise_for_status=False,
-            ) as response:
+            async with (
+                self._gate,
+                self._client.get(
+                    # The path is made of checked parts, so it needs no further quoting.
+                    URL(f"{self._base_url}/{path}", encoded=True),
+                    headers=self._headers,
+                    timeout=self._timeout,
+                    # The key goes nowhere but to the host that was configured.
+                    allow_redirects=False,
+                    raise_for_status=False,
+                ) as response,
+            ):
                 body = await self._read(response)
                 _log.debug("GET %s: %d, %d bytes", path, response.status, len(body))
                 return response.status, response.headers, body
@@ -184,6 +199,13 @@ class Transport:
                 )
             chunks.append(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _without(key: Secret, answer: Answer) -> Answer:
+    """Return the answer with every copy of the key blacked out."""
+    status, headers, body = answer
+    clean = {name.lower(): value.replace(key, "[secret]") for name, value in headers.items()}
+    return status, clean, body.replace(key.encode(), b"[secret]")
 
 
 def _transport_error(error: Exception, timeout: float | None) -> TransportError:

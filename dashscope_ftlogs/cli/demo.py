@@ -27,7 +27,9 @@ async def _main() -> int:
     running = generate_job("cpt", outcome="running", lines=5_000, seed=3)
     async with Emulator([whole, failed, running], seed=4, time_scale=60) as emulator:
         stage = _Stage(emulator)
-        stage.say("A local Model Studio is up, with three jobs. What follows are real commands over HTTP.")
+        stage.say(
+            "A local Model Studio is up, with three jobs. What follows are real commands over HTTP."
+        )
 
         stage.say("Which jobs are there?")
         await stage.run("jobs")
@@ -56,7 +58,9 @@ async def _main() -> int:
         stage.say("A key that this gateway does not know:")
         stage.environ["DASHSCOPE_API_KEY"] = "sk-of-another-region"
         await stage.run("cat", whole.job_id)
-        stage.say("Next: `ftlogs emulator` to play on, `ftlogs --help`, and your own key in DASHSCOPE_API_KEY.")
+        stage.say(
+            "Next: `ftlogs emulator` to play on, `ftlogs --help`, and your own key in DASHSCOPE_API_KEY."
+        )
     return 0 if exact else 1
 
 

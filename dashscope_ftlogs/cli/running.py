@@ -62,13 +62,22 @@ def run(
         complain(str(error))
         code = exit_code(error)
     except BrokenPipeError:
-        # Whoever read our output has seen enough. What Python still holds for it goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read our output has seen enough.
+        _discard_output()
         code = 0
+    except OSError as error:
+        _discard_output()
+        complain(f"cannot write the output: {error}")
+        code = 1
     except KeyboardInterrupt:
         complain(on_interrupt())
         code = INTERRUPTED
     raise typer.Exit(code)
+
+
+def _discard_output() -> None:
+    """Let what Python still holds for stdout go nowhere, or it would fail once more at the exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

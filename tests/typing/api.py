@@ -1,1 +1,60 @@
+"""The public API as its users' type checkers see it. Checked by mypy and pyright, never run."""
 
+from collections.abc import Mapping
+from typing import Any, assert_type
+
+from dashscope_ftlogs import (
+    APIError,
+    FTLogsError,
+    IncompleteLogError,
+    Job,
+    LogPage,
+    LogPaginator,
+    LogSession,
+    RetryPolicy,
+)
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Exchange, Fault, Refuse, Reset
+
+
+async def read() -> None:
+    policy = RetryPolicy(max_tries=3, base_delay=0.1, max_delay=1, max_retry_after=60, deadline=300)
+    async with LogSession("sk-1", region="cn-beijing", retry=policy, concurrency=4) as session:
+        assert_type(session, LogSession)
+        page = await session.page("ft-1", offset=0, line=100)
+        assert_type(page, LogPage)
+        assert_type(page.lines, tuple[str, ...])
+        assert_type(page.total, int)
+        assert_type(page.request_id, str | None)
+
+        lines = session.lines("ft-1", offset=5, limit=None, page_size=1000, concurrency=None)
+        assert_type(lines, LogPaginator)
+        async for line in lines:
+            assert_type(line, str)
+        async for one in lines.pages():
+            assert_type(one, LogPage)
+        assert_type(await lines.collect(), list[str])
+        assert_type(lines.offset, int)
+        assert_type(lines.total, int | None)
+
+        async for job in session.jobs(status="RUNNING", model="qwen3-14b"):
+            assert_type(job, Job)
+        job = await session.job("ft-1")
+        assert_type(job.hyper_parameters, Mapping[str, Any] | None)
+        assert_type(job.ended, bool)
+
+
+def tell(error: FTLogsError) -> None:
+    assert_type(error.offset, int | None)
+    if isinstance(error, APIError):
+        assert_type(error.status, int)
+        assert_type(error.retry_after, float | None)
+    if isinstance(error, IncompleteLogError):
+        assert_type(error.next_offset, int)
+
+
+async def emulate() -> None:
+    faults = [Fault(Reset(), probability=0.1), Fault(Refuse(429), on={1, 2}, job_id="ft-1")]
+    async with Emulator([EmulatedJob("ft-1", ["x"])], faults=faults) as emulator:
+        assert_type(emulator, Emulator)
+        assert_type(emulator.base_url, str)
+        assert_type(emulator.journal, list[Exchange])

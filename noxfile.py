@@ -1,0 +1,148 @@
+"""Everything that CI runs; `nox` without arguments runs all of it.
+
+    nox -s tests -- -k cat     some tests, against the installed wheel
+    nox -s bench               the benchmarks (not part of CI: shared machines are noisy)
+"""
+
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "venv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "types", "build", "tests", "fork", "versions"]
+
+HERE = Path(__file__).parent
+DIST = HERE / "dist"
+SOURCES = ("dashscope_ftlogs", "tests", "benchmarks", "noxfile.py")
+
+# What each layer above the pure core may not import. The core itself is held by banned-api in
+# pyproject.toml; these are the same rule for modules that ruff's single list can't tell apart.
+LAYERS = {
+    "paginator.py pacing.py": (
+        *("aiohttp", "backoff", "pathlib", "socket"),
+        *("dashscope_ftlogs.transport", "dashscope_ftlogs.session"),
+        *("dashscope_ftlogs.cli", "dashscope_ftlogs.emulator"),
+    ),
+    "transport.py": (
+        *("pathlib", "dashscope_ftlogs.paginator", "dashscope_ftlogs.session"),
+        *("dashscope_ftlogs.cli", "dashscope_ftlogs.emulator"),
+    ),
+    "session.py": ("backoff", "dashscope_ftlogs.cli", "dashscope_ftlogs.emulator"),
+    "emulator": (
+        *("backoff", "msgspec"),
+        *(
+            f"dashscope_ftlogs.{name}"
+            for name in (
+                *("checks", "cli", "config", "cursor", "errors", "models", "pacing", "paginator"),
+                *("retry", "session", "text", "transport", "wire"),
+            )
+        ),
+    ),
+    "cli": ("aiohttp", "backoff", "dashscope_ftlogs.transport", "dashscope_ftlogs.wire"),
+}
+
+
+def groups(*names: str) -> list[str]:
+    """Return the requirements of these dependency groups."""
+    return nox.project.dependency_groups(nox.project.load_toml(), *names)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, format, and that imports point down."""
+    session.install(*groups("lint"))
+    session.run("ruff", "check", *SOURCES)
+    session.run("ruff", "format", "--check", *SOURCES)
+    for modules, banned in LAYERS.items():
+        rules = ", ".join(f'"{name}" = {{msg = "imports point down"}}' for name in banned)
+        session.run(
+            *("ruff", "check", "--isolated", "--select=TID251"),
+            *("--config", f"lint.flake8-tidy-imports.banned-api = {{{rules}}}"),
+            *(f"dashscope_ftlogs/{module}" for module in modules.split()),
+        )
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """The package and its public face, by two checkers."""
+    session.install(*groups("types", "test"), "-e", ".[cli]")
+    session.run("mypy", "dashscope_ftlogs", "tests/typing")
+    session.run("pyright")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Wheel and sdist; what they hold, and that the wheel can be made from the sdist."""
+    session.install(*groups("build"))
+    shutil.rmtree(DIST, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(DIST))
+    session.run("twine", "check", "--strict", *map(str, DIST.iterdir()))
+
+
+def install_wheel(session: nox.Session, extras: str) -> None:
+    """Install what users will get, built at most once a run."""
+    if not list(DIST.glob("*.whl")):
+        session.install("build")
+        session.run("python", "-m", "build", "--wheel", "--outdir", str(DIST))
+    (wheel,) = DIST.glob("*.whl")
+    session.install(*groups("test"))
+    session.install("--force-reinstall", "--no-deps", str(wheel))
+    session.install(f"dashscope-ftlogs[{extras}] @ {wheel.as_uri()}")
+
+
+def run_tests(session: nox.Session, *arguments: str) -> None:
+    """Run the suite in dev mode, from where the source tree can't be imported by accident."""
+    session.run("python", "-X", "dev", "-P", *arguments, *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The suite against the installed wheel, with complete branch coverage."""
+    install_wheel(session, "cli,fast")
+    session.run("coverage", "erase")
+    run_tests(session, "-m", "coverage", "run", "-m", "pytest")
+    session.run("coverage", "combine", "--quiet")
+    if not session.posargs:
+        session.run("coverage", "report")
+
+
+@nox.session
+def fork(session: nox.Session) -> None:
+    """The maintained fork of backoff shares its import name: both must do."""
+    install_wheel(session, "cli")
+    session.run("pip", "uninstall", "--yes", "--quiet", "backoff")
+    session.install("python-backoff")
+    run_tests(session, "-m", "pytest", "tests/test_session.py", "tests/test_exactness.py")
+
+
+def other_pythons() -> list[str]:
+    """Return the versions that the classifiers promise, beyond the oldest, which `tests` may run on."""
+    with (HERE / "pyproject.toml").open("rb") as file:
+        classifiers = tomllib.load(file)["project"]["classifiers"]
+    versions = [text.rpartition(" ")[2] for text in classifiers if "Python :: 3." in text]
+    return [version for version in versions if runs(f"python{version}")]
+
+
+def runs(python: str) -> bool:
+    """Whether it does more than exist: version managers leave names that lead nowhere."""
+    found = shutil.which(python)
+    return found is not None and subprocess.run([found, "-c", ""], capture_output=True).returncode == 0
+
+
+@nox.session(python=other_pythons() or False)
+def versions(session: nox.Session) -> None:
+    """The suite on every promised Python that this machine has, without the extra `fast`."""
+    install_wheel(session, "cli")
+    run_tests(session, "-m", "pytest", "-q")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure; `nox -s bench -- --quick` for a first impression."""
+    install_wheel(session, "cli")
+    session.run("python", "-P", "benchmarks/read_log.py", *session.posargs)

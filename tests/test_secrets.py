@@ -1,0 +1,99 @@
+"""The key is sent to the configured host, and shown nowhere."""
+
+import asyncio
+import logging
+import pickle
+import traceback
+from collections.abc import Callable
+
+import pytest
+
+from dashscope_ftlogs import ConfigError, FTLogsError, LogSession, RetryPolicy
+from dashscope_ftlogs.emulator import (
+    BadJson,
+    Body,
+    Close,
+    CutBody,
+    EmulatedJob,
+    Emulator,
+    Endless,
+    Fault,
+    Html,
+    Redirect,
+    Refuse,
+    Reply,
+    Reset,
+    Stall,
+)
+
+KEY = "sk-4f1cda7e91b26d53"
+
+FAILURES = [
+    Refuse(400),
+    Refuse(401, "InvalidApiKey", f"Invalid API-key provided: {KEY}."),
+    Refuse(429),
+    Html(502),
+    Body(f'{{"output": "{KEY}"}}'.encode()),
+    Body(f"<p>{KEY}</p>".encode()),
+    Body(b"{}", headers={"x-request-id": KEY}),
+    Redirect(f"https://example.com/{KEY}"),
+    Reset(),
+    Close(),
+    CutBody(),
+    BadJson(),
+    Stall(60),
+    Endless(),
+]
+
+
+async def failed_read(emulator: Emulator) -> tuple[FTLogsError, list[object]]:
+    """Read from an emulator that fails; return the error and all objects that took part."""
+    retry = RetryPolicy(max_tries=2, base_delay=0.001)
+    session = LogSession(KEY, base_url=emulator.base_url, retry=retry, timeout=0.05, max_answer=100_000)
+    async with session:
+        lines = session.lines("ft-1")
+        with pytest.raises(FTLogsError) as caught:
+            await lines.collect()
+    return caught.value, [session, session.__dict__, session._transport.__dict__, lines, retry]
+
+
+@pytest.mark.parametrize("reply", FAILURES, ids=lambda reply: type(reply).__name__)
+async def test_the_key_is_in_no_error_traceback_log_or_repr(
+    reply: Reply, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Even where a server repeats the key to us."""
+    caplog.set_level(logging.DEBUG)
+    asyncio.get_running_loop().set_debug(True)
+    async with Emulator([EmulatedJob("ft-1", ["x"])], api_key=KEY, faults=[Fault(reply)]) as emulator:
+        error, others = await failed_read(emulator)
+        assert emulator.journal[0].headers["authorization"] == f"Bearer {KEY}"
+    # As rich, sentry and pytest show it: with the local variables of each frame.
+    shown = [
+        "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format()),
+        str(error),
+        repr(error),
+        repr(error.__dict__),
+        repr(others),
+        repr(pickle.dumps(error)),
+        caplog.text,
+        *(repr(record.__dict__) for record in caplog.records),
+    ]
+    assert [text for text in shown if KEY in text] == []
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: LogSession(KEY, region="nowhere"),
+        lambda: LogSession(KEY, base_url="http://example.com/api/v1"),
+        lambda: LogSession(f"{KEY}\n{KEY}"),
+        lambda: LogSession(KEY, workspace="a b"),
+        lambda: LogSession(KEY, base_url=f"https://user:{KEY}@example.com/api/v1"),
+    ],
+)
+def test_the_key_is_in_no_refusal_of_a_setting(make: Callable[[], LogSession]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        make()
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=False)
+    assert KEY not in "".join(shown.format())
+    assert KEY not in repr(caught.value)

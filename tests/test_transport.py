@@ -1,0 +1,112 @@
+"""What no proper HTTP server does: raw bytes on a socket, and certificates that nobody vouches for."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+import trustme
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dashscope_ftlogs import FTLogsError, LogSession, RetryPolicy, TransportError
+
+ONCE = RetryPolicy(max_tries=1)
+PAGE = b'{"request_id": "r", "output": {"total": 1, "logs": ["x"]}}'
+WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(PAGE), PAGE)
+
+Say = Callable[[asyncio.StreamWriter], None]
+
+
+@asynccontextmanager
+async def socket_server(answer: bytes, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """Answer every connection with these bytes and its end; give the port."""
+
+    async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+            await writer.drain()
+        except (OSError, EOFError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(on_connection, "127.0.0.1", 0, ssl=tls)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def read_from(answer: bytes) -> tuple[str, ...]:
+    async with socket_server(answer) as port:
+        base_url = f"http://127.0.0.1:{port}/api/v1"
+        async with LogSession("sk-1", base_url=base_url, retry=ONCE, timeout=5) as session:
+            return (await session.page("ft-1")).lines
+
+
+async def test_a_whole_answer_is_read() -> None:
+    assert await read_from(WHOLE) == ("x",)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"\x16\x03\x01\x00 this is no HTTP",
+        b"HTTP/1.1 twohundred OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: minus\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 2**20 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 4\r\n\r\nnope",
+        WHOLE[:-1],
+    ],
+    ids=lambda answer: ascii(answer[:40]),
+)
+async def test_an_answer_that_is_not_http_is_a_transport_error(answer: bytes) -> None:
+    with pytest.raises(TransportError, match="no answer: ") as caught:
+        await read_from(answer)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 500
+
+
+@settings(max_examples=50)
+@given(data=st.data())
+def test_an_answer_damaged_anywhere_is_a_value_or_one_of_our_errors(data: st.DataObject) -> None:
+    answer = bytearray(WHOLE)
+    for place in data.draw(st.lists(st.integers(0, len(answer) - 1), min_size=1, max_size=4)):
+        answer[place] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(answer)))
+
+    async def main() -> None:
+        try:
+            lines = await read_from(bytes(answer[:cut]))
+        except FTLogsError as error:
+            assert str(error).isprintable()
+        else:
+            assert all(isinstance(line, str) for line in lines)
+
+    asyncio.run(main(), debug=False)
+
+
+async def test_a_certificate_that_is_not_trusted_is_refused_at_once() -> None:
+    authority = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(tls)
+    async with socket_server(WHOLE, tls) as port:
+        base_url = f"https://localhost:{port}/api/v1"
+        async with LogSession("sk-1", base_url=base_url) as session:
+            with pytest.raises(TransportError, match="certificate") as caught:
+                await session.page("ft-1")
+        assert caught.value.attempts == 1
+
+        trusting = ssl.create_default_context()
+        authority.configure_trust(trusting)
+        connector = aiohttp.TCPConnector(ssl=trusting)
+        async with (
+            aiohttp.ClientSession(connector=connector) as client,
+            LogSession("sk-1", base_url=base_url, client_session=client) as session,
+        ):
+            assert (await session.page("ft-1")).lines == ("x",)

@@ -1,7 +1,7 @@
 """Everything that CI runs; `nox` without arguments runs all of it.
 
-    nox -s tests -- -k cat     some tests, against the installed wheel
-    nox -s bench               the benchmarks (not part of CI: shared machines are noisy)
+nox -s tests -- -k cat     some tests, against the installed wheel
+nox -s bench               the benchmarks (not part of CI: shared machines are noisy)
 """
 
 import shutil
@@ -131,7 +131,9 @@ def other_pythons() -> list[str]:
 def runs(python: str) -> bool:
     """Whether it does more than exist: version managers leave names that lead nowhere."""
     found = shutil.which(python)
-    return found is not None and subprocess.run([found, "-c", ""], capture_output=True).returncode == 0
+    if found is None:
+        return False
+    return subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode == 0
 
 
 @nox.session(python=other_pythons() or False)
@@ -145,4 +147,5 @@ def versions(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure; `nox -s bench -- --quick` for a first impression."""
     install_wheel(session, "cli")
+    session.run("python", "-P", "benchmarks/start_up.py")
     session.run("python", "-P", "benchmarks/read_log.py", *session.posargs)

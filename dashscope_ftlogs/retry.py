@@ -76,8 +76,6 @@ class RetryPolicy:
         """
         if not worth_a_retry(error):
             return Decision(None)
-        if tries >= self.max_tries:
-            return Decision(None)
         asked = error.retry_after if isinstance(error, APIError) else None
         if asked is not None and asked > self.max_retry_after:
             return Decision(
@@ -85,6 +83,8 @@ class RetryPolicy:
                 f"The server asked for a wait of {asked:g} s; the policy waits at most "
                 f"{self.max_retry_after:g} s.",
             )
+        if tries >= self.max_tries:
+            return Decision(None)
         # The exponent is bounded, since 2.0**1024 overflows.
         ceiling = min(self.max_delay, self.base_delay * 2.0 ** min(tries - 1, 64))
         delay = max(draw * ceiling, asked or 0.0)

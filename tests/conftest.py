@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import pty
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +102,38 @@ def corpus() -> list[Path]:
     """Real logs, where they are at hand."""
     folder = Path(os.environ.get("FTLOGS_CORPUS") or Path(__file__).parents[2] / "shared/corpus")
     return sorted(folder.glob("**/*.log"))
+
+
+class Screen:
+    """A terminal that a command writes to."""
+
+    def __init__(self) -> None:
+        self._master, self.end = pty.openpty()
+        self.shown = ""
+
+    def drain(self) -> None:
+        data = b""
+        try:
+            while chunk := os.read(self._master, 65536):
+                data += chunk
+        except OSError:  # Linux's word for the end of a terminal
+            pass
+        os.close(self._master)
+        self.shown = data.decode("utf-8", "replace")
+
+
+@pytest.fixture
+def terminal() -> Callable[[], AbstractAsyncContextManager[Screen]]:
+    """Make a terminal; what was shown there is known when its block ends."""
+
+    @asynccontextmanager
+    async def screen() -> AsyncIterator[Screen]:
+        one = Screen()
+        draining = asyncio.create_task(asyncio.to_thread(one.drain))
+        try:
+            yield one
+        finally:
+            os.close(one.end)
+            await draining
+
+    return screen

@@ -1,7 +1,9 @@
 """The command around its subcommands: help, version, listing, the demo."""
 
+import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 from typing import Any
@@ -84,6 +86,40 @@ async def test_no_jobs_are_no_output_and_no_error(ftlogs: Any) -> None:
     async with Emulator(JOBS) as emulator:
         ended = await ftlogs("jobs", "--status", "PENDING", emulator=emulator)
     assert (ended.code, ended.out, ended.err) == (0, b"", "")
+
+
+async def test_on_a_terminal_no_jobs_are_told_as_such(start_ftlogs: Any, terminal: Any) -> None:
+    async with Emulator() as emulator:
+        async with terminal() as screen:
+            process = await start_ftlogs(("jobs",), emulator, stderr=screen.end)
+            assert await process.wait() == 0
+    assert screen.shown == "ftlogs: no jobs\r\n"
+
+
+async def test_the_command_runs_without_the_extra_fast() -> None:
+    code = (
+        "import sys; sys.modules['uvloop'] = None; sys.argv = ['ftlogs', 'cat', 'ft-1']\n"
+        "from dashscope_ftlogs.cli import main; main()"
+    )
+    async with Emulator([EmulatedJob("ft-1", ["x"])]) as emulator:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", code),
+            env={**os.environ, **emulator.environ},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        out, _ = await process.communicate()
+    assert (process.returncode, out) == (0, b"x\n")
+
+
+async def test_an_interrupted_demo_takes_its_commands_with_it(start_ftlogs: Any) -> None:
+    process = await start_ftlogs(("demo",), None, {"PYTHONUNBUFFERED": "1"})
+    while b"$ ftlogs jobs" not in await process.stdout.readline():
+        pass
+    process.send_signal(signal.SIGINT)
+    # Both ends are read to their end, which comes only when no process holds them any more.
+    _, err = await process.communicate()
+    assert process.returncode == 130
+    assert err.decode() == "ftlogs: interrupted\n"
 
 
 async def test_the_demo_shows_real_commands_at_work_without_key_or_network(ftlogs: Any) -> None:

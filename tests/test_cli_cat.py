@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import pty
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -83,57 +81,45 @@ async def test_a_log_is_printed_exactly_while_one_request_in_four_fails_in_ten_w
     assert emulator.api_key not in ended.err
 
 
-async def on_a_terminal(start: Any, emulator: Emulator, *words: str) -> tuple[str, str]:
-    """Run with stdout and stderr on two terminals; return what each one got."""
-    ends = [pty.openpty(), pty.openpty()]
-    process = await start(
-        words, emulator, {"TERM": "xterm"}, stdin=None, stdout=ends[0][1], stderr=ends[1][1]
-    )
-    for _, end in ends:
-        os.close(end)
-    got = await asyncio.gather(*(asyncio.to_thread(drain, master) for master, _ in ends))
-    assert await process.wait() == 0
-    return got[0].replace("\r\n", "\n"), got[1]
+@pytest.fixture
+def show(start_ftlogs: Any, terminal: Any) -> Any:
+    """Run a command on a terminal; return what is shown there."""
+
+    async def run(emulator: Emulator, *words: str) -> str:
+        async with terminal() as screen:
+            process = await start_ftlogs(words, emulator, stdout=screen.end)
+            assert await process.wait() == 0
+        return str(screen.shown.replace("\r\n", "\n"))
+
+    return run
 
 
-def drain(master: int) -> str:
-    data = b""
-    try:
-        while chunk := os.read(master, 65536):
-            data += chunk
-    except OSError:  # Linux's word for the end of a terminal
-        pass
-    os.close(master)
-    return data.decode("utf-8", "replace")
-
-
-async def test_a_log_cannot_repaint_a_terminal(start_ftlogs: Any) -> None:
+async def test_a_log_cannot_repaint_a_terminal(show: Any) -> None:
     async with serving(*NASTY[:-1]) as emulator:
-        shown, _ = await on_a_terminal(start_ftlogs, emulator, "cat", JOB)
-        rows, _ = await on_a_terminal(start_ftlogs, emulator, "cat", JOB, "--format", "jsonl")
+        shown = await show(emulator, "cat", JOB)
+        rows = await show(emulator, "cat", JOB, "--format", "jsonl")
     assert not {"\x1b", "\x00", "\x9b", "\x07", "\r", "\u2028", "\u202e"} & set(shown + rows)
     assert "10%\\r20%\\r100%\n\\x1b[2J\\x1b]0;title\\x07 repaint\ntwo\\nlines\n" in shown
     assert "训练完成 🎉\nhalf a pair \\ud83d\n" in shown
     assert [json.loads(row)["line"] for row in rows.splitlines()] == NASTY[:-1]
 
 
-async def test_raw_sends_a_terminal_what_the_log_holds(start_ftlogs: Any) -> None:
+async def test_raw_sends_a_terminal_what_the_log_holds(show: Any) -> None:
     async with serving("\x1b[31mred\x1b[0m") as emulator:
-        shown, _ = await on_a_terminal(start_ftlogs, emulator, "cat", JOB, "--raw")
+        shown = await show(emulator, "cat", JOB, "--raw")
     assert shown == "\x1b[31mred\x1b[0m\n"
 
 
-async def test_progress_is_shown_on_a_terminal_while_the_data_goes_elsewhere(start_ftlogs: Any) -> None:
+async def test_progress_is_shown_on_a_terminal_while_the_data_goes_elsewhere(
+    start_ftlogs: Any, terminal: Any
+) -> None:
     async with serving("one", "two") as emulator:
-        screen, end = pty.openpty()
-        process = await start_ftlogs(("cat", JOB), emulator, {"TERM": "xterm"}, stderr=end)
-        os.close(end)
-        (out, _), shown = await asyncio.gather(
-            process.communicate(), asyncio.to_thread(drain, screen)
-        )
+        async with terminal() as screen:
+            process = await start_ftlogs(("cat", JOB), emulator, {"TERM": "xterm"}, stderr=screen.end)
+            out, _ = await process.communicate()
     assert out == b"one\ntwo\n"
-    assert f"{JOB}: lines" in shown
-    assert "2/2" in shown
+    assert f"{JOB}: lines" in screen.shown
+    assert "2/2" in screen.shown
 
 
 async def test_a_closed_pipe_ends_quietly(start_ftlogs: Any) -> None:
@@ -219,7 +205,7 @@ async def test_a_failure_in_mid_log_says_how_to_go_on(ftlogs: Any) -> None:
         ((JOB, "--base-url", "ftp://example.com"), "must be https://"),
         ((JOB, "--api-key-file", "/nonexistent"), "--api-key-file /nonexistent"),
         ((JOB, "--format", "xml"), "'xml' is not"),
-        ((JOB, "--offset", "ten"), "ten"),
+        ((JOB, "--offset", "ten"), "--offset"),
         ((), "JOB_ID"),
     ],
     ids=str,
@@ -238,7 +224,12 @@ async def test_wrong_usage_is_refused_with_2_before_any_request(
 async def test_without_a_key_every_place_looked_in_is_named(ftlogs: Any) -> None:
     ended = await ftlogs("cat", JOB)
     assert ended.code == 2
-    for place in ("DASHSCOPE_API_KEY", "DASHSCOPE_API_KEY_FILE_PATH", "config.toml", "~/.dashscope/api_key"):
+    for place in (
+        "DASHSCOPE_API_KEY",
+        "DASHSCOPE_API_KEY_FILE_PATH",
+        "config.toml",
+        "~/.dashscope/api_key",
+    ):
         assert place in ended.err
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashscope_ftlogs import LogSession, RetryPolicy
+from dashscope_ftlogs import FTLogsError, LogSession, RetryPolicy
 from dashscope_ftlogs.emulator import (
     EmptyPage,
     EmulatedJob,
@@ -96,8 +96,8 @@ async def test_a_log_is_taken_up_again_where_a_failure_left_it(
                 try:
                     async for line in lines:
                         got.append(line)
-                except Exception as error:  # noqa: BLE001  (any of them names the place)
-                    assert error.offset == lines.offset == len(got)  # type: ignore[attr-defined]
+                except FTLogsError as error:
+                    assert error.offset == lines.offset == len(got)
                 else:
                     break
     assert got == list(job.lines)

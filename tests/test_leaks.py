@@ -25,7 +25,9 @@ async def nothing_left_behind(emulator: Emulator) -> AsyncIterator[aiohttp.Clien
         gc.collect()  # an abandoned generator or session would speak up now
         while emulator.in_flight:  # the server hears a moment later that its client is gone
             await asyncio.sleep(0.001)
-        for _ in range(5):  # an iterator left in mid-read is closed by asyncio, some turns of its loop later
+        for _ in range(
+            5
+        ):  # an iterator left in mid-read is closed by asyncio, some turns of its loop later
             await asyncio.sleep(0)
         assert not [task for task in asyncio.all_tasks() - before if not is_the_servers(task)]
         assert not connector._acquired

@@ -281,7 +281,7 @@ async def test_a_redirect_is_refused_and_the_key_stays_here(connect: Connect, st
     async with Emulator() as elsewhere, Emulator([EmulatedJob(JOB, ["x"])]) as emulator:
         emulator.faults = [Fault(Redirect(f"{elsewhere.base_url}/fine-tunes/{JOB}", status))]
         async with connect(emulator) as session:
-            with pytest.raises(APIError, match="redirect to .* refused"):
+            with pytest.raises(APIError, match=r"redirect to .* refused"):
                 await session.page(JOB)
         assert len(emulator.journal) == 1
         assert elsewhere.journal == []

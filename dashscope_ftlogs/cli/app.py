@@ -24,7 +24,7 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:  # noqa: FBT001  (typer calls it so)
+def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"ftlogs {__version__}")
         raise typer.Exit
@@ -32,7 +32,7 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001  (typer calls it so)
 
 @app.callback()
 def shared(
-    version: Annotated[  # noqa: ARG001  (the callback answers)
+    version: Annotated[
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
     ] = False,

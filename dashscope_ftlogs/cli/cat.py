@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dashscope_ftlogs import FTLogsError, LogPaginator
+from dashscope_ftlogs import FTLogsError, LogPage, LogPaginator
 from dashscope_ftlogs.cli.connection import Connection, connected
 from dashscope_ftlogs.cli.output import Format, encoder, write
 from dashscope_ftlogs.cli.progress import progress
@@ -16,7 +16,9 @@ from dashscope_ftlogs.cli.running import run
 
 @connected
 def cat(
-    job_id: Annotated[str, typer.Argument(help="The job, such as ft-202410291653-1c7f.")],
+    job_id: Annotated[
+        str, typer.Argument(metavar="JOB_ID", help="The job, such as ft-202410291653-1c7f.")
+    ],
     *,
     offset: Annotated[int, typer.Option(help="Skip this many lines.")] = 0,
     limit: Annotated[int | None, typer.Option(help="Print at most this many lines.")] = None,
@@ -40,8 +42,12 @@ def cat(
     def how_to_go_on() -> str:
         return f"stopped; go on with: ftlogs cat {job_id} --offset {resume_at}"
 
-    async def main() -> int:
+    def put_out(page: LogPage) -> None:
         nonlocal resume_at
+        write(encode(page.lines, page.offset))
+        resume_at = page.next_offset  # here, since an interrupt lets a write that has begun end
+
+    async def main() -> int:
         async with connection.session(concurrency) as session:
             reader: LogPaginator = session.lines(job_id, offset=offset, limit=limit, page_size=page_size)
             with progress(f"{job_id}: lines") as show:
@@ -50,8 +56,7 @@ def cat(
                         async for page in pages:
                             # In a thread: whoever reads our output may take its time, and the
                             # requests in flight must not time out meanwhile.
-                            await asyncio.to_thread(write, encode(page.lines, page.offset))
-                            resume_at = page.next_offset
+                            await asyncio.to_thread(put_out, page)
                             show(resume_at, reader.total)
                 except FTLogsError as error:
                     if resume_at > offset:

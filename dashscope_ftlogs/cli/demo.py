@@ -42,7 +42,8 @@ async def _main() -> int:
         text, _ = await stage.read("cat", whole.job_id)
         exact = text == "".join(f"{line}\n" for line in whole.lines[:]).encode()
         verdict = "equal to the byte" if exact else "but NOT what was served"
-        stage.say(f"{text.count(b'\n'):,} lines, {verdict}. Requests: {_outcomes(emulator)}.")
+        count = text.count(b"\n")
+        stage.say(f"{count:,} lines, {verdict}. Requests: {_outcomes(emulator)}.")
 
         stage.say(f"Far away: every answer takes {_LATENCY * 1000:.0f} ms more. Pages are read ahead.")
         emulator.faults = ()
@@ -71,10 +72,19 @@ def _outcomes(emulator: Emulator) -> str:
     return ", ".join(f"{count} {what}" for what, count in seen.most_common())
 
 
+_IN_WORDS = {
+    None: "fine",
+    "Reset": "connection reset",
+    "Close": "connection closed",
+    "CutBody": "body cut short",
+    "BadJson": "invalid JSON",
+    "OkWithCode": "error inside a 200",
+    "EmptyPage": "empty page",
+}
+
+
 def _outcome(fault: str | None, status: int | None) -> str:
-    if fault is None:
-        return "fine"
-    return f"HTTP {status}" if status not in {None, 200} else fault
+    return _IN_WORDS.get(fault) or f"HTTP {status}"
 
 
 @attrs.define

@@ -1,12 +1,12 @@
 """How far a read has come, on stderr, where someone is looking."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
+def progress(what: str) -> Generator[Callable[[int, int | None], None]]:
     """Show a bar while the block runs, if stderr is a terminal that stdout does not write to."""
     if not sys.stderr.isatty() or sys.stdout.isatty():
         yield lambda _done, _total: None

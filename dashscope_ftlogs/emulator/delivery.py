@@ -48,15 +48,11 @@ async def deliver(
     Raises:
         ConnectionError: the client went away.
     """
-    match reply:
-        case Reset():
-            _abort(request, reset=True)
-            return web.Response()
-        case Close():
-            _abort(request, reset=False)
-            return web.Response()
-        case Endless():
-            return await _without_end(request, answer, link)
+    if isinstance(reply, (Reset, Close)):
+        _abort(request, reset=isinstance(reply, Reset))
+        return web.Response()
+    if isinstance(reply, Endless):
+        return await _without_end(request, answer, link)
     body, headers = answer.body, dict(answer.headers)
     if (
         compress
@@ -130,16 +126,18 @@ async def _without_end(
 
 def _finish_early(request: web.BaseRequest) -> None:
     """Send what was written, then end the connection in mid-answer."""
-    if request.transport is not None:
-        request.transport.close()
+    _transport(request).close()
 
 
 def _abort(request: web.BaseRequest, *, reset: bool) -> None:
-    transport = request.transport
-    if transport is None:
-        return
+    transport = _transport(request)
     if reset:
         # Without lingering, the kernel says RST instead of FIN.
         peer = transport.get_extra_info("socket")
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
     transport.abort()
+
+
+def _transport(request: web.BaseRequest) -> asyncio.Transport:
+    assert request.transport is not None  # noqa: S101 - a lost connection cancels its handler
+    return request.transport

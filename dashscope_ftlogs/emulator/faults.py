@@ -3,7 +3,7 @@
 import math
 from collections.abc import Collection, Sequence
 from random import Random
-from typing import get_args, Literal
+from typing import Literal, get_args
 
 import attrs
 
@@ -52,7 +52,9 @@ class Fault:
 
     def __attrs_post_init__(self) -> None:
         """Check what can be checked before the first request."""
+        # Reset for Reset() is easily written, and not everyone has a type checker.
         if not isinstance(self.reply, Reply):  # pyright: ignore[reportUnnecessaryIsInstance]
+            # All that is wrong with a fault is a ValueError.
             raise ValueError(f"reply must be one such as Reset(), not {self.reply!r}")  # noqa: TRY004
         if self.probability is not None and self.on is not None:
             raise ValueError(

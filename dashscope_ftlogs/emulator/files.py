@@ -1,6 +1,7 @@
 """Jobs out of log files that lie on disk."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +28,16 @@ def job_from_file(path: str | Path, *, job_id: str | None = None, **facts: Any) 
     return EmulatedJob(job_id or _safe(path.stem), lines, **facts)
 
 
-def jobs_from_folder(path: str | Path, **facts: Any) -> list[EmulatedJob]:
-    """One job for each file in the folder that is not hidden, in the order of their names.
+def jobs_from_paths(paths: Iterable[str | Path], **facts: Any) -> list[EmulatedJob]:
+    """One job for each file, and for each file in a folder that is not hidden, by name.
 
-    Two files whose names come to the same id get a number appended, so that none is lost.
+    Files whose names come to the same id get a number appended, so that none is lost.
 
     Raises:
-        FileNotFoundError: there is no such folder; NotADirectoryError likewise.
+        OSError: a path can't be read.
     """
     jobs: dict[str, EmulatedJob] = {}
-    for file in sorted(Path(path).iterdir()):
-        if not file.is_file() or file.name.startswith("."):
-            continue
+    for file in (file for path in paths for file in _files(Path(path))):
         wanted = job_id = _safe(file.stem)
         number = 1
         while job_id in jobs:
@@ -46,6 +45,23 @@ def jobs_from_folder(path: str | Path, **facts: Any) -> list[EmulatedJob]:
             job_id = f"{wanted}-{number}"
         jobs[job_id] = job_from_file(file, job_id=job_id, **facts)
     return list(jobs.values())
+
+
+def jobs_from_folder(path: str | Path, **facts: Any) -> list[EmulatedJob]:
+    """`jobs_from_paths` of a single folder.
+
+    Raises:
+        FileNotFoundError: there is no such folder; NotADirectoryError likewise.
+    """
+    return jobs_from_paths(_inside(Path(path)), **facts)
+
+
+def _files(path: Path) -> list[Path]:
+    return _inside(path) if path.is_dir() else [path]
+
+
+def _inside(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
 
 
 def _safe(name: str) -> str:

@@ -5,12 +5,13 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import attrs
 
 ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELED"})
 
-_TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
+TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 # The job on the vendor's page ran this long; a job that is told nothing else does too.
 _USUAL_DURATION = 17 * 60 + 33
 _USUAL_USAGE = 279808
@@ -20,10 +21,14 @@ _USUAL_FAILURES = {
 }
 
 
-def _rises(_: object, attribute: "attrs.Attribute[Sequence[float]]", value: object) -> None:
-    times = [at[0] if isinstance(at, tuple) else at for at in value]  # type: ignore[attr-defined]
-    if any(not earlier <= later for earlier, later in pairwise([-math.inf, *times])):
-        raise ValueError(f"{attribute.name} must not fall from one entry to the next: {value!r}")
+def _check_rising(name: str, times: Sequence[float]) -> None:
+    for number, (earlier, later) in enumerate(pairwise((-math.inf, *times))):
+        if not earlier <= later:
+            raise ValueError(f"{name} must not fall: {later!r} at {number} comes after {earlier!r}")
+
+
+def _kept(times: Sequence[Any]) -> Sequence[Any]:
+    return tuple(times) if isinstance(times, list) else times
 
 
 @attrs.frozen
@@ -32,7 +37,8 @@ class Schedule:
 
     Attributes:
         line_times: for each line, when it becomes visible; non-decreasing. Lines beyond its end
-            (appended later, say) become visible with the last of them.
+            (appended later, say) become visible with the last of them. A sequence that is neither
+            list nor tuple may be lazy and huge: it is kept as it is, unchecked.
         status_times: pairs of (seconds, status), non-decreasing. Before the first of them the
             job's own status holds.
 
@@ -40,10 +46,14 @@ class Schedule:
         ValueError: times fall.
     """
 
-    line_times: Sequence[float] = attrs.field(default=(), converter=tuple, validator=_rises)
-    status_times: Sequence[tuple[float, str]] = attrs.field(
-        default=(), converter=tuple, validator=_rises
-    )
+    line_times: Sequence[float] = attrs.field(default=(), converter=_kept)
+    status_times: Sequence[tuple[float, str]] = attrs.field(default=(), converter=_kept)
+
+    def __attrs_post_init__(self) -> None:
+        """Check what is at hand."""
+        if isinstance(self.line_times, tuple):
+            _check_rising("line_times", self.line_times)
+        _check_rising("status_times", [at for at, _ in self.status_times])
 
 
 class EmulatedJob:
@@ -89,7 +99,7 @@ class EmulatedJob:
         message: str | None = None,
         schedule: Schedule | None = None,
     ) -> None:
-        datetime.strptime(create_time, _TIME_FORMAT)  # noqa: DTZ007 - the service sends no zone
+        datetime.strptime(create_time, TIME_FORMAT)  # noqa: DTZ007 - the service sends no zone
         self.job_id = job_id
         self.lines: Sequence[str] = list(lines) if isinstance(lines, (list, tuple)) else lines
         self.status = status
@@ -192,5 +202,5 @@ class EmulatedJob:
         return past[-1] if past else (_USUAL_DURATION, self.status)
 
     def _after(self, seconds: float) -> str:
-        start = datetime.strptime(self.create_time, _TIME_FORMAT)  # noqa: DTZ007 - as above
-        return (start + timedelta(seconds=seconds)).strftime(_TIME_FORMAT)
+        start = datetime.strptime(self.create_time, TIME_FORMAT)  # noqa: DTZ007 - as above
+        return (start + timedelta(seconds=seconds)).strftime(TIME_FORMAT)

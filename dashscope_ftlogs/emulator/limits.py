@@ -1,21 +1,14 @@
 """A rate limit, and a link that all connections share."""
 
 import asyncio
+import math
 from collections.abc import Callable
 
 import attrs
 
+from dashscope_ftlogs.emulator.ranges import above_0, from_1
+
 _TIMER_SLACK = 0.005
-
-
-def _above_0(_: object, attribute: "attrs.Attribute[float]", value: float) -> None:
-    if not value > 0:
-        raise ValueError(f"{attribute.name} must be above 0, not {value!r}")
-
-
-def _at_least_1(_: object, attribute: "attrs.Attribute[float]", value: float) -> None:
-    if not value >= 1:
-        raise ValueError(f"{attribute.name} must be 1 or more, not {value!r}")
 
 
 @attrs.frozen
@@ -25,8 +18,8 @@ class RateLimit:
     `retry_after` is sent with each 429: text verbatim, a number in seconds.
     """
 
-    per_second: float = attrs.field(validator=_above_0)
-    burst: float = attrs.field(default=1, validator=_at_least_1)
+    per_second: float = attrs.field(validator=above_0)
+    burst: float = attrs.field(default=1, validator=from_1)
     retry_after: str | float | None = None
 
 
@@ -55,8 +48,8 @@ class Link:
     """A line of so many bytes per second; whoever sends waits for the bytes queued before."""
 
     def __init__(self, bytes_per_second: float) -> None:
-        if not bytes_per_second > 0:
-            raise ValueError(f"bandwidth must be above 0 bytes/s, not {bytes_per_second!r}")
+        if not 0 < bytes_per_second < math.inf:
+            raise ValueError(f"bandwidth must be above 0 bytes/s and finite, not {bytes_per_second!r}")
         self.bytes_per_second = bytes_per_second
         self._free_at = 0.0
 

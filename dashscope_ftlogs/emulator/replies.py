@@ -4,12 +4,16 @@ Those that touch the connection itself (`Reset`, `Close`, `CutBody`, `Endless`, 
 carried out in `delivery`; here they are only named.
 """
 
+# ruff: noqa: D102 - what an alter_...() does is what its class says
+
 import zlib
-from typing import ClassVar
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
 import attrs
 
 from dashscope_ftlogs.emulator.answers import CODES, MESSAGES, Answer, Header, Page, failure
+from dashscope_ftlogs.emulator.ranges import a_share, a_status, above_0, from_0
 
 
 class Reply:
@@ -20,51 +24,28 @@ class Reply:
     breaks: ClassVar[bool] = False
     """Whether the connection ends before the answer does."""
 
-    def alter_page(self, page: Page) -> Page:
+    def alter_page(self, page: Page, /) -> Page:
         """Change what a logs request is about to be told."""
         return page
 
-    def alter_answer(self, answer: Answer, request_id: str) -> Answer:  # noqa: ARG002
+    def alter_answer(self, answer: Answer, _request_id: str, /) -> Answer:
         """Change or replace the whole answer."""
         return answer
 
 
-def _one_line(_: object, attribute: "attrs.Attribute[object]", value: object) -> None:
-    if "\r" in str(value) or "\n" in str(value):
+def _one_line(_: object, attribute: "attrs.Attribute[Any]", value: str | None) -> None:
+    if value is not None and ("\r" in value or "\n" in value):
         raise ValueError(f"{attribute.name} would end a header line: {value!r}")
 
 
-def _pairs(value: object) -> tuple[Header, ...]:
-    items = value.items() if isinstance(value, dict) else value
-    return tuple((str(name), str(text)) for name, text in items)  # type: ignore[attr-defined]
+def _pairs(headers: Mapping[str, str] | Iterable[Header]) -> tuple[Header, ...]:
+    return tuple(dict(headers).items())
 
 
-def _one_line_each(
-    instance: object, attribute: "attrs.Attribute[tuple[Header, ...]]", value: tuple[Header, ...]
-) -> None:
+def _one_line_each(_: object, attribute: "attrs.Attribute[Any]", value: tuple[Header, ...]) -> None:
     for pair in value:
         for text in pair:
-            _one_line(instance, attribute, text)
-
-
-def _at_least_0(_: object, attribute: "attrs.Attribute[float]", value: float) -> None:
-    if not value >= 0:
-        raise ValueError(f"{attribute.name} must be 0 or more, not {value!r}")
-
-
-def _above_0(_: object, attribute: "attrs.Attribute[float]", value: float) -> None:
-    if not value > 0:
-        raise ValueError(f"{attribute.name} must be above 0, not {value!r}")
-
-
-def _is_share(_: object, attribute: "attrs.Attribute[float]", value: float) -> None:
-    if not 0 <= value < 1:
-        raise ValueError(f"{attribute.name} must be from 0 to below 1, not {value!r}")
-
-
-def _is_status(_: object, attribute: "attrs.Attribute[int]", value: int) -> None:
-    if value not in range(200, 600):
-        raise ValueError(f"{attribute.name} must be an HTTP status from 200 to 599, not {value!r}")
+            _one_line(None, attribute, text)
 
 
 def _as_text(value: str | float | None) -> str | None:
@@ -83,14 +64,14 @@ class Refuse(Reply):
         headers: further ones.
     """
 
-    status: int = attrs.field(validator=_is_status)
+    status: int = attrs.field(validator=a_status)
     code: str | None = None
     message: str = ""
     retry_after: str | None = attrs.field(default=None, converter=_as_text, validator=_one_line)
     retry_after_ms: str | None = attrs.field(default=None, converter=_as_text, validator=_one_line)
     headers: tuple[Header, ...] = attrs.field(default=(), converter=_pairs, validator=_one_line_each)
 
-    def alter_answer(self, answer: Answer, request_id: str) -> Answer:  # noqa: ARG002, D102
+    def alter_answer(self, _answer: Answer, request_id: str, /) -> Answer:
         code = CODES.get(self.status, "InternalError") if self.code is None else self.code
         message = self.message or MESSAGES.get(code.partition(".")[0], "")
         waits = (("Retry-After", self.retry_after), ("retry-after-ms", self.retry_after_ms))
@@ -102,9 +83,9 @@ class Refuse(Reply):
 class Html(Reply):
     """A proxy's own error page."""
 
-    status: int = attrs.field(default=502, validator=_is_status)
+    status: int = attrs.field(default=502, validator=a_status)
 
-    def alter_answer(self, answer: Answer, request_id: str) -> Answer:  # noqa: ARG002, D102
+    def alter_answer(self, _answer: Answer, _request_id: str, /) -> Answer:
         title = f"{self.status} Bad Gateway" if self.status == 502 else f"{self.status} Error"
         page = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n"
         return Answer(self.status, page.encode(), content_type="text/html")
@@ -117,7 +98,7 @@ class OkWithCode(Reply):
     code: str = "InternalError"
     message: str = ""
 
-    def alter_answer(self, answer: Answer, request_id: str) -> Answer:  # noqa: ARG002, D102
+    def alter_answer(self, _answer: Answer, request_id: str, /) -> Answer:
         message = self.message or MESSAGES.get(self.code.partition(".")[0], "")
         return failure(200, self.code, message, request_id)
 
@@ -140,7 +121,7 @@ class Close(Reply):
 class CutBody(Reply):
     """`Content-Length` of the whole body, then this share of it (one byte at least), then the end."""
 
-    share: float = attrs.field(default=0.5, validator=_is_share)
+    share: float = attrs.field(default=0.5, validator=a_share)
 
     breaks: ClassVar[bool] = True
 
@@ -149,7 +130,7 @@ class CutBody(Reply):
 class BadJson(Reply):
     """Two thirds of the JSON, with the right `Content-Length` for that."""
 
-    def alter_answer(self, answer: Answer, request_id: str) -> Answer:  # noqa: ARG002, D102
+    def alter_answer(self, answer: Answer, _request_id: str, /) -> Answer:
         return attrs.evolve(answer, body=answer.body[: len(answer.body) * 2 // 3])
 
 
@@ -157,7 +138,7 @@ class BadJson(Reply):
 class EmptyPage(Reply):
     """The right total, but no lines."""
 
-    def alter_page(self, page: Page) -> Page:  # noqa: D102
+    def alter_page(self, page: Page, /) -> Page:
         return attrs.evolve(page, lines=())
 
 
@@ -165,9 +146,9 @@ class EmptyPage(Reply):
 class ShortPage(Reply):
     """At most `lines` lines."""
 
-    lines: int = attrs.field(validator=_at_least_0)
+    lines: int = attrs.field(validator=from_0)
 
-    def alter_page(self, page: Page) -> Page:  # noqa: D102
+    def alter_page(self, page: Page, /) -> Page:
         return attrs.evolve(page, lines=page.lines[: self.lines])
 
 
@@ -177,7 +158,7 @@ class ReportTotal(Reply):
 
     by: int
 
-    def alter_page(self, page: Page) -> Page:  # noqa: D102
+    def alter_page(self, page: Page, /) -> Page:
         return attrs.evolve(page, total=max(0, page.total + self.by))
 
 
@@ -186,11 +167,11 @@ class Body(Reply):
     """These very bytes."""
 
     body: bytes
-    status: int = attrs.field(default=200, validator=_is_status)
+    status: int = attrs.field(default=200, validator=a_status)
     content_type: str = attrs.field(default="application/json", validator=_one_line)
     headers: tuple[Header, ...] = attrs.field(default=(), converter=_pairs, validator=_one_line_each)
 
-    def alter_answer(self, answer: Answer, request_id: str) -> Answer:  # noqa: ARG002, D102
+    def alter_answer(self, _answer: Answer, _request_id: str, /) -> Answer:
         return Answer(self.status, self.body, self.headers, self.content_type, verbatim=True)
 
 
@@ -199,9 +180,9 @@ class Redirect(Reply):
     """Sends the client elsewhere."""
 
     location: str = attrs.field(validator=_one_line)
-    status: int = attrs.field(default=302, validator=_is_status)
+    status: int = attrs.field(default=302, validator=a_status)
 
-    def alter_answer(self, answer: Answer, request_id: str) -> Answer:  # noqa: ARG002, D102
+    def alter_answer(self, _answer: Answer, request_id: str, /) -> Answer:
         headers = (("Location", self.location), ("x-request-id", request_id))
         return Answer(self.status, b"", headers, content_type="text/plain")
 
@@ -217,23 +198,23 @@ class Endless(Reply):
 class Drip(Reply):
     """The proper answer, slowly."""
 
-    bytes_per_second: float = attrs.field(validator=_above_0)
+    bytes_per_second: float = attrs.field(validator=above_0)
 
 
 @attrs.frozen
 class Stall(Reply):
     """The proper answer, after a wait."""
 
-    seconds: float = attrs.field(validator=_at_least_0)
+    seconds: float = attrs.field(validator=from_0)
 
 
 @attrs.frozen
 class Bomb(Reply):
     """A small gzip body that inflates to so many mebibytes (and a little): a page with one line."""
 
-    mebibytes: int = attrs.field(validator=_above_0)
+    mebibytes: int = attrs.field(validator=above_0)
 
-    def alter_answer(self, answer: Answer, request_id: str) -> Answer:  # noqa: ARG002, D102
+    def alter_answer(self, _answer: Answer, request_id: str, /) -> Answer:
         head = b'{"request_id": "%s", "output": {"total": 1, "logs": ["' % request_id.encode()
         headers = (("x-request-id", request_id), ("Content-Encoding", "gzip"))
         return Answer(200, inflatable(head, self.mebibytes, b'"]}}'), headers, verbatim=True)

@@ -1,8 +1,10 @@
 """The emulator itself: one HTTP server, what it serves, and what it remembers."""
 
 import asyncio
+import math
+import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 from types import TracebackType
 from typing import Self
@@ -20,6 +22,8 @@ from dashscope_ftlogs.emulator.journal import Exchange
 from dashscope_ftlogs.emulator.limits import Link, RateLimit, TokenBucket
 from dashscope_ftlogs.emulator.replies import Refuse, Reply, Stall
 
+_VISIBLE = re.compile(r"[!-~]+")
+
 Latency = float | tuple[float, float]
 
 
@@ -29,7 +33,7 @@ class _Fate:
 
     request_id: str
     reply: Reply | None
-    within_rate: bool
+    beyond: RateLimit | None  # the limit that forbids it
     wait: float
     keep: float | None  # the share of its lines that a ragged page keeps
 
@@ -55,6 +59,7 @@ class Emulator:
         time_scale: seconds of job time per second, for jobs with a schedule.
         compress: gzip bodies of more than 1 KiB for clients that accept it.
         clock: monotonic seconds: for schedules, the rate limit and the journal.
+        on_end: is told of each exchange as it ends, however it ended.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -77,13 +82,18 @@ class Emulator:
         time_scale: float = 1.0,
         compress: bool = True,
         clock: Callable[[], float] = time.monotonic,
+        on_end: Callable[[Exchange], None] = lambda _: None,
     ) -> None:
+        if not _VISIBLE.fullmatch(api_key):
+            raise ValueError(f"api_key must be visible ASCII characters, not {api_key!r}")
+        if not 0 <= port <= 65535:
+            raise ValueError(f"port must be from 0 to 65535, not {port!r}")
         if page_cap is not None and page_cap < 1:
             raise ValueError(f"page_cap must be 1 or more lines, not {page_cap!r}")
         if not 0 <= ragged <= 1:
             raise ValueError(f"ragged must be a probability from 0 to 1, not {ragged!r}")
-        if not time_scale >= 0:
-            raise ValueError(f"time_scale must be 0 or more, not {time_scale!r}")
+        if not 0 <= time_scale < math.inf:
+            raise ValueError(f"time_scale must be 0 or more and finite, not {time_scale!r}")
         self.api_key = api_key
         self.jobs: dict[str, EmulatedJob] = {job.job_id: job for job in jobs}
         self.journal: list[Exchange] = []
@@ -96,6 +106,7 @@ class Emulator:
         self._host = host
         self._port = port
         self._clock = clock
+        self._on_end = on_end
         # One source of chance each, so that adding one kind leaves the others' draws as they were.
         self._ids, self._luck, self._waits, self._cuts = (
             Random(f"{seed}:{name}")  # noqa: S311 - repeatable on purpose
@@ -107,7 +118,7 @@ class Emulator:
         self._link = None if bandwidth is None else Link(bandwidth)
         self._arrived = 0
         self._started_at: float | None = None
-        self._server: web.Server[web.BaseRequest] | None = None
+        self._server: web.Server | None = None
         self._runner: web.ServerRunner | None = None
         self._base_url: str | None = None
 
@@ -141,7 +152,7 @@ class Emulator:
     @latency.setter
     def latency(self, latency: Latency) -> None:
         low, high = latency if isinstance(latency, tuple) else (latency, latency)
-        if not 0 <= low <= high:
+        if not 0 <= low <= high < math.inf:
             raise ValueError(f"latency must be seconds or (lowest, highest), not {latency!r}")
         self._latency = latency
 
@@ -192,7 +203,7 @@ class Emulator:
         traceback: TracebackType | None,
     ) -> None:
         assert self._runner is not None  # noqa: S101 - __aenter__ came first
-        assert self._server is not None  # noqa: S101
+        assert self._server is not None  # noqa: S101 - likewise
         runner, self._runner = self._runner, None
         for site in runner.sites:
             await site.stop()
@@ -211,6 +222,7 @@ class Emulator:
             return await self._reply(request, exchange, fate)
         finally:
             self.in_flight -= 1
+            self._on_end(exchange)
 
     def _arrive(self, request: web.BaseRequest) -> tuple[Exchange, _Fate]:
         path = request.rel_url.raw_path
@@ -234,7 +246,7 @@ class Emulator:
         return exchange, _Fate(
             request_id=str(UUID(int=self._ids.getrandbits(128), version=4)),
             reply=reply,
-            within_rate=self._bucket is None or self._bucket.take(),
+            beyond=None if self._bucket is None or self._bucket.take() else self._rate_limit,
             wait=self._waits.uniform(low, high),
             keep=keep if cut else None,
         )
@@ -246,12 +258,13 @@ class Emulator:
         if wait:
             await asyncio.sleep(wait)
         answer, lines = self._answer(exchange, fate)
+        proper = answer
         if fate.reply is not None:
-            answer = fate.reply.alter_answer(answer, fate.request_id)
+            answer = fate.reply.alter_answer(proper, fate.request_id)
         breaks = fate.reply is not None and fate.reply.breaks
         # Noted before the last byte goes, since the client may look as soon as that arrives.
         if not breaks:
-            exchange.status, exchange.lines = answer.status, lines
+            exchange.status, exchange.lines = answer.status, lines if answer is proper else 0
         whole = False
         try:
             response = await deliver(
@@ -268,32 +281,30 @@ class Emulator:
 
     def _answer(self, exchange: Exchange, fate: _Fate) -> tuple[Answer, int]:
         """The proper answer, and how many log lines are in it."""
+        if fate.beyond is not None:
+            refuse = Refuse(429, retry_after=fate.beyond.retry_after)
+            return refuse.alter_answer(Answer(429, b""), fate.request_id), 0
         try:
-            if not fate.within_rate:
-                return self._throttle(fate), 0
-            answers.check_key(exchange.headers.get("authorization"), self.api_key)
-            if exchange.method != "GET":
-                raise Refusal(404)
-            match exchange.endpoint:
-                case "logs":
-                    page = self._page(exchange, fate)
-                    output: dict[str, object] = {"total": page.total, "logs": list(page.lines)}
-                    return answers.success(output, fate.request_id), len(page.lines)
-                case "list":
-                    facts = [job.facts(self.job_time) for job in self.jobs.values()]
-                    output = answers.page_of_jobs(facts, exchange.query)
-                case "job":
-                    output = self._job(exchange).facts(self.job_time)
-                case _:
-                    raise Refusal(404)
-            return answers.success(output, fate.request_id), 0
+            output, lines = self._output(exchange, fate)
         except Refusal as refusal:
             return answers.failure(refusal.status, refusal.code, refusal.message, fate.request_id), 0
+        return answers.success(output, fate.request_id), lines
 
-    def _throttle(self, fate: _Fate) -> Answer:
-        wait = None if self.rate_limit is None else self.rate_limit.retry_after
-        refuse = Refuse(429, retry_after=wait)
-        return refuse.alter_answer(Answer(429, b""), fate.request_id)
+    def _output(self, exchange: Exchange, fate: _Fate) -> tuple[Mapping[str, object], int]:
+        answers.check_key(exchange.headers.get("authorization"), self.api_key)
+        if exchange.method != "GET":
+            raise Refusal(404)
+        match exchange.endpoint:
+            case "logs":
+                page = self._page(exchange, fate)
+                return {"total": page.total, "logs": list(page.lines)}, len(page.lines)
+            case "list":
+                facts = [job.facts(self.job_time) for job in self.jobs.values()]
+                return answers.page_of_jobs(facts, exchange.query), 0
+            case "job":
+                return self._job(exchange).facts(self.job_time), 0
+            case _:
+                raise Refusal(404)
 
     def _job(self, exchange: Exchange) -> EmulatedJob:
         job = self.jobs.get(exchange.job_id or "")

@@ -1,0 +1,26 @@
+"""Validators: which numbers an attribute may be."""
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import attrs
+
+Validator = Callable[[Any, "attrs.Attribute[Any]", Any], None]
+
+
+def _number(words: str, fits: Callable[[float], bool]) -> Validator:
+    def check(_: object, attribute: "attrs.Attribute[Any]", value: float) -> None:
+        if not fits(value):
+            raise ValueError(f"{attribute.name} must be {words}, not {value!r}")
+
+    return check
+
+
+# Written so that nan fits nowhere; nothing here can be done endlessly often, fast or long.
+above_0 = _number("above 0 and finite", lambda value: 0 < value < math.inf)
+from_0 = _number("0 or more and finite", lambda value: 0 <= value < math.inf)
+from_1 = _number("1 or more and finite", lambda value: 1 <= value < math.inf)
+a_share = _number("from 0 to below 1", lambda value: 0 <= value < 1)
+a_status = _number("an HTTP status from 200 to 599", lambda value: value in range(200, 600))

@@ -121,12 +121,14 @@ class LogPaginator:
         self._unread = iter(())
         window: deque[asyncio.Task[_Span]] = deque()
         planned = self._cursor.offset
+        room = 1
         try:
-            while not self._cursor.finished:
-                planned = self._read_ahead(window, planned)
+            while not self._latest().finished:
+                planned = self._read_ahead(window, planned, room)
                 span = await self._first(window)
                 # The next spans are asked for before the consumer gets to work on this one.
-                planned = self._read_ahead(window, planned)
+                room = self._concurrency
+                planned = self._read_ahead(window, planned, room)
                 begin = self._cursor.offset
                 for page in span.pages:
                     self._cursor = self._cursor.past(page)
@@ -137,21 +139,22 @@ class LogPaginator:
                 if span.error is not None:
                     raise span.error
                 if self._cursor.offset < span.stop:
-                    # The log ended inside this span, so the spans behind it are void. If another
-                    # answer said more, ask once again; an answer without a line has the last word,
-                    # so that no server can keep this going.
+                    # The log ended inside this span, so the spans behind it are void. If an answer
+                    # said more, ask again; after an answer without a line, ask once and alone, so that
+                    # the next one has the last word and no server can keep this going.
                     await _drop(window)
                     planned = self._cursor.offset
-                    if planned == begin:
-                        break
+                    room = 1 if planned == begin else self._concurrency
         finally:
             await _drop(window)
 
-    def _read_ahead(self, window: "deque[asyncio.Task[_Span]]", planned: int) -> int:
+    def _latest(self) -> Cursor:
+        """Return the place as it is after all that any answer said of the total."""
+        return self._cursor if self._heard is None else self._cursor.heard(self._heard)
+
+    def _read_ahead(self, window: "deque[asyncio.Task[_Span]]", planned: int, room: int) -> int:
         """Fill the window with spans from `planned` on; return where the next one will begin."""
-        if self._heard is not None:
-            self._cursor = self._cursor.heard(self._heard)
-        room = 1 if self._cursor.total is None else self._concurrency
+        self._cursor = self._latest()
         while len(window) < room and (span := self._cursor.span(planned)) is not None:
             window.append(self._source.spawn(self._read_span(span)))
             planned += span.wanted

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dashscope_ftlogs.errors import (
@@ -91,6 +91,17 @@ def numbered(count: int) -> list[str]:
     limit=st.none() | st.integers(0, 130),
     seed=st.integers(0, 2**32),
     by_page=st.booleans(),
+)
+@example(  # an empty span, while the one behind it hears of growth
+    count=1,
+    growth=[(1, 20), (19, 1)],
+    cap=1,
+    page_size=4,
+    concurrency=3,
+    offset=0,
+    limit=None,
+    seed=0,
+    by_page=False,
 )
 def test_every_line_once_and_in_order_for_any_pages_growth_and_concurrency(
     count: int,

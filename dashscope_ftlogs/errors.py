@@ -19,7 +19,9 @@
     ├── MalformedResponseError        an answer arrived that is not what the service's page describes
     │   └── ResponseTooLargeError     it is larger than the cap, and was not read further
     ├── IncompleteLogError            lines that the service says exist are not given
-    └── LogRewrittenError             the log became shorter than what was already read
+    ├── LogRewrittenError             the log became shorter than what was already read
+    └── ArchiveError                  a directory of downloaded logs can't be used
+        └── ArchiveWriteError         it can't be written to any further: the disk is full, say
 
 Every error that ends a read says which job it was, at which offset (`job_id`, `offset`: the resume
 point) and after how many tries (`attempts`). All of them pickle. The codes are those of
@@ -230,3 +232,13 @@ class LogRewrittenError(FTLogsError):
             f"the log was rewritten: {self.next_offset} lines had been read, and now the service "
             f"says that {self.total} exist"
         )
+
+
+class ArchiveError(FTLogsError):
+    """A directory of downloaded logs, or a file in it, that can't be used as it is."""
+
+
+class ArchiveWriteError(ArchiveError):
+    """The archive can't be written to any further. What was committed is whole."""
+
+    advice = "What was committed is whole. Make room, then run the same again: it goes on from there."

@@ -21,6 +21,8 @@ class LogPage:
     total: int
     """How many lines the service said exist, when it gave this page."""
     request_id: str | None = None
+    attempts: int = 1
+    """How many requests it took."""
 
     @property
     def next_offset(self) -> int:

@@ -22,6 +22,7 @@ from dashscope_ftlogs.errors import (
     ThrottlingError,
     TransportError,
 )
+from dashscope_ftlogs.models import LogPage
 from dashscope_ftlogs.pacing import Gate
 from dashscope_ftlogs.retry import RetryPolicy
 from dashscope_ftlogs.wire import Headers, Request
@@ -117,7 +118,10 @@ class Transport:
 
     async def fetch(self, request: Request[T]) -> T:
         """Send a request until it succeeds or the policy gives up; return what the answer means."""
-        result: T = await self._attempt(_Call(request))
+        call = _Call(request)
+        result: T = await self._attempt(call)
+        if call.tries > 1 and isinstance(result, LogPage):
+            return attrs.evolve(result, attempts=call.tries)
         return result
 
     @_retried

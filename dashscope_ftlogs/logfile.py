@@ -1,0 +1,156 @@
+"""One log on disk: checked, continued, and committed piece by piece.
+
+A commit writes the data, syncs it, and only then replaces the manifest that vouches for it. So whatever
+instant the process dies at, the manifest is true; what the file holds beyond is cut off on resume.
+Everything here blocks, and is called in a thread.
+"""
+
+import gzip
+import hashlib
+import io
+import os
+import zlib
+from collections import deque
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+
+from dashscope_ftlogs.archive import Archive
+from dashscope_ftlogs.manifest import TAIL, Manifest, digests, log_name, manifest_name, stem
+from dashscope_ftlogs.text import jsonl_bytes, text_bytes
+
+_PIECE = 2**20
+
+
+class DamagedError(Exception):
+    """The file is not what its manifest vouches for."""
+
+
+class LogFile:
+    """A log that is being written. Nothing counts until it is committed."""
+
+    def __init__(self, archive: Archive, manifest: Manifest) -> None:
+        """Open the file, check it against its manifest, and cut off what no manifest vouches for.
+
+        Raises:
+            FileNotFoundError: the file is gone.
+            DamagedError: the file is shorter, or holds something else.
+        """
+        self.manifest = manifest
+        self._archive = archive
+        self._name = log_name(stem(manifest.job_id), manifest.format, manifest.compression)
+        create = 0 if manifest.file_bytes else os.O_CREAT
+        self._file = archive.open(self._name, os.O_RDWR | create)
+        try:
+            self._hash = checked(self._file, manifest)
+            os.ftruncate(self._file, manifest.file_bytes)
+            os.lseek(self._file, 0, os.SEEK_END)
+        except BaseException:
+            self.close()
+            raise
+        self._lines, self._bytes, self._file_bytes = (
+            manifest.lines,
+            manifest.bytes,
+            manifest.file_bytes,
+        )
+        self._last: deque[str] = deque(maxlen=TAIL)
+        self._packer: Any = None
+
+    def append(self, lines: Sequence[str]) -> None:
+        """Write lines to the end of the file."""
+        if self.manifest.format == "text":
+            data = text_bytes(lines)
+        else:
+            data = jsonl_bytes(lines, self._lines)
+        self._hash.update(data)
+        self._lines += len(lines)
+        self._bytes += len(data)
+        self._last.extend(lines)
+        if self.manifest.compression is None:
+            self._write(data)
+        else:
+            if self._packer is None:
+                self._packer = zlib.compressobj(6, wbits=zlib.MAX_WBITS | 16)
+            self._write(self._packer.compress(data))
+
+    def commit(self, **facts: Any) -> None:
+        """Make what was appended last, and vouch for it; `facts` change other fields of the manifest."""
+        if self._packer is not None:
+            # One gzip member per commit: any number of them in a row is a gzip file.
+            self._write(self._packer.flush())
+            self._packer = None
+        os.fsync(self._file)
+        tail = (*self.manifest.tail, *digests(self._last))[-TAIL:]
+        self._last.clear()
+        manifest = attrs.evolve(
+            self.manifest,
+            lines=self._lines,
+            bytes=self._bytes,
+            file_bytes=self._file_bytes,
+            sha256=self._hash.hexdigest(),
+            tail=tail,
+            updated=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            **facts,
+        )
+        self._archive.replace(manifest_name(stem(manifest.job_id)), manifest.encode())
+        self.manifest = manifest
+
+    def close(self) -> None:
+        """Let go of the file. What was not committed will be cut off."""
+        os.close(self._file)
+
+    def _write(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            written = os.write(self._file, rest)
+            self._file_bytes += written
+            rest = rest[written:]
+
+
+def checked(descriptor: int, manifest: Manifest) -> "hashlib._Hash":
+    """Return the hash of a log's content as far as its manifest vouches for it.
+
+    Raises:
+        DamagedError: that much is not there, or is something else.
+    """
+    found = hashlib.sha256()
+    try:
+        for piece in _content(descriptor, manifest):
+            found.update(piece)
+    except (zlib.error, EOFError, gzip.BadGzipFile) as error:
+        raise DamagedError(f"its compressed data is broken: {error}") from None
+    if found.hexdigest() != manifest.sha256:
+        size = os.fstat(descriptor).st_size
+        if size < manifest.file_bytes:
+            raise DamagedError(f"it has {size:,} bytes, of {manifest.file_bytes:,} that were committed")
+        raise DamagedError("its content is not what was committed")
+    return found
+
+
+def _content(descriptor: int, manifest: Manifest) -> Iterator[bytes]:
+    """Yield what the committed part of a log holds, decompressed."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    committed = io.BufferedReader(_Beginning(descriptor, manifest.file_bytes), _PIECE)
+    reader = gzip.GzipFile(fileobj=committed) if manifest.compression else committed
+    while piece := reader.read(_PIECE):
+        yield piece
+
+
+class _Beginning(io.RawIOBase):
+    """The first `size` bytes of a file."""
+
+    def __init__(self, descriptor: int, size: int) -> None:
+        self._file = descriptor
+        self._left = size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer)
+        data = os.read(self._file, min(len(view), self._left))
+        view[: len(data)] = data
+        self._left -= len(data)
+        return len(data)

@@ -1,0 +1,143 @@
+"""What vouches for a downloaded log: its manifest, and the names of the files beside it.
+
+A manifest says how much of the file beside it is committed, and what that must hash to. Whatever the
+file holds beyond is of no account. File names are made here too, from job ids that anyone may have
+chosen.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal
+
+import attrs
+import msgspec
+
+from dashscope_ftlogs import checks
+from dashscope_ftlogs.errors import ArchiveError
+from dashscope_ftlogs.models import Job
+from dashscope_ftlogs.text import excerpt
+
+SCHEMA: Final = 1
+TAIL: Final = 5
+"""How many of the last lines are read again before a log is continued."""
+
+Format = Literal["text", "jsonl"]
+Compression = Literal["gzip"]
+
+_SUFFIX: Final = ".manifest.json"
+_EMPTY: Final = hashlib.sha256().hexdigest()
+
+
+@attrs.frozen(kw_only=True)
+class Manifest:
+    """What is known of one downloaded log."""
+
+    schema: int = SCHEMA
+    job_id: str
+    endpoint: str
+    """The base URL that it was read from."""
+    format: Format = "text"
+    compression: Compression | None = None
+    lines: int = 0
+    bytes: int = 0
+    """The size of the content, before compression."""
+    file_bytes: int = 0
+    """How much of the file is committed; what comes after it was never vouched for."""
+    sha256: str = _EMPTY
+    """Of the content, before compression."""
+    tail: tuple[str, ...] = ()
+    """A digest of each of the last lines, by which a rewritten log is noticed."""
+    total: int | None = None
+    """How many lines the service said exist, as last heard."""
+    complete: bool = False
+    """The job had ended, and all its lines are here."""
+    job: Mapping[str, Any] = attrs.Factory(dict[str, Any])
+    """The job as the service described it, without what it left out."""
+    first_request_id: str | None = None
+    last_request_id: str | None = None
+    retries: int = 0
+    """How many requests had to be sent again."""
+    updated: str = ""
+    """When it was last committed: UTC, as in 2026-11-24T08:30:00Z."""
+
+    def encode(self) -> bytes:
+        """Return it as JSON for people, too."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
+
+
+def decode(data: bytes, name: str) -> Manifest:
+    """Read a manifest; `name` is its file's, which must fit what is inside.
+
+    Raises:
+        ArchiveError: it is not one, or a newer kind.
+    """
+    try:
+        manifest = msgspec.json.decode(data, type=Manifest)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ArchiveError(f"{name} is not a manifest: {excerpt(str(error))}") from None
+    if manifest.schema != SCHEMA:
+        raise ArchiveError(
+            f"{name} has schema {manifest.schema}, and this version reads {SCHEMA} only"
+        )
+    numbers = (manifest.lines, manifest.bytes, manifest.file_bytes)
+    if min(numbers) < 0 or not (name.startswith(stem(manifest.job_id)) and name.endswith(_SUFFIX)):
+        raise ArchiveError(f"{name} does not fit what it says inside")
+    return manifest
+
+
+def manifest_name(log_stem: str) -> str:
+    """Return the name of the manifest of the log with this stem."""
+    return log_stem + _SUFFIX
+
+
+def log_name(log_stem: str, form: Format, compression: Compression | None) -> str:
+    """Return the name of the log's file.
+
+    >>> log_name("ft-1", "jsonl", "gzip")
+    'ft-1.jsonl.gz'
+    """
+    return log_stem + (".log" if form == "text" else ".jsonl") + (".gz" if compression else "")
+
+
+def stem_of(name: str) -> str | None:
+    """Return the stem of a manifest's name; None for other files."""
+    return name.removesuffix(_SUFFIX) if name.endswith(_SUFFIX) else None
+
+
+# Lower case only: some file systems hold no difference between FT-1 and ft-1.
+_PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]*(?:\.[a-z0-9_-]+)*")
+_OURS = re.compile(r"\.(?:manifest|rewritten-\d+|damaged-\d+|log|jsonl|gz)(?:\.|$)")
+_DEVICES = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)")
+
+
+def stem(job_id: str) -> str:
+    """Return the name, without its ending, of a job's files: the job id, wherever that is safe.
+
+    No two job ids give names that any file system takes for the same, none gives the name of a
+    device, and none leaves its directory.
+
+    >>> stem("ft-202410291653-1c7f"), stem("FT-1"), stem("nul")
+    ('ft-202410291653-1c7f', 'ft-1~c7cd1c1ce4e1c9d5', 'nul~cf3a41a2e1b6e5ef')
+
+    Raises:
+        InvalidArgumentError: no service gives such ids.
+    """
+    checks.job_id(job_id)
+    plain = _PLAIN.fullmatch(job_id) and not _OURS.search(job_id) and not _DEVICES.match(job_id)
+    if plain and len(job_id) <= 100:
+        return job_id
+    readable = re.sub(r"[^a-z0-9_-]+", "-", job_id.lower()).strip("-")[:60] or "job"
+    return f"{readable}~{hashlib.sha256(job_id.encode()).hexdigest()[:16]}"
+
+
+def facts(job: Job) -> dict[str, Any]:
+    """Return what the service said of a job, without what it left out."""
+    return {name: value for name, value in attrs.asdict(job).items() if value is not None}
+
+
+def digests(lines: Iterable[str]) -> tuple[str, ...]:
+    """Return a digest of each line; lone surrogates count as themselves."""
+    return tuple(
+        hashlib.sha256(line.encode("utf-8", "surrogatepass")).hexdigest() for line in lines
+    )

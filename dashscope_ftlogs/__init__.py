@@ -19,8 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dashscope_ftlogs.config import DEFAULT_REGION, REGIONS
+    from dashscope_ftlogs.download import Downloaded, Progress
     from dashscope_ftlogs.errors import (
         APIError,
+        ArchiveError,
+        ArchiveWriteError,
         AuthenticationError,
         ConfigError,
         ConflictError,
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
         TransportError,
         UnsupportedOperationError,
     )
+    from dashscope_ftlogs.many import JobLog
     from dashscope_ftlogs.models import Job, LogPage
     from dashscope_ftlogs.paginator import LogPaginator
     from dashscope_ftlogs.retry import RetryPolicy
@@ -50,15 +54,19 @@ __all__ = [
     "DEFAULT_REGION",
     "REGIONS",
     "APIError",
+    "ArchiveError",
+    "ArchiveWriteError",
     "AuthenticationError",
     "ConfigError",
     "ConflictError",
+    "Downloaded",
     "FTLogsError",
     "IncompleteLogError",
     "InternalServerError",
     "InvalidArgumentError",
     "InvalidParameterError",
     "Job",
+    "JobLog",
     "LogPage",
     "LogPaginator",
     "LogRewrittenError",
@@ -66,6 +74,7 @@ __all__ = [
     "MalformedResponseError",
     "NotFoundError",
     "PermissionDeniedError",
+    "Progress",
     "ResponseTooLargeError",
     "RetryPolicy",
     "SessionStateError",
@@ -78,10 +87,13 @@ __all__ = [
 _HOMES = {
     "DEFAULT_REGION": "config",
     "REGIONS": "config",
+    "Downloaded": "download",
     "Job": "models",
+    "JobLog": "many",
     "LogPage": "models",
     "LogPaginator": "paginator",
     "LogSession": "session",
+    "Progress": "download",
     "RetryPolicy": "retry",
 }
 

@@ -4,23 +4,26 @@ Everything here blocks, and is called in a thread.
 """
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, Self
+
+import attrs
 
 from dashscope_ftlogs.errors import ArchiveError
 from dashscope_ftlogs.manifest import Manifest, decode, log_name, manifest_name, stem, stem_of
 
 _LOCK = ".ftlogs-lock"
 
-# Nothing in an archive is followed elsewhere, and nothing is left open for programs we start.
-_SAFELY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+# Nothing in an archive leads elsewhere, and nothing there makes opening it wait.
+_SAFELY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 class Archive:
     """One directory, with at most one writer at a time."""
 
-    def __init__(self, directory: str | Path) -> None:
+    def __init__(self, directory: str | os.PathLike[str]) -> None:
         self.directory = Path(directory)
         self._lock: int | None = None
 
@@ -32,7 +35,7 @@ class Archive:
         """
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            lock = os.open(self.directory / _LOCK, os.O_RDWR | os.O_CREAT | _SAFELY, 0o666)
+            lock = self.open(_LOCK, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise ArchiveError(f"cannot write to {self.directory}: {error.strerror}") from None
         try:
@@ -58,7 +61,7 @@ class Archive:
             ArchiveError: there is one that can't be read.
         """
         name = manifest_name(stem(job_id))
-        data = self.read(name)
+        data = self._read(name)
         if data is None:
             return None
         manifest = decode(data, name)
@@ -67,18 +70,73 @@ class Archive:
         return manifest
 
     def manifests(self) -> Iterator[tuple[str, Manifest | ArchiveError]]:
-        """Yield each manifest's stem and content, those of older generations too, sorted."""
-        for path in sorted(self.directory.iterdir()):
-            log_stem = stem_of(path.name)
+        """Yield the stem and content of each manifest, those of older generations too, sorted.
+
+        Raises:
+            ArchiveError: the directory can't be read.
+        """
+        try:
+            names = sorted(os.listdir(self.directory))
+        except OSError as error:
+            raise ArchiveError(f"cannot read {self.directory}: {error.strerror}") from None
+        for name in names:
+            log_stem = stem_of(name)
             if log_stem is not None:
                 try:
-                    data = self.read(path.name)
-                    yield log_stem, decode(data or b"", path.name)
+                    yield log_stem, decode(self._read(name) or b"", name)
                 except ArchiveError as error:
                     yield log_stem, error
 
-    def read(self, name: str) -> bytes | None:
-        """Return what a file holds, or None if there is none of that name."""
+    def size(self, name: str) -> int | None:
+        """Return how many bytes a file has, or None if there is none of that name."""
+        try:
+            return os.lstat(self.directory / name).st_size
+        except FileNotFoundError:
+            return None
+
+    def open(self, name: str, flags: int) -> int:
+        """Return a descriptor of a plain file in the directory; links and devices are refused."""
+        path = self.directory / name
+        descriptor = os.open(path, flags | _SAFELY, 0o666)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError(f"{path} is not a plain file")
+        return descriptor
+
+    def replace(self, name: str, data: bytes) -> None:
+        """Put a file in place, so that at any instant either the old or the new one is whole there."""
+        new = self.directory / f"{name}.new"
+        try:
+            with open(self.open(new.name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(new, self.directory / name)
+        except OSError:
+            new.unlink(missing_ok=True)
+            raise
+        self._sync()
+
+    def set_aside(self, job_id: str, why: Literal["rewritten", "damaged"]) -> str:
+        """Keep a log that can't be continued, beside the one to come; return its new name.
+
+        The manifest that goes with it is written first. Dying in between leaves both manifests and the
+        file where it was, and the next attempt takes the same name again. Dying afterwards leaves a
+        manifest without a file, and the next download starts that log afresh.
+        """
+        manifest = self.manifest(job_id)
+        assert manifest is not None  # whoever sets a log aside has just opened it
+        number = 1
+        while self.size(_kept(manifest, why, number)) is not None:
+            number += 1
+        name = _kept(manifest, why, number)
+        kept = attrs.evolve(manifest, superseded=True)
+        self.replace(manifest_name(f"{stem(job_id)}.{why}-{number}"), kept.encode())
+        os.replace(self.directory / manifest.file, self.directory / name)
+        self._sync()
+        return name
+
+    def _read(self, name: str) -> bytes | None:
         try:
             with open(self.open(name, os.O_RDONLY), "rb") as file:
                 return file.read()
@@ -86,42 +144,6 @@ class Archive:
             return None
         except OSError as error:
             raise ArchiveError(f"cannot read {self.directory / name}: {error.strerror}") from None
-
-    def open(self, name: str, flags: int) -> int:
-        """Return a descriptor of a file in the directory; a symbolic link is refused."""
-        return os.open(self.directory / name, flags | _SAFELY, 0o666)
-
-    def replace(self, name: str, data: bytes) -> None:
-        """Put a file in place, so that at any instant either the old or the new one is whole there."""
-        new = self.open(f"{name}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        try:
-            with open(new, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError:
-            (self.directory / f"{name}.new").unlink(missing_ok=True)
-            raise
-        os.replace(self.directory / f"{name}.new", self.directory / name)
-        self._sync()
-
-    def set_aside(self, manifest: Manifest, why: Literal["rewritten", "damaged"]) -> str:
-        """Keep a log that can't be continued, beside the one to come; return its new name.
-
-        Its manifest goes first: at every instant one of the two manifests fits the file, and one that
-        fits none makes the next download start that log afresh.
-        """
-        old = stem(manifest.job_id)
-        log = log_name(old, manifest.format, manifest.compression)
-        number = 1
-        while (self.directory / manifest_name(f"{old}.{why}-{number}")).exists():
-            number += 1
-        kept = f"{old}.{why}-{number}"
-        name = log_name(kept, manifest.format, manifest.compression)
-        self.replace(manifest_name(kept), manifest.encode())
-        os.replace(self.directory / log, self.directory / name)
-        self._sync()
-        return name
 
     def _sync(self) -> None:
         """Make names last through a power cut, where the system lets a directory be synced."""
@@ -133,6 +155,10 @@ class Archive:
                 os.close(descriptor)
 
 
+def _kept(manifest: Manifest, why: str, number: int) -> str:
+    return log_name(f"{stem(manifest.job_id)}.{why}-{number}", manifest.format, manifest.compression)
+
+
 def _lock_exclusively(descriptor: int) -> None:
     if os.name == "posix":
         import fcntl  # noqa: PLC0415  (does not exist elsewhere)
@@ -141,4 +167,4 @@ def _lock_exclusively(descriptor: int) -> None:
     else:
         import msvcrt  # noqa: PLC0415  (exists nowhere else)
 
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]  # as does its stub

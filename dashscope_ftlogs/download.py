@@ -6,30 +6,19 @@ was rewritten: what is on disk is kept under another name, and a new generation 
 """
 
 import asyncio
-import os
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+import errno
+from collections.abc import Callable
 from contextlib import aclosing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import attrs
 
-from dashscope_ftlogs import checks
 from dashscope_ftlogs.archive import Archive
 from dashscope_ftlogs.errors import ArchiveError, ArchiveWriteError, FTLogsError, LogRewrittenError
 from dashscope_ftlogs.logfile import DamagedError, LogFile
-from dashscope_ftlogs.manifest import (
-    Compression,
-    Format,
-    Manifest,
-    digests,
-    facts,
-    log_name,
-    manifest_name,
-    stem,
-)
+from dashscope_ftlogs.manifest import Compression, Format, Manifest, digests, facts, manifest_name, stem
+from dashscope_ftlogs.many import Jobs, each, id_of, once_each
 from dashscope_ftlogs.models import Job, LogPage
-from dashscope_ftlogs.pool import each
 
 if TYPE_CHECKING:
     from dashscope_ftlogs.session import LogSession
@@ -43,6 +32,9 @@ COMMIT_EVERY: Final = 1.0
 
 _GENERATIONS: Final = 3
 """How often one run begins a log afresh before it gives the job up."""
+
+_HOPELESS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
+"""What no other file in the archive will fare better with."""
 
 
 @attrs.frozen(kw_only=True)
@@ -61,7 +53,7 @@ class Downloaded:
     file: str = ""
     """The log's name in the directory."""
     set_aside: tuple[str, ...] = ()
-    """Under what names older generations, which the service no longer has, are kept."""
+    """Under what names older generations are kept, and files that were damaged."""
     error: FTLogsError | None = None
 
 
@@ -69,13 +61,13 @@ class Downloaded:
 class Progress:
     """How far a download has come; give one to `LogSession.download`, and look at it at any time."""
 
-    jobs: int = 0
-    """Jobs that were begun."""
+    jobs: int | None = None
+    """How many there are to do, where that is known."""
     jobs_done: int = 0
     lines: int = 0
     """Lines fetched."""
-    reading: dict[str, tuple[int, int | None]] = attrs.Factory(dict[str, tuple[int, int | None]])
-    """Jobs being read: how many lines are here, and how many there are."""
+    reading: dict[str, tuple[int, int]] = attrs.Factory(dict[str, tuple[int, int]])
+    """Jobs being read: the next line's number, and how many lines the service says exist."""
 
 
 class Download:
@@ -96,12 +88,12 @@ class Download:
         self._compression = compression
         self._progress = progress
 
-    async def run(self, jobs: AsyncIterator[str | Job]) -> list[Downloaded]:
-        """Download every job once, in the order in which they come; return what became of each."""
+    async def run(self, jobs: Jobs) -> list[Downloaded]:
+        """Download every job once; return what became of each, in the order in which they were done."""
         outcomes: list[Downloaded] = []
         # Twice as many jobs as requests, so that no request waits for a disk.
         at_once = 2 * self._session.concurrency
-        done = each(_once_each(jobs), self._job, at_once=at_once, spawn=self._session.spawn)
+        done = each(once_each(jobs), self._job, at_once=at_once, spawn=self._session.spawn)
         async with aclosing(done):
             async for outcome in done:
                 outcomes.append(outcome)
@@ -109,76 +101,71 @@ class Download:
         return outcomes
 
     async def _job(self, wanted: str | Job) -> Downloaded:
-        job_id = wanted if isinstance(wanted, str) else wanted.job_id
-        self._progress.jobs += 1
+        job_id = id_of(wanted)
         try:
             return await self._log(job_id, None if isinstance(wanted, str) else wanted)
+        except ArchiveWriteError:
+            raise  # nothing more can be kept, of any job
         except FTLogsError as error:
-            if isinstance(error, ArchiveWriteError):
-                raise  # nothing more can be kept, of any job
-            return await self._failed(job_id, error)
+            try:
+                manifest = await self._thread(self._archive.manifest, job_id)
+            except FTLogsError:
+                manifest = None
+            lines = 0 if manifest is None else manifest.lines
+            return Downloaded(job_id=job_id, state="failed", lines=lines, error=error)
         finally:
             self._progress.reading.pop(job_id, None)
-
-    async def _failed(self, job_id: str, error: FTLogsError) -> Downloaded:
-        try:
-            manifest = await self._thread(self._archive.manifest, job_id)
-        except FTLogsError:
-            manifest = None
-        lines = 0 if manifest is None else manifest.lines
-        return Downloaded(job_id=job_id, state="failed", lines=lines, error=error)
 
     async def _log(self, job_id: str, job: Job | None) -> Downloaded:
         manifest = await self._thread(self._archive.manifest, job_id)
         if manifest is not None:
             self._check_form(manifest)
-            name = _file_of(manifest)
-            if manifest.complete and await self._thread(self._archive.size, name) == manifest.file_bytes:
-                return Downloaded(job_id=job_id, state="skipped", lines=manifest.lines, file=name)
+            size = await self._thread(self._archive.size, manifest.file)
+            if manifest.complete and size == manifest.file_bytes:
+                return Downloaded(
+                    job_id=job_id, state="skipped", lines=manifest.lines, file=manifest.file
+                )
         if job is None:
             job = await self._session.job(job_id)
         if manifest is None:
             manifest = await self._thread(self._begin, job_id)
         set_aside: list[str] = []
         before = manifest.lines
-        for _ in range(_GENERATIONS):
+        while True:
             try:
                 manifest = await self._continue(manifest, job)
             except FileNotFoundError:
-                manifest = self._fresh(job_id)
+                pass
             except (LogRewrittenError, DamagedError) as error:
                 why = "damaged" if isinstance(error, DamagedError) else "rewritten"
-                set_aside.append(await self._thread(self._archive.set_aside, manifest, why))
-                manifest = self._fresh(job_id)
+                set_aside.append(await self._thread(self._archive.set_aside, job_id, why))
+                if len(set_aside) == _GENERATIONS:
+                    raise ArchiveError(
+                        f"job {job_id}: its log changes faster than it can be read"
+                    ) from error
             else:
-                break
+                return Downloaded(
+                    job_id=job_id,
+                    state="complete" if manifest.complete else "running",
+                    lines=manifest.lines,
+                    new_lines=manifest.lines - before,
+                    file=manifest.file,
+                    set_aside=tuple(set_aside),
+                )
             before = 0
-        else:
-            raise ArchiveError(f"job {job_id}: its log is rewritten faster than it can be read")
-        return Downloaded(
-            job_id=job_id,
-            state="complete" if manifest.complete else "running",
-            lines=manifest.lines,
-            new_lines=manifest.lines - before,
-            file=_file_of(manifest),
-            set_aside=tuple(set_aside),
-        )
+            manifest = self._fresh(job_id, manifest.format, manifest.compression)
 
-    def _fresh(self, job_id: str) -> Manifest:
-        return Manifest(
-            job_id=job_id,
-            endpoint=self._session.base_url,
-            format=self._form or "text",
-            compression=self._compression,
-        )
+    def _fresh(self, job_id: str, form: Format, compression: Compression | None) -> Manifest:
+        endpoint = self._session.base_url
+        return Manifest(job_id=job_id, endpoint=endpoint, format=form, compression=compression)
 
     def _begin(self, job_id: str) -> Manifest:
         """Put a first manifest in place: from then on, a file of the log's name is ours."""
-        manifest = self._fresh(job_id)
-        if self._archive.size(_file_of(manifest)) is not None:
+        manifest = self._fresh(job_id, self._form or "text", self._compression)
+        if self._archive.size(manifest.file) is not None:
             raise ArchiveError(
-                f"{self._archive.directory / _file_of(manifest)} is there without a manifest, so it is "
-                "not this tool's: move it away"
+                f"{self._archive.directory / manifest.file} is there without a manifest, so it is not "
+                "this tool's: move it away"
             )
         self._archive.replace(manifest_name(stem(job_id)), manifest.encode())
         return manifest
@@ -187,8 +174,8 @@ class Download:
         wanted = (self._form or manifest.format, self._compression or manifest.compression)
         if wanted != (manifest.format, manifest.compression):
             raise ArchiveError(
-                f"{_file_of(manifest)} is there already: continue it in its own format, or download "
-                "into another directory"
+                f"{manifest.file} is there already: go on in its format, or download into another "
+                "directory"
             )
 
     async def _continue(self, manifest: Manifest, job: Job) -> Manifest:
@@ -199,9 +186,8 @@ class Download:
             try:
                 await self._read(read)
             finally:
-                # On success, failure and cancellation alike: what has arrived is kept.
-                if read.is_news:
-                    await self._thread(read.commit)
+                # After success, failure and cancellation alike: what has arrived is kept.
+                await self._thread(read.commit)
         finally:
             file.close()
         return file.manifest
@@ -214,7 +200,7 @@ class Download:
             async for page in pages:
                 await self._thread(read.take, page)
                 self._progress.lines += len(page.lines)
-                self._progress.reading[read.job.job_id] = (page.next_offset, lines.total)
+                self._progress.reading[read.job.job_id] = (page.next_offset, page.total)
                 if clock() - committed_at >= COMMIT_EVERY:
                     await self._thread(read.commit)
                     committed_at = clock()
@@ -222,18 +208,17 @@ class Download:
 
     async def _thread(self, work: Callable[..., T], *arguments: Any) -> T:
         """Run what blocks in a thread, to its end even when cancelled: files can't be left half way."""
-        task = asyncio.get_running_loop().run_in_executor(None, work, *arguments)
+        future = asyncio.get_running_loop().run_in_executor(None, work, *arguments)
         try:
-            return await asyncio.shield(task)
+            return await asyncio.shield(future)
         except asyncio.CancelledError:
-            await asyncio.wait([task])
+            await asyncio.wait([future])
+            raise
+        except FileNotFoundError:
             raise
         except OSError as error:
-            if isinstance(error, FileNotFoundError):
-                raise
-            raise ArchiveWriteError(
-                f"cannot write to {self._archive.directory}: {error.strerror or error}"
-            ) from None
+            kind = ArchiveWriteError if error.errno in _HOPELESS else ArchiveError
+            raise kind(f"cannot write to {self._archive.directory}: {error}") from None
 
 
 class _Read:
@@ -245,15 +230,7 @@ class _Read:
         self._file = file
         self._known = file.manifest.lines
         self._tail = file.manifest.tail
-        self._changes: dict[str, Any] = {"job": facts(job)}
-
-    @property
-    def is_news(self) -> bool:
-        """Whether the manifest has anything new to say."""
-        manifest = self._file.manifest
-        return self._file.has_uncommitted or any(
-            getattr(manifest, name) != value for name, value in self._changes.items()
-        )
+        self._news: dict[str, Any] = {"job": facts(job)}
 
     def take(self, page: LogPage) -> None:
         """Append a page; raise LogRewrittenError where it is not what is known."""
@@ -262,46 +239,22 @@ class _Read:
         if page.total < self._known or digests(seen) != self._tail[place : place + len(seen)]:
             raise LogRewrittenError(self._known, page.total)
         self._file.append(page.lines[len(seen) :])
-        manifest, changes = self._file.manifest, self._changes
-        changes["total"] = page.total
-        changes["last_request_id"] = page.request_id
-        changes.setdefault("first_request_id", manifest.first_request_id or page.request_id)
-        changes["retries"] = changes.get("retries", manifest.retries) + page.attempts - 1
+        manifest, news = self._file.manifest, self._news
+        news["total"] = page.total
+        news["last_request_id"] = page.request_id
+        news.setdefault("first_request_id", manifest.first_request_id or page.request_id)
+        news["retries"] = news.get("retries", manifest.retries) + page.attempts - 1
 
     def ended(self, offset: int, total: int | None) -> None:
         """Take note that the service has no more lines."""
         if offset < self._known:
             raise LogRewrittenError(self._known, total or 0)
         # The job was asked for before its lines: whatever came in between was read.
-        self._changes |= {"total": total, "complete": self.job.ended}
+        self._news |= {"total": total, "complete": self.job.ended}
 
     def commit(self) -> None:
-        """Make what was taken last."""
-        self._file.commit(**self._changes)
-
-
-def _file_of(manifest: Manifest) -> str:
-    return log_name(stem(manifest.job_id), manifest.format, manifest.compression)
-
-
-async def _once_each(jobs: AsyncIterator[str | Job]) -> AsyncIterator[str | Job]:
-    seen: set[str] = set()
-    async for job in jobs:
-        job_id = job if isinstance(job, str) else job.job_id
-        if job_id not in seen:
-            seen.add(job_id)
-            yield job
-
-
-async def as_they_come(
-    jobs: str | Iterable[str | Job] | AsyncIterable[str | Job],
-) -> AsyncIterator[str | Job]:
-    """Yield jobs from any kind of iterable; a single id counts as one."""
-    if isinstance(jobs, str):
-        yield jobs
-    elif isinstance(jobs, AsyncIterable):
-        async for job in jobs:
-            yield job
-    else:
-        for job in jobs:
-            yield job
+        """Make what was taken last, if there is news and all of it could be written."""
+        file = self._file
+        is_news = any(getattr(file.manifest, name) != value for name, value in self._news.items())
+        if file.sound and (file.has_uncommitted or is_news):
+            file.commit(**self._news)

@@ -11,14 +11,15 @@ import io
 import os
 import zlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import attrs
 
 from dashscope_ftlogs.archive import Archive
-from dashscope_ftlogs.manifest import TAIL, Manifest, digests, log_name, manifest_name, stem
+from dashscope_ftlogs.manifest import TAIL, Manifest, digests, manifest_name, stem
 from dashscope_ftlogs.text import jsonl_bytes, text_bytes
 
 _PIECE = 2**20
@@ -40,9 +41,8 @@ class LogFile:
         """
         self.manifest = manifest
         self._archive = archive
-        self._name = log_name(stem(manifest.job_id), manifest.format, manifest.compression)
         create = 0 if manifest.file_bytes else os.O_CREAT
-        self._file = archive.open(self._name, os.O_RDWR | create)
+        self._file = archive.open(manifest.file, os.O_RDWR | create)
         try:
             self._hash = checked(self._file, manifest)
             os.ftruncate(self._file, manifest.file_bytes)
@@ -50,56 +50,68 @@ class LogFile:
         except BaseException:
             self.close()
             raise
-        self._lines, self._bytes, self._file_bytes = (
-            manifest.lines,
-            manifest.bytes,
-            manifest.file_bytes,
-        )
+        self._lines = manifest.lines
+        self._bytes = manifest.bytes
+        self._file_bytes = manifest.file_bytes
         self._last: deque[str] = deque(maxlen=TAIL)
         self._packer: Any = None
+        self.sound = True
+        """Whether everything was written so far. After a failure nothing more is committed."""
+
+    @property
+    def has_uncommitted(self) -> bool:
+        """Whether lines were appended that no manifest vouches for yet."""
+        return self._lines != self.manifest.lines
 
     def append(self, lines: Sequence[str]) -> None:
         """Write lines to the end of the file."""
-        if self.manifest.format == "text":
-            data = text_bytes(lines)
-        else:
-            data = jsonl_bytes(lines, self._lines)
-        self._hash.update(data)
-        self._lines += len(lines)
-        self._bytes += len(data)
-        self._last.extend(lines)
-        if self.manifest.compression is None:
-            self._write(data)
-        else:
-            if self._packer is None:
-                self._packer = zlib.compressobj(6, wbits=zlib.MAX_WBITS | 16)
-            self._write(self._packer.compress(data))
+        with self._writing():
+            if self.manifest.format == "text":
+                data = text_bytes(lines)
+            else:
+                data = jsonl_bytes(lines, self._lines)
+            self._hash.update(data)
+            self._lines += len(lines)
+            self._bytes += len(data)
+            self._last.extend(lines)
+            if self.manifest.compression is None:
+                self._write(data)
+            else:
+                if self._packer is None:
+                    self._packer = zlib.compressobj(6, wbits=zlib.MAX_WBITS | 16)
+                self._write(self._packer.compress(data))
 
     def commit(self, **facts: Any) -> None:
         """Make what was appended last, and vouch for it; `facts` change other fields of the manifest."""
-        if self._packer is not None:
-            # One gzip member per commit: any number of them in a row is a gzip file.
-            self._write(self._packer.flush())
-            self._packer = None
-        os.fsync(self._file)
-        tail = (*self.manifest.tail, *digests(self._last))[-TAIL:]
-        self._last.clear()
-        manifest = attrs.evolve(
-            self.manifest,
-            lines=self._lines,
-            bytes=self._bytes,
-            file_bytes=self._file_bytes,
-            sha256=self._hash.hexdigest(),
-            tail=tail,
-            updated=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            **facts,
-        )
-        self._archive.replace(manifest_name(stem(manifest.job_id)), manifest.encode())
-        self.manifest = manifest
+        with self._writing():
+            if self._packer is not None:
+                # One gzip member per commit: any number of them in a row is a gzip file.
+                self._write(self._packer.flush())
+                self._packer = None
+            os.fsync(self._file)
+            manifest = attrs.evolve(
+                self.manifest,
+                lines=self._lines,
+                bytes=self._bytes,
+                file_bytes=self._file_bytes,
+                sha256=self._hash.hexdigest(),
+                tail=(*self.manifest.tail, *digests(self._last))[-TAIL:],
+                updated=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                **facts,
+            )
+            self._archive.replace(manifest_name(stem(manifest.job_id)), manifest.encode())
+            self._last.clear()
+            self.manifest = manifest
 
     def close(self) -> None:
         """Let go of the file. What was not committed will be cut off."""
         os.close(self._file)
+
+    @contextmanager
+    def _writing(self) -> Generator[None]:
+        self.sound = False
+        yield
+        self.sound = True
 
     def _write(self, data: bytes) -> None:
         rest = memoryview(data)
@@ -115,17 +127,23 @@ def checked(descriptor: int, manifest: Manifest) -> "hashlib._Hash":
     Raises:
         DamagedError: that much is not there, or is something else.
     """
-    found = hashlib.sha256()
+    size = os.fstat(descriptor).st_size
+    if size < manifest.file_bytes:
+        raise DamagedError(f"it has {size:,} bytes of the {manifest.file_bytes:,} that were committed")
+    found, content, newlines = hashlib.sha256(), 0, 0
     try:
         for piece in _content(descriptor, manifest):
             found.update(piece)
+            content += len(piece)
+            newlines += piece.count(b"\n")
     except (zlib.error, EOFError, gzip.BadGzipFile) as error:
         raise DamagedError(f"its compressed data is broken: {error}") from None
     if found.hexdigest() != manifest.sha256:
-        size = os.fstat(descriptor).st_size
-        if size < manifest.file_bytes:
-            raise DamagedError(f"it has {size:,} bytes, of {manifest.file_bytes:,} that were committed")
         raise DamagedError("its content is not what was committed")
+    # A line may hold newlines of its own; in JSON they are escaped.
+    fits = newlines >= manifest.lines if manifest.format == "text" else newlines == manifest.lines
+    if content != manifest.bytes or not fits:
+        raise DamagedError("its manifest was changed: it counts what is not there")
     return found
 
 

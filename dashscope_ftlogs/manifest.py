@@ -14,7 +14,7 @@ import attrs
 import msgspec
 
 from dashscope_ftlogs import checks
-from dashscope_ftlogs.errors import ArchiveError
+from dashscope_ftlogs.errors import ArchiveError, InvalidArgumentError
 from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.text import excerpt
 
@@ -26,6 +26,7 @@ Format = Literal["text", "jsonl"]
 Compression = Literal["gzip"]
 
 _SUFFIX: Final = ".manifest.json"
+_KEPT: Final = re.compile(r"\.(?:rewritten|damaged)-\d+")
 _EMPTY: Final = hashlib.sha256().hexdigest()
 
 
@@ -52,6 +53,8 @@ class Manifest:
     """How many lines the service said exist, as last heard."""
     complete: bool = False
     """The job had ended, and all its lines are here."""
+    superseded: bool = False
+    """An older generation, set aside; the service no longer has it, or the file was damaged."""
     job: Mapping[str, Any] = attrs.Factory(dict[str, Any])
     """The job as the service described it, without what it left out."""
     first_request_id: str | None = None
@@ -61,9 +64,18 @@ class Manifest:
     updated: str = ""
     """When it was last committed: UTC, as in 2026-11-24T08:30:00Z."""
 
+    @property
+    def file(self) -> str:
+        """The name of the log's file."""
+        return log_name(stem(self.job_id), self.format, self.compression)
+
     def encode(self) -> bytes:
-        """Return it as JSON for people, too."""
-        return msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
+        """Return it as JSON that people can read, too."""
+        try:
+            data = msgspec.json.encode(self)
+        except UnicodeEncodeError:  # a lone surrogate in what the service said of the job
+            data = msgspec.json.encode(_storable(msgspec.to_builtins(self)))
+        return msgspec.json.format(data, indent=1) + b"\n"
 
 
 def decode(data: bytes, name: str) -> Manifest:
@@ -77,13 +89,19 @@ def decode(data: bytes, name: str) -> Manifest:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ArchiveError(f"{name} is not a manifest: {excerpt(str(error))}") from None
     if manifest.schema != SCHEMA:
-        raise ArchiveError(
-            f"{name} has schema {manifest.schema}, and this version reads {SCHEMA} only"
-        )
-    numbers = (manifest.lines, manifest.bytes, manifest.file_bytes)
-    if min(numbers) < 0 or not (name.startswith(stem(manifest.job_id)) and name.endswith(_SUFFIX)):
+        raise ArchiveError(f"{name} has schema {manifest.schema}, and this version reads {SCHEMA} only")
+    numbers = (manifest.lines - len(manifest.tail), manifest.bytes, manifest.file_bytes)
+    if min(numbers) < 0 or not _fits(manifest, stem_of(name) or ""):
         raise ArchiveError(f"{name} does not fit what it says inside")
     return manifest
+
+
+def _fits(manifest: Manifest, log_stem: str) -> bool:
+    try:
+        kept = log_stem.removeprefix(stem(manifest.job_id))
+    except InvalidArgumentError:
+        return False
+    return bool(_KEPT.fullmatch(kept)) if manifest.superseded else kept == ""
 
 
 def manifest_name(log_stem: str) -> str:
@@ -136,8 +154,15 @@ def facts(job: Job) -> dict[str, Any]:
     return {name: value for name, value in attrs.asdict(job).items() if value is not None}
 
 
+def _storable(value: Any) -> Any:
+    """Return JSON data with every lone surrogate in its escaped form."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_storable(name): _storable(item) for name, item in value.items()}
+    return [_storable(item) for item in value] if isinstance(value, list) else value
+
+
 def digests(lines: Iterable[str]) -> tuple[str, ...]:
     """Return a digest of each line; lone surrogates count as themselves."""
-    return tuple(
-        hashlib.sha256(line.encode("utf-8", "surrogatepass")).hexdigest() for line in lines
-    )
+    return tuple(hashlib.sha256(line.encode("utf-8", "surrogatepass")).hexdigest() for line in lines)

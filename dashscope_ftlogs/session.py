@@ -4,6 +4,7 @@ import asyncio
 import os
 import warnings
 from collections.abc import AsyncGenerator, Coroutine
+from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.config import resolve
 from dashscope_ftlogs.errors import ConfigError, SessionStateError
+from dashscope_ftlogs.many import JobLog, Jobs, each, fetch, once_each
 from dashscope_ftlogs.models import Job, LogPage
 from dashscope_ftlogs.paginator import LogPaginator
 from dashscope_ftlogs.retry import RetryPolicy
@@ -19,6 +21,9 @@ from dashscope_ftlogs.wire import JobRequest, JobsRequest, LogsRequest
 
 if TYPE_CHECKING:
     import aiohttp
+
+    from dashscope_ftlogs.download import Downloaded, Progress
+    from dashscope_ftlogs.manifest import Compression, Format
 
 DEFAULT_TIMEOUT = 60.0
 MAX_ANSWER = 64 * 2**20
@@ -191,6 +196,69 @@ class LogSession:
             if not page.jobs or len(seen) >= page.total:
                 return
             page_no += 1
+
+    async def fetch_many(self, jobs: Jobs) -> AsyncGenerator[JobLog, None]:
+        """Yield the whole log of each job, in the order in which they arrive.
+
+        An error in one log leaves the others alone: see `JobLog.error`. At most twice `concurrency`
+        logs are in memory at once. Leave it early through `contextlib.aclosing`.
+
+        Args:
+            jobs: Job ids or jobs, from any iterable or async iterable; repeated ones are read once.
+        """
+        reads = each(
+            once_each(jobs),
+            lambda job: fetch(self, job),
+            at_once=2 * self.concurrency,
+            spawn=self.spawn,
+        )
+        async with aclosing(reads):
+            async for log in reads:
+                yield log
+
+    async def download(
+        self,
+        jobs: Jobs,
+        directory: "str | os.PathLike[str]",
+        *,
+        format: "Format | None" = None,  # noqa: A002  (the word that users know from the command)
+        compression: "Compression | None" = None,
+        progress: "Progress | None" = None,
+    ) -> "list[Downloaded]":
+        """Bring the logs of many jobs to disk, or up to date; fetch only what is missing.
+
+        Each log becomes `JOB_ID.log` (or `.jsonl`) in the directory, with `JOB_ID.manifest.json`, which
+        proves what is there. What has arrived is committed every second, and when this is cancelled; a
+        download that was killed goes on from there. One failed job leaves the others alone.
+
+        Args:
+            jobs: Job ids or jobs, from any iterable or async iterable; repeated ones are done once.
+            directory: The archive; it is created if need be.
+            format: `text` (a line and a newline) or `jsonl` (lossless); default as it is there, else
+                `text`.
+            compression: `gzip` or None, which leaves a log as it is there.
+            progress: Is kept up to date while this runs.
+
+        Returns:
+            What became of each job, in the order in which they were done.
+
+        Raises:
+            ArchiveError: another process writes to the directory, or it can't be used.
+            ArchiveWriteError: the disk is full or broken; what was committed is whole.
+        """
+        # Most sessions never download.
+        from dashscope_ftlogs.archive import Archive  # noqa: PLC0415
+        from dashscope_ftlogs.download import Download, Progress  # noqa: PLC0415
+
+        with Archive(directory) as archive:
+            download = Download(
+                self,
+                archive,
+                form=format,
+                compression=compression,
+                progress=Progress() if progress is None else progress,
+            )
+            return await download.run(jobs)
 
     async def read_page(self, job_id: str, offset: int, line: int) -> LogPage:
         """Return a page that is empty only if the log has ended before `offset`; for paginators."""

@@ -1,0 +1,102 @@
+"""Many jobs at once: a few at a time, the results as they come."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+
+from dashscope_ftlogs.errors import FTLogsError
+from dashscope_ftlogs.models import Job
+
+if TYPE_CHECKING:
+    from dashscope_ftlogs.session import LogSession
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+Jobs = str | Job | Iterable[str | Job] | AsyncIterable[str | Job]
+"""One job or many, by id or as the service described them."""
+
+
+@attrs.frozen
+class JobLog:
+    """One job's log in memory, as `LogSession.fetch_many` yields it."""
+
+    job_id: str
+    lines: tuple[str, ...]
+    """All of them; with an error, those before it."""
+    error: FTLogsError | None = None
+
+
+async def fetch(session: "LogSession", job: str | Job) -> JobLog:
+    """Read one log; an error becomes part of the result."""
+    job_id = id_of(job)
+    lines: list[str] = []
+    try:
+        async with aclosing(session.lines(job_id).pages()) as pages:
+            async for page in pages:
+                lines.extend(page.lines)
+    except FTLogsError as error:
+        return JobLog(job_id, tuple(lines), error)
+    return JobLog(job_id, tuple(lines))
+
+
+def id_of(job: str | Job) -> str:
+    """Return the id of a job that is given either way."""
+    return job if isinstance(job, str) else job.job_id
+
+
+async def once_each(jobs: Jobs) -> AsyncGenerator[str | Job, None]:
+    """Yield jobs from whatever holds them, each once; a single id counts as one."""
+    seen: set[str] = set()
+    async with aclosing(_as_they_come(jobs)) as coming:
+        async for job in coming:
+            if id_of(job) not in seen:
+                seen.add(id_of(job))
+                yield job
+
+
+async def _as_they_come(jobs: Jobs) -> AsyncGenerator[str | Job, None]:
+    if isinstance(jobs, str | Job):
+        yield jobs
+    elif isinstance(jobs, AsyncIterable):
+        async for job in jobs:
+            yield job
+    else:
+        for job in jobs:
+            yield job
+
+
+async def each(
+    items: AsyncGenerator[Item],
+    work: Callable[[Item], Coroutine[Any, Any, Result]],
+    *,
+    at_once: int,
+    spawn: Callable[[Coroutine[Any, Any, Result]], "asyncio.Task[Result]"],
+) -> AsyncGenerator[Result, None]:
+    """Yield what `work` returns for each item, in the order in which it is done.
+
+    No more than `at_once` items are taken that were not yet yielded, so ten thousand of them never
+    mean ten thousand tasks. Leave it early through `aclosing`; what is under way is then cancelled and
+    waited for, as it is when a piece of work raises.
+    """
+    running: set[asyncio.Task[Result]] = set()
+    async with aclosing(items):
+        try:
+            while True:
+                while len(running) < at_once:
+                    try:
+                        running.add(spawn(work(await anext(items))))
+                    except StopAsyncIteration:
+                        at_once = 0  # nothing more to take
+                if not running:
+                    return
+                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    yield task.result()
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)

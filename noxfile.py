@@ -33,13 +33,23 @@ LAYERS = {
         *("dashscope_ftlogs.cli", "dashscope_ftlogs.emulator"),
     ),
     "session.py": ("backoff", "dashscope_ftlogs.cli", "dashscope_ftlogs.emulator"),
+    "archive.py logfile.py": (
+        *("aiohttp", "asyncio", "backoff", "socket"),
+        *("dashscope_ftlogs.transport", "dashscope_ftlogs.session", "dashscope_ftlogs.download"),
+        *("dashscope_ftlogs.cli", "dashscope_ftlogs.emulator"),
+    ),
+    "download.py many.py": (
+        *("aiohttp", "backoff", "pathlib", "dashscope_ftlogs.transport"),
+        *("dashscope_ftlogs.cli", "dashscope_ftlogs.emulator"),
+    ),
     "emulator": (
         *("backoff", "msgspec"),
         *(
             f"dashscope_ftlogs.{name}"
             for name in (
-                *("checks", "cli", "config", "cursor", "errors", "models", "pacing", "paginator"),
-                *("retry", "session", "text", "transport", "wire"),
+                *("archive", "checks", "cli", "config", "cursor", "download", "errors", "logfile"),
+                *("manifest", "many", "models", "pacing", "paginator", "retry", "session", "text"),
+                *("transport", "wire"),
             )
         ),
     ),

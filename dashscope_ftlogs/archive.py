@@ -12,7 +12,7 @@ from typing import Literal, Self
 import attrs
 
 from dashscope_ftlogs.errors import ArchiveError
-from dashscope_ftlogs.manifest import Manifest, decode, log_name, manifest_name, stem, stem_of
+from dashscope_ftlogs.manifest import Manifest, decode, encode, log_name, manifest_name, stem, stem_of
 
 _LOCK = ".ftlogs-lock"
 
@@ -125,13 +125,14 @@ class Archive:
         manifest without a file, and the next download starts that log afresh.
         """
         manifest = self.manifest(job_id)
-        assert manifest is not None  # whoever sets a log aside has just opened it
+        if manifest is None:
+            raise ArchiveError(f"the manifest of job {job_id} has gone from {self.directory}")
         number = 1
         while self.size(_kept(manifest, why, number)) is not None:
             number += 1
         name = _kept(manifest, why, number)
         kept = attrs.evolve(manifest, superseded=True)
-        self.replace(manifest_name(f"{stem(job_id)}.{why}-{number}"), kept.encode())
+        self.replace(manifest_name(f"{stem(job_id)}.{why}-{number}"), encode(kept))
         os.replace(self.directory / manifest.file, self.directory / name)
         self._sync()
         return name

@@ -16,7 +16,16 @@ import attrs
 from dashscope_ftlogs.archive import Archive
 from dashscope_ftlogs.errors import ArchiveError, ArchiveWriteError, FTLogsError, LogRewrittenError
 from dashscope_ftlogs.logfile import DamagedError, LogFile
-from dashscope_ftlogs.manifest import Compression, Format, Manifest, digests, facts, manifest_name, stem
+from dashscope_ftlogs.manifest import (
+    Compression,
+    Format,
+    Manifest,
+    digests,
+    encode,
+    facts,
+    manifest_name,
+    stem,
+)
 from dashscope_ftlogs.many import Jobs, each, id_of, once_each
 from dashscope_ftlogs.models import Job, LogPage
 
@@ -84,8 +93,8 @@ class Download:
     ) -> None:
         self._session = session
         self._archive = archive
-        self._form = form
-        self._compression = compression
+        self._form: Format | None = form
+        self._compression: Compression | None = compression
         self._progress = progress
 
     async def run(self, jobs: Jobs) -> list[Downloaded]:
@@ -137,8 +146,7 @@ class Download:
             except FileNotFoundError:
                 pass
             except (LogRewrittenError, DamagedError) as error:
-                why = "damaged" if isinstance(error, DamagedError) else "rewritten"
-                set_aside.append(await self._thread(self._archive.set_aside, job_id, why))
+                set_aside.append(await self._thread(self._set_aside, job_id, error))
                 if len(set_aside) == _GENERATIONS:
                     raise ArchiveError(
                         f"job {job_id}: its log changes faster than it can be read"
@@ -167,12 +175,17 @@ class Download:
                 f"{self._archive.directory / manifest.file} is there without a manifest, so it is not "
                 "this tool's: move it away"
             )
-        self._archive.replace(manifest_name(stem(job_id)), manifest.encode())
+        self._archive.replace(manifest_name(stem(job_id)), encode(manifest))
         return manifest
 
+    def _set_aside(self, job_id: str, error: Exception) -> str:
+        damaged = isinstance(error, DamagedError)
+        return self._archive.set_aside(job_id, "damaged" if damaged else "rewritten")
+
     def _check_form(self, manifest: Manifest) -> None:
-        wanted = (self._form or manifest.format, self._compression or manifest.compression)
-        if wanted != (manifest.format, manifest.compression):
+        if (self._form or manifest.format) != manifest.format or (
+            self._compression or manifest.compression
+        ) != manifest.compression:
             raise ArchiveError(
                 f"{manifest.file} is there already: go on in its format, or download into another "
                 "directory"

@@ -14,12 +14,12 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 
 from dashscope_ftlogs.archive import Archive
-from dashscope_ftlogs.manifest import TAIL, Manifest, digests, manifest_name, stem
+from dashscope_ftlogs.manifest import TAIL, Manifest, digests, encode, manifest_name, stem
 from dashscope_ftlogs.text import jsonl_bytes, text_bytes
 
 _PIECE = 2**20
@@ -27,6 +27,17 @@ _PIECE = 2**20
 
 class DamagedError(Exception):
     """The file is not what its manifest vouches for."""
+
+
+class Digest(Protocol):
+    """The hash of what a log holds so far."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take in more content."""
+
+    def hexdigest(self) -> str:
+        """Return the hash of all content so far."""
+        ...
 
 
 class LogFile:
@@ -99,7 +110,7 @@ class LogFile:
                 updated=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
                 **facts,
             )
-            self._archive.replace(manifest_name(stem(manifest.job_id)), manifest.encode())
+            self._archive.replace(manifest_name(stem(manifest.job_id)), encode(manifest))
             self._last.clear()
             self.manifest = manifest
 
@@ -121,7 +132,7 @@ class LogFile:
             rest = rest[written:]
 
 
-def checked(descriptor: int, manifest: Manifest) -> "hashlib._Hash":
+def checked(descriptor: int, manifest: Manifest) -> Digest:
     """Return the hash of a log's content as far as its manifest vouches for it.
 
     Raises:

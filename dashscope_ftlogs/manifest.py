@@ -23,6 +23,7 @@ TAIL: Final = 5
 """How many of the last lines are read again before a log is continued."""
 
 Format = Literal["text", "jsonl"]
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Compression = Literal["gzip"]
 
 _SUFFIX: Final = ".manifest.json"
@@ -69,13 +70,14 @@ class Manifest:
         """The name of the log's file."""
         return log_name(stem(self.job_id), self.format, self.compression)
 
-    def encode(self) -> bytes:
-        """Return it as JSON that people can read, too."""
-        try:
-            data = msgspec.json.encode(self)
-        except UnicodeEncodeError:  # a lone surrogate in what the service said of the job
-            data = msgspec.json.encode(_storable(msgspec.to_builtins(self)))
-        return msgspec.json.format(data, indent=1) + b"\n"
+
+def encode(manifest: Manifest) -> bytes:
+    """Return a manifest as JSON that people can read, too."""
+    try:
+        data = msgspec.json.encode(manifest)
+    except UnicodeEncodeError:  # a lone surrogate in what the service said of the job
+        data = msgspec.json.encode(_storable(msgspec.to_builtins(manifest)))
+    return msgspec.json.format(data, indent=1) + b"\n"
 
 
 def decode(data: bytes, name: str) -> Manifest:
@@ -154,12 +156,12 @@ def facts(job: Job) -> dict[str, Any]:
     return {name: value for name, value in attrs.asdict(job).items() if value is not None}
 
 
-def _storable(value: Any) -> Any:
+def _storable(value: Json) -> Json:
     """Return JSON data with every lone surrogate in its escaped form."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, dict):
-        return {_storable(name): _storable(item) for name, item in value.items()}
+        return {str(_storable(name)): _storable(item) for name, item in value.items()}
     return [_storable(item) for item in value] if isinstance(value, list) else value
 
 

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from dashscope_ftlogs.paginator import LogPaginator
     from dashscope_ftlogs.retry import RetryPolicy
     from dashscope_ftlogs.session import LogSession
+    from dashscope_ftlogs.verify import Verdict, verify_archive, verify_remotely
 
 __version__ = "0.1.0"
 
@@ -81,7 +82,10 @@ __all__ = [
     "ThrottlingError",
     "TransportError",
     "UnsupportedOperationError",
+    "Verdict",
     "__version__",
+    "verify_archive",
+    "verify_remotely",
 ]
 
 _HOMES = {
@@ -95,6 +99,9 @@ _HOMES = {
     "LogSession": "session",
     "Progress": "download",
     "RetryPolicy": "retry",
+    "Verdict": "verify",
+    "verify_archive": "verify",
+    "verify_remotely": "verify",
 }
 
 

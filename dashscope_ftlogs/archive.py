@@ -120,7 +120,7 @@ class Archive:
     def set_aside(self, job_id: str, why: Literal["rewritten", "damaged"]) -> str:
         """Keep a log that can't be continued, beside the one to come; return its new name.
 
-        The manifest that goes with it is written first. Dying in between leaves both manifests and the
+        The manifest of a rewritten one goes with it, and is written first. Dying in between leaves the
         file where it was, and the next attempt takes the same name again. Dying afterwards leaves a
         manifest without a file, and the next download starts that log afresh.
         """
@@ -131,8 +131,9 @@ class Archive:
         while self.size(_kept(manifest, why, number)) is not None:
             number += 1
         name = _kept(manifest, why, number)
-        kept = attrs.evolve(manifest, superseded=True)
-        self.replace(manifest_name(f"{stem(job_id)}.{why}-{number}"), encode(kept))
+        if why == "rewritten":
+            kept = attrs.evolve(manifest, superseded=True)
+            self.replace(manifest_name(f"{stem(job_id)}.{why}-{number}"), encode(kept))
         os.replace(self.directory / manifest.file, self.directory / name)
         self._sync()
         return name

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 import attrs
 
 from dashscope_ftlogs.archive import Archive
-from dashscope_ftlogs.errors import ArchiveError, ArchiveWriteError, FTLogsError, LogRewrittenError
+from dashscope_ftlogs.errors import (
+    ArchiveError,
+    ArchiveWriteError,
+    AuthenticationError,
+    FTLogsError,
+    LogRewrittenError,
+)
 from dashscope_ftlogs.logfile import DamagedError, LogFile
 from dashscope_ftlogs.manifest import (
     Compression,
@@ -113,8 +119,8 @@ class Download:
         job_id = id_of(wanted)
         try:
             return await self._log(job_id, None if isinstance(wanted, str) else wanted)
-        except ArchiveWriteError:
-            raise  # nothing more can be kept, of any job
+        except (ArchiveWriteError, AuthenticationError):
+            raise  # no other job would fare better
         except FTLogsError as error:
             try:
                 manifest = await self._thread(self._archive.manifest, job_id)

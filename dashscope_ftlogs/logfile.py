@@ -55,7 +55,7 @@ class LogFile:
         create = 0 if manifest.file_bytes else os.O_CREAT
         self._file = archive.open(manifest.file, os.O_RDWR | create)
         try:
-            self._hash = checked(self._file, manifest)
+            self._hash = check(self._file, manifest)
             os.ftruncate(self._file, manifest.file_bytes)
             os.lseek(self._file, 0, os.SEEK_END)
         except BaseException:
@@ -132,7 +132,7 @@ class LogFile:
             rest = rest[written:]
 
 
-def checked(descriptor: int, manifest: Manifest) -> Digest:
+def check(descriptor: int, manifest: Manifest) -> Digest:
     """Return the hash of a log's content as far as its manifest vouches for it.
 
     Raises:

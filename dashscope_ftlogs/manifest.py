@@ -27,7 +27,7 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Compression = Literal["gzip"]
 
 _SUFFIX: Final = ".manifest.json"
-_KEPT: Final = re.compile(r"\.(?:rewritten|damaged)-\d+")
+_KEPT: Final = re.compile(r"\.rewritten-\d+")
 _EMPTY: Final = hashlib.sha256().hexdigest()
 
 
@@ -55,7 +55,7 @@ class Manifest:
     complete: bool = False
     """The job had ended, and all its lines are here."""
     superseded: bool = False
-    """An older generation, set aside; the service no longer has it, or the file was damaged."""
+    """An older generation, set aside; the service has rewritten the log since."""
     job: Mapping[str, Any] = attrs.Factory(dict[str, Any])
     """The job as the service described it, without what it left out."""
     first_request_id: str | None = None

@@ -100,6 +100,11 @@ class LogSession:
     def __repr__(self) -> str:
         return f"<LogSession {self.base_url}>"
 
+    @property
+    def requests(self) -> int:
+        """How many requests were sent so far, failed ones included."""
+        return self._transport.requests
+
     async def __aenter__(self) -> Self:
         if self._transport.is_open:
             raise SessionStateError("the session is open already")
@@ -244,6 +249,7 @@ class LogSession:
 
         Raises:
             ArchiveError: another process writes to the directory, or it can't be used.
+            AuthenticationError: the key is not accepted.
             ArchiveWriteError: the disk is full or broken; what was committed is whole.
         """
         # Most sessions never download.

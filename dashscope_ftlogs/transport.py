@@ -97,6 +97,7 @@ class Transport:
         self._gate = Gate(concurrency)
         self._given = client_session
         self._client: aiohttp.ClientSession | None = None
+        self.requests = 0
 
     @property
     def is_open(self) -> bool:
@@ -128,6 +129,7 @@ class Transport:
     async def _attempt(self, call: _Call[Any]) -> Any:
         """Send the request once. A failure leaves with the decision what to do about it."""
         call.tries += 1
+        self.requests += 1
         try:
             return self._meaning(call.request, await self._get(call.request.path))
         except FTLogsError as error:

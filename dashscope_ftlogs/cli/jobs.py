@@ -10,9 +10,8 @@ import typer
 
 from dashscope_ftlogs import Job
 from dashscope_ftlogs.cli.connection import Connection, connected
-from dashscope_ftlogs.cli.output import write
+from dashscope_ftlogs.cli.output import table, write
 from dashscope_ftlogs.cli.running import complain, run
-from dashscope_ftlogs.text import escaped
 
 _COLUMNS = ("JOB ID", "STATUS", "MODEL", "CREATED", "ENDED", "TOKENS")
 
@@ -45,7 +44,7 @@ def jobs(
                 else:
                     found.append(job)
         if found:
-            write(_table(found).encode("utf-8", "backslashreplace"))
+            write(table(_COLUMNS, [_row(job) for job in found]))
         elif form is Format.TABLE and sys.stderr.isatty():
             complain("no jobs")
         return 0
@@ -57,16 +56,5 @@ def _facts(job: Job) -> dict[str, Any]:
     return {name: value for name, value in attrs.asdict(job).items() if value is not None}
 
 
-def _table(found: list[Job]) -> str:
-    rows = [
-        tuple(
-            escaped("-" if cell is None else str(cell)).replace("\t", " ")
-            for cell in (job.job_id, job.status, job.model, job.create_time, job.end_time, job.usage)
-        )
-        for job in found
-    ]
-    widths = [max(map(len, column)) for column in zip(_COLUMNS, *rows, strict=True)]
-    return "".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() + "\n"
-        for row in (_COLUMNS, *rows)
-    )
+def _row(job: Job) -> tuple[object, ...]:
+    return (job.job_id, job.status, job.model, job.create_time, job.end_time, job.usage)

@@ -29,3 +29,20 @@ def write(data: bytes) -> None:
     """Write to stdout at once: a reader behind a pipe sees every page when it comes."""
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:
+    """Return rows under their columns, aligned, harmless to a terminal; None shows as a dash."""
+    cells = [[_cell(cell) for cell in row] for row in (columns, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() + "\n"
+        for row in cells
+    )
+    return "".join(lines).encode("utf-8", "backslashreplace")
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return "-" if value is None else escaped(str(value)).replace("\t", " ")

@@ -1,9 +1,11 @@
 """Run a command's coroutine to its end, and turn every end into an exit code and one clear message."""
 
 import asyncio
+import contextlib
 import importlib
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
@@ -14,6 +16,7 @@ from dashscope_ftlogs import errors
 from dashscope_ftlogs.text import escaped
 
 INTERRUPTED: Final = 130
+TERMINATED: Final = 143
 
 _EXIT_CODES: Final[tuple[tuple[type[errors.FTLogsError], int], ...]] = (
     (errors.ConfigError, 2),
@@ -30,6 +33,7 @@ _EXIT_CODES: Final[tuple[tuple[type[errors.FTLogsError], int], ...]] = (
     (errors.MalformedResponseError, 5),
     (errors.IncompleteLogError, 6),
     (errors.LogRewrittenError, 6),
+    (errors.ArchiveWriteError, 6),
 )
 
 
@@ -50,13 +54,28 @@ def run(
     """Run `main` and exit with the code that it returns.
 
     Args:
-        main: The command's work.
-        on_interrupt: What to say after Ctrl-C, asked for then.
+        main: The command's work. Ctrl-C and SIGTERM cancel it, and let it put things in order.
+        on_interrupt: What to say after Ctrl-C or SIGTERM, asked for then.
     """
     _show_retries()
+    terminated = False
+
+    async def until_told_to_end() -> int:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+        def end() -> None:
+            nonlocal terminated
+            terminated = True
+            if task is not None:
+                task.cancel()
+
+        with contextlib.suppress(NotImplementedError):  # where there are no such signals
+            loop.add_signal_handler(signal.SIGTERM, end)
+        return await main
+
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            code = runner.run(main)
+            code = runner.run(until_told_to_end())
             sys.stdout.flush()
     except errors.FTLogsError as error:
         complain(str(error))
@@ -69,9 +88,9 @@ def run(
         _discard_output()
         complain(f"cannot write the output: {error}")
         code = 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         complain(on_interrupt())
-        code = INTERRUPTED
+        code = TERMINATED if terminated else INTERRUPTED
     raise typer.Exit(code)
 
 

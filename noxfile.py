@@ -38,7 +38,7 @@ LAYERS = {
         *("dashscope_ftlogs.transport", "dashscope_ftlogs.session", "dashscope_ftlogs.download"),
         *("dashscope_ftlogs.cli", "dashscope_ftlogs.emulator"),
     ),
-    "download.py many.py": (
+    "download.py many.py verify.py": (
         *("aiohttp", "backoff", "pathlib", "dashscope_ftlogs.transport"),
         *("dashscope_ftlogs.cli", "dashscope_ftlogs.emulator"),
     ),
@@ -49,7 +49,7 @@ LAYERS = {
             for name in (
                 *("archive", "checks", "cli", "config", "cursor", "download", "errors", "logfile"),
                 *("manifest", "many", "models", "pacing", "paginator", "retry", "session", "text"),
-                *("transport", "wire"),
+                *("transport", "verify", "wire"),
             )
         ),
     ),

@@ -10,8 +10,8 @@ import attrs
 from dashscope_ftlogs.archive import Archive
 from dashscope_ftlogs.errors import ArchiveError, NotFoundError
 from dashscope_ftlogs.logfile import DamagedError, check
-from dashscope_ftlogs.many import each
 from dashscope_ftlogs.manifest import Manifest, log_name, manifest_name
+from dashscope_ftlogs.many import each
 
 if TYPE_CHECKING:
     from dashscope_ftlogs.session import LogSession
@@ -97,24 +97,32 @@ def _local(archive: Archive, log_stem: str, manifest: Manifest) -> Verdict:
 
 def _found(archive: Archive, name: str, manifest: Manifest) -> tuple[State, str]:
     try:
-        descriptor = archive.open(name, os.O_RDONLY)
+        extra = _checked(archive, name, manifest)
     except FileNotFoundError:
         if manifest.file_bytes == 0:
             return "incomplete", "nothing was fetched yet"
         return "damaged", "the file is gone"
-    except OSError as error:
-        return "damaged", f"the file can't be read: {error.strerror or error}"
-    try:
-        check(descriptor, manifest)
-        extra = os.fstat(descriptor).st_size - manifest.file_bytes
     except DamagedError as error:
         return "damaged", str(error)
     except OSError as error:
-        return "damaged", f"the file can't be read: {error.strerror}"
-    finally:
-        os.close(descriptor)
+        return "damaged", f"the file can't be read: {error.strerror or error}"
     if extra > 0:
         return "incomplete", f"ends with {extra:,} bytes that were not committed"
+    return _stage(manifest)
+
+
+def _checked(archive: Archive, name: str, manifest: Manifest) -> int:
+    """Return how many bytes the file holds beyond those that its manifest vouches for, rightly."""
+    descriptor = archive.open(name, os.O_RDONLY)
+    try:
+        check(descriptor, manifest)
+        return os.fstat(descriptor).st_size - manifest.file_bytes
+    finally:
+        os.close(descriptor)
+
+
+def _stage(manifest: Manifest) -> tuple[State, str]:
+    """Return how far a log has come that is what its manifest vouches for."""
     if manifest.superseded:
         return "superseded", ""
     if manifest.complete:

@@ -7,8 +7,10 @@ import typer
 from dashscope_ftlogs import __version__
 from dashscope_ftlogs.cli.cat import cat
 from dashscope_ftlogs.cli.demo import demo
+from dashscope_ftlogs.cli.download import download
 from dashscope_ftlogs.cli.emulator import emulator
 from dashscope_ftlogs.cli.jobs import jobs
+from dashscope_ftlogs.cli.verify import verify
 
 app = typer.Typer(
     help="The logs of fine-tuning jobs on Alibaba Cloud Model Studio (DashScope).",
@@ -40,5 +42,5 @@ def shared(
     """The logs of fine-tuning jobs on Alibaba Cloud Model Studio (DashScope)."""
 
 
-for command in (cat, jobs, emulator, demo):
+for command in (cat, jobs, download, verify, emulator, demo):
     app.command()(command)

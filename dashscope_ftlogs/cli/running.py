@@ -61,17 +61,17 @@ def run(
     terminated = False
 
     async def until_told_to_end() -> int:
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        work = loop.create_task(main)
 
         def end() -> None:
             nonlocal terminated
             terminated = True
-            if task is not None:
-                task.cancel()
+            work.cancel()
 
         with contextlib.suppress(NotImplementedError):  # where there are no such signals
             loop.add_signal_handler(signal.SIGTERM, end)
-        return await main
+        return await work
 
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:

@@ -1,0 +1,75 @@
+"""Which jobs a command is about: ids, a file of ids, or those of the listing that fit."""
+
+import fnmatch
+import sys
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+import attrs
+
+from dashscope_ftlogs import InvalidArgumentError, Job, LogSession
+
+
+@attrs.frozen(kw_only=True)
+class Selection:
+    """What the options say about it."""
+
+    job_ids: tuple[str, ...]
+    from_file: Path | None
+    everything: bool
+    status: str | None
+    model: str | None
+    since: str | None
+    match: str | None
+
+    def __attrs_post_init__(self) -> None:
+        filters = (self.status, self.model, self.since, self.match)
+        listed = self.everything or any(option is not None for option in filters)
+        named = bool(self.job_ids) or self.from_file is not None
+        if listed == named:
+            raise InvalidArgumentError(
+                "say which jobs: by id or --from-file, or else by --all, --status, --model, --since or "
+                "--match"
+            )
+        if self.since is not None:
+            _comparable(self.since)
+
+    async def jobs(self, session: LogSession) -> list[str | Job]:
+        """Return the jobs; those that were named stand as ids."""
+        named: list[str | Job] = [*self.job_ids, *self._from_file()]
+        if named or self.from_file is not None:
+            return named
+        found: list[str | Job] = []
+        listing = session.jobs(status=self.status, model=self.model)
+        async for job in listing:
+            if self._fits(job):
+                found.append(job)
+        return found
+
+    def _fits(self, job: Job) -> bool:
+        if self.since is not None and (job.create_time or "") < _comparable(self.since):
+            return False
+        names = (job.job_id, job.job_name or "", job.finetuned_output or "")
+        return self.match is None or any(fnmatch.fnmatchcase(name, self.match) for name in names)
+
+    def _from_file(self) -> Iterable[str]:
+        if self.from_file is None:
+            return ()
+        try:
+            text = sys.stdin.read() if str(self.from_file) == "-" else self.from_file.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidArgumentError(f"--from-file {self.from_file}: {error}") from None
+        lines = (line.partition("#")[0].strip() for line in text.splitlines())
+        return [line for line in lines if line]
+
+
+def _comparable(since: str) -> str:
+    """Return a date, or a date and time, as the service writes times: without a zone."""
+    try:
+        return datetime.fromisoformat(since).strftime("%Y-%m-%d %H:%M:%S")
+    except ValueError:
+        raise InvalidArgumentError(
+            f"--since {since!r}: must be a date such as 2024-10-29 or '2024-10-29 16:53:53', as the "
+            "service writes them"
+        ) from None

@@ -74,15 +74,17 @@ def download(
             match=match,
         )
         progress = Progress()
-        async with connection.session(concurrency) as session:
-            async with nullcontext() if quiet else watched(session, progress):
-                outcomes = await session.download(
-                    _selected(selection, session, progress),
-                    out,
-                    format=None if form is None else form.value,
-                    compression=None if compress is None else compress.value,
-                    progress=progress,
-                )
+        async with (
+            connection.session(concurrency) as session,
+            nullcontext() if quiet else watched(session, progress),
+        ):
+            outcomes = await session.download(
+                _selected(selection, session, progress),
+                out,
+                format=None if form is None else form.value,
+                compression=None if compress is None else "gzip",
+                progress=progress,
+            )
         _report(outcomes, out, as_json=as_json, quiet=quiet)
         return _exit_code(outcomes)
 
@@ -111,7 +113,7 @@ def _report(outcomes: list[Downloaded], out: Path, *, as_json: bool, quiet: bool
     if rows:
         write(table(columns, rows))
     if not quiet:
-        counts = Counter(outcome.state for outcome in outcomes)
+        counts: Counter[str] = Counter(outcome.state for outcome in outcomes)
         states = ", ".join(f"{counts[state]:,} {state}" for state in _STATES if counts[state])
         lines = sum(outcome.new_lines for outcome in outcomes)
         complain(f"{states or 'no jobs'}; {lines:,} new lines in {out}")

@@ -25,7 +25,9 @@ class Meter:
     """Takes samples; the time is passed in, in seconds of any clock that only goes forward."""
 
     _begin: float
-    _samples: deque[tuple[float, int, int]] = attrs.field(init=False, factory=deque)
+    _samples: deque[tuple[float, int, int]] = attrs.field(
+        init=False, factory=deque[tuple[float, int, int]]
+    )
 
     def read(self, now: float, progress: Progress, requests: int) -> Reading:
         """Take a sample, and return what all of them say."""

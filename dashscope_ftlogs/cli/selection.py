@@ -40,12 +40,8 @@ class Selection:
         named: list[str | Job] = [*self.job_ids, *self._from_file()]
         if named or self.from_file is not None:
             return named
-        found: list[str | Job] = []
         listing = session.jobs(status=self.status, model=self.model)
-        async for job in listing:
-            if self._fits(job):
-                found.append(job)
-        return found
+        return [job async for job in listing if self._fits(job)]
 
     def _fits(self, job: Job) -> bool:
         if self.since is not None and (job.create_time or "") < _comparable(self.since):

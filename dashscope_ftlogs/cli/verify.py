@@ -10,7 +10,7 @@ import attrs
 import msgspec
 import typer
 
-from dashscope_ftlogs import Verdict, verify_archive, verify_remotely
+from dashscope_ftlogs import verify_archive, verify_remotely
 from dashscope_ftlogs.cli.connection import Connection, connected
 from dashscope_ftlogs.cli.output import table, write
 from dashscope_ftlogs.cli.running import complain, run
@@ -38,10 +38,8 @@ def verify(
         verdicts = await asyncio.to_thread(lambda: list(verify_archive(directory)))
         if remote:
             async with connection.session() as session:
-                asked: list[Verdict] = []
                 async with aclosing(verify_remotely(session, verdicts)) as answers:
-                    async for verdict in answers:
-                        asked.append(verdict)
+                    asked = [verdict async for verdict in answers]
             verdicts = sorted(asked, key=lambda verdict: verdict.file)
         bad = [verdict for verdict in verdicts if verdict.state not in _FINE]
         if as_json:

@@ -91,6 +91,7 @@ def download(
     run(
         main(),
         on_interrupt=lambda: "stopped; what has arrived is kept. The same command goes on from there.",
+        show_retries=False,  # of thousands of requests; manifests count them
     )
 
 

@@ -49,15 +49,20 @@ def complain(message: str) -> None:
 
 
 def run(
-    main: Coroutine[Any, Any, int], *, on_interrupt: Callable[[], str] = lambda: "interrupted"
+    main: Coroutine[Any, Any, int],
+    *,
+    on_interrupt: Callable[[], str] = lambda: "interrupted",
+    show_retries: bool = True,
 ) -> None:
     """Run `main` and exit with the code that it returns.
 
     Args:
         main: The command's work. Ctrl-C and SIGTERM cancel it, and let it put things in order.
         on_interrupt: What to say after Ctrl-C or SIGTERM, asked for then.
+        show_retries: Say when a request failed and will be sent again.
     """
-    _show_retries()
+    if show_retries:
+        _show_retries()
     terminated = False
 
     async def until_told_to_end() -> int:

@@ -37,9 +37,11 @@ def verify(
     async def main() -> int:
         verdicts = await asyncio.to_thread(lambda: list(verify_archive(directory)))
         if remote:
-            async with connection.session() as session:
-                async with aclosing(verify_remotely(session, verdicts)) as answers:
-                    asked = [verdict async for verdict in answers]
+            async with (
+                connection.session() as session,
+                aclosing(verify_remotely(session, verdicts)) as answers,
+            ):
+                asked = [verdict async for verdict in answers]
             verdicts = sorted(asked, key=lambda verdict: verdict.file)
         bad = [verdict for verdict in verdicts if verdict.state not in _FINE]
         if as_json:

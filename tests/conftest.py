@@ -26,6 +26,10 @@ KEY = "sk-4f1cda7e91b26d53"
 QUICK = RetryPolicy(base_delay=0.001, max_delay=0.002)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=100, help="how often a download is killed with -9")
+
+
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home without settings, so that no developer's own key is used."""

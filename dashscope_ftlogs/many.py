@@ -83,6 +83,7 @@ async def each(
     waited for, as it is when a piece of work raises.
     """
     running: set[asyncio.Task[Result]] = set()
+    done: set[asyncio.Task[Result]] = set()
     async with aclosing(items):
         try:
             while True:
@@ -94,9 +95,9 @@ async def each(
                 if not running:
                     return
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    yield task.result()
+                while done:
+                    yield done.pop().result()
         finally:
             for task in running:
                 task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            await asyncio.gather(*running, *done, return_exceptions=True)

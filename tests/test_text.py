@@ -1,0 +1,59 @@
+"""Lines as bytes, rows and something safe to show."""
+
+import json
+import unicodedata
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashscope_ftlogs.text import escaped, escaped_jsonl_bytes, excerpt, jsonl_bytes, text_bytes
+
+ANY = st.text(alphabet=st.characters())  # lone surrogates included
+NASTY = ANY | st.lists(
+    st.sampled_from(["\x1b[2J", "\x1b]0;x\x07", "\r", "\n", "\t", "\0", "\x9b", "\u202e", "\u2028", "\ud800", "a"])
+).map("".join)
+MARKS = set("\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def is_harmless(text: str) -> bool:
+    return not any(
+        (unicodedata.category(char) in {"Cc", "Cs"} and char != "\t") or char in MARKS for char in text
+    )
+
+
+@given(NASTY)
+def test_nothing_that_acts_on_a_terminal_survives_escaping(text: str) -> None:
+    assert is_harmless(escaped(text))
+    assert is_harmless(excerpt(text))
+
+
+@given(st.text(alphabet=st.characters(categories=["L", "N", "P", "Zs"])))
+def test_readable_text_is_shown_as_it_is(text: str) -> None:
+    assert escaped(text) == text
+
+
+@given(NASTY, st.integers(1, 50))
+def test_an_excerpt_is_short_and_on_one_line(text: str, limit: int) -> None:
+    # Each character that is shown may take up to ten of its escaped form.
+    assert len(excerpt(text, limit)) <= limit * 10 + 1
+    assert "\n" not in excerpt(text, limit)
+
+
+def test_an_excerpt_of_a_huge_text_costs_no_more_than_it_shows() -> None:
+    assert excerpt(" \n" * 10_000_000 + "end") == ""
+
+
+@given(st.lists(NASTY), st.integers(0, 2**53))
+def test_rows_give_back_the_very_lines_and_offsets(lines: list[str], offset: int) -> None:
+    for encode in (jsonl_bytes, escaped_jsonl_bytes):
+        data = encode(lines, offset)
+        rows = [json.loads(row) for row in data.splitlines()]
+        assert rows == [{"offset": n, "line": line} for n, line in enumerate(lines, offset)]
+        assert data.count(b"\n") == len(lines)
+    assert is_harmless(escaped_jsonl_bytes(lines, offset).decode().replace("\n", ""))
+
+
+@given(st.lists(NASTY))
+def test_text_is_each_line_and_a_newline(lines: list[str]) -> None:
+    expected = b"".join(line.encode("utf-8", "backslashreplace") + b"\n" for line in lines)
+    assert text_bytes(lines) == expected

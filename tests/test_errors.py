@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from dashscope_ftlogs import errors
 from dashscope_ftlogs.errors import FTLogsError
+from dashscope_ftlogs.text import escaped
 
 
 def all_below(kind: type[FTLogsError]) -> list[type[FTLogsError]]:
@@ -76,4 +77,4 @@ def test_no_message_holds_what_acts_on_a_terminal(code: str, message: str, reque
         errors.TransportError(message),
         errors.MalformedResponseError("x", 200, request_id),
     ):
-        assert str(error).isprintable()
+        assert escaped(str(error)) == str(error)

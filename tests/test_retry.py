@@ -50,8 +50,8 @@ def http_date(**later: float) -> str:
         (http_date(seconds=90).replace("GMT", "-0000"), 90.0),
         (http_date(seconds=90).replace("GMT", "+0000"), 90.0),
         ("Wed, 99 Nov 2026 08:30:00 GMT", None),
-        ("Tue, 24 Nov 0000 08:30:00 GMT", None),
-        ("Tue, 24 Nov 9999 23:59:59 -2300", None),
+        ("Tue, 24 Nov 0000 08:30:00 GMT", 0.0),
+        ("Fri, 31 Dec 9999 23:59:59 -2300", None),
         ("2026-11-24T08:31:00Z", None),
     ],
 )

@@ -5,6 +5,7 @@ explicit argument, then the environment, then files below `~/.dashscope`.
 """
 
 import ipaddress
+import math
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -223,6 +224,7 @@ def _number(file: Mapping[str, Any], name: str, path: str, *, low: float, whole:
     value = file.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or value < low:
-        raise ConfigError(f"{name}={value!r} in {path}: must be a number of at least {low:g}")
+    number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+    if not number or not low <= value < math.inf:
+        raise ConfigError(f"{name}={value!r} in {path}: must be a finite number of at least {low:g}")
     return value

@@ -138,7 +138,7 @@ def stem(job_id: str) -> str:
     device, and none leaves its directory.
 
     >>> stem("ft-202410291653-1c7f"), stem("FT-1"), stem("nul")
-    ('ft-202410291653-1c7f', 'ft-1~c7cd1c1ce4e1c9d5', 'nul~cf3a41a2e1b6e5ef')
+    ('ft-202410291653-1c7f', 'ft-1~a9a2128a3133422d', 'nul~99e6242759016035')
 
     Raises:
         InvalidArgumentError: no service gives such ids.

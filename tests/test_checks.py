@@ -12,7 +12,9 @@ from dashscope_ftlogs import FTLogsError, InvalidArgumentError, Job, LogPage, ch
 
 @pytest.mark.parametrize("value", [-1, 11, 1.0, True, "3", None, math.nan])
 def test_a_number_out_of_range_is_refused_with_the_range(value: Any) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"offset=.*: must be a whole number, 0 to 10") as caught:
+    with pytest.raises(
+        InvalidArgumentError, match=r"offset=.*: must be a whole number, 0 to 10"
+    ) as caught:
         checks.whole_number("offset", value, 0, 10)
     assert repr(value) in str(caught.value)
     assert isinstance(caught.value, ValueError)

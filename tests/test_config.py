@@ -91,9 +91,7 @@ def test_the_workspace_comes_from_the_first_place_that_has_one() -> None:
 
 
 def test_patience_comes_from_the_file_wherever_that_is() -> None:
-    settings = settle(
-        {"DASHSCOPE_CONFIG": "/c"}, {"/c": "timeout = 9.5\nmax_retries = 0"}, api_key=KEY
-    )
+    settings = settle({"DASHSCOPE_CONFIG": "/c"}, {"/c": "timeout = 9.5\nmax_retries = 0"}, api_key=KEY)
     assert (settings.timeout, settings.max_retries) == (9.5, 0)
     assert (settle(api_key=KEY).timeout, settle(api_key=KEY).max_retries) == (None, None)
 
@@ -101,7 +99,13 @@ def test_patience_comes_from_the_file_wherever_that_is() -> None:
 def test_a_missing_key_names_every_place() -> None:
     with pytest.raises(ConfigError) as caught:
         settle({"DASHSCOPE_CONFIG": "/etc/ds.toml"})
-    for place in ("api_key", "DASHSCOPE_API_KEY", "DASHSCOPE_API_KEY_FILE_PATH", "/etc/ds.toml", KEY_FILE):
+    for place in (
+        "api_key",
+        "DASHSCOPE_API_KEY",
+        "DASHSCOPE_API_KEY_FILE_PATH",
+        "/etc/ds.toml",
+        KEY_FILE,
+    ):
         assert place in str(caught.value)
 
 
@@ -116,6 +120,7 @@ def test_a_missing_key_names_every_place() -> None:
         ({"DASHSCOPE_API_KEY": KEY, "DASHSCOPE_REGION": "mars"}, {}, "DASHSCOPE_REGION 'mars'"),
         ({"DASHSCOPE_API_KEY": KEY}, {CONFIG: "timeout = 0"}, "timeout=0 in"),
         ({"DASHSCOPE_API_KEY": KEY}, {CONFIG: "timeout = nan"}, "timeout=nan in"),
+        ({"DASHSCOPE_API_KEY": KEY}, {CONFIG: "timeout = inf"}, "timeout=inf in"),
         ({"DASHSCOPE_API_KEY": KEY}, {CONFIG: "timeout = true"}, "timeout=True in"),
         ({"DASHSCOPE_API_KEY": KEY}, {CONFIG: "max_retries = 1.5"}, "max_retries=1.5 in"),
         ({"DASHSCOPE_API_KEY": KEY}, {CONFIG: "max_retries = -1"}, "at least 0"),

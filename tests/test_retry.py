@@ -125,9 +125,7 @@ DRAWS = st.floats(0, 1)
 
 @given(st.integers(1, 10_000), DRAWS, st.floats(0.001, 50), st.floats(1, 100))
 def test_a_wait_is_within_its_jitter(tries: int, draw: float, base: float, factor: float) -> None:
-    policy = RetryPolicy(
-        max_tries=10_001, base_delay=base, max_delay=base * factor, deadline=1e9
-    )
+    policy = RetryPolicy(max_tries=10_001, base_delay=base, max_delay=base * factor, deadline=1e9)
     decision = policy.decide(errors.TransportError("reset"), tries=tries, lasted=0, draw=draw)
     assert decision.delay is not None
     assert 0 <= decision.delay <= policy.max_delay

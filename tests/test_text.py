@@ -10,7 +10,9 @@ from dashscope_ftlogs.text import escaped, escaped_jsonl_bytes, excerpt, jsonl_b
 
 ANY = st.text(alphabet=st.characters())  # lone surrogates included
 NASTY = ANY | st.lists(
-    st.sampled_from(["\x1b[2J", "\x1b]0;x\x07", "\r", "\n", "\t", "\0", "\x9b", "\u202e", "\u2028", "\ud800", "a"])
+    st.sampled_from(
+        ["\x1b[2J", "\x1b]0;x\x07", "\r", "\n", "\t", "\0", "\x9b", "\u202e", "\u2028", "\ud800", "a"]
+    )
 ).map("".join)
 MARKS = set("\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 

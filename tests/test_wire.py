@@ -47,7 +47,7 @@ def test_a_page_holds_the_very_lines(lines: list[str], total: int) -> None:
     assert LOGS.read(200, {}, data) == LogPage("ft-1", 5, tuple(lines), total)
 
 
-@given(st.lists(ANY_TEXT, max_size=3), st.booleans())
+@given(lines=st.lists(ANY_TEXT, max_size=3), ascii_only=st.booleans())
 def test_lone_surrogates_are_kept_and_both_decoders_agree(lines: list[str], *, ascii_only: bool) -> None:
     text = json.dumps({"output": {"total": 9, "logs": lines}}, ensure_ascii=ascii_only)
     got = LOGS.read(200, {}, text.encode("utf-8", "surrogatepass")).lines
@@ -156,7 +156,9 @@ def test_a_code_beside_an_output_is_the_error_that_it_names() -> None:
         (b'{"output": {"total": NaN, "logs": ["\\ud800"]}}', "not a JSON object", True),
     ],
 )
-def test_an_answer_of_another_shape_says_what_is_wrong(data: bytes, reason: str, *, damaged: bool) -> None:
+def test_an_answer_of_another_shape_says_what_is_wrong(
+    data: bytes, reason: str, *, damaged: bool
+) -> None:
     with pytest.raises(MalformedResponseError) as caught:
         LOGS.read(200, {"x-request-id": "req-7"}, data)
     error = caught.value

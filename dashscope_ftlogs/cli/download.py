@@ -56,6 +56,9 @@ def download(
     concurrency: Annotated[int, typer.Option(help="Requests in flight at once.")] = 8,
     as_json: Annotated[bool, typer.Option("--json", help="What became of each job, as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    progress_every: Annotated[
+        float, typer.Option(min=0.1, help="Seconds between lines of progress off a terminal.")
+    ] = 5.0,
     connection: Connection,
 ) -> None:
     """Bring logs to disk, or up to date: only what is missing is fetched.
@@ -76,7 +79,7 @@ def download(
         progress = Progress()
         async with (
             connection.session(concurrency) as session,
-            nullcontext() if quiet else watched(session, progress),
+            nullcontext() if quiet else watched(session, progress, progress_every),
         ):
             outcomes = await session.download(
                 _selected(selection, session, progress),

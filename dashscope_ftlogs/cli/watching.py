@@ -9,17 +9,18 @@ from dashscope_ftlogs import LogSession, Progress
 from dashscope_ftlogs.cli.meter import Meter, Reading
 from dashscope_ftlogs.cli.running import complain
 
-_LINE_EVERY = 5.0
 _BARS_EVERY = 0.1
 _BARS = 5
 """How many jobs are shown with a bar of their own."""
 
 
 @asynccontextmanager
-async def watched(session: LogSession, progress: Progress) -> AsyncGenerator[None, None]:
-    """Show how a download comes on while the block runs."""
-    show = _bars if sys.stderr.isatty() else _lines
-    showing = asyncio.create_task(show(session, progress))
+async def watched(
+    session: LogSession, progress: Progress, every: float
+) -> AsyncGenerator[None, None]:
+    """Show how a download comes on while the block runs; plain lines come `every` so many seconds."""
+    show = _bars(session, progress) if sys.stderr.isatty() else _lines(session, progress, every)
+    showing = asyncio.create_task(show)
     try:
         yield
     finally:
@@ -27,12 +28,12 @@ async def watched(session: LogSession, progress: Progress) -> AsyncGenerator[Non
         await asyncio.gather(showing, return_exceptions=True)
 
 
-async def _lines(session: LogSession, progress: Progress) -> None:
+async def _lines(session: LogSession, progress: Progress, every: float) -> None:
     clock = asyncio.get_running_loop().time
     meter = Meter(clock())
     meter.read(clock(), progress, session.requests)
     while True:
-        await asyncio.sleep(_LINE_EVERY)
+        await asyncio.sleep(every)
         reading = meter.read(clock(), progress, session.requests)
         jobs = "" if progress.jobs is None else f" of {progress.jobs:,}"
         complain(f"{progress.jobs_done:,}{jobs} jobs, {_speeds(progress, reading)}")
@@ -76,11 +77,12 @@ def _speeds(progress: Progress, reading: Reading) -> str:
         f"{reading.requests_per_second:,.1f} requests/s",
     ]
     if reading.seconds_left is not None:
-        parts.append(f"{_duration(reading.seconds_left)} left")
+        parts.append(f"{duration(reading.seconds_left)} left")
     return ", ".join(parts)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a duration as a clock shows it."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

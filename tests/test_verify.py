@@ -1,0 +1,131 @@
+"""`verify_archive` and `ftlogs verify`: what is whole, and what is not."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dashscope_ftlogs import ArchiveError, LogSession, verify_archive
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator
+
+Connect = Callable[..., LogSession]
+
+
+@pytest.fixture
+async def archive(connect: Connect, tmp_path: Path) -> Any:
+    jobs = [EmulatedJob(f"ft-{n}", [f"line {i}" for i in range(20)]) for n in range(4)]
+    jobs[3].status = "RUNNING"
+    folder = tmp_path / "archive"
+    async with Emulator(jobs) as emulator:
+        async with connect(emulator) as session:
+            await session.download(list(emulator.jobs), folder)
+        yield emulator, folder
+
+
+def found(folder: Path) -> dict[str, tuple[str, str]]:
+    return {verdict.file: (verdict.state, verdict.why) for verdict in verify_archive(folder)}
+
+
+async def test_each_log_gets_its_verdict(archive: Any) -> None:
+    _, folder = archive
+    (folder / "ft-0.log").write_bytes((folder / "ft-0.log").read_bytes().replace(b"line 7", b"LINE 7"))
+    (folder / "ft-1.log").unlink()
+    with (folder / "ft-2.log").open("ab") as file:
+        file.write(b"torn")
+    assert found(folder) == {
+        "ft-0.log": ("damaged", "its content is not what was committed"),
+        "ft-1.log": ("damaged", "the file is gone"),
+        "ft-2.log": ("incomplete", "ends with 4 bytes that were not committed"),
+        "ft-3.log": ("incomplete", "20 lines so far; the job had not ended"),
+    }
+
+
+async def test_what_cannot_be_read_is_damaged(archive: Any) -> None:
+    _, folder = archive
+    (folder / "ft-0.manifest.json").write_text("{")
+    (folder / "ft-1.log").unlink()
+    (folder / "ft-1.log").mkdir()
+    verdicts = found(folder)
+    assert verdicts["ft-0.manifest.json"][0] == "damaged"
+    assert verdicts["ft-1.log"] == ("damaged", "the file can't be read: Is a directory")
+
+
+async def test_what_was_begun_is_incomplete(archive: Any) -> None:
+    _, folder = archive
+    path = folder / "ft-3.manifest.json"
+    known = json.loads(path.read_text())
+    path.write_text(json.dumps(known | {"total": 50}))
+    assert found(folder)["ft-3.log"] == ("incomplete", "20 lines of 50")
+    empty = {"lines": 0, "bytes": 0, "file_bytes": 0, "tail": []}
+    path.write_text(json.dumps(known | empty))
+    (folder / "ft-3.log").unlink()
+    assert found(folder)["ft-3.log"] == ("incomplete", "nothing was fetched yet")
+
+
+@pytest.mark.parametrize("name", ["nowhere", "empty"])
+def test_what_is_no_archive_says_so(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ArchiveError, match="No such file|holds no manifest"):
+        list(verify_archive(tmp_path / name))
+
+
+async def test_the_command_names_what_is_not_whole(archive: Any, ftlogs: Any) -> None:
+    _, folder = archive
+    ended = await ftlogs("verify", str(folder))
+    assert ended.code == 6
+    assert ended.out.decode().splitlines() == [
+        "FILE      STATE       WHY",
+        "ft-3.log  incomplete  20 lines so far; the job had not ended",
+    ]
+    assert ended.err == f"ftlogs: {folder}: 3 ok, 1 incomplete\n"
+    for path in folder.glob("ft-3.*"):
+        path.unlink()
+    ended = await ftlogs("verify", str(folder))
+    assert (ended.code, ended.out) == (0, b"")
+
+
+async def test_the_service_is_asked_for_what_there_is_by_now(archive: Any, ftlogs: Any) -> None:
+    emulator, folder = archive
+    emulator.jobs["ft-0"].append("late", "later")
+    emulator.jobs["ft-1"].truncate(7)
+    del emulator.jobs["ft-2"]
+    (folder / "ft-3.log").unlink()
+    ended = await ftlogs("verify", str(folder), "--remote", "--json", emulator=emulator)
+    assert ended.code == 6
+    verdicts = {row["job_id"]: row for row in map(json.loads, ended.out.splitlines())}
+    assert {job_id: row["state"] for job_id, row in verdicts.items()} == {
+        "ft-0": "stale",
+        "ft-1": "stale",
+        "ft-2": "ok",
+        "ft-3": "damaged",
+    }
+    assert verdicts["ft-0"]["why"] == "20 lines, and the service has 22 by now"
+
+
+async def test_a_missing_archive_is_one_clear_line(ftlogs: Any, tmp_path: Path) -> None:
+    ended = await ftlogs("verify", str(tmp_path / "nowhere"))
+    assert ended.code == 1
+    assert ended.err == f"ftlogs: cannot read {tmp_path / 'nowhere'}: No such file or directory.\n"
+
+
+async def test_checking_while_a_download_goes_on_disturbs_nothing(archive: Any, connect: Connect) -> None:
+    emulator, folder = archive
+    shutil.rmtree(folder)
+    emulator.jobs["ft-3"].rewrite([f"line {n}" for n in range(60_000)])
+    emulator.latency = 0.01
+    async with connect(emulator) as session:
+        import asyncio
+
+        download = asyncio.create_task(session.download("ft-3", folder))
+        checks = 0
+        while not download.done():
+            await asyncio.sleep(0.01)
+            if list(folder.glob("*.json")):
+                verdicts = await asyncio.to_thread(lambda: list(verify_archive(folder)))
+                assert {verdict.state for verdict in verdicts} <= {"ok", "incomplete"}
+                checks += 1
+        await download
+    assert checks > 5

@@ -86,7 +86,17 @@ async def test_wrong_usage_is_refused_before_any_request(
 
 
 async def test_a_table_for_people_and_rows_for_machines(ftlogs: Any, tmp_path: Path) -> None:
-    words = ("download", "ft-1", "ft-9", "--out", str(tmp_path), "--format", "jsonl", "--compress", "gzip")
+    words = (
+        "download",
+        "ft-1",
+        "ft-9",
+        "--out",
+        str(tmp_path),
+        "--format",
+        "jsonl",
+        "--compress",
+        "gzip",
+    )
     async with Emulator(JOBS) as emulator:
         ended = await ftlogs(*words, emulator=emulator)
         assert ended.code == 6

@@ -1,7 +1,6 @@
 """Run a command's coroutine to its end, and turn every end into an exit code and one clear message."""
 
 import asyncio
-import contextlib
 import importlib
 import logging
 import os
@@ -69,13 +68,13 @@ def run(
         loop = asyncio.get_running_loop()
         work = loop.create_task(main)
 
-        def end() -> None:
+        def end(*_: object) -> None:
             nonlocal terminated
             terminated = True
-            work.cancel()
+            loop.call_soon_threadsafe(work.cancel)
 
-        with contextlib.suppress(NotImplementedError):  # where there are no such signals
-            loop.add_signal_handler(signal.SIGTERM, end)
+        # Not the loop's own add_signal_handler(), which Windows lacks.
+        signal.signal(signal.SIGTERM, end)
         return await work
 
     try:

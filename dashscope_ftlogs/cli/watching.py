@@ -15,9 +15,7 @@ _BARS = 5
 
 
 @asynccontextmanager
-async def watched(
-    session: LogSession, progress: Progress, every: float
-) -> AsyncGenerator[None, None]:
+async def watched(session: LogSession, progress: Progress, every: float) -> AsyncGenerator[None, None]:
     """Show how a download comes on while the block runs; plain lines come `every` so many seconds."""
     show = _bars(session, progress) if sys.stderr.isatty() else _lines(session, progress, every)
     showing = asyncio.create_task(show)

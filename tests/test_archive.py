@@ -24,20 +24,21 @@ Connect = Callable[..., LogSession]
 IDS = st.text("abAB019._-", min_size=1, max_size=128).filter(lambda value: value not in {".", ".."})
 TRICKY = st.sampled_from(
     [
-        "FT-1",
-        "ft-1",
-        "nul",
-        "con.x",
-        "COM1",
-        "a.log",
-        "a.manifest.json",
-        "a.rewritten-1",
-        "a.",
-        ".a",
-        "-",
-        "_a",
+        *(
+            "FT-1",
+            "ft-1",
+            "nul",
+            "con.x",
+            "COM1",
+            "a.log",
+            "a.manifest.json",
+            "a.rewritten-1",
+            "a.",
+            ".a",
+        ),
+        *("-", "_a", "a.gz", "a.damaged-3", "ft-1.jsonl", ".ftlogs-lock", "lpt9.txt", "a..b"),
+        *("a" * 101, "A" * 128),
     ]
-    + ["a.gz", "a.damaged-3", "ft-1.jsonl", "a" * 101, "A" * 128, ".ftlogs-lock", "lpt9.txt", "a..b"]
 )
 
 
@@ -124,7 +125,7 @@ def test_a_lock_is_held_against_other_processes_and_falls_with_its_holder(tmp_pa
 def test_a_directory_that_cannot_be_made_says_why(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
-        pytest.raises(ArchiveError, match="cannot write to .*Not a directory"),
+        pytest.raises(ArchiveError, match=r"cannot write to .*Not a directory"),
         Archive(tmp_path / "file/x"),
     ):
         pass

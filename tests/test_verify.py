@@ -69,7 +69,7 @@ async def test_what_was_begun_is_incomplete(archive: Any) -> None:
 @pytest.mark.parametrize("name", ["nowhere", "empty"])
 def test_what_is_no_archive_says_so(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ArchiveError, match="No such file|holds no manifest"):
+    with pytest.raises(ArchiveError, match=r"No such file|holds no manifest"):
         list(verify_archive(tmp_path / name))
 
 

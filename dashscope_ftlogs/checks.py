@@ -24,8 +24,13 @@ def whole_number(name: str, value: Any, low: int, high: int | None = None) -> in
 
 def seconds(name: str, value: Any) -> float:
     """Return `value` if it is a finite number above 0."""
+    return above_zero(name, value, "a number of seconds")
+
+
+def above_zero(name: str, value: Any, what: str = "a number") -> float:
+    """Return `value` if it is a finite number above 0; `what` is said of it if it is not."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise InvalidArgumentError(f"{name}={value!r}: must be a number of seconds above 0")
+        raise InvalidArgumentError(f"{name}={value!r}: must be {what} above 0")
     return float(value)
 
 

@@ -1,36 +1,78 @@
-"""The gate that every request of a session passes: how many at once, and when."""
+"""The gate that every request of a session passes: how many at once, how fast, and whose turn it is."""
 
 import asyncio
-from types import TracebackType
+from collections import deque
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from dashscope_ftlogs.rate import Rate
 
 
 class Gate:
-    """Lets at most `concurrency` requests through at once, and none while the server wants quiet."""
+    """Lets at most `concurrency` requests through at once, and no more a second than is permitted.
 
-    def __init__(self, concurrency: int) -> None:
-        self.concurrency = concurrency
-        self._slots = asyncio.Semaphore(concurrency)
-        self._quiet_until = 0.0
+    Those who wait take turns by key, the job that they ask about: a log of a million lines does not
+    hold up a hundred short ones. Within a key, first come, first served.
+    """
 
-    def refused(self, pause: float) -> None:
-        """Take note of a 429: nobody sends anything for `pause` seconds."""
-        now = asyncio.get_running_loop().time()
-        self._quiet_until = max(self._quiet_until, now + pause)
+    def __init__(self, concurrency: int, max_rate: float | None = None) -> None:
+        self.rate = Rate(max_rate)
+        self.sent = 0
+        """How many requests were let through so far."""
+        self._free = concurrency
+        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+        self._timer: asyncio.TimerHandle | None = None
 
-    async def __aenter__(self) -> None:
-        await self._slots.acquire()
+    @asynccontextmanager
+    async def slot(self, key: str) -> AsyncGenerator[float, None]:
+        """Wait for one's turn, and hold it while the block runs; gives the time when it began."""
+        await self._turn(key)
         try:
-            loop = asyncio.get_running_loop()
-            while (wait := self._quiet_until - loop.time()) > 0:  # noqa: ASYNC110  (it moves)
-                await asyncio.sleep(wait)
-        except BaseException:
-            self._slots.release()
+            yield asyncio.get_running_loop().time()
+        finally:
+            self._free += 1
+            self._admit()
+
+    async def _turn(self, key: str) -> None:
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(key, deque()).append(turn)
+        self._admit()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # it had just come
+                self._free += 1
+            self._admit()
             raise
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._slots.release()
+    def _admit(self) -> None:
+        """Let in whoever may go now, and come back when the next one may."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        loop = asyncio.get_running_loop()
+        while self._free and (key := self._next_key()) is not None:
+            now = loop.time()
+            ready = self.rate.ready_at(now)
+            if ready > now:
+                self._timer = loop.call_at(ready, self._admit)
+                return
+            queue = self._waiting.pop(key)
+            turn = queue.popleft()
+            if queue:
+                self._waiting[key] = queue  # to the end: the others' turn first
+            self._free -= 1
+            self.sent += 1
+            self.rate.sent(now)
+            turn.set_result(None)
+
+    def _next_key(self) -> str | None:
+        """Return whose turn it is, after forgetting those who wait no more."""
+        while self._waiting:
+            key, queue = next(iter(self._waiting.items()))
+            while queue and queue[0].done():
+                queue.popleft()
+            if queue:
+                return key
+            del self._waiting[key]
+        return None

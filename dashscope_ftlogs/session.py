@@ -48,6 +48,7 @@ class LogSession:
         concurrency: The most requests in flight at once, over all tasks; at least 1.
         timeout: Seconds that one request may take, from connecting to its last byte; default 60.
         max_answer: The largest answer that is read, in bytes after decompression.
+        max_rate: The most requests a second, over all tasks; None leaves it to the service.
         allow_http: Send the key over plain http to other machines than this one.
         client_session: An aiohttp session to use instead of an own one; it is not closed. Its proxy
             and TLS settings hold.
@@ -68,6 +69,7 @@ class LogSession:
         concurrency: int = 8,
         timeout: float | None = None,
         max_answer: int = MAX_ANSWER,
+        max_rate: float | None = None,
         allow_http: bool = False,
         client_session: "aiohttp.ClientSession | None" = None,
     ) -> None:
@@ -93,6 +95,7 @@ class LogSession:
             concurrency=concurrency,
             timeout=checks.seconds("timeout", timeout),
             max_answer=checks.whole_number("max_answer", max_answer, 1024),
+            max_rate=None if max_rate is None else checks.above_zero("max_rate", max_rate),
             client_session=client_session,
         )
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -103,7 +106,20 @@ class LogSession:
     @property
     def requests(self) -> int:
         """How many requests were sent so far, failed ones included."""
-        return self._transport.requests
+        return self._transport.gate.sent
+
+    @property
+    def rate(self) -> float | None:
+        """How many requests a second are sent at most at present; None while nothing limits them.
+
+        It is learned from what the service refuses with 429, and follows it up and down.
+        """
+        return self._transport.gate.rate.limit
+
+    @property
+    def throttled(self) -> bool:
+        """Whether the service has refused requests of late, so that fewer are sent."""
+        return self._transport.gate.rate.throttled
 
     async def __aenter__(self) -> Self:
         if self._transport.is_open:

@@ -42,6 +42,7 @@ class _Call(Generic[T]):
     request: Request[T]
     tries: int = 0
     first_failure: float = 0.0
+    sent_at: float = 0.0
 
 
 def _decided_waits() -> Generator[float, Any, None]:
@@ -79,6 +80,7 @@ class Transport:
         concurrency: int,
         timeout: float,
         max_answer: int,
+        max_rate: float | None,
         client_session: aiohttp.ClientSession | None,
     ) -> None:
         self._key = settings.api_key
@@ -94,10 +96,9 @@ class Transport:
         self._concurrency = concurrency
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._max_answer = max_answer
-        self._gate = Gate(concurrency)
+        self.gate = Gate(concurrency, max_rate)
         self._given = client_session
         self._client: aiohttp.ClientSession | None = None
-        self.requests = 0
 
     @property
     def is_open(self) -> bool:
@@ -129,12 +130,13 @@ class Transport:
     async def _attempt(self, call: _Call[Any]) -> Any:
         """Send the request once. A failure leaves with the decision what to do about it."""
         call.tries += 1
-        self.requests += 1
         try:
-            return self._meaning(call.request, await self._get(call.request.path))
+            result = self._meaning(call.request, await self._get(call))
         except FTLogsError as error:
             self._judge(error, call)
             raise
+        self.gate.rate.accepted()
+        return result
 
     def _meaning(self, request: Request[T], answer: Answer) -> T:
         """Return what an answer stands for, or raise it."""
@@ -160,18 +162,21 @@ class Transport:
         error.job_id, error.offset = call.request.job_id, call.request.offset
         error.attempts = call.tries
         error.retry_in, error.gave_up = decision.delay, decision.reason
+        if isinstance(error, ThrottlingError):
+            # A pause that is too long for this request is not imposed on the others.
+            pause = 0.0 if decision.delay is None else error.retry_after or 0.0
+            self.gate.rate.refused(now, call.sent_at, pause)
         if decision.delay is None:
             return
-        if isinstance(error, ThrottlingError):
-            self._gate.refused(decision.delay)
         _log.info("%s; next try in %.1f s", error.summary(), decision.delay)
 
-    async def _get(self, path: str) -> Answer:
+    async def _get(self, call: _Call[Any]) -> Answer:
+        path = call.request.path
         if self._client is None:
             raise SessionStateError("the session is not open: use `async with LogSession() as session:`")
         try:
             async with (
-                self._gate,
+                self.gate.slot(call.request.job_id or "") as call.sent_at,
                 self._client.get(
                     # The path is made of checked parts, so it needs no further quoting.
                     URL(f"{self._base_url}/{path}", encoded=True),

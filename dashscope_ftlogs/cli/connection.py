@@ -23,6 +23,7 @@ class Connection:
     allow_http: bool = False
     timeout: float | None = None
     max_tries: int | None = None
+    max_rate: float | None = None
 
     def session(self, concurrency: int = 8) -> LogSession:
         """Return a session with these settings; what is not set comes from environment and files."""
@@ -41,6 +42,7 @@ class Connection:
             timeout=self.timeout,
             retry=None if self.max_tries is None else RetryPolicy(max_tries=self.max_tries),
             concurrency=concurrency,
+            max_rate=self.max_rate,
         )
 
 
@@ -75,6 +77,10 @@ _OPTIONS: dict[str, Any] = {
     "max_tries": Annotated[
         int | None,
         typer.Option(help="Requests for one answer before giving up.", rich_help_panel=_PANEL),
+    ],
+    "max_rate": Annotated[
+        float | None,
+        typer.Option(help="The most requests a second.", rich_help_panel=_PANEL),
     ],
 }
 

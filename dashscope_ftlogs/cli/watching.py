@@ -34,7 +34,7 @@ async def _lines(session: LogSession, progress: Progress, every: float) -> None:
         await asyncio.sleep(every)
         reading = meter.read(clock(), progress, session.requests)
         jobs = "" if progress.jobs is None else f" of {progress.jobs:,}"
-        complain(f"{progress.jobs_done:,}{jobs} jobs, {_speeds(progress, reading)}")
+        complain(f"{progress.jobs_done:,}{jobs} jobs, {_speeds(session, progress, reading)}")
 
 
 async def _bars(session: LogSession, progress: Progress) -> None:
@@ -55,7 +55,7 @@ async def _bars(session: LogSession, progress: Progress) -> None:
         while True:
             reading = meter.read(clock(), progress, session.requests)
             jobs = "" if progress.jobs is None else f"/{progress.jobs:,}"
-            note = f"{progress.jobs_done:,}{jobs}  {_speeds(progress, reading)}"
+            note = f"{progress.jobs_done:,}{jobs}  {_speeds(session, progress, reading)}"
             bars.update(overall, total=progress.jobs, completed=progress.jobs_done, note=note)
             for job_id in [job_id for job_id in shown if job_id not in progress.reading]:
                 bars.remove_task(shown.pop(job_id))
@@ -68,11 +68,11 @@ async def _bars(session: LogSession, progress: Progress) -> None:
             await asyncio.sleep(_BARS_EVERY)
 
 
-def _speeds(progress: Progress, reading: Reading) -> str:
+def _speeds(session: LogSession, progress: Progress, reading: Reading) -> str:
     parts = [
         f"{progress.lines:,} lines",
         f"{reading.lines_per_second:,.0f} lines/s",
-        f"{reading.requests_per_second:,.1f} requests/s",
+        f"{'throttled, ' if session.throttled else ''}{reading.requests_per_second:,.1f} requests/s",
     ]
     if reading.seconds_left is not None:
         parts.append(f"{duration(reading.seconds_left)} left")

@@ -1,0 +1,93 @@
+"""How many requests a second the server permits, learned from what it refuses.
+
+Nobody publishes the limit, and it may change. So nothing is limited until the first 429. From then on
+requests are spaced out. What was accepted since the last signal is the best measure of what the server
+permits: a limit that was too high goes down to a little less than that. Then it rises again, slowly at
+first, since the truth is near, and ever faster while nothing is refused, since it may have changed.
+Requests that were in flight together when the server said no are one signal, not many.
+"""
+
+import math
+
+_FIRST = 0.5
+"""Of the measured rate, after the first refusal: what was accepted until then was mostly a burst."""
+_MARGIN = 0.95
+"""Of the measured rate, after the others."""
+_LOWEST, _HIGHEST = 0.5, 0.9
+"""Between which shares of the old limit the new one lies, whatever was measured."""
+_RISE = 0.04
+"""How much the limit rises in a second, for a start."""
+_PATIENCE = 2.0
+"""Seconds without a refusal after which it rises faster; that doubles every half second."""
+_FASTEST = 2.0
+_GONE = 1_000.0
+"""Requests a second that no server minds if it minds no less."""
+_FLOOR = 0.1
+
+
+class Rate:
+    """The permitted rate, as far as it is known. All times are seconds of one monotonic clock."""
+
+    def __init__(self, max_rate: float | None = None) -> None:
+        """Begin without a limit, or with one that is never exceeded: `max_rate` requests a second."""
+        self._max = math.inf if max_rate is None else max_rate
+        self._limit = math.inf
+        self._next = -math.inf
+        self._quiet_until = -math.inf
+        self._accepted = 0
+        self._signal_at: float | None = None
+        self._updated = -math.inf
+
+    @property
+    def limit(self) -> float | None:
+        """Requests a second; None while nothing is limited."""
+        limit = min(self._limit, self._max)
+        return None if limit == math.inf else limit
+
+    @property
+    def throttled(self) -> bool:
+        """Whether the server's refusals hold requests back."""
+        return self._limit < self._max
+
+    def ready_at(self, now: float) -> float:
+        """Return when the next request may be sent; a time in the past means now."""
+        self._rise(now)
+        return max(self._next, self._quiet_until)
+
+    def sent(self, now: float) -> None:
+        """Take note that a request is sent."""
+        if self._signal_at is None:
+            self._signal_at = now
+        self._next = max(self._next, now) + 1 / min(self._limit, self._max)
+
+    def accepted(self) -> None:
+        """Take note that the server did not refuse a request."""
+        self._accepted += 1
+
+    def refused(self, now: float, sent_at: float, pause: float = 0.0) -> None:
+        """Take note of a 429 to a request; the server may have asked for a pause in seconds."""
+        self._quiet_until = max(self._quiet_until, now + pause)
+        if self._limit < math.inf and self._signal_at is not None and sent_at <= self._signal_at:
+            return
+        self._rise(now)
+        since = now - (sent_at if self._signal_at is None else self._signal_at)
+        measured = self._accepted / max(since, 0.001)
+        if self._limit == math.inf:
+            limit = _FIRST * min(measured, _GONE)
+        else:
+            limit = min(max(_MARGIN * measured, _LOWEST * self._limit), _HIGHEST * self._limit)
+        self._limit = max(limit, _FLOOR)
+        self._next = now + 1 / min(self._limit, self._max)
+        self._signal_at = self._updated = now
+        self._accepted = 0
+
+    def _rise(self, now: float) -> None:
+        """Let the limit rise by the time that has passed."""
+        if self._limit == math.inf or self._signal_at is None:
+            return
+        calm = max(0.0, now - self._signal_at - _PATIENCE)
+        speed = min(_FASTEST, _RISE * 2 ** min(calm * 2, 60))
+        self._limit *= math.exp(min(50.0, speed * (now - self._updated)))
+        self._updated = now
+        if self._limit > _GONE:
+            self._limit = math.inf

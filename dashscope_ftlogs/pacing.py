@@ -24,18 +24,26 @@ class Gate:
         self._timer: asyncio.TimerHandle | None = None
 
     @asynccontextmanager
-    async def slot(self, key: str) -> AsyncGenerator[float, None]:
-        """Wait for one's turn, and hold it while the block runs; gives the time when it began."""
-        await self._turn(key)
+    async def slot(self, key: str, *, again: bool = False) -> AsyncGenerator[float, None]:
+        """Wait for one's turn, and hold it while the block runs; gives the time when it began.
+
+        Who comes `again` after a failure goes first among those with the same key: the others' lines
+        come after the ones it is about.
+        """
+        await self._turn(key, again=again)
         try:
             yield asyncio.get_running_loop().time()
         finally:
             self._free += 1
             self._admit()
 
-    async def _turn(self, key: str) -> None:
+    async def _turn(self, key: str, *, again: bool) -> None:
         turn = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(key, deque()).append(turn)
+        queue = self._waiting.setdefault(key, deque())
+        if again:
+            queue.appendleft(turn)
+        else:
+            queue.append(turn)
         self._admit()
         try:
             await turn

@@ -11,6 +11,10 @@ import math
 
 _FIRST = 0.5
 """Of the measured rate, after the first refusal: what was accepted until then was mostly a burst."""
+_FIRST_SPAN = 0.25
+"""Seconds over which that burst counts at least."""
+_START = 1.0
+"""How much the limit rises in a second until the second refusal, which tells it better."""
 _MARGIN = 0.95
 """Of the measured rate, after the others."""
 _LOWEST, _HIGHEST = 0.5, 0.9
@@ -37,6 +41,7 @@ class Rate:
         self._accepted = 0
         self._signal_at: float | None = None
         self._updated = -math.inf
+        self._slope = _RISE
 
     @property
     def limit(self) -> float | None:
@@ -71,10 +76,12 @@ class Rate:
             return
         self._rise(now)
         since = now - (sent_at if self._signal_at is None else self._signal_at)
-        measured = self._accepted / max(since, 0.001)
+        measured = self._accepted / max(since, _FIRST_SPAN if self._limit == math.inf else 0.001)
         if self._limit == math.inf:
             limit = _FIRST * min(measured, _GONE)
+            self._slope = _START
         else:
+            self._slope = _RISE
             limit = min(max(_MARGIN * measured, _LOWEST * self._limit), _HIGHEST * self._limit)
         self._limit = max(limit, _FLOOR)
         self._next = now + 1 / min(self._limit, self._max)
@@ -86,7 +93,7 @@ class Rate:
         if self._limit == math.inf or self._signal_at is None:
             return
         calm = max(0.0, now - self._signal_at - _PATIENCE)
-        speed = min(_FASTEST, _RISE * 2 ** min(calm * 2, 60))
+        speed = min(_FASTEST, self._slope * 2 ** min(calm * 2, 60))
         self._limit *= math.exp(min(50.0, speed * (now - self._updated)))
         self._updated = now
         if self._limit > _GONE:

@@ -176,7 +176,7 @@ class Transport:
             raise SessionStateError("the session is not open: use `async with LogSession() as session:`")
         try:
             async with (
-                self.gate.slot(call.request.job_id or "") as call.sent_at,
+                self.gate.slot(call.request.job_id or "", again=call.tries > 1) as call.sent_at,
                 self._client.get(
                     # The path is made of checked parts, so it needs no further quoting.
                     URL(f"{self._base_url}/{path}", encoded=True),

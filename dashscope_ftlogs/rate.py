@@ -26,7 +26,7 @@ _PATIENCE = 2.0
 _FASTEST = 2.0
 _GONE = 1_000.0
 """Requests a second that no server minds if it minds no less."""
-_FLOOR = 0.1
+_FLOOR = 0.5
 
 
 class Rate:

@@ -24,6 +24,8 @@ _RISE = 0.04
 _PATIENCE = 2.0
 """Seconds without a refusal after which it rises faster; that doubles every half second."""
 _FASTEST = 2.0
+_USUAL = 10.0
+"""Requests a second at which these speeds hold; they are lower where the limit is."""
 _GONE = 1_000.0
 """Requests a second that no server minds if it minds no less."""
 _FLOOR = 0.5
@@ -92,8 +94,10 @@ class Rate:
         """Let the limit rise by the time that has passed."""
         if self._limit == math.inf or self._signal_at is None:
             return
-        calm = max(0.0, now - self._signal_at - _PATIENCE)
-        speed = min(_FASTEST, self._slope * 2 ** min(calm * 2, 60))
+        # At a low rate a second holds few requests, so more time must pass for the same certainty.
+        pace = min(1.0, math.sqrt(self._limit / _USUAL))
+        calm = max(0.0, pace * (now - self._signal_at) - _PATIENCE)
+        speed = min(_FASTEST, pace * self._slope * 2 ** min(calm * 2, 60))
         self._limit *= math.exp(min(50.0, speed * (now - self._updated)))
         self._updated = now
         if self._limit > _GONE:

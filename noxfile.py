@@ -157,5 +157,6 @@ def versions(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure; `nox -s bench -- --quick` for a first impression."""
     install_wheel(session, "cli")
-    session.run("python", "-P", "benchmarks/start_up.py")
-    session.run("python", "-P", "benchmarks/read_log.py", *session.posargs)
+    session.run("python", "benchmarks/start_up.py")
+    session.run("python", "benchmarks/read_log.py", *session.posargs)
+    session.run("python", "benchmarks/download.py", *session.posargs)

@@ -24,7 +24,7 @@ _RISE = 0.04
 _PATIENCE = 2.0
 """Seconds without a refusal after which it rises faster; that doubles every half second."""
 _FASTEST = 2.0
-_USUAL = 18.0
+_USUAL = 10.0
 """Requests a second at which these speeds hold; they are lower where the limit is."""
 _GONE = 1_000.0
 """Requests a second that no server minds if it minds no less."""

@@ -56,7 +56,7 @@ def simulate(rate: Rate, bucket: Bucket, seconds: float, latency: float) -> tupl
     return accepted, refused
 
 
-@pytest.mark.parametrize("permitted", [5, 20, 100])
+@pytest.mark.parametrize("permitted", [10, 20, 100])
 @pytest.mark.parametrize("latency", [0.001, 0.03])
 def test_it_finds_the_permitted_rate_and_stays_there(permitted: int, latency: float) -> None:
     accepted, refused = simulate(Rate(), Bucket(permitted, max(5, permitted / 4)), 120, latency)

@@ -31,7 +31,9 @@ IN_FLIGHT = 16
 def child(*words: str) -> dict[str, Any]:
     """Run one measurement in a process of its own."""
     command = [sys.executable, __file__, *words]
-    result: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    result: dict[str, Any] = json.loads(
+        subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+    )
     return result
 
 

@@ -21,7 +21,7 @@ _LOWEST, _HIGHEST = 0.5, 0.9
 """Between which shares of the old limit the new one lies, whatever was measured."""
 _RISE = 0.04
 """How much the limit rises in a second, for a start."""
-_PATIENCE = 2.0
+_PATIENCE = 1.5
 """Seconds without a refusal after which it rises faster; that doubles every half second."""
 _FASTEST = 2.0
 _USUAL = 10.0

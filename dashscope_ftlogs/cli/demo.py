@@ -1,10 +1,13 @@
 """`ftlogs demo`: these very commands at work, on a Model Studio that runs inside this process."""
 
 import asyncio
+import contextlib
 import os
 import sys
+import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 
 import attrs
 import typer
@@ -55,6 +58,19 @@ async def _main() -> int:
             f"{pages} pages in {seconds:.1f} s, start-up included; "
             f"one after the other they would wait {pages * _LATENCY:.1f} s for the network alone."
         )
+
+        stage.say("All of them to disk. Half way, that process is killed with -9.")
+        with tempfile.TemporaryDirectory(prefix="ftlogs-demo-") as folder:
+            words = ("download", "--all", "--out", folder)
+            emulator.journal.clear()
+            await stage.kill(*words, when=lambda: len(emulator.journal) > pages // 2)
+            stage.say("The same command again goes on from what was committed.")
+            emulator.latency = 0.0
+            await stage.run(*words)
+            stage.say(
+                "Is every file what its manifest vouches for? The running job's will have more lines."
+            )
+            await stage.run("verify", folder)
 
         stage.say("A key that this gateway does not know:")
         stage.environ["DASHSCOPE_API_KEY"] = "sk-of-another-region"
@@ -115,14 +131,23 @@ class _Stage:
         printed = await self._start(words, stdout=asyncio.subprocess.PIPE)
         return printed, time.perf_counter() - begin
 
+    async def kill(self, *words: str, when: Callable[[], bool]) -> None:
+        """Start a command, and kill it without warning when it is time."""
+        self._show(words)
+        process = await asyncio.create_subprocess_exec(*_command(words), env=self.environ)
+        while process.returncode is None and not when():
+            await asyncio.sleep(0.01)
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        typer.echo("Killed")
+
     def _show(self, words: tuple[str, ...]) -> None:
         line = " ".join(("$ ftlogs", *words))
         typer.echo(f"\x1b[1m{line}\x1b[0m" if self.bold else line)
 
     async def _start(self, words: tuple[str, ...], stdout: int | None) -> bytes:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "dashscope_ftlogs", *words, stdout=stdout, env=self.environ
-        )
+        process = await asyncio.create_subprocess_exec(*_command(words), stdout=stdout, env=self.environ)
         try:
             printed, _ = await process.communicate()
         finally:
@@ -130,3 +155,7 @@ class _Stage:
                 process.kill()
                 await process.wait()
         return printed or b""
+
+
+def _command(words: tuple[str, ...]) -> tuple[str, ...]:
+    return (sys.executable, "-m", "dashscope_ftlogs", *words)

@@ -15,8 +15,8 @@ class Gate:
     hold up a hundred short ones. Within a key, first come, first served.
     """
 
-    def __init__(self, concurrency: int, max_rate: float | None = None) -> None:
-        self.rate = Rate(max_rate)
+    def __init__(self, concurrency: int, rate: Rate) -> None:
+        self.rate = rate
         self.sent = 0
         """How many requests were let through so far."""
         self._free = concurrency

@@ -11,6 +11,8 @@ import math
 
 _FIRST = 0.5
 """Of the measured rate, after the first refusal: what was accepted until then was mostly a burst."""
+_AT_FIRST = 4.0
+"""Times the lowest rate, the least first guess: a burst that was refused early tells little."""
 _FIRST_SPAN = 0.25
 """Seconds over which that burst counts at least."""
 _START = 1.0
@@ -28,14 +30,20 @@ _USUAL = 10.0
 """Requests a second at which these speeds hold; they are lower where the limit is."""
 _GONE = 1_000.0
 """Requests a second that no server minds if it minds no less."""
-_FLOOR = 0.5
 
 
 class Rate:
     """The permitted rate, as far as it is known. All times are seconds of one monotonic clock."""
 
-    def __init__(self, max_rate: float | None = None) -> None:
-        """Begin without a limit, or with one that is never exceeded: `max_rate` requests a second."""
+    def __init__(self, max_rate: float | None = None, lowest: float = 2.0) -> None:
+        """Begin without a limit.
+
+        Args:
+            max_rate: The user's own limit in requests a second, never exceeded.
+            lowest: How low refusals can bring the limit. Below it, the refused requests' own ever longer
+                waits do the rest; a server that refuses at random must not bring all to a standstill.
+        """
+        self._lowest = lowest
         self._max = math.inf if max_rate is None else max_rate
         self._limit = math.inf
         self._next = -math.inf
@@ -80,12 +88,12 @@ class Rate:
         since = now - (sent_at if self._signal_at is None else self._signal_at)
         measured = self._accepted / max(since, _FIRST_SPAN if self._limit == math.inf else 0.001)
         if self._limit == math.inf:
-            limit = _FIRST * min(measured, _GONE)
+            limit = max(_FIRST * min(measured, _GONE), _AT_FIRST * self._lowest)
             self._slope = _START
         else:
             self._slope = _RISE
             limit = min(max(_MARGIN * measured, _LOWEST * self._limit), _HIGHEST * self._limit)
-        self._limit = max(limit, _FLOOR)
+        self._limit = max(limit, self._lowest)
         self._next = now + 1 / min(self._limit, self._max)
         self._signal_at = self._updated = now
         self._accepted = 0

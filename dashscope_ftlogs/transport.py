@@ -24,6 +24,7 @@ from dashscope_ftlogs.errors import (
 )
 from dashscope_ftlogs.models import LogPage
 from dashscope_ftlogs.pacing import Gate
+from dashscope_ftlogs.rate import Rate
 from dashscope_ftlogs.retry import RetryPolicy
 from dashscope_ftlogs.wire import Headers, Request
 
@@ -96,7 +97,7 @@ class Transport:
         self._concurrency = concurrency
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._max_answer = max_answer
-        self.gate = Gate(concurrency, max_rate)
+        self.gate = Gate(concurrency, Rate(max_rate, lowest=1 / retry.base_delay))
         self._given = client_session
         self._client: aiohttp.ClientSession | None = None
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import random
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -154,7 +155,7 @@ def test_nobody_sends_before_a_pause_that_the_server_asked_for_is_over(pause: fl
 
 
 async def test_no_more_at_once_than_allowed_and_the_keys_take_turns() -> None:
-    gate, order, now, most = Gate(2), list[str](), 0, 0
+    gate, order, now, most = Gate(2, Rate()), list[str](), 0, 0
 
     async def one(key: str, *, again: bool = False) -> None:
         nonlocal now, most
@@ -180,7 +181,7 @@ async def test_no_more_at_once_than_allowed_and_the_keys_take_turns() -> None:
 
 
 async def test_who_comes_again_goes_first_among_its_own() -> None:
-    gate, order = Gate(1), list[int]()
+    gate, order = Gate(1, Rate()), list[int]()
 
     async def one(number: int, *, again: bool) -> None:
         async with gate.slot("ft-1", again=again):
@@ -197,7 +198,7 @@ async def test_who_comes_again_goes_first_among_its_own() -> None:
 @given(st.lists(st.tuples(st.integers(0, 2), st.booleans(), st.integers(0, 3)), max_size=20))
 def test_cancelling_never_loses_a_permit(steps: list[tuple[int, bool, int]]) -> None:
     async def main() -> None:
-        gate = Gate(2)
+        gate = Gate(2, Rate())
 
         async def one(key: int, work: int) -> None:
             async with gate.slot(str(key)):
@@ -220,7 +221,7 @@ def test_cancelling_never_loses_a_permit(steps: list[tuple[int, bool, int]]) -> 
 
 
 async def test_a_turn_that_comes_as_its_waiter_is_cancelled_is_passed_on() -> None:
-    gate = Gate(1)
+    gate = Gate(1, Rate())
     async with AsyncExitStack() as held:
         await held.enter_async_context(gate.slot("x"))
         waiter = asyncio.create_task(gate._turn("y", again=False))
@@ -267,18 +268,32 @@ async def test_a_throttled_log_comes_at_the_permitted_rate_with_default_settings
         assert refused <= 0.05
 
 
-async def test_a_wait_too_long_for_one_request_is_not_imposed_on_the_others(
-    connect: Callable[..., LogSession],
-) -> None:
+async def test_a_wait_too_long_for_one_request_is_not_imposed_on_the_others() -> None:
     fault = Fault(Refuse(429, "Throttling", "later", retry_after="86400"), job_id="ft-1")
     jobs = [EmulatedJob("ft-1", ["x"]), EmulatedJob("ft-2", ["x"])]
-    async with Emulator(jobs, faults=[fault]) as emulator, connect(emulator) as session:
-        with pytest.raises(ThrottlingError):
-            await session.page("ft-1")
-        assert session.throttled
-        assert session.rate is not None
-        async with asyncio.timeout(5):
-            await session.page("ft-2")
+    async with Emulator(jobs, faults=[fault]) as emulator:
+        async with LogSession(emulator.api_key, base_url=emulator.base_url) as session:
+            with pytest.raises(ThrottlingError):
+                await session.page("ft-1")
+            assert session.throttled
+            assert session.rate is not None
+            async with asyncio.timeout(5):
+                await session.page("ft-2")
+
+
+async def test_a_server_that_refuses_at_random_does_not_bring_all_to_a_standstill() -> None:
+    rate = Rate()
+    rng = random.Random(0)
+    now = 0.0
+    for _ in range(1_000):
+        now = max(now, rate.ready_at(now))
+        rate.sent(now)
+        now += 0.01
+        if rng.random() < 0.2:
+            rate.refused(now, now - 0.01)
+        else:
+            rate.accepted()
+    assert now <= 1_000 / 2
 
 
 async def test_a_session_keeps_to_the_users_rate(connect: Callable[..., LogSession]) -> None:

@@ -121,8 +121,8 @@ def main() -> None:
     results["shared"] = shared
     print(
         f"{short:,} logs of 200 lines and one of {long_lines:,}: "
-        f"{shared['seconds'] / shared['ideal']:.2f} times the ideal {shared['ideal']:.2f} s; when 95 % of "
-        f"the short ones were done, the long one was {shared['long_when_95_percent_done']:.0%} done"
+        f"{shared['seconds'] / shared['ideal']:.2f} times the ideal {shared['ideal']:.2f} s; when 95 % "
+        f"of the short ones were done, the long one was {shared['long_when_95_percent_done']:.0%} done"
     )
     if options.out:
         options.out.write_text(json.dumps(results, indent=1))

@@ -90,6 +90,8 @@ async def test_the_command_names_what_is_not_whole(archive: Any, ftlogs: Any) ->
 
 async def test_the_service_is_asked_for_what_there_is_by_now(archive: Any, ftlogs: Any) -> None:
     emulator, folder = archive
+    ended = await ftlogs("verify", str(folder), "--remote", emulator=emulator)
+    assert ended.err == f"ftlogs: {folder}: 3 ok, 1 incomplete\n"
     emulator.jobs["ft-0"].append("late", "later")
     emulator.jobs["ft-1"].truncate(7)
     del emulator.jobs["ft-2"]

@@ -135,11 +135,13 @@ class _Stage:
         """Start a command, and kill it without warning when it is time."""
         self._show(words)
         process = await asyncio.create_subprocess_exec(*_command(words), env=self.environ)
-        while process.returncode is None and not when():  # noqa: ASYNC110  (the journal only grows)
-            await asyncio.sleep(0.01)
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+        try:
+            while process.returncode is None and not when():  # noqa: ASYNC110  (the journal only grows)
+                await asyncio.sleep(0.01)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
         typer.echo("Killed")
 
     def _show(self, words: tuple[str, ...]) -> None:

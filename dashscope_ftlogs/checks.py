@@ -1,11 +1,11 @@
 """Refuse a wrong argument before any request is sent, naming the value and what is allowed."""
 
-import math
 import re
+import sys
 from typing import Any
 
 from dashscope_ftlogs.errors import InvalidArgumentError
-from dashscope_ftlogs.text import excerpt
+from dashscope_ftlogs.text import shown
 
 MAX_LINE = 1000
 """The most lines that the service gives in one answer."""
@@ -18,7 +18,7 @@ def whole_number(name: str, value: Any, low: int, high: int | None = None) -> in
     # bool is an int to Python, but nobody means offset=True.
     if type(value) is not int or value < low or (high is not None and value > high):
         allowed = f"at least {low}" if high is None else f"{low} to {high}"
-        raise InvalidArgumentError(f"{name}={value!r}: must be a whole number, {allowed}")
+        raise InvalidArgumentError(f"{name}={shown(value)}: must be a whole number, {allowed}")
     return value
 
 
@@ -29,8 +29,13 @@ def seconds(name: str, value: Any) -> float:
 
 def above_zero(name: str, value: Any, what: str = "a number") -> float:
     """Return `value` if it is a finite number above 0; `what` is said of it if it is not."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise InvalidArgumentError(f"{name}={value!r}: must be {what} above 0")
+    # An integer can be finite and yet too large for a float.
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not 0 < value <= sys.float_info.max
+    ):
+        raise InvalidArgumentError(f"{name}={shown(value)}: must be {what} above 0")
     return float(value)
 
 
@@ -38,7 +43,7 @@ def job_id(value: Any) -> str:
     """Return `value` if it can be a job's id: it becomes part of a URL's path and of file names."""
     if not isinstance(value, str) or not _JOB_ID.fullmatch(value) or value in {".", ".."}:
         raise InvalidArgumentError(
-            f"job id {excerpt(repr(value), 80)}: must be 1 to 128 of the characters "
+            f"job id {shown(value)}: must be 1 to 128 of the characters "
             "A-Z a-z 0-9 . _ - and not '.' or '..'"
         )
     return value

@@ -5,8 +5,8 @@ explicit argument, then the environment, then files below `~/.dashscope`.
 """
 
 import ipaddress
-import math
 import re
+import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from dashscope_ftlogs.errors import ConfigError
+from dashscope_ftlogs.text import shown
 
 ReadText = Callable[[str], str | None]
 """Return the text of the file at a path (`~` allowed), or None if there is no such file."""
@@ -35,6 +36,8 @@ REGIONS: Final[Mapping[str, str]] = {
 
 _WORKSPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _KEY = re.compile(r"[!-~]+")
+_HOST = re.compile(r"[a-z0-9._:-]+")
+_PLACE_IN_TOML = re.compile(r"at (?:line \d+, column \d+|end of document)")
 
 
 class Secret(str):
@@ -90,6 +93,15 @@ def resolve(
     Raises:
         ConfigError: something is missing or unusable; the message names every place looked in.
     """
+    given: dict[str, Any] = {
+        "api_key": api_key,
+        "base_url": base_url,
+        "region": region,
+        "workspace": workspace,
+    }
+    for name, value in given.items():
+        if not isinstance(value, str | None):
+            raise ConfigError(f"{name}: must be a string, not {type(value).__name__}")
     config_path = environ.get("DASHSCOPE_CONFIG") or "~/.dashscope/config.toml"
     file = _config_file(config_path, read_text)
     url = (
@@ -156,17 +168,20 @@ def _checked_key(key: str, place: str) -> Secret:
 
 def checked_url(url: str, *, allow_http: bool) -> str:
     """Return an endpoint without its final slash; ConfigError if the key should not go there."""
+    # These first: passwords, queries and fragments can hold a key, which no message may show.
+    if "@" in url:
+        raise ConfigError("base URL: it must hold no user name or password")
+    if "?" in url or "#" in url:
+        raise ConfigError("base URL: it must hold no query or fragment")
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
+        host, port = parts.hostname or "", parts.port
     except ValueError as error:
         raise ConfigError(f"base URL {url!r}: {error}") from None
-    if "@" in parts.netloc:
-        raise ConfigError("base URL: it must hold no user name or password")
-    if parts.scheme not in {"https", "http"} or not host or port == 0:
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise ConfigError(f"base URL {url!r}: must be plain ASCII without spaces")
+    if parts.scheme not in {"https", "http"} or not _HOST.fullmatch(host) or port == 0:
         raise ConfigError(f"base URL {url!r}: must be https://HOST/api/v1")
-    if parts.query or parts.fragment or not url.isascii() or not url.isprintable() or " " in url:
-        raise ConfigError(f"base URL {url!r}: must be plain ASCII, without query or fragment")
     if parts.scheme == "http" and not allow_http and not _is_loopback(host):
         raise ConfigError(
             f"base URL {url!r}: plain http would show the key to the network. Use https; http is for "
@@ -208,9 +223,10 @@ def _config_file(path: str, read_text: ReadText) -> dict[str, Any]:
         return {}
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        # The message of the decoder names line and column, and quotes nothing of the file.
-        raise ConfigError(f"{path} is not TOML: {error}") from None
+    except (ValueError, RecursionError) as error:  # integers too long, arrays too deep
+        # Only the place is told: the decoder's own words can quote the file.
+        place = _PLACE_IN_TOML.search(str(error))
+        raise ConfigError(f"{path} is not TOML{f' ({place[0]})' if place else ''}") from None
 
 
 def _text(file: Mapping[str, Any], name: str, path: str) -> str | None:
@@ -224,7 +240,11 @@ def _number(file: Mapping[str, Any], name: str, path: str, *, low: float, whole:
     value = file.get(name)
     if value is None:
         return None
-    number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
-    if not number or not low <= value < math.inf:
-        raise ConfigError(f"{name}={value!r} in {path}: must be a finite number of at least {low:g}")
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int if whole else int | float)
+        or not low <= value <= sys.float_info.max
+    ):
+        kind = "whole number" if whole else "number"
+        raise ConfigError(f"{name}={shown(value)} in {path}: must be a {kind} of at least {low:g}")
     return value

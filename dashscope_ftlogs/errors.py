@@ -93,6 +93,8 @@ class APIError(FTLogsError):
     retry_after: float | None = None
     """Seconds that the server asked to wait."""
 
+    advice = "Look the code up in the service's documentation, or open a ticket with the request id."
+
     def summary(self) -> str:
         """Say what happened, in one clause."""
         code = f" {excerpt(self.code, 80)}" if self.code else ""
@@ -186,7 +188,7 @@ class MalformedResponseError(FTLogsError):
         """Say what happened, in one clause."""
         request = f", request id {excerpt(self.request_id, 80)}" if self.request_id else ""
         body = f", body begins {self.excerpt!r}" if self.excerpt else ""
-        return f"unusable answer: {self.reason} (HTTP {self.status}{request}{body})"
+        return f"unusable answer: {excerpt(self.reason)} (HTTP {self.status}{request}{body})"
 
 
 class ResponseTooLargeError(MalformedResponseError):

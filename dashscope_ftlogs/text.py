@@ -42,6 +42,14 @@ def excerpt(text: str, limit: int = 200) -> str:
     return escaped(folded if len(folded) <= limit else folded[:limit] + "…")
 
 
+def shown(value: object) -> str:
+    """Return the repr of a refused value, short and safe to show."""
+    try:
+        return excerpt(repr(value), 80)
+    except ValueError:  # Python writes out no integer of more than 4300 digits
+        return "a number too large to show"
+
+
 def text_bytes(lines: Sequence[str]) -> bytes:
     r"""Return each line followed by a newline, in UTF-8; a lone surrogate becomes its escaped form.
 

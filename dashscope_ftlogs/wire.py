@@ -7,7 +7,6 @@ were seen to do beyond it.
 """
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -193,9 +192,9 @@ def _refuse(status: int, headers: Headers, body: bytes, mismatch: str = "") -> N
         plain = None
     answer: dict[str, Any] = plain if plain is not None else {}
     nested = answer.get("error")
-    fault = cast("dict[str, Any]", nested) if isinstance(nested, dict) else answer
-    code = _first_text(fault, "code", "type")
-    message = _first_text(fault, "message")
+    fault: dict[str, Any] = cast("dict[str, Any]", nested) if isinstance(nested, dict) else {}
+    code = _first_text(fault, "code", "type") or _first_text(answer, "code", "type")
+    message = _first_text(fault, "message") or _first_text(answer, "message")
     request_id = _first_text(answer, "request_id") or headers.get("x-request-id")
 
     if status == 200 and not code:
@@ -222,7 +221,7 @@ def _what_is_wrong(body: bytes, plain: object, mismatch: str) -> str:
         return "the body is empty"
     if plain is None:
         return "the body is not a JSON object"
-    return excerpt(mismatch)
+    return mismatch
 
 
 def _first_text(fields: dict[str, Any], *names: str) -> str:
@@ -291,8 +290,7 @@ def retry_after(headers: Headers) -> float | None:
     asked, sent = _moment(value), _moment(headers.get("date", ""))
     if asked is None or sent is None:
         return None
-    wait = (asked - sent).total_seconds()
-    return max(0.0, wait) if math.isfinite(wait) else None
+    return max(0.0, (asked - sent).total_seconds())
 
 
 def _moment(value: str) -> datetime | None:

@@ -27,7 +27,20 @@ def test_a_number_without_an_upper_bound_may_be_any() -> None:
         checks.whole_number("offset", -1, 0)
 
 
-@pytest.mark.parametrize("value", [0, -1.5, math.inf, math.nan, True, "1", None])
+@pytest.mark.parametrize(
+    "value",
+    [
+        0,
+        -1.5,
+        math.inf,
+        math.nan,
+        True,
+        "1",
+        None,
+        pytest.param(10**400, id="long"),
+        pytest.param(10**5000, id="longer"),
+    ],
+)
 def test_seconds_are_finite_and_above_zero(value: Any) -> None:
     with pytest.raises(InvalidArgumentError, match="a number of seconds above 0"):
         checks.seconds("timeout", value)

@@ -114,6 +114,11 @@ def test_a_missing_key_names_every_place() -> None:
     [
         ({"DASHSCOPE_API_KEY_FILE_PATH": "/gone"}, {}, "there is no such file"),
         ({}, {CONFIG: "api_key = "}, "is not TOML"),
+        ({}, {CONFIG: f'api_key = "{KEY}'}, r"is not TOML \(at end of document\)"),
+        ({"DASHSCOPE_API_KEY": KEY}, {CONFIG: f"x = {KEY}"}, r"is not TOML \(at line 1, column"),
+        ({}, {CONFIG: "x = " + "[" * 100_000}, "is not TOML"),
+        ({}, {CONFIG: "timeout = " + "9" * 5_000}, "is not TOML"),
+        ({"DASHSCOPE_API_KEY": KEY}, {CONFIG: "timeout = " + "9" * 400}, "must be a number of at least"),
         ({}, {CONFIG: "api_key = 7"}, "api_key in .*must be a string"),
         ({"DASHSCOPE_API_KEY": KEY}, {CONFIG: "region = []"}, "region in .*must be a string"),
         ({"DASHSCOPE_API_KEY": KEY}, {CONFIG: 'region = "mars"'}, "'mars': must be one of ap-north"),
@@ -135,6 +140,22 @@ def test_an_unusable_setting_is_named(
 ) -> None:
     with pytest.raises(ConfigError, match=words) as caught:
         settle(environ, files)
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["api_key", "base_url", "region", "workspace"])
+@pytest.mark.parametrize("value", [b"sk-x", 7, ["x"]])
+def test_a_setting_that_is_no_string_is_refused(name: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=f"{name}: must be a string, not {type(value).__name__}"):
+        settle(**{"api_key": KEY, name: value})
+
+
+@pytest.mark.parametrize(
+    "url", [f"https://{KEY}@host/", f"https://host/?key={KEY}", f"https://host/#{KEY}"]
+)
+def test_a_key_inside_a_url_is_not_shown(url: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        checked_url(url, allow_http=True)
     assert KEY not in str(caught.value)
 
 
@@ -202,6 +223,8 @@ def test_plain_http_to_another_machine_must_be_wished_for(url: str) -> None:
         "https://user:secret@host/api",
         "https://host/api?x=1",
         "https://host/api#x",
+        "https://host\\@evil/api",
+        "https://h(o)st/api",
         "https://host/a b",
         "https://hôst/api",
         "https://host/api\x7f",

@@ -133,6 +133,13 @@ def test_every_code_is_its_class_and_unknown_ones_go_by_status(
     assert (error.request_id, error.retry_after) == ("req-9", 7.0)
 
 
+def test_an_error_of_which_only_the_message_is_nested_keeps_its_code() -> None:
+    data = json.dumps({"code": "Throttling", "error": {"message": "slow down"}}).encode()
+    with pytest.raises(errors.ThrottlingError) as caught:
+        LOGS.read(200, {}, data)
+    assert caught.value.message == "slow down"
+
+
 def test_a_code_beside_an_output_is_the_error_that_it_names() -> None:
     data = body({"total": 0, "logs": []}, code="NotFound", message="Not found!")
     with pytest.raises(errors.NotFoundError):

@@ -123,8 +123,9 @@ class Transport:
         """Send a request until it succeeds or the policy gives up; return what the answer means."""
         call = _Call(request)
         result: T = await self._attempt(call)
-        if call.tries > 1 and isinstance(result, LogPage):
-            return attrs.evolve(result, attempts=call.tries)
+        if isinstance(result, LogPage) and (call.tries > 1 or self._key in (result.request_id or "")):
+            request_id = (result.request_id or "").replace(self._key, "[secret]") or None
+            return attrs.evolve(result, attempts=call.tries, request_id=request_id)
         return result
 
     @_retried
@@ -141,6 +142,9 @@ class Transport:
 
     def _meaning(self, request: Request[T], answer: Answer) -> T:
         """Return what an answer stands for, or raise it."""
+        if request.offset is None:
+            # No lines, which stay as they are. What is said of jobs ends up in listings and manifests.
+            return request.read(*_without(self._key, answer))
         try:
             return request.read(*answer)
         except FTLogsError:

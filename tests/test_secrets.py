@@ -5,6 +5,8 @@ import logging
 import pickle
 import traceback
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,3 +99,35 @@ def test_the_key_is_in_no_refusal_of_a_setting(make: Callable[[], LogSession]) -
     shown = traceback.TracebackException.from_exception(caught.value, capture_locals=False)
     assert KEY not in "".join(shown.format())
     assert KEY not in repr(caught.value)
+
+
+async def test_the_key_is_in_no_request_id(connect: Callable[..., LogSession]) -> None:
+    page = Body(f'{{"request_id": "{KEY}", "output": {{"total": 1, "logs": ["{KEY}"]}}}}'.encode())
+    emulator = Emulator([EmulatedJob("ft-1", ["x"])], api_key=KEY, faults=[Fault(page)])
+    async with emulator, connect(emulator) as session:
+        got = await session.page("ft-1")
+    assert got.request_id == "[secret]"
+    assert got.lines == (KEY,), "a line is what the service sent"
+
+
+async def test_the_key_is_in_no_manifest_table_or_progress_line(ftlogs: Any, tmp_path: Path) -> None:
+    """Even where a server repeats the key among the facts of a job."""
+    job = EmulatedJob("ft-1", ["x"] * 30_000, job_name=KEY, status="RUNNING", message=KEY)
+    refusal = Refuse(400, "InvalidParameter", f"not with {KEY}")
+    words = ("download", "--all", "--out", str(tmp_path / "a"), "--progress-every", "0.1")
+    async with Emulator(
+        [job, EmulatedJob("ft-2")], api_key=KEY, faults=[Fault(refusal, job_id="ft-2")], latency=0.02
+    ) as emulator:
+        ended = [
+            await ftlogs(*words, emulator=emulator),
+            await ftlogs(*words, "--json", emulator=emulator),
+            await ftlogs("jobs", "--format", "jsonl", emulator=emulator),
+            await ftlogs("verify", str(tmp_path / "a"), "--remote", emulator=emulator),
+        ]
+    assert b"not with [secret]" in ended[0].out
+    for one in ended:
+        assert KEY not in one.err
+        assert KEY.encode() not in one.out
+    files = list((tmp_path / "a").iterdir())
+    assert len(files) == 5
+    assert not [path for path in files if KEY.encode() in path.read_bytes()]

@@ -1,17 +1,24 @@
 """The public API as its users' type checkers see it. Checked by mypy and pyright, never run."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, assert_type
 
 from dashscope_ftlogs import (
     APIError,
+    Downloaded,
     FTLogsError,
     IncompleteLogError,
     Job,
+    JobLog,
     LogPage,
     LogPaginator,
     LogSession,
+    Progress,
     RetryPolicy,
+    Verdict,
+    verify_archive,
+    verify_remotely,
 )
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Exchange, Fault, Refuse, Reset
 
@@ -41,6 +48,26 @@ async def read() -> None:
         job = await session.job("ft-1")
         assert_type(job.hyper_parameters, Mapping[str, Any] | None)
         assert_type(job.ended, bool)
+
+
+async def keep(session: LogSession) -> None:
+    progress = Progress()
+    done = await session.download(
+        ["ft-1"], "logs", format="jsonl", compression="gzip", progress=progress
+    )
+    assert_type(done, list[Downloaded])
+    await session.download(session.jobs(), Path("logs"))
+    assert_type(done[0].error, FTLogsError | None)
+    async for log in session.fetch_many(["ft-1", "ft-2"]):
+        assert_type(log, JobLog)
+        assert_type(log.lines, tuple[str, ...])
+    for verdict in verify_archive("logs"):
+        assert_type(verdict, Verdict)
+    async for verdict in verify_remotely(session, verify_archive("logs")):
+        assert_type(verdict.lines, int)
+    assert_type(session.rate, float | None)
+    assert_type(session.throttled, bool)
+    assert_type(session.requests, int)
 
 
 def tell(error: FTLogsError) -> None:

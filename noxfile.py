@@ -6,6 +6,7 @@ nox -s bench               the benchmarks (not part of CI: shared machines are n
 
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -131,11 +132,12 @@ def fork(session: nox.Session) -> None:
 
 
 def other_pythons() -> list[str]:
-    """Return the versions that the classifiers promise, beyond the oldest, which `tests` may run on."""
+    """Return the versions that the classifiers promise, but for the one that `tests` runs on."""
     with (HERE / "pyproject.toml").open("rb") as file:
         classifiers = tomllib.load(file)["project"]["classifiers"]
     versions = [text.rpartition(" ")[2] for text in classifiers if "Python :: 3." in text]
-    return [version for version in versions if runs(f"python{version}")]
+    own = "{}.{}".format(*sys.version_info)
+    return [version for version in versions if version != own and runs(f"python{version}")]
 
 
 def runs(python: str) -> bool:

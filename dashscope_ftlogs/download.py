@@ -234,6 +234,7 @@ class Download:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
             await asyncio.wait([future])
+            future.exception()  # or asyncio would report one that nobody was there to hear of
             raise
         except FileNotFoundError:
             raise

@@ -39,7 +39,7 @@ LAYERS = {
         *("dashscope_ftlogs.transport", "dashscope_ftlogs.session", "dashscope_ftlogs.download"),
         *("dashscope_ftlogs.cli", "dashscope_ftlogs.emulator"),
     ),
-    "download.py many.py verify.py": (
+    "download.py follow.py many.py verify.py": (
         *("aiohttp", "backoff", "pathlib", "dashscope_ftlogs.transport"),
         *("dashscope_ftlogs.cli", "dashscope_ftlogs.emulator"),
     ),
@@ -48,9 +48,9 @@ LAYERS = {
         *(
             f"dashscope_ftlogs.{name}"
             for name in (
-                *("archive", "checks", "cli", "config", "cursor", "download", "errors", "logfile"),
-                *("manifest", "many", "models", "pacing", "paginator", "retry", "session", "text"),
-                *("transport", "verify", "wire"),
+                *("archive", "checks", "cli", "config", "cursor", "download", "errors", "follow"),
+                *("lags", "logfile", "manifest", "many", "models", "pacing", "paginator"),
+                *("rate", "retry", "rhythm", "session", "text", "transport", "verify", "wire"),
             )
         ),
     ),

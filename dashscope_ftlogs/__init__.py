@@ -42,8 +42,9 @@ if TYPE_CHECKING:
         TransportError,
         UnsupportedOperationError,
     )
+    from dashscope_ftlogs.follow import EventKind, Followed, FollowEvent, LogFollower
     from dashscope_ftlogs.many import JobLog
-    from dashscope_ftlogs.models import Job, LogPage
+    from dashscope_ftlogs.models import Job, LogLine, LogPage
     from dashscope_ftlogs.paginator import LogPaginator
     from dashscope_ftlogs.retry import RetryPolicy
     from dashscope_ftlogs.session import LogSession
@@ -61,13 +62,18 @@ __all__ = [
     "ConfigError",
     "ConflictError",
     "Downloaded",
+    "EventKind",
     "FTLogsError",
+    "FollowEvent",
+    "Followed",
     "IncompleteLogError",
     "InternalServerError",
     "InvalidArgumentError",
     "InvalidParameterError",
     "Job",
     "JobLog",
+    "LogFollower",
+    "LogLine",
     "LogPage",
     "LogPaginator",
     "LogRewrittenError",
@@ -92,8 +98,13 @@ _HOMES = {
     "DEFAULT_REGION": "config",
     "REGIONS": "config",
     "Downloaded": "download",
+    "EventKind": "follow",
+    "FollowEvent": "follow",
+    "Followed": "follow",
     "Job": "models",
     "JobLog": "many",
+    "LogFollower": "follow",
+    "LogLine": "models",
     "LogPage": "models",
     "LogPaginator": "paginator",
     "LogSession": "session",

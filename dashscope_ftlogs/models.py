@@ -8,6 +8,9 @@ import attrs
 ENDED: Final = frozenset({"SUCCEEDED", "FAILED", "CANCELED"})
 """The statuses that are final. Any other, known or not, means that the job goes on."""
 
+UNSTARTED: Final = frozenset({"PENDING", "QUEUING"})
+"""The statuses of a job that may have no log yet."""
+
 
 @attrs.frozen
 class LogPage:
@@ -28,6 +31,17 @@ class LogPage:
     def next_offset(self) -> int:
         """The number of the line after the last one here."""
         return self.offset + len(self.lines)
+
+
+@attrs.frozen
+class LogLine:
+    """One line of a log, as `LogSession.follow` yields it."""
+
+    job_id: str
+    offset: int
+    """Its zero-based number in that job's log; go on later from the one after it."""
+    text: str
+    """As the service sent it."""
 
 
 @attrs.frozen
@@ -65,6 +79,11 @@ class Job:
     def ended(self) -> bool:
         """Whether the status is final: no further line will be written, though some may yet appear."""
         return self.status in ENDED
+
+    @property
+    def unstarted(self) -> bool:
+        """Whether the job waits for its turn."""
+        return self.status in UNSTARTED
 
 
 @attrs.frozen

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import warnings
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from dashscope_ftlogs.download import Downloaded, Progress
+    from dashscope_ftlogs.follow import FollowEvent, LogFollower
     from dashscope_ftlogs.manifest import Compression, Format
 
 DEFAULT_TIMEOUT = 60.0
@@ -281,6 +282,48 @@ class LogSession:
                 progress=Progress() if progress is None else progress,
             )
             return await download.run(jobs)
+
+    def follow(
+        self,
+        jobs: Jobs,
+        *,
+        offset: int | Mapping[str, int] = 0,
+        tail: int | None = None,
+        shortest_poll: float = 1.0,
+        longest_poll: float = 15.0,
+        give_up_after: float | None = None,
+        on_event: "Callable[[FollowEvent], None] | None" = None,
+    ) -> "LogFollower":
+        """Return an async iterator over the lines of live jobs, as they come, until all have ended.
+
+        A job has ended when the service says so, and one more read after that has found nothing new.
+        How often it is read follows the rhythm in which its lines come. Faults cost no line and no
+        place; what is worth telling goes to `on_event`.
+
+        Args:
+            jobs: Job ids or jobs. An async iterable may add further ones at any time.
+            offset: The first line wanted, from 0; or for each job its own, as a mapping by id.
+            tail: Begin with the last so many lines that are there already, instead of at `offset`.
+            shortest_poll: Seconds from one look at a log to the next, at least.
+            longest_poll: The most seconds. A line that comes regularly is waited for up to three times
+                as long.
+            give_up_after: Raise an error that lasts for so many seconds, as soon as the retry policy
+                has given up too; None goes on for ever.
+            on_event: Is told of what happens between the lines; default: the logger `dashscope_ftlogs`.
+
+        Raises:
+            InvalidArgumentError: an argument is out of its range.
+        """
+        from dashscope_ftlogs.follow import FollowOptions, LogFollower  # noqa: PLC0415  (few follow)
+
+        options = FollowOptions(
+            offset=offset,
+            tail=tail,
+            shortest_poll=shortest_poll,
+            longest_poll=longest_poll,
+            give_up_after=give_up_after,
+        )
+        return LogFollower(self, jobs, options, on_event)
 
     async def read_page(self, job_id: str, offset: int, line: int) -> LogPage:
         """Return a page that is empty only if the log has ended before `offset`; for paginators."""

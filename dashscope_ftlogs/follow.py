@@ -1,0 +1,400 @@
+"""The logs of live jobs, as they grow, until each job has ended.
+
+One task for each job reads what is new, waits for as long as the log's rhythm says, and reads again.
+What they find goes through one small queue to the consumer; while that is full, nobody reads on.
+"""
+
+import asyncio
+import enum
+import logging
+import random
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import attrs
+
+from dashscope_ftlogs import checks
+from dashscope_ftlogs.errors import (
+    AuthenticationError,
+    FTLogsError,
+    InvalidArgumentError,
+    InvalidParameterError,
+    LogRewrittenError,
+    NotFoundError,
+    SessionStateError,
+    ThrottlingError,
+    UnsupportedOperationError,
+)
+from dashscope_ftlogs.lags import Lags
+from dashscope_ftlogs.many import Jobs, id_of, once_each
+from dashscope_ftlogs.models import Job, LogLine, LogPage
+from dashscope_ftlogs.retry import worth_a_retry
+from dashscope_ftlogs.rhythm import Rhythm
+from dashscope_ftlogs.text import escaped
+
+if TYPE_CHECKING:
+    from dashscope_ftlogs.session import LogSession
+
+_log = logging.getLogger("dashscope_ftlogs")
+
+T = TypeVar("T")
+
+_DOUBTFUL: Final = 3
+"""After so many reads without a new line, one after the other, the job may have ended."""
+_CERTAIN: Final = 3
+"""So many answers in a row have to say that a log was rewritten: a single one may be out of date."""
+_QUIET: Final = 60.0
+"""A silence is worth a word after so many seconds, if it is also twice as long as any before."""
+_HINTS: Final = ("##FT_COMPLETE##", "finetune-job ")
+"""What a job's last lines hold, though others may follow: a reason to ask for its status."""
+
+
+class EventKind(enum.StrEnum):
+    """What can happen to a job that is followed, but for new lines."""
+
+    STATUS = "status"
+    """It has another status."""
+    QUIET = "quiet"
+    """The service answers, and there is no new line since long."""
+    THROTTLED = "throttled"
+    """The service has refused to answer for longer than the retry policy allows; asking goes on."""
+    DISCONNECTED = "disconnected"
+    """There was no usable answer for as long; asking goes on."""
+    CONNECTED = "connected"
+    """There are answers again."""
+    REWRITTEN = "rewritten"
+    """Its log is another one than before. It is read from its first line, offset 0."""
+    FAILED = "failed"
+    """It can't be followed any further; the other jobs are."""
+    FINISHED = "finished"
+    """It has ended, and every line was delivered."""
+
+
+@attrs.frozen
+class FollowEvent:
+    """Something that happened to a job, said in the place where it happened among the lines."""
+
+    job_id: str
+    kind: EventKind
+    message: str
+    """In words, safe to show."""
+
+
+@attrs.define(eq=False)
+class Followed:
+    """One job that is followed, as it stands now."""
+
+    job_id: str
+    offset: int = 0
+    """The number of the next line that was not yet delivered: go on from here."""
+    job: Job | None = None
+    """As the service last described it; at the end, the job as it ended."""
+    error: FTLogsError | None = None
+    """What keeps it from being read at present; at the end, why it was given up."""
+    found: int = 0
+    """How many lines were read so far."""
+    silence: float = 0.0
+    """For how many seconds of its running no new line had come, when it was last read."""
+    lags: Lags = attrs.field(factory=Lags)
+    """How long new lines had been there, by estimate, when they were read."""
+
+
+@attrs.frozen(kw_only=True)
+class FollowOptions:
+    """How to follow. `LogSession.follow` says what each means."""
+
+    offset: int | Mapping[str, int]
+    tail: int | None
+    shortest_poll: float
+    longest_poll: float
+    give_up_after: float | None
+
+    def __attrs_post_init__(self) -> None:
+        for offset in [self.offset] if isinstance(self.offset, int) else self.offset.values():
+            checks.whole_number("offset", offset, 0)
+        if self.tail is not None:
+            checks.whole_number("tail", self.tail, 0)
+        checks.seconds("shortest_poll", self.shortest_poll)
+        checks.seconds("longest_poll", self.longest_poll)
+        if self.longest_poll < self.shortest_poll:
+            raise InvalidArgumentError(
+                f"longest_poll={self.longest_poll!r}: must be at least shortest_poll, "
+                f"{self.shortest_poll!r}"
+            )
+        if self.give_up_after is not None:
+            checks.seconds("give_up_after", self.give_up_after)
+
+
+_Item = LogPage | FollowEvent
+
+
+class LogFollower:
+    """The lines of live jobs as they come, each once and in order per job, until every job has ended.
+
+    Iterate over it for `LogLine`s, over `pages()` for whole answers; either once. Leave it early
+    through `contextlib.aclosing`. What is known of each job is in `jobs`, during and afterwards.
+
+    Made by `LogSession.follow`, which says what the arguments mean.
+    """
+
+    def __init__(
+        self,
+        session: "LogSession",
+        jobs: Jobs,
+        options: FollowOptions,
+        on_event: Callable[[FollowEvent], None] | None,
+    ) -> None:
+        if not isinstance(jobs, AsyncIterable):
+            jobs = [jobs] if isinstance(jobs, str | Job) else list(jobs)
+            for job in jobs:
+                checks.job_id(id_of(job))
+        self.jobs: dict[str, Followed] = {}
+        """The jobs, by id, from the time on when each is first looked at."""
+        self._session = session
+        self._coming = jobs
+        self._options = options
+        self._on_event = on_event or _log_event
+
+    def __repr__(self) -> str:
+        return f"<LogFollower {len(self.jobs)} jobs>"
+
+    def __aiter__(self) -> AsyncIterator[LogLine]:
+        return self._lines()
+
+    async def _lines(self) -> AsyncGenerator[LogLine, None]:
+        async with aclosing(self.pages()) as pages:
+            async for page in pages:
+                followed = self.jobs[page.job_id]
+                for offset, text in enumerate(page.lines, page.offset):
+                    followed.offset = offset + 1
+                    yield LogLine(page.job_id, offset, text)
+
+    async def pages(self) -> AsyncGenerator[LogPage, None]:
+        """Yield new lines as pages, none of them empty, as they come.
+
+        Raises:
+            AuthenticationError: at once; no job could be followed any further.
+            FTLogsError: when all jobs have ended, the first error that kept one from being followed
+                to its end; `jobs` has them all.
+        """
+        if self.jobs:
+            raise SessionStateError("these jobs were followed already: ask for them once more")
+        queue: asyncio.Queue[_Item | None] = asyncio.Queue(maxsize=1)
+        following = self._session.spawn(self._follow_all(queue))
+        following.add_done_callback(lambda _: _wake(queue))
+        try:
+            while not (following.done() and queue.empty()):
+                item = await queue.get()
+                if isinstance(item, FollowEvent):
+                    self._on_event(item)
+                elif item is not None:
+                    self.jobs[item.job_id].offset = item.next_offset
+                    yield item
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+        if following.cancelled():
+            raise SessionStateError("the session was closed while these jobs were followed")
+        following.result()
+        errors = [followed.error for followed in self.jobs.values() if followed.error is not None]
+        if errors:
+            raise errors[0]
+
+    async def _follow_all(self, queue: asyncio.Queue[_Item | None]) -> None:
+        try:
+            async with asyncio.TaskGroup() as group, aclosing(once_each(self._coming)) as coming:
+                async for job in coming:
+                    followed = Followed(checks.job_id(id_of(job)))
+                    self.jobs[followed.job_id] = followed
+                    width = max(1, self._session.concurrency // len(self.jobs))
+                    one = _OneJob(self._session, followed, self._options, queue.put, width)
+                    group.create_task(one.follow())
+        except* FTLogsError as errors:
+            raise errors.exceptions[0] from None
+
+
+class _OneJob:
+    """The reading of one log."""
+
+    def __init__(
+        self,
+        session: "LogSession",
+        followed: Followed,
+        options: FollowOptions,
+        put: Callable[[_Item], Awaitable[None]],
+        width: int,
+    ) -> None:
+        self._session = session
+        self._followed = followed
+        self._job_id = followed.job_id
+        self._options = options
+        self._put = put
+        self._width = width
+        self._now = asyncio.get_running_loop().time
+        self._rhythm = Rhythm(options.shortest_poll, options.longest_poll)
+        self._next = 0
+        self._last: tuple[str, ...] = ()
+        """The line before `_next`, if it was read: the proof that the log is still the same one."""
+        self._caught_up = False
+        self._hinted = False
+        self._heard_at = self._now()
+        self._quiet_after = _QUIET
+
+    async def follow(self) -> None:
+        """Deliver all there is and all that comes, until the job has ended."""
+        try:
+            job = await self._status()
+            self._next = self._followed.offset = await self._start(job)
+            late = job.ended  # we came after its end
+            while await self._read(job) or not job.ended:
+                if not job.ended and (self._hinted or self._rhythm.misses >= _DOUBTFUL):
+                    job = await self._status()
+                await asyncio.sleep(self._pause(job, late=late))
+        except AuthenticationError:
+            raise
+        except FTLogsError as error:
+            self._followed.error = error
+            await self._tell(EventKind.FAILED, str(error))
+        else:
+            await self._tell(EventKind.FINISHED, f"{escaped(job.status)}, {self._next:,} lines")
+
+    def _pause(self, job: Job, *, late: bool) -> float:
+        """Return how long to wait before the next read."""
+        if not job.ended:
+            return self._rhythm.wait(self._now(), random.random())  # noqa: S311  (spreads, guards nothing)
+        # The last lines may become visible only after the status that is final.
+        return self._options.shortest_poll if late else self._options.longest_poll / 3
+
+    async def _start(self, job: Job) -> int:
+        """Return the offset to begin at."""
+        if self._options.tail is None:
+            given = self._options.offset
+            return given if isinstance(given, int) else given.get(self._job_id, 0)
+        if job.unstarted:
+            return 0
+        page = await self._persist(lambda: self._session.page(self._job_id, 0, 1))
+        return max(0, page.total - self._options.tail)
+
+    async def _status(self) -> Job:
+        """Ask what the service says of the job."""
+        before = self._followed.job
+        job = await self._persist(lambda: self._session.job(self._job_id))
+        self._followed.job, self._hinted = job, False
+        if before is None or before.status != job.status:
+            await self._tell(EventKind.STATUS, escaped(job.status))
+        return job
+
+    async def _read(self, job: Job) -> int:
+        """Deliver all that is new, and learn from it; return how many lines that were."""
+        lines = await self._deliver(job)
+        now = self._now()
+        if lines and self._caught_up:
+            self._rhythm = self._rhythm.heard(now, lines)
+            self._followed.lags.add(self._rhythm.lag)
+        else:
+            self._rhythm = self._rhythm.quiet(now)
+            self._caught_up = True
+        if lines or job.unstarted:
+            self._quiet_after = max(self._quiet_after, 2 * (now - self._heard_at))
+            self._heard_at = now
+        self._followed.silence = now - self._heard_at
+        if self._followed.silence >= self._quiet_after:
+            self._quiet_after = 2 * self._followed.silence
+            await self._tell(EventKind.QUIET, f"no new line for {self._followed.silence:.0f} s")
+        return lines
+
+    async def _deliver(self, job: Job) -> int:
+        """Deliver all that is new, from the first line on if the log is another one than before."""
+        before, doubts = self._followed.found, 0
+        while True:
+            try:
+                await self._persist(lambda: self._drain(job))
+            except LogRewrittenError as error:
+                doubts += 1
+                if doubts == _CERTAIN:
+                    await self._tell(EventKind.REWRITTEN, error.summary())
+                    self._next, self._last, self._caught_up, doubts = 0, (), False, 0
+                await asyncio.sleep(self._options.shortest_poll)
+            else:
+                return self._followed.found - before
+
+    async def _drain(self, job: Job) -> None:
+        """Read to the end of what there is; what is delivered stays so, if this fails on the way.
+
+        Raises:
+            LogRewrittenError: the log does not go on from where it was.
+        """
+        reader = self._session.lines(
+            self._job_id, offset=self._next - len(self._last), concurrency=self._width
+        )
+        try:
+            async with aclosing(reader.pages()) as pages:
+                async for page in pages:
+                    await self._take(page)
+        except (InvalidParameterError, NotFoundError, UnsupportedOperationError):
+            if not job.unstarted:
+                raise
+            return  # a job that waits for its turn may have no log yet
+        if reader.total is not None and reader.total < self._next:
+            raise LogRewrittenError(self._next, reader.total)
+
+    async def _take(self, page: LogPage) -> None:
+        """Deliver a page, less the line in it that was delivered before."""
+        if page.offset < self._next:
+            # A line that grew was read while it was still being written.
+            if not page.lines[0].startswith(self._last[0]):
+                raise LogRewrittenError(self._next, page.total)
+            page = attrs.evolve(page, offset=page.offset + 1, lines=page.lines[1:])
+        if not page.lines:
+            return
+        self._next, self._last = page.next_offset, page.lines[-1:]
+        self._followed.found += len(page.lines)
+        self._hinted = self._hinted or any(hint in line for line in page.lines[-20:] for hint in _HINTS)
+        await self._put(page)
+
+    async def _persist(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask until there is an answer, however long the service is out of order or out of reach."""
+        began = self._now()
+        while True:
+            try:
+                answer = await ask()
+            except FTLogsError as error:
+                if not worth_a_retry(error):
+                    raise
+                if self._gives_up(self._now() - began):
+                    raise
+                await self._tell_of_trouble(error)
+                asked = error.retry_after if isinstance(error, ThrottlingError) else None
+                await asyncio.sleep(max(self._options.longest_poll, asked or 0.0))
+            else:
+                if self._followed.error is not None:
+                    self._followed.error = None
+                    await self._tell(EventKind.CONNECTED, f"again, after {self._now() - began:.0f} s")
+                return answer
+
+    def _gives_up(self, lasted: float) -> bool:
+        return self._options.give_up_after is not None and lasted >= self._options.give_up_after
+
+    async def _tell_of_trouble(self, error: FTLogsError) -> None:
+        """Say what keeps the job from being read, if that is news."""
+        before, self._followed.error = self._followed.error, error
+        throttled = isinstance(error, ThrottlingError)
+        if before is None or isinstance(before, ThrottlingError) != throttled:
+            kind = EventKind.THROTTLED if throttled else EventKind.DISCONNECTED
+            await self._tell(kind, error.summary())
+
+    async def _tell(self, kind: EventKind, message: str) -> None:
+        await self._put(FollowEvent(self._job_id, kind, message))
+
+
+def _wake(queue: asyncio.Queue[_Item | None]) -> None:
+    """Let who waits for the next item see that none will come."""
+    if queue.empty():
+        queue.put_nowait(None)
+
+
+def _log_event(event: FollowEvent) -> None:
+    quiet = event.kind in {EventKind.STATUS, EventKind.CONNECTED, EventKind.FINISHED}
+    level = logging.INFO if quiet else logging.WARNING
+    _log.log(level, "%s: %s: %s", event.job_id, event.kind, event.message)

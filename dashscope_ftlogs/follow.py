@@ -41,7 +41,7 @@ _log = logging.getLogger("dashscope_ftlogs")
 T = TypeVar("T")
 
 _DOUBTFUL: Final = 3
-"""After so many reads without a new line, one after the other, the job may have ended."""
+"""After so many reads in a row without a new line, the job may have ended."""
 _CERTAIN: Final = 3
 """So many answers in a row have to say that a log was rewritten: a single one may be out of date."""
 _QUIET: Final = 60.0
@@ -238,7 +238,7 @@ class _OneJob:
         """The line before `_next`, if it was read: the proof that the log is still the same one."""
         self._caught_up = False
         self._hinted = False
-        self._heard_at = self._now()
+        self._asked_at = self._heard_at = self._now()
         self._quiet_after = _QUIET
 
     async def follow(self) -> None:
@@ -247,9 +247,11 @@ class _OneJob:
             job = await self._status()
             self._next = self._followed.offset = await self._start(job)
             late = job.ended  # we came after its end
-            while await self._read(job) or not job.ended:
-                if not job.ended and (self._hinted or self._rhythm.misses >= _DOUBTFUL):
+            final = False
+            while await self._read(job) or not final:
+                if not job.ended and self._in_doubt():
                     job = await self._status()
+                final = job.ended
                 await asyncio.sleep(self._pause(job, late=late))
         except AuthenticationError:
             raise
@@ -258,6 +260,11 @@ class _OneJob:
             await self._tell(EventKind.FAILED, str(error))
         else:
             await self._tell(EventKind.FINISHED, f"{escaped(job.status)}, {self._next:,} lines")
+
+    def _in_doubt(self) -> bool:
+        """Whether the job may have ended."""
+        long_ago = self._now() - self._asked_at >= self._options.longest_poll
+        return self._hinted or (long_ago and self._rhythm.misses >= _DOUBTFUL)
 
     def _pause(self, job: Job, *, late: bool) -> float:
         """Return how long to wait before the next read."""
@@ -280,7 +287,7 @@ class _OneJob:
         """Ask what the service says of the job."""
         before = self._followed.job
         job = await self._persist(lambda: self._session.job(self._job_id))
-        self._followed.job, self._hinted = job, False
+        self._followed.job, self._hinted, self._asked_at = job, False, self._now()
         if before is None or before.status != job.status:
             await self._tell(EventKind.STATUS, escaped(job.status))
         return job

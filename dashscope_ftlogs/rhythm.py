@@ -11,16 +11,15 @@ import attrs
 
 _LATER: Final = 1.5
 """Each further wait for lines that are late is so many times as long."""
-_FAR: Final = 3.0
+_FAR: Final = 4.0
 """Lines that come regularly are waited for up to so many times `longest`."""
-_REGULAR: Final = 0.1
+_REGULAR: Final = 0.25
 """They come regularly if they differ from the forecast by no more than this share of the usual gap."""
-_TRUST: Final = 0.5
-"""How much the newest gap counts."""
-_TRUST_SPREAD: Final = 0.25
-_EARLIER: Final = 0.1
+_WEIGHT: Final = 0.25
+"""How much the newest observation counts."""
+_EARLIER: Final = 0.15
 """How much earlier to come next time, as a share of what is not known of a line's time."""
-_BOLDER: Final = 1.3
+_BOLDER: Final = 1.2
 """Each time that a line was there again, come so many times earlier."""
 _BOLDEST: Final = 0.2
 """But at most by this share of the usual gap."""
@@ -58,6 +57,8 @@ class Rhythm:
     """When lines came last whose time is known well, since a read shortly before had missed them."""
     _since: int = 0
     """How many gaps ago that was."""
+    _batch_goes_on: bool = False
+    """Several lines came, so more may be about to."""
     _step: float = 0.0
     """By how much to come earlier next time, if the lines are there already."""
 
@@ -68,55 +69,64 @@ class Rhythm:
     def heard(self, now: float, lines: int) -> "Rhythm":
         """Return what is known after a read that brought so many new lines."""
         before = now if self._read_at is None else self._read_at
-        if self.last is None:
+        if self.last is None or (self._batch_goes_on and not self.misses):
             came = (before + now) / 2
-            learned = attrs.evolve(self, last=came, sure=came)
+            learned = attrs.evolve(self, last=came, sure=came, since=0)
         elif self._gap is None:
             learned = self._begin(self.last, before, now, lines)
-        elif self.misses:
+        elif self.misses and (before > self.last + self._gap or now - before <= 2 * self.shortest):
             learned = self._measure(self.last, self._gap, before, now, lines)
         else:
             learned = self._advance(self.last, self._gap, before, now, lines)
-        return attrs.evolve(learned, lag=now - (learned.last or now), read_at=now, misses=0)
+        return attrs.evolve(
+            learned,
+            lag=now - (learned.last or now),
+            read_at=now,
+            misses=0,
+            batch_goes_on=lines > 1,
+        )
 
     def _begin(self, last: float, before: float, now: float, lines: int) -> "Rhythm":
         """Take the first gap for the usual one."""
-        came = (before + now) / 2
+        came, unsure = (before + now) / 2, now - before
         # If a read before found nothing, they came together; else one by one, as far as is known.
-        batch, gap = (lines, came - last) if self.misses else (1, (came - last) / lines)
-        step = _EARLIER * (now - before)
-        return attrs.evolve(self, last=came, sure=came, gap=gap, batch=batch, spread=gap / 8, step=step)
+        batch = lines if self.misses else 1
+        # Rather too short a gap: whoever comes too early sees when they come.
+        gap = (before + unsure / 4 - last) / (lines / batch)
+        return attrs.evolve(
+            self, last=came, sure=came, gap=gap, batch=batch, spread=unsure / 4, step=_EARLIER * unsure
+        )
 
     def _measure(self, last: float, gap: float, before: float, now: float, lines: int) -> "Rhythm":
         """Learn from lines that a read just before had missed: they came in between."""
-        gaps = max(1, round(lines / self._batch))
-        due = last + gaps * gap
-        unsure = now - before
         came = (before + now) / 2
-        if unsure > 2 * self.shortest:
-            came = max(before, min(now, due))
-        seen = (came - self._sure) / (self._since + gaps)
+        off = abs(came - last - gap)
+        seen = (came - self._sure) / (self._since + 1)
+        trust = 1 - 0.5 / (self._since + 1)  # the mean of many gaps is the better one
         other_pace = not gap / 2 < seen < gap * 2
         return attrs.evolve(
             self,
             last=came,
             sure=came,
             since=0,
-            gap=seen if other_pace else gap + _TRUST * (seen - gap),
-            batch=self._batch + _TRUST_SPREAD * (lines / gaps - self._batch),
-            spread=self._spread + _TRUST_SPREAD * (abs(came - due) - self._spread),
-            step=_EARLIER * max(self.shortest, unsure, abs(came - due)),
+            gap=seen if other_pace else gap + trust * (seen - gap),
+            batch=self._batch + _WEIGHT * (lines - self._batch),
+            spread=self._spread + _WEIGHT * (off - self._spread),
+            step=_EARLIER * max(self.shortest, off),
         )
 
     def _advance(self, last: float, gap: float, before: float, now: float, lines: int) -> "Rhythm":
         """Learn from lines that were there at once: perhaps since long, so come earlier next time."""
         gaps = max(1, round(lines / self._batch))
-        if gaps > 2:  # much faster than it was
-            gap = (now - before) / gaps
-            return attrs.evolve(self, last=now - gap / 2, sure=now - gap / 2, since=0, gap=gap)
-        came = max(before, min(now, last + gaps * gap) - self._step)
+        since = self._since + gaps
+        # Between these the mean of the gaps must lie.
+        gap = max((before - self._sure) / since, min((now - self._sure) / since, gap))
+        if gaps > 1:  # one of them had been missed, so the time of the last one is known well
+            came = now - max(0.0, now - before - (gaps - 1) * gap) / 2
+            return attrs.evolve(self, last=came, sure=came, since=0, gap=gap)
+        came = max(before, min(now, last + gap) - self._step)
         step = min(self._step * _BOLDER, gap * _BOLDEST)
-        return attrs.evolve(self, last=came, since=self._since + gaps, step=step)
+        return attrs.evolve(self, last=came, since=since, gap=gap, step=step)
 
     def wait(self, now: float, draw: float = 0.5) -> float:
         """Return how long to wait before the next read.
@@ -126,6 +136,8 @@ class Rhythm:
             draw: A number from 0 to 1, drawn at random, so that many logs are not all read together.
         """
         late = self.misses
+        if self._batch_goes_on and not late:
+            return self.shortest
         if self.last is not None and self._gap is not None:
             margin = min(self._spread / 4 + self.shortest / 10, self._gap / 8)
             until_due = self.last + self._gap + margin - now

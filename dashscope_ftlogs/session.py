@@ -305,7 +305,7 @@ class LogSession:
             offset: The first line wanted, from 0; or for each job its own, as a mapping by id.
             tail: Begin with the last so many lines that are there already, instead of at `offset`.
             shortest_poll: Seconds from one look at a log to the next, at least.
-            longest_poll: The most seconds. A line that comes regularly is waited for up to three times
+            longest_poll: The most seconds. A line that comes regularly is waited for up to four times
                 as long.
             give_up_after: Raise an error that lasts for so many seconds, as soon as the retry policy
                 has given up too; None goes on for ever.

@@ -1,0 +1,267 @@
+"""What a log line means: platform messages, metrics, progress, tokens. The rest is text.
+
+A line is whatever a trainer printed, so nothing here raises, and what is not understood stays text. The
+formats are those of real logs: the platform's own messages, Hugging Face's and ms-swift's metric dicts,
+tqdm's progress bars, and the forms in which these get glued together.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final, Literal
+
+import attrs
+
+from dashscope_ftlogs.dicts import Values, flat_dicts, is_metrics, metrics_in, numbers
+
+Kind = Literal["train", "eval", "final"]
+
+
+@attrs.frozen
+class Metrics:
+    """One metric dict: a point on a curve, or the summary at the end."""
+
+    values: Values
+    kind: Kind
+    """`eval` with any `eval_` key, `final` with `train_runtime`, else `train`."""
+    step: int | None = None
+    """Only if the dict itself, or the progress bar that it is glued to, says so."""
+    total_steps: int | None = None
+    epoch: float | None = None
+    """As printed: often rounded to two decimals, so not unique."""
+    raw: str = ""
+
+
+@attrs.frozen
+class Message:
+    """A line of a logger: the platform's own, or a framework's."""
+
+    text: str
+    level: str
+    """`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`."""
+    time: str | None = None
+    """As printed, without a time zone."""
+    phase: str | None = None
+    """What the platform has come to with it, such as `fine-tune`; None for a framework's message."""
+    raw: str = ""
+
+
+@attrs.frozen
+class Progress:
+    """A progress bar as it was drawn once; numbers that are cut off are None."""
+
+    percent: int
+    description: str = ""
+    done: float | None = None
+    total: float | None = None
+    elapsed: float | None = None
+    """Seconds."""
+    remaining: float | None = None
+    """Seconds."""
+    rate: float | None = None
+    unit: str = ""
+    """Of the rate, such as `it/s` or `s/it`."""
+    raw: str = ""
+
+    @property
+    def is_training(self) -> bool:
+        """Whether it counts training steps; bars of evaluation and loading have descriptions."""
+        return self.description in {"", "Train"}
+
+
+@attrs.frozen
+class Tokens:
+    """How many tokens were consumed so far; the largest is the total."""
+
+    count: int
+    raw: str = ""
+
+
+@attrs.frozen
+class Text:
+    """Anything else."""
+
+    raw: str
+
+
+Record = Metrics | Message | Progress | Tokens | Text
+
+_ESCAPES: Final = re.compile("\x1b\\[[0-9;?]*[A-Za-z]|\x00")
+_LINE_ENDS: Final = re.compile("[\r\n]+")
+_LEVELS: Final = "DEBUG|INFO|WARNING|ERROR|CRITICAL"
+_PLATFORM: Final = re.compile(rf"(\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d,\d{{3}}) - ({_LEVELS}) - (.*)", re.DOTALL)
+_FRAMEWORKS: Final = (
+    # [INFO|modeling_utils.py:4280] 2024-06-02 02:15:48,409 >> text
+    re.compile(rf"\[(?P<level>{_LEVELS})\|[^\]]*\] ?(?P<time>[\d-]+ [\d:,]+)? ?(?:>> ?)?(?P<text>.*)", re.DOTALL),
+    # [2025-02-16 15:49:19,815] [INFO] [real_accelerator.py:203:get_accelerator] text
+    re.compile(rf"\[(?P<time>[\d-]+ [\d:,]+)\] \[(?P<level>{_LEVELS})\] (?P<text>.*)", re.DOTALL),
+    # 07/15/2023 04:57:25 - WARNING - module - text; and with the logger's name before the level
+    re.compile(
+        rf"(?P<time>[\d/-]+ [\d:,]+) - (?:[^ ]+ - )?(?P<level>{_LEVELS}) - (?P<text>.*)", re.DOTALL
+    ),
+    # [INFO:swift] text
+    re.compile(rf"\[(?P<level>{_LEVELS}):[^\]]*\] ?(?P<text>.*)", re.DOTALL),
+)
+_PHASES: Final = (
+    ("data download succeeded", "download"),
+    ("data pre-process succeeded", "pre-process"),
+    ("data process succeeded", "pre-process"),
+    ("fine-tuned output got", "fine-tune"),
+    ("transfer for inference succeeded", "transfer"),
+    ("start to save checkpoint", "deliver"),
+    ("finetune-job ", "end"),
+    ("##FT_COMPLETE##", "complete"),
+    ("training usage ", "usage"),
+)
+_TOKENS: Final = re.compile(r"(?:number of consumed tokens is|training usage) (\d{1,18})")
+_PERCENT: Final = re.compile(r"(\d{1,3})%(?=\|| +\d)")
+_COUNTS: Final = re.compile(
+    r"%(?:\|[^|]*\|)? *(\d[\d.]*)([kMGT]?)/(\d[\d.]*)([kMGT]?)"
+    r" \[([\d:]+)<([\d:?]+|\d+ days?, [\d:]+), *([\d.]+|\?) ?([^\]]*)"
+)
+_FACTORS: Final = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+
+
+def parse_line(line: str) -> tuple[Record, ...]:
+    r"""Return what a line holds, in order; nothing for a blank one.
+
+    A line can hold many parts: redraws of a progress bar, and a metric dict glued to the last of them.
+    Takes time linear in its length, and never raises.
+
+    >>> parse_line("{'loss': 1.5, 'epoch': 0.3}")[0].values["loss"]
+    1.5
+    >>> [type(record).__name__ for record in parse_line(" 10%|█ | 1/10 [00:01<00:09,  1.0s/it]\rdone")]
+    ['Progress', 'Text']
+    """
+    if line.startswith("{'") and line.endswith("}"):
+        values = numbers(line)
+        if values is not None and is_metrics(values):
+            return (_metrics(values, line),)
+    if "\r" not in line and "\n" not in line:
+        return tuple(_part(line))
+    return tuple(record for part in _LINE_ENDS.split(line) for record in _part(part))
+
+
+def _part(raw: str) -> Iterator[Record]:
+    """Yield what a part without line ends holds."""
+    text = _ESCAPES.sub("", raw) if "\x1b" in raw or "\x00" in raw else raw
+    begin = 0
+    if "{" in text:
+        for start, end in flat_dicts(text):
+            values = metrics_in(text[start:end])
+            if values is not None:
+                before = list(_plain(text[begin:start]))
+                yield from before
+                bar = before[-1] if before else None
+                yield _metrics(values, text[start:end], bar if isinstance(bar, Progress) else None)
+                begin = end
+    yield from _plain(text[begin:] if begin else text)
+
+
+def _plain(text: str) -> Iterator[Record]:
+    """Yield what text without a metric dict holds."""
+    if not text or text.isspace():
+        return
+    raw = text.rstrip()
+    text = raw.lstrip()
+    progress = _progress(text, raw) if "%" in text else None
+    if progress is not None:
+        yield progress
+        return
+    tokens = _TOKENS.search(text) if "tokens is" in text or "training usage" in text else None
+    message = _message(text, raw) if text[0].isdigit() or text[0] == "[" else None
+    if message is not None:
+        yield message
+    if tokens is not None:
+        yield Tokens(int(tokens[1]), raw)
+    elif message is None:
+        yield Text(raw)
+
+
+def _metrics(values: Values, raw: str, bar: Progress | None = None) -> Metrics:
+    kind: Kind = "train"
+    if "train_runtime" in values:
+        kind = "final"
+    elif "eval_" in raw and any(key.startswith("eval_") for key in values):
+        kind = "eval"
+    step = total = None
+    if "step" in raw:
+        step, total = _steps(values)
+    if step is None and bar is not None and bar.is_training and bar.done is not None:
+        step, total = int(bar.done), None if bar.total is None else int(bar.total)
+    epoch = values.get("epoch")
+    return Metrics(values, kind, step, total, epoch if isinstance(epoch, float) else None, raw)
+
+
+def _steps(values: Values) -> tuple[int | None, int | None]:
+    """Return which step of how many a metric dict says it is from."""
+    both = values.get("global_step/max_steps")
+    if isinstance(both, str):
+        step, _, total = both.partition("/")
+        return _whole(step), _whole(total)
+    step_keys = ("global_step", "current_steps", "step")
+    found = (_whole(values[key]) for key in step_keys if key in values)
+    totals = (_whole(values[key]) for key in ("total_steps", "max_steps") if key in values)
+    return next(found, None), next(totals, None)
+
+
+def _whole(value: float | str) -> int | None:
+    try:
+        return int(value)
+    except (OverflowError, ValueError):
+        return None
+
+
+def _message(text: str, raw: str) -> Message | None:
+    platform = _PLATFORM.match(text)
+    if platform is not None:
+        time, level, said = platform.groups()
+        phase = next((phase for words, phase in _PHASES if said.startswith(words)), None)
+        return Message(said, level, time, phase, raw)
+    for form in _FRAMEWORKS:
+        if found := form.match(text):
+            time = found.groupdict().get("time")
+            return Message(found["text"], found["level"], time, None, raw)
+    return None
+
+
+def _progress(text: str, raw: str) -> Progress | None:
+    percent = _PERCENT.search(text)
+    if percent is None:
+        return None
+    counts = _COUNTS.match(text, percent.end() - 1)
+    if counts is None and text[percent.end() : percent.end() + 1] != "|":
+        return None
+    description = text[: percent.start()].rstrip().removesuffix(":")
+    if counts is None:
+        return Progress(int(percent[1]), description, raw=raw)
+    done, done_unit, total, total_unit, elapsed, remaining, rate, unit = counts.groups()
+    return Progress(
+        int(percent[1]),
+        description,
+        _number(done, done_unit),
+        _number(total, total_unit),
+        _seconds(elapsed),
+        _seconds(remaining),
+        _number(rate),
+        unit.strip(),
+        raw,
+    )
+
+
+def _number(text: str, unit: str = "") -> float | None:
+    try:
+        return float(text) * _FACTORS[unit]
+    except ValueError:
+        return None
+
+
+def _seconds(text: str) -> float | None:
+    """Return the seconds of `1:02:03` or `2 days, 1:02:03`; None for `?`."""
+    days, _, clock = text.rpartition(", ")
+    try:
+        seconds = 86400.0 * int(days.split()[0]) if days else 0.0
+        for power, part in enumerate(reversed(clock.split(":"))):
+            seconds += int(part) * 60**power
+    except (OverflowError, ValueError):
+        return None
+    return seconds

@@ -88,10 +88,14 @@ Record = Metrics | Message | Progress | Tokens | Text
 _ESCAPES: Final = re.compile("\x1b\\[[0-9;?]*[A-Za-z]|\x00")
 _LINE_ENDS: Final = re.compile("[\r\n]+")
 _LEVELS: Final = "DEBUG|INFO|WARNING|ERROR|CRITICAL"
-_PLATFORM: Final = re.compile(rf"(\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d,\d{{3}}) - ({_LEVELS}) - (.*)", re.DOTALL)
+_PLATFORM: Final = re.compile(
+    rf"(\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d,\d{{3}}) - ({_LEVELS}) - (.*)", re.DOTALL
+)
 _FRAMEWORKS: Final = (
     # [INFO|modeling_utils.py:4280] 2024-06-02 02:15:48,409 >> text
-    re.compile(rf"\[(?P<level>{_LEVELS})\|[^\]]*\] ?(?P<time>[\d-]+ [\d:,]+)? ?(?:>> ?)?(?P<text>.*)", re.DOTALL),
+    re.compile(
+        rf"\[(?P<level>{_LEVELS})\|[^\]]*\] ?(?P<time>[\d-]+ [\d:,]+)? ?(?:>> ?)?(?P<text>.*)", re.DOTALL
+    ),
     # [2025-02-16 15:49:19,815] [INFO] [real_accelerator.py:203:get_accelerator] text
     re.compile(rf"\[(?P<time>[\d-]+ [\d:,]+)\] \[(?P<level>{_LEVELS})\] (?P<text>.*)", re.DOTALL),
     # 07/15/2023 04:57:25 - WARNING - module - text; and with the logger's name before the level

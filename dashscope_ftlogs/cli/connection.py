@@ -4,12 +4,15 @@ import functools
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import attrs
 import typer
 
-from dashscope_ftlogs import ConfigError, LogSession, RetryPolicy
+from dashscope_ftlogs import ConfigError, RetryPolicy
+
+if TYPE_CHECKING:
+    from dashscope_ftlogs import LogSession
 
 
 @attrs.frozen
@@ -25,8 +28,10 @@ class Connection:
     max_tries: int | None = None
     max_rate: float | None = None
 
-    def session(self, concurrency: int = 8) -> LogSession:
+    def session(self, concurrency: int = 8) -> "LogSession":
         """Return a session with these settings; what is not set comes from environment and files."""
+        from dashscope_ftlogs import LogSession  # noqa: PLC0415  (an HTTP client takes long to import)
+
         key = None
         if self.api_key_file is not None:
             try:

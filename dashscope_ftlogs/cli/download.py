@@ -5,18 +5,21 @@ from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import attrs
 import msgspec
 import typer
 
-from dashscope_ftlogs import Downloaded, Job, LogSession, Progress
+from dashscope_ftlogs import Downloaded, Job, Progress
 from dashscope_ftlogs.cli.connection import Connection, connected
 from dashscope_ftlogs.cli.output import Format, table, write
 from dashscope_ftlogs.cli.running import complain, exit_code, run
 from dashscope_ftlogs.cli.selection import Selection
 from dashscope_ftlogs.cli.watching import watched
+
+if TYPE_CHECKING:
+    from dashscope_ftlogs import LogSession
 
 INCOMPLETE = 6
 _STATES = ("complete", "skipped", "running", "failed")
@@ -99,7 +102,7 @@ def download(
 
 
 async def _selected(
-    selection: Selection, session: LogSession, progress: Progress
+    selection: Selection, session: "LogSession", progress: Progress
 ) -> AsyncGenerator[str | Job, None]:
     """Yield the jobs. Nothing is asked before the archive is ours and wants the first one."""
     jobs = await selection.jobs(session)

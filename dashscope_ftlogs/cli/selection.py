@@ -5,10 +5,14 @@ import sys
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
 
-from dashscope_ftlogs import InvalidArgumentError, Job, LogSession
+from dashscope_ftlogs import InvalidArgumentError, Job
+
+if TYPE_CHECKING:
+    from dashscope_ftlogs import LogSession
 
 
 @attrs.frozen(kw_only=True)
@@ -35,7 +39,7 @@ class Selection:
         if self.since is not None:
             _comparable(self.since)
 
-    async def jobs(self, session: LogSession) -> list[str | Job]:
+    async def jobs(self, session: "LogSession") -> list[str | Job]:
         """Return the jobs; those that were named stand as ids."""
         named: list[str | Job] = [*self.job_ids, *self._from_file()]
         if named or self.from_file is not None:

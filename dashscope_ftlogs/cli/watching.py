@@ -4,10 +4,14 @@ import asyncio
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
-from dashscope_ftlogs import LogSession, Progress
+from dashscope_ftlogs import Progress
 from dashscope_ftlogs.cli.meter import Meter, Reading
 from dashscope_ftlogs.cli.running import complain
+
+if TYPE_CHECKING:
+    from dashscope_ftlogs import LogSession
 
 _BARS_EVERY = 0.1
 _BARS = 5
@@ -15,7 +19,7 @@ _BARS = 5
 
 
 @asynccontextmanager
-async def watched(session: LogSession, progress: Progress, every: float) -> AsyncGenerator[None, None]:
+async def watched(session: "LogSession", progress: Progress, every: float) -> AsyncGenerator[None, None]:
     """Show how a download comes on while the block runs; plain lines come `every` so many seconds."""
     show = _bars(session, progress) if sys.stderr.isatty() else _lines(session, progress, every)
     showing = asyncio.create_task(show)
@@ -26,7 +30,7 @@ async def watched(session: LogSession, progress: Progress, every: float) -> Asyn
         await asyncio.gather(showing, return_exceptions=True)
 
 
-async def _lines(session: LogSession, progress: Progress, every: float) -> None:
+async def _lines(session: "LogSession", progress: Progress, every: float) -> None:
     clock = asyncio.get_running_loop().time
     meter = Meter(clock())
     meter.read(clock(), progress, session.requests)
@@ -37,7 +41,7 @@ async def _lines(session: LogSession, progress: Progress, every: float) -> None:
         complain(f"{progress.jobs_done:,}{jobs} jobs, {_speeds(session, progress, reading)}")
 
 
-async def _bars(session: LogSession, progress: Progress) -> None:
+async def _bars(session: "LogSession", progress: Progress) -> None:
     from rich.console import Console  # noqa: PLC0415  (takes long to import)
     from rich.progress import BarColumn, TaskID, TextColumn  # noqa: PLC0415
     from rich.progress import Progress as Bars  # noqa: PLC0415
@@ -68,7 +72,7 @@ async def _bars(session: LogSession, progress: Progress) -> None:
             await asyncio.sleep(_BARS_EVERY)
 
 
-def _speeds(session: LogSession, progress: Progress, reading: Reading) -> str:
+def _speeds(session: "LogSession", progress: Progress, reading: Reading) -> str:
     parts = [
         f"{progress.lines:,} lines",
         f"{reading.lines_per_second:,.0f} lines/s",

@@ -1,0 +1,173 @@
+"""A local Model Studio as the command line describes it, served until it is told to stop."""
+
+import asyncio
+import shlex
+import signal
+import sys
+from collections.abc import Generator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+from urllib.parse import urlencode
+
+import attrs
+import typer
+
+from dashscope_ftlogs.cli.running import complain, run
+from dashscope_ftlogs.emulator import (
+    EmulatedJob,
+    Emulator,
+    Exchange,
+    Fault,
+    RateLimit,
+    generate_job,
+    parse_fault,
+    ten_ways_to_fail,
+)
+from dashscope_ftlogs.emulator.files import jobs_from_paths
+
+_MOST_NAMED = 20
+
+
+@attrs.frozen(kw_only=True)
+class Serving:
+    """What the options of `ftlogs emulator` said."""
+
+    paths: tuple[Path, ...]
+    host: str
+    port: int
+    api_key: str
+    seed: int
+    latency: str
+    rate_limit: float | None
+    burst: float | None
+    page_cap: int | None
+    faults: tuple[str, ...]
+    flaky: float
+    time_scale: float
+    verbose: bool
+
+    def run(self) -> None:
+        """Serve until it is stopped; exit with 2 if the options make no sense."""
+        try:
+            local = self._emulator()
+        except OSError as error:
+            complain(f"can't read {error.filename}: {error.strerror}")
+            raise typer.Exit(2) from None
+        except ValueError as error:
+            complain(str(error))
+            raise typer.Exit(2) from None
+        run(_serve(local, self.host, self.port))
+
+    def _emulator(self) -> Emulator:
+        jobs = jobs_from_paths(self.paths) if self.paths else _made_up(self.seed)
+        if not jobs:
+            raise ValueError("there is no log file in what was named")
+        return Emulator(
+            jobs,
+            api_key=self.api_key,
+            host=self.host,
+            port=self.port,
+            faults=[*map(parse_fault, self.faults), *_flakiness(self.flaky)],
+            seed=self.seed,
+            latency=_latency(self.latency),
+            rate_limit=_rate_limit(self.rate_limit, self.burst),
+            page_cap=self.page_cap,
+            time_scale=self.time_scale,
+            on_end=_show if self.verbose else _ignore,
+        )
+
+
+def _made_up(seed: int) -> list[EmulatedJob]:
+    return [
+        generate_job("sft", seed=seed, start="2025-12-06 20:26:40"),
+        generate_job("dpo", outcome="failed", seed=seed, start="2025-12-06 21:40:05"),
+        generate_job("cpt", outcome="running", seed=seed, start="2025-12-07 09:12:31"),
+    ]
+
+
+def _latency(text: str) -> float | tuple[float, float]:
+    low, dash, high = text.partition("-")
+    try:
+        return (float(low), float(high)) if dash else float(low)
+    except ValueError:
+        raise ValueError(f"latency must be seconds or LOWEST-HIGHEST, not {text!r}") from None
+
+
+def _flakiness(share: float) -> tuple[Fault, ...]:
+    with _about("--flaky"):
+        return ten_ways_to_fail(share)
+
+
+def _rate_limit(per_second: float | None, burst: float | None) -> RateLimit | None:
+    if per_second is not None:
+        with _about("--rate-limit"):
+            return RateLimit(per_second, 1 if burst is None else burst)
+    if burst is not None:
+        raise ValueError("--burst means nothing without --rate-limit")
+    return None
+
+
+@contextmanager
+def _about(option: str) -> Generator[None, None, None]:
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{option}: {error}") from None
+
+
+async def _serve(local: Emulator, host: str, port: int) -> int:
+    with _asked_to_stop() as stop:
+        async with AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(local)
+            except OSError as error:
+                reason = error.strerror or str(error)
+                complain(f"can't listen on {host} port {port}; choose another: {reason}")
+                return 2
+            for name, value in local.environ.items():
+                sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
+            sys.stdout.flush()
+            _introduce(list(local.jobs.values()))
+            complain(f"serving at {local.base_url}; stop it with Ctrl-C")
+            await stop.wait()
+    complain(f"stopped after {len(local.journal)} requests")
+    return 0
+
+
+@contextmanager
+def _asked_to_stop() -> Generator[asyncio.Event, None, None]:
+    """An event for Ctrl-C and SIGTERM, both of which are how this is meant to end."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def ask(*_: object) -> None:
+        loop.call_soon_threadsafe(stop.set)
+
+    # Not the loop's own add_signal_handler(), which Windows lacks.
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _introduce(jobs: Sequence[EmulatedJob]) -> None:
+    for job in jobs[:_MOST_NAMED]:
+        lines = len(job.lines)
+        what = f"{lines} lines" if job.schedule is None else f"{lines} lines in the end"
+        complain(f"{job.job_id}  {job.status}  {what}")
+    if len(jobs) > _MOST_NAMED:
+        complain(f"and {len(jobs) - _MOST_NAMED} more jobs")
+
+
+def _show(exchange: Exchange) -> None:
+    query = f"?{urlencode(exchange.query)}" if exchange.query else ""
+    status = exchange.status or "broken off"
+    lines = f" {exchange.lines} lines" if exchange.lines else ""
+    fault = f" {exchange.fault}" if exchange.fault else ""
+    complain(f"{exchange.number} {exchange.method} {exchange.path}{query} {status}{lines}{fault}")
+
+
+def _ignore(_: Exchange) -> None:
+    pass

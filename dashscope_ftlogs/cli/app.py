@@ -1,16 +1,13 @@
 """The commands, and what they have in common."""
 
-from typing import Annotated
+import os
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Annotated, Final
 
 import typer
 
 from dashscope_ftlogs import __version__
-from dashscope_ftlogs.cli.cat import cat
-from dashscope_ftlogs.cli.demo import demo
-from dashscope_ftlogs.cli.download import download
-from dashscope_ftlogs.cli.emulator import emulator
-from dashscope_ftlogs.cli.jobs import jobs
-from dashscope_ftlogs.cli.verify import verify
 
 app = typer.Typer(
     help="The logs of fine-tuning jobs on Alibaba Cloud Model Studio (DashScope).",
@@ -42,5 +39,15 @@ def shared(
     """The logs of fine-tuning jobs on Alibaba Cloud Model Studio (DashScope)."""
 
 
-for command in (cat, jobs, download, verify, emulator, demo):
-    app.command()(command)
+_COMMANDS: Final = ("cat", "tail", "jobs", "download", "verify", "emulator", "demo")
+
+
+def _needed() -> Iterable[str]:
+    """Return all commands; only the one whose words the shell completes, where it does: it waits."""
+    words = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or ""
+    named = words.split()[1:2]
+    return named if "_FTLOGS_COMPLETE" in os.environ and named and named[0] in _COMMANDS else _COMMANDS
+
+
+for name in _needed():
+    app.command()(getattr(import_module(f"dashscope_ftlogs.cli.{name}"), name))

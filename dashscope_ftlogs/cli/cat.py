@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dashscope_ftlogs import FTLogsError, LogPage, LogPaginator
+from dashscope_ftlogs.cli.completion import complete_job_ids
 from dashscope_ftlogs.cli.connection import Connection, connected
 from dashscope_ftlogs.cli.output import Format, encoder, write
 from dashscope_ftlogs.cli.progress import progress
@@ -17,7 +18,12 @@ from dashscope_ftlogs.cli.running import run
 @connected
 def cat(
     job_id: Annotated[
-        str, typer.Argument(metavar="JOB_ID", help="The job, such as ft-202410291653-1c7f.")
+        str,
+        typer.Argument(
+            metavar="JOB_ID",
+            help="The job, such as ft-202410291653-1c7f.",
+            autocompletion=complete_job_ids,
+        ),
     ],
     *,
     offset: Annotated[int, typer.Option(help="Skip this many lines.")] = 0,

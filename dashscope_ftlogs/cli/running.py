@@ -5,6 +5,7 @@ import importlib
 import logging
 import os
 import signal
+import stat
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
@@ -62,24 +63,10 @@ def run(
     """
     if show_retries:
         _show_retries()
-    terminated = False
-
-    async def until_told_to_end() -> int:
-        loop = asyncio.get_running_loop()
-        work = loop.create_task(main)
-
-        def end(*_: object) -> None:
-            nonlocal terminated
-            terminated = True
-            loop.call_soon_threadsafe(work.cancel)
-
-        # Not the loop's own add_signal_handler(), which Windows lacks.
-        signal.signal(signal.SIGTERM, end)
-        return await work
-
+    stopping = _Stopping()
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            code = runner.run(until_told_to_end())
+            code = runner.run(stopping.watched(main))
             sys.stdout.flush()
     except errors.FTLogsError as error:
         complain(str(error))
@@ -93,9 +80,46 @@ def run(
         complain(f"cannot write the output: {error}")
         code = 1
     except (KeyboardInterrupt, asyncio.CancelledError):
-        complain(on_interrupt())
-        code = TERMINATED if terminated else INTERRUPTED
+        code = stopping.code
+        if code:
+            complain(on_interrupt())
+        else:
+            _discard_output()
     raise typer.Exit(code)
+
+
+class _Stopping:
+    """What may end a command before its work is done, but for Ctrl-C, and the code that this means."""
+
+    def __init__(self) -> None:
+        self.code = INTERRUPTED
+
+    async def watched(self, main: Coroutine[Any, Any, int]) -> int:
+        """Do the work; cancel it on SIGTERM, and when nobody reads what it prints any more."""
+        loop = asyncio.get_running_loop()
+        work = loop.create_task(main)
+
+        def stop(code: int) -> None:
+            self.code = code
+            work.cancel()
+
+        def terminate(_number: int, _frame: object) -> None:
+            loop.call_soon_threadsafe(stop, TERMINATED)
+
+        def unread() -> None:
+            loop.remove_reader(sys.stdout.fileno())
+            stop(0)
+
+        # Not the loop's own add_signal_handler(), which Windows lacks.
+        signal.signal(signal.SIGTERM, terminate)
+        if _writes_to_pipe():
+            # Its reader may go while there is nothing to write: `ftlogs tail -f JOB | grep -m1 done`.
+            loop.add_reader(sys.stdout.fileno(), unread)
+        return await work
+
+
+def _writes_to_pipe() -> bool:
+    return sys.platform != "win32" and stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode)
 
 
 def _discard_output() -> None:

@@ -1,0 +1,416 @@
+"""`ftlogs tail` as a process of its own: what is printed, what is said, and how it ends."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dashscope_ftlogs.emulator import (
+    EmulatedJob,
+    Emulator,
+    Fault,
+    Refuse,
+    Reset,
+    Schedule,
+)
+
+JOB = "ft-1"
+FAST = ("--shortest-poll", "0.02", "--longest-poll", "0.1")
+
+
+def live(
+    lines: Sequence[str], every: float = 0.05, job_id: str = JOB, status: str = "SUCCEEDED", **facts: Any
+) -> EmulatedJob:
+    times = [every * n for n in range(len(lines))]
+    schedule = Schedule(times, [(times[-1] + 0.1, status)])
+    return EmulatedJob(job_id, lines, status="RUNNING", schedule=schedule, **facts)
+
+
+LINES = [f"line {n}" for n in range(20)]
+
+
+async def test_without_follow_the_last_lines_are_printed_and_only_they_are_fetched(ftlogs: Any) -> None:
+    lines = [str(n) for n in range(5000)]
+    async with Emulator([EmulatedJob(JOB, lines, status="RUNNING")]) as emulator:
+        ended = await ftlogs("tail", JOB, "-n", "3", emulator=emulator)
+        assert (ended.code, ended.out, ended.err) == (0, b"4997\n4998\n4999\n", "")
+        assert sum(exchange.lines for exchange in emulator.journal) <= 4
+        ended = await ftlogs("tail", JOB, emulator=emulator)
+        assert ended.out.split() == [b"%d" % n for n in range(4990, 5000)]
+        ended = await ftlogs("tail", f"{JOB}:4999", emulator=emulator)
+        assert ended.out == b"4999\n"
+        ended = await ftlogs("tail", "-n", "all", JOB, emulator=emulator)
+        assert ended.out.decode().split() == lines
+        ended = await ftlogs("tail", "-n", "0", JOB, emulator=emulator)
+        assert (ended.code, ended.out) == (0, b"")
+
+
+async def test_several_jobs_are_told_apart_by_a_prefix(ftlogs: Any) -> None:
+    jobs = [EmulatedJob("ft-a", ["one"]), EmulatedJob("ft-b", ["two"])]
+    async with Emulator(jobs) as emulator:
+        ended = await ftlogs("tail", "ft-a", "ft-b", emulator=emulator)
+        assert ended.out == b"[ft-a] one\n[ft-b] two\n"
+        ended = await ftlogs("tail", "ft-a", "ft-b", "--prefix", "never", emulator=emulator)
+        assert ended.out == b"one\ntwo\n"
+        words = ("tail", "ft-a", "--prefix", "always", "--color", "always")
+        first = await ftlogs(*words, emulator=emulator)
+        again = await ftlogs(*words, emulator=emulator)
+        assert first.out == again.out
+        assert re.fullmatch(rb"\x1b\[\d+m\[ft-a\]\x1b\[0m one\n", first.out)
+
+
+@pytest.mark.parametrize(("status", "code"), [("SUCCEEDED", 0), ("FAILED", 7), ("CANCELED", 8)])
+async def test_a_followed_job_s_end_is_the_exit_code(ftlogs: Any, status: str, code: int) -> None:
+    async with Emulator([live(LINES, status=status)]) as emulator:
+        ended = await ftlogs("tail", "-f", "-n", "all", JOB, *FAST, emulator=emulator)
+    assert ended.code == code
+    assert ended.out.decode().splitlines() == LINES
+    assert ended.err == f"ftlogs: {JOB}: finished: {status}, 20 lines\n"
+
+
+async def test_one_failed_job_among_many_decides(ftlogs: Any) -> None:
+    jobs = [
+        live(LINES, job_id="ft-a"),
+        live(LINES, job_id="ft-b", status="FAILED"),
+        live(LINES, job_id="ft-c", status="CANCELED"),
+    ]
+    async with Emulator(jobs) as emulator:
+        ended = await ftlogs("tail", "-f", "ft-a", "ft-b", "ft-c", "--stats", *FAST, emulator=emulator)
+    assert ended.code == 7
+    for job in jobs:
+        mine = [line for line in ended.out.decode().splitlines() if line.startswith(f"[{job.job_id}]")]
+        assert mine[-1] == f"[{job.job_id}] line 19"
+    assert "LAG, MEDIAN" in ended.err
+    assert re.search(r"\d+ requests; lags are estimates", ended.err)
+
+
+async def test_a_reader_that_has_seen_enough_ends_it_at_once(start_ftlogs: Any) -> None:
+    lines = [*LINES, "finetune-job succeeded"]
+    job = EmulatedJob(JOB, lines, status="RUNNING", schedule=Schedule([0.02 * n for n in range(21)]))
+    async with Emulator([job]) as emulator:
+        process = await asyncio.create_subprocess_shell(
+            f"'{sys.executable}' -m dashscope_ftlogs tail -f -n all {JOB} --shortest-poll 0.05"
+            " | grep -m1 succeeded",
+            env={**os.environ, **emulator.environ},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        # The job never ends, and no line comes after the one that is looked for.
+        out, err = await asyncio.wait_for(process.communicate(), 20)
+    assert (process.returncode, out, err) == (0, b"finetune-job succeeded\n", b"")
+
+
+async def test_lines_come_through_a_pipe_one_by_one(start_ftlogs: Any) -> None:
+    job = EmulatedJob(JOB, ["first"], status="RUNNING")
+    async with Emulator([job]) as emulator:
+        process = await start_ftlogs(("tail", "-f", JOB, *FAST), emulator)
+        for n in range(5):
+            assert await process.stdout.readline() == (b"first\n" if n == 0 else b"%d\n" % n)
+            job.append(str(n + 1))
+        job.finish("SUCCEEDED")
+        await process.communicate()
+        assert process.returncode == 0
+
+
+async def test_ctrl_c_says_that_the_job_goes_on_and_how_to_resume(
+    start_ftlogs: Any, ftlogs: Any
+) -> None:
+    jobs = [EmulatedJob(job_id, LINES, status="RUNNING") for job_id in ("ft-a", "ft-b")]
+    async with Emulator(jobs) as emulator:
+        process = await start_ftlogs(("tail", "-f", "-n", "2", "ft-a", "ft-b:15", *FAST), emulator)
+        for _ in range(7):
+            await process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, err = await process.communicate()
+        assert process.returncode == 130
+        assert err == b"ftlogs: the jobs go on; resume with: ftlogs tail -f ft-a:20 ft-b:20\n"
+        jobs[0].append("more")
+        jobs[0].finish("SUCCEEDED")
+        ended = await ftlogs("tail", "-f", "ft-a:20", *FAST, emulator=emulator)
+        assert ended.out == b"more\n"
+
+
+@pytest.mark.parametrize("follow", [(), ("-f",)])
+async def test_an_interrupt_before_the_first_answer_is_quiet(start_ftlogs: Any, follow: Any) -> None:
+    async with Emulator([EmulatedJob(JOB, LINES)], latency=60) as emulator:
+        process = await start_ftlogs(("tail", JOB, *follow), emulator)
+        while not emulator.in_flight:
+            await asyncio.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, err = await process.communicate()
+    assert process.returncode == 130
+    assert b"Traceback" not in err
+    assert (b"tail -f ft-1" in err) == bool(follow)
+
+
+async def test_lines_can_be_chosen(ftlogs: Any) -> None:
+    lines = [
+        "2025-12-06 20:26:57,402 - INFO - start",
+        "{'loss': 1.0}",
+        "2025-12-06 20:26:58,402 - WARNING - careful",
+        "  which goes on here",
+        "2025-12-06 20:26:59,402 - ERROR - broken",
+        "Traceback (most recent call last):",
+        "2025-12-06 20:27:00,402 - INFO - end",
+    ]
+    async with Emulator([EmulatedJob(JOB, lines)]) as emulator:
+
+        async def chosen(*words: str) -> list[int]:
+            ended = await ftlogs("tail", JOB, *words, emulator=emulator)
+            assert ended.code == 0
+            return [lines.index(line) for line in ended.out.decode().splitlines()]
+
+        assert await chosen("--level", "warning") == [2, 3, 4, 5]
+        assert await chosen("--level", "ERROR") == [4, 5]
+        assert await chosen("--grep", "loss|start") == [0, 1]
+        assert await chosen("--exclude", "^2025") == [1, 3, 5]
+        assert await chosen("--grep", "2025", "--exclude", "INFO") == [2, 4]
+        ended = await ftlogs("tail", JOB, "--highlight", "l.ss", "--color", "always", emulator=emulator)
+        assert b"{'\x1b[1;7mloss\x1b[0m': 1.0}\n" in ended.out
+
+
+async def test_rows_hold_the_line_and_where_it_is_from(ftlogs: Any) -> None:
+    nasty = ["a\rb", '"quoted"', "\x1b[2J", "half \ud83d"]
+    async with Emulator([EmulatedJob(JOB, nasty)]) as emulator:
+        ended = await ftlogs("tail", JOB, "--format", "jsonl", "--timestamps", emulator=emulator)
+    rows = [json.loads(row) for row in ended.out.splitlines()]
+    assert [row["line"] for row in rows] == nasty
+    assert [row["offset"] for row in rows] == [0, 1, 2, 3]
+    assert {row["job_id"] for row in rows} == {JOB}
+    assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", row["received"]) for row in rows)
+
+
+async def test_redraws_are_collapsed_and_lines_stamped_where_asked_for(ftlogs: Any) -> None:
+    async with Emulator([EmulatedJob(JOB, [" 10%\r 20%\r", "\r", "plain"])]) as emulator:
+        ended = await ftlogs("tail", JOB, "--collapse", "--timestamps", emulator=emulator)
+        as_is = await ftlogs("tail", JOB, emulator=emulator)
+    stamp = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d "
+    assert re.fullmatch(f"{stamp} 20%\n{stamp}\n{stamp}plain\n", ended.out.decode())
+    assert as_is.out == b" 10%\r 20%\r\n\r\nplain\n"
+
+
+async def test_a_terminal_gets_colours_a_status_line_and_nothing_that_could_harm_it(
+    start_ftlogs: Any, terminal: Any
+) -> None:
+    lines = [
+        *(f"{{'loss': 0.{n}, 'global_step/max_steps': '{n}/9'}}" for n in range(1, 9)),
+        "evil \x1b[2J\x1b]0;title\x07",
+        " 10%\r 20%",
+    ]
+    jobs = [live(lines, every=0.15, job_id="ft-a"), live(lines, every=0.15, job_id="ft-b")]
+    async with Emulator(jobs) as emulator:
+        async with terminal() as screen:
+            words = ("tail", "-f", "-n", "all", "ft-a", "ft-b", *FAST, "--highlight", "evil")
+            environ = {"TERM": "xterm-256color", "COLUMNS": "60"}
+            process = await start_ftlogs(words, emulator, environ, stdout=screen.end, stderr=screen.end)
+            assert await process.wait() == 0
+    assert "ft-a RUNNING step 3/9 loss 0.3" in screen.shown
+    assert "\x1b[2K" in screen.shown
+    assert "evil\x1b[0m \\x1b[2J\\x1b]0;title\\x07" in screen.shown
+    assert "\x1b[2J" not in screen.shown
+    assert "\x1b]0" not in screen.shown
+    assert " 10%" not in screen.shown
+    assert "2 jobs: ft-a" in screen.shown  # too much for one line of this width
+    assert screen.shown.endswith("lines\r\n")
+
+
+async def test_no_color_is_honoured(start_ftlogs: Any, terminal: Any) -> None:
+    async with Emulator([EmulatedJob(JOB, LINES)]) as emulator:
+        async with terminal() as screen:
+            words = ("tail", JOB, "--prefix", "always", "--highlight", "line")
+            process = await start_ftlogs(words, emulator, {"NO_COLOR": "1"}, stdout=screen.end)
+            assert await process.wait() == 0
+    assert "\x1b" not in screen.shown
+
+
+@pytest.mark.parametrize("option", ["--fail-on", "--until"])
+async def test_a_condition_that_is_met_ends_it_with_9_and_its_line(ftlogs: Any, option: str) -> None:
+    lines = ["{'loss': 0.9}", "{'loss': 0.6}", "{'loss': 0.4}", "{'loss': 0.3}"]
+    async with Emulator([EmulatedJob(JOB, lines, status="RUNNING")]) as emulator:
+        ended = await ftlogs("tail", "-f", JOB, *FAST, option, "loss<0.5", emulator=emulator)
+    assert ended.code == 9
+    assert ended.out.decode().splitlines() == lines[:3]
+    assert ended.err == (
+        f"ftlogs: loss<0.5: {JOB} line 2: {{'loss': 0.4}}; "
+        f"the job goes on; resume with: ftlogs tail -f {JOB}:3\n"
+    )
+
+
+async def test_nan_and_stalls_are_noticed(ftlogs: Any) -> None:
+    lines = ["{'loss': 0.9}", "nan in words", "{'loss': nan, 'epoch': 1.0}"]
+    async with Emulator([EmulatedJob(JOB, lines, status="RUNNING")]) as emulator:
+        ended = await ftlogs("tail", "-f", JOB, *FAST, "--fail-on", "nan", emulator=emulator)
+        assert ended.code == 9
+        assert "line 2: {'loss': nan" in ended.err
+        words = ("--fail-on", "stall=1s", "--fail-on", "loss>99")
+        ended = await ftlogs("tail", "-f", JOB, *FAST, *words, emulator=emulator)
+        assert ended.code == 9
+        assert re.search(r"stall=1s: ft-1: no line for \d s after line 2; the job goes on", ended.err)
+
+
+async def test_an_outage_is_said_once_for_all_jobs_and_followed_through(start_ftlogs: Any) -> None:
+    jobs = [live(LINES, every=0.15, job_id=f"ft-{n}") for n in range(5)]
+    async with Emulator(jobs) as emulator:
+        ids = [job.job_id for job in jobs]
+        words = ("tail", "-f", "-n", "all", *ids, *FAST, "--max-tries", "1")
+        process = await start_ftlogs(words, emulator)
+        await process.stdout.readline()
+        emulator.faults = [Fault(Reset(), endpoint="any")]
+        await asyncio.sleep(0.09)
+        emulator.faults = []
+        out, err = await process.communicate()
+    assert process.returncode == 0
+    assert out.count(b"\n") == 5 * 20 - 1
+    assert err.count(b"disconnected: no answer") == 1
+    assert b"connected: again, after" in err
+
+
+async def test_it_gives_up_after_the_time_it_was_given(ftlogs: Any) -> None:
+    async with Emulator(
+        [EmulatedJob(JOB, LINES)], faults=[Fault(Refuse(503), endpoint="any")]
+    ) as emulator:
+        words = ("--max-tries", "1", "--give-up-after", "0.2s")
+        ended = await ftlogs("tail", "-f", JOB, *FAST, *words, emulator=emulator)
+    assert ended.code == 5
+    assert ended.err.count("HTTP 503") == 2  # when it began, and in the end
+    assert "Traceback" not in ended.err
+
+
+async def test_a_job_that_does_not_exist_is_said_once(ftlogs: Any) -> None:
+    async with Emulator([live(LINES)]) as emulator:
+        ended = await ftlogs("tail", "-f", "ft-gone", emulator=emulator)
+        assert (ended.code, ended.out, ended.err.count("Not found!")) == (4, b"", 1)
+        ended = await ftlogs("tail", "-f", "-n", "all", JOB, "ft-gone", *FAST, emulator=emulator)
+        assert (ended.code, ended.err.count("Not found!")) == (4, 1)
+        assert ended.out.decode().splitlines()[-1] == f"[{JOB}] line 19"
+        emulator.api_key = "sk-other"
+        ended = await ftlogs("tail", "-f", JOB, environ={
+            "DASHSCOPE_API_KEY": "sk-wrong", "DASHSCOPE_BASE_URL": emulator.base_url
+        })  # fmt: skip
+        assert (ended.code, ended.out) == (3, b"")
+
+
+async def test_all_running_jobs_are_followed_until_none_runs(ftlogs: Any) -> None:
+    jobs = [
+        live(LINES, job_id="ft-a"),
+        EmulatedJob("ft-b", ["over"], status="SUCCEEDED"),
+        live(LINES, job_id="ft-c", status="CANCELED"),
+    ]
+    async with Emulator(jobs) as emulator:
+        words = ("tail", "--all-running", "-n", "all", "--look-every", "0.3", *FAST)
+        ended = await ftlogs(*words, emulator=emulator)
+        assert ended.code == 8
+        assert ended.out.count(b"[ft-a] line") == ended.out.count(b"[ft-c] line") == 20
+        assert b"over" not in ended.out
+        ended = await ftlogs("tail", "--all-running", emulator=emulator)
+        assert (ended.code, ended.out, ended.err) == (0, b"", "ftlogs: no job is running\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ((), "say which jobs: by id, or else --all-running"),
+        ((JOB, "--all-running"), "say which jobs"),
+        (("../x",), "job id '../x'"),
+        ((f"{JOB}:x",), "offset='x': must be a whole number, at least 0"),
+        ((f"{JOB}:",), "offset=''"),
+        ((JOB, "-n", "many"), "-n='many'"),
+        ((JOB, "--grep", "("), "--grep '('"),
+        ((JOB, "--exclude", "[a"), "--exclude '[a'"),
+        ((JOB, "--highlight", "*"), "--highlight '*'"),
+        ((JOB, "--level", "loud"), "'loud'"),
+        ((JOB, "-f", "--fail-on", "loss"), "condition 'loss': must be nan, stall=DURATION"),
+        ((JOB, "-f", "--until", "__import__('os')<1e"), "must be nan"),
+        ((JOB, "-f", "--fail-on", "stall=soon"), "must be nan"),
+        ((JOB, "-f", "--give-up-after", "1 week"), "must be a duration"),
+        ((JOB, "-f", "--shortest-poll", "0"), "shortest_poll=0"),
+        ((JOB, "-f", "--shortest-poll", "30"), "longest_poll=15.0: must be at least"),
+    ],
+    ids=str,
+)
+async def test_wrong_usage_is_refused_with_2_before_any_request(
+    ftlogs: Any, words: tuple[str, ...], reason: str
+) -> None:
+    async with Emulator([EmulatedJob(JOB, LINES)]) as emulator:
+        ended = await ftlogs("tail", *words, emulator=emulator)
+        assert (ended.code, ended.out) == (2, b"")
+        assert reason in ended.err
+        assert "Traceback" not in ended.err
+        assert emulator.journal == []
+
+
+COMPLETE = {"_FTLOGS_COMPLETE": "complete_bash", "COMP_CWORD": "2"}
+
+
+async def test_job_ids_are_completed_from_a_cache_that_is_filled_in_the_background(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache" / "dashscope-ftlogs" / "jobs.json"
+    environ = {**COMPLETE, "XDG_CACHE_HOME": str(tmp_path / "cache"), "COMP_WORDS": "ftlogs tail ft-1"}
+    jobs = [EmulatedJob(f"ft-{n}", ["x"]) for n in range(300)]
+    async with Emulator(jobs) as emulator:
+        ended = await ftlogs(emulator=emulator, environ=environ)
+        assert ended.err == ""
+        while not cache.exists():
+            await asyncio.sleep(0.01)
+        asked = len(emulator.journal)
+        ended = await ftlogs(emulator=emulator, environ=environ)
+        assert set(ended.out.split()) == {
+            b"ft-1",
+            *(b"ft-1%d" % n for n in range(100) if n < 10 or n >= 10),
+        }
+        assert len(emulator.journal) == asked
+    assert stat.S_IMODE(cache.stat().st_mode) == 0o600
+    assert emulator.api_key not in cache.read_text()
+
+
+async def test_completion_is_silent_when_there_is_nothing_to_know(ftlogs: Any, tmp_path: Path) -> None:
+    cache = tmp_path / "cache" / "dashscope-ftlogs" / "jobs.json"
+    environ = {**COMPLETE, "XDG_CACHE_HOME": str(tmp_path / "cache"), "COMP_WORDS": "ftlogs cat ft-"}
+    ended = await ftlogs(environ=environ)  # without a key
+    assert (ended.out.strip(), ended.err) == (b"", "")
+    cache.parent.mkdir(parents=True)
+    cache.write_text("[[1, 2")
+    ended = await ftlogs(environ=environ)
+    assert (ended.out.strip(), ended.err) == (b"", "")
+    ended = await ftlogs(environ={**COMPLETE, "COMP_CWORD": "1", "COMP_WORDS": "ftlogs t"})
+    assert ended.out.split() == [b"tail"]
+
+
+def test_a_refresh_without_a_key_fails_quietly(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "dashscope_ftlogs.cli.completion"],
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
+        capture_output=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, b"", b"")
+
+
+def test_completion_answers_within_a_fifth_of_a_second(tmp_path: Path) -> None:
+    cache = tmp_path / "cache" / "dashscope-ftlogs" / "jobs.json"
+    cache.parent.mkdir(parents=True)
+    cache.write_text(json.dumps([[f"ft-{n}", "RUNNING"] for n in range(200)]))
+    environ = {**os.environ, **COMPLETE, "COMP_WORDS": "ftlogs tail ft-"}
+    environ["XDG_CACHE_HOME"] = str(tmp_path / "cache")
+    # Not through the coverage of subprocesses and dev mode, which cost as much again.
+    environ = {name: value for name, value in environ.items() if not name.startswith(("COV", "PYTHON"))}
+    took = []
+    for _ in range(7):
+        begin = time.perf_counter()
+        ended = subprocess.run(
+            [sys.executable, "-m", "dashscope_ftlogs"], env=environ, capture_output=True, check=False
+        )
+        took.append(time.perf_counter() - begin)
+        assert len(ended.stdout.split()) == 200
+    assert min(took) < 0.2

@@ -275,13 +275,19 @@ class _OneJob:
 
     async def _start(self, job: Job) -> int:
         """Return the offset to begin at."""
-        if self._options.tail is None:
-            given = self._options.offset
-            return given if isinstance(given, int) else given.get(self._job_id, 0)
+        offset, tail = self._options.offset, self._options.tail
+        if isinstance(offset, int):
+            begin = offset
+        elif self._job_id in offset:
+            return offset[self._job_id]
+        else:
+            begin = 0
+        if tail is None:
+            return begin
         if job.unstarted:
             return 0
         page = await self._persist(lambda: self._session.page(self._job_id, 0, 1))
-        return max(0, page.total - self._options.tail)
+        return max(0, page.total - tail)
 
     async def _status(self) -> Job:
         """Ask what the service says of the job."""

@@ -303,7 +303,8 @@ class LogSession:
         Args:
             jobs: Job ids or jobs. An async iterable may add further ones at any time.
             offset: The first line wanted, from 0; or for each job its own, as a mapping by id.
-            tail: Begin with the last so many lines that are there already, instead of at `offset`.
+            tail: Begin with the last so many lines that are there already; a job that has an offset of
+                its own begins there all the same.
             shortest_poll: Seconds from one look at a log to the next, at least.
             longest_poll: The most seconds. A line that comes regularly is waited for up to four times
                 as long.

@@ -365,10 +365,8 @@ async def test_job_ids_are_completed_from_a_cache_that_is_filled_in_the_backgrou
             await asyncio.sleep(0.01)
         asked = len(emulator.journal)
         ended = await ftlogs(emulator=emulator, environ=environ)
-        assert set(ended.out.split()) == {
-            b"ft-1",
-            *(b"ft-1%d" % n for n in range(100) if n < 10 or n >= 10),
-        }
+        starting = {job.job_id for job in jobs if job.job_id.startswith("ft-1")}
+        assert set(ended.out.decode().split()) == starting
         assert len(emulator.journal) == asked
     assert stat.S_IMODE(cache.stat().st_mode) == 0o600
     assert emulator.api_key not in cache.read_text()

@@ -4,10 +4,12 @@ import asyncio
 import importlib
 import logging
 import os
+import selectors
 import signal
 import stat
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import typer
@@ -106,20 +108,37 @@ class _Stopping:
         def terminate(_number: int, _frame: object) -> None:
             loop.call_soon_threadsafe(stop, TERMINATED)
 
-        def unread() -> None:
-            loop.remove_reader(sys.stdout.fileno())
-            stop(0)
-
         # Not the loop's own add_signal_handler(), which Windows lacks.
         signal.signal(signal.SIGTERM, terminate)
-        if _writes_to_pipe():
-            # Its reader may go while there is nothing to write: `ftlogs tail -f JOB | grep -m1 done`.
-            loop.add_reader(sys.stdout.fileno(), unread)
-        return await work
+        with _reader_of_output(lambda: stop(0)):
+            return await work
 
 
-def _writes_to_pipe() -> bool:
-    return sys.platform != "win32" and stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode)
+@contextmanager
+def _reader_of_output(gone: Callable[[], None]) -> Generator[None]:
+    """Notice that who reads our output has gone, though there is nothing to write.
+
+    `ftlogs tail -f JOB | grep -m1 succeeded` ends with grep, not with the next line.
+    """
+    if sys.platform == "win32" or not stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode):
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    # A selector of its own, watched by the loop: uvloop makes what it watches itself non-blocking, and
+    # then a write to a full pipe would fail.
+    with selectors.DefaultSelector() as pipe:
+        pipe.register(sys.stdout, selectors.EVENT_READ)
+        watched = pipe.fileno()  # Linux' and BSD's kinds have one
+
+        def notice() -> None:
+            loop.remove_reader(watched)
+            gone()
+
+        loop.add_reader(watched, notice)
+        try:
+            yield
+        finally:
+            loop.remove_reader(watched)
 
 
 def _discard_output() -> None:

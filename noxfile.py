@@ -48,9 +48,10 @@ LAYERS = {
         *(
             f"dashscope_ftlogs.{name}"
             for name in (
-                *("archive", "checks", "cli", "config", "cursor", "download", "errors", "follow"),
-                *("lags", "logfile", "manifest", "many", "models", "pacing", "paginator"),
-                *("rate", "retry", "rhythm", "session", "text", "transport", "verify", "wire"),
+                *("alarms", "archive", "checks", "cli", "config", "cursor", "dicts", "download"),
+                *("errors", "follow", "lags", "logfile", "manifest", "many", "models", "pacing"),
+                *("paginator", "rate", "records", "retry", "rhythm", "session", "text"),
+                *("transport", "verify", "wire"),
             )
         ),
     ),

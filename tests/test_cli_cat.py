@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -102,6 +103,19 @@ async def test_a_log_cannot_repaint_a_terminal(show: Any) -> None:
     assert "10%\\r20%\\r100%\n\\x1b[2J\\x1b]0;title\\x07 repaint\ntwo\\nlines\n" in shown
     assert "训练完成 🎉\nhalf a pair \\ud83d\n" in shown
     assert [json.loads(row)["line"] for row in rows.splitlines()] == NASTY[:-1]
+
+
+async def test_a_socket_that_nobody_reads_any_more_is_a_quiet_end(start_ftlogs: Any) -> None:
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    with ours, theirs:
+        async with serving(*("x" * 1000 for _ in range(10_000))) as emulator:
+            process = await start_ftlogs(("cat", JOB), emulator, stdout=theirs.fileno())
+            theirs.close()
+            await asyncio.get_running_loop().sock_recv(ours, 10)
+            ours.close()
+            _, err = await process.communicate()
+    assert (process.returncode, err) == (0, b"")
 
 
 async def test_raw_sends_a_terminal_what_the_log_holds(show: Any) -> None:

@@ -140,17 +140,25 @@ async def test_ctrl_c_says_that_the_job_goes_on_and_how_to_resume(
         assert ended.out == b"more\n"
 
 
-@pytest.mark.parametrize("follow", [(), ("-f",)])
-async def test_an_interrupt_before_the_first_answer_is_quiet(start_ftlogs: Any, follow: Any) -> None:
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((JOB,), "interrupted"),
+        (("-f", JOB), "the job goes on; resume with: ftlogs tail -f ft-1"),
+        (("--all-running",), "stopped; resume with: ftlogs tail -f --all-running"),
+    ],
+)
+async def test_an_interrupt_before_the_first_answer_is_quiet(
+    start_ftlogs: Any, words: Any, said: str
+) -> None:
     async with Emulator([EmulatedJob(JOB, LINES)], latency=60) as emulator:
-        process = await start_ftlogs(("tail", JOB, *follow), emulator)
+        process = await start_ftlogs(("tail", *words), emulator)
         while not emulator.in_flight:
             await asyncio.sleep(0.01)
         process.send_signal(signal.SIGINT)
         _, err = await process.communicate()
     assert process.returncode == 130
-    assert b"Traceback" not in err
-    assert (b"tail -f ft-1" in err) == bool(follow)
+    assert err.decode() == f"ftlogs: {said}\n"
 
 
 async def test_lines_can_be_chosen(ftlogs: Any) -> None:
@@ -172,10 +180,13 @@ async def test_lines_can_be_chosen(ftlogs: Any) -> None:
 
         assert await chosen("--level", "warning") == [2, 3, 4, 5]
         assert await chosen("--level", "ERROR") == [4, 5]
+        assert await chosen("-f", *FAST, "--level", "CRITICAL") == []
         assert await chosen("--grep", "loss|start") == [0, 1]
         assert await chosen("--exclude", "^2025") == [1, 3, 5]
         assert await chosen("--grep", "2025", "--exclude", "INFO") == [2, 4]
-        ended = await ftlogs("tail", JOB, "--highlight", "l.ss", "--color", "always", emulator=emulator)
+        ended = await ftlogs(
+            "tail", JOB, "--highlight", "l.ss|$", "--color", "always", emulator=emulator
+        )
         assert b"{'\x1b[1;7mloss\x1b[0m': 1.0}\n" in ended.out
 
 
@@ -183,10 +194,14 @@ async def test_rows_hold_the_line_and_where_it_is_from(ftlogs: Any) -> None:
     nasty = ["a\rb", '"quoted"', "\x1b[2J", "half \ud83d"]
     async with Emulator([EmulatedJob(JOB, nasty)]) as emulator:
         ended = await ftlogs("tail", JOB, "--format", "jsonl", "--timestamps", emulator=emulator)
+        bare = await ftlogs("tail", JOB, "--format", "jsonl", emulator=emulator)
     rows = [json.loads(row) for row in ended.out.splitlines()]
     assert [row["line"] for row in rows] == nasty
     assert [row["offset"] for row in rows] == [0, 1, 2, 3]
     assert {row["job_id"] for row in rows} == {JOB}
+    assert [json.loads(row) for row in bare.out.splitlines()] == [
+        {"job_id": JOB, "offset": n, "line": line} for n, line in enumerate(nasty)
+    ]
     assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", row["received"]) for row in rows)
 
 
@@ -203,6 +218,7 @@ async def test_a_terminal_gets_colours_a_status_line_and_nothing_that_could_harm
     start_ftlogs: Any, terminal: Any
 ) -> None:
     lines = [
+        "{'eval_accuracy': 0.5, 'eval_loss': 'unknown'}",
         *(f"{{'loss': 0.{n}, 'global_step/max_steps': '{n}/9'}}" for n in range(1, 9)),
         "evil \x1b[2J\x1b]0;title\x07",
         " 10%\r 20%",
@@ -222,6 +238,25 @@ async def test_a_terminal_gets_colours_a_status_line_and_nothing_that_could_harm
     assert " 10%" not in screen.shown
     assert "2 jobs: ft-a" in screen.shown  # too much for one line of this width
     assert screen.shown.endswith("lines\r\n")
+
+
+async def test_the_line_at_the_bottom_says_when_there_is_no_answer(
+    start_ftlogs: Any, terminal: Any
+) -> None:
+    async with Emulator([EmulatedJob(JOB, LINES, status="RUNNING")]) as emulator:
+        async with terminal() as screen:
+            words = ("tail", "-f", JOB, *FAST, "--max-tries", "1")
+            environ = {"TERM": "xterm-256color"}
+            process = await start_ftlogs(words, emulator, environ, stdout=screen.end, stderr=screen.end)
+            while not emulator.journal:
+                await asyncio.sleep(0.01)
+            emulator.faults = [Fault(Reset(), endpoint="any")]
+            failed = len(emulator.journal)
+            while len(emulator.journal) < failed + 20:
+                await asyncio.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            assert await process.wait() == 130
+    assert f"{JOB} no answer" in screen.shown
 
 
 async def test_no_color_is_honoured(start_ftlogs: Any, terminal: Any) -> None:

@@ -4,7 +4,11 @@ Hours pass in these tests, on a clock that jumps over waits; connections and ser
 """
 
 import asyncio
+import gc
+import itertools
+import random
 import statistics
+import sys
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -42,6 +46,7 @@ from dashscope_ftlogs.emulator import (
 )
 
 JOB = "ft-1"
+DAY = 86_400.0
 POLL = 15.0
 """Seconds: the longest interval, by default."""
 
@@ -310,6 +315,22 @@ def test_jobs_that_have_not_started_are_waited_for() -> None:
     assert seen.ended_at - 457 <= 2 * POLL
 
 
+def test_a_job_that_waits_may_have_no_log_yet() -> None:
+    job = EmulatedJob(
+        JOB,
+        ["1", "2"],
+        status="QUEUING",
+        schedule=Schedule([20, 21], [(9, "RUNNING"), (30, "SUCCEEDED")]),
+    )
+
+    async def start(server: Emulator) -> None:
+        await asyncio.sleep(8)
+        server.faults = []
+
+    refusing = {"faults": [Fault(Refuse(404, "NotFound"))]}
+    assert_whole(follow(job, emulator=refusing, during=start), job)
+
+
 def test_a_silence_is_told_of_once_it_is_longer_than_usual() -> None:
     job = live([*range(1, 10), 1000.0])
     seen = follow(job)
@@ -357,6 +378,13 @@ def test_tail_of_a_job_that_has_not_started_is_all_of_it() -> None:
     schedule = Schedule([20] * 5, [(10, "RUNNING"), (25, "SUCCEEDED")])
     job = EmulatedJob(JOB, [str(n) for n in range(5)], status="QUEUING", schedule=schedule)
     assert_whole(follow(job, tail=2), job)
+
+
+def test_a_job_with_an_offset_of_its_own_begins_there_whatever_the_tail() -> None:
+    jobs = [live([0.0] * 10 + [20.0], f"ft-{k}") for k in range(2)]
+    seen = follow(*jobs, offset={"ft-0": 4}, tail=2)
+    assert [line.offset for line in seen.lines if line.job_id == "ft-0"] == [*range(4, 11)]
+    assert [line.offset for line in seen.lines if line.job_id == "ft-1"] == [8, 9, 10]
 
 
 def test_following_can_be_taken_up_where_it_was_left() -> None:
@@ -468,6 +496,42 @@ def clients_tasks() -> set[str]:
     return {
         name for task in asyncio.all_tasks() if "RequestHandler" not in (name := repr(task.get_coro()))
     }
+
+
+def test_a_day_of_faults_and_outages_loses_no_line_and_needs_no_more_memory() -> None:
+    chance = random.Random(3)
+    times = list(itertools.accumulate(chance.expovariate(1 / 60) for _ in range(int(DAY / 60))))
+    job = live(times, end=times[-1] + 60)
+    blocks: list[int] = []
+
+    async def trouble(server: Emulator) -> None:
+        usual = server.faults
+        while server.job_time < times[-1]:
+            await asyncio.sleep(chance.uniform(600, 7200))
+            server.faults = [Fault(chance.choice([Reset(), Refuse(503), Refuse(429)]), endpoint="any")]
+            await asyncio.sleep(chance.uniform(30, 600))
+            server.faults = usual
+            server.journal.clear()
+            gc.collect()
+            blocks.append(sys.getallocatedblocks())
+
+    async def run() -> int:
+        clock = asyncio.get_running_loop().time
+        faults = ten_ways_to_fail(0.05)
+        async with Emulator([job], clock=clock, compress=False, faults=faults) as server:
+            troubling = asyncio.create_task(trouble(server))
+            read = 0
+            async with LogSession(server.api_key, base_url=server.base_url) as session:
+                async for line in session.follow(JOB):
+                    assert (line.offset, line.text) == (read, job.lines[read])
+                    read += 1
+            troubling.cancel()
+        return read
+
+    assert in_virtual_time(run()) == len(job.lines)
+    half = len(blocks) // 2
+    assert half >= 4
+    assert max(blocks[half:]) < max(blocks[:half]) + 2_000
 
 
 def test_leaving_early_and_cancellation_leave_nothing_behind() -> None:

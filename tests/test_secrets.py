@@ -25,6 +25,7 @@ from dashscope_ftlogs.emulator import (
     Refuse,
     Reply,
     Reset,
+    Schedule,
     Stall,
 )
 
@@ -131,3 +132,27 @@ async def test_the_key_is_in_no_manifest_table_or_progress_line(ftlogs: Any, tmp
     files = list((tmp_path / "a").iterdir())
     assert len(files) == 5
     assert not [path for path in files if KEY.encode() in path.read_bytes()]
+
+
+async def test_the_key_is_in_no_event_status_line_or_completion_cache(
+    ftlogs: Any, start_ftlogs: Any, terminal: Any, tmp_path: Path
+) -> None:
+    """Even where a server repeats the key in errors and statuses."""
+    refusal = Fault(Refuse(429, "Throttling", f"too many for {KEY}"), job_id="ft-2")
+    schedule = Schedule([0.0] * 5, [(0.5, KEY), (1.0, "SUCCEEDED")])
+    jobs = [EmulatedJob("ft-1", ["x"] * 5, status="RUNNING", schedule=schedule), EmulatedJob("ft-2")]
+    words = ("tail", "-f", "ft-1", "ft-2", "--longest-poll", "1", "--max-tries", "1", "--stats")
+    async with Emulator(jobs, api_key=KEY, faults=[refusal]) as emulator:
+        async with terminal() as screen:
+            environ = {"TERM": "xterm-256color", "XDG_CACHE_HOME": str(tmp_path)}
+            streams = {"stdout": screen.end, "stderr": screen.end}
+            process = await start_ftlogs((*words, "--give-up-after", "1s"), emulator, environ, **streams)
+            assert await process.wait() == 5
+        environ |= {"_FTLOGS_COMPLETE": "complete_bash", "COMP_CWORD": "2"}
+        await ftlogs(emulator=emulator, environ={**environ, "COMP_WORDS": "ftlogs tail ft-"})
+        cache = tmp_path / "dashscope-ftlogs" / "jobs.json"
+        while not cache.exists():
+            await asyncio.sleep(0.01)
+    assert "too many for [secret]" in screen.shown
+    assert KEY not in screen.shown
+    assert KEY not in cache.read_text()

@@ -3,20 +3,23 @@
 import asyncio
 import contextlib
 import os
+import shlex
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import attrs
 import typer
 
 from dashscope_ftlogs.cli.running import run
-from dashscope_ftlogs.emulator import Emulator, generate_job, ten_ways_to_fail
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator, generate_job, ten_ways_to_fail
 
 _LINES = 24_000
 _LATENCY = 0.05
+_LIVE_LINES = 60
+_MATTERS = "eval_loss|succeeded"
 
 
 def show() -> None:
@@ -28,10 +31,12 @@ async def _main() -> int:
     whole = generate_job("sft", lines=_LINES, seed=1)
     failed = generate_job("dpo", outcome="failed", lines=3_000, seed=2)
     running = generate_job("cpt", outcome="running", lines=5_000, seed=3)
-    async with Emulator([whole, failed, running], seed=4, time_scale=60) as emulator:
+    story = generate_job("sft", lines=_LIVE_LINES, seed=5)
+    live = EmulatedJob(story.job_id, status="RUNNING")
+    async with Emulator([whole, failed, running, live], seed=4, time_scale=60) as emulator:
         stage = _Stage(emulator)
         stage.say(
-            "A local Model Studio is up, with three jobs. What follows are real commands over HTTP."
+            "A local Model Studio is up, with four jobs. What follows are real commands over HTTP."
         )
 
         stage.say("Which jobs are there?")
@@ -39,6 +44,11 @@ async def _main() -> int:
 
         stage.say("How did the failed one end? Its last lines:")
         await stage.run("cat", failed.job_id, "--offset", str(len(failed.lines) - 8))
+
+        stage.say("One is training. What matters of its log, as it comes, until the job has ended:")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_train(live, story.lines))
+            await stage.run("tail", "-f", live.job_id, "--shortest-poll", "0.2", "--grep", _MATTERS)
 
         stage.say("Now the server fails one request in four, in ten different ways.")
         emulator.faults = ten_ways_to_fail(0.25)
@@ -79,6 +89,14 @@ async def _main() -> int:
             "Next: `ftlogs emulator` to play on, `ftlogs --help`, and your own key in DASHSCOPE_API_KEY."
         )
     return 0 if exact else 1
+
+
+async def _train(job: EmulatedJob, lines: Sequence[str]) -> None:
+    """Let a job grow to its end, in a few seconds."""
+    for line in lines:
+        await asyncio.sleep(0.08)
+        job.append(line)
+    job.finish("SUCCEEDED")
 
 
 def _outcomes(emulator: Emulator) -> str:
@@ -126,7 +144,7 @@ class _Stage:
 
     async def read(self, *words: str) -> tuple[bytes, float]:
         """Run a command; return what it printed, and how many seconds it took."""
-        self._show((*words, ">", f"{words[-1]}.log"))
+        self._show(words, f" > {words[-1]}.log")
         begin = time.perf_counter()
         printed = await self._start(words, stdout=asyncio.subprocess.PIPE)
         return printed, time.perf_counter() - begin
@@ -144,8 +162,8 @@ class _Stage:
             await process.wait()
         typer.echo("Killed")
 
-    def _show(self, words: tuple[str, ...]) -> None:
-        line = " ".join(("$ ftlogs", *words))
+    def _show(self, words: tuple[str, ...], redirected: str = "") -> None:
+        line = f"$ ftlogs {shlex.join(words)}{redirected}"
         typer.echo(f"\x1b[1m{line}\x1b[0m" if self.bold else line)
 
     async def _start(self, words: tuple[str, ...], stdout: int | None) -> bytes:

@@ -7,10 +7,15 @@ from typing import Any, assert_type
 from dashscope_ftlogs import (
     APIError,
     Downloaded,
+    EventKind,
+    Followed,
+    FollowEvent,
     FTLogsError,
     IncompleteLogError,
     Job,
     JobLog,
+    LogFollower,
+    LogLine,
     LogPage,
     LogPaginator,
     LogSession,
@@ -68,6 +73,21 @@ async def keep(session: LogSession) -> None:
     assert_type(session.rate, float | None)
     assert_type(session.throttled, bool)
     assert_type(session.requests, int)
+
+
+async def watch(session: LogSession) -> None:
+    def tell(event: FollowEvent) -> None:
+        assert_type(event.kind, EventKind)
+
+    follower = session.follow(["ft-1", "ft-2"], offset={"ft-1": 5}, tail=10, on_event=tell)
+    assert_type(follower, LogFollower)
+    async for line in follower:
+        assert_type(line, LogLine)
+        assert_type((line.job_id, line.offset, line.text), tuple[str, int, str])
+    async for page in follower.pages():
+        assert_type(page, LogPage)
+    assert_type(follower.jobs["ft-1"], Followed)
+    assert_type(follower.jobs["ft-1"].job, Job | None)
 
 
 def tell(error: FTLogsError) -> None:

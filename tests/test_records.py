@@ -1,0 +1,245 @@
+"""What a log line means: every format that real trainers print, and nothing that can make it fail."""
+
+import math
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashscope_ftlogs.records import (
+    Message,
+    Metrics,
+    Progress,
+    Record,
+    Text,
+    Tokens,
+    parse_line,
+)
+
+
+def only(line: str) -> Any:
+    (record,) = parse_line(line)
+    return record
+
+
+def kinds(line: str) -> list[str]:
+    return [type(record).__name__ for record in parse_line(line)]
+
+
+@pytest.mark.parametrize(
+    ("line", "level", "time", "phase", "text"),
+    [
+        (
+            "2025-12-06 20:26:57,402 - INFO - data download succeeded, start to pre-processor",
+            *("INFO", "2025-12-06 20:26:57,402", "download"),
+            "data download succeeded, start to pre-processor",
+        ),
+        (
+            "2025-12-06 20:44:39,609 - ERROR - finetune-job failed",
+            *("ERROR", "2025-12-06 20:44:39,609", "end", "finetune-job failed"),
+        ),
+        (
+            "2025-12-06 20:44:40,108 - INFO - ##FT_COMPLETE##",
+            *("INFO", "2025-12-06 20:44:40,108", "complete", "##FT_COMPLETE##"),
+        ),
+        (
+            "[WARNING|trainer.py:12] 2024-06-02 02:15:48,409 >> careful",
+            *("WARNING", "2024-06-02 02:15:48,409", None, "careful"),
+        ),
+        (
+            "[2025-02-16 15:49:19,815] [INFO] [accelerator.py:203:get] using cuda",
+            *("INFO", "2025-02-16 15:49:19,815", None, "[accelerator.py:203:get] using cuda"),
+        ),
+        (
+            "07/15/2023 04:57:25 - WARNING - core.parse - must be False",
+            *("WARNING", "07/15/2023 04:57:25", None, "core.parse - must be False"),
+        ),
+        (
+            "2026-01-06 11:41:35,418 - __main__ - INFO - begin",
+            *("INFO", "2026-01-06 11:41:35,418", None, "begin"),
+        ),
+        ("[INFO:swift] saved", "INFO", None, None, "saved"),
+    ],
+)
+def test_messages_have_level_time_and_phase(
+    line: str, level: str, time: str | None, phase: str | None, text: str
+) -> None:
+    assert only(line) == Message(text, level, time, phase, line)
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "step", "total", "epoch", "values"),
+    [
+        ("{'loss': 1.5, 'epoch': 0.25}", "train", None, None, 0.25, {"loss": 1.5, "epoch": 0.25}),
+        ("{'loss': '1.5', 'epoch': '2'}", "train", None, None, 2.0, {"loss": 1.5, "epoch": 2.0}),
+        (
+            "{'eval_loss': 0.5, 'eval_ppl': 1.6, 'global_step/max_steps': '3/9'}",
+            *("eval", 3, 9, None),
+            {"eval_loss": 0.5, "eval_ppl": 1.6, "global_step/max_steps": "3/9"},
+        ),
+        (
+            "{'train_runtime': 9.5, 'train_loss': 0.7, 'epoch': 3.0}",
+            *("final", None, None, 3.0),
+            {"train_runtime": 9.5, "train_loss": 0.7, "epoch": 3.0},
+        ),
+        (
+            '{"current_steps": 2, "total_steps": 8, "loss": 0.5, "elapsed_time": "0:01:03"}',
+            *("train", 2, 8, None),
+            {"current_steps": 2.0, "total_steps": 8.0, "loss": 0.5, "elapsed_time": "0:01:03"},
+        ),
+        (
+            "{'loss': np.float64(0.25), 'kl': tensor(0.5, device='cuda:0'), 'x': array(1., dtype=f), "
+            "'n': None}",
+            *("train", None, None, None),
+            {"loss": 0.25, "kl": 0.5, "x": 1.0},
+        ),
+        ("{'loss': -inf, 'lr': 1e-05}", "train", None, None, None, {"loss": -math.inf, "lr": 1e-05}),
+        (
+            "{'loss': 0.5, 'global_step': inf, 'epoch': 'none'}",
+            *("train", None, None, None),
+            {"loss": 0.5, "global_step": math.inf, "epoch": "none"},
+        ),
+        (
+            "{'loss': 0.5, 'global_step/max_steps': 'a/b'}",
+            *("train", None, None, None),
+            {"loss": 0.5, "global_step/max_steps": "a/b"},
+        ),
+    ],
+)
+def test_metrics_have_kind_step_and_epoch(
+    line: str, kind: str, step: int | None, total: int | None, epoch: float | None, values: Any
+) -> None:
+    for form in (line, f"   {line}   ", f"\x1b[1m{line}\x00\x1b[0m"):
+        record = only(form)
+        assert (record.kind, record.step, record.total_steps, record.epoch) == (kind, step, total, epoch)
+        assert dict(record.values) == values
+
+
+def test_what_is_not_finite_is_kept_as_it_is() -> None:
+    assert math.isnan(only("{'loss': nan}").values["loss"])
+    assert math.isnan(only("{'loss': 'nan', 'epoch': 1.0}").values["loss"])
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (
+            " 50%|████▍    | 5/10 [1:00:00<2 days, 0:00:30,  4.17s/it]",
+            Progress(50, "", 5, 10, 3600, 172_830, 4.17, "s/it"),
+        ),
+        ("Train:   0%|    | 0/40 [00:00<?, ?it/s]", Progress(0, "Train", 0, 40, 0, None, None, "it/s")),
+        (
+            "Fetching model.json: 100%|███| 1.5k/1.5k [00:00<00:00, 116kB/s]",
+            Progress(100, "Fetching model.json", 1500, 1500, 0, 0, 116, "kB/s"),
+        ),
+        ("  0% 0/30 [00:00<?, ?it/s]", Progress(0, "", 0, 30, 0, None, None, "it/s")),
+        ("Downloading:   7%|▌   | 0.00/8.0", Progress(7, "Downloading")),
+        (
+            "Map:  50%|█ | 1.2.3/9 [00:00<0:0:0:0:, ?it/s]",
+            Progress(50, "Map", None, 9, 0, None, None, "it/s"),
+        ),
+    ],
+)
+def test_progress_bars_are_read_as_far_as_they_go(line: str, expected: Progress) -> None:
+    record = only(line)
+    assert record == Progress(
+        *(getattr(expected, name) for name in list(Progress.__slots__)[:8]), raw=line.rstrip()
+    )
+
+
+@pytest.mark.parametrize("line", ["saved 50% of it", "100% done", "50%% | x"])
+def test_a_percentage_in_words_is_no_progress(line: str) -> None:
+    assert only(line) == Text(line)
+
+
+def test_only_training_bars_say_which_step_a_dict_is_from() -> None:
+    bar, point = parse_line(" 50%|█  | 5/10 [00:05<00:05,  1.0s/it]{'loss': 0.5}")
+    assert isinstance(bar, Progress)
+    assert bar.is_training
+    assert (point.step, point.total_steps) == (5, 10)
+    _, point = parse_line("Loading: 50%|█  | 5/10 [00:05<00:05,  1.0s/it]{'loss': 0.5}")
+    assert point.step is None
+    _, point = parse_line(" 50%|█  | 5/10 [00:05<00:05,  1.0s/it]{'loss': 0.5, 'step': 6}")
+    assert point.step == 6
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (" 10%|█ | 1/10 [00:01<00:09]\r 20%|██| 2/10 [0", ["Progress", "Progress"]),
+        ("{'loss': nan, 'epoch': 0.0}7/10 [00:31<00:08,  2.71s/it]", ["Metrics", "Text"]),
+        ("{'loss': 1.0}{'loss': 2.0}\r\n{'eval_loss': 1.0}", ["Metrics", "Metrics", "Metrics"]),
+        ("03/12/2024 11:24:33 - INFO - cb - {'loss': 0.5, 'epoch': 0.01}", ["Message", "Metrics"]),
+        (" 0%|  | 0/40 [00:00<?, ?it/s][INFO:swift] keep: True", ["Progress"]),
+        ("{'role': 'user', 'loss of text': 'x'}", ["Text"]),
+        ("{'loss': 0.5, 'grad_n", ["Text"]),
+        ("{'loss': 0.5, 'grad_norm': }", ["Text"]),
+        ("{'loss': 0.5 'grad_norm': 1}", ["Text"]),
+        ("{'a': {'loss': 0.5}}", ["Text", "Metrics", "Text"]),
+        ("}{'loss': 0.5}", ["Text", "Metrics"]),
+        ("{'loss': 'half \ud83d', 'x': 1}", ["Metrics"]),
+        ("\r\n \r", []),
+        ("", []),
+        (" Actual number of consumed tokens is 215040 !", ["Tokens"]),
+        ("2025-12-06 20:44:40,093 - INFO - training usage 393216", ["Message", "Tokens"]),
+        ("[no message", ["Text"]),
+    ],
+)
+def test_glued_cut_and_nested_forms_are_taken_apart(line: str, expected: list[str]) -> None:
+    assert kinds(line) == expected
+
+
+def test_tokens_are_counted() -> None:
+    assert only(" Actual number of consumed tokens is 279808!").count == 279808
+
+
+def test_blank_padding_and_a_step_from_the_bar_before_cost_nothing_of_the_raw_text() -> None:
+    record = only("{'loss': 0.5, 'epoch': 1.0}" + " " * 100)
+    assert record.raw == "{'loss': 0.5, 'epoch': 1.0}"
+
+
+PIECES = st.sampled_from([
+    *("{", "}", "'", '"', ":", ",", " ", "\r", "\n", "\x1b[", "\x00", "(", ")", "[", "]", "|", "%", "<"),
+    *("'loss': ", "0.5", "nan", "np.float64(", "tensor(", "eval_loss", "'train_runtime'", "100%|"),
+    *("{'loss': 1}", "1e999", "-", "9" * 400, "global_step/max_steps", "INFO", "[INFO|", "½", "/"),
+    *("2025-12-06 20:26:57,402", " - ", "training usage ", "tokens is ", "2 days, ", "\ud83d"),
+    "1/10 [00:01<00:09, 1.0s/it]",
+])  # fmt: skip
+
+
+@given(st.lists(PIECES | st.text(max_size=3), max_size=30).map("".join))
+def test_no_line_raises_and_every_record_keeps_its_text(line: str) -> None:
+    for record in parse_line(line):
+        assert isinstance(record, Record)
+        assert record.raw
+        if isinstance(record, Metrics):
+            assert all(isinstance(value, float | str) for value in record.values.values())
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        *("{", "}", "{'", "{}", "[", "(", "{'loss': ", "{'loss': tensor(", "'", " ", "% ", "1% ", "9"),
+        *("\r", "\r 10%|█ | 1/10 [00:01<00:09,  1.0s/it]", "100%|", "{'loss': 1}", "\x1b[", "\x1b[1;"),
+        *(" - ", "1:", "training usage ", "{'loss': 1,", "loss}", "{'a': 'b', ", "2 days, ", "[INFO|"),
+        *("0.", "5% 5/5 [1<1, 1"),
+    ],
+)
+def test_a_megabyte_of_anything_takes_time_in_proportion(unit: str) -> None:
+    def seconds(size: int) -> float:
+        line = unit * (size // len(unit))
+        best = math.inf
+        for _ in range(3):
+            begin = time.perf_counter()
+            parse_line(line)
+            best = min(best, time.perf_counter() - begin)
+        return best
+
+    small = seconds(125_000)
+    assert seconds(1_000_000) < 8 * 2.5 * small + 0.05
+
+
+def test_tokens_are_records_of_their_own() -> None:
+    assert only("training usage 12") == Tokens(12, "training usage 12")

@@ -40,7 +40,7 @@ _log = logging.getLogger("dashscope_ftlogs")
 
 T = TypeVar("T")
 
-_DOUBTFUL: Final = 3
+_DOUBTFUL: Final = 2
 """After so many reads in a row without a new line, the job may have ended."""
 _CERTAIN: Final = 3
 """So many answers in a row have to say that a log was rewritten: a single one may be out of date."""
@@ -262,14 +262,20 @@ class _OneJob:
             await self._tell(EventKind.FINISHED, f"{escaped(job.status)}, {self._next:,} lines")
 
     def _in_doubt(self) -> bool:
-        """Whether the job may have ended."""
-        long_ago = self._now() - self._asked_at >= self._options.longest_poll
-        return self._hinted or (long_ago and self._rhythm.misses >= _DOUBTFUL)
+        """Whether the job may have ended, and it is time to ask."""
+        return self._hinted or (self._rhythm.misses >= _DOUBTFUL and self._until_asking() <= 0)
+
+    def _until_asking(self) -> float:
+        """Return for how many seconds the status that was last heard is good enough."""
+        return self._asked_at + self._options.longest_poll - self._now()
 
     def _pause(self, job: Job, *, late: bool) -> float:
         """Return how long to wait before the next read."""
         if not job.ended:
-            return self._rhythm.wait(self._now(), random.random())  # noqa: S311  (spreads, guards nothing)
+            wait = self._rhythm.wait(self._now(), random.random())  # noqa: S311  (spreads, guards nothing)
+            if self._rhythm.misses < _DOUBTFUL:
+                return wait
+            return min(wait, max(self._until_asking(), self._options.shortest_poll))
         # The last lines may become visible only after the status that is final.
         return self._options.shortest_poll if late else self._options.longest_poll / 3
 

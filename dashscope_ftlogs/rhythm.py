@@ -15,6 +15,8 @@ _FAR: Final = 4.0
 """Lines that come regularly are waited for up to so many times `longest`."""
 _REGULAR: Final = 0.25
 """They come regularly if they differ from the forecast by no more than this share of the usual gap."""
+_PROVEN: Final = 2
+"""So many forecasts have to have been made before."""
 _WEIGHT: Final = 0.25
 """How much the newest observation counts."""
 _EARLIER: Final = 0.15
@@ -57,6 +59,8 @@ class Rhythm:
     """When lines came last whose time is known well, since a read shortly before had missed them."""
     _since: int = 0
     """How many gaps ago that was."""
+    _forecasts: int = 0
+    """How many times lines came that were forecast."""
     _batch_goes_on: bool = False
     """Several lines came, so more may be about to."""
     _step: float = 0.0
@@ -83,6 +87,7 @@ class Rhythm:
             lag=now - (learned.last or now),
             read_at=now,
             misses=0,
+            forecasts=self._forecasts + (self._gap is not None),
             batch_goes_on=lines > 1,
         )
 
@@ -142,7 +147,7 @@ class Rhythm:
             margin = min(self._spread / 4 + self.shortest / 10, self._gap / 8)
             until_due = self.last + self._gap + margin - now
             if until_due > self.shortest:
-                regular = self._spread <= _REGULAR * self._gap
+                regular = self._forecasts >= _PROVEN and self._spread <= _REGULAR * self._gap
                 return min(until_due, self.longest * (_FAR if regular else 1.0))
             late = max(0, late - 1)
         patience = min(self.longest, self.shortest * _LATER ** min(late, 64))

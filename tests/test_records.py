@@ -90,12 +90,12 @@ def test_messages_have_level_time_and_phase(
             {"current_steps": 2.0, "total_steps": 8.0, "loss": 0.5, "elapsed_time": "0:01:03"},
         ),
         (
-            "{'loss': np.float64(0.25), 'kl': tensor(0.5, device='cuda:0'), 'x': array(1., dtype=f), "
-            "'n': None}",
+            "{'loss': np.float64(0.25), 'kl': tensor(0.5, device='cuda:0'), 'x': array(1., dtype=f)}",
             *("train", None, None, None),
             {"loss": 0.25, "kl": 0.5, "x": 1.0},
         ),
         ("{'loss': -inf, 'lr': 1e-05}", "train", None, None, None, {"loss": -math.inf, "lr": 1e-05}),
+        ("{'loss': 0.5, 'kl': None}", "train", None, None, None, {"loss": 0.5}),
         (
             "{'loss': 0.5, 'global_step': inf, 'epoch': 'none'}",
             *("train", None, None, None),

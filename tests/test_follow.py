@@ -329,6 +329,8 @@ def test_a_job_that_waits_may_have_no_log_yet() -> None:
 
     refusing = {"faults": [Fault(Refuse(404, "NotFound"))]}
     assert_whole(follow(job, emulator=refusing, during=start), job)
+    with pytest.raises(NotFoundError):
+        follow(live([1.0]), emulator=refusing)
 
 
 def test_a_silence_is_told_of_once_it_is_longer_than_usual() -> None:

@@ -13,7 +13,9 @@ import msgspec
 Values = Mapping[str, float | str]
 """What a metric dict holds. A number that was quoted is a number; what is none stays text."""
 
-_decode_numbers = msgspec.json.Decoder(dict[str, float], strict=False).decode
+decode_numbers = msgspec.json.Decoder(dict[str, float], strict=False).decode
+
+DECODE_ERRORS: Final = (msgspec.DecodeError, UnicodeEncodeError)
 
 _PAIR: Final = re.compile(
     r"""\s*(?:'([^']*)'|"([^"]*)")\s*:\s*"""
@@ -29,8 +31,8 @@ def numbers(text: str) -> Values | None:
     {'loss': 1.5, 'epoch': 0.3}
     """
     try:
-        return _decode_numbers(text.replace("'", '"'))
-    except (msgspec.DecodeError, UnicodeEncodeError):
+        return decode_numbers(text.replace("'", '"'))
+    except DECODE_ERRORS:
         return None
 
 
@@ -66,8 +68,11 @@ def metrics_in(text: str) -> Values | None:
 
 def is_metrics(values: Values) -> bool:
     """Whether a dict is one of metrics: it holds a loss or a summary."""
-    return "loss" in values or any(
-        key.endswith("_loss") or key in {"train_runtime", "eval_runtime"} for key in values
+    # The usual names first: this is asked for each line.
+    return (
+        "loss" in values
+        or "eval_loss" in values
+        or any(key.endswith("_loss") or key in {"train_runtime", "eval_runtime"} for key in values)
     )
 
 

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import attrs
 
-from dashscope_ftlogs.dicts import Values, flat_dicts, is_metrics, metrics_in, numbers
+from dashscope_ftlogs.dicts import DECODE_ERRORS, Values, decode_numbers, flat_dicts, is_metrics, metrics_in
 
 Kind = Literal["train", "eval", "final"]
 
@@ -21,14 +21,49 @@ class Metrics:
     """One metric dict: a point on a curve, or the summary at the end."""
 
     values: Values
-    kind: Kind
-    """`eval` with any `eval_` key, `final` with `train_runtime`, else `train`."""
-    step: int | None = None
-    """Only if the dict itself, or the progress bar that it is glued to, says so."""
-    total_steps: int | None = None
-    epoch: float | None = None
-    """As printed: often rounded to two decimals, so not unique."""
-    raw: str = ""
+    """Its entries by their own names; text that is no number stays text."""
+    raw: str
+    bar: "Progress | None" = None
+    """The progress bar that it is glued to."""
+
+    @property
+    def kind(self) -> Kind:
+        """`final` with `train_runtime`, `eval` with any `eval_` key, else `train`."""
+        if "train_runtime" in self.values:
+            return "final"
+        return "eval" if any(key.startswith("eval_") for key in self.values) else "train"
+
+    @property
+    def step(self) -> int | None:
+        """The step that it is from, only if it says so itself or the bar that it is glued to does."""
+        if (own := self.own_step) is not None:
+            return own
+        return None if self.bar is None else self.bar.step
+
+    @property
+    def total_steps(self) -> int | None:
+        """How many steps there will be, from where `step` is from."""
+        if _STEPS in self.values:
+            return _whole(str(self.values[_STEPS]).rpartition("/")[2])
+        totals = (_whole(self.values[key]) for key in ("total_steps", "max_steps") if key in self.values)
+        own = next(totals, None)
+        if own is None and self.own_step is None and self.bar is not None and self.bar.is_training:
+            return None if self.bar.total is None else int(self.bar.total)
+        return own
+
+    @property
+    def own_step(self) -> int | None:
+        """The step that it says itself that it is from."""
+        if _STEPS in self.values:
+            return _whole(str(self.values[_STEPS]).partition("/")[0])
+        keys = ("global_step", "current_steps", "step")
+        return next((_whole(self.values[key]) for key in keys if key in self.values), None)
+
+    @property
+    def epoch(self) -> float | None:
+        """As printed: often rounded to two decimals, so not unique."""
+        epoch = self.values.get("epoch")
+        return epoch if isinstance(epoch, float) else None
 
 
 @attrs.frozen
@@ -67,6 +102,11 @@ class Progress:
         """Whether it counts training steps; bars of evaluation and loading have descriptions."""
         return self.description in {"", "Train"}
 
+    @property
+    def step(self) -> int | None:
+        """The step that training has come to, if that is what it counts."""
+        return int(self.done) if self.is_training and self.done is not None else None
+
 
 @attrs.frozen
 class Tokens:
@@ -85,6 +125,7 @@ class Text:
 
 Record = Metrics | Message | Progress | Tokens | Text
 
+_STEPS: Final = "global_step/max_steps"
 _ESCAPES: Final = re.compile("\x1b\\[[0-9;?]*[A-Za-z]|\x00")
 _LINE_ENDS: Final = re.compile("[\r\n]+")
 _LEVELS: Final = "DEBUG|INFO|WARNING|ERROR|CRITICAL"
@@ -136,10 +177,14 @@ def parse_line(line: str) -> tuple[Record, ...]:
     >>> [type(record).__name__ for record in parse_line(" 10%|█ | 1/10 [00:01<00:09,  1.0s/it]\rdone")]
     ['Progress', 'Text']
     """
-    if line.startswith("{'") and line.endswith("}"):
-        values = numbers(line)
-        if values is not None and is_metrics(values):
-            return (_metrics(values, line),)
+    if line[:1] == "{":
+        try:  # what most such lines are, in the shortest time
+            values = decode_numbers(line.replace("'", '"'))
+        except DECODE_ERRORS:
+            pass
+        else:
+            if "loss" in values or is_metrics(values):
+                return (Metrics(values, line),)
     if "\r" not in line and "\n" not in line:
         return tuple(_part(line))
     return tuple(record for part in _LINE_ENDS.split(line) for record in _part(part))
@@ -156,7 +201,7 @@ def _part(raw: str) -> Iterator[Record]:
                 before = list(_plain(text[begin:start]))
                 yield from before
                 bar = before[-1] if before else None
-                yield _metrics(values, text[start:end], bar if isinstance(bar, Progress) else None)
+                yield Metrics(values, text[start:end], bar if isinstance(bar, Progress) else None)
                 begin = end
     yield from _plain(text[begin:] if begin else text)
 
@@ -179,33 +224,6 @@ def _plain(text: str) -> Iterator[Record]:
         yield Tokens(int(tokens[1]), raw)
     elif message is None:
         yield Text(raw)
-
-
-def _metrics(values: Values, raw: str, bar: Progress | None = None) -> Metrics:
-    kind: Kind = "train"
-    if "train_runtime" in values:
-        kind = "final"
-    elif "eval_" in raw and any(key.startswith("eval_") for key in values):
-        kind = "eval"
-    step = total = None
-    if "step" in raw:
-        step, total = _steps(values)
-    if step is None and bar is not None and bar.is_training and bar.done is not None:
-        step, total = int(bar.done), None if bar.total is None else int(bar.total)
-    epoch = values.get("epoch")
-    return Metrics(values, kind, step, total, epoch if isinstance(epoch, float) else None, raw)
-
-
-def _steps(values: Values) -> tuple[int | None, int | None]:
-    """Return which step of how many a metric dict says it is from."""
-    both = values.get("global_step/max_steps")
-    if isinstance(both, str):
-        step, _, total = both.partition("/")
-        return _whole(step), _whole(total)
-    step_keys = ("global_step", "current_steps", "step")
-    found = (_whole(values[key]) for key in step_keys if key in values)
-    totals = (_whole(values[key]) for key in ("total_steps", "max_steps") if key in values)
-    return next(found, None), next(totals, None)
 
 
 def _whole(value: float | str) -> int | None:

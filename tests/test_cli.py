@@ -113,7 +113,7 @@ async def test_the_command_runs_without_the_extra_fast() -> None:
 
 async def test_an_interrupted_demo_takes_its_commands_with_it(start_ftlogs: Any) -> None:
     process = await start_ftlogs(("demo",), None, {"PYTHONUNBUFFERED": "1"})
-    while b"next try" not in await process.stderr.readline():
+    while b"eval_loss" not in await process.stdout.readline():
         pass  # until one of its commands is in the middle of its work
     process.send_signal(signal.SIGINT)
     # Both ends are read to their end, which comes only when no process holds them any more.
@@ -122,6 +122,7 @@ async def test_an_interrupted_demo_takes_its_commands_with_it(start_ftlogs: Any)
     assert err.decode().endswith("ftlogs: interrupted\n")
 
 
+@pytest.mark.slow
 async def test_the_demo_shows_real_commands_at_work_without_key_or_network(ftlogs: Any) -> None:
     ended = await ftlogs("demo", environ={"DASHSCOPE_REGION": "a broken setting"})
     shown = ended.out.decode()

@@ -341,6 +341,7 @@ def test_a_silence_is_told_of_once_it_is_longer_than_usual() -> None:
     assert seen.kinds().count(EventKind.QUIET) in {4, 5}
 
 
+@pytest.mark.slow
 def test_a_hundred_jobs_share_a_small_budget_fairly() -> None:
     jobs = [live([7.0 * n + k / 15 for n in range(1, 30)], f"ft-{k}") for k in range(100)]
     seen = follow(*jobs, emulator={"rate_limit": RateLimit(10, 10), "latency": 0.02})
@@ -500,6 +501,7 @@ def clients_tasks() -> set[str]:
     }
 
 
+@pytest.mark.slow
 def test_a_day_of_faults_and_outages_loses_no_line_and_needs_no_more_memory() -> None:
     chance = random.Random(3)
     times = list(itertools.accumulate(chance.expovariate(1 / 60) for _ in range(int(DAY / 60))))
@@ -585,6 +587,7 @@ async def test_a_follower_is_for_one_use(connect: Callable[..., LogSession]) -> 
     async with Emulator([EmulatedJob(JOB, ["x"])]) as server, connect(server) as session:
         follower = session.follow(JOB, shortest_poll=0.001, longest_poll=0.001)
         assert [line.text async for line in follower] == ["x"]
+        assert repr(follower) == "<LogFollower 1 jobs>"
         with pytest.raises(SessionStateError):
             await anext(aiter(follower))
 

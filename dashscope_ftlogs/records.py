@@ -11,7 +11,14 @@ from typing import Final, Literal
 
 import attrs
 
-from dashscope_ftlogs.dicts import DECODE_ERRORS, Values, decode_numbers, flat_dicts, is_metrics, metrics_in
+from dashscope_ftlogs.dicts import (
+    DECODE_ERRORS,
+    Values,
+    decode_numbers,
+    flat_dicts,
+    is_metrics,
+    metrics_in,
+)
 
 Kind = Literal["train", "eval", "final"]
 

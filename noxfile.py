@@ -34,7 +34,7 @@ LAYERS = {
         *("dashscope_ftlogs.cli", "dashscope_ftlogs.emulator"),
     ),
     "session.py": ("backoff", "dashscope_ftlogs.cli", "dashscope_ftlogs.emulator"),
-    "archive.py logfile.py": (
+    "archive.py logfile.py stored.py": (
         *("aiohttp", "asyncio", "backoff", "socket"),
         *("dashscope_ftlogs.transport", "dashscope_ftlogs.session", "dashscope_ftlogs.download"),
         *("dashscope_ftlogs.cli", "dashscope_ftlogs.emulator"),
@@ -48,10 +48,10 @@ LAYERS = {
         *(
             f"dashscope_ftlogs.{name}"
             for name in (
-                *("alarms", "archive", "checks", "cli", "config", "cursor", "dicts", "download"),
-                *("errors", "follow", "lags", "logfile", "manifest", "many", "models", "pacing"),
-                *("paginator", "rate", "records", "retry", "rhythm", "session", "text"),
-                *("transport", "verify", "wire"),
+                *("alarms", "archive", "arrow", "blocks", "checks", "cli", "config", "cursor", "dicts"),
+                *("download", "errors", "follow", "lags", "logfile", "manifest", "many"),
+                *("metrics", "models", "pacing", "paginator", "points", "rate", "records"),
+                *("retry", "rhythm", "session", "stored", "text", "transport", "verify", "wire"),
             )
         ),
     ),

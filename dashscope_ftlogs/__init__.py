@@ -18,6 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dashscope_ftlogs.blocks import parse_lines
     from dashscope_ftlogs.config import DEFAULT_REGION, REGIONS
     from dashscope_ftlogs.download import Downloaded, Progress
     from dashscope_ftlogs.errors import (
@@ -44,8 +45,10 @@ if TYPE_CHECKING:
     )
     from dashscope_ftlogs.follow import EventKind, Followed, FollowEvent, LogFollower
     from dashscope_ftlogs.many import JobLog
+    from dashscope_ftlogs.metrics import MetricsTable
     from dashscope_ftlogs.models import Job, LogLine, LogPage
     from dashscope_ftlogs.paginator import LogPaginator
+    from dashscope_ftlogs.records import parse_line
     from dashscope_ftlogs.retry import RetryPolicy
     from dashscope_ftlogs.session import LogSession
     from dashscope_ftlogs.verify import Verdict, verify_archive, verify_remotely
@@ -79,6 +82,7 @@ __all__ = [
     "LogRewrittenError",
     "LogSession",
     "MalformedResponseError",
+    "MetricsTable",
     "NotFoundError",
     "PermissionDeniedError",
     "Progress",
@@ -90,6 +94,8 @@ __all__ = [
     "UnsupportedOperationError",
     "Verdict",
     "__version__",
+    "parse_line",
+    "parse_lines",
     "verify_archive",
     "verify_remotely",
 ]
@@ -108,9 +114,12 @@ _HOMES = {
     "LogPage": "models",
     "LogPaginator": "paginator",
     "LogSession": "session",
+    "MetricsTable": "metrics",
     "Progress": "download",
     "RetryPolicy": "retry",
     "Verdict": "verify",
+    "parse_line": "records",
+    "parse_lines": "blocks",
     "verify_archive": "verify",
     "verify_remotely": "verify",
 }

@@ -161,10 +161,15 @@ def check(descriptor: int, manifest: Manifest) -> Digest:
 def _content(descriptor: int, manifest: Manifest) -> Iterator[bytes]:
     """Yield what the committed part of a log holds, decompressed."""
     os.lseek(descriptor, 0, os.SEEK_SET)
-    committed = io.BufferedReader(_Beginning(descriptor, manifest.file_bytes), _PIECE)
+    committed = beginning(descriptor, manifest.file_bytes)
     reader = gzip.GzipFile(fileobj=committed) if manifest.compression else committed
     while piece := reader.read(_PIECE):
         yield piece
+
+
+def beginning(descriptor: int, size: int) -> io.BufferedReader:
+    """Return a reader of the first `size` bytes of a file."""
+    return io.BufferedReader(_Beginning(descriptor, size), _PIECE)
 
 
 class _Beginning(io.RawIOBase):

@@ -76,7 +76,7 @@ def encode(manifest: Manifest) -> bytes:
     try:
         data = msgspec.json.encode(manifest)
     except UnicodeEncodeError:  # a lone surrogate in what the service said of the job
-        data = msgspec.json.encode(_storable(msgspec.to_builtins(manifest)))
+        data = msgspec.json.encode(storable(msgspec.to_builtins(manifest)))
     return msgspec.json.format(data, indent=1) + b"\n"
 
 
@@ -156,13 +156,13 @@ def facts(job: Job) -> dict[str, Any]:
     return {name: value for name, value in attrs.asdict(job).items() if value is not None}
 
 
-def _storable(value: Json) -> Json:
+def storable(value: Json) -> Json:
     """Return JSON data with every lone surrogate in its escaped form."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, dict):
-        return {str(_storable(name)): _storable(item) for name, item in value.items()}
-    return [_storable(item) for item in value] if isinstance(value, list) else value
+        return {str(storable(name)): storable(item) for name, item in value.items()}
+    return [storable(item) for item in value] if isinstance(value, list) else value
 
 
 def digests(lines: Iterable[str]) -> tuple[str, ...]:

@@ -124,13 +124,22 @@ class Tokens:
 
 
 @attrs.frozen
+class Traceback:
+    """An error as Python prints it, with those that led to it; found by `parse_lines` only."""
+
+    error: str
+    """The line that says what went wrong, such as `OSError: disk full`; empty if it never came."""
+    raw: str
+
+
+@attrs.frozen
 class Text:
     """Anything else."""
 
     raw: str
 
 
-Record = Metrics | Message | Progress | Tokens | Text
+Record = Metrics | Message | Progress | Tokens | Traceback | Text
 
 _STEPS: Final = "global_step/max_steps"
 _ESCAPES: Final = re.compile("\x1b\\[[0-9;?]*[A-Za-z]|\x00")
@@ -168,7 +177,7 @@ _TOKENS: Final = re.compile(r"(?:number of consumed tokens is|training usage) (\
 _PERCENT: Final = re.compile(r"(\d{1,3})%(?=\|| +\d)")
 _COUNTS: Final = re.compile(
     r"%(?:\|[^|]*\|)? *(\d[\d.]*)([kMGT]?)/(\d[\d.]*)([kMGT]?)"
-    r" \[([\d:]+)<([\d:?]+|\d+ days?, [\d:]+), *([\d.]+|\?) ?([^\]]*)"
+    r" \[([\d:]+)<([\d:?]+|\d+ days?, [\d:]+), *([\d.]+|\?) ?([^\]]*)\]?"
 )
 _FACTORS: Final = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 
@@ -197,32 +206,45 @@ def parse_line(line: str) -> tuple[Record, ...]:
     return tuple(record for part in _LINE_ENDS.split(line) for record in _part(part))
 
 
+def parts(line: str) -> list[str]:
+    r"""Return what a terminal would have shown one after the other, less what only moves its cursor.
+
+    >>> parts("10%\r\x1b[1m20%\x1b[0m\nend")
+    ['10%', '20%', 'end']
+    """
+    return _LINE_ENDS.split(_without_escapes(line))
+
+
+def _without_escapes(raw: str) -> str:
+    return _ESCAPES.sub("", raw) if "\x1b" in raw or "\x00" in raw else raw
+
+
 def _part(raw: str) -> Iterator[Record]:
     """Yield what a part without line ends holds."""
-    text = _ESCAPES.sub("", raw) if "\x1b" in raw or "\x00" in raw else raw
+    text = _without_escapes(raw)
     begin = 0
     if "{" in text:
         for start, end in flat_dicts(text):
             values = metrics_in(text[start:end])
             if values is not None:
-                before = list(_plain(text[begin:start]))
+                before = list(_between_dicts(text[begin:start]))
                 yield from before
                 bar = before[-1] if before else None
                 yield Metrics(values, text[start:end], bar if isinstance(bar, Progress) else None)
                 begin = end
-    yield from _plain(text[begin:] if begin else text)
+    yield from _between_dicts(text[begin:] if begin else text)
 
 
-def _plain(text: str) -> Iterator[Record]:
+def _between_dicts(text: str) -> Iterator[Record]:
     """Yield what text without a metric dict holds."""
-    if not text or text.isspace():
+    at = 0
+    while "%" in text and (found := _progress(text, at)) is not None:
+        bar, at = found
+        yield bar
+    raw = text[at:].rstrip()
+    if not raw:
         return
-    raw = text.rstrip()
     text = raw.lstrip()
-    progress = _progress(text, raw) if "%" in text else None
-    if progress is not None:
-        yield progress
-        return
     tokens = _TOKENS.search(text) if "tokens is" in text or "training usage" in text else None
     message = _message(text, raw) if text[0].isdigit() or text[0] == "[" else None
     if message is not None:
@@ -253,18 +275,19 @@ def _message(text: str, raw: str) -> Message | None:
     return None
 
 
-def _progress(text: str, raw: str) -> Progress | None:
-    percent = _PERCENT.search(text)
+def _progress(text: str, begin: int) -> tuple[Progress, int] | None:
+    """Return the next progress bar, and where it ends; all before it is its description."""
+    percent = _PERCENT.search(text, begin)
     if percent is None:
         return None
+    description = text[begin : percent.start()].strip().removesuffix(":")
     counts = _COUNTS.match(text, percent.end() - 1)
-    if counts is None and text[percent.end() : percent.end() + 1] != "|":
-        return None
-    description = text[: percent.start()].rstrip().removesuffix(":")
     if counts is None:
-        return Progress(int(percent[1]), description, raw=raw)
+        # Cut short by the edge of a terminal.
+        bar = Progress(int(percent[1]), description, raw=text[begin:].rstrip())
+        return (bar, len(text)) if text.startswith("|", percent.end()) else None
     done, done_unit, total, total_unit, elapsed, remaining, rate, unit = counts.groups()
-    return Progress(
+    bar = Progress(
         int(percent[1]),
         description,
         _number(done, done_unit),
@@ -272,9 +295,10 @@ def _progress(text: str, raw: str) -> Progress | None:
         _seconds(elapsed),
         _seconds(remaining),
         _number(rate),
-        unit.strip(),
-        raw,
+        unit.partition(",")[0].strip(),
+        text[begin : counts.end()].rstrip(),
     )
+    return bar, counts.end()
 
 
 def _number(text: str, unit: str = "") -> float | None:

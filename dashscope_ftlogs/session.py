@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dashscope_ftlogs.download import Downloaded, Progress
     from dashscope_ftlogs.follow import FollowEvent, LogFollower
     from dashscope_ftlogs.manifest import Compression, Format
+    from dashscope_ftlogs.metrics import MetricsTable
 
 DEFAULT_TIMEOUT = 60.0
 MAX_ANSWER = 64 * 2**20
@@ -325,6 +326,25 @@ class LogSession:
             give_up_after=give_up_after,
         )
         return LogFollower(self, jobs, options, on_event)
+
+    async def metrics(self, job_id: str) -> "MetricsTable":
+        """Return the metrics of a job's log, as far as it has come, as a table.
+
+        Raises:
+            FTLogsError: the log could not be read to its end.
+        """
+        # Most sessions never ask for them.
+        from dashscope_ftlogs.blocks import RecordReader  # noqa: PLC0415
+        from dashscope_ftlogs.metrics import MetricsTable  # noqa: PLC0415
+        from dashscope_ftlogs.points import PointReader  # noqa: PLC0415
+
+        records, points = RecordReader(), PointReader()
+        async with aclosing(self.lines(job_id).pages()) as pages:
+            async for page in pages:
+                for number, line in enumerate(page.lines, page.offset):
+                    for at, record in records.read(number, line):
+                        points.read(at, record)
+        return MetricsTable((job_id, point) for point in points.points())
 
     async def read_page(self, job_id: str, offset: int, line: int) -> LogPage:
         """Return a page that is empty only if the log has ended before `offset`; for paginators."""

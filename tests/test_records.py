@@ -134,6 +134,7 @@ def test_what_is_not_finite_is_kept_as_it_is() -> None:
             "Fetching model.json: 100%|███| 1.5k/1.5k [00:00<00:00, 116kB/s]",
             Progress(100, "Fetching model.json", 1500, 1500, 0, 0, 116, "kB/s"),
         ),
+        ("  0% 0/3 [00:09<?, ?it/s, loss=0.5]", Progress(0, "", 0, 3, 9, None, None, "it/s")),
         ("  0% 0/30 [00:00<?, ?it/s]", Progress(0, "", 0, 30, 0, None, None, "it/s")),
         ("Downloading:   7%|▌   | 0.00/8.0", Progress(7, "Downloading")),
         (
@@ -172,7 +173,8 @@ def test_only_training_bars_say_which_step_a_dict_is_from() -> None:
         ("{'loss': nan, 'epoch': 0.0}7/10 [00:31<00:08,  2.71s/it]", ["Metrics", "Text"]),
         ("{'loss': 1.0}{'loss': 2.0}\r\n{'eval_loss': 1.0}", ["Metrics", "Metrics", "Metrics"]),
         ("03/12/2024 11:24:33 - INFO - cb - {'loss': 0.5, 'epoch': 0.01}", ["Message", "Metrics"]),
-        (" 0%|  | 0/40 [00:00<?, ?it/s][INFO:swift] keep: True", ["Progress"]),
+        (" 0%|  | 0/40 [00:00<?, ?it/s][INFO:swift] keep: True", ["Progress", "Message"]),
+        (" 0%|  | 0/40 [00:00<?, ?it/s]" * 3, ["Progress"] * 3),
         ("{'role': 'user', 'loss of text': 'x'}", ["Text"]),
         ("{'loss': 0.5, 'grad_n", ["Text"]),
         ("{'loss': 0.5, 'grad_norm': }", ["Text"]),
@@ -224,7 +226,7 @@ def test_no_line_raises_and_every_record_keeps_its_text(line: str) -> None:
         *("{", "}", "{'", "{}", "[", "(", "{'loss': ", "{'loss': tensor(", "'", " ", "% ", "1% ", "9"),
         *("\r", "\r 10%|█ | 1/10 [00:01<00:09,  1.0s/it]", "100%|", "{'loss': 1}", "\x1b[", "\x1b[1;"),
         *(" - ", "1:", "training usage ", "{'loss': 1,", "loss}", "{'a': 'b', ", "2 days, ", "[INFO|"),
-        *("0.", "5% 5/5 [1<1, 1"),
+        *("0.", "5% 5/5 [1<1, 1", "5% 5/5 [1<1, 1] ", "5%| 5/5 [1<1, 1]{'loss': 1}"),
     ],
 )
 def test_a_megabyte_of_anything_takes_time_in_proportion(unit: str) -> None:

@@ -39,7 +39,10 @@ def shared(
     """The logs of fine-tuning jobs on Alibaba Cloud Model Studio (DashScope)."""
 
 
-_COMMANDS: Final = ("cat", "tail", "jobs", "download", "verify", "emulator", "demo")
+_COMMANDS: Final = (
+    *("cat", "tail", "jobs", "download", "verify", "metrics"),
+    *("emulator", "demo"),
+)
 
 
 def _needed() -> Iterable[str]:

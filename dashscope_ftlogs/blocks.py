@@ -25,8 +25,8 @@ def parse_lines(lines: Iterable[str], offset: int = 0) -> Iterator[tuple[int, Re
 
     >>> log = ["Traceback (most recent call last):", "  File 'a.py', line 3", "OSError: full", "bye"]
     >>> for number, record in parse_lines(log):
-    ...     print(number, type(record).__name__, getattr(record, "error", ""))
-    0 Traceback OSError: full
+    ...     print(number, type(record).__name__)
+    0 Traceback
     3 Text
     """
     reader = RecordReader()

@@ -36,6 +36,18 @@ def live(
     return EmulatedJob(job_id, lines, status="RUNNING", schedule=schedule, **facts)
 
 
+async def grow(emulator: Emulator, job: EmulatedJob, lines: Sequence[str]) -> None:
+    """Let each line come only when the one before was read, and then the end."""
+    for line in lines:
+        job.append(line)
+        while not any(
+            exchange.job_id == job.job_id and exchange.lines and exchange.offset == len(job.lines) - 1
+            for exchange in emulator.journal
+        ):
+            await asyncio.sleep(0.01)
+    job.finish("SUCCEEDED")
+
+
 LINES = [f"line {n}" for n in range(20)]
 
 
@@ -223,12 +235,14 @@ async def test_a_terminal_gets_colours_a_status_line_and_nothing_that_could_harm
         "evil \x1b[2J\x1b]0;title\x07",
         " 10%\r 20%",
     ]
-    jobs = [live(lines, every=0.15, job_id="ft-a"), live(lines, every=0.15, job_id="ft-b")]
+    jobs = [EmulatedJob("ft-a", status="RUNNING"), EmulatedJob("ft-b", status="RUNNING")]
     async with Emulator(jobs) as emulator:
-        async with terminal() as screen:
+        async with terminal() as screen, asyncio.TaskGroup() as growing:
             words = ("tail", "-f", "-n", "all", "ft-a", "ft-b", *FAST, "--highlight", "evil")
             environ = {"TERM": "xterm-256color", "COLUMNS": "60"}
             process = await start_ftlogs(words, emulator, environ, stdout=screen.end, stderr=screen.end)
+            for job in jobs:
+                growing.create_task(grow(emulator, job, lines))
             assert await process.wait() == 0
     assert "ft-a RUNNING step 3/9 loss 0.3" in screen.shown
     assert "\x1b[2K" in screen.shown
@@ -430,20 +444,55 @@ def test_a_refresh_without_a_key_fails_quietly(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, b"", b"")
 
 
-def test_completion_answers_within_a_fifth_of_a_second(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["cat", "tail", "download", "metrics", "plot", "report"])
+def test_completion_of_a_job_id_costs_a_fifth_of_a_second_at_most(command: str, tmp_path: Path) -> None:
     cache = tmp_path / "cache" / "dashscope-ftlogs" / "jobs.json"
     cache.parent.mkdir(parents=True)
     cache.write_text(json.dumps([[f"ft-{n}", "RUNNING"] for n in range(200)]))
-    environ = {**os.environ, **COMPLETE, "COMP_WORDS": "ftlogs tail ft-"}
+    environ = {**os.environ, **COMPLETE, "COMP_WORDS": f"ftlogs {command} ft-"}
     environ["XDG_CACHE_HOME"] = str(tmp_path / "cache")
     # Not through the coverage of subprocesses and dev mode, which cost as much again.
     environ = {name: value for name, value in environ.items() if not name.startswith(("COV", "PYTHON"))}
-    took = []
-    for _ in range(7):
-        begin = time.perf_counter()
-        ended = subprocess.run(
-            [sys.executable, "-m", "dashscope_ftlogs"], env=environ, capture_output=True, check=False
-        )
-        took.append(time.perf_counter() - begin)
-        assert len(ended.stdout.split()) == 200
-    assert min(took) < 0.2
+    out = tmp_path / "out"
+    costs = []
+    for _ in range(5):
+        with out.open("wb") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "dashscope_ftlogs"], env=environ, stdout=file
+            )
+            # It waits for nothing, so what it costs is how long it takes where nothing else runs.
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        costs.append(usage.ru_utime + usage.ru_stime)
+        assert len(out.read_bytes().split()) == 200
+    assert min(costs) < 0.2
+
+
+@pytest.mark.parametrize(
+    ("shell", "environ", "answer"),
+    [
+        ("bash", {"COMP_WORDS": "ftlogs tail ", "COMP_CWORD": "2"}, "ft-1"),
+        ("bash", {"COMP_WORDS": "ftlogs tail ft-1 ", "COMP_CWORD": "3"}, "ft-1"),
+        ("bash", {"COMP_WORDS": "ftlogs tail", "COMP_CWORD": "1"}, "tail"),
+        ("bash", {"COMP_WORDS": "ftlogs tail --fol", "COMP_CWORD": "2"}, "--follow"),
+        ("bash", {"COMP_WORDS": "ftlogs tail --format js", "COMP_CWORD": "3"}, "jsonl"),
+        ("bash", {"COMP_WORDS": "ftlogs tail -f f", "COMP_CWORD": "3"}, "ft-1"),
+        ("zsh", {"_TYPER_COMPLETE_ARGS": "ftlogs metrics f"}, '"ft-1":"RUNNING"'),
+        ("zsh", {"_TYPER_COMPLETE_ARGS": "ftlogs metrics"}, "metrics"),
+        (
+            "fish",
+            {"_TYPER_COMPLETE_ARGS": "ftlogs report ", "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
+            "ft-1\tRUNNING",
+        ),
+    ],
+)
+async def test_each_shell_gets_what_fits_where_the_cursor_is(
+    ftlogs: Any, tmp_path: Path, shell: str, environ: dict[str, str], answer: str
+) -> None:
+    cache = tmp_path / "dashscope-ftlogs" / "jobs.json"
+    cache.parent.mkdir()
+    cache.write_text('[["ft-1", "RUNNING"]]')
+    environ = {"_FTLOGS_COMPLETE": f"complete_{shell}", "XDG_CACHE_HOME": str(tmp_path), **environ}
+    ended = await ftlogs(environ=environ)
+    assert (ended.code, ended.err) == (0, "")
+    assert answer in ended.out.decode()

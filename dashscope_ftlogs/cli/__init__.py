@@ -1,5 +1,6 @@
 """The command `ftlogs`: parses, calls the library, prints."""
 
+import os
 import sys
 
 from dashscope_ftlogs import __version__
@@ -12,7 +13,13 @@ def main() -> None:
         sys.stdout.write(f"ftlogs {__version__}\n")
         return
     try:
-        from dashscope_ftlogs.cli.app import app  # noqa: PLC0415
+        app = None
+        if "_FTLOGS_COMPLETE" in os.environ:
+            from dashscope_ftlogs.cli.shell import only_jobs  # noqa: PLC0415
+
+            app = only_jobs()
+        if app is None:
+            from dashscope_ftlogs.cli.app import app  # noqa: PLC0415
     except ModuleNotFoundError as error:
         if error.name not in {"typer", "rich"}:
             raise

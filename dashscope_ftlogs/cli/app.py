@@ -1,7 +1,5 @@
 """The commands, and what they have in common."""
 
-import os
-from collections.abc import Iterable
 from importlib import import_module
 from typing import Annotated, Final
 
@@ -40,17 +38,10 @@ def shared(
 
 
 _COMMANDS: Final = (
-    *("cat", "tail", "jobs", "download", "verify", "metrics"),
+    *("cat", "tail", "jobs", "download", "verify", "metrics", "plot", "report"),
     *("emulator", "demo"),
 )
 
 
-def _needed() -> Iterable[str]:
-    """Return all commands; only the one whose words the shell completes, where it does: it waits."""
-    words = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or ""
-    named = words.split()[1:2]
-    return named if "_FTLOGS_COMPLETE" in os.environ and named and named[0] in _COMMANDS else _COMMANDS
-
-
-for name in _needed():
+for name in _COMMANDS:
     app.command()(getattr(import_module(f"dashscope_ftlogs.cli.{name}"), name))

@@ -10,8 +10,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from dashscope_ftlogs import FTLogsError
-
 _FRESH: Final = 60.0
 """Seconds for which the file is believed without a look at the service."""
 _MOST: Final = 200
@@ -87,6 +85,8 @@ def _refresh_in_background() -> None:
 
 
 if __name__ == "__main__":
+    from dashscope_ftlogs import FTLogsError
+
     try:
         refresh()
     except (FTLogsError, OSError):

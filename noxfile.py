@@ -19,6 +19,7 @@ nox.options.sessions = ["lint", "types", "build", "tests", "fork", "versions"]
 
 HERE = Path(__file__).parent
 DIST = HERE / "dist"
+PACKAGE = HERE / "dashscope_ftlogs"
 SOURCES = ("dashscope_ftlogs", "tests", "benchmarks", "noxfile.py")
 
 # What each layer above the pure core may not import. The core itself is held by banned-api in
@@ -39,21 +40,13 @@ LAYERS = {
         *("dashscope_ftlogs.transport", "dashscope_ftlogs.session", "dashscope_ftlogs.download"),
         *("dashscope_ftlogs.cli", "dashscope_ftlogs.emulator"),
     ),
-    "download.py follow.py many.py verify.py": (
+    "download.py follow.py live.py many.py verify.py": (
         *("aiohttp", "backoff", "pathlib", "dashscope_ftlogs.transport"),
         *("dashscope_ftlogs.cli", "dashscope_ftlogs.emulator"),
     ),
     "emulator": (
-        *("backoff", "msgspec"),
-        *(
-            f"dashscope_ftlogs.{name}"
-            for name in (
-                *("alarms", "archive", "arrow", "blocks", "checks", "cli", "config", "cursor", "dicts"),
-                *("download", "errors", "follow", "lags", "logfile", "manifest", "many"),
-                *("metrics", "models", "pacing", "paginator", "points", "rate", "records"),
-                *("retry", "rhythm", "session", "stored", "text", "transport", "verify", "wire"),
-            )
-        ),
+        *("backoff", "msgspec", "dashscope_ftlogs.cli", "dashscope_ftlogs.report"),
+        *(f"dashscope_ftlogs.{module.stem}" for module in PACKAGE.glob("[!_]*.py")),
     ),
     "cli": ("aiohttp", "backoff", "dashscope_ftlogs.transport", "dashscope_ftlogs.wire"),
 }

@@ -43,7 +43,8 @@ if TYPE_CHECKING:
         TransportError,
         UnsupportedOperationError,
     )
-    from dashscope_ftlogs.follow import EventKind, Followed, FollowEvent, LogFollower
+    from dashscope_ftlogs.follow import LogFollower
+    from dashscope_ftlogs.followed import EventKind, Followed, FollowEvent
     from dashscope_ftlogs.many import JobLog
     from dashscope_ftlogs.metrics import MetricsTable
     from dashscope_ftlogs.models import Job, LogLine, LogPage
@@ -104,9 +105,9 @@ _HOMES = {
     "DEFAULT_REGION": "config",
     "REGIONS": "config",
     "Downloaded": "download",
-    "EventKind": "follow",
-    "FollowEvent": "follow",
-    "Followed": "follow",
+    "EventKind": "followed",
+    "FollowEvent": "followed",
+    "Followed": "followed",
     "Job": "models",
     "JobLog": "many",
     "LogFollower": "follow",

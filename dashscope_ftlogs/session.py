@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import aiohttp
 
     from dashscope_ftlogs.download import Downloaded, Progress
-    from dashscope_ftlogs.follow import FollowEvent, LogFollower
+    from dashscope_ftlogs.follow import LogFollower
+    from dashscope_ftlogs.followed import FollowEvent
     from dashscope_ftlogs.manifest import Compression, Format
     from dashscope_ftlogs.metrics import MetricsTable
 
@@ -316,7 +317,9 @@ class LogSession:
         Raises:
             InvalidArgumentError: an argument is out of its range.
         """
-        from dashscope_ftlogs.follow import FollowOptions, LogFollower  # noqa: PLC0415  (few follow)
+        # Few follow.
+        from dashscope_ftlogs.follow import LogFollower  # noqa: PLC0415
+        from dashscope_ftlogs.followed import FollowOptions  # noqa: PLC0415
 
         options = FollowOptions(
             offset=offset,

@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Callable
+from typing import Any
 
 from dashscope_ftlogs import __version__
 
@@ -13,15 +15,21 @@ def main() -> None:
         sys.stdout.write(f"ftlogs {__version__}\n")
         return
     try:
-        app = None
-        if "_FTLOGS_COMPLETE" in os.environ:
-            from dashscope_ftlogs.cli.shell import only_jobs  # noqa: PLC0415
-
-            app = only_jobs()
-        if app is None:
-            from dashscope_ftlogs.cli.app import app  # noqa: PLC0415
+        app = _app()
     except ModuleNotFoundError as error:
         if error.name not in {"typer", "rich"}:
             raise
         sys.exit("ftlogs: the command needs more packages: pip install 'dashscope-ftlogs[cli]'")
     app(prog_name="ftlogs")
+
+
+def _app() -> Callable[..., Any]:
+    """Import as little as the question needs."""
+    if "_FTLOGS_COMPLETE" in os.environ:
+        from dashscope_ftlogs.cli.shell import only_jobs  # noqa: PLC0415
+
+        if (jobs := only_jobs()) is not None:
+            return jobs
+    from dashscope_ftlogs.cli.app import app  # noqa: PLC0415
+
+    return app

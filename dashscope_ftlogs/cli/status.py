@@ -30,7 +30,7 @@ class Point:
         """Take over what a line says."""
         for record in parse_line(line):
             if isinstance(record, Metrics):
-                loss = record.values.get("loss", record.values.get("eval_loss"))
+                loss = record.values.get("loss")
                 if isinstance(loss, float):
                     self.loss = f" loss {loss:.4g}"
                 if record.step is not None:

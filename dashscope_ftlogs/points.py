@@ -44,6 +44,8 @@ class _Place:
 
     offset: int
     metrics: Metrics
+    kind: Kind
+    own_step: int | None
     bar: Progress | None
     time: int | None
     tokens: int | None
@@ -94,9 +96,18 @@ class PointReader:
 
     def _add(self, number: int, metrics: Metrics, bar: Progress | None) -> None:
         self.tokens = _whole(metrics.values.get("consumed_train_tokens"), self.tokens)
-        place = _Place(number, metrics, bar, self._time, self.tokens, self._message_at == number)
+        place = _Place(
+            number,
+            metrics,
+            metrics.kind,
+            metrics.own_step,
+            bar,
+            self._time,
+            self.tokens,
+            self._message_at == number,
+        )
         if self._places and _same(self._places[-1], place):
-            place = attrs.evolve(self._places.pop(), metrics=metrics)
+            self._places.pop()
         self._places.append(place)
 
     def points(self) -> list[Point]:
@@ -110,7 +121,7 @@ class PointReader:
 
         Evaluation has bars of its own, which count something else.
         """
-        places = [p for p in self._places if p.metrics.own_step is None and p.metrics.kind == "train"]
+        places = [place for place in self._places if place.own_step is None and place.kind == "train"]
         bars = [place.bar for place in places if place.bar is not None]
         moving = all(one.step != other.step for one, other in pairwise(bars))
         return {bar.total for bar in bars} if moving and len(bars) == len(places) else set()
@@ -118,18 +129,18 @@ class PointReader:
 
 def _point(place: _Place, counted: set[float | None], segments: "_Segments") -> Point:
     metrics, bar = place.metrics, place.bar
-    step, total = metrics.own_step, metrics.total_steps
+    step, total, epoch = place.own_step, metrics.total_steps, metrics.epoch
     if step is None:
-        counts = bar is not None and bar.total in counted and metrics.kind != "final"
+        counts = bar is not None and bar.total in counted and place.kind != "final"
         step = bar.step if bar is not None and counts else None
         total = int(bar.total) if bar is not None and bar.total is not None and counts else None
     return Point(
         place.offset,
-        segments.number(metrics.kind, step, metrics.epoch),
-        metrics.kind,
+        segments.number(place.kind, step, epoch),
+        place.kind,
         step,
         total,
-        metrics.epoch,
+        epoch,
         place.time,
         place.tokens,
         metrics.values,

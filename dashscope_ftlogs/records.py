@@ -38,7 +38,8 @@ class Metrics:
         """`final` with `train_runtime`, `eval` with any `eval_` key, else `train`."""
         if "train_runtime" in self.values:
             return "final"
-        return "eval" if any(key.startswith("eval_") for key in self.values) else "train"
+        # One search through all names is several times as fast as one look at each.
+        return "eval" if "\0eval_" in "\0" + "\0".join(self.values) else "train"
 
     @property
     def step(self) -> int | None:
@@ -52,8 +53,7 @@ class Metrics:
         """How many steps there will be, from where `step` is from."""
         if _STEPS in self.values:
             return _whole(str(self.values[_STEPS]).rpartition("/")[2])
-        totals = (_whole(self.values[key]) for key in ("total_steps", "max_steps") if key in self.values)
-        own = next(totals, None)
+        own = self._first_whole("total_steps", "max_steps")
         if own is None and self.own_step is None and self.bar is not None and self.bar.is_training:
             return None if self.bar.total is None else int(self.bar.total)
         return own
@@ -63,14 +63,19 @@ class Metrics:
         """The step that it says itself that it is from."""
         if _STEPS in self.values:
             return _whole(str(self.values[_STEPS]).partition("/")[0])
-        keys = ("global_step", "current_steps", "step")
-        return next((_whole(self.values[key]) for key in keys if key in self.values), None)
+        return self._first_whole("global_step", "current_steps", "step")
 
     @property
     def epoch(self) -> float | None:
         """As printed: often rounded to two decimals, so not unique."""
         epoch = self.values.get("epoch")
         return epoch if isinstance(epoch, float) else None
+
+    def _first_whole(self, *keys: str) -> int | None:
+        for key in keys:
+            if key in self.values:
+                return _whole(self.values[key])
+        return None
 
 
 @attrs.frozen
@@ -310,11 +315,13 @@ def _number(text: str, unit: str = "") -> float | None:
 
 def _seconds(text: str) -> float | None:
     """Return the seconds of `1:02:03` or `2 days, 1:02:03`; None for `?`."""
-    days, _, clock = text.rpartition(", ")
+    days, seconds = 0, 0
     try:
-        seconds = 86400.0 * int(days.split()[0]) if days else 0.0
-        for power, part in enumerate(reversed(clock.split(":"))):
-            seconds += int(part) * 60**power
+        if "," in text:
+            before, _, text = text.partition(", ")
+            days = int(before.split()[0])
+        for part in text.split(":"):
+            seconds = seconds * 60 + int(part)
+        return days * 86400.0 + seconds
     except (OverflowError, ValueError):
         return None
-    return seconds

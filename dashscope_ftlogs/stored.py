@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import os
 import zlib
 from collections.abc import Iterator
@@ -130,4 +131,8 @@ def _row(data: bytes) -> _Row | None:
     try:
         return _decode_row(data)
     except msgspec.DecodeError:
+        pass
+    try:
+        return msgspec.convert(json.loads(data), _Row)  # which may hold a lone surrogate
+    except (ValueError, RecursionError):  # msgspec's own are such too
         return None

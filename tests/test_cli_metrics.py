@@ -1,0 +1,283 @@
+"""`ftlogs metrics` as a process of its own: any log, as a table, a file, or TensorBoard's events."""
+
+import asyncio
+import csv
+import json
+import math
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator, generate_job
+
+JOB = "ft-1"
+LINES = [
+    "2025-12-06 20:28:19,002 - INFO - data pre-process succeeded, start to fine-tune",
+    "{'loss': 1.5, 'learning_rate': 1e-05, 'global_step/max_steps': '1/2'}",
+    "{'loss': nan, 'note': '=HYPERLINK(\"x\")', 'global_step/max_steps': '2/2'}",
+    "{'eval_loss': 0.5, 'sign': '-inf', 'global_step/max_steps': '2/2'}",
+]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "train.log"
+    path.write_text("".join(f"{line}\n" for line in LINES))
+    return path
+
+
+async def test_the_numbers_of_a_job_are_a_table(ftlogs: Any) -> None:
+    async with Emulator([EmulatedJob(JOB, LINES[:2])]) as emulator:
+        ended = await ftlogs("metrics", JOB, emulator=emulator)
+    assert (ended.code, ended.err) == (0, "")
+    head, row = (re.split(r" {2,}", line) for line in ended.out.decode().splitlines())
+    assert dict(zip(head, row, strict=True)) == {
+        "OFFSET": "1",
+        "KIND": "train",
+        "STEP": "1",
+        "TOTAL_STEPS": "2",
+        "TIME": "2025-12-06 20:28:19",
+        "LOSS": "1.5",
+        "LEARNING_RATE": "1e-05",
+        "GLOBAL_STEP/MAX_STEPS": "1/2",
+    }
+
+
+async def test_jobs_archives_files_and_pipes_are_read_alike(
+    ftlogs: Any, start_ftlogs: Any, log: Path, tmp_path: Path
+) -> None:
+    async with Emulator([EmulatedJob(JOB, LINES)]) as emulator:
+        archive = tmp_path / "archive"
+        assert (await ftlogs("download", JOB, "--out", str(archive), emulator=emulator)).code == 0
+        out = tmp_path / "all.jsonl"
+        process = await start_ftlogs(
+            ("metrics", JOB, str(archive), str(log), "-", "-o", str(out)),
+            emulator,
+            stdin=asyncio.subprocess.PIPE,
+        )
+        _, err = await process.communicate("".join(f"{line}\n" for line in LINES).encode())
+    assert (process.returncode, err) == (0, b"")
+    rows = [json.loads(row) for row in out.read_text().splitlines()]
+    assert [row["source"] for row in rows] == [
+        name for name in (JOB, str(archive / f"{JOB}.log"), "train.log", "stdin") for _ in range(3)
+    ]
+    without_source = [{**row, "source": ""} for row in rows]
+    assert without_source[:3] * 4 == without_source
+
+
+async def test_logs_of_the_same_name_are_told_apart(ftlogs: Any, log: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other" / "train.log"
+    other.parent.mkdir()
+    other.hardlink_to(log)
+    ended = await ftlogs("metrics", str(log), str(other), str(other))
+    names = [row.split("  ")[0] for row in ended.out.decode().splitlines()[1::3]]
+    assert names == ["train.log", str(other), f"{other} (2)"]
+
+
+async def test_a_row_is_flat_and_holds_what_its_point_has(
+    ftlogs: Any, log: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "m.jsonl"
+    assert (await ftlogs("metrics", str(log), "-o", str(out))).code == 0
+    assert "NaN" not in out.read_text()
+    assert [json.loads(row) for row in out.read_text().splitlines()] == [
+        {
+            "source": "train.log",
+            "offset": 1,
+            "segment": 0,
+            "kind": "train",
+            "step": 1,
+            "total_steps": 2,
+            "time": "2025-12-06T20:28:19.002000",
+            "loss": 1.5,
+            "learning_rate": 1e-05,
+            "global_step/max_steps": "1/2",
+        },
+        {
+            "source": "train.log",
+            "offset": 2,
+            "segment": 0,
+            "kind": "train",
+            "step": 2,
+            "total_steps": 2,
+            "time": "2025-12-06T20:28:19.002000",
+            "loss": None,
+            "note": '=HYPERLINK("x")',
+            "global_step/max_steps": "2/2",
+        },
+        {
+            "source": "train.log",
+            "offset": 3,
+            "segment": 0,
+            "kind": "eval",
+            "step": 2,
+            "total_steps": 2,
+            "time": "2025-12-06T20:28:19.002000",
+            "eval_loss": 0.5,
+            "sign": None,
+            "global_step/max_steps": "2/2",
+        },
+    ]
+
+
+async def test_a_restart_is_seen_in_the_table(ftlogs: Any, tmp_path: Path) -> None:
+    path = tmp_path / "two.log"
+    path.write_text("{'loss': 1, 'step': 2}\n{'loss': 1, 'step': 1}\n")
+    ended = await ftlogs("metrics", str(path))
+    assert [row.split()[1] for row in ended.out.decode().splitlines()] == ["SEGMENT", "0", "1"]
+
+
+async def test_a_spreadsheet_gets_no_formula_from_a_log(ftlogs: Any, log: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m.csv"
+    assert (await ftlogs("metrics", str(log), "-o", str(out))).code == 0
+    with out.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["note"] for row in rows] == ["", '\'=HYPERLINK("x")', ""]
+    assert [row["loss"] for row in rows] == ["1.5", "nan", ""]
+    assert rows[2]["sign"] == "-inf"
+    assert rows[0]["time"] == "2025-12-06T20:28:19.002000"
+
+
+async def test_lone_surrogates_and_escapes_harm_neither_file_nor_terminal(
+    ftlogs: Any, start_ftlogs: Any, terminal: Any, tmp_path: Path
+) -> None:
+    line = "{'loss': 1, '\x1b]0;title\x07': 'half \ud83d \x9b'}"
+    async with Emulator([EmulatedJob(JOB, [line])]) as emulator:
+        for ending in ("jsonl", "csv"):
+            out = tmp_path / f"m.{ending}"
+            ended = await ftlogs("metrics", JOB, "-o", str(out), emulator=emulator)
+            assert (ended.code, ended.err) == (0, "")
+            assert "half" in out.read_text("utf-8")
+        async with terminal() as screen:
+            process = await start_ftlogs(("metrics", JOB), emulator, stdout=screen.end)
+            assert await process.wait() == 0
+    assert "half" in screen.shown
+    assert not {"\x1b", "\x07", "\x9b"} & set(screen.shown)
+
+
+async def test_a_narrow_terminal_gets_what_fits_and_is_told_of_the_rest(
+    start_ftlogs: Any, terminal: Any, log: Path
+) -> None:
+    async with terminal() as screen:
+        process = await start_ftlogs(("metrics", str(log)), None, {"COLUMNS": "40"}, stdout=screen.end)
+        _, err = await process.communicate()
+    assert max(map(len, screen.shown.splitlines())) <= 40
+    assert "LOSS" in screen.shown
+    assert b"not shown: " in err
+    assert b"learning_rate" in err
+
+
+@pytest.mark.extras
+async def test_a_parquet_file_opens_with_the_expected_types(
+    ftlogs: Any, log: Path, tmp_path: Path
+) -> None:
+    import duckdb
+    import pyarrow.parquet as pq
+
+    out = tmp_path / "m.parquet"
+    assert (await ftlogs("metrics", str(log), "-o", str(out))).code == 0
+    table = pq.read_table(out)
+    types = {field.name: str(field.type) for field in table.schema}
+    assert types["offset"] == types["step"] == "int64"
+    assert types["loss"] == "double"
+    assert types["time"] == "timestamp[ms]"
+    assert types["source"] == types["note"] == "string"
+    assert table["loss"].to_pylist()[0] == 1.5
+    assert math.isnan(table["loss"].to_pylist()[1])
+    query = f"select typeof(step), typeof(loss), typeof(time), count(*) over () from '{out}' limit 1"
+    assert duckdb.sql(query).fetchall() == [("BIGINT", "DOUBLE", "TIMESTAMP", 3)]
+
+
+@pytest.mark.extras
+async def test_tensorboard_s_own_reader_opens_the_events(ftlogs: Any, tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    restarted = ["{'loss': 3, 'step': 1}", "{'loss': 2, 'step': 2}", "{'loss': 2.5, 'step': 1}"]
+    unknown = ["{'loss': 9}", "text", "{'loss': nan, 'about': 'text'}", "{'eval_loss': 7}"]
+    jobs = [EmulatedJob("ft-a", restarted), EmulatedJob("ft-b", unknown), EmulatedJob("ft-c", LINES)]
+    async with Emulator(jobs) as emulator:
+        words = ("metrics", "ft-a", "ft-b", "ft-c", "--tensorboard", str(tmp_path))
+        ended = await ftlogs(*words, emulator=emulator)
+    assert (ended.code, ended.out) == (0, b"")
+
+    def scalars(run: str, tag: str) -> list[tuple[int, float]]:
+        events = EventAccumulator(str(tmp_path / run)).Reload()
+        return [(event.step, event.value) for event in events.Scalars(tag)]
+
+    assert scalars("ft-a", "loss") == [(1, 3.0), (2, 2.0)]
+    assert scalars("ft-a/segment-1", "loss") == [(1, 2.5)]
+    (first, nine), (second, nan) = scalars("ft-b", "loss")
+    assert (first, nine, second) == (0, 9.0, 2)
+    assert math.isnan(nan)
+    assert scalars("ft-b", "eval_loss") == [(3, 7.0)]
+    assert scalars("ft-c", "eval_loss") == [(2, 0.5)]
+
+
+async def test_a_log_without_metrics_is_told_of_and_no_error(ftlogs: Any, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.log"
+    empty.touch()
+    ended = await ftlogs("metrics", str(empty), "-o", str(tmp_path / "m.csv"))
+    assert (ended.code, ended.out, ended.err) == (0, b"", "ftlogs: no metrics there\n")
+    assert not (tmp_path / "m.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "reason"),
+    [
+        (("-o", "m.txt", "{log}"), 2, "must end with .csv, .jsonl, .parquet"),
+        (("no such/file.log",), 2, "there is no file 'no such/file.log'"),
+        (("{tmp}",), 1, "holds no manifest"),
+        (("ft-unknown",), 4, "ft-unknown"),
+        (("-o", "{tmp}/nowhere/m.csv", "{log}"), 1, "No such file or directory"),
+    ],
+)
+async def test_what_can_not_be_done_is_one_clear_message(
+    ftlogs: Any, tmp_path: Path, log: Path, words: tuple[str, ...], code: int, reason: str
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    words = tuple(word.format(log=log, tmp=folder) for word in words)
+    async with Emulator([EmulatedJob(JOB)]) as emulator:
+        ended = await ftlogs("metrics", *words, emulator=emulator)
+    assert (ended.code, ended.out) == (code, b"")
+    assert reason in ended.err
+    assert "Traceback" not in ended.err
+
+
+async def test_without_the_package_it_says_how_to_get_it(
+    start_ftlogs: Any, log: Path, tmp_path: Path
+) -> None:
+    # A folder that hides the real packages, as if they were not installed.
+    for name in ("pyarrow", "tensorboardX"):
+        (tmp_path / f"{name}.py").write_text(f"raise ModuleNotFoundError('no {name}', name='{name}')\n")
+    for option, out, extra in (("-o", "m.parquet", "data"), ("--tensorboard", "tb", "tensorboard")):
+        words = ("metrics", str(log), option, str(tmp_path / out))
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+            "from dashscope_ftlogs.cli import main; main()",
+            *words,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, err = await process.communicate()
+        assert process.returncode == 2
+        assert f"pip install 'dashscope-ftlogs[{extra}]'" in err.decode()
+
+
+async def test_a_log_of_a_hundred_thousand_lines_shows_progress_and_is_read_whole(
+    start_ftlogs: Any, terminal: Any, tmp_path: Path
+) -> None:
+    job = generate_job("sft", lines=100_000, seed=1)
+    out = tmp_path / "m.csv"
+    async with Emulator([job]) as emulator:
+        async with terminal() as screen:
+            words = ("metrics", job.job_id, "-o", str(out))
+            process = await start_ftlogs(words, emulator, stderr=screen.end)
+            printed, _ = await process.communicate()
+    assert (process.returncode, printed) == (0, b"")
+    assert f"{job.job_id}: lines" in screen.shown
+    assert out.read_bytes().count(b"\n") > 50_000

@@ -4,6 +4,7 @@ nox -s tests -- -k cat     some tests, against the installed wheel
 nox -s bench               the benchmarks (not part of CI: shared machines are noisy)
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import nox
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
-nox.options.sessions = ["lint", "types", "build", "tests", "fork", "versions"]
+nox.options.sessions = ["lint", "types", "build", "tests", "browser", "fork", "versions"]
 
 HERE = Path(__file__).parent
 DIST = HERE / "dist"
@@ -89,13 +90,13 @@ def build(session: nox.Session) -> None:
     session.run("twine", "check", "--strict", *map(str, DIST.iterdir()))
 
 
-def install_wheel(session: nox.Session, extras: str) -> None:
-    """Install what users will get, built at most once a run."""
+def install_wheel(session: nox.Session, extras: str, *more: str) -> None:
+    """Install what users will get, built at most once a run, and what the tests need."""
     if not list(DIST.glob("*.whl")):
         session.install("build")
         session.run("python", "-m", "build", "--wheel", "--outdir", str(DIST))
     (wheel,) = DIST.glob("*.whl")
-    session.install(*groups("test"))
+    session.install(*groups("test", *more))
     session.install("--force-reinstall", "--no-deps", str(wheel))
     session.install(f"dashscope-ftlogs[{extras}] @ {wheel.as_uri()}")
 
@@ -107,13 +108,27 @@ def run_tests(session: nox.Session, *arguments: str) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """The suite against the installed wheel, with complete branch coverage."""
-    install_wheel(session, "cli,fast")
+    """The suite against the installed wheel with all extras, with complete branch coverage."""
+    install_wheel(session, "cli,data,fast,plot,tensorboard", "readers")
     session.run("coverage", "erase")
-    run_tests(session, "-m", "coverage", "run", "-m", "pytest")
+    run_tests(session, "-m", "coverage", "run", "-m", "pytest", "-m", "not browser")
     session.run("coverage", "combine", "--quiet")
     if not session.posargs:
         session.run("coverage", "report")
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """The report in a real Chromium: one that is installed, or that FTLOGS_CHROMIUM names."""
+    chromium = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    if (
+        "CI" not in os.environ
+        and not os.environ.get("FTLOGS_CHROMIUM")
+        and not any(map(shutil.which, chromium))
+    ):
+        session.skip("there is no Chromium here; install one, or name it in FTLOGS_CHROMIUM")
+    install_wheel(session, "cli", "browser")
+    run_tests(session, "-m", "pytest", "-m", "browser")
 
 
 @nox.session
@@ -146,7 +161,7 @@ def runs(python: str) -> bool:
 def versions(session: nox.Session) -> None:
     """The suite on every promised Python that this machine has, without the extra `fast`."""
     install_wheel(session, "cli")
-    run_tests(session, "-m", "pytest", "-q", "-m", "not slow")
+    run_tests(session, "-m", "pytest", "-q", "-m", "not slow and not extras and not browser")
 
 
 @nox.session

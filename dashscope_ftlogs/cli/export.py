@@ -65,7 +65,7 @@ def _write_csv(table: MetricsTable, path: Path) -> None:
     rows.writerows(
         zip(*([_harmless(cell) for cell in table[name]] for name in table.columns), strict=True)
     )
-    _put(path, text.getvalue().encode("utf-8", "backslashreplace"))
+    put(path, text.getvalue().encode("utf-8", "backslashreplace"))
 
 
 def _harmless(value: object) -> object:
@@ -84,7 +84,7 @@ def _is_number(text: str) -> bool:
 
 def _write_jsonl(table: MetricsTable, path: Path) -> None:
     # NaN and infinity become null: JSON has no word for them.
-    _put(path, b"".join(_json(row) + b"\n" for row in table.rows()))
+    put(path, b"".join(_json(row) + b"\n" for row in table.rows()))
 
 
 def _json(row: dict[str, Any]) -> bytes:
@@ -95,7 +95,7 @@ def _json(row: dict[str, Any]) -> bytes:
 
 
 def _write_parquet(table: MetricsTable, path: Path) -> None:
-    arrow, parquet = _extra("data", "pyarrow", "pyarrow.parquet")
+    arrow, parquet = extra("data", "pyarrow", "pyarrow.parquet")
     new = path.with_name(f"{path.name}.new")
     parquet.write_table(arrow.table(table), new)
     new.replace(path)
@@ -114,7 +114,7 @@ def write_events(points: Iterable[tuple[str, Point]], directory: Path) -> None:
 
     Where a log does not tell the steps of its points, the numbers of their lines stand for them.
     """
-    (tensorboard,) = _extra("tensorboard", "tensorboardX")
+    (tensorboard,) = extra("tensorboard", "tensorboardX")
     logs: dict[str, list[Point]] = {}
     for source, point in points:
         logs.setdefault(source, []).append(point)
@@ -134,16 +134,21 @@ def write_events(points: Iterable[tuple[str, Point]], directory: Path) -> None:
             writer.close()
 
 
-def _extra(extra: str, *modules: str) -> list[Any]:
+def extra(name: str, *modules: str) -> list[Any]:
+    """Return modules that come with an extra.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
     try:
         return [import_module(module) for module in modules]
     except ModuleNotFoundError:
         raise ConfigError(
-            f"{modules[0]} is not installed: pip install 'dashscope-ftlogs[{extra}]'"
+            f"{modules[0]} is not installed: pip install 'dashscope-ftlogs[{name}]'"
         ) from None
 
 
-def _put(path: Path, data: bytes) -> None:
+def put(path: Path, data: bytes) -> None:
     """Write a file so that under its name there is never half of it."""
     new = path.with_name(f"{path.name}.new")
     new.write_bytes(data)

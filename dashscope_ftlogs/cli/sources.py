@@ -1,9 +1,9 @@
 """What `metrics`, `plot` and `report` read: jobs of the service, archives, files, or a pipe."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, aclosing
-from itertools import islice
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -47,12 +47,20 @@ class Source:
     async def points(self) -> list[Point]:
         """Read it to its end, and return its points."""
         records, points = RecordReader(), PointReader()
+
+        def take(number: int, line: str) -> None:
+            for at, record in records.read(number, line):
+                points.read(at, record)
+
+        await self.read(take)
+        return points.points()
+
+    async def read(self, take: Callable[[int, str], None]) -> None:
+        """Read it to its end, and let `take` have each line with its number."""
         async with aclosing(self.batches) as batches:
             async for batch in batches:
                 for number, line in batch:
-                    for at, record in records.read(number, line):
-                        points.read(at, record)
-        return points.points()
+                    take(number, line)
 
 
 async def sources(words: Iterable[str], connection: Connection) -> AsyncGenerator[Source, None]:
@@ -62,19 +70,30 @@ async def sources(words: Iterable[str], connection: Connection) -> AsyncGenerato
         InvalidArgumentError: one is neither a file nor a job id.
         FTLogsError: one can't be read.
     """
+    taken: set[str] = set()
     async with AsyncExitStack() as stack:
         session: LogSession | None = None
         for word in words:
             if word == "-":
-                yield Source("stdin", None, _batches(piped_lines()))
+                yield Source(_distinct(taken, "stdin"), None, _batches(piped_lines()))
             elif (path := Path(word)).exists():
                 for log in stored_logs(path):
-                    yield Source(log.name, log.job, _batches(log.lines()))
+                    name = _distinct(taken, log.name, str(log.path))
+                    yield Source(name, log.job, _batches(log.lines()))
             else:
                 job_id = _job_id(word)
                 if session is None:
                     session = await stack.enter_async_context(connection.session())
-                yield Source(job_id, await session.job(job_id), _remote(session, job_id))
+                job = await session.job(job_id)
+                yield Source(_distinct(taken, job_id), job, _remote(session, job_id))
+
+
+def _distinct(taken: set[str], *names: str) -> str:
+    """Return the first of these names that no log before has, and take it; if all are taken, count."""
+    counted = (f"{names[-1]} ({number})" for number in count(2))
+    name = next(name for name in chain(names, counted) if name not in taken)
+    taken.add(name)
+    return name
 
 
 def _job_id(word: str) -> str:

@@ -32,4 +32,4 @@ def _app() -> Callable[..., Any]:
             return jobs
     from dashscope_ftlogs.cli.app import app  # noqa: PLC0415
 
-    return app
+    return app(sys.argv[1:])

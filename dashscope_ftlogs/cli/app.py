@@ -1,5 +1,6 @@
 """The commands, and what they have in common."""
 
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Annotated, Final
 
@@ -7,18 +8,30 @@ import typer
 
 from dashscope_ftlogs import __version__
 
-app = typer.Typer(
-    help="The logs of fine-tuning jobs on Alibaba Cloud Model Studio (DashScope).",
-    epilog=(
-        "The API key comes from DASHSCOPE_API_KEY or ~/.dashscope, as for the vendor's own tools. "
-        "Try `ftlogs demo`: it needs no key and no network."
-    ),
-    no_args_is_help=True,
-    # Tracebacks are for our mistakes, and then the plain ones: pretty ones print local variables.
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+COMMANDS: Final = (
+    *("cat", "tail", "jobs", "download", "verify", "metrics", "plot", "report"),
+    *("emulator", "demo"),
 )
+
+
+def app(words: Sequence[str] = ()) -> typer.Typer:
+    """Return the commands; only the one that `words` begin with, if they do: the others cost time."""
+    made = typer.Typer(
+        help="The logs of fine-tuning jobs on Alibaba Cloud Model Studio (DashScope).",
+        epilog=(
+            "The API key comes from DASHSCOPE_API_KEY or ~/.dashscope, as for the vendor's own tools. "
+            "Try `ftlogs demo`: it needs no key and no network."
+        ),
+        no_args_is_help=True,
+        # Tracebacks are for our mistakes, and then the plain ones: pretty ones print local variables.
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    made.callback()(_shared)
+    for name in words[:1] if words and words[0] in COMMANDS else COMMANDS:
+        made.command()(getattr(import_module(f"dashscope_ftlogs.cli.{name}"), name))
+    return made
 
 
 def _print_version(wanted: bool) -> None:
@@ -27,21 +40,10 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
-def shared(
+def _shared(
     version: Annotated[
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """The logs of fine-tuning jobs on Alibaba Cloud Model Studio (DashScope)."""
-
-
-_COMMANDS: Final = (
-    *("cat", "tail", "jobs", "download", "verify", "metrics", "plot", "report"),
-    *("emulator", "demo"),
-)
-
-
-for name in _COMMANDS:
-    app.command()(getattr(import_module(f"dashscope_ftlogs.cli.{name}"), name))

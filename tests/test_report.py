@@ -11,6 +11,7 @@ from importlib import resources
 from itertools import pairwise
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -209,13 +210,13 @@ def test_points_are_there_with_their_lines_and_odd_numbers_by_name() -> None:
     assert log["y"] == {"loss": [[0, 1], [2.5, "nan"]], "eval_loss": [[2], ["-inf"]]}
 
 
-@pytest.mark.slow
 def test_more_points_and_metrics_than_a_chart_can_show_are_thinned_and_counted() -> None:
-    log = read(*(f"{{'loss': 1.0, 'm{n % 300}': 2.0}}" for n in range(101_000)), room=10**8)
+    log = read(*(f"{{'loss': 1.0, 'm{n}': 2.0}}" for n in range(300)))
+    log = attrs.evolve(log, points=log.points * 337)
     chart = parsed(log).data["chart-data"]
     assert (len(chart["metrics"]), chart["metrics_left_out"]) == (200, 101)
     (found,) = chart["logs"]
-    assert (found["points"], len(found["offsets"])) == (101_000, 50_500)
+    assert (found["points"], len(found["offsets"])) == (101_100, 50_550)
 
 
 # What it leaves out
@@ -384,5 +385,5 @@ def test_the_page_names_nothing_on_the_network() -> None:
 def test_the_chart_library_comes_with_its_licence_and_its_version() -> None:
     vendor = resources.files("dashscope_ftlogs.report") / "vendor"
     assert (vendor / "uPlot.LICENSE").read_text("utf-8") in html(read("x")).replace("&quot;", '"')
-    version = (vendor / "VERSION").read_text().split()[1].removesuffix(",")
+    version = (vendor / "VERSION").read_text().split()[1].removesuffix(":")
     assert f"(v{version})" in (vendor / "uPlot.iife.min.js").read_text("utf-8")[:200]

@@ -449,17 +449,17 @@ async def test_a_log_of_twenty_megabytes_stays_fluid(show: Open, tmp_path: Path)
 async def test_a_log_that_is_taller_than_any_page_can_be_scrolled_through(
     show: Open, tmp_path: Path
 ) -> None:
-    lines = [str(number) for number in range(1_000_000)]
+    lines = [str(number) for number in range(450_000)]
     report = await show(a_file(tmp_path, *lines))
     await report.ready()
     await report.page.locator("#lines").press("End")
-    assert await report.current() == "999999"
-    await expect(report.page.locator("#rows .row").last).to_have_text("999,999999999")
+    assert await report.current() == "449999"
+    await expect(report.page.locator("#rows .row").last).to_have_text("449,999449999")
     for _ in range(3):
         await report.page.keyboard.press("ArrowUp")
-    assert await report.current() == "999996"
+    assert await report.current() == "449996"
     await expect(report.page.locator(".row[aria-selected=true]")).to_be_in_viewport()
-    await report.page.locator("#query").fill("654321")
+    await report.page.locator("#query").fill("254321")
     await report.page.keyboard.press("Enter")
     await expect(report.page.locator("#hits")).to_have_text("1 of 1 line")
     await expect(report.page.locator(".row[aria-selected=true]")).to_be_in_viewport()

@@ -8,20 +8,26 @@ import os
 import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import nox
 
 nox.needs_version = ">=2025.2.9"
-nox.options.default_venv_backend = "venv"
+nox.options.default_venv_backend = "uv|venv"
 nox.options.reuse_existing_virtualenvs = True
-nox.options.sessions = ["lint", "types", "build", "tests", "browser", "fork", "versions"]
+nox.options.sessions = ["lint", "types", "build", "tests", "browser", "docs", "fork", "versions"]
 
 HERE = Path(__file__).parent
 DIST = HERE / "dist"
 PACKAGE = HERE / "dashscope_ftlogs"
+PROJECT = nox.project.load_toml(HERE / "pyproject.toml")["project"]
 SOURCES = ("dashscope_ftlogs", "tests", "benchmarks", "docs", "noxfile.py")
+
+# What meets most of what other packages could have changed.
+LOWEST = "session wire download metrics cli_cat cli_metrics cli_plot pytest_plugin".split()
+
+# Tests that need more than the suite, and have sessions of their own.
+APART = ("--ignore=tests/browser", "--ignore=tests/docs")
 
 # What each layer above the pure core may not import. The core itself is held by banned-api in
 # pyproject.toml; these are the same rule for modules that ruff's single list can't tell apart.
@@ -92,14 +98,21 @@ def build(session: nox.Session) -> None:
     shutil.rmtree(DIST, ignore_errors=True)
     session.run("python", "-m", "build", "--outdir", str(DIST))
     session.run("twine", "check", "--strict", *map(str, DIST.iterdir()))
+    session.run("check-wheel-contents", *map(str, DIST.glob("*.whl")))
 
 
-def install_wheel(session: nox.Session, extras: str, *more: str) -> None:
-    """Install what users will get, built at most once a run, and what the tests need."""
+def built_wheel(session: nox.Session) -> Path:
+    """Return what users will get, built at most once a run."""
     if not list(DIST.glob("*.whl")):
         session.install("build")
         session.run("python", "-m", "build", "--wheel", "--outdir", str(DIST))
     (wheel,) = DIST.glob("*.whl")
+    return wheel
+
+
+def install_wheel(session: nox.Session, extras: str, *more: str) -> None:
+    """Install what users will get, and what the tests need."""
+    wheel = built_wheel(session)
     session.install(*groups("test", *more))
     session.install("--force-reinstall", "--no-deps", str(wheel))
     session.install(f"dashscope-ftlogs[{extras}] @ {wheel.as_uri()}")
@@ -115,7 +128,7 @@ def tests(session: nox.Session) -> None:
     """The suite against the installed wheel with all extras, with complete branch coverage."""
     install_wheel(session, "cli,data,fast,plot,tensorboard", "readers")
     session.run("coverage", "erase")
-    run_tests(session, "-m", "coverage", "run", "-m", "pytest", "-m", "not browser")
+    run_tests(session, "-m", "coverage", "run", "-m", "pytest", *APART)
     session.run("coverage", "combine", "--quiet")
     if not session.posargs:
         session.run("coverage", "report")
@@ -132,22 +145,32 @@ def browser(session: nox.Session) -> None:
     ):
         session.skip("there is no Chromium here; install one, or name it in FTLOGS_CHROMIUM")
     install_wheel(session, "cli", "browser")
-    run_tests(session, "-m", "pytest", "-m", "browser")
+    run_tests(session, "-m", "pytest", "tests/browser")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation into build/docs, without the network; and all that it shows, executed."""
+    install_wheel(session, "cli,testing", "docs")
+    site = ("-b", "html", "-d", "build/doctrees", "docs", "build/docs")
+    session.run("python", "-P", "-m", "sphinx", "-W", "--keep-going", "-n", "-E", "-q", *site)
+    run_tests(session, "-m", "pytest", "tests/docs")
 
 
 @nox.session
 def fork(session: nox.Session) -> None:
     """The maintained fork of backoff shares its import name: both must do."""
     install_wheel(session, "cli")
-    session.run("pip", "uninstall", "--yes", "--quiet", "backoff")
+    pip = ("uv", "pip") if session.venv_backend == "uv" else ("python", "-m", "pip")
+    answer = () if session.venv_backend == "uv" else ("--yes",)
+    session.run(*pip, "uninstall", *answer, "backoff")
     session.install("python-backoff")
     run_tests(session, "-m", "pytest", "tests/test_session.py", "tests/test_exactness.py")
 
 
 def other_pythons() -> list[str]:
     """Return the versions that the classifiers promise, but for the one that `tests` runs on."""
-    with (HERE / "pyproject.toml").open("rb") as file:
-        classifiers = tomllib.load(file)["project"]["classifiers"]
+    classifiers = PROJECT["classifiers"]
     versions = [text.rpartition(" ")[2] for text in classifiers if "Python :: 3." in text]
     own = "{}.{}".format(*sys.version_info)
     return [version for version in versions if version != own and runs(f"python{version}")]
@@ -165,7 +188,29 @@ def runs(python: str) -> bool:
 def versions(session: nox.Session) -> None:
     """The suite on every promised Python that this machine has, without the extra `fast`."""
     install_wheel(session, "cli")
-    run_tests(session, "-m", "pytest", "-q", "-m", "not slow and not extras and not browser")
+    run_tests(session, "-m", "pytest", "-q", "-m", "not slow and not extras", *APART)
+
+
+@nox.session(python="3.11" if runs("python3.11") else False, venv_backend="uv")
+def lowest(session: nox.Session) -> None:
+    """The lowest versions that pyproject.toml allows, on the lowest Python."""
+    if session.python is False:
+        session.skip("there is no Python 3.11 here")
+    wheel = built_wheel(session)
+    session.install(
+        *("--resolution=lowest-direct", "-r", "pyproject.toml", "--all-extras", "--group=test")
+    )
+    session.install("--no-deps", "--reinstall", str(wheel))
+    run_tests(session, "-m", "pytest", "-q", "-m", "not slow", *map("tests/test_{}.py".format, LOWEST))
+
+
+@nox.session(venv_backend="uv")
+@nox.parametrize("extra", ["", *PROJECT["optional-dependencies"]])
+def extras(session: nox.Session, extra: str) -> None:
+    """Each extra alone, in an environment that holds nothing else, does what it is for."""
+    wheel = built_wheel(session)
+    session.install("--reinstall-package=dashscope-ftlogs", f"dashscope-ftlogs[{extra}] @ {wheel.as_uri()}")
+    run_tests(session, "-W", "error", "tests/each_extra.py", extra)
 
 
 @nox.session

@@ -9,7 +9,7 @@ import ctypes
 import itertools
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import attrs
 
@@ -135,7 +135,7 @@ def _array(length: int, buffers: Sequence[bytes | None], *children: _Array) -> A
 
 
 def _links(struct: Any, children: Sequence[Any]) -> Any:
-    pointer: Any = ctypes.POINTER(struct)
+    pointer = cast("Any", ctypes.POINTER(struct))
     return (pointer * len(children))(*map(ctypes.pointer, children))
 
 

@@ -92,7 +92,7 @@ class MetricsTable:
         """Return a column; None where a row has nothing."""
         found = self._columns[column]
         shown: Callable[[Any], Value] = _moment if column == "time" else _itself
-        cells = zip(found.values, found.valid, strict=True)
+        cells: Iterable[tuple[Any, int]] = zip(found.values, found.valid, strict=True)
         return [shown(value) if valid else None for value, valid in cells]
 
     def rows(self) -> Iterator[dict[str, Value]]:

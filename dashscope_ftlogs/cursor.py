@@ -49,12 +49,12 @@ class Cursor:
 
     def past(self, page: LogPage) -> "Cursor":
         """Return the place after `page`, which was checked when it came."""
-        return attrs.evolve(self, offset=page.next_offset, total=page.total)
+        return Cursor(page.next_offset, self.page_size, self.stop, page.total)
 
     def heard(self, total: int) -> "Cursor":
         """Return the same place, knowing that at least `total` lines were reported to exist."""
         if self.total is None or total > self.total:
-            return attrs.evolve(self, total=total)
+            return Cursor(self.offset, self.page_size, self.stop, total)
         return self
 
     def span(self, offset: int) -> "Cursor | None":
@@ -63,7 +63,8 @@ class Cursor:
         Spans do not overlap, so they can be read at the same time. The last one asks for a whole page
         though the log ends before: what was added in the meantime then comes in the same answer.
         """
-        start = attrs.evolve(self, offset=offset)
-        if start.finished:
-            return None
-        return attrs.evolve(start, stop=offset + start.wanted)
+        stop = offset + self.page_size
+        if self.stop is not None:
+            stop = min(stop, self.stop)
+        span = Cursor(offset, self.page_size, stop, self.total)
+        return None if span.finished else span

@@ -139,7 +139,8 @@ class _Column:
             return
         if isinstance(value, str) and self.format == "g":
             self._become_text()
-        self._pad(row)
+        if len(self.values) < row:
+            self._pad(row)
         self.values.append(str(value) if self.format == "u" else value)
         self.valid.append(1)
 

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine
+
+import attrs
 
 from dashscope_ftlogs.rate import Rate
 
@@ -23,22 +24,22 @@ class Gate:
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    @asynccontextmanager
-    async def slot(self, key: str, *, again: bool = False) -> AsyncGenerator[float, None]:
-        """Wait for one's turn, and hold it while the block runs; gives the time when it began.
+    def slot(self, key: str, *, again: bool = False) -> "Slot":
+        """Return a block that waits for its turn and then runs; it is given the time when it began.
 
         Who comes `again` after a failure goes first among those with the same key: the others' lines
         come after the ones it is about.
         """
-        await self._turn(key, again=again)
-        try:
-            yield asyncio.get_running_loop().time()
-        finally:
-            self._free += 1
-            self._admit()
+        return Slot(self, key, again)
 
-    async def _turn(self, key: str, *, again: bool) -> None:
-        turn = asyncio.get_running_loop().create_future()
+    async def enter(self, key: str, *, again: bool) -> float:
+        """Wait for one's turn; return the time when it came."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        if self._free and not self._waiting and self.rate.ready_at(now) <= now:
+            self._let_in(now)
+            return now
+        turn = loop.create_future()
         queue = self._waiting.setdefault(key, deque())
         if again:
             queue.appendleft(turn)
@@ -52,6 +53,13 @@ class Gate:
                 self._free += 1
             self._admit()
             raise
+        return loop.time()
+
+    def leave(self) -> None:
+        """Make room for the next one."""
+        self._free += 1
+        if self._waiting:
+            self._admit()
 
     def _admit(self) -> None:
         """Let in whoever may go now, and come back when the next one may."""
@@ -69,10 +77,13 @@ class Gate:
             turn = queue.popleft()
             if queue:
                 self._waiting[key] = queue  # to the end: the others' turn first
-            self._free -= 1
-            self.sent += 1
-            self.rate.sent(now)
+            self._let_in(now)
             turn.set_result(None)
+
+    def _let_in(self, now: float) -> None:
+        self._free -= 1
+        self.sent += 1
+        self.rate.sent(now)
 
     def _next_key(self) -> str | None:
         """Return whose turn it is, after forgetting those who wait no more."""
@@ -84,3 +95,18 @@ class Gate:
                 return key
             del self._waiting[key]
         return None
+
+
+@attrs.define(eq=False)
+class Slot:
+    """A place among the requests in flight, held while a block runs."""
+
+    gate: Gate
+    key: str
+    again: bool
+
+    def __aenter__(self) -> Coroutine[None, None, float]:
+        return self.gate.enter(self.key, again=self.again)
+
+    async def __aexit__(self, *_: object) -> None:
+        self.gate.leave()

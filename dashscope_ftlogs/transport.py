@@ -25,6 +25,7 @@ from dashscope_ftlogs.errors import (
 from dashscope_ftlogs.models import LogPage
 from dashscope_ftlogs.pacing import Gate
 from dashscope_ftlogs.rate import Rate
+from dashscope_ftlogs.redaction import without
 from dashscope_ftlogs.retry import RetryPolicy
 from dashscope_ftlogs.wire import Headers, Request
 
@@ -43,6 +44,8 @@ class _Call(Generic[T]):
     request: Request[T]
     tries: int = 0
     first_failure: float = 0.0
+    failure: FTLogsError | None = None
+    """What the first try met and backoff has not yet heard of."""
     sent_at: float = 0.0
 
 
@@ -85,7 +88,7 @@ class Transport:
         client_session: aiohttp.ClientSession | None,
     ) -> None:
         self._key = settings.api_key
-        self._base_url = settings.base_url
+        self._base = URL(settings.base_url, encoded=True)
         self._headers: dict[str, str] = {
             "Accept": "application/json",
             "Authorization": Secret(f"Bearer {settings.api_key}"),
@@ -122,13 +125,37 @@ class Transport:
     async def fetch(self, request: Request[T]) -> T:
         """Send a request until it succeeds or the policy gives up; return what the answer means."""
         call = _Call(request)
-        result: T = await self._attempt(call)
+        result: T = await self._try(call)
         if isinstance(result, LogPage) and (call.tries > 1 or self._key in (result.request_id or "")):
             request_id = (result.request_id or "").replace(self._key, "[secret]") or None
             return attrs.evolve(result, attempts=call.tries, request_id=request_id)
         return result
 
+    async def _try(self, call: _Call[T]) -> T:
+        """Send the request until it succeeds or the policy gives up."""
+        try:
+            result: T = await self._attempt(call)
+        except FTLogsError as error:
+            if error.retry_in is None:
+                raise
+            call.failure = error
+        else:
+            return result
+        # Outside of the handler: what is raised later does not come of this failure.
+        again: T = await self._try_again(call)
+        return again
+
     @_retried
+    async def _try_again(self, call: _Call[Any]) -> Any:
+        """Send the request again after the wait that its first failure calls for.
+
+        backoff comes in here only: its bookkeeping would cost every request more than all the rest.
+        """
+        if call.failure is not None:
+            failure, call.failure = call.failure, None
+            raise failure
+        return await self._attempt(call)
+
     async def _attempt(self, call: _Call[Any]) -> Any:
         """Send the request once. A failure leaves with the decision what to do about it."""
         call.tries += 1
@@ -144,11 +171,11 @@ class Transport:
         """Return what an answer stands for, or raise it."""
         if request.offset is None:
             # No lines, which stay as they are. What is said of jobs ends up in listings and manifests.
-            return request.read(*_without(self._key, answer))
+            return request.read(*without(self._key, *answer))
         try:
             return request.read(*answer)
         except FTLogsError:
-            answer = _without(self._key, answer)
+            answer = without(self._key, *answer)
         # Some gateways repeat the key in their complaint. So what is raised, with all that its
         # traceback holds, comes from a second reading of an answer in which the key is blacked out.
         return request.read(*answer)
@@ -183,8 +210,7 @@ class Transport:
             async with (
                 self.gate.slot(call.request.job_id or "", again=call.tries > 1) as call.sent_at,
                 self._client.get(
-                    # The path is made of checked parts, so it needs no further quoting.
-                    URL(f"{self._base_url}/{path}", encoded=True),
+                    self._url(path),
                     headers=self._headers,
                     timeout=self._timeout,
                     # The key goes nowhere but to the host that was configured.
@@ -201,6 +227,17 @@ class Transport:
         # tools print the local variables of every frame.
         raise failure
 
+    def _url(self, target: str) -> URL:
+        """Return the URL of a path and query. They are made of checked parts: no quoting, no parsing."""
+        path, _, query = target.partition("?")
+        return URL.build(
+            scheme=self._base.scheme,
+            authority=self._base.raw_authority,
+            path=f"{self._base.raw_path.rstrip('/')}/{path}",
+            query_string=query,
+            encoded=True,
+        )
+
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         chunks: list[bytes] = []
         size = 0
@@ -215,13 +252,6 @@ class Transport:
                 )
             chunks.append(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-
-def _without(key: Secret, answer: Answer) -> Answer:
-    """Return the answer with every copy of the key blacked out."""
-    status, headers, body = answer
-    clean = {name.lower(): value.replace(key, "[secret]") for name, value in headers.items()}
-    return status, clean, body.replace(key.encode(), b"[secret]")
 
 
 def _transport_error(error: Exception, timeout: float | None) -> TransportError:

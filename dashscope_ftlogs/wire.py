@@ -11,10 +11,11 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Generic, NoReturn, Protocol, TypeVar, cast
+from typing import Annotated, Any, Generic, NoReturn, Protocol, TypeVar, cast
 
 import attrs
 import msgspec
+from msgspec.json import Decoder
 
 from dashscope_ftlogs.errors import (
     APIError,
@@ -124,38 +125,39 @@ class JobsRequest:
         return JobsPage(self.page_no, output.total, output.jobs)
 
 
-@attrs.frozen
-class _Logs:
-    total: int = attrs.field(validator=attrs.validators.ge(0))
+# What is only passed through on the way to a value is a msgspec Struct: made and checked in C.
+class _Logs(msgspec.Struct, frozen=True):
+    total: Annotated[int, msgspec.Meta(ge=0)]
     logs: tuple[str, ...]
 
 
-@attrs.frozen
-class _Jobs:
+class _Jobs(msgspec.Struct, frozen=True):
     total: int
     jobs: tuple[Job, ...]
 
 
 # msgspec takes no default for a generic field, so `output` is required here, and an answer without
 # it is read once more in _refuse.
-@attrs.frozen
-class _Answer(Generic[Output]):
+class _Answer(msgspec.Struct, Generic[Output], frozen=True):
     output: Output
     request_id: str | None = None
     code: str | None = None
 
 
-_LOGS = _Answer[_Logs]
-_JOB = _Answer[Job]
-_JOBS = _Answer[_Jobs]
+_LOGS = Decoder(_Answer[_Logs])
+_JOB = Decoder(_Answer[Job])
+_JOBS = Decoder(_Answer[_Jobs])
+_PLAIN = Decoder(dict[str, Any])
 
 
-def _decode(kind: type[_Answer[Output]], status: int, headers: Headers, body: bytes) -> _Answer[Output]:
-    """Return the body as `kind` if the answer is a success, else raise what it stands for."""
+def _decode(
+    decoder: Decoder[_Answer[Output]], status: int, headers: Headers, body: bytes
+) -> _Answer[Output]:
+    """Return the body's value if the answer is a success, else raise what it stands for."""
     if status != 200:
         return _refuse(status, headers, body)
     try:
-        answer = _from_json(body, kind)
+        answer = _from_json(body, decoder)
     except (ValueError, RecursionError) as error:  # msgspec's and json's own errors are ValueErrors
         mismatch = str(error)
     else:
@@ -165,19 +167,19 @@ def _decode(kind: type[_Answer[Output]], status: int, headers: Headers, body: by
     return _refuse(status, headers, body, mismatch)
 
 
-def _from_json(body: bytes, kind: type[Output]) -> Output:
-    """Decode JSON straight into `kind`.
+def _from_json(body: bytes, decoder: Decoder[Output]) -> Output:
+    """Decode JSON straight into the decoder's type.
 
     msgspec refuses lone surrogates, which a log line may hold. The standard library keeps them, and the
     same validation follows, so both ways give equal results.
     """
     try:
-        return msgspec.json.decode(body, type=kind)
+        return decoder.decode(body)
     except msgspec.ValidationError:
         raise
     except (msgspec.DecodeError, UnicodeDecodeError):
         plain = json.loads(body.decode("utf-8", "surrogatepass"), parse_constant=_no_constant)
-        return msgspec.convert(plain, kind)
+        return msgspec.convert(plain, decoder.type)
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -187,7 +189,7 @@ def _no_constant(name: str) -> NoReturn:
 def _refuse(status: int, headers: Headers, body: bytes, mismatch: str = "") -> NoReturn:
     """Raise the error that an answer stands for, however a gateway wrapped it."""
     try:
-        plain: Any = _from_json(body, dict[str, Any])
+        plain: Any = _from_json(body, _PLAIN)
     except (ValueError, RecursionError):
         plain = None
     answer: dict[str, Any] = plain if plain is not None else {}

@@ -224,7 +224,7 @@ async def test_a_turn_that_comes_as_its_waiter_is_cancelled_is_passed_on() -> No
     gate = Gate(1, Rate())
     async with AsyncExitStack() as held:
         await held.enter_async_context(gate.slot("x"))
-        waiter = asyncio.create_task(gate._turn("y", again=False))
+        waiter = asyncio.create_task(gate.enter("y", again=False))
         await asyncio.sleep(0)
         await held.aclose()
         waiter.cancel()

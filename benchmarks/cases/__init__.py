@@ -1,0 +1,28 @@
+"""What is measured: one case to a file.
+
+Each has a `NAME`, a `TITLE`, `measure(effort)`, which runs the peers and returns what `measure.write`
+keeps, and `figures(result)`, which reads the claims off that: what is said is always what was kept.
+"""
+
+from types import ModuleType
+
+from cases import (
+    cost_per_line,
+    disk,
+    growth,
+    latency,
+    many_jobs,
+    metrics,
+    overhead,
+    slow_link,
+    start_up,
+    throttled,
+)
+
+CASES: dict[str, ModuleType] = {
+    case.NAME: case
+    for case in (
+        *(cost_per_line, latency, many_jobs, throttled, slow_link),
+        *(growth, disk, metrics, start_up, overhead),
+    )
+}

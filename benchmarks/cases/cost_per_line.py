@@ -1,0 +1,44 @@
+"""1,000 pages of 1,000 lines on loopback: what a line costs, where the server is no bottleneck."""
+
+from typing import Any
+
+from measure import Effort, in_turn, ratio
+from peers import SEQUENTIAL
+from report import Figure
+from servers.nginx import fastest
+
+NAME = "cost-per-line"
+TITLE = "1,000 pages of 1,000 lines on loopback"
+PEERS = ("ftlogs_pages", "ftlogs_lines", *SEQUENTIAL, "bare", "raw_socket", "server_alone")
+
+
+def measure(effort: Effort) -> dict[str, Any]:
+    lines = 1000 * effort.of(1000, least=10)
+    with fastest(lines) as server:
+        rounds = in_turn(PEERS, server, effort.rounds)
+        return {"case": NAME, "title": TITLE, "lines": lines, "server": server.name, "rounds": rounds}
+
+
+def figures(result: dict[str, Any]) -> list[Figure]:
+    rounds = result["rounds"]
+    wanted = [
+        ("pages()", "ftlogs_pages", "bare", "the bare loop", 0.92),
+        ("lines()", "ftlogs_lines", "bare", "the bare loop", 0.70),
+        ("pages()", "ftlogs_pages", "dashscope_v2", "dashscope v2", 8),
+        ("pages()", "ftlogs_pages", "dashscope_v1", "dashscope v1", 12),
+        ("the server alone", "server_alone", "bare", "the bare loop", 2),
+    ]
+    speeds = [
+        Figure(f"{what}, times the speed of {label}", ratio(rounds, peer, other), least=least)
+        for what, peer, other, label, least in wanted
+        if other in rounds[0]
+    ]
+    # Other programs on the machine disturb processor time less than they do time on the clock.
+    work = [
+        Figure(
+            f"{what}, processor time of the bare loop over its own",
+            ratio(rounds, "bare", peer, "cpu_per_million"),
+        )
+        for what, peer in (("pages()", "ftlogs_pages"), ("lines()", "ftlogs_lines"))
+    ]
+    return speeds + work

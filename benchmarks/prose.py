@@ -1,0 +1,55 @@
+"""What README says of speed, made of the results that are published; no number is typed in by hand."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from cases import CASES
+from measure import Round
+from report import rows
+
+HERE = Path(__file__).parent
+PUBLISHED = HERE / "published"
+README = HERE.parent / "README.md"
+BEGIN, END = "<!-- speed:begin -->", "<!-- speed:end -->"
+CHARTS = {"Lines a second": "cost-per-line", "The same at 50 ms": "latency", "Growth": "growth"}
+
+
+def published() -> dict[str, dict[str, Any]]:
+    """Return the published results by the names of their cases."""
+    return {name: json.loads((PUBLISHED / f"{name}.json").read_text("utf-8")) for name in CASES}
+
+
+def text(results: dict[str, dict[str, Any]]) -> str:
+    """Return what README says between its two markers."""
+    first = results["cost-per-line"]
+    machine = first["machine"]
+    packages = ", ".join(f"{name} {number}" for name, number in machine["packages"].items())
+    claims = [
+        f"- [{result['title']}](benchmarks/published/{name}.json): "
+        + "; ".join(figure.found for figure in CASES[name].figures(result))
+        for name, result in results.items()
+    ]
+    setting = f"{machine['cores']} cores, Python {machine['python']}, {packages}"
+    parts = [
+        f"Medians of rounds in turn, with the extremes; they compare within a case only. {setting}.",
+        f"{first['title']}, served by {first['server']}:",
+        table(first["rounds"]),
+        "\n".join(f"![{what}](benchmarks/published/{name}.svg)" for what, name in CHARTS.items()),
+        "\n".join(claims),
+    ]
+    return "\n\n".join(parts)
+
+
+def table(rounds: list[Round]) -> str:
+    """Return the peers of a case as a Markdown table."""
+    head = "| | lines/s | spread | CPU s per million lines | peak MiB | requests |"
+    body = (f"| {' | '.join(cells[:6])} |" for cells in rows(rounds))
+    return "\n".join([head, "|---|--:|--:|--:|--:|--:|", *body])
+
+
+def with_text(readme: str, words: str) -> str:
+    """Return README with these words between its markers."""
+    block = f"{BEGIN}\n{words}\n{END}"
+    return re.sub(f"{BEGIN}.*{END}", lambda _: block, readme, flags=re.DOTALL)

@@ -1,0 +1,1 @@
+"""What the peers are measured against, each in a process of its own."""

@@ -1,9 +1,9 @@
 """The metrics of logs as a table: one row for each point, one column for each metric."""
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import attrs
 
@@ -91,9 +91,10 @@ class MetricsTable:
     def __getitem__(self, column: str) -> list[Value | None]:
         """Return a column; None where a row has nothing."""
         found = self._columns[column]
-        shown: Callable[[Any], Value] = _moment if column == "time" else _itself
-        cells: Iterable[tuple[Any, int]] = zip(found.values, found.valid, strict=True)
-        return [shown(value) if valid else None for value, valid in cells]
+        cells = zip(cast("Any", found.values), found.valid, strict=True)
+        if column == "time":
+            return [_moment(value) if valid else None for value, valid in cells]
+        return [value if valid else None for value, valid in cells]
 
     def rows(self) -> Iterator[dict[str, Value]]:
         """Yield each row, without what it does not have."""
@@ -113,10 +114,6 @@ def _entries(source: str, point: Point) -> Iterator[tuple[str, Value | None]]:
     for key, value in point.values.items():
         if key not in {"epoch", "step", "total_steps"}:
             yield f"{key}_" if key in _ABOUT else key, value
-
-
-def _itself(value: Value) -> Value:
-    return value
 
 
 def _moment(milliseconds: int) -> datetime:

@@ -1,6 +1,5 @@
 """What the README shows is true: its example runs, and its commands are those that CI calls."""
 
-import os
 import re
 import subprocess
 import sys
@@ -18,23 +17,13 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
-async def test_the_first_example_runs_as_it_stands() -> None:
-    import asyncio
-
-    jobs = [
-        EmulatedJob("ft-1", ["Training start!", "{'loss': 1.5}", "{'loss': 1.2}"]),
-        EmulatedJob("ft-2", ["{'loss': 9.9}"], status="RUNNING"),
-    ]
+def test_the_first_example_runs_as_it_stands(ftlogs_emulator: Emulator) -> None:
+    ftlogs_emulator.add(EmulatedJob("ft-1", ["Training start!", "{'loss': 1.5}", "{'loss': 1.2}"]))
+    ftlogs_emulator.add(EmulatedJob("ft-2", ["{'loss': 9.9}"], status="RUNNING"))
     example = blocks("python")[0]
     assert len(example.strip().splitlines()) == 12
-    async with Emulator(jobs) as emulator:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", example),
-            env={**os.environ, **emulator.environ},
-            stdout=asyncio.subprocess.PIPE,
-        )
-        out, _ = await process.communicate()
-    assert out.decode().splitlines() == ["ft-1 {'loss': 1.5}", "ft-1 {'loss': 1.2}"]
+    shown = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True, check=True)
+    assert shown.stdout.splitlines() == ["ft-1 {'loss': 1.5}", "ft-1 {'loss': 1.2}"]
 
 
 @pytest.mark.parametrize("number", range(len(blocks("python"))))

@@ -2,6 +2,9 @@
 
 nox -s tests -- -k cat     some tests, against the installed wheel
 nox -s bench -- latency    one benchmark, or all (not part of CI: shared machines are noisy)
+nox -s soak -- 10          ten minutes of faults, kills and restarts; half a minute in CI
+nox -s fuzz -- 600         ten minutes of looking for bad input (the tests do so for some seconds)
+nox -s mutation -- cursor  whether the tests notice each change of a module
 """
 
 import os
@@ -15,7 +18,19 @@ import nox
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv|venv"
 nox.options.reuse_existing_virtualenvs = True
-nox.options.sessions = ["lint", "types", "build", "tests", "browser", "docs", "fork", "versions"]
+nox.options.sessions = [
+    "lint",
+    "types",
+    "build",
+    "tests",
+    "browser",
+    "docs",
+    "fork",
+    "versions",
+    "lowest",
+    "extras",
+    "soak",
+]
 
 HERE = Path(__file__).parent
 DIST = HERE / "dist"
@@ -24,7 +39,20 @@ PROJECT = nox.project.load_toml(HERE / "pyproject.toml")["project"]
 SOURCES = ("dashscope_ftlogs", "tests", "benchmarks", "docs", "noxfile.py")
 
 # What meets most of what other packages could have changed.
-LOWEST = "session wire download metrics cli_cat cli_metrics cli_plot pytest_plugin".split()
+LOWEST = ("session", "wire", "cli_cat", "cli_metrics", "cli_plot", "pytest_plugin")
+
+# The pure core, and the tests that hold each of its modules.
+MUTATED = {
+    "cursor": ("cursor", "paginator"),
+    "retry": ("retry",),
+    "wire": ("wire", "retry", "transport"),
+    "manifest": ("archive", "verify", "stored"),
+    "archive": ("archive", "download", "verify"),
+    "redaction": ("secrets", "public_names"),
+}
+
+# A worker for each processor. Most tests wait for processes to start.
+PARALLEL = ("-n", "logical", "--dist", "worksteal")
 
 # Tests that need more than the suite, and have sessions of their own.
 APART = ("--ignore=tests/browser", "--ignore=tests/docs")
@@ -59,6 +87,7 @@ LAYERS = {
         *("backoff", "msgspec", "dashscope_ftlogs.cli", "dashscope_ftlogs.report"),
         *(f"dashscope_ftlogs.{module.stem}" for module in PACKAGE.glob("[!_]*.py")),
     ),
+    "pytest_plugin.py": ("aiohttp", "asyncio", "dashscope_ftlogs.cli", "dashscope_ftlogs.transport"),
     "cli": ("aiohttp", "backoff", "dashscope_ftlogs.transport", "dashscope_ftlogs.wire"),
 }
 
@@ -128,7 +157,7 @@ def tests(session: nox.Session) -> None:
     """The suite against the installed wheel with all extras, with complete branch coverage."""
     install_wheel(session, "cli,data,fast,plot,tensorboard", "readers")
     session.run("coverage", "erase")
-    run_tests(session, "-m", "coverage", "run", "-m", "pytest", *APART)
+    run_tests(session, "-m", "coverage", "run", "-m", "pytest", *PARALLEL, *APART)
     session.run("coverage", "combine", "--quiet")
     if not session.posargs:
         session.run("coverage", "report")
@@ -145,7 +174,7 @@ def browser(session: nox.Session) -> None:
     ):
         session.skip("there is no Chromium here; install one, or name it in FTLOGS_CHROMIUM")
     install_wheel(session, "cli", "browser")
-    run_tests(session, "-m", "pytest", "tests/browser")
+    run_tests(session, "-m", "pytest", *PARALLEL, "tests/browser")
 
 
 @nox.session
@@ -188,7 +217,7 @@ def runs(python: str) -> bool:
 def versions(session: nox.Session) -> None:
     """The suite on every promised Python that this machine has, without the extra `fast`."""
     install_wheel(session, "cli")
-    run_tests(session, "-m", "pytest", "-q", "-m", "not slow and not extras", *APART)
+    run_tests(session, "-m", "pytest", "-q", "-m", "not slow and not extras", *PARALLEL, *APART)
 
 
 @nox.session(python="3.11" if runs("python3.11") else False, venv_backend="uv")
@@ -209,8 +238,53 @@ def lowest(session: nox.Session) -> None:
 def extras(session: nox.Session, extra: str) -> None:
     """Each extra alone, in an environment that holds nothing else, does what it is for."""
     wheel = built_wheel(session)
-    session.install("--reinstall-package=dashscope-ftlogs", f"dashscope-ftlogs[{extra}] @ {wheel.as_uri()}")
+    session.install(
+        "--reinstall-package=dashscope-ftlogs", f"dashscope-ftlogs[{extra}] @ {wheel.as_uri()}"
+    )
     run_tests(session, "-W", "error", "tests/each_extra.py", extra)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Hundreds of jobs, faults, kills, restarts: `nox -s soak -- MINUTES`, by default half of one."""
+    install_wheel(session, "cli")
+    session.run("python", "tests/soak/soak.py", *session.posargs)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Look for inputs that break a promise: `nox -s fuzz -- SECONDS [--coverage-guided]`."""
+    install_wheel(session, "cli")
+    if "--coverage-guided" in session.posargs:
+        session.install("atheris")
+    session.run("python", "tests/fuzz/fuzz.py", *session.posargs)
+
+
+@nox.session
+def mutation(session: nox.Session) -> None:
+    """Change the pure core in all the ways there are, and tell which the tests did not notice.
+
+    `nox -s mutation -- cursor retry`; by default all of it, which takes hours.
+    """
+    session.install(*groups("test"), "-e", ".[cli]", "cosmic-ray")
+    for module in session.posargs or MUTATED:
+        folder = Path(session.create_tmp()) / module
+        shutil.rmtree(folder, ignore_errors=True)
+        for part in ("dashscope_ftlogs", "tests"):
+            shutil.copytree(HERE / part, folder / part)
+        for name in ("pyproject.toml", "README.md"):
+            shutil.copy(HERE / name, folder)
+        held_by = " ".join(f"tests/test_{name}.py" for name in MUTATED[module])
+        (folder / "cosmic-ray.toml").write_text(
+            f'[cosmic-ray]\nmodule-path = "dashscope_ftlogs/{module}.py"\ntimeout = 60.0\n'
+            f'test-command = "python -m pytest -x -q -p no:cacheprovider {held_by}"\n'
+            'excluded-modules = []\n[cosmic-ray.distributor]\nname = "local"\n'
+        )
+        with session.chdir(folder):
+            environ = {"PYTHONPATH": str(folder)}
+            session.run("cosmic-ray", "init", "cosmic-ray.toml", "session.sqlite", env=environ)
+            session.run("cosmic-ray", "exec", "cosmic-ray.toml", "session.sqlite", env=environ)
+            session.run("cr-report", "--surviving-only", "--show-diff", "session.sqlite")
 
 
 @nox.session

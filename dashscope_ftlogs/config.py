@@ -9,7 +9,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, SupportsIndex
 from urllib.parse import urlsplit
 
 import attrs
@@ -54,6 +54,10 @@ class Secret(str):
 
     def __repr__(self) -> str:
         return "'[secret]'"
+
+    def __getitem__(self, key: SupportsIndex | slice) -> "Secret":
+        """Return a part, no less secret: tools that shorten long strings show the repr of a part."""
+        return Secret(super().__getitem__(key))
 
 
 @attrs.frozen
@@ -188,7 +192,7 @@ def checked_url(url: str, *, allow_http: bool) -> str:
             "this machine only (127.0.0.1, localhost), unless you pass allow_http=True "
             "(--allow-http)"
         )
-    return url.rstrip("/")
+    return (parts.scheme + url[len(parts.scheme) :]).rstrip("/")
 
 
 def _is_loopback(host: str) -> bool:

@@ -8,7 +8,7 @@ chosen.
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import attrs
 import msgspec
@@ -25,6 +25,9 @@ TAIL: Final = 5
 Format = Literal["text", "jsonl"]
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Compression = Literal["gzip"]
+
+_DEEPEST: Final = 100
+"""Levels. What is nested deeper would exhaust the stack of whoever reads it."""
 
 _SUFFIX: Final = ".manifest.json"
 _KEPT: Final = re.compile(r"\.rewritten-\d+")
@@ -152,17 +155,23 @@ def stem(job_id: str) -> str:
 
 
 def facts(job: Job) -> dict[str, Any]:
-    """Return what the service said of a job, without what it left out."""
-    return {name: value for name, value in attrs.asdict(job).items() if value is not None}
+    """Return what the service said of a job, without what it left out, fit to be stored."""
+    said = attrs.asdict(job, recurse=False)
+    return {name: storable(value) for name, value in said.items() if value is not None}
 
 
-def storable(value: Json) -> Json:
-    """Return JSON data with every lone surrogate in its escaped form."""
+def storable(value: Any, depth: int = _DEEPEST) -> Json:
+    """Return JSON data with every lone surrogate in its escaped form, and nested no deeper than that."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
+    if not isinstance(value, dict | list | tuple):
+        return cast("Json", value)
+    if depth == 0:
+        return "nested too deeply to keep"
     if isinstance(value, dict):
-        return {str(storable(name)): storable(item) for name, item in value.items()}
-    return [storable(item) for item in value] if isinstance(value, list) else value
+        pairs = cast("dict[str, Any]", value).items()
+        return {str(storable(name)): storable(item, depth - 1) for name, item in pairs}
+    return [storable(item, depth - 1) for item in cast("list[Any]", value)]
 
 
 def digests(lines: Iterable[str]) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from dashscope_ftlogs import checks
-from dashscope_ftlogs.config import resolve
-from dashscope_ftlogs.errors import ConfigError, SessionStateError
+from dashscope_ftlogs.config import Secret, resolve
+from dashscope_ftlogs.errors import ConfigError, MalformedResponseError, SessionStateError
 from dashscope_ftlogs.many import JobLog, Jobs, each, fetch, once_each
 from dashscope_ftlogs.models import Job, LogPage
 from dashscope_ftlogs.paginator import LogPaginator
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT = 60.0
 MAX_ANSWER = 64 * 2**20
 _JOBS_PER_PAGE = 100
+_REPEATED = 3
+"""So many pages in a row without a new job mean that there will be none: no burst of new ones moves the
+others on so far."""
 
 T = TypeVar("T")
 
@@ -76,15 +79,21 @@ class LogSession:
         allow_http: bool = False,
         client_session: "aiohttp.ClientSession | None" = None,
     ) -> None:
-        settings = resolve(
-            environ=os.environ,
-            read_text=_read_text,
-            api_key=api_key,
-            base_url=base_url,
-            region=region,
-            workspace=workspace,
-            allow_http=allow_http,
-        )
+        if isinstance(api_key, str):
+            api_key = Secret(api_key)  # for whoever prints the local variables of this frame
+        try:
+            settings = resolve(
+                environ=os.environ,
+                read_text=_read_text,
+                api_key=api_key,
+                base_url=base_url,
+                region=region,
+                workspace=workspace,
+                allow_http=allow_http,
+            )
+        except ConfigError as error:
+            # Its own frames hold the environment and the text of files, with the key in them.
+            raise error.with_traceback(None) from None
         if retry is None:
             retries = settings.max_retries
             retry = RetryPolicy() if retries is None else RetryPolicy(max_tries=retries + 1)
@@ -206,11 +215,15 @@ class LogSession:
         Args:
             status: Only jobs with this status, such as `RUNNING`; any case.
             model: Only jobs that fine-tune this model.
+
+        Raises:
+            MalformedResponseError: the service gives the same jobs again and again instead of the rest.
         """
         seen: set[str] = set()
-        page_no = 1
+        page_no, repeated = 1, 0
         while True:
             page = await self._transport.fetch(JobsRequest(page_no, _JOBS_PER_PAGE))
+            known = len(seen)
             for job in page.jobs:
                 # A job created meanwhile moves the others on, so a page may repeat some.
                 if job.job_id not in seen:
@@ -219,6 +232,13 @@ class LogSession:
                         yield job
             if not page.jobs or len(seen) >= page.total:
                 return
+            repeated = repeated + 1 if len(seen) == known else 0
+            if repeated == _REPEATED:
+                raise MalformedResponseError(
+                    f"the list of jobs repeats itself: {page.total:,} jobs are said to exist, and "
+                    f"{known:,} are told",
+                    status=200,
+                )
             page_no += 1
 
     async def fetch_many(self, jobs: Jobs) -> AsyncGenerator[JobLog, None]:

@@ -130,7 +130,7 @@ def numbered_lines(file: io.BufferedReader) -> Iterator[tuple[int, str]]:
 def _row(data: bytes) -> _Row | None:
     try:
         return _decode_row(data)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         pass
     try:
         return msgspec.convert(json.loads(data), _Row)  # which may hold a lone surrogate

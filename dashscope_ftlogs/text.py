@@ -77,8 +77,14 @@ def jsonl_bytes(lines: Sequence[str], offset: int) -> bytes:
 
 def escaped_jsonl_bytes(lines: Sequence[str], offset: int) -> bytes:
     """Return the rows of `jsonl_bytes`, with all that could repaint a terminal as JSON escapes."""
-    rows = jsonl_bytes(lines, offset).decode("utf-8").split("\n")
-    return "\n".join(_ACTIVE.sub(lambda match: f"\\u{ord(match[0]):04x}", row) for row in rows).encode()
+    return escaped_json(jsonl_bytes(lines, offset).decode("utf-8")).encode()
+
+
+def escaped_json(rows: str) -> str:
+    """Return rows of JSON, with all that could repaint a terminal as JSON escapes."""
+    return "\n".join(
+        _ACTIVE.sub(lambda match: f"\\u{ord(match[0]):04x}", row) for row in rows.split("\n")
+    )
 
 
 def _json_string(line: str) -> bytes:

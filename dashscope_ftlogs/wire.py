@@ -270,7 +270,7 @@ def _error_class(status: int, code: str) -> type[APIError]:
     return InternalServerError if status >= 500 else APIError
 
 
-_PLAIN_NUMBER = re.compile(r"\s*[0-9]{1,15}(?:\.[0-9]{0,15})?\s*")
+_PLAIN_NUMBER = re.compile(r"[ \t]*[0-9]{1,15}(?:\.[0-9]{0,15})?[ \t]*")
 
 
 def retry_after(headers: Headers) -> float | None:

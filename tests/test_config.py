@@ -193,6 +193,12 @@ def test_https_and_this_machine_may_get_the_key(url: str) -> None:
     assert checked_url(url + "/", allow_http=False) == url
 
 
+def test_a_scheme_in_capitals_is_the_same_scheme() -> None:
+    assert checked_url("HTTPS://Host.example/Api/v1/", allow_http=False) == "https://Host.example/Api/v1"
+    with pytest.raises(ConfigError, match="plain http"):
+        checked_url("HtTp://host.example", allow_http=False)
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -1,9 +1,12 @@
 """Which failures are retried, after how long, and how long a server may ask to wait."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,6 +47,8 @@ def http_date(**later: float) -> str:
         ("soon", None),
         ("2, 3", None),
         ("2 s", None),
+        ("2\x1e", None),
+        ("\u20032", None),
         (http_date(seconds=30), 30.0),
         (http_date(seconds=-30), 0.0),
         (http_date(days=36500), 36500 * 86400.0),
@@ -98,6 +103,8 @@ def api(kind: type[errors.APIError], status: int, code: str = "", after: float |
         (api(errors.InternalServerError, 500, "DataCorrupted"), False),
         (api(errors.InternalServerError, 501), True),
         *((api(errors.InternalServerError, status), True) for status in (502, 503, 504)),
+        *((api(errors.InternalServerError, status, "New"), True) for status in (502, 503, 504)),
+        *((api(errors.InternalServerError, status, "New"), False) for status in (500, 501, 505)),
         (api(errors.APIError, 408), True),
         (api(errors.APIError, 418), False),
         (api(errors.InvalidParameterError, 400, "InvalidParameter"), False),
@@ -131,6 +138,33 @@ def test_a_wait_is_within_its_jitter(tries: int, draw: float, base: float, facto
     assert 0 <= decision.delay <= policy.max_delay
     if tries == 1:
         assert decision.delay <= base
+
+
+@given(st.floats(0.001, 50), st.floats(1, 1e6), DRAWS, st.integers(1, 30))
+def test_the_most_that_is_waited_doubles_from_try_to_try(
+    base: float, factor: float, draw: float, tries: int
+) -> None:
+    policy = RetryPolicy(max_tries=31, base_delay=base, max_delay=base * factor, deadline=1e12)
+    ceiling = base
+    for _ in range(tries - 1):
+        ceiling += ceiling
+    decision = policy.decide(errors.TransportError("reset"), tries=tries, lasted=0, draw=draw)
+    assert decision.delay == draw * min(ceiling, policy.max_delay)
+
+
+def test_what_is_just_within_a_bound_is_within_it() -> None:
+    policy = RetryPolicy(max_tries=2, max_retry_after=9, deadline=10)
+    error = api(errors.ThrottlingError, 429, after=9)
+    assert policy.decide(error, tries=1, lasted=1, draw=0) == Decision(9)
+    assert RetryPolicy(max_tries=1).decide(error, tries=1, lasted=0, draw=0) == Decision(None)
+
+
+def test_the_defaults_are_those_that_the_readme_names() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    named = re.findall(r"`RetryPolicy\((.+?)\)`", readme)
+    assert named
+    for text in named:
+        assert text.split(", ") == [f"{name}={x:g}" for name, x in attrs.asdict(RetryPolicy()).items()]
 
 
 @given(st.integers(1, 7), DRAWS, st.floats(0, 120))

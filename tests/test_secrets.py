@@ -52,7 +52,7 @@ FAILURES = [
 async def failed_read(emulator: Emulator) -> tuple[FTLogsError, list[object]]:
     """Read from an emulator that fails; return the error and all objects that took part."""
     retry = RetryPolicy(max_tries=2, base_delay=0.001)
-    session = LogSession(KEY, base_url=emulator.base_url, retry=retry, timeout=0.05, max_answer=100_000)
+    session = LogSession(KEY, base_url=emulator.base_url, retry=retry, timeout=0.3, max_answer=100_000)
     async with session:
         lines = session.lines("ft-1")
         with pytest.raises(FTLogsError) as caught:

@@ -46,6 +46,10 @@ def test_rows_of_tail_and_rows_with_gaps_keep_their_numbers() -> None:
     assert read(rows) == [(7, "a"), (9, "b"), (10, "plain")]
 
 
+def test_a_row_that_is_no_utf_8_is_text() -> None:
+    assert read(b'{"offset": 10, "line": "a\xff"}\n') == [(0, '{"offset": 10, "line": "a\ufffd"}')]
+
+
 def test_what_only_looks_like_such_a_row_is_text() -> None:
     lines = ['{"offset": 1}', '{"job_id": ', '{"offset": "x", "line": 1}']
     assert read(text_bytes(lines)) == list(enumerate(lines))

@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -29,14 +31,17 @@ def refresh() -> None:
     """Ask the service for the recent jobs, and keep them in the file."""
     import asyncio  # noqa: PLC0415  (completion itself needs none of this)
 
-    from dashscope_ftlogs import LogSession, RetryPolicy  # noqa: PLC0415
+    from dashscope_ftlogs import InvalidArgumentError, LogSession, RetryPolicy  # noqa: PLC0415
+    from dashscope_ftlogs.checks import job_id as checked  # noqa: PLC0415
 
     async def ask() -> list[tuple[str, str]]:
         found: list[tuple[str, str]] = []
         async with LogSession(timeout=10, retry=RetryPolicy(max_tries=1)) as session:
             async for job in session.jobs():
                 about = " ".join(filter(None, (job.status, job.model, job.create_time)))
-                found.append((job.job_id, about))
+                # Shells evaluate what they are told, and a service can say anything.
+                with suppress(InvalidArgumentError):
+                    found.append((checked(job.job_id), re.sub(r"[^A-Za-z0-9 :._-]", "?", about)))
                 if len(found) == _MOST:
                     break
         return found

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import attrs
-import msgspec
 import typer
 
 from dashscope_ftlogs import Downloaded, Job, Progress
 from dashscope_ftlogs.cli.connection import Connection, connected
-from dashscope_ftlogs.cli.output import Format, table, write
+from dashscope_ftlogs.cli.output import Format, rows, table, write
 from dashscope_ftlogs.cli.running import complain, exit_code, run
 from dashscope_ftlogs.cli.selection import Selection
 from dashscope_ftlogs.cli.watching import watched
@@ -113,12 +112,12 @@ async def _selected(
 
 def _report(outcomes: list[Downloaded], out: Path, *, as_json: bool, quiet: bool) -> None:
     if as_json:
-        write(b"".join(msgspec.json.encode(_facts(outcome)) + b"\n" for outcome in outcomes))
+        write(rows(map(_facts, outcomes)))
         return
     columns = ("JOB ID", "STATE", "LINES", "NEW", "NOTE")
-    rows = [(o.job_id, o.state, o.lines, o.new_lines, _note(o)) for o in outcomes]
-    if rows:
-        write(table(columns, rows))
+    cells = [(o.job_id, o.state, o.lines, o.new_lines, _note(o)) for o in outcomes]
+    if cells:
+        write(table(columns, cells))
     if not quiet:
         counts: Counter[str] = Counter(outcome.state for outcome in outcomes)
         states = ", ".join(f"{counts[state]:,} {state}" for state in _STATES if counts[state])

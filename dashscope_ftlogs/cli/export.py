@@ -96,7 +96,7 @@ def _json(row: dict[str, Any]) -> bytes:
 
 def _write_parquet(table: MetricsTable, path: Path) -> None:
     arrow, parquet = extra("data", "pyarrow", "pyarrow.parquet")
-    new = path.with_name(f"{path.name}.new")
+    new = _beside(path)
     parquet.write_table(arrow.table(table), new)
     new.replace(path)
 
@@ -150,6 +150,14 @@ def extra(name: str, *modules: str) -> list[Any]:
 
 def put(path: Path, data: bytes) -> None:
     """Write a file so that under its name there is never half of it."""
-    new = path.with_name(f"{path.name}.new")
-    new.write_bytes(data)
+    new = _beside(path)
+    with new.open("xb") as file:
+        file.write(data)
     new.replace(path)
+
+
+def _beside(path: Path) -> Path:
+    """Return a free name beside `path`; a link that waited there would lead the data elsewhere."""
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    return new

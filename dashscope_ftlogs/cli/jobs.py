@@ -2,16 +2,15 @@
 
 import enum
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
-import attrs
-import msgspec
 import typer
 
 from dashscope_ftlogs import Job
 from dashscope_ftlogs.cli.connection import Connection, connected
-from dashscope_ftlogs.cli.output import table, write
+from dashscope_ftlogs.cli.output import rows, table, write
 from dashscope_ftlogs.cli.running import complain, run
+from dashscope_ftlogs.manifest import facts
 
 _COLUMNS = ("JOB ID", "STATUS", "MODEL", "CREATED", "ENDED", "TOKENS")
 
@@ -40,7 +39,7 @@ def jobs(
         async with connection.session() as session:
             async for job in session.jobs(status=status, model=model):
                 if form is Format.JSONL:
-                    write(msgspec.json.encode(_facts(job)) + b"\n")
+                    write(rows([facts(job)]))
                 else:
                     found.append(job)
         if found:
@@ -50,10 +49,6 @@ def jobs(
         return 0
 
     run(main())
-
-
-def _facts(job: Job) -> dict[str, Any]:
-    return {name: value for name, value in attrs.asdict(job).items() if value is not None}
 
 
 def _row(job: Job) -> tuple[object, ...]:

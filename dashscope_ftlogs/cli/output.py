@@ -2,9 +2,13 @@
 
 import enum
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
-from dashscope_ftlogs.text import escaped, escaped_jsonl_bytes, jsonl_bytes, text_bytes
+import msgspec
+
+from dashscope_ftlogs.manifest import storable
+from dashscope_ftlogs.text import escaped, escaped_json, escaped_jsonl_bytes, jsonl_bytes, text_bytes
 
 Encode = Callable[[Sequence[str], int], bytes]
 
@@ -29,6 +33,12 @@ def write(data: bytes) -> None:
     """Write to stdout at once: a reader behind a pipe sees every page when it comes."""
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
+
+
+def rows(objects: Iterable[Mapping[str, Any]]) -> bytes:
+    """Return JSON objects, one on each line; harmless if stdout is a terminal."""
+    data = b"".join(msgspec.json.encode(storable(dict(one))) + b"\n" for one in objects)
+    return escaped_json(data.decode()).encode() if sys.stdout.isatty() else data
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:

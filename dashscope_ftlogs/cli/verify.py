@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import attrs
-import msgspec
 import typer
 
 from dashscope_ftlogs import verify_archive, verify_remotely
 from dashscope_ftlogs.cli.connection import Connection, connected
-from dashscope_ftlogs.cli.output import table, write
+from dashscope_ftlogs.cli.output import rows, table, write
 from dashscope_ftlogs.cli.running import complain, run
 
 INCOMPLETE = 6
@@ -45,7 +44,7 @@ def verify(
             verdicts = sorted(asked, key=lambda verdict: verdict.file)
         bad = [verdict for verdict in verdicts if verdict.state not in _FINE]
         if as_json:
-            write(b"".join(msgspec.json.encode(attrs.asdict(v)) + b"\n" for v in verdicts))
+            write(rows(map(attrs.asdict, verdicts)))
         elif bad:
             write(table(("FILE", "STATE", "WHY"), [(v.file, v.state, v.why) for v in bad]))
         counts = Counter(verdict.state for verdict in verdicts)

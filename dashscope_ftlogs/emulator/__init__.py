@@ -4,6 +4,9 @@ It shares no code with the client on purpose: a mistake would have to be made tw
 
     async with Emulator([EmulatedJob("ft-1", ["one line", "another"])]) as emulator:
         ...  # a client that gets emulator.base_url and emulator.api_key
+
+`with Emulator(...)` does the same for code that is not asyncio's; pytest has it as a fixture, see
+`dashscope_ftlogs.pytest_plugin`.
 """
 
 from dashscope_ftlogs.emulator.faults import Fault, ten_ways_to_fail

@@ -147,19 +147,19 @@ class EmulatedJob:
 
     def finish(self, status: str, code: str | None = None, message: str | None = None) -> None:
         """End the job now, whatever its schedule says about its status."""
-        self.status = status
         self.code = code
         self.message = message
+        self.status = status  # last of these: the server, in its thread, may send them at any moment
         if self.schedule is not None:
             self.schedule = attrs.evolve(self.schedule, status_times=())
 
     def total_at(self, seconds: float) -> int:
         """How many lines are visible at that job time."""
-        count = len(self.lines)
-        if self.schedule is None:
+        count, schedule = len(self.lines), self.schedule
+        if schedule is None:
             return count
-        seen = bisect_right(self.schedule.line_times, seconds)
-        return count if seen == len(self.schedule.line_times) else min(seen, count)
+        seen = bisect_right(schedule.line_times, seconds)
+        return count if seen == len(schedule.line_times) else min(seen, count)
 
     def status_at(self, seconds: float) -> str:
         """The status at that job time."""
@@ -197,7 +197,8 @@ class EmulatedJob:
         return facts
 
     def _last_change(self, seconds: float) -> tuple[float, str]:
-        changes = () if self.schedule is None else self.schedule.status_times
+        schedule = self.schedule
+        changes = () if schedule is None else schedule.status_times
         past = [change for change in changes if change[0] <= seconds]
         return past[-1] if past else (_USUAL_DURATION, self.status)
 

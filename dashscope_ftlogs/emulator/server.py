@@ -4,7 +4,8 @@ import asyncio
 import math
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from random import Random
 from types import TracebackType
 from typing import Self
@@ -21,6 +22,8 @@ from dashscope_ftlogs.emulator.jobs import EmulatedJob
 from dashscope_ftlogs.emulator.journal import Exchange
 from dashscope_ftlogs.emulator.limits import Link, RateLimit, TokenBucket
 from dashscope_ftlogs.emulator.replies import Refuse, Reply, Stall
+from dashscope_ftlogs.emulator.script import parse_fault
+from dashscope_ftlogs.emulator.thread import LoopThread
 
 _VISIBLE = re.compile(r"[!-~]+")
 
@@ -41,15 +44,17 @@ class _Fate:
 class Emulator:
     """A local Model Studio that answers like the vendor's, and fails the way it is told to.
 
-    Usable once at a time as `async with`; afterwards no task and no connection is left, and requests
-    still being answered are cut off. The journal outlives it.
+    Usable once at a time: as `async with`, in the loop that runs; or as plain `with`, in a thread of its
+    own, for code that is not asyncio's or has a loop to itself. Afterwards no task, thread or connection
+    is left, and requests still being answered are cut off. The journal outlives it. Jobs, faults and the
+    other attributes may be changed while it runs, from any thread.
 
     Args:
         jobs: to be served.
         api_key: the only one that is accepted.
         host: where to listen.
         port: 0 takes a free one.
-        faults: rules, tried in turn for each request.
+        faults: rules, tried in turn for each request; as text too, see `parse_fault`.
         seed: of everything that is left to chance: request ids, faults, latency, ragged pages.
         latency: seconds before each answer, or a pair (lowest, highest) to draw from.
         bandwidth: bytes per second for all bodies together, like one line to the data centre.
@@ -59,7 +64,7 @@ class Emulator:
         time_scale: seconds of job time per second, for jobs with a schedule.
         compress: gzip bodies of more than 1 KiB for clients that accept it.
         clock: monotonic seconds: for schedules, the rate limit and the journal.
-        on_end: is told of each exchange as it ends, however it ended.
+        on_end: is told of each exchange as it ends, however it ended, in its loop's thread.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -72,7 +77,7 @@ class Emulator:
         api_key: str = "sk-emulator-0123456789abcdef",
         host: str = "127.0.0.1",
         port: int = 0,
-        faults: Sequence[Fault] = (),
+        faults: Iterable[Fault | str] = (),
         seed: int = 0,
         latency: Latency = 0.0,
         bandwidth: float | None = None,
@@ -120,6 +125,7 @@ class Emulator:
         self._started_at: float | None = None
         self._server: web.Server | None = None
         self._runner: web.ServerRunner | None = None
+        self._thread: LoopThread | None = None
         self._base_url: str | None = None
 
     @property
@@ -136,12 +142,18 @@ class Emulator:
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """The rules in force. Putting others in place starts their counts at 1."""
+        """The rules in force. Putting others in place, as text too, starts their counts at 1.
+
+        >>> emulator = Emulator()
+        >>> emulator.faults = ["429:times=2,retry-after=0", "reset:p=0.05", Fault(Stall(5), on={7})]
+        >>> emulator.faults[0].reply.status, emulator.faults[1].probability
+        (429, 0.05)
+        """
         return self._faults
 
     @faults.setter
-    def faults(self, rules: Sequence[Fault]) -> None:
-        self._faults = tuple(rules)
+    def faults(self, rules: Iterable[Fault | str]) -> None:
+        self._faults = tuple(parse_fault(rule) if isinstance(rule, str) else rule for rule in rules)
         self._chooser = FaultChooser(self._faults, self._luck)
 
     @property
@@ -214,6 +226,27 @@ class Emulator:
         await asyncio.sleep(0)  # the loop tells each connection that it is lost
         await runner.cleanup()
 
+    def __enter__(self) -> Self:
+        thread = LoopThread("ftlogs emulator")
+        try:
+            thread.run(self.__aenter__())
+        except BaseException:
+            thread.close()
+            raise
+        self._thread = thread
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert self._thread is not None  # noqa: S101 - __enter__ came first
+        thread, self._thread = self._thread, None
+        with closing(thread):
+            thread.run(self.__aexit__(exc_type, exc, traceback))
+
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         exchange, fate = self._arrive(request)
         self.in_flight += 1
@@ -241,12 +274,14 @@ class Emulator:
             fault=None if reply is None else type(reply).__name__,
         )
         self.journal.append(exchange)
-        low, high = self.latency if isinstance(self.latency, tuple) else (self.latency,) * 2
+        # Each attribute is read once, since another thread may put something else in its place.
+        latency, bucket = self.latency, self._bucket
+        low, high = latency if isinstance(latency, tuple) else (latency, latency)
         cut, keep = self._cuts.random() < self.ragged, self._cuts.random()
         return exchange, _Fate(
             request_id=str(UUID(int=self._ids.getrandbits(128), version=4)),
             reply=reply,
-            beyond=None if self._bucket is None or self._bucket.take() else self._rate_limit,
+            beyond=None if bucket is None or bucket.take() else self._rate_limit,
             wait=self._waits.uniform(low, high),
             keep=keep if cut else None,
         )
@@ -299,7 +334,7 @@ class Emulator:
                 page = self._page(exchange, fate)
                 return {"total": page.total, "logs": list(page.lines)}, len(page.lines)
             case "list":
-                facts = [job.facts(self.job_time) for job in self.jobs.values()]
+                facts = [job.facts(self.job_time) for job in list(self.jobs.values())]
                 return answers.page_of_jobs(facts, exchange.query), 0
             case "job":
                 return self._job(exchange).facts(self.job_time), 0

@@ -1,0 +1,83 @@
+"""What an installation with a single extra can do; `nox -s extras` runs this in one after the other."""
+
+import asyncio
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from dashscope_ftlogs import LogSession, MetricsTable
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator
+
+LINES = ["Training start!", "{'loss': 1.5, 'global_step/max_steps': '1/2'}"]
+
+
+async def read(emulator: Emulator) -> None:
+    async with LogSession(emulator.api_key, base_url=emulator.base_url) as session:
+        assert await session.lines("ft-1").collect() == LINES
+
+
+def ftlogs(*words: str) -> "subprocess.CompletedProcess[str]":
+    command = Path(sys.executable).with_name("ftlogs")
+    return subprocess.run([command, *words], capture_output=True, text=True, check=False)
+
+
+def nothing(_: Path) -> None:
+    ended = ftlogs("jobs")
+    assert "pip install 'dashscope-ftlogs[cli]'" in ended.stderr
+    assert ended.returncode == 1
+
+
+def cli(log: Path) -> None:
+    ended = ftlogs("metrics", str(log))
+    assert ended.returncode == 0, ended.stderr
+    assert "1.5" in ended.stdout
+    assert "dashscope-ftlogs[plot]" in ftlogs("plot", str(log), "-o", "curve.png").stderr
+
+
+def data(_: Path) -> None:
+    import pyarrow as pa
+
+    assert pa.table(MetricsTable.from_lines(LINES)).num_rows == 1
+
+
+def fast(_: Path) -> None:
+    import uvloop
+
+    with Emulator([EmulatedJob("ft-1", LINES)]) as emulator:
+        uvloop.run(read(emulator))
+        assert "br" in emulator.journal[0].headers["accept-encoding"]
+
+
+def plot(log: Path) -> None:
+    picture = log.with_name("curve.svg")
+    ended = ftlogs("plot", str(log), "-o", str(picture))
+    assert ended.returncode == 0, ended.stderr
+    assert "</svg>" in picture.read_text("utf-8")
+
+
+def tensorboard(log: Path) -> None:
+    ended = ftlogs("metrics", str(log), "--tensorboard", str(log.with_name("events")))
+    assert ended.returncode == 0, ended.stderr
+    assert list(log.parent.rglob("events.out.tfevents*"))
+
+
+def testing(log: Path) -> None:
+    test = log.with_name("test_it.py")
+    test.write_text("def test_it(ftlogs_session, ftlogs_emulator): assert not ftlogs_emulator.journal\n")
+    subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", test], check=True)
+
+
+def main(extra: str) -> None:
+    assert bool(extra == "testing") == bool(importlib.util.find_spec("pytest")), "not clean"
+    with Emulator([EmulatedJob("ft-1", LINES)]) as emulator:
+        asyncio.run(read(emulator))
+    with TemporaryDirectory() as folder:
+        log = Path(folder) / "ft-1.log"
+        log.write_text("\n".join(LINES), "utf-8")
+        globals()[extra or "nothing"](log)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

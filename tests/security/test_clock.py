@@ -1,0 +1,36 @@
+"""Nothing that is decided depends on the wall clock, which anyone can set, and which jumps.
+
+Waits, deadlines and pacing read the event loop's; `nox -s soak` lets the wall clock jump by days.
+"""
+
+import ast
+from importlib import resources
+from pathlib import Path
+
+SHOWN_ONLY = {
+    "logfile.py": "when a manifest was written, for people",
+    "cli/following.py": "stamps before lines, where asked for",
+    "cli/report.py": "when a page was made, for people",
+    "cli/completion.py": "the age of a cache; a wrong one is asked for anew",
+}
+WALL_CLOCK = {"time", "time_ns", "localtime", "gmtime", "now", "utcnow", "today"}
+
+
+def reads_wall_clock(path: Path) -> bool:
+    return any(
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in WALL_CLOCK
+        and ast.unparse(node.func.value) in {"time", "datetime", "date", "datetime.datetime"}
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+    )
+
+
+def test_only_what_is_shown_to_people_reads_the_wall_clock() -> None:
+    package = Path(str(resources.files("dashscope_ftlogs")))
+    found = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if "emulator" not in path.parts and reads_wall_clock(path)
+    }
+    assert found == SHOWN_ONLY.keys()

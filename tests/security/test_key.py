@@ -1,0 +1,175 @@
+"""The key in tools that show more than a traceback, in odd spellings, and on the way to elsewhere.
+
+Where it may stand in errors, logs, manifests, tables and reports: tests/test_secrets.py.
+"""
+
+import asyncio
+import base64
+import json
+import logging
+from collections.abc import Callable
+from io import StringIO
+from typing import Any
+
+import aiohttp
+import backoff
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+from rich.traceback import Traceback
+
+from dashscope_ftlogs import FTLogsError, LogSession, RetryPolicy
+from dashscope_ftlogs.config import Secret
+from dashscope_ftlogs.emulator import Body, EmulatedJob, Emulator, Fault, Refuse, Reset, Stall
+from dashscope_ftlogs.redaction import without
+
+LONG = "sk-" + "4f1cda7e91b26d53" * 8
+"""Longer than what rich shows of a string: it cuts such ones, and shows the repr of the rest."""
+BEGINNING = LONG[:12]
+
+
+def as_rich_prints_it(error: BaseException) -> str:
+    """Show our frames, with local variables; the test's own hold the key."""
+    assert error.__traceback__ is not None
+    ours = error.__traceback__.tb_next
+    shown = StringIO()
+    console = Console(file=shown, width=300)
+    console.print(
+        Traceback.from_exception(type(error), error, ours, show_locals=True, locals_max_length=100)
+    )
+    return shown.getvalue()
+
+
+@pytest.mark.parametrize("reply", [Refuse(401, message=LONG), Reset(), Stall(60)], ids=repr)
+async def test_a_traceback_with_locals_as_rich_prints_it_holds_no_key(reply: Any) -> None:
+    retry = RetryPolicy(max_tries=2, base_delay=0.001)
+    emulator = Emulator([EmulatedJob("ft-1", ["x"])], api_key=LONG, faults=[Fault(reply)])
+    async with (
+        emulator,
+        LogSession(LONG, base_url=emulator.base_url, retry=retry, timeout=0.1) as session,
+    ):
+        with pytest.raises(FTLogsError) as caught:
+            await session.page("ft-1")
+    shown = as_rich_prints_it(caught.value)
+    assert "locals" in shown
+    assert BEGINNING not in shown
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"region": "mars"}, {"workspace": "a b"}, {"concurrency": 0}, {"base_url": "http://example.com"}],
+    ids=str,
+)
+@pytest.mark.parametrize("place", ["argument", "environment", "file"])
+def test_nor_does_that_of_a_session_that_could_not_be_made(
+    place: str, wrong: dict[str, Any], home: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = None
+    if place == "argument":
+        key = LONG
+    elif place == "environment":
+        monkeypatch.setenv("DASHSCOPE_API_KEY", LONG)
+    else:
+        (home / ".dashscope").mkdir()
+        (home / ".dashscope/config.toml").write_text(f'api_key = "{LONG}"\n')
+    with pytest.raises(FTLogsError) as caught:
+        LogSession(key, **wrong)
+    shown = as_rich_prints_it(caught.value)
+    assert "locals" in shown
+    assert BEGINNING not in shown
+
+
+@given(st.text(min_size=1), st.integers(), st.integers())
+def test_a_part_of_a_secret_is_as_secret(text: str, begin: int, end: int) -> None:
+    assert Secret(text)[begin:end] == text[begin:end]
+    assert repr(Secret(text)[begin:end]) == repr(Secret(text)[0]) == "'[secret]'"
+
+
+KEYS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=8, max_size=40)
+
+
+@given(KEYS, st.data())
+def test_a_key_that_comes_back_is_blacked_out_however_json_spells_it(key: str, data: Any) -> None:
+    said = "before \\ " + key + ' "after" \n é'
+    spelled = "".join(
+        f"\\u{ord(char):04x}" if data.draw(st.booleans()) else json.dumps(char)[1:-1] for char in said
+    ).replace("/", data.draw(st.sampled_from(["/", "\\/"])))
+    body = f'{{"code": "InvalidApiKey", "message": "{spelled}"}}'.encode()
+    status, headers, clean = without(key, 401, {"X-Echo": f"<{key}>"}, body)
+    assert (status, headers) == (401, {"x-echo": "<[secret]>"})
+    assert json.loads(clean)["message"] == said.replace(key, "[secret]")
+
+
+@given(KEYS, st.binary())
+def test_an_answer_without_the_key_stays_as_it_is(key: str, body: bytes) -> None:
+    assert without(key, 200, {}, body) == (200, {}, body)
+
+
+async def test_a_key_spelled_with_escapes_is_in_no_error() -> None:
+    key = "sk-a/b+c=="
+    body = b'{"code": "InvalidApiKey", "message": "no: sk\\u002da\\/b\\u002Bc\\u003d\\u003D"}'
+    emulator = Emulator([EmulatedJob("ft-1")], api_key=key, faults=[Fault(Body(body, 401))])
+    async with emulator, LogSession(key, base_url=emulator.base_url) as session:
+        with pytest.raises(FTLogsError, match=r"no: \[secret\]") as caught:
+            await session.page("ft-1")
+    assert key not in repr(caught.value.__dict__)
+
+
+async def test_no_logger_of_ours_or_of_what_we_use_tells_it(caplog: pytest.LogCaptureFixture) -> None:
+    """At DEBUG, with asyncio's own debugging, and whatever handlers an application adds."""
+    asyncio.get_running_loop().set_debug(True)
+    caplog.set_level(logging.DEBUG)
+    for name in ("aiohttp", "aiohttp.client", "aiohttp.internal", "asyncio", "dashscope_ftlogs"):
+        caplog.set_level(logging.DEBUG, name)
+    caplog.set_level(logging.DEBUG, backoff.__name__)
+    retry = RetryPolicy(max_tries=3, base_delay=0.001)
+    faults = [Fault(Refuse(503), on={1}), Fault(Reset(), on={2})]
+    emulator = Emulator([EmulatedJob("ft-1", ["x"])], api_key=LONG, faults=faults)
+    async with emulator, LogSession(LONG, base_url=emulator.base_url, retry=retry) as session:
+        assert await session.lines("ft-1").collect() == ["x"]
+    assert {record.name for record in caplog.records} >= {"dashscope_ftlogs"}
+    assert BEGINNING not in caplog.text + repr([record.__dict__ for record in caplog.records])
+
+
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY")
+
+
+async def test_no_proxy_that_the_environment_names_gets_it_unless_asked(
+    connect: Callable[..., LogSession], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Emulator() as proxy, Emulator([EmulatedJob("ft-1", ["x"])]) as emulator:
+        for name in PROXIES:
+            monkeypatch.setenv(name, proxy.base_url)
+        async with connect(emulator) as session:
+            await session.page("ft-1")
+            await session.job("ft-1")
+            assert [job.job_id async for job in session.jobs()] == ["ft-1"]
+        assert proxy.journal == []
+        async with (
+            aiohttp.ClientSession(trust_env=True) as asked,
+            connect(emulator, client_session=asked, retry=RetryPolicy(max_tries=1)) as session,
+        ):
+            with pytest.raises(FTLogsError):  # the emulator is no proxy
+                await session.page("ft-1")
+        assert len(proxy.journal) == 1
+
+
+async def test_a_netrc_file_changes_nothing(
+    connect: Callable[..., LogSession], home: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / ".netrc").write_text("machine 127.0.0.1 login a password b\n")
+    monkeypatch.setenv("NETRC", str(home / ".netrc"))
+    async with Emulator([EmulatedJob("ft-1", ["x"])]) as emulator:
+        async with connect(emulator) as session:
+            await session.page("ft-1")
+        (exchange,) = emulator.journal
+    assert exchange.headers["authorization"] == f"Bearer {emulator.api_key}"
+    assert base64.b64encode(b"a:b").decode() not in repr(exchange.headers)
+
+
+@pytest.mark.parametrize("command", ["cat", "tail", "jobs", "download", "verify", "metrics", "report"])
+async def test_no_command_takes_it_where_ps_would_show_it(ftlogs: Any, command: str) -> None:
+    ended = await ftlogs(command, "--api-key", LONG, "x")
+    assert ended.code == 2
+    assert "No such option" in ended.err

@@ -35,7 +35,9 @@ def live(
     return EmulatedJob(job_id, lines, status="RUNNING", schedule=schedule, **facts)
 
 
-async def grow(emulator: Emulator, job: EmulatedJob, lines: Sequence[str]) -> None:
+async def grow(
+    emulator: Emulator, job: EmulatedJob, lines: Sequence[str], status: str = "SUCCEEDED"
+) -> None:
     """Let each line come only when the one before was read, and then the end."""
     for line in lines:
         job.append(line)
@@ -44,7 +46,7 @@ async def grow(emulator: Emulator, job: EmulatedJob, lines: Sequence[str]) -> No
             for exchange in emulator.journal
         ):
             await asyncio.sleep(0.01)
-    job.finish("SUCCEEDED")
+    job.finish(status)
 
 
 LINES = [f"line {n}" for n in range(20)]
@@ -307,15 +309,18 @@ async def test_nan_and_stalls_are_noticed(ftlogs: Any) -> None:
 
 
 async def test_an_outage_is_said_once_for_all_jobs_and_followed_through(start_ftlogs: Any) -> None:
-    jobs = [live(LINES, every=0.15, job_id=f"ft-{n}") for n in range(5)]
+    jobs = [EmulatedJob(f"ft-{n}", LINES, status="RUNNING") for n in range(5)]
     async with Emulator(jobs) as emulator:
         ids = [job.job_id for job in jobs]
         words = ("tail", "-f", "-n", "all", *ids, *FAST, "--max-tries", "1")
         process = await start_ftlogs(words, emulator)
         await process.stdout.readline()
         emulator.faults = [Fault(Reset(), endpoint="any")]
-        await asyncio.sleep(0.09)
+        while not any(exchange.fault for exchange in emulator.journal):
+            await asyncio.sleep(0.01)
         emulator.faults = []
+        for job in jobs:
+            job.finish("SUCCEEDED")
         out, err = await process.communicate()
     assert process.returncode == 0
     assert out.count(b"\n") == 5 * 20 - 1
@@ -349,14 +354,14 @@ async def test_a_job_that_does_not_exist_is_said_once(ftlogs: Any) -> None:
 
 
 async def test_all_running_jobs_are_followed_until_none_runs(ftlogs: Any) -> None:
-    jobs = [
-        live(LINES, job_id="ft-a"),
-        EmulatedJob("ft-b", ["over"], status="SUCCEEDED"),
-        live(LINES, job_id="ft-c", status="CANCELED"),
-    ]
-    async with Emulator(jobs) as emulator:
+    jobs = [EmulatedJob(job_id, status="RUNNING") for job_id in ("ft-a", "ft-c")]
+    over = EmulatedJob("ft-b", ["over"], status="SUCCEEDED")
+    async with Emulator([*jobs, over]) as emulator:
         words = ("tail", "--all-running", "-n", "all", "--look-every", "0.3", *FAST)
-        ended = await ftlogs(*words, emulator=emulator)
+        async with asyncio.TaskGroup() as growing:
+            for job, status in zip(jobs, ("SUCCEEDED", "CANCELED"), strict=True):
+                growing.create_task(grow(emulator, job, LINES, status))
+            ended = await ftlogs(*words, emulator=emulator)
         assert ended.code == 8
         assert ended.out.count(b"[ft-a] line") == ended.out.count(b"[ft-c] line") == 20
         assert b"over" not in ended.out

@@ -3,10 +3,15 @@
 https://arrow.apache.org/docs/format/CDataInterface.html says what each field means. Whoever is given a
 struct may copy it, and calls its `release` once, at any time and in any thread; until then `_given`
 keeps alive what its pointers lead to.
+
+pyarrow may let go of a column while an exception is on its way. A callback written in Python can't run
+then without losing that exception, and pyarrow aborts. So where pyarrow is loaded, it makes the stream
+itself.
 """
 
 import ctypes
 import itertools
+import sys
 from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
@@ -31,6 +36,11 @@ class Column:
     """One for each row; what stands in a gap means nothing."""
     valid: bytes | bytearray
     """A byte for each row: 1, or 0 for a gap."""
+
+    def cells(self) -> "list[int | float | str | None]":
+        """Return what is in each row; None for a gap."""
+        pairs = zip(cast("Any", self.values), self.valid, strict=True)
+        return [value if valid else None for value, valid in pairs]
 
     def buffers(self) -> tuple[bytes | None, ...]:
         """Return the memory that Arrow wants, first the bitmap of what is no gap."""
@@ -141,6 +151,31 @@ def _links(struct: Any, children: Sequence[Any]) -> Any:
 
 def stream(columns: Mapping[str, Column], rows: int) -> object:
     """Return a capsule with a stream of one batch, in which `columns` have so many rows."""
+    pyarrow = sys.modules.get("pyarrow")
+    return own_stream(columns, rows) if pyarrow is None else _stream_by(pyarrow, columns)
+
+
+def _stream_by(pyarrow: Any, columns: Mapping[str, Column]) -> object:
+    types = {
+        "l": pyarrow.int64(),
+        "g": pyarrow.float64(),
+        "u": pyarrow.string(),
+        "tsm:": pyarrow.timestamp("ms"),
+    }
+    arrays = [
+        pyarrow.array([_storable(value) for value in column.cells()], types[column.format])
+        for column in columns.values()
+    ]
+    return pyarrow.table(arrays, names=list(map(_storable, columns))).__arrow_c_stream__()
+
+
+def _storable(value: Any) -> Any:
+    """Return a text without lone surrogates, which UTF-8 has no form for; anything else as it is."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+
+
+def own_stream(columns: Mapping[str, Column], rows: int) -> object:
+    """Return the same without the help of pyarrow."""
     batches = iter([columns])
 
     def get_schema(_stream: Any, out: Any) -> int:

@@ -3,7 +3,7 @@
 from array import array
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import attrs
 
@@ -91,10 +91,9 @@ class MetricsTable:
     def __getitem__(self, column: str) -> list[Value | None]:
         """Return a column; None where a row has nothing."""
         found = self._columns[column]
-        cells = zip(cast("Any", found.values), found.valid, strict=True)
-        if column == "time":
-            return [_moment(value) if valid else None for value, valid in cells]
-        return [value if valid else None for value, valid in cells]
+        if column != "time":
+            return list(found.cells())
+        return [None if value is None else _moment(value) for value in found.cells()]
 
     def rows(self) -> Iterator[dict[str, Value]]:
         """Yield each row, without what it does not have."""
@@ -116,7 +115,7 @@ def _entries(source: str, point: Point) -> Iterator[tuple[str, Value | None]]:
             yield f"{key}_" if key in _ABOUT else key, value
 
 
-def _moment(milliseconds: int) -> datetime:
+def _moment(milliseconds: Any) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC).replace(tzinfo=None)
 
 

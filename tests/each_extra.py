@@ -24,6 +24,7 @@ def ftlogs(*words: str) -> "subprocess.CompletedProcess[str]":
 
 
 def nothing(_: Path) -> None:
+    assert not importlib.util.find_spec("typer")
     ended = ftlogs("jobs")
     assert "pip install 'dashscope-ftlogs[cli]'" in ended.stderr
     assert ended.returncode == 1
@@ -70,7 +71,6 @@ def testing(log: Path) -> None:
 
 
 def main(extra: str) -> None:
-    assert bool(extra == "testing") == bool(importlib.util.find_spec("pytest")), "not clean"
     with Emulator([EmulatedJob("ft-1", LINES)]) as emulator:
         asyncio.run(read(emulator))
     with TemporaryDirectory() as folder:
@@ -80,4 +80,4 @@ def main(extra: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(sys.argv[1])

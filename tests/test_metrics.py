@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +22,18 @@ LOG = [
     "{'eval_loss': 2.5, 'source': 'a column\\'s name', 'epoch': 1.0}".replace("\\'", ""),
     "{'train_runtime': 5, 'elapsed_time': 70, 'epoch': 1.0}",
 ]
+
+
+@attrs.frozen
+class Own:
+    """A table as those get it who have not loaded pyarrow."""
+
+    table: MetricsTable
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return arrow.own_stream(self.table._columns, len(self.table))
+
+
 ABOUT = ("source", "offset", "segment", "kind", "step", "total_steps", "epoch", "time")
 
 
@@ -108,10 +121,11 @@ async def test_a_session_gives_the_metrics_of_a_job(connect: Callable[..., LogSe
 
 
 @pytest.mark.extras
-def test_pyarrow_takes_it_with_the_expected_types() -> None:
+@pytest.mark.parametrize("given", [MetricsTable, Own])
+def test_pyarrow_takes_it_with_the_expected_types(given: Any) -> None:
     import pyarrow as pa
 
-    taken = pa.table(table())
+    taken = pa.table(table() if given is MetricsTable else Own(table()))
     taken.validate(full=True)
     assert [(field.name, str(field.type)) for field in taken.schema][:9] == [
         *(("source", "string"), ("offset", "int64"), ("segment", "int64"), ("kind", "string")),
@@ -124,17 +138,30 @@ def test_pyarrow_takes_it_with_the_expected_types() -> None:
 
 
 @pytest.mark.extras
-def test_pandas_polars_and_duckdb_take_it_as_it_is() -> None:
+@pytest.mark.parametrize("given", [MetricsTable, Own])
+def test_pandas_polars_and_duckdb_take_it_as_it_is(given: Any) -> None:
     import duckdb
     import pandas as pd
     import polars as pl
 
-    made = table()
+    made = table() if given is MetricsTable else Own(table())
     frame = pl.DataFrame(made)
     assert frame["step"].to_list() == [1, 2, None, None]
-    assert frame["time"].to_list() == made["time"]
+    assert frame["time"].to_list() == table()["time"]
     assert pd.DataFrame.from_arrow(made)["offset"].tolist() == [10, 12, 13, 14]
     assert duckdb.sql("select count(*), max(step), min(kind) from made").fetchall() == [(4, 2, "eval")]
+
+
+@pytest.mark.extras
+def test_a_wrong_name_is_an_error_and_not_the_end_of_the_process() -> None:
+    import polars as pl
+    import pyarrow as pa
+
+    for _ in range(2):
+        with pytest.raises(KeyError):
+            pa.table(table()).column("nothing like that")
+        with pytest.raises(pl.exceptions.ColumnNotFoundError):
+            pl.DataFrame(Own(table())).get_column("nothing like that")
 
 
 @pytest.mark.extras
@@ -155,8 +182,10 @@ def test_any_table_arrives_equal(rows: list[dict[str, Any]]) -> None:
 
     points = [Point(n, 0, "train", None, None, None, None, None, row) for n, row in enumerate(rows)]
     made = MetricsTable(("s", point) for point in points)
-    taken = pa.table(made)
+    taken = pa.table(Own(made))
     taken.validate(full=True)
+    assert taken.schema == pa.table(made).schema
+    assert repr(taken.to_pylist()) == repr(pa.table(made).to_pylist())
     shown = [name.encode("utf-8", "backslashreplace").decode() for name in made.columns]
     assert taken.column_names == shown
     for index, name in enumerate(made.columns):
@@ -184,8 +213,8 @@ def test_nothing_is_kept_once_the_consumer_lets_go() -> None:
 
     gc.collect()
     before = len(arrow._given)
-    taken = pa.table(table())
-    reader = pa.RecordBatchReader.from_stream(table())
+    taken = pa.table(Own(table()))
+    reader = pa.RecordBatchReader.from_stream(Own(table()))
     assert reader.schema == taken.schema
     reader.close()
     del taken, reader
@@ -195,7 +224,7 @@ def test_nothing_is_kept_once_the_consumer_lets_go() -> None:
 
 def test_a_stream_that_nobody_takes_is_released_with_its_capsule() -> None:
     before = len(arrow._given)
-    capsule = table().__arrow_c_stream__()
+    capsule = Own(table()).__arrow_c_stream__()
     assert len(arrow._given) > before
     del capsule
     gc.collect()
@@ -204,7 +233,7 @@ def test_a_stream_that_nobody_takes_is_released_with_its_capsule() -> None:
 
 def test_a_consumer_may_keep_one_column_and_let_go_of_the_rest() -> None:
     before = len(arrow._given)
-    capsule = table().__arrow_c_stream__()
+    capsule = Own(table()).__arrow_c_stream__()
     stream = opened(capsule)
     batch = arrow._Array()
     assert stream.get_next(ctypes.byref(stream), ctypes.byref(batch)) == 0

@@ -34,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home without settings, so that no developer's own key is used."""
     for name in os.environ:
-        if name.startswith("DASHSCOPE_"):
+        if name.startswith("DASHSCOPE_") or name in {"COLUMNS", "LINES"}:
             monkeypatch.delenv(name)
     folder = tmp_path / "home"
     folder.mkdir()

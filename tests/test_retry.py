@@ -159,9 +159,9 @@ def test_what_is_just_within_a_bound_is_within_it() -> None:
     assert RetryPolicy(max_tries=1).decide(error, tries=1, lasted=0, draw=0) == Decision(None)
 
 
-def test_the_defaults_are_those_that_the_readme_names() -> None:
-    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
-    named = re.findall(r"`RetryPolicy\((.+?)\)`", readme)
+def test_the_defaults_are_those_that_the_documentation_names() -> None:
+    page = Path(__file__).parents[1] / "docs/howto/retries-and-pacing.md"
+    named = re.findall(r"`RetryPolicy\((.+?)\)`", page.read_text("utf-8"))
     assert named
     for text in named:
         assert text.split(", ") == [f"{name}={x:g}" for name, x in attrs.asdict(RetryPolicy()).items()]

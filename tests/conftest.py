@@ -27,7 +27,7 @@ QUICK = RetryPolicy(base_delay=0.001, max_delay=0.002)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kills", type=int, default=100, help="how often a download is killed with -9")
+    parser.addoption("--kills", type=int, default=40, help="how often a download is killed with -9")
 
 
 @pytest.fixture(autouse=True)

@@ -644,5 +644,6 @@ def test_whatever_the_rhythm_and_the_faults_no_line_is_lost(
         job,
         emulator={"faults": ten_ways_to_fail(0.2), "seed": seed, "ragged": 0.3, "page_cap": 7},
         session={"retry": RetryPolicy(max_tries=4, base_delay=0.1, max_delay=1)},
+        debug=False,
     )
     assert_whole(seen, job)

@@ -1,4 +1,4 @@
-"""What README says of speed, made of the results that are published; no number is typed in by hand."""
+"""What is said of speed, made of the results that are published; no number is typed in by hand."""
 
 import json
 import re
@@ -12,6 +12,7 @@ from report import rows
 HERE = Path(__file__).parent
 PUBLISHED = HERE / "published"
 README = HERE.parent / "README.md"
+PAGE = PUBLISHED / "README.md"
 BEGIN, END = "<!-- speed:begin -->", "<!-- speed:end -->"
 CHARTS = {"Lines a second": "cost-per-line", "The same at 50 ms": "latency", "Growth": "growth"}
 
@@ -22,24 +23,29 @@ def published() -> dict[str, dict[str, Any]]:
 
 
 def text(results: dict[str, dict[str, Any]]) -> str:
-    """Return what README says between its two markers."""
+    """Return what README says between its two markers: the first case."""
     first = results["cost-per-line"]
-    machine = first["machine"]
+    return f"{first['title']}, served by {first['server']}:\n\n{table(first['rounds'])}"
+
+
+def page(results: dict[str, dict[str, Any]]) -> str:
+    """Return all figures, as the page beside the results."""
+    machine = results["cost-per-line"]["machine"]
     packages = ", ".join(f"{name} {number}" for name, number in machine["packages"].items())
     claims = [
-        f"- [{result['title']}](benchmarks/published/{name}.json): "
-        + "; ".join(figure.found for figure in CASES[name].figures(result))
+        f"- [{result['title']}]({name}.json)\n"
+        + "\n".join(f"  - {figure.found}" for figure in CASES[name].figures(result))
         for name, result in results.items()
     ]
     setting = f"{machine['cores']} cores, Python {machine['python']}, {packages}"
     parts = [
+        "# Speed, as measured",
         f"Medians of rounds in turn, with the extremes; they compare within a case only. {setting}.",
-        f"{first['title']}, served by {first['server']}:",
-        table(first["rounds"]),
-        "\n".join(f"![{what}](benchmarks/published/{name}.svg)" for what, name in CHARTS.items()),
+        text(results),
+        "\n".join(f"![{what}]({name}.svg)" for what, name in CHARTS.items()),
         "\n".join(claims),
     ]
-    return "\n\n".join(parts)
+    return "\n\n".join(parts) + "\n"
 
 
 def table(rounds: list[Round]) -> str:

@@ -1,4 +1,4 @@
-"""Turn kept results into what README shows: charts, and the text between its two markers.
+"""Turn kept results into charts, a page beside them, and the text between two markers of README.
 
     python benchmarks/publish.py
 
@@ -15,7 +15,7 @@ from cases import CASES
 from matplotlib.axes import Axes
 from measure import Round, figure
 from peers import PEERS
-from prose import CHARTS, HERE, PUBLISHED, README, published, text, with_text
+from prose import CHARTS, HERE, PAGE, PUBLISHED, README, page, published, text, with_text
 
 RESULTS = HERE / "results"
 OURS, THEIRS, LIMITS = "#2a6f97", "#b0b7bf", "#dfe3e7"
@@ -73,6 +73,7 @@ def main() -> None:
         shutil.copy(RESULTS / f"{name}.json", PUBLISHED)
     results = published()
     draw(results)
+    PAGE.write_text(page(results), "utf-8")
     README.write_text(with_text(README.read_text("utf-8"), text(results)), "utf-8")
 
 

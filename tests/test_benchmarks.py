@@ -68,12 +68,13 @@ def test_all_cases_are_tested() -> None:
 
 
 @pytest.mark.usefixtures("benchmarks")
-def test_readme_says_what_the_published_results_say() -> None:
-    from prose import README, published, text, with_text
+def test_readme_and_its_page_say_what_the_published_results_say() -> None:
+    from prose import PAGE, README, page, published, text, with_text
 
     readme = README.read_text("utf-8")
     assert text(published()) in readme
     assert with_text(readme, text(published())) == readme
+    assert PAGE.read_text("utf-8") == page(published())
 
 
 def test_a_case_that_does_not_exist_is_named() -> None:

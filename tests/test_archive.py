@@ -106,6 +106,11 @@ def test_a_manifest_holds_whatever_the_service_says_of_a_job(value: Any) -> None
     assert known.job["hyper_parameters"]["y"] == 1e-5
 
 
+def test_a_manifest_holds_whatever_the_service_called_its_answers() -> None:
+    known = decode(encode(attrs.evolve(MANIFEST, last_request_id="\ud800")), "ft-1.manifest.json")
+    assert known.last_request_id == "\\ud800"
+
+
 def test_a_lock_is_held_against_other_processes_and_falls_with_its_holder(tmp_path: Path) -> None:
     hold = (
         "import sys, time; from dashscope_ftlogs.archive import Archive\n"

@@ -113,8 +113,9 @@ async def test_the_command_runs_without_the_extra_fast() -> None:
 
 async def test_an_interrupted_demo_takes_its_commands_with_it(start_ftlogs: Any) -> None:
     process = await start_ftlogs(("demo",), None, {"PYTHONUNBUFFERED": "1"})
-    while b"eval_loss" not in await process.stdout.readline():
-        pass  # until one of its commands is in the middle of its work
+    for sign in (b"$ ftlogs tail", b"eval_loss"):  # one of its commands is in the middle of its work
+        while sign not in await process.stdout.readline():
+            pass
     process.send_signal(signal.SIGINT)
     # Both ends are read to their end, which comes only when no process holds them any more.
     _, err = await process.communicate()

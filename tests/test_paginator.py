@@ -187,6 +187,12 @@ async def test_collect_returns_all_lines() -> None:
     assert await ListSource(numbered(35)).lines(offset=3).collect() == numbered(35)[3:]
 
 
+async def test_a_loop_goes_on_with_lines_of_which_some_were_taken_by_hand() -> None:
+    lines = aiter(ListSource(numbered(25)).lines())
+    assert await anext(lines) == "line 0"
+    assert [line async for line in lines] == numbered(25)[1:]
+
+
 async def test_read_ahead_keeps_so_many_pages_in_flight_and_no_more_however_slow_the_consumer() -> None:
     source = ListSource(numbered(1000))
     pages = source.lines(concurrency=4).pages()

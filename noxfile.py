@@ -157,10 +157,7 @@ def tests(session: nox.Session) -> None:
     """The suite against the installed wheel with all extras, with complete branch coverage."""
     install_wheel(session, "cli,data,fast,plot,tensorboard", "readers")
     session.run("coverage", "erase")
-    # Not in dev mode, as the other sessions are: with coverage, that costs three times the time.
-    session.run(
-        *("python", "-P", "-m", "coverage", "run", "-m", "pytest", *PARALLEL, *APART, *session.posargs)
-    )
+    run_tests(session, "-m", "coverage", "run", "-m", "pytest", *PARALLEL, *APART)
     session.run("coverage", "combine", "--quiet")
     if not session.posargs:
         session.run("coverage", "report")
@@ -220,7 +217,11 @@ def runs(python: str) -> bool:
 def versions(session: nox.Session) -> None:
     """The suite on every promised Python that this machine has, without the extra `fast`."""
     install_wheel(session, "cli")
-    run_tests(session, "-m", "pytest", "-q", "-m", "not slow and not extras", *PARALLEL, *APART)
+    # Not in dev mode: what that finds, `tests` has found, and it costs twice the time.
+    session.run(
+        *("python", "-P", "-m", "pytest", "-q", "-m", "not slow and not extras", *PARALLEL, *APART),
+        *session.posargs,
+    )
 
 
 @nox.session(python="3.11" if runs("python3.11") else False, venv_backend="uv")

@@ -17,7 +17,7 @@ from dashscope_ftlogs.cli.running import run
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, generate_job, ten_ways_to_fail
 
 _LINES = 24_000
-_LATENCY = 0.05
+_LATENCY = 0.2
 _LIVE_LINES = 60
 _MATTERS = "eval_loss|succeeded"
 

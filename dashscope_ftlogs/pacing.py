@@ -2,9 +2,6 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine
-
-import attrs
 
 from dashscope_ftlogs.rate import Rate
 
@@ -24,16 +21,12 @@ class Gate:
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def slot(self, key: str, *, again: bool = False) -> "Slot":
-        """Return a block that waits for its turn and then runs; it is given the time when it began.
+    async def enter(self, key: str, *, again: bool) -> float:
+        """Wait for one's turn; return the time when it came. Whoever came in calls `leave` in the end.
 
         Who comes `again` after a failure goes first among those with the same key: the others' lines
         come after the ones it is about.
         """
-        return Slot(self, key, again)
-
-    async def enter(self, key: str, *, again: bool) -> float:
-        """Wait for one's turn; return the time when it came."""
         loop = asyncio.get_running_loop()
         now = loop.time()
         if self._free and not self._waiting and self.rate.ready_at(now) <= now:
@@ -95,18 +88,3 @@ class Gate:
                 return key
             del self._waiting[key]
         return None
-
-
-@attrs.define(eq=False)
-class Slot:
-    """A place among the requests in flight, held while a block runs."""
-
-    gate: Gate
-    key: str
-    again: bool
-
-    def __aenter__(self) -> Coroutine[None, None, float]:
-        return self.gate.enter(self.key, again=self.again)
-
-    async def __aexit__(self, *_: object) -> None:
-        self.gate.leave()

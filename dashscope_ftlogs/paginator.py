@@ -32,12 +32,12 @@ class PageSource(Protocol):
         ...
 
 
-@attrs.frozen
+@attrs.define
 class _Span:
     """What reading a span gave: its pages in order, then perhaps what ended it early."""
 
-    pages: tuple[LogPage, ...]
     stop: int
+    pages: list[LogPage]
     error: FTLogsError | None = None
 
 
@@ -117,7 +117,7 @@ class LogPaginator:
         """
         self._readers += 1
         reader = self._readers
-        self._cursor = attrs.evolve(self._cursor, offset=self.offset)
+        self._cursor = self._cursor.at(self.offset)
         self._unread = iter(())
         window: deque[asyncio.Task[_Span]] = deque()
         planned = self._cursor.offset
@@ -172,27 +172,26 @@ class LogPaginator:
         window.popleft()
         return span
 
-    async def _read_span(self, span: Cursor) -> _Span:
+    async def _read_span(self, left: Cursor) -> _Span:
         """Read until the span is whole or the log ends; a failure keeps what was read before it."""
-        stop = span.offset + span.wanted
-        pages: list[LogPage] = []
-        most = span.page_size
+        span = _Span(left.offset + left.wanted, [])
+        most = left.page_size
         try:
-            while not span.finished:
+            while not left.finished:
                 try:
-                    page = await self._source.read_page(self.job_id, span.offset, min(most, span.wanted))
+                    page = await self._source.read_page(self.job_id, left.offset, min(most, left.wanted))
                 except ResponseTooLargeError:
                     if most == 1:
                         raise
-                    most = (min(most, span.wanted) + 1) // 2
+                    most = (min(most, left.wanted) + 1) // 2
                     continue
                 self._heard = page.total
-                span = span.after(page)
-                pages.append(page)
+                left = left.after(page)
+                span.pages.append(page)
         except FTLogsError as error:
-            error.job_id, error.offset = self.job_id, span.offset
-            return _Span(tuple(pages), stop, error)
-        return _Span(tuple(pages), stop)
+            error.job_id, error.offset = self.job_id, left.offset
+            span.error = error
+        return span
 
 
 class LineIterator:

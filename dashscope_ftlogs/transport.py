@@ -125,25 +125,22 @@ class Transport:
     async def fetch(self, request: Request[T]) -> T:
         """Send a request until it succeeds or the policy gives up; return what the answer means."""
         call = _Call(request)
-        result: T = await self._try(call)
-        if isinstance(result, LogPage) and (call.tries > 1 or self._key in (result.request_id or "")):
-            request_id = (result.request_id or "").replace(self._key, "[secret]") or None
-            return attrs.evolve(result, attempts=call.tries, request_id=request_id)
-        return result
-
-    async def _try(self, call: _Call[T]) -> T:
-        """Send the request until it succeeds or the policy gives up."""
         try:
-            result: T = await self._attempt(call)
+            return self._told(call, await self._attempt(call))
         except FTLogsError as error:
             if error.retry_in is None:
                 raise
             call.failure = error
-        else:
-            return result
         # Outside of the handler: what is raised later does not come of this failure.
-        again: T = await self._try_again(call)
-        return again
+        result: T = await self._try_again(call)
+        return self._told(call, result)
+
+    def _told(self, call: _Call[T], result: T) -> T:
+        """Return a result that says how many tries it took, and holds no key."""
+        if isinstance(result, LogPage) and (call.tries > 1 or self._key in (result.request_id or "")):
+            request_id = (result.request_id or "").replace(self._key, "[secret]") or None
+            return attrs.evolve(result, attempts=call.tries, request_id=request_id)
+        return result
 
     @_retried
     async def _try_again(self, call: _Call[Any]) -> Any:
@@ -156,7 +153,7 @@ class Transport:
             raise failure
         return await self._attempt(call)
 
-    async def _attempt(self, call: _Call[Any]) -> Any:
+    async def _attempt(self, call: _Call[T]) -> T:
         """Send the request once. A failure leaves with the decision what to do about it."""
         call.tries += 1
         try:
@@ -206,23 +203,23 @@ class Transport:
         path = call.request.path
         if self._client is None:
             raise SessionStateError("the session is not open: use `async with LogSession() as session:`")
+        call.sent_at = await self.gate.enter(call.request.job_id or "", again=call.tries > 1)
         try:
-            async with (
-                self.gate.slot(call.request.job_id or "", again=call.tries > 1) as call.sent_at,
-                self._client.get(
-                    self._url(path),
-                    headers=self._headers,
-                    timeout=self._timeout,
-                    # The key goes nowhere but to the host that was configured.
-                    allow_redirects=False,
-                    raise_for_status=False,
-                ) as response,
-            ):
+            async with self._client.get(
+                self._url(path),
+                headers=self._headers,
+                timeout=self._timeout,
+                # The key goes nowhere but to the host that was configured.
+                allow_redirects=False,
+                raise_for_status=False,
+            ) as response:
                 body = await self._read(response)
                 _log.debug("GET %s: %d, %d bytes", path, response.status, len(body))
                 return response.status, response.headers, body
         except (aiohttp.ClientError, OSError) as error:
             failure = _transport_error(error, self._timeout.total)
+        finally:
+            self.gate.leave()
         # Outside of the handler: the foreign traceback holds buffers with the key in them, and some
         # tools print the local variables of every frame.
         raise failure

@@ -1,6 +1,6 @@
 """Offset arithmetic, against a model of the server."""
 
-import attrs
+import msgspec
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -80,5 +80,5 @@ def test_a_read_that_begins_past_the_end_has_ended() -> None:
 def test_only_a_larger_total_is_news() -> None:
     cursor = Cursor(0, 10, total=20)
     assert cursor.heard(10) is cursor
-    assert cursor.heard(30) == attrs.evolve(cursor, total=30)
+    assert cursor.heard(30) == msgspec.structs.replace(cursor, total=30)
     assert Cursor(0, 10).heard(5).total == 5

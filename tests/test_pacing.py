@@ -4,8 +4,8 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -154,20 +154,30 @@ def test_nobody_sends_before_a_pause_that_the_server_asked_for_is_over(pause: fl
     assert rate.ready_at(now) >= now + pause
 
 
+@asynccontextmanager
+async def slot(gate: Gate, key: str, *, again: bool = False) -> AsyncGenerator[None, None]:
+    """Hold a place among the requests in flight."""
+    await gate.enter(key, again=again)
+    try:
+        yield
+    finally:
+        gate.leave()
+
+
 async def test_no_more_at_once_than_allowed_and_the_keys_take_turns() -> None:
     gate, order, now, most = Gate(2, Rate()), list[str](), 0, 0
 
     async def one(key: str, *, again: bool = False) -> None:
         nonlocal now, most
-        async with gate.slot(key, again=again):
+        async with slot(gate, key, again=again):
             now, most = now + 1, max(most, now + 1)
             order.append(key)
             await asyncio.sleep(0)
             now -= 1
 
     async with AsyncExitStack() as held, asyncio.TaskGroup() as group:
-        await held.enter_async_context(gate.slot("x"))
-        await held.enter_async_context(gate.slot("x"))
+        await held.enter_async_context(slot(gate, "x"))
+        await held.enter_async_context(slot(gate, "x"))
         for key in ("long 1", "long 2", "long 3", "long 4"):
             group.create_task(one(key.split()[0]))
         group.create_task(one("short"))
@@ -184,11 +194,11 @@ async def test_who_comes_again_goes_first_among_its_own() -> None:
     gate, order = Gate(1, Rate()), list[int]()
 
     async def one(number: int, *, again: bool) -> None:
-        async with gate.slot("ft-1", again=again):
+        async with slot(gate, "ft-1", again=again):
             order.append(number)
 
     async with asyncio.TaskGroup() as group:
-        async with gate.slot("other"):
+        async with slot(gate, "other"):
             for number in (1, 2, 3):
                 group.create_task(one(number, again=number == 3))
                 await asyncio.sleep(0)
@@ -201,7 +211,7 @@ def test_cancelling_never_loses_a_permit(steps: list[tuple[int, bool, int]]) -> 
         gate = Gate(2, Rate())
 
         async def one(key: int, work: int) -> None:
-            async with gate.slot(str(key)):
+            async with slot(gate, str(key)):
                 for _ in range(work):
                     await asyncio.sleep(0)
 
@@ -214,7 +224,7 @@ def test_cancelling_never_loses_a_permit(steps: list[tuple[int, bool, int]]) -> 
             if cancelled:
                 tasks[work % len(tasks)].cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        async with asyncio.timeout(5), gate.slot("a"), gate.slot("b"):
+        async with asyncio.timeout(5), slot(gate, "a"), slot(gate, "b"):
             pass
 
     asyncio.run(main())
@@ -223,14 +233,14 @@ def test_cancelling_never_loses_a_permit(steps: list[tuple[int, bool, int]]) -> 
 async def test_a_turn_that_comes_as_its_waiter_is_cancelled_is_passed_on() -> None:
     gate = Gate(1, Rate())
     async with AsyncExitStack() as held:
-        await held.enter_async_context(gate.slot("x"))
+        await held.enter_async_context(slot(gate, "x"))
         waiter = asyncio.create_task(gate.enter("y", again=False))
         await asyncio.sleep(0)
         await held.aclose()
         waiter.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiter
-    async with asyncio.timeout(5), gate.slot("z"):
+    async with asyncio.timeout(5), slot(gate, "z"):
         pass
 
 

@@ -219,12 +219,14 @@ class Download:
         committed_at, patience = clock(), _COMMIT_AFTER
         async with aclosing(lines.pages()) as pages:
             async for page in pages:
-                await self._thread(read.take, page)
+                read.take(page)
                 self._progress.lines += len(page.lines)
                 self._progress.reading[read.job.job_id] = (page.next_offset, page.total)
                 if clock() - committed_at >= patience:
                     await self._thread(read.commit)
                     committed_at, patience = clock(), min(2 * patience, _COMMIT_EVERY)
+                elif read.file.is_due:
+                    await self._thread(read.file.write)
         read.ended(lines.offset, lines.total)
 
     async def _thread(self, work: Callable[..., T], *arguments: Any) -> T:
@@ -249,7 +251,7 @@ class _Read:
     def __init__(self, file: LogFile, job: Job) -> None:
         self.job = job
         self.start = file.manifest.lines - len(file.manifest.tail)
-        self._file = file
+        self.file = file
         self._known = file.manifest.lines
         self._tail = file.manifest.tail
         self._news: dict[str, Any] = {"job": facts(job)}
@@ -260,8 +262,8 @@ class _Read:
         place = page.offset - self.start
         if page.total < self._known or digests(seen) != self._tail[place : place + len(seen)]:
             raise LogRewrittenError(self._known, page.total)
-        self._file.append(page.lines[len(seen) :])
-        manifest, news = self._file.manifest, self._news
+        self.file.append(page.lines[len(seen) :])
+        manifest, news = self.file.manifest, self._news
         news["total"] = page.total
         news["last_request_id"] = page.request_id
         news.setdefault("first_request_id", manifest.first_request_id or page.request_id)
@@ -276,7 +278,7 @@ class _Read:
 
     def commit(self) -> None:
         """Make what was taken last, if there is news and all of it could be written."""
-        file = self._file
+        file = self.file
         is_news = any(getattr(file.manifest, name) != value for name, value in self._news.items())
         if file.sound and (file.has_uncommitted or is_news):
             file.commit(**self._news)

@@ -2,7 +2,7 @@
 
 A commit writes the data, syncs it, and only then replaces the manifest that vouches for it. So whatever
 instant the process dies at, the manifest is true; what the file holds beyond is cut off on resume.
-Everything here blocks, and is called in a thread.
+Everything here but `append` blocks, and is called in a thread.
 """
 
 import gzip
@@ -65,6 +65,7 @@ class LogFile:
         self._bytes = manifest.bytes
         self._file_bytes = manifest.file_bytes
         self._last: deque[str] = deque(maxlen=TAIL)
+        self._unwritten = bytearray()
         self._packer: Any = None
         self.sound = True
         """Whether everything was written so far. After a failure nothing more is committed."""
@@ -74,8 +75,13 @@ class LogFile:
         """Whether lines were appended that no manifest vouches for yet."""
         return self._lines != self.manifest.lines
 
+    @property
+    def is_due(self) -> bool:
+        """Whether so much was appended that it should be written."""
+        return len(self._unwritten) >= _PIECE // 2
+
     def append(self, lines: Sequence[str]) -> None:
-        """Write lines to the end of the file."""
+        """Take lines for the end of the file; does not block."""
         with self._writing():
             if self.manifest.format == "text":
                 data = text_bytes(lines)
@@ -85,15 +91,22 @@ class LogFile:
             self._lines += len(lines)
             self._bytes += len(data)
             self._last.extend(lines)
+            self._unwritten += data
+
+    def write(self) -> None:
+        """Write what was appended."""
+        with self._writing():
+            data, self._unwritten = self._unwritten, bytearray()
             if self.manifest.compression is None:
                 self._write(data)
-            else:
+            elif data:
                 if self._packer is None:
                     self._packer = zlib.compressobj(6, wbits=zlib.MAX_WBITS | 16)
                 self._write(self._packer.compress(data))
 
     def commit(self, **facts: Any) -> None:
         """Make what was appended last, and vouch for it; `facts` change other fields of the manifest."""
+        self.write()
         with self._writing():
             if self._packer is not None:
                 # One gzip member per commit: any number of them in a row is a gzip file.
@@ -124,7 +137,7 @@ class LogFile:
         yield
         self.sound = True
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes | bytearray) -> None:
         rest = memoryview(data)
         while rest:
             written = os.write(self._file, rest)

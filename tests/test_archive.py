@@ -225,6 +225,7 @@ def test_any_damage_to_what_was_committed_is_noticed(
             file.append([f"line {n}", "\ud800\n", "é" * n])
             file.commit(total=9)
         file.append(["torn"])
+        file.write()
         file.close()
         known = archive.manifest("ft-1")
         assert known is not None

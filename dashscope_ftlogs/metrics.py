@@ -1,11 +1,10 @@
 """The metrics of logs as a table: one row for each point, one column for each metric."""
 
 from array import array
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
-
-import attrs
 
 from dashscope_ftlogs import arrow
 from dashscope_ftlogs.points import Point, read_points
@@ -21,6 +20,11 @@ _ABOUT: Final = {
     "time": "tsm:",
 }
 """The columns that say where a row is from, each with its Arrow type; see `MetricsTable`."""
+_OF_POINTS: Final = tuple(_ABOUT)[1:]
+_TOLD: Final = frozenset({"step", "total_steps", "epoch"})
+"""The entries of a metric dict that columns of their own tell."""
+_ARRAYS: Final = {"l": "q", "tsm:": "q", "g": "d"}
+"""Python's word for the type of an array, by Arrow's."""
 
 Value = int | float | str | datetime
 
@@ -56,16 +60,14 @@ class MetricsTable:
 
     def __init__(self, points: Iterable[tuple[str, Point]]) -> None:
         """Make a table of points, each with the name of its log."""
-        columns = {name: _Column(form) for name, form in _ABOUT.items()}
-        rows = 0
-        for source, point in points:
-            for name, value in _entries(source, point):
-                if name not in columns:
-                    columns[name] = _Column("g")
-                columns[name].put(rows, value)
-            rows += 1
-        self._columns = {name: column.filled(rows) for name, column in columns.items()}
-        self._rows = rows
+        named = list(points)
+        rows = self._rows = len(named)
+        self._columns = {"source": _column("u", [source for source, _ in named], rows)}
+        for name in _OF_POINTS:
+            cells = [getattr(point, name) for _, point in named]
+            self._columns[name] = _column(_ABOUT[name], cells, rows)
+        for name, cells in _by_metric(point for _, point in named).items():
+            self._columns[name] = _column("u" if str in map(type, cells) else "g", cells, rows)
 
     @classmethod
     def from_lines(cls, lines: Iterable[str], source: str = "", *, offset: int = 0) -> "MetricsTable":
@@ -106,53 +108,32 @@ class MetricsTable:
         return arrow.stream(self._columns, self._rows)
 
 
-def _entries(source: str, point: Point) -> Iterator[tuple[str, Value | None]]:
-    yield "source", source
-    for name in list(_ABOUT)[1:]:
-        yield name, getattr(point, name)
-    for key, value in point.values.items():
-        if key not in {"epoch", "step", "total_steps"}:
-            yield f"{key}_" if key in _ABOUT else key, value
+def _by_metric(points: Iterable[Point]) -> dict[str, list[Any]]:
+    """Return the values of each metric, None where a point has none, as far as the last that has one."""
+    metrics = defaultdict[str, list[Any]](list)
+    for row, point in enumerate(points):
+        for name, value in point.values.items():
+            if name not in _ABOUT:
+                cells = metrics[name]
+            elif name not in _TOLD:
+                cells = metrics[f"{name}_"]
+            else:
+                continue
+            if len(cells) < row:
+                cells.extend([None] * (row - len(cells)))
+            cells[row:] = (value,)
+    return metrics
 
 
 def _moment(milliseconds: Any) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC).replace(tzinfo=None)
 
 
-@attrs.define
-class _Column:
-    """A column that grows; rows may be missing."""
-
-    format: str
-    values: Any = attrs.field(init=False)
-    valid: bytearray = attrs.field(factory=bytearray)
-
-    def __attrs_post_init__(self) -> None:
-        self.values = {"g": array("d"), "u": list[str]()}.get(self.format, array("q"))
-
-    def put(self, row: int, value: Value | None) -> None:
-        if value is None:
-            return
-        if isinstance(value, str) and self.format == "g":
-            self._become_text()
-        if len(self.values) < row:
-            self._pad(row)
-        self.values.append(str(value) if self.format == "u" else value)
-        self.valid.append(1)
-
-    def filled(self, rows: int) -> arrow.Column:
-        self._pad(rows)
-        return arrow.Column(self.format, self.values, self.valid)
-
-    def _pad(self, rows: int) -> None:
-        missing = rows - len(self.values)
-        self.values.extend([self._gap] * missing)
-        self.valid.extend(bytes(missing))
-
-    @property
-    def _gap(self) -> Value:
-        return "" if self.format == "u" else 0
-
-    def _become_text(self) -> None:
-        self.format = "u"
-        self.values = [str(value) for value in self.values]
+def _column(form: str, cells: list[Any], rows: int) -> arrow.Column:
+    """Return cells as a column; what is missing behind them is a gap too."""
+    cells += [None] * (rows - len(cells))
+    valid = bytearray(cell is not None for cell in cells)
+    if form == "u":
+        return arrow.Column(form, ["" if cell is None else str(cell) for cell in cells], valid)
+    numbers = array(_ARRAYS[form], [0 if cell is None else cell for cell in cells])
+    return arrow.Column(form, numbers, valid)

@@ -10,7 +10,7 @@ import attrs
 
 from dashscope_ftlogs.blocks import parse_lines
 from dashscope_ftlogs.dicts import Values
-from dashscope_ftlogs.records import Kind, Message, Metrics, Progress, Record, Tokens
+from dashscope_ftlogs.records import Kind, Message, Metrics, Progress, Record, Tokens, whole
 
 _STAMP: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(?:[,.](\d{3}))?")
 _US_STAMP: Final = re.compile(r"(\d\d)/(\d\d)/(\d{4}) (\d\d):(\d\d):(\d\d)")
@@ -95,7 +95,9 @@ class PointReader:
             self.tokens = max(record.count, self.tokens or 0)
 
     def _add(self, number: int, metrics: Metrics, bar: Progress | None) -> None:
-        self.tokens = _whole(metrics.values.get("consumed_train_tokens"), self.tokens)
+        tokens = metrics.values.get("consumed_train_tokens")
+        if isinstance(tokens, float) and tokens.is_integer() and (count := whole(tokens)) is not None:
+            self.tokens = count
         place = _Place(
             number,
             metrics,
@@ -133,7 +135,7 @@ def _point(place: _Place, counted: set[float | None], segments: "_Segments") -> 
     if step is None:
         counts = bar is not None and bar.total in counted and place.kind != "final"
         step = bar.step if bar is not None and counts else None
-        total = int(bar.total) if bar is not None and bar.total is not None and counts else None
+        total = whole(bar.total) if bar is not None and counts else None
     return Point(
         place.offset,
         segments.number(place.kind, step, epoch),
@@ -145,10 +147,6 @@ def _point(place: _Place, counted: set[float | None], segments: "_Segments") -> 
         place.tokens,
         metrics.values,
     )
-
-
-def _whole(value: float | str | None, otherwise: int | None) -> int | None:
-    return int(value) if isinstance(value, float) and value.is_integer() else otherwise
 
 
 def _same(before: _Place, after: _Place) -> bool:

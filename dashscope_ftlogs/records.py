@@ -52,18 +52,18 @@ class Metrics:
     def total_steps(self) -> int | None:
         """How many steps there will be, from where `step` is from."""
         if _STEPS in self.values:
-            return _whole(str(self.values[_STEPS]).rpartition("/")[2])
-        own = self._first_whole("total_steps", "max_steps")
+            return whole(str(self.values[_STEPS]).rpartition("/")[2])
+        own = self._firstwhole("total_steps", "max_steps")
         if own is None and self.own_step is None and self.bar is not None and self.bar.is_training:
-            return None if self.bar.total is None else int(self.bar.total)
+            return whole(self.bar.total)
         return own
 
     @property
     def own_step(self) -> int | None:
         """The step that it says itself that it is from."""
         if _STEPS in self.values:
-            return _whole(str(self.values[_STEPS]).partition("/")[0])
-        return self._first_whole("global_step", "current_steps", "step")
+            return whole(str(self.values[_STEPS]).partition("/")[0])
+        return self._firstwhole("global_step", "current_steps", "step")
 
     @property
     def epoch(self) -> float | None:
@@ -71,10 +71,10 @@ class Metrics:
         epoch = self.values.get("epoch")
         return epoch if isinstance(epoch, float) else None
 
-    def _first_whole(self, *keys: str) -> int | None:
+    def _firstwhole(self, *keys: str) -> int | None:
         for key in keys:
             if key in self.values:
-                return _whole(self.values[key])
+                return whole(self.values[key])
         return None
 
 
@@ -117,7 +117,7 @@ class Progress:
     @property
     def step(self) -> int | None:
         """The step that training has come to, if that is what it counts."""
-        return int(self.done) if self.is_training and self.done is not None else None
+        return whole(self.done) if self.is_training else None
 
 
 @attrs.frozen
@@ -146,6 +146,7 @@ class Text:
 
 Record = Metrics | Message | Progress | Tokens | Traceback | Text
 
+_TOO_LARGE: Final = 2**63
 _STEPS: Final = "global_step/max_steps"
 _ESCAPES: Final = re.compile("\x1b\\[[0-9;?]*[A-Za-z]|\x00")
 _LINE_ENDS: Final = re.compile("[\r\n]+")
@@ -260,11 +261,17 @@ def _between_dicts(text: str) -> Iterator[Record]:
         yield Text(raw)
 
 
-def _whole(value: float | str) -> int | None:
+def whole(value: float | str | None) -> int | None:
+    """Return a count as an integer; None for what is none, or needs more than 64 bits.
+
+    >>> whole("12"), whole(2.0), whole("many"), whole(1e300)
+    (12, 2, None, None)
+    """
     try:
-        return int(value)
+        number = int(value or 0)
     except (OverflowError, ValueError):
         return None
+    return number if value is not None and -_TOO_LARGE < number < _TOO_LARGE else None
 
 
 def _message(text: str, raw: str) -> Message | None:

@@ -75,6 +75,11 @@ def test_a_metric_called_like_a_column_keeps_its_values_under_another_name() -> 
     assert table()["source_"] == [None, None, "a columns name", None]
 
 
+def test_two_metrics_that_end_up_with_one_name_cost_no_row() -> None:
+    made = MetricsTable.from_lines(["{'loss': 1, 'kind': 2, 'kind_': 3}", "{'loss': 4, 'kind_': 5}"])
+    assert (made["loss"], made["kind_"]) == ([1.0, 4.0], [3.0, 5.0])
+
+
 def test_rows_leave_out_what_they_do_not_have() -> None:
     first, *_ = table().rows()
     assert first == {

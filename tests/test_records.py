@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dashscope_ftlogs import MetricsTable
 from dashscope_ftlogs.records import (
     Message,
     Metrics,
@@ -210,7 +211,7 @@ PIECES = st.sampled_from([
     *("'loss': ", "0.5", "nan", "np.float64(", "tensor(", "eval_loss", "'train_runtime'", "100%|"),
     *("{'loss': 1}", "1e999", "-", "9" * 400, "global_step/max_steps", "INFO", "[INFO|", "½", "/"),
     *("2025-12-06 20:26:57,402", " - ", "training usage ", "tokens is ", "2 days, ", "\ud83d"),
-    "1/10 [00:01<00:09, 1.0s/it]",
+    *("1/10 [00:01<00:09, 1.0s/it]", " 10%|█ | ", " [00:01<00:09, 1.0s/it]", "'step': "),
 ])  # fmt: skip
 
 
@@ -221,6 +222,26 @@ def test_no_line_raises_and_every_record_keeps_its_text(line: str) -> None:
         assert record.raw
         if isinstance(record, Metrics):
             assert all(isinstance(value, float | str) for value in record.values.values())
+            assert record.kind in {"train", "eval", "final"}
+            assert record.total_steps is None or record.total_steps < 2**63
+        if isinstance(record, Metrics | Progress):
+            assert record.step is None or -(2**63) < record.step < 2**63
+
+
+@pytest.mark.parametrize("digits", [18, 19, 40, 400])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("{'loss': 1.0, 'step': N}", "{'loss': 1.0, 'global_step': 'N', 'max_steps': N}"),
+        *("{'loss': 1.0, 'global_step/max_steps': 'N/N'}", "{'loss': 1.0, 'consumed_train_tokens': N}"),
+        " 10%|█ | N/N [00:01<00:09, 1.0s/it]{'loss': 1.0}",
+        " 10%|█ | N/N [00:01<00:09, 1.0s/it]\r{'loss': 1.0}",
+    ],
+)
+def test_a_count_of_any_length_is_a_step_or_none(line: str, digits: int) -> None:
+    (row,) = MetricsTable.from_lines([line.replace("N", "9" * digits)]).rows()
+    assert row["loss"] == 1.0
+    assert ("step" in row) == (digits == 18 and "tokens" not in line)
 
 
 @pytest.mark.parametrize(

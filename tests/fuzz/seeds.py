@@ -25,6 +25,8 @@ SEEDS: dict[str, list[bytes]] = {
     + [
         b"Traceback (most recent call last):\n  File 'a'\nOSError: full\nbye",
         b" 10%|#| 1/10 [00:01<?]\rx",
+        b"{'loss': 1.0, 'step': 9}",
+        b" 10%|#| 9/9 [00:01<00:09, 1.0s/it]{'loss': 1.0}",
     ],
     "manifest": [
         encode(Manifest(job_id="ft-1", endpoint="https://x", lines=lines, tail=digests(["a"] * lines)))

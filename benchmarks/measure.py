@@ -32,7 +32,7 @@ class Effort:
         return max(least, round(full * self.share))
 
 
-FULL = Effort(1.0, 5)
+FULL = Effort(1.0, 9)
 QUICK = Effort(0.1, 2)
 
 

@@ -19,7 +19,7 @@ from prose import CHARTS, HERE, PAGE, PUBLISHED, README, page, published, text, 
 
 RESULTS = HERE / "results"
 OURS, THEIRS, LIMITS = "#2a6f97", "#b0b7bf", "#dfe3e7"
-LIMITING = ("bare", "raw_socket")
+LIMITING = ("bare", "bare_lines", "raw_socket")
 
 
 def bars(axes: Axes, rounds: list[Round], peers: list[str]) -> None:

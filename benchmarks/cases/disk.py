@@ -22,5 +22,6 @@ def figures(result: dict[str, Any]) -> list[Figure]:
         Figure(
             "download(), of the speed of pages()",
             ratio(result["rounds"], "ftlogs_download", "ftlogs_pages"),
+            least=0.5,
         )
     ]

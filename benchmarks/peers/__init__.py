@@ -38,6 +38,7 @@ PEERS = {
     "literal_eval": Peer("aiohttp loop, literal_eval", "aiohttp"),
     "aiohttp_imported": Peer("aiohttp imported", "aiohttp"),
     "bare": Peer("bare aiohttp + msgspec", "msgspec"),
+    "bare_lines": Peer("bare, line by line", "msgspec"),
     "raw_socket": Peer("raw socket, bodies split", "socket"),
     "server_alone": Peer("the server alone", "socket"),
 }

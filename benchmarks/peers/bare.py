@@ -1,7 +1,7 @@
 """A limit: aiohttp and msgspec with as many in flight as ours; no retry, no order, no checks."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import aiohttp
 import attrs
@@ -26,7 +26,13 @@ class Answer:
     output: Output
 
 
-async def read(base_url: str, jobs: list[str], concurrency: int, got: Callable[[int], None]) -> None:
+async def read(
+    base_url: str,
+    jobs: list[str],
+    concurrency: int,
+    got: Callable[[int], None],
+    hand_on: Callable[[tuple[str, ...]], Awaitable[None]] | None = None,
+) -> None:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=concurrency)) as session:
 
         async def page(job: str, offset: int) -> int:
@@ -34,6 +40,8 @@ async def read(base_url: str, jobs: list[str], concurrency: int, got: Callable[[
             url = f"{base_url}/fine-tunes/{job}/logs?offset={offset}&line=1000"
             async with session.get(url, headers={"Authorization": f"Bearer {KEY}"}) as response:
                 answer = msgspec.json.decode(await response.read(), type=Answer)
+            if hand_on is not None:
+                await hand_on(answer.output.logs)
             got(len(answer.output.logs))
             return answer.output.total
 

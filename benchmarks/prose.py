@@ -14,6 +14,13 @@ PUBLISHED = HERE / "published"
 README = HERE.parent / "README.md"
 PAGE = PUBLISHED / "README.md"
 BEGIN, END = "<!-- speed:begin -->", "<!-- speed:end -->"
+FELT = ("latency", "many-jobs", "throttled")
+LIMITS = """\
+What limits it. The bare loop takes pages as they come. Whoever hands them out in order holds up to
+eight of them, and each has left the processor's cache when its turn comes: that is the bare loop in
+order. An `async for` makes a coroutine for every line, whatever it does: that is the same by line. A
+third of the bare loop's time is JSON, and most of the rest is aiohttp's and the kernel's, so no client on
+aiohttp comes much closer to the socket that parses nothing."""
 CHARTS = {"Lines a second": "cost-per-line", "The same at 50 ms": "latency", "Growth": "growth"}
 
 
@@ -23,9 +30,20 @@ def published() -> dict[str, dict[str, Any]]:
 
 
 def text(results: dict[str, dict[str, Any]]) -> str:
-    """Return what README says between its two markers: the first case."""
+    """Return what README says between its two markers: the first case, and what users feel."""
+    felt = (f"- {results[name]['title']}: {'; '.join(found(results, name))}." for name in FELT)
+    return f"{first_case(results)}\n\n" + "\n".join(felt)
+
+
+def first_case(results: dict[str, dict[str, Any]]) -> str:
+    """Return the table of the first case under its title."""
     first = results["cost-per-line"]
     return f"{first['title']}, served by {first['server']}:\n\n{table(first['rounds'])}"
+
+
+def found(results: dict[str, dict[str, Any]], name: str) -> list[str]:
+    """Return the figures of a case."""
+    return [figure.found for figure in CASES[name].figures(results[name])]
 
 
 def page(results: dict[str, dict[str, Any]]) -> str:
@@ -34,16 +52,17 @@ def page(results: dict[str, dict[str, Any]]) -> str:
     packages = ", ".join(f"{name} {number}" for name, number in machine["packages"].items())
     claims = [
         f"- [{result['title']}]({name}.json)\n"
-        + "\n".join(f"  - {figure.found}" for figure in CASES[name].figures(result))
+        + "\n".join(f"  - {figure}" for figure in found(results, name))
         for name, result in results.items()
     ]
     setting = f"{machine['cores']} cores, Python {machine['python']}, {packages}"
     parts = [
         "# Speed, as measured",
         f"Medians of rounds in turn, with the extremes; they compare within a case only. {setting}.",
-        text(results),
+        first_case(results),
         "\n".join(f"![{what}]({name}.svg)" for what, name in CHARTS.items()),
         "\n".join(claims),
+        LIMITS,
     ]
     return "\n\n".join(parts) + "\n"
 

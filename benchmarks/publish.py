@@ -16,10 +16,11 @@ from matplotlib.axes import Axes
 from measure import Round, figure
 from peers import PEERS
 from prose import CHARTS, HERE, PAGE, PUBLISHED, README, page, published, text, with_text
+from report import names
 
 RESULTS = HERE / "results"
 OURS, THEIRS, LIMITS = "#2a6f97", "#b0b7bf", "#dfe3e7"
-LIMITING = ("bare", "bare_lines", "raw_socket")
+LIMITING = ("bare", "bare_in_order", "bare_lines", "raw_socket")
 
 
 def bars(axes: Axes, rounds: list[Round], peers: list[str]) -> None:
@@ -62,7 +63,7 @@ def draw(results: dict[str, dict[str, Any]]) -> None:
         if name == "growth":
             growth(axes, result)
         else:
-            bars(axes, result["rounds"], [p for p in result["rounds"][0] if p != "server_alone"])
+            bars(axes, result["rounds"], [p for p in names(result["rounds"]) if p != "server_alone"])
         drawing.savefig(PUBLISHED / f"{name}.svg", metadata={"Date": None})
         plt.close(drawing)
 

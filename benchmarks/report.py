@@ -51,9 +51,15 @@ class Figure:
 COLUMNS = ("lines/s", "spread", "CPU s/M", "MiB", "requests", "seconds")
 
 
+def names(rounds: list[Round]) -> list[str]:
+    """Return those that ran, in the order in which they are shown: ours, theirs, limits."""
+    places = {name: place for place, name in enumerate(PEERS)}
+    return sorted(rounds[0], key=lambda name: places.get(name, 0))
+
+
 def rows(rounds: list[Round]) -> Iterable[tuple[str, ...]]:
     """Yield what the table says of each peer: its label, medians, and what stopped it if it was."""
-    for name in rounds[0]:
+    for name in names(rounds):
         label = PEERS[name].label if name in PEERS else name
         if error := rounds[0][name]["error"]:
             stop = f"stopped after {rounds[0][name]['lines']:,} lines: {error}"

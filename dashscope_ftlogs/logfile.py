@@ -87,7 +87,6 @@ class LogFile:
                 data = text_bytes(lines)
             else:
                 data = jsonl_bytes(lines, self._lines)
-            self._hash.update(data)
             self._lines += len(lines)
             self._bytes += len(data)
             self._last.extend(lines)
@@ -97,6 +96,7 @@ class LogFile:
         """Write what was appended."""
         with self._writing():
             data, self._unwritten = self._unwritten, bytearray()
+            self._hash.update(data)
             if self.manifest.compression is None:
                 self._write(data)
             elif data:

@@ -38,7 +38,8 @@ PEERS = {
     "literal_eval": Peer("aiohttp loop, literal_eval", "aiohttp"),
     "aiohttp_imported": Peer("aiohttp imported", "aiohttp"),
     "bare": Peer("bare aiohttp + msgspec", "msgspec"),
-    "bare_lines": Peer("bare, line by line", "msgspec"),
+    "bare_in_order": Peer("bare, in order", "msgspec"),
+    "bare_lines": Peer("bare, in order, by line", "msgspec"),
     "raw_socket": Peer("raw socket, bodies split", "socket"),
     "server_alone": Peer("the server alone", "socket"),
 }

@@ -1,7 +1,7 @@
 """A limit: aiohttp and msgspec with as many in flight as ours; no retry, no order, no checks."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 
 import aiohttp
 import attrs
@@ -26,38 +26,34 @@ class Answer:
     output: Output
 
 
-async def read(
-    base_url: str,
-    jobs: list[str],
-    concurrency: int,
-    got: Callable[[int], None],
-    hand_on: Callable[[tuple[str, ...]], Awaitable[None]] | None = None,
-) -> None:
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=concurrency)) as session:
+def connect(concurrency: int) -> aiohttp.ClientSession:
+    """Return a session for so many requests at once."""
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=concurrency))
 
-        async def page(job: str, offset: int) -> int:
-            """Read one page; return the total."""
-            url = f"{base_url}/fine-tunes/{job}/logs?offset={offset}&line=1000"
-            async with session.get(url, headers={"Authorization": f"Bearer {KEY}"}) as response:
-                answer = msgspec.json.decode(await response.read(), type=Answer)
-            if hand_on is not None:
-                await hand_on(answer.output.logs)
-            got(len(answer.output.logs))
-            return answer.output.total
 
+async def page(session: aiohttp.ClientSession, base_url: str, job: str, offset: int) -> Output:
+    """Read one page."""
+    url = f"{base_url}/fine-tunes/{job}/logs?offset={offset}&line=1000"
+    async with session.get(url, headers={"Authorization": f"Bearer {KEY}"}) as response:
+        return msgspec.json.decode(await response.read(), type=Answer).output
+
+
+async def read(base_url: str, jobs: list[str], concurrency: int, got: Callable[[int], None]) -> None:
+    async with connect(concurrency) as session:
         # The first total is taken for all, since this knows that the logs are alike.
-        total = await page(jobs[0], 0)
+        first = await page(session, base_url, jobs[0], 0)
+        got(len(first.logs))
 
         def wanted() -> Iterator[tuple[str, int]]:
             for job in jobs:
-                for offset in range(1000 if job == jobs[0] else 0, total, 1000):
+                for offset in range(1000 if job == jobs[0] else 0, first.total, 1000):
                     yield job, offset
 
-        offsets = wanted()
+        left = wanted()
 
         async def worker() -> None:
-            for job, offset in offsets:
-                await page(job, offset)
+            for job, offset in left:
+                got(len((await page(session, base_url, job, offset)).logs))
 
         async with asyncio.TaskGroup() as group:
             for _ in range(concurrency):

@@ -4,7 +4,7 @@ import enum
 import os
 import shutil
 import sys
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated, Final
@@ -18,7 +18,7 @@ from dashscope_ftlogs.cli.connection import Connection, connected
 from dashscope_ftlogs.cli.output import table, write
 from dashscope_ftlogs.cli.picture import PICTURES, write_picture
 from dashscope_ftlogs.cli.running import complain, run
-from dashscope_ftlogs.cli.sources import Sources, sources
+from dashscope_ftlogs.cli.sources import Sources, distinct, sources
 from dashscope_ftlogs.comparison import differing
 from dashscope_ftlogs.curves import AXES, Curve, X, curves, metric_names, shared_axis
 from dashscope_ftlogs.points import Point
@@ -82,7 +82,7 @@ def plot(
         found: list[_Log] = []
         async with aclosing(sources(logs, connection)) as opened:
             async for source in opened:
-                name = _short(source.name, 60, [log.name for log in found])
+                name = distinct([log.name for log in found], excerpt(source.name, 60))
                 found.append(_Log(name, source.job, await source.points()))
         if not any(log.points for log in found):
             complain("no metrics there")
@@ -98,16 +98,6 @@ def plot(
         return 0
 
     run(main())
-
-
-def _short(name: str, limit: int, taken: Container[str]) -> str:
-    """Return a name that can be shown, and that no other has, which may begin alike."""
-    shown = short = excerpt(name, limit)
-    number = 1
-    while shown in taken:
-        number += 1
-        shown = f"{short} ({number})"
-    return shown
 
 
 def _metric(asked: str | None, logs: Iterable[_Log]) -> str:
@@ -173,7 +163,7 @@ def _parameters(jobs: Mapping[str, Job | None]) -> dict[str, list[str | None]]:
         complain(f"shown are {_MOST} of the {len(found):,} hyper-parameters in which they differ")
     table: dict[str, list[str | None]] = {}
     for name, values in list(found.items())[:_MOST]:
-        table[_short(name, 30, table)] = [cell(value) for value in values]
+        table[distinct(table, excerpt(name, 30))] = [cell(value) for value in values]
     return table
 
 

@@ -1,7 +1,7 @@
 """What `metrics`, `plot` and `report` read: jobs of the service, archives, files, or a pipe."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Container, Iterable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from itertools import chain, count, islice
 from pathlib import Path
@@ -75,25 +75,25 @@ async def sources(words: Iterable[str], connection: Connection) -> AsyncGenerato
         session: LogSession | None = None
         for word in words:
             if word == "-":
-                yield Source(_distinct(taken, "stdin"), None, _batches(piped_lines()))
+                taken.add(name := distinct(taken, "stdin"))
+                yield Source(name, None, _batches(piped_lines()))
             elif (path := Path(word)).exists():
                 for log in stored_logs(path):
-                    name = _distinct(taken, log.name, str(log.path))
+                    taken.add(name := distinct(taken, log.name, str(log.path)))
                     yield Source(name, log.job, _batches(log.lines()))
             else:
                 job_id = _job_id(word)
                 if session is None:
                     session = await stack.enter_async_context(connection.session())
                 job = await session.job(job_id)
-                yield Source(_distinct(taken, job_id), job, _remote(session, job_id))
+                taken.add(name := distinct(taken, job_id))
+                yield Source(name, job, _remote(session, job_id))
 
 
-def _distinct(taken: set[str], *names: str) -> str:
-    """Return the first of these names that no log before has, and take it; if all are taken, count."""
+def distinct(taken: Container[str], *names: str) -> str:
+    """Return the first of these names that is not taken; if all are, the last with a number."""
     counted = (f"{names[-1]} ({number})" for number in count(2))
-    name = next(name for name in chain(names, counted) if name not in taken)
-    taken.add(name)
-    return name
+    return next(name for name in chain(names, counted) if name not in taken)
 
 
 def _job_id(word: str) -> str:

@@ -51,7 +51,7 @@ MUTATED = {
     "redaction": ("secrets", "public_names"),
 }
 
-# A worker for each processor. Most tests wait for processes to start.
+# A worker for each processor.
 PARALLEL = ("-n", "logical", "--dist", "worksteal")
 
 # Tests that need more than the suite, and have sessions of their own.
@@ -147,9 +147,13 @@ def install_wheel(session: nox.Session, extras: str, *more: str) -> None:
     session.install(f"dashscope-ftlogs[{extras}] @ {wheel.as_uri()}")
 
 
-def run_tests(session: nox.Session, *arguments: str) -> None:
-    """Run the suite in dev mode, from where the source tree can't be imported by accident."""
-    session.run("python", "-X", "dev", "-P", *arguments, *session.posargs)
+def run_tests(session: nox.Session, *arguments: str, none: bool = False) -> None:
+    """Run the suite in dev mode, from where the source tree can't be imported by accident.
+
+    That no test is chosen is a failure, unless `none` will do.
+    """
+    codes = [0, 5] if none else [0]
+    session.run("python", "-X", "dev", "-P", *arguments, *session.posargs, success_codes=codes)
 
 
 @nox.session
@@ -157,10 +161,12 @@ def tests(session: nox.Session) -> None:
     """The suite against the installed wheel with all extras, with complete branch coverage."""
     install_wheel(session, "cli,data,fast,plot,tensorboard", "readers")
     session.run("coverage", "erase")
-    run_tests(session, "-m", "coverage", "run", "-m", "pytest", *PARALLEL, *APART)
+    run_tests(session, "-m", "coverage", "run", "-m", "pytest", *PARALLEL, *APART, "-m", "not long")
     session.run("coverage", "combine", "--quiet")
     if not session.posargs:
         session.run("coverage", "report")
+    # To measure these too would take twice the time, and tell nothing.
+    run_tests(session, "-m", "pytest", *PARALLEL, *APART, "-m", "long", none=bool(session.posargs))
 
 
 @nox.session
@@ -215,12 +221,17 @@ def runs(python: str) -> bool:
 
 @nox.session(python=other_pythons() or False)
 def versions(session: nox.Session) -> None:
-    """The suite on every promised Python that this machine has, without the extra `fast`."""
+    """The suite on every promised Python that this machine has, without the extra `fast`.
+
+    Of the tests that start the command again and again, only those of reading a log.
+    """
     install_wheel(session, "cli")
+    commands = [f"--ignore=tests/{path.name}" for path in HERE.glob("tests/test_cli_*.py")]
+    commands.remove("--ignore=tests/test_cli_cat.py")
     # Not in dev mode: what that finds, `tests` has found, and it costs twice the time.
     session.run(
-        *("python", "-P", "-m", "pytest", "-q", "-m", "not slow and not extras", *PARALLEL, *APART),
-        *session.posargs,
+        *("python", "-P", "-m", "pytest", "-q", "-m", "not (slow or long or extras)"),
+        *(*PARALLEL, *APART, *commands, *session.posargs),
     )
 
 
@@ -237,7 +248,7 @@ def lowest(session: nox.Session) -> None:
     for extra in ("data", "fast", "plot", "tensorboard"):
         run_tests(session, "tests/each_extra.py", extra)
     files = map("tests/test_{}.py".format, LOWEST)
-    run_tests(session, "-m", "pytest", "-q", "-m", "not slow and not extras", *files)
+    run_tests(session, "-m", "pytest", "-q", "-m", "not (slow or long or extras)", *files)
 
 
 @nox.session(venv_backend="uv")

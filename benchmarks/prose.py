@@ -18,8 +18,8 @@ FELT = ("latency", "many-jobs", "throttled")
 LIMITS = """\
 What limits it. The bare loop takes pages as they come. Whoever hands them out in order holds up to
 eight of them, and each has left the processor's cache when its turn comes: that is the bare loop in
-order. An `async for` makes a coroutine for every line, whatever it does: that is the same by line. Of the
-bare loop's time a third is JSON, and most of the rest is aiohttp's and the kernel's, so no client on
+order. An `async for` makes a coroutine for every line, whatever it does: that is the same by line. Of
+the bare loop's time a third is JSON, and most of the rest is aiohttp's and the kernel's, so no client on
 aiohttp comes much closer to the socket that parses nothing."""
 CHARTS = {"Lines a second": "cost-per-line", "The same at 50 ms": "latency", "Growth": "growth"}
 

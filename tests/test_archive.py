@@ -222,7 +222,9 @@ def test_any_damage_to_what_was_committed_is_noticed(
     with Archive(folder) as archive:
         file = LogFile(archive, begin)
         for n in range(3):
-            file.append([f"line {n}", "\ud800\n", "é" * n])
+            for lines in ([f"line {n}"], ["\ud800\n", "é" * n]):
+                file.append(lines)
+                file.write()
             file.commit(total=9)
         file.append(["torn"])
         file.write()

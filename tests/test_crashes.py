@@ -37,7 +37,7 @@ def is_exact(folder: Path, jobs: list[EmulatedJob]) -> bool:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 async def test_killed_at_any_instant_nothing_is_lost_doubled_torn_or_fetched_twice(
     pytestconfig: pytest.Config, start_ftlogs: Any, tmp_path: Path
 ) -> None:

@@ -343,7 +343,7 @@ def test_a_silence_is_told_of_once_it_is_longer_than_usual() -> None:
     assert seen.kinds().count(EventKind.QUIET) in {4, 5}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_hundred_jobs_share_a_small_budget_fairly() -> None:
     jobs = [live([7.0 * n + k / 15 for n in range(1, 30)], f"ft-{k}") for k in range(100)]
     seen = follow(*jobs, emulator={"rate_limit": RateLimit(10, 10), "latency": 0.02}, debug=False)
@@ -503,7 +503,7 @@ def clients_tasks() -> set[str]:
     }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_day_of_faults_and_outages_loses_no_line_and_needs_no_more_memory() -> None:
     chance = random.Random(3)
     times = list(itertools.accumulate(chance.expovariate(1 / 60) for _ in range(int(DAY / 60))))

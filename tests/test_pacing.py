@@ -267,7 +267,7 @@ async def limited(pages: int, latency: float, changes: dict[float, float]) -> tu
     return seconds, statuses.count(429) / len(statuses)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 async def test_a_throttled_log_comes_at_the_permitted_rate_with_default_settings() -> None:
     steady = [limited(200, latency, {0.0: 20}) for latency in (0.0, 0.05)]
     # 85 in the first four seconds, 45 in the next eight, the others at 20/s again after a burst of 5.

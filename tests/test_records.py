@@ -291,7 +291,7 @@ print(min(slow for slow, _ in rounds) / min(fast for _, fast in rounds))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_metric_lines_are_read_fifteen_times_as_fast_as_by_literal_eval() -> None:
     # In a process of its own: coverage and dev mode would slow down only one of the two.
     environ = {

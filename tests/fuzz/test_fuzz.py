@@ -32,7 +32,7 @@ TOKENS = st.sampled_from(
     ]
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @st.composite

@@ -32,7 +32,7 @@ class DamagedError(Exception):
 class Digest(Protocol):
     """The hash of what a log holds so far."""
 
-    def update(self, data: bytes, /) -> None:
+    def update(self, data: bytes | bytearray, /) -> None:
         """Take in more content."""
 
     def hexdigest(self) -> str:

@@ -18,7 +18,17 @@ from dashscope_ftlogs import ArchiveError, InvalidArgumentError, Job, LogSession
 from dashscope_ftlogs.archive import Archive
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 from dashscope_ftlogs.logfile import DamagedError, LogFile
-from dashscope_ftlogs.manifest import Manifest, decode, encode, facts, log_name, manifest_name, stem
+from dashscope_ftlogs.manifest import (
+    Manifest,
+    decode,
+    digests,
+    encode,
+    facts,
+    log_name,
+    manifest_name,
+    stem,
+    storable,
+)
 
 Connect = Callable[..., LogSession]
 IDS = st.text("abAB019._-", min_size=1, max_size=128).filter(lambda value: value not in {".", ".."})
@@ -247,6 +257,19 @@ def test_any_damage_to_what_was_committed_is_noticed(
             # Some bytes of a gzip header, such as its time stamp, carry nothing.
             assert compression == "gzip"
             assert not cut
+
+
+@pytest.mark.parametrize("wrap", [lambda value: [value], lambda value: {"a": value}])
+def test_what_is_nested_more_than_a_hundred_deep_is_cut_there(wrap: Any) -> None:
+    kept, cut = "x", "nested too deeply to keep"
+    for _ in range(100):
+        kept, cut = wrap(kept), wrap(cut)
+    assert storable(kept) == kept
+    assert storable(wrap(kept)) == cut
+
+
+def test_lines_that_differ_in_anything_differ_in_their_digests() -> None:
+    assert len(set(digests(["", " ", "a", "A", "\ud800", "\\ud800", "\udfff", "é", "e\u0301"]))) == 9
 
 
 @pytest.mark.parametrize("field", ["lines", "bytes", "sha256"])

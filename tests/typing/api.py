@@ -105,3 +105,9 @@ async def emulate() -> None:
         assert_type(emulator, Emulator)
         assert_type(emulator.base_url, str)
         assert_type(emulator.journal, list[Exchange])
+
+
+def emulate_for_callers_without_a_loop() -> None:
+    with Emulator([EmulatedJob("ft-1", ["x"])]) as emulator:
+        assert_type(emulator, Emulator)
+        assert_type(emulator.environ, dict[str, str])

@@ -47,7 +47,7 @@ TRICKY = st.sampled_from(
             ".a",
         ),
         *("-", "_a", "a.gz", "a.damaged-3", "ft-1.jsonl", ".ftlogs-lock", "lpt9.txt", "a..b"),
-        *("a" * 101, "A" * 128),
+        *("a" * 100, "a" * 101, "a" * 128, "A" * 128),
     ]
 )
 
@@ -74,6 +74,11 @@ def test_any_job_ids_give_safe_names_that_never_meet(job_ids: list[str]) -> None
 def test_an_id_that_no_service_gives_has_no_name(job_id: str) -> None:
     with pytest.raises(InvalidArgumentError):
         stem(job_id)
+
+
+def test_an_id_that_is_safe_is_the_name_up_to_a_hundred_characters() -> None:
+    assert stem("a" * 100) == "a" * 100
+    assert len(stem("a" * 101)) < 100
 
 
 MANIFEST = Manifest(job_id="ft-1", endpoint="https://x/api/v1", lines=9, tail=("a",) * 5)

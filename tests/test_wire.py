@@ -183,9 +183,21 @@ def test_a_gateways_page_is_quoted_short_and_on_one_line() -> None:
     assert len(str(caught.value)) < 300
 
 
+@pytest.mark.parametrize("status", [100, 199, 201, 204, 206, 299, 300, 404, 500, 599])
+def test_what_looks_like_a_page_is_one_only_under_the_status_of_success(status: int) -> None:
+    assert LOGS.read(200, {}, page(["a"])).lines == ("a",)
+    with pytest.raises(errors.APIError):
+        LOGS.read(status, {}, page(["a"]))
+
+
 def test_a_redirect_is_refused_and_named() -> None:
-    with pytest.raises(errors.APIError, match=r"redirect to https://evil.example refused"):
-        LOGS.read(302, {"location": "https://evil.example"}, b"")
+    for status in (300, 302, 399):
+        with pytest.raises(errors.APIError, match=r"redirect to https://evil.example refused"):
+            LOGS.read(status, {"location": "https://evil.example"}, b"")
+    for status in (299, 400):
+        with pytest.raises(errors.APIError) as caught:
+            LOGS.read(status, {"location": "https://evil.example"}, b"")
+        assert "redirect" not in str(caught.value)
     with pytest.raises(errors.APIError, match="redirect to nowhere refused"):
         LOGS.read(307, {}, b"")
 
@@ -195,7 +207,8 @@ def test_an_empty_page_where_lines_are_due_is_incomplete() -> None:
     with pytest.raises(IncompleteLogError) as caught:
         due.read(200, {}, page([], total=9))
     assert (caught.value.next_offset, caught.value.total) == (5, 9)
-    assert due.read(200, {}, page([], total=5)).lines == ()
+    for total in (5, 4, 0):
+        assert due.read(200, {}, page([], total=total)).lines == ()
     assert LOGS.read(200, {}, page([], total=9)).lines == ()
 
 

@@ -222,7 +222,8 @@ def runs(python: str) -> bool:
 def versions(session: nox.Session) -> None:
     """The suite on every promised Python that this machine has, without the extra `fast`.
 
-    Of the tests that start the command again and again, only those of reading a log.
+    Of the tests that start the command again and again, only those of reading a log; and fewer examples
+    of each property than on the Python of `tests`.
     """
     install_wheel(session, "cli")
     commands = [f"--ignore=tests/{path.name}" for path in HERE.glob("tests/test_cli_*.py")]
@@ -230,7 +231,7 @@ def versions(session: nox.Session) -> None:
     # Not in dev mode: what that finds, `tests` has found, and it costs twice the time.
     session.run(
         *("python", "-P", "-m", "pytest", "-q", "-m", "not (slow or long or extras)"),
-        *(*PARALLEL, *APART, *commands, *session.posargs),
+        *("--hypothesis-profile=few", *PARALLEL, *APART, *commands, *session.posargs),
     )
 
 

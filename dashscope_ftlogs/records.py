@@ -264,14 +264,16 @@ def _between_dicts(text: str) -> Iterator[Record]:
 def whole(value: float | str | None) -> int | None:
     """Return a count as an integer; None for what is none, or needs more than 64 bits.
 
-    >>> whole("12"), whole(2.0), whole("many"), whole(1e300)
+    >>> whole("12"), whole(2.0), whole(""), whole(1e300)
     (12, 2, None, None)
     """
+    if value is None:
+        return None
     try:
-        number = int(value or 0)
+        number = int(value)
     except (OverflowError, ValueError):
         return None
-    return number if value is not None and -_TOO_LARGE < number < _TOO_LARGE else None
+    return number if -_TOO_LARGE < number < _TOO_LARGE else None
 
 
 def _message(text: str, raw: str) -> Message | None:

@@ -228,6 +228,12 @@ def test_no_line_raises_and_every_record_keeps_its_text(line: str) -> None:
             assert record.step is None or -(2**63) < record.step < 2**63
 
 
+@pytest.mark.parametrize("steps", ["/5", "", " ", "a/5", "/"])
+def test_a_step_that_is_not_told_is_none_and_not_the_first(steps: str) -> None:
+    assert only(f"{{'loss': 1.0, 'global_step/max_steps': '{steps}'}}").step is None
+    assert only(f"{{'loss': 1.0, 'step': '{steps}'}}").step is None
+
+
 @pytest.mark.parametrize("digits", [18, 19, 40, 400])
 @pytest.mark.parametrize(
     "line",

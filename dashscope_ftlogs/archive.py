@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
 import attrs
 
@@ -27,7 +27,7 @@ class Archive:
         self.directory = Path(directory)
         self._lock = -1
 
-    def __enter__(self) -> Self:
+    def lock(self) -> None:
         """Create the directory if need be, and take the right to write.
 
         Raises:
@@ -47,10 +47,12 @@ class Archive:
                 "directory"
             ) from None
         self._lock = lock
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        os.close(self._lock)  # which unlocks it; so does the end of the process
+    def unlock(self) -> None:
+        """Give the right to write back, if it was had; the end of the process does so too."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
     def manifest(self, job_id: str) -> Manifest | None:
         """Return a job's manifest, or None if there is none yet.

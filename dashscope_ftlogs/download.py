@@ -7,8 +7,8 @@ was rewritten: what is on disk is kept under another name, and a new generation 
 
 import asyncio
 import errno
-from collections.abc import Callable
-from contextlib import aclosing
+from collections.abc import Callable, Generator
+from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import attrs
@@ -34,6 +34,7 @@ from dashscope_ftlogs.manifest import (
 )
 from dashscope_ftlogs.many import Jobs, each, id_of, once_each
 from dashscope_ftlogs.models import Job, LogPage
+from dashscope_ftlogs.threads import Thread, Threads
 
 if TYPE_CHECKING:
     from dashscope_ftlogs.session import LogSession
@@ -49,6 +50,9 @@ after twice the time, so that a download that is killed again and again gets ahe
 
 _GENERATIONS: Final = 3
 """How often one run begins a log afresh before it gives the job up."""
+
+_THREADS: Final = 8
+"""How many files are written at the same time."""
 
 _HOPELESS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
 """What no other file in the archive will fare better with."""
@@ -88,7 +92,7 @@ class Progress:
 
 
 class Download:
-    """One run into one archive, which must be open."""
+    """One run into one archive."""
 
     def __init__(
         self,
@@ -107,25 +111,39 @@ class Download:
 
     async def run(self, jobs: Jobs) -> list[Downloaded]:
         """Download every job once; return what became of each, in the order in which they were done."""
+        with Threads(_THREADS) as threads:
+            lock = threads.next()
+            try:
+                await lock.run(self._archive.lock)
+                return await self._run(jobs, threads)
+            finally:
+                await lock.run_surely(self._archive.unlock)
+
+    async def _run(self, jobs: Jobs, threads: Threads) -> list[Downloaded]:
         outcomes: list[Downloaded] = []
         # Twice as many jobs as requests, so that no request waits for a disk.
         at_once = 2 * self._session.concurrency
-        done = each(once_each(jobs), self._job, at_once=at_once, spawn=self._session.spawn)
+        done = each(
+            once_each(jobs),
+            lambda job: self._job(job, _Disk(threads.next(), self._archive)),
+            at_once=at_once,
+            spawn=self._session.spawn,
+        )
         async with aclosing(done):
             async for outcome in done:
                 outcomes.append(outcome)
                 self._progress.jobs_done += 1
         return outcomes
 
-    async def _job(self, wanted: str | Job) -> Downloaded:
+    async def _job(self, wanted: str | Job, disk: "_Disk") -> Downloaded:
         job_id = id_of(wanted)
         try:
-            return await self._log(job_id, None if isinstance(wanted, str) else wanted)
+            return await self._log(job_id, None if isinstance(wanted, str) else wanted, disk)
         except (ArchiveWriteError, AuthenticationError):
             raise  # no other job would fare better
         except FTLogsError as error:
             try:
-                manifest = await self._thread(self._archive.manifest, job_id)
+                manifest = await disk.run(self._archive.manifest, job_id)
             except FTLogsError:
                 manifest = None
             lines = 0 if manifest is None else manifest.lines
@@ -133,11 +151,11 @@ class Download:
         finally:
             self._progress.reading.pop(job_id, None)
 
-    async def _log(self, job_id: str, job: Job | None) -> Downloaded:
-        manifest = await self._thread(self._archive.manifest, job_id)
+    async def _log(self, job_id: str, job: Job | None, disk: "_Disk") -> Downloaded:
+        manifest = await disk.run(self._archive.manifest, job_id)
         if manifest is not None:
             self._check_form(manifest)
-            size = await self._thread(self._archive.size, manifest.file)
+            size = await disk.run(self._archive.size, manifest.file)
             if manifest.complete and size == manifest.file_bytes:
                 return Downloaded(
                     job_id=job_id, state="skipped", lines=manifest.lines, file=manifest.file
@@ -145,16 +163,16 @@ class Download:
         if job is None:
             job = await self._session.job(job_id)
         if manifest is None:
-            manifest = await self._thread(self._begin, job_id)
+            manifest = await disk.run(self._begin, job_id)
         set_aside: list[str] = []
         before = manifest.lines
         while True:
             try:
-                manifest = await self._continue(manifest, job)
+                manifest = await self._continue(manifest, job, disk)
             except FileNotFoundError:
                 pass
             except (LogRewrittenError, DamagedError) as error:
-                set_aside.append(await self._thread(self._set_aside, job_id, error))
+                set_aside.append(await disk.run(self._set_aside, job_id, error))
                 if len(set_aside) == _GENERATIONS:
                     raise ArchiveError(
                         f"job {job_id}: its log changes faster than it can be read"
@@ -199,21 +217,19 @@ class Download:
                 "directory"
             )
 
-    async def _continue(self, manifest: Manifest, job: Job) -> Manifest:
+    async def _continue(self, manifest: Manifest, job: Job, disk: "_Disk") -> Manifest:
         """Read what the archive does not have yet; return the manifest as committed."""
-        file = await self._thread(LogFile, self._archive, manifest)
+        file = LogFile(self._archive, manifest)
+        read = _Read(file, job)
         try:
-            read = _Read(file, job)
-            try:
-                await self._read(read)
-            finally:
-                # After success, failure and cancellation alike: what has arrived is kept.
-                await self._thread(read.commit)
+            await disk.run(file.open)
+            await self._read(read, disk)
         finally:
-            file.close()
+            # After success, failure and cancellation alike: what has arrived is kept.
+            await disk.run_surely(read.finish)
         return file.manifest
 
-    async def _read(self, read: "_Read") -> None:
+    async def _read(self, read: "_Read", disk: "_Disk") -> None:
         clock = asyncio.get_running_loop().time
         lines = self._session.lines(read.job.job_id, offset=read.start)
         committed_at, patience = clock(), _COMMIT_AFTER
@@ -223,21 +239,32 @@ class Download:
                 self._progress.lines += len(page.lines)
                 self._progress.reading[read.job.job_id] = (page.next_offset, page.total)
                 if clock() - committed_at >= patience:
-                    await self._thread(read.commit)
+                    await disk.run(read.commit)
                     committed_at, patience = clock(), min(2 * patience, _COMMIT_EVERY)
                 elif read.file.is_due:
-                    await self._thread(read.file.write)
+                    await disk.run(read.file.write)
         read.ended(lines.offset, lines.total)
 
-    async def _thread(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Run what blocks in a thread, to its end even when cancelled: files can't be left half way."""
-        future = asyncio.get_running_loop().run_in_executor(None, work, *arguments)
+
+@attrs.frozen
+class _Disk:
+    """The thread of one log's file."""
+
+    _thread: Thread
+    _archive: Archive
+
+    async def run(self, work: Callable[..., T], *arguments: Any) -> T:
+        with self._errors_in_our_words():
+            return await self._thread.run(work, *arguments)
+
+    async def run_surely(self, work: Callable[..., T], *arguments: Any) -> T:
+        with self._errors_in_our_words():
+            return await self._thread.run_surely(work, *arguments)
+
+    @contextmanager
+    def _errors_in_our_words(self) -> Generator[None]:
         try:
-            return await asyncio.shield(future)
-        except asyncio.CancelledError:
-            await asyncio.wait([future])
-            future.exception()  # or asyncio would report one that nobody was there to hear of
-            raise
+            yield
         except FileNotFoundError:
             raise
         except OSError as error:
@@ -282,3 +309,10 @@ class _Read:
         is_news = any(getattr(file.manifest, name) != value for name, value in self._news.items())
         if file.sound and (file.has_uncommitted or is_news):
             file.commit(**self._news)
+
+    def finish(self) -> None:
+        """Commit, and let go of the file whatever comes of that."""
+        try:
+            self.commit()
+        finally:
+            self.file.close()

@@ -44,31 +44,32 @@ class LogFile:
     """A log that is being written. Nothing counts until it is committed."""
 
     def __init__(self, archive: Archive, manifest: Manifest) -> None:
-        """Open the file, check it against its manifest, and cut off what no manifest vouches for.
-
-        Raises:
-            FileNotFoundError: the file is gone.
-            DamagedError: the file is shorter, or holds something else.
-        """
         self.manifest = manifest
         self._archive = archive
-        create = 0 if manifest.file_bytes else os.O_CREAT
-        self._file = archive.open(manifest.file, os.O_RDWR | create)
-        try:
-            self._hash = check(self._file, manifest)
-            os.ftruncate(self._file, manifest.file_bytes)
-            os.lseek(self._file, 0, os.SEEK_END)
-        except BaseException:
-            self.close()
-            raise
+        self._file = -1
+        self._hash: Digest = hashlib.sha256()
         self._lines = manifest.lines
         self._bytes = manifest.bytes
         self._file_bytes = manifest.file_bytes
         self._last: deque[str] = deque(maxlen=TAIL)
         self._unwritten = bytearray()
         self._packer: Any = None
+        self.sound = False
+        """Whether it is open, and everything was written so far. Else nothing more is committed."""
+
+    def open(self) -> None:
+        """Open the file, check it against its manifest, and cut off what no manifest vouches for.
+
+        Raises:
+            FileNotFoundError: the file is gone.
+            DamagedError: the file is shorter, or holds something else.
+        """
+        create = 0 if self.manifest.file_bytes else os.O_CREAT
+        self._file = self._archive.open(self.manifest.file, os.O_RDWR | create)
+        self._hash = check(self._file, self.manifest)
+        os.ftruncate(self._file, self.manifest.file_bytes)
+        os.lseek(self._file, 0, os.SEEK_END)
         self.sound = True
-        """Whether everything was written so far. After a failure nothing more is committed."""
 
     @property
     def has_uncommitted(self) -> bool:
@@ -128,8 +129,10 @@ class LogFile:
             self.manifest = manifest
 
     def close(self) -> None:
-        """Let go of the file. What was not committed will be cut off."""
-        os.close(self._file)
+        """Let go of the file, if it is open. What was not committed will be cut off."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
 
     @contextmanager
     def _writing(self) -> Generator[None]:

@@ -295,15 +295,14 @@ class LogSession:
         from dashscope_ftlogs.archive import Archive  # noqa: PLC0415
         from dashscope_ftlogs.download import Download, Progress  # noqa: PLC0415
 
-        with Archive(directory) as archive:
-            download = Download(
-                self,
-                archive,
-                form=format,
-                compression=compression,
-                progress=Progress() if progress is None else progress,
-            )
-            return await download.run(jobs)
+        download = Download(
+            self,
+            Archive(directory),
+            form=format,
+            compression=compression,
+            progress=Progress() if progress is None else progress,
+        )
+        return await download.run(jobs)
 
     def follow(
         self,

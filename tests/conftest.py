@@ -29,6 +29,7 @@ QUICK = RetryPolicy(base_delay=0.001, max_delay=0.002)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=20, help="how often a download is killed with -9")
+    parser.addoption("--cancels", type=int, default=24, help="how many downloads are cancelled")
 
 
 @pytest.fixture(autouse=True)

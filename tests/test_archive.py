@@ -5,7 +5,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -126,19 +127,29 @@ def test_a_manifest_holds_whatever_the_service_called_its_answers() -> None:
     assert known.last_request_id == "\\ud800"
 
 
+@contextmanager
+def locked(folder: Path) -> Iterator[Archive]:
+    archive = Archive(folder)
+    archive.lock()
+    try:
+        yield archive
+    finally:
+        archive.unlock()
+
+
 def test_a_lock_is_held_against_other_processes_and_falls_with_its_holder(tmp_path: Path) -> None:
     hold = (
         "import sys, time; from dashscope_ftlogs.archive import Archive\n"
-        f"with Archive({str(tmp_path)!r}): print('held', flush=True); sys.stdin.read()"
+        f"Archive({str(tmp_path)!r}).lock(); print('held', flush=True); sys.stdin.read()"
     )
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", hold], **pipes) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
-        with pytest.raises(ArchiveError, match="another process is writing"), Archive(tmp_path):
-            pass
+        with pytest.raises(ArchiveError, match="another process is writing"):
+            Archive(tmp_path).lock()
         holder.kill()
-    with Archive(tmp_path):
+    with locked(tmp_path):
         pass
 
 
@@ -146,7 +157,7 @@ def test_a_directory_that_cannot_be_made_says_why(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
         pytest.raises(ArchiveError, match=r"cannot write to .*Not a directory"),
-        Archive(tmp_path / "file/x"),
+        locked(tmp_path / "file/x"),
     ):
         pass
 
@@ -207,7 +218,7 @@ async def test_dying_while_a_log_is_set_aside_loses_nothing(connect: Connect, tm
 
 
 def test_a_manifest_that_has_gone_is_noticed(tmp_path: Path) -> None:
-    with Archive(tmp_path) as archive, pytest.raises(ArchiveError, match="has gone"):
+    with locked(tmp_path) as archive, pytest.raises(ArchiveError, match="has gone"):
         archive.set_aside("ft-1", "rewritten")
 
 
@@ -234,8 +245,9 @@ def test_any_damage_to_what_was_committed_is_noticed(
 ) -> None:
     folder = tmp_path_factory.mktemp("archive")
     begin = Manifest(job_id="ft-1", endpoint="https://x", format=form, compression=compression)
-    with Archive(folder) as archive:
+    with locked(folder) as archive:
         file = LogFile(archive, begin)
+        file.open()
         for n in range(3):
             for lines in ([f"line {n}"], ["\ud800\n", "é" * n]):
                 file.append(lines)
@@ -254,14 +266,16 @@ def test_any_damage_to_what_was_committed_is_noticed(
         if isinstance(harmed, bytearray):
             harmed[position] ^= flip
         path.write_bytes(harmed)
+        again = LogFile(archive, known)
         try:
-            LogFile(archive, known).close()
+            again.open()
         except DamagedError:
             pass
         else:
             # Some bytes of a gzip header, such as its time stamp, carry nothing.
             assert compression == "gzip"
             assert not cut
+        again.close()
 
 
 @pytest.mark.parametrize("wrap", [lambda value: [value], lambda value: {"a": value}])
@@ -280,14 +294,17 @@ def test_lines_that_differ_in_anything_differ_in_their_digests() -> None:
 @pytest.mark.parametrize("field", ["lines", "bytes", "sha256"])
 @pytest.mark.parametrize("form", ["text", "jsonl"])
 def test_a_manifest_that_was_edited_vouches_for_nothing(tmp_path: Path, field: str, form: Any) -> None:
-    with Archive(tmp_path) as archive:
+    with locked(tmp_path) as archive:
         file = LogFile(archive, Manifest(job_id="ft-1", endpoint="https://x", format=form))
+        file.open()
         file.append(["one", "two"])
         file.commit()
         file.close()
         other: Any = "0" * 64 if field == "sha256" else getattr(file.manifest, field) + 1
+        other_file = LogFile(archive, attrs.evolve(file.manifest, **{field: other}))
         with pytest.raises(DamagedError):
-            LogFile(archive, attrs.evolve(file.manifest, **{field: other}))
+            other_file.open()
+        other_file.close()
 
 
 async def test_many_logs_are_yielded_as_they_finish_and_errors_stay_alone(connect: Connect) -> None:

@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import cycle
-from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 T = TypeVar("T")
@@ -36,12 +35,11 @@ class Thread:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the thread, which has nothing left to do but what was abandoned."""
         self._executor.shutdown(wait=not self._abandoned)
 
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
@@ -49,7 +47,7 @@ class Thread:
         return await self._end_of(self._executor.submit(work, *arguments), takes_back=True)
 
     async def run_surely(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Return what `work` returns, which is done even where the waiter is cancelled before its turn."""
+        """Return what `work` returns, which is done even if the waiter is cancelled before its turn."""
         return await self._end_of(self._executor.submit(work, *arguments), takes_back=False)
 
     async def _end_of(self, future: Future[T], *, takes_back: bool) -> T:
@@ -87,9 +85,9 @@ class Threads:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         for thread in self._all:
-            thread.__exit__(*error)
+            thread.close()
 
     def next(self) -> Thread:
         """Return a thread for the next file."""

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import pty
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -22,6 +23,9 @@ settings.register_profile("repeatable", deadline=None, derandomize=True, print_b
 settings.register_profile("few", settings.get_profile("repeatable"), max_examples=20)
 settings.register_profile("search", deadline=None, max_examples=2000)
 settings.load_profile("repeatable")
+
+# Whoever starts the tests in the background may have Ctrl-C ignored; the commands under test should not.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 KEY = "sk-4f1cda7e91b26d53"
 QUICK = RetryPolicy(base_delay=0.001, max_delay=0.002)

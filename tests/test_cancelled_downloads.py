@@ -48,7 +48,9 @@ class Trial:
             compression=rng.choice([None, "gzip"]),
             sync=rng.choice([0, rng.uniform(0, 0.3)]),
             begin=rng.uniform(0, 0.6),
-            pauses=tuple(rng.uniform(0.0005, rng.choice([0.003, 0.3])) for _ in range(rng.randint(0, 3))),
+            pauses=tuple(
+                rng.uniform(0.0005, rng.choice([0.003, 0.3])) for _ in range(rng.randint(0, 3))
+            ),
             fill_executor=rng.random() < 0.3,
             leave_session=rng.random() < 0.5,
         )
@@ -59,7 +61,7 @@ def slow_disk(seconds: float, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     sync = os.fsync
 
     def slowly(descriptor: int) -> None:
-        time.sleep(seconds)  # noqa: ASYNC251  (in the archive's own thread)
+        time.sleep(seconds)
         sync(descriptor)
 
     with monkeypatch.context() as patch:

@@ -1,4 +1,4 @@
-"""Work in a thread of its own: done in order, and never abandoned while it holds what would be harmed."""
+"""Work in a thread of its own: in order, and not abandoned while it holds what would be harmed."""
 
 import asyncio
 import contextlib
@@ -184,4 +184,3 @@ def test_for_any_cancellations_work_is_done_in_order_and_what_must_be_done_is(
 
     asyncio.run(main())
     assert not ours()
-

@@ -1,6 +1,5 @@
 """`ftlogs cat`: the log of one job on stdout."""
 
-import asyncio
 import sys
 from contextlib import aclosing
 from typing import Annotated
@@ -10,7 +9,7 @@ import typer
 from dashscope_ftlogs import FTLogsError, LogPage, LogPaginator
 from dashscope_ftlogs.cli.completion import complete_job_ids
 from dashscope_ftlogs.cli.connection import Connection, connected
-from dashscope_ftlogs.cli.output import Format, encoder, write
+from dashscope_ftlogs.cli.output import Format, encoder, printing, write
 from dashscope_ftlogs.cli.progress import progress
 from dashscope_ftlogs.cli.running import run
 
@@ -56,13 +55,11 @@ def cat(
     async def main() -> int:
         async with connection.session(concurrency) as session:
             reader: LogPaginator = session.lines(job_id, offset=offset, limit=limit, page_size=page_size)
-            with progress(f"{job_id}: lines") as show:
+            with progress(f"{job_id}: lines") as show, printing() as printer:
                 try:
                     async with aclosing(reader.pages()) as pages:
                         async for page in pages:
-                            # In a thread: whoever reads our output may take its time, and the
-                            # requests in flight must not time out meanwhile.
-                            await asyncio.to_thread(put_out, page)
+                            await printer.run(put_out, page)
                             show(resume_at, reader.total)
                 except FTLogsError as error:
                     if resume_at > offset:

@@ -12,7 +12,7 @@ from dashscope_ftlogs import FTLogsError
 from dashscope_ftlogs.alarms import Alarm
 from dashscope_ftlogs.cli.connection import Connection
 from dashscope_ftlogs.cli.lines import View
-from dashscope_ftlogs.cli.output import table, write
+from dashscope_ftlogs.cli.output import printing, table, write
 from dashscope_ftlogs.cli.running import complain, exit_code, run
 from dashscope_ftlogs.cli.status import Status
 from dashscope_ftlogs.records import Metrics, parse_line
@@ -58,17 +58,20 @@ class Following:
         run(work, on_interrupt=self._how_to_go_on, show_retries=not self.follow)
 
     async def _print_tails(self) -> int:
-        async with self.connection.session() as session:
-            for job_id, offset in self.offsets.items():
-                limit = None
-                if offset is None:
-                    offset, limit = 0, self.count  # noqa: PLW2901
-                    if limit is not None:
-                        total = (await session.page(job_id, 0, 1)).total
-                        offset = max(0, total - limit)  # noqa: PLW2901
-                async with aclosing(session.lines(job_id, offset=offset, limit=limit).pages()) as pages:
-                    async for page in pages:
-                        await asyncio.to_thread(self._print, page, len(page.lines))
+        with printing() as printer:
+            async with self.connection.session() as session:
+                for job_id, offset in self.offsets.items():
+                    limit = None
+                    if offset is None:
+                        offset, limit = 0, self.count  # noqa: PLW2901
+                        if limit is not None:
+                            total = (await session.page(job_id, 0, 1)).total
+                            offset = max(0, total - limit)  # noqa: PLW2901
+                    async with aclosing(
+                        session.lines(job_id, offset=offset, limit=limit).pages()
+                    ) as pages:
+                        async for page in pages:
+                            await printer.run(self._print, page, len(page.lines))
         return 0
 
     async def _follow(self) -> int:
@@ -123,18 +126,20 @@ class Following:
             await asyncio.sleep(self.look_every)
 
     async def _read(self, follower: "LogFollower") -> None:
-        async with aclosing(follower.pages()) as pages:
-            async for page in pages:
-                self._status.learn(page.job_id, page.lines)
-                met = self._first_alarm(page)
-                wanted = len(page.lines) if met is None else met[0] + 1
-                # In a thread: whoever reads our output may take its time.
-                await asyncio.to_thread(self._print, page, wanted)
-                self._status.draw(follower.jobs)
-                if met is not None:
-                    number, alarm = met
-                    line = excerpt(page.lines[number])
-                    raise _AlarmError(f"{alarm.text}: {page.job_id} line {page.offset + number}: {line}")
+        with printing() as printer:
+            async with aclosing(follower.pages()) as pages:
+                async for page in pages:
+                    self._status.learn(page.job_id, page.lines)
+                    met = self._first_alarm(page)
+                    wanted = len(page.lines) if met is None else met[0] + 1
+                    await printer.run(self._print, page, wanted)
+                    self._status.draw(follower.jobs)
+                    if met is not None:
+                        number, alarm = met
+                        line = excerpt(page.lines[number])
+                        raise _AlarmError(
+                            f"{alarm.text}: {page.job_id} line {page.offset + number}: {line}"
+                        )
 
     def _first_alarm(self, page: "LogPage") -> tuple[int, Alarm] | None:
         """Return which line of a page meets a condition, and which."""

@@ -9,6 +9,9 @@ import msgspec
 
 from dashscope_ftlogs.manifest import storable
 from dashscope_ftlogs.text import escaped, escaped_json, escaped_jsonl_bytes, jsonl_bytes, text_bytes
+from dashscope_ftlogs.threads import Thread
+
+_PATIENCE = 1.0
 
 Encode = Callable[[Sequence[str], int], bytes]
 
@@ -27,6 +30,14 @@ def encoder(form: Format, *, for_terminal: bool) -> Encode:
     if for_terminal:
         return lambda lines, _offset: text_bytes([escaped(line) for line in lines])
     return lambda lines, _offset: text_bytes(lines)
+
+
+def printing() -> Thread:
+    """Return a thread to print in: whoever reads our output may take its time, and requests should not.
+
+    An interrupt lets a write that has begun end, unless nobody takes what is written.
+    """
+    return Thread(patience=_PATIENCE)
 
 
 def write(data: bytes) -> None:

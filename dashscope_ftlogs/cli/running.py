@@ -8,17 +8,21 @@ import selectors
 import signal
 import stat
 import sys
+import threading
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import typer
 
 from dashscope_ftlogs import errors
 from dashscope_ftlogs.text import escaped
+from dashscope_ftlogs.threads import NAME
 
-INTERRUPTED: Final = 130
-TERMINATED: Final = 143
+_CODES: Final = {signal.SIGINT: 130, signal.SIGTERM: 143}
+_PATIENCE: Final = 1.0
+"""Seconds after which an end that takes its time is explained."""
+_SHOW_CURSOR: Final = b"\x1b[?25h"
 
 _EXIT_CODES: Final[tuple[tuple[type[errors.FTLogsError], int], ...]] = (
     (errors.ConfigError, 2),
@@ -54,13 +58,16 @@ def run(
     main: Coroutine[Any, Any, int],
     *,
     on_interrupt: Callable[[], str] = lambda: "interrupted",
+    meant_to_be_stopped: bool = False,
     show_retries: bool = True,
 ) -> None:
     """Run `main` and exit with the code that it returns.
 
     Args:
-        main: The command's work. Ctrl-C and SIGTERM cancel it, and let it put things in order.
+        main: The command's work. Ctrl-C and SIGTERM cancel it, and let it put things in order; a second
+            one ends the process at once, whatever it waits for.
         on_interrupt: What to say after Ctrl-C or SIGTERM, asked for then.
+        meant_to_be_stopped: Whether that is how the command is meant to end.
         show_retries: Say when a request failed and will be sent again.
     """
     if show_retries:
@@ -87,17 +94,21 @@ def run(
             complain(on_interrupt())
         else:
             _discard_output()
+        code = 0 if meant_to_be_stopped else code
+    if any(thread.name.startswith(NAME) for thread in threading.enumerate()):
+        # One still waits for whoever writes or reads the other end of a pipe, and so would we.
+        _end_now(code)
     raise typer.Exit(code)
 
 
 class _Stopping:
-    """What may end a command before its work is done, but for Ctrl-C, and the code that this means."""
+    """What may end a command before its work is done, and the code that this means."""
 
     def __init__(self) -> None:
-        self.code = INTERRUPTED
+        self.code = _CODES[signal.SIGINT]
 
     async def watched(self, main: Coroutine[Any, Any, int]) -> int:
-        """Do the work; cancel it on SIGTERM, and when nobody reads what it prints any more."""
+        """Do the work; cancel it on Ctrl-C, SIGTERM, and when nobody reads what it prints any more."""
         loop = asyncio.get_running_loop()
         work = loop.create_task(main)
 
@@ -105,13 +116,36 @@ class _Stopping:
             self.code = code
             work.cancel()
 
-        def terminate(_number: int, _frame: object) -> None:
-            loop.call_soon_threadsafe(stop, TERMINATED)
+        def explain() -> None:
+            loop.call_later(
+                _PATIENCE, complain, "finishing what has begun; Ctrl-C once more ends at once"
+            )
+
+        def on_signal(number: int, _frame: object) -> None:
+            for asked in _CODES:
+                signal.signal(asked, _end_at_once)
+            loop.call_soon_threadsafe(stop, _CODES[signal.Signals(number)])
+            loop.call_soon_threadsafe(explain)
 
         # Not the loop's own add_signal_handler(), which Windows lacks.
-        signal.signal(signal.SIGTERM, terminate)
+        for number in _CODES:
+            # What was started to ignore Ctrl-C, as shells do in the background, goes on ignoring it.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, on_signal)
         with _reader_of_output(lambda: stop(0)):
             return await work
+
+
+def _end_at_once(number: int, _frame: object) -> NoReturn:
+    """End without waiting, for a hung disk for instance; files survive that as they survive a kill."""
+    if os.isatty(2):
+        os.write(2, _SHOW_CURSOR)
+    os.write(2, b"ftlogs: ended at once\n")
+    _end_now(_CODES[signal.Signals(number)])
+
+
+def _end_now(code: int) -> NoReturn:
+    os._exit(code)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import asyncio
 import shlex
-import signal
 import sys
 from collections.abc import Generator, Sequence
 from contextlib import AsyncExitStack, contextmanager
@@ -56,7 +55,11 @@ class Serving:
         except ValueError as error:
             complain(str(error))
             raise typer.Exit(2) from None
-        run(_serve(local, self.host, self.port))
+        run(
+            _serve(local, self.host, self.port),
+            on_interrupt=lambda: f"stopped after {len(local.journal)} requests",
+            meant_to_be_stopped=True,
+        )
 
     def _emulator(self) -> Emulator:
         jobs = jobs_from_paths(self.paths) if self.paths else _made_up(self.seed)
@@ -116,40 +119,20 @@ def _about(option: str) -> Generator[None, None, None]:
 
 
 async def _serve(local: Emulator, host: str, port: int) -> int:
-    with _asked_to_stop() as stop:
-        async with AsyncExitStack() as stack:
-            try:
-                await stack.enter_async_context(local)
-            except OSError as error:
-                reason = error.strerror or str(error)
-                complain(f"can't listen on {host} port {port}; choose another: {reason}")
-                return 2
-            for name, value in local.environ.items():
-                sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
-            sys.stdout.flush()
-            _introduce(list(local.jobs.values()))
-            complain(f"serving at {local.base_url}; stop it with Ctrl-C")
-            await stop.wait()
-    complain(f"stopped after {len(local.journal)} requests")
-    return 0
-
-
-@contextmanager
-def _asked_to_stop() -> Generator[asyncio.Event, None, None]:
-    """An event for Ctrl-C and SIGTERM, both of which are how this is meant to end."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def ask(*_: object) -> None:
-        loop.call_soon_threadsafe(stop.set)
-
-    # Not the loop's own add_signal_handler(), which Windows lacks.
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(local)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            complain(f"can't listen on {host} port {port}; choose another: {reason}")
+            return 2
+        for name, value in local.environ.items():
+            sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
+        sys.stdout.flush()
+        _introduce(list(local.jobs.values()))
+        complain(f"serving at {local.base_url}; stop it with Ctrl-C")
+        until_stopped: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        return await until_stopped
 
 
 def _introduce(jobs: Sequence[EmulatedJob]) -> None:

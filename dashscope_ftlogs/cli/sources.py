@@ -1,6 +1,5 @@
 """What `metrics`, `plot` and `report` read: jobs of the service, archives, files, or a pipe."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Container, Iterable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from itertools import chain, count, islice
@@ -18,6 +17,7 @@ from dashscope_ftlogs.cli.connection import Connection
 from dashscope_ftlogs.cli.progress import progress
 from dashscope_ftlogs.points import Point, PointReader
 from dashscope_ftlogs.stored import piped_lines, stored_logs
+from dashscope_ftlogs.threads import Thread
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
@@ -107,9 +107,10 @@ def _job_id(word: str) -> str:
 
 async def _batches(lines: Iterable[tuple[int, str]]) -> AsyncGenerator[Sequence[tuple[int, str]], None]:
     lines = iter(lines)
-    # In a thread: a pipe may take its time, and Ctrl-C should not.
-    while batch := await asyncio.to_thread(lambda: list(islice(lines, _AT_ONCE))):
-        yield batch
+    # A pipe may take its time, and Ctrl-C should not.
+    with Thread(patience=0) as reading:
+        while batch := await reading.run(lambda: list(islice(lines, _AT_ONCE))):
+            yield batch
 
 
 async def _remote(session: "LogSession", job_id: str) -> AsyncGenerator[Sequence[tuple[int, str]], None]:

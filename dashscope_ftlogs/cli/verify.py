@@ -1,6 +1,5 @@
 """`ftlogs verify`: is an archive what it says it is, and is it all there is?"""
 
-import asyncio
 from collections import Counter
 from contextlib import aclosing
 from pathlib import Path
@@ -13,6 +12,7 @@ from dashscope_ftlogs import verify_archive, verify_remotely
 from dashscope_ftlogs.cli.connection import Connection, connected
 from dashscope_ftlogs.cli.output import rows, table, write
 from dashscope_ftlogs.cli.running import complain, run
+from dashscope_ftlogs.threads import Thread
 
 INCOMPLETE = 6
 _FINE = {"ok", "superseded"}
@@ -34,7 +34,8 @@ def verify(
     """
 
     async def main() -> int:
-        verdicts = await asyncio.to_thread(lambda: list(verify_archive(directory)))
+        with Thread(patience=0) as reading:
+            verdicts = await reading.run(lambda: list(verify_archive(directory)))
         if remote:
             async with (
                 connection.session() as session,

@@ -1,0 +1,131 @@
+"""Ctrl-C and SIGTERM end a command, whatever it waits for; the second one at once."""
+
+import asyncio
+import os
+import select
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dashscope_ftlogs import verify_archive
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator
+
+SIGNALS = pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+HUNG_DISK = """
+import os, sys, threading
+
+def hang(descriptor):
+    os.write(2, b"hanging\\n")
+    threading.Event().wait()
+
+os.fsync = hang
+from dashscope_ftlogs.cli import main
+main()
+"""
+
+
+async def lines_until(stream: asyncio.StreamReader, word: bytes) -> bytes:
+    """Read until a line holds the word, or nothing comes any more."""
+    seen = b""
+    while word not in seen and (line := await stream.readline()):
+        seen += line
+    return seen
+
+
+@SIGNALS
+async def test_a_second_signal_ends_at_once_though_the_disk_hangs_and_the_archive_survives(
+    ftlogs: Any, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    lines = [f"line {n}" for n in range(9_000)]
+    words = ("download", "ft-1", "--out", str(tmp_path / "a"), "-q")
+    async with Emulator([EmulatedJob("ft-1", lines)]) as emulator:
+        ended = await ftlogs(*words, emulator=emulator)
+        assert ended.code == 0
+        emulator.jobs["ft-1"] = EmulatedJob("ft-1", [*lines, *lines], status="RUNNING")
+        (tmp_path / "a" / "ft-1.manifest.json").unlink()
+        (tmp_path / "a" / "ft-1.log").unlink()
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", HUNG_DISK, *words),
+            env={**os.environ, **emulator.environ},
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert process.stderr is not None
+        assert b"hanging" in await lines_until(process.stderr, b"hanging")
+        process.send_signal(number)
+        told = await lines_until(process.stderr, b"finishing")
+        assert b"finishing what has begun; Ctrl-C once more ends at once" in told
+        assert process.returncode is None
+        process.send_signal(number)
+        _, err = await process.communicate()
+        assert process.returncode == code
+        assert err == b"ftlogs: ended at once\n"
+        ended = await ftlogs(*words, emulator=emulator)
+    assert ended.code == 6, "the job goes on"
+    (verdict,) = verify_archive(tmp_path / "a")
+    assert verdict.lines == 18_000
+
+
+@SIGNALS
+async def test_a_reader_that_takes_nothing_does_not_hold_up_the_end(
+    start_ftlogs: Any, number: signal.Signals, code: int
+) -> None:
+    lines = ["x" * 100] * 20_000
+    reader, writer = os.pipe()
+    try:
+        async with Emulator([EmulatedJob("ft-1", lines)]) as emulator:
+            process = await start_ftlogs(("cat", "ft-1"), emulator, stdout=writer)
+            while sum(exchange.status == 200 for exchange in emulator.journal) < 3:
+                await asyncio.sleep(0.01)
+            process.send_signal(number)
+            _, err = await process.communicate()
+        assert process.returncode == code
+        assert b"go on with: ftlogs cat ft-1 --offset 0" in err.splitlines()[-1]
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+@SIGNALS
+async def test_a_pipe_that_brings_nothing_is_left_at_once(
+    start_ftlogs: Any, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    reader, writer = os.pipe()
+    try:
+        os.write(writer, b"a line\n")
+        process = await start_ftlogs(("metrics", "-"), None, stdin=reader)
+        # Nothing tells from outside that it reads but that the pipe is empty.
+        while not is_empty(reader):
+            await asyncio.sleep(0.01)
+        process.send_signal(number)
+        _, err = await process.communicate()
+        assert process.returncode == code
+        assert err == b"ftlogs: interrupted\n"
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def is_empty(pipe: int) -> bool:
+    return not select.select([pipe], [], [], 0)[0]
+
+
+async def test_what_is_started_to_ignore_ctrl_c_goes_on() -> None:
+    in_the_background = 'trap "" INT; exec "$0" -m dashscope_ftlogs "$@"'
+    async with Emulator([EmulatedJob("ft-1", ["a", "b"], status="RUNNING")]) as emulator:
+        process = await asyncio.create_subprocess_exec(
+            *("sh", "-c", in_the_background, sys.executable),
+            *("tail", "-f", "ft-1", "--shortest-poll", "0.05"),
+            env={**os.environ, **emulator.environ},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"a\n"
+        process.send_signal(signal.SIGINT)
+        emulator.jobs["ft-1"].append("c")
+        emulator.jobs["ft-1"].finish("SUCCEEDED")
+        out, _ = await process.communicate()
+        assert out == b"b\nc\n"
+        assert process.returncode == 0

@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 import pytest
 from hypothesis import settings
+from real_logs import corpus_folder
 
 from dashscope_ftlogs import LogSession, RetryPolicy
 from dashscope_ftlogs.emulator import Emulator
@@ -108,8 +109,8 @@ async def start(
 @pytest.fixture(scope="session")
 def corpus() -> list[Path]:
     """Real logs, where they are at hand."""
-    folder = Path(os.environ.get("FTLOGS_CORPUS") or Path(__file__).parents[2] / "shared/corpus")
-    return sorted(folder.glob("**/*.log"))
+    folder = corpus_folder()
+    return sorted(folder.glob("**/*.log")) if folder else []
 
 
 class Screen:

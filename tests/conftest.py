@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import pty
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -30,6 +29,13 @@ QUICK = RetryPolicy(base_delay=0.001, max_delay=0.002)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=20, help="how often a download is killed with -9")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip, by name, what this system has no means for."""
+    for name, here in (("posix", os.name == "posix"), ("linux", sys.platform == "linux")):
+        if not here and item.get_closest_marker(name) is not None:
+            pytest.skip(f"needs {name}")
 
 
 @pytest.fixture(autouse=True)
@@ -117,6 +123,8 @@ class Screen:
     """A terminal that a command writes to."""
 
     def __init__(self) -> None:
+        import pty  # does not exist on Windows
+
         self._master, self.end = pty.openpty()
         self.shown = ""
 
@@ -134,6 +142,7 @@ class Screen:
 @pytest.fixture
 def terminal() -> Callable[[], AbstractAsyncContextManager[Screen]]:
     """Make a terminal; what was shown there is known when its block ends."""
+    pytest.importorskip("termios", reason="Windows has no such terminals")
 
     @asynccontextmanager
     async def screen() -> AsyncIterator[Screen]:

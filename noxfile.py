@@ -30,6 +30,7 @@ BUILT: list[Path] = []
 PACKAGE = HERE / "dashscope_ftlogs"
 PROJECT = nox.project.load_toml(HERE / "pyproject.toml")["project"]
 PROMISED = [text.rpartition(" ")[2] for text in PROJECT["classifiers"] if "Python :: 3." in text]
+OWN = "{}.{}".format(*sys.version_info)
 SOURCES = ("dashscope_ftlogs", "tests", "benchmarks", "docs", "noxfile.py")
 
 # What meets most of what other packages could have changed.
@@ -204,8 +205,7 @@ def fork(session: nox.Session) -> None:
 
 def other_pythons() -> list[str]:
     """Return the promised versions that are here, but for the one that `tests` runs on."""
-    own = "{}.{}".format(*sys.version_info)
-    return [version for version in PROMISED if version != own and runs(f"python{version}")]
+    return [version for version in PROMISED if version != OWN and runs(f"python{version}")]
 
 
 def runs(python: str) -> bool:
@@ -235,7 +235,14 @@ def versions(session: nox.Session) -> None:
     )
 
 
-@nox.session(python=PROMISED[0] if runs(f"python{PROMISED[0]}") else False, venv_backend="uv", tags=MORE)
+def lowest_python() -> str | bool | None:
+    """Return the lowest that is promised, None if it is the one that runs this, False if it isn't here."""
+    if OWN == PROMISED[0]:
+        return None
+    return PROMISED[0] if runs(f"python{PROMISED[0]}") else False
+
+
+@nox.session(python=lowest_python(), venv_backend="uv", tags=MORE)
 def lowest(session: nox.Session) -> None:
     """The lowest versions that pyproject.toml allows, on the lowest Python."""
     if session.python is False:

@@ -120,7 +120,7 @@ def build(session: nox.Session) -> None:
     """Wheel and sdist; what they hold, and that the wheel can be made from the sdist."""
     session.install(*groups("build"))
     shutil.rmtree(DIST, ignore_errors=True)
-    session.run("python", "-m", "build", "--outdir", str(DIST))
+    session.run("python", "-m", "build", "--installer=uv", "--outdir", str(DIST))
     BUILT[:] = DIST.glob("*.whl")
     session.run("twine", "check", "--strict", *map(str, DIST.iterdir()))
     session.run("check-wheel-contents", *map(str, BUILT))
@@ -129,9 +129,9 @@ def build(session: nox.Session) -> None:
 def built_wheel(session: nox.Session) -> Path:
     """Return what users will get, built once a run: the code may have changed since an earlier one."""
     if not BUILT:
-        session.install("build")
+        session.install("build[uv]")
         shutil.rmtree(DIST, ignore_errors=True)
-        session.run("python", "-m", "build", "--wheel", "--outdir", str(DIST))
+        session.run("python", "-m", "build", "--installer=uv", "--wheel", "--outdir", str(DIST))
         BUILT[:] = DIST.glob("*.whl")
     (wheel,) = BUILT
     return wheel
@@ -236,8 +236,8 @@ def versions(session: nox.Session) -> None:
 
 
 def lowest_python() -> str | bool | None:
-    """Return the lowest that is promised, None if it is the one that runs this, False if it isn't here."""
-    if OWN == PROMISED[0]:
+    """Return the lowest that is promised: None if that runs this, False if it isn't here."""
+    if PROMISED[0] == OWN:
         return None
     return PROMISED[0] if runs(f"python{PROMISED[0]}") else False
 

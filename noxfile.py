@@ -1,5 +1,6 @@
-"""Everything that CI runs; `nox` without arguments runs all of it.
+"""Everything that CI runs. `nox` alone: style, types, and the whole suite with complete coverage.
 
+nox -t more                what that leaves out: other Pythons, the documentation, a browser, packages
 nox -s tests -- -k cat     some tests, against the installed wheel
 nox -s bench -- latency    one benchmark, or all (not part of CI: shared machines are noisy)
 nox -s soak -- 10          ten minutes of faults, kills and restarts; half a minute in CI
@@ -18,24 +19,18 @@ import nox
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv|venv"
 nox.options.reuse_existing_virtualenvs = True
-nox.options.sessions = [
-    "lint",
-    "types",
-    "build",
-    "tests",
-    "browser",
-    "docs",
-    "fork",
-    "versions",
-    "lowest",
-    "extras",
-    "soak",
-]
+nox.options.sessions = ["lint", "types", "tests"]
+
+# What CI runs besides. A session that finds here nothing to run on says so, and is skipped.
+MORE = ("more",)
 
 HERE = Path(__file__).parent
 DIST = HERE / "dist"
+BUILT: list[Path] = []
 PACKAGE = HERE / "dashscope_ftlogs"
 PROJECT = nox.project.load_toml(HERE / "pyproject.toml")["project"]
+PROMISED = [text.rpartition(" ")[2] for text in PROJECT["classifiers"] if "Python :: 3." in text]
+OWN = "{}.{}".format(*sys.version_info)
 SOURCES = ("dashscope_ftlogs", "tests", "benchmarks", "docs", "noxfile.py")
 
 # What meets most of what other packages could have changed.
@@ -120,22 +115,25 @@ def types(session: nox.Session) -> None:
     session.run("pyright")
 
 
-@nox.session
+@nox.session(tags=MORE)
 def build(session: nox.Session) -> None:
     """Wheel and sdist; what they hold, and that the wheel can be made from the sdist."""
     session.install(*groups("build"))
     shutil.rmtree(DIST, ignore_errors=True)
-    session.run("python", "-m", "build", "--outdir", str(DIST))
+    session.run("python", "-m", "build", "--installer=uv", "--outdir", str(DIST))
+    BUILT[:] = DIST.glob("*.whl")
     session.run("twine", "check", "--strict", *map(str, DIST.iterdir()))
-    session.run("check-wheel-contents", *map(str, DIST.glob("*.whl")))
+    session.run("check-wheel-contents", *map(str, BUILT))
 
 
 def built_wheel(session: nox.Session) -> Path:
-    """Return what users will get, built at most once a run."""
-    if not list(DIST.glob("*.whl")):
-        session.install("build")
-        session.run("python", "-m", "build", "--wheel", "--outdir", str(DIST))
-    (wheel,) = DIST.glob("*.whl")
+    """Return what users will get, built once a run: the code may have changed since an earlier one."""
+    if not BUILT:
+        session.install("build[uv]")
+        shutil.rmtree(DIST, ignore_errors=True)
+        session.run("python", "-m", "build", "--installer=uv", "--wheel", "--outdir", str(DIST))
+        BUILT[:] = DIST.glob("*.whl")
+    (wheel,) = BUILT
     return wheel
 
 
@@ -154,12 +152,15 @@ def run_tests(session: nox.Session, *arguments: str) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """The suite against the installed wheel with all extras, with complete branch coverage."""
+    """The suite against the installed wheel with all extras, with complete branch coverage.
+
+    What only other systems run can't be covered on Linux, nor what only Linux runs anywhere else.
+    """
     install_wheel(session, "cli,data,fast,plot,tensorboard", "readers")
     session.run("coverage", "erase")
     run_tests(session, "-m", "coverage", "run", "-m", "pytest", *PARALLEL, *APART, "-m", "not long")
     session.run("coverage", "combine", "--quiet")
-    if not session.posargs:
+    if not session.posargs and sys.platform == "linux":
         session.run("coverage", "report")
     # To measure these too, or in dev mode, would take twice the time, and tell nothing.
     session.run(
@@ -168,7 +169,7 @@ def tests(session: nox.Session) -> None:
     )
 
 
-@nox.session
+@nox.session(tags=MORE)
 def browser(session: nox.Session) -> None:
     """The report in a real Chromium: one that is installed, or that FTLOGS_CHROMIUM names."""
     chromium = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -182,7 +183,7 @@ def browser(session: nox.Session) -> None:
     run_tests(session, "-m", "pytest", *PARALLEL, "tests/browser")
 
 
-@nox.session
+@nox.session(tags=MORE)
 def docs(session: nox.Session) -> None:
     """The documentation into build/docs, without the network; and all that it shows, executed."""
     install_wheel(session, "cli,testing", "docs")
@@ -191,7 +192,7 @@ def docs(session: nox.Session) -> None:
     run_tests(session, "-m", "pytest", "tests/docs")
 
 
-@nox.session
+@nox.session(tags=MORE)
 def fork(session: nox.Session) -> None:
     """The maintained fork of backoff shares its import name: both must do."""
     install_wheel(session, "cli")
@@ -203,11 +204,8 @@ def fork(session: nox.Session) -> None:
 
 
 def other_pythons() -> list[str]:
-    """Return the versions that the classifiers promise, but for the one that `tests` runs on."""
-    classifiers = PROJECT["classifiers"]
-    versions = [text.rpartition(" ")[2] for text in classifiers if "Python :: 3." in text]
-    own = "{}.{}".format(*sys.version_info)
-    return [version for version in versions if version != own and runs(f"python{version}")]
+    """Return the promised versions that are here, but for the one that `tests` runs on."""
+    return [version for version in PROMISED if version != OWN and runs(f"python{version}")]
 
 
 def runs(python: str) -> bool:
@@ -218,13 +216,15 @@ def runs(python: str) -> bool:
     return subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode == 0
 
 
-@nox.session(python=other_pythons() or False)
+@nox.session(python=other_pythons() or False, tags=MORE)
 def versions(session: nox.Session) -> None:
     """The suite on every promised Python that this machine has, without the extra `fast`.
 
     Of the tests that start the command again and again, only those of reading a log; and fewer examples
     of each property than on the Python of `tests`.
     """
+    if session.python is False:
+        session.skip(f"there is none of Python {', '.join(PROMISED)} here but the one that runs this")
     install_wheel(session, "cli")
     commands = [f"--ignore=tests/{path.name}" for path in HERE.glob("tests/test_cli_*.py")]
     commands.remove("--ignore=tests/test_cli_cat.py")
@@ -235,11 +235,18 @@ def versions(session: nox.Session) -> None:
     )
 
 
-@nox.session(python="3.11" if runs("python3.11") else False, venv_backend="uv")
+def lowest_python() -> str | bool | None:
+    """Return the lowest that is promised: None if that runs this, False if it isn't here."""
+    if PROMISED[0] == OWN:
+        return None
+    return PROMISED[0] if runs(f"python{PROMISED[0]}") else False
+
+
+@nox.session(python=lowest_python(), venv_backend="uv", tags=MORE)
 def lowest(session: nox.Session) -> None:
     """The lowest versions that pyproject.toml allows, on the lowest Python."""
     if session.python is False:
-        session.skip("there is no Python 3.11 here")
+        session.skip(f"there is no python{PROMISED[0]} here")
     wheel = built_wheel(session)
     session.install(
         *("--resolution=lowest-direct", "-r", "pyproject.toml", "--all-extras", "--group=test")
@@ -251,7 +258,7 @@ def lowest(session: nox.Session) -> None:
     run_tests(session, "-m", "pytest", "-q", "-m", "not (slow or long or extras)", *files)
 
 
-@nox.session(venv_backend="uv")
+@nox.session(venv_backend="uv", tags=MORE)
 @nox.parametrize("extra", ["", *PROJECT["optional-dependencies"]])
 def extras(session: nox.Session, extra: str) -> None:
     """Each extra alone, in an environment that holds nothing else, does what it is for."""
@@ -262,7 +269,7 @@ def extras(session: nox.Session, extra: str) -> None:
     run_tests(session, "-W", "error", "tests/each_extra.py", extra)
 
 
-@nox.session
+@nox.session(tags=MORE)
 def soak(session: nox.Session) -> None:
     """Hundreds of jobs, faults, kills, restarts: `nox -s soak -- MINUTES`, by default half of one."""
     install_wheel(session, "cli")

@@ -5,8 +5,8 @@ import logging
 import random
 import ssl
 import warnings
-from collections.abc import Generator
-from typing import Any, Generic, TypeVar
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, Generic, ParamSpec, TypeVar
 
 import aiohttp
 import attrs
@@ -32,6 +32,7 @@ from dashscope_ftlogs.wire import Headers, Request
 _log = logging.getLogger("dashscope_ftlogs")
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 Answer = tuple[int, Headers, bytes]
 """Status, headers and body."""
@@ -60,17 +61,23 @@ def _decided_to_give_up(error: Exception) -> bool:
     return isinstance(error, FTLogsError) and error.retry_in is None
 
 
-with warnings.catch_warnings():
-    # backoff 2.2.1, the last release of an archived project, asks asyncio.iscoroutinefunction when it
-    # decorates, which Python 3.14 deprecates. Nothing of ours can change that.
-    warnings.filterwarnings("ignore", ".*iscoroutinefunction", DeprecationWarning)
-    _retried = backoff.on_exception(
+def _retried(attempt: Callable[P, Awaitable[Any]]) -> Callable[P, Awaitable[Any]]:
+    """Let backoff call it again, when and as long as the policy decided.
+
+    backoff 2.2.1, the last release of an archived project, asks asyncio.iscoroutinefunction about
+    everything that it decorates with and what it decorates, and Python 3.14 deprecates that. It does so
+    here only, once a process, while the import of this module holds its lock.
+    """
+    decorate = backoff.on_exception(
         _decided_waits,
         FTLogsError,
         giveup=_decided_to_give_up,
         jitter=None,  # the policy has drawn it already, so that Retry-After stays a floor
         logger=None,  # ours says more, and never what a call was made with
     )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*iscoroutinefunction", DeprecationWarning, r"backoff\.")
+        return decorate(attempt)
 
 
 class Transport:

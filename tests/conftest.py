@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import pty
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 import attrs
 import pytest
 from hypothesis import settings
+from real_logs import corpus_folder
 
 from dashscope_ftlogs import LogSession, RetryPolicy
 from dashscope_ftlogs.emulator import Emulator
@@ -34,6 +34,13 @@ QUICK = RetryPolicy(base_delay=0.001, max_delay=0.002)
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=20, help="how often a download is killed with -9")
     parser.addoption("--cancels", type=int, default=24, help="how many downloads are cancelled")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip, by name, what this system has no means for."""
+    for name, here in (("posix", os.name == "posix"), ("linux", sys.platform == "linux")):
+        if not here and item.get_closest_marker(name) is not None:
+            pytest.skip(f"needs {name}")
 
 
 @pytest.fixture(autouse=True)
@@ -113,14 +120,16 @@ async def start(
 @pytest.fixture(scope="session")
 def corpus() -> list[Path]:
     """Real logs, where they are at hand."""
-    folder = Path(os.environ.get("FTLOGS_CORPUS") or Path(__file__).parents[2] / "shared/corpus")
-    return sorted(folder.glob("**/*.log"))
+    folder = corpus_folder()
+    return sorted(folder.glob("**/*.log")) if folder else []
 
 
 class Screen:
     """A terminal that a command writes to."""
 
     def __init__(self) -> None:
+        import pty  # does not exist on Windows
+
         self._master, self.end = pty.openpty()
         self.shown = ""
 
@@ -138,6 +147,7 @@ class Screen:
 @pytest.fixture
 def terminal() -> Callable[[], AbstractAsyncContextManager[Screen]]:
     """Make a terminal; what was shown there is known when its block ends."""
+    pytest.importorskip("termios", reason="Windows has no such terminals")
 
     @asynccontextmanager
     async def screen() -> AsyncIterator[Screen]:

@@ -166,6 +166,7 @@ def test_a_directory_that_cannot_be_made_says_why(tmp_path: Path) -> None:
     "name", ["ft-1.log", "ft-1.manifest.json", "ft-1.manifest.json.new", ".ftlogs-lock"]
 )
 @pytest.mark.parametrize("kind", ["link", "dangling link", "fifo", "directory"])
+@pytest.mark.posix
 async def test_nothing_in_the_archive_leads_elsewhere(
     connect: Connect, tmp_path: Path, name: str, kind: str
 ) -> None:

@@ -111,6 +111,7 @@ async def test_the_command_runs_without_the_extra_fast() -> None:
     assert (process.returncode, out) == (0, b"x\n")
 
 
+@pytest.mark.posix
 async def test_an_interrupted_demo_takes_its_commands_with_it(start_ftlogs: Any) -> None:
     process = await start_ftlogs(("demo",), None, {"PYTHONUNBUFFERED": "1"})
     for sign in (b"$ ftlogs tail", b"eval_loss"):  # one of its commands is in the middle of its work

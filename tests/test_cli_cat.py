@@ -146,6 +146,7 @@ async def test_a_closed_pipe_ends_quietly(start_ftlogs: Any) -> None:
 
 
 @pytest.mark.parametrize("taken", [0, 20])
+@pytest.mark.posix
 async def test_ctrl_c_ends_with_130_and_names_the_place_to_go_on(start_ftlogs: Any, taken: int) -> None:
     async with serving(*(f"line {n}" for n in range(100))) as emulator:
         emulator.faults = [Fault(Stall(60), on=range(taken // 10 + 1, 100))]
@@ -256,6 +257,7 @@ async def test_the_key_can_come_from_a_file(ftlogs: Any, tmp_path: Path) -> None
     assert (ended.code, ended.out) == (0, b"x\n")
 
 
+@pytest.mark.linux
 async def test_a_disk_that_is_full_is_one_clear_message(start_ftlogs: Any) -> None:
     async with serving("x") as emulator:
         with Path("/dev/full").open("wb") as full:

@@ -135,6 +135,7 @@ async def test_lines_come_through_a_pipe_one_by_one(start_ftlogs: Any) -> None:
         assert process.returncode == 0
 
 
+@pytest.mark.posix
 async def test_ctrl_c_says_that_the_job_goes_on_and_how_to_resume(
     start_ftlogs: Any, ftlogs: Any
 ) -> None:
@@ -161,6 +162,7 @@ async def test_ctrl_c_says_that_the_job_goes_on_and_how_to_resume(
         (("--all-running",), "stopped; resume with: ftlogs tail -f --all-running"),
     ],
 )
+@pytest.mark.posix
 async def test_an_interrupt_before_the_first_answer_is_quiet(
     start_ftlogs: Any, words: Any, said: str
 ) -> None:
@@ -255,6 +257,7 @@ async def test_a_terminal_gets_colours_a_status_line_and_nothing_that_could_harm
     assert screen.shown.endswith("lines\r\n")
 
 
+@pytest.mark.posix
 async def test_the_line_at_the_bottom_says_when_there_is_no_answer(
     start_ftlogs: Any, terminal: Any
 ) -> None:

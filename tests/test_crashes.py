@@ -3,7 +3,6 @@
 import asyncio
 import json
 import random
-import resource
 import shutil
 import signal
 import subprocess
@@ -17,6 +16,8 @@ import pytest
 from dashscope_ftlogs import ArchiveWriteError, LogSession, verify_archive
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, ten_ways_to_fail
 from dashscope_ftlogs.manifest import TAIL
+
+pytestmark = pytest.mark.posix
 
 
 def committed(folder: Path) -> dict[str, int]:
@@ -113,6 +114,8 @@ async def test_a_file_that_may_not_grow_fails_its_job_and_the_next_run_completes
 ) -> None:
     jobs = [EmulatedJob("ft-1", ["x" * 99] * 9_000), EmulatedJob("ft-2", ["y" * 99] * 3_000)]
     words = ("download", "--all", "--out", str(tmp_path / "a"))
+    import resource  # does not exist on Windows
+
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     async with Emulator(jobs, latency=0.01) as emulator:
         resource.setrlimit(resource.RLIMIT_FSIZE, (450_000, limits[1]))

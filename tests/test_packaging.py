@@ -56,6 +56,13 @@ def test_the_workflow_runs_what_ci_runs_on_every_promised_python() -> None:
     assert "python: [{}]".format(", ".join(f'"{python}"' for python in PYTHONS)) in workflow
 
 
+def test_the_workflow_runs_the_suite_on_every_system_that_a_classifier_names() -> None:
+    runners = {"POSIX :: Linux": "ubuntu", "MacOS": "macos", "Microsoft :: Windows": "windows"}
+    named = re.findall(r"'Operating System :: ([^']*)'", repr(PYPROJECT["project"]["classifiers"]))
+    (line,) = re.findall(r"^ +os: \[(.*)\]$", read(".github/workflows/ci.yml"), re.MULTILINE)
+    assert sorted(line.split(", ")) == sorted(f"{runners[name]}-latest" for name in named)
+
+
 @pytest.mark.parametrize("name", ["ci", "release"])
 def test_a_workflow_may_do_no_more_than_each_job_says(name: str) -> None:
     workflow = read(f".github/workflows/{name}.yml")

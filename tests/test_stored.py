@@ -138,6 +138,7 @@ def test_a_file_that_is_gone_or_broken_is_one_clear_error(tmp_path: Path) -> Non
         list(StoredLog("x", broken).lines())
 
 
+@pytest.mark.posix
 def test_a_link_in_an_archive_leads_nowhere(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("secret\n")
     (tmp_path / "ft-1.log").symlink_to("secret")

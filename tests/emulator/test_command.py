@@ -48,6 +48,7 @@ class Served:
         return self.process.returncode, out.decode(), err.decode().splitlines()
 
 
+@pytest.mark.posix
 async def test_it_serves_three_made_up_jobs_until_ctrl_c(start_ftlogs: Any) -> None:
     options = ["--fault", "429:on=2,retry-after=1", "--fault", "cut:on=3", "--verbose", "--flaky", "0"]
     served = await Served.by(await start_ftlogs(["emulator", *options], None))
@@ -77,6 +78,7 @@ async def test_it_serves_three_made_up_jobs_until_ctrl_c(start_ftlogs: Any) -> N
     ]
 
 
+@pytest.mark.posix
 async def test_it_serves_files_and_folders_until_sigterm(start_ftlogs: Any, tmp_path: Path) -> None:
     folder = tmp_path / "logs"
     folder.mkdir()
@@ -100,6 +102,7 @@ async def test_it_serves_files_and_folders_until_sigterm(start_ftlogs: Any, tmp_
     assert said[-1] == "ftlogs: stopped after 3 requests"
 
 
+@pytest.mark.posix
 async def test_time_can_run_faster(start_ftlogs: Any) -> None:
     served = await Served.by(await start_ftlogs(["emulator", "--time-scale", "1e9"], None))
     _, listed = await served.get("/fine-tunes")

@@ -119,6 +119,7 @@ async def raw_server(*answer: bytes, for_ever: bytes = b"") -> AsyncIterator[str
 
 
 @pytest.mark.parametrize("coding", BOMBS)
+@pytest.mark.linux
 async def test_a_decompression_bomb_costs_no_more_than_the_cap(coding: str) -> None:
     body = BOMBS[coding]()
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\nContent-Length: {len(body)}\r\n\r\n"

@@ -25,6 +25,7 @@ def umask(request: pytest.FixtureRequest) -> Iterator[int]:
     os.umask(before)
 
 
+@pytest.mark.posix
 async def test_files_are_as_private_as_the_umask_says_and_never_executable(
     umask: int, ftlogs: Any, tmp_path: Path
 ) -> None:

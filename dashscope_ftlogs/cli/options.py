@@ -9,8 +9,6 @@ from typing import Annotated, Any
 import attrs
 import typer
 
-from dashscope_ftlogs import InvalidArgumentError
-
 Concurrency = Annotated[int, typer.Option(help="Requests in flight at once.")]
 Model = Annotated[str | None, typer.Option(help="Only jobs that fine-tune this model.")]
 Raw = Annotated[bool, typer.Option("--raw", help="Send control characters to a terminal as they are.")]
@@ -35,16 +33,10 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def with_options(**said: Any) -> None:
-        from dashscope_ftlogs.cli.running import complain  # noqa: PLC0415  (--help needs none of it)
-
-        try:
-            made = {
-                name: group(**{field.name: said.pop(field.name) for field in attrs.fields(group)})
-                for name, group in groups.items()
-            }
-        except InvalidArgumentError as error:
-            complain(str(error))
-            raise typer.Exit(2) from None
+        made = {
+            name: group(**{field.name: said.pop(field.name) for field in attrs.fields(group)})
+            for name, group in groups.items()
+        }
         command(**said, **made)
 
     parameters = [

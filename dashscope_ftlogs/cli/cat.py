@@ -8,13 +8,14 @@ import typer
 
 from dashscope_ftlogs import FTLogsError, LogPage, LogPaginator
 from dashscope_ftlogs.cli.completion import complete_job_ids
-from dashscope_ftlogs.cli.connection import Connection, connected
+from dashscope_ftlogs.cli.connection import Connection
+from dashscope_ftlogs.cli.options import Concurrency, Raw, grouped
 from dashscope_ftlogs.cli.output import Format, encoder, printing, write
 from dashscope_ftlogs.cli.progress import progress
 from dashscope_ftlogs.cli.running import run
 
 
-@connected
+@grouped
 def cat(
     job_id: Annotated[
         str,
@@ -28,13 +29,11 @@ def cat(
     offset: Annotated[int, typer.Option(help="Skip this many lines.")] = 0,
     limit: Annotated[int | None, typer.Option(help="Print at most this many lines.")] = None,
     page_size: Annotated[int, typer.Option(help="Lines asked for at once, 1 to 1000.")] = 1000,
-    concurrency: Annotated[int, typer.Option(help="Requests in flight at once.")] = 8,
+    concurrency: Concurrency = 8,
     form: Annotated[
         Format, typer.Option("--format", help="Plain lines, or JSON objects with their offsets.")
     ] = Format.TEXT,
-    raw: Annotated[
-        bool, typer.Option("--raw", help="Send control characters to a terminal as they are.")
-    ] = False,
+    raw: Raw = False,
     connection: Connection,
 ) -> None:
     """Print every line of a job's log, once and in order.

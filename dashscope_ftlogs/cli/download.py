@@ -11,7 +11,8 @@ import attrs
 import typer
 
 from dashscope_ftlogs import Downloaded, Job, Progress
-from dashscope_ftlogs.cli.connection import Connection, connected
+from dashscope_ftlogs.cli.connection import Connection
+from dashscope_ftlogs.cli.options import Concurrency, Model, Status, grouped
 from dashscope_ftlogs.cli.output import Format, rows, table, write
 from dashscope_ftlogs.cli.running import complain, exit_code, run
 from dashscope_ftlogs.cli.selection import Selection
@@ -30,7 +31,7 @@ class Compress(enum.StrEnum):
     GZIP = "gzip"
 
 
-@connected
+@grouped
 def download(
     job_ids: Annotated[
         list[str] | None, typer.Argument(metavar="JOB_ID...", help="The jobs.", show_default=False)
@@ -41,8 +42,8 @@ def download(
         Path | None, typer.Option(help="Read job ids from this file, one per line; - is stdin.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All jobs of the workspace.")] = False,
-    status: Annotated[str | None, typer.Option(help="Only jobs with this status.")] = None,
-    model: Annotated[str | None, typer.Option(help="Only jobs that fine-tune this model.")] = None,
+    status: Status = None,
+    model: Model = None,
     since: Annotated[
         str | None, typer.Option(metavar="DATE", help="Only jobs created then or later.")
     ] = None,
@@ -55,7 +56,7 @@ def download(
         typer.Option("--format", help="Plain lines, or JSON objects, which lose nothing."),
     ] = None,
     compress: Annotated[Compress | None, typer.Option(help="Compress; zcat and zgrep read it.")] = None,
-    concurrency: Annotated[int, typer.Option(help="Requests in flight at once.")] = 8,
+    concurrency: Concurrency = 8,
     as_json: Annotated[bool, typer.Option("--json", help="What became of each job, as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     progress_every: Annotated[

@@ -53,20 +53,26 @@ def emulator(
 
     Its address and key are printed as shell commands: `ftlogs emulator > env &`, then `. ./env`.
     """
-    from dashscope_ftlogs.cli.serving import Serving  # noqa: PLC0415  (a web server takes long to import)
+    from dashscope_ftlogs.cli import serving  # noqa: PLC0415  (a web server takes long to import)
+    from dashscope_ftlogs.cli.running import run  # noqa: PLC0415
+    from dashscope_ftlogs.emulator import Emulator  # noqa: PLC0415
 
-    Serving(
-        paths=tuple(paths or ()),
-        host=host,
-        port=port,
-        api_key=api_key,
-        seed=seed,
-        latency=latency,
-        rate_limit=rate_limit,
-        burst=burst,
-        page_cap=page_cap,
-        faults=tuple(fault or ()),
-        flaky=flaky,
-        time_scale=time_scale,
-        verbose=verbose,
-    ).run()
+    with serving.refusals():
+        local = Emulator(
+            serving.jobs(paths or (), seed),
+            api_key=api_key,
+            host=host,
+            port=port,
+            faults=serving.faults(fault or (), flaky),
+            seed=seed,
+            latency=serving.latency(latency),
+            rate_limit=serving.rate_limit(rate_limit, burst),
+            page_cap=page_cap,
+            time_scale=time_scale,
+            on_end=serving.show if verbose else serving.ignore,
+        )
+    run(
+        serving.serve(local, host, port),
+        on_interrupt=lambda: f"stopped after {len(local.journal)} requests",
+        meant_to_be_stopped=True,
+    )

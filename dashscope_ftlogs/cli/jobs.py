@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from dashscope_ftlogs import Job
-from dashscope_ftlogs.cli.connection import Connection, connected
+from dashscope_ftlogs.cli.connection import Connection
+from dashscope_ftlogs.cli.options import Model, Status, grouped
 from dashscope_ftlogs.cli.output import rows, table, write
 from dashscope_ftlogs.cli.running import complain, run
 from dashscope_ftlogs.manifest import facts
@@ -22,11 +23,11 @@ class Format(enum.StrEnum):
     JSONL = "jsonl"
 
 
-@connected
+@grouped
 def jobs(
     *,
-    status: Annotated[str | None, typer.Option(help="Only jobs with this status.")] = None,
-    model: Annotated[str | None, typer.Option(help="Only jobs that fine-tune this model.")] = None,
+    status: Status = None,
+    model: Model = None,
     form: Annotated[
         Format, typer.Option("--format", help="A table, or every fact as JSON objects.")
     ] = Format.TABLE,

@@ -1,15 +1,20 @@
 """How the lines of `ftlogs tail` are chosen and shown."""
 
 import enum
+import os
 import re
+import sys
 import zlib
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Annotated
 
 import attrs
 import msgspec
+import typer
 
 from dashscope_ftlogs import InvalidArgumentError
+from dashscope_ftlogs.cli.options import Raw
 from dashscope_ftlogs.cli.output import Format
 from dashscope_ftlogs.records import Message, parse_line
 from dashscope_ftlogs.text import escaped, escaped_jsonl_bytes, jsonl_bytes
@@ -44,8 +49,62 @@ class Level(enum.StrEnum):
 _RANKS = {level: rank for rank, level in enumerate(Level)}
 
 
-def pattern(option: str, text: str | None) -> "re.Pattern[str] | None":
-    """Return the regular expression that an option gives."""
+@attrs.frozen
+class Lines:
+    """What the options say about the lines that are shown."""
+
+    prefix: Annotated[
+        When, typer.Option(help="Each line's job before it; auto: if there are several.")
+    ] = When.AUTO
+    grep: Annotated[str | None, typer.Option(metavar="RE", help="Only lines that match.")] = None
+    exclude: Annotated[str | None, typer.Option(metavar="RE", help="Only lines that do not match.")] = (
+        None
+    )
+    highlight: Annotated[str | None, typer.Option(metavar="RE", help="Make what matches stand out.")] = (
+        None
+    )
+    level: Annotated[
+        Level | None,
+        typer.Option(help="Only messages of this level and above.", case_sensitive=False),
+    ] = None
+    collapse: Annotated[
+        bool | None,
+        typer.Option(
+            "--collapse/--no-collapse",
+            help="Of a progress bar that is redrawn, show the last state; default on a terminal.",
+        ),
+    ] = None
+    form: Annotated[Format, typer.Option("--format", help="Plain lines, or JSON objects.")] = Format.TEXT
+    timestamps: Annotated[bool, typer.Option("--timestamps", help="When each line was received.")] = (
+        False
+    )
+    colour: Annotated[When, typer.Option("--color", help="auto: on a terminal.")] = When.AUTO
+    raw: Raw = False
+
+    def view(self, *, several: bool) -> "View":
+        """Return the way to show them, of one job or of several.
+
+        Raises:
+            InvalidArgumentError: what should match is no regular expression.
+        """
+        on_terminal = sys.stdout.isatty()
+        return View(
+            form=self.form,
+            prefix=self.prefix.means(auto=several),
+            colour=self.colour.means(auto=on_terminal and not os.environ.get("NO_COLOR")),
+            for_terminal=on_terminal and not self.raw,
+            collapse=on_terminal and self.form is Format.TEXT
+            if self.collapse is None
+            else self.collapse,
+            timestamps=self.timestamps,
+            grep=_pattern("--grep", self.grep),
+            exclude=_pattern("--exclude", self.exclude),
+            highlight=_pattern("--highlight", self.highlight),
+            level=self.level,
+        )
+
+
+def _pattern(option: str, text: str | None) -> "re.Pattern[str] | None":
     if text is None:
         return None
     try:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dashscope_ftlogs import InvalidArgumentError, MetricsTable
-from dashscope_ftlogs.cli.connection import Connection, connected
+from dashscope_ftlogs.cli.connection import Connection
 from dashscope_ftlogs.cli.export import FORMATS, show, write_events
+from dashscope_ftlogs.cli.options import grouped, to_file
 from dashscope_ftlogs.cli.running import complain, run
 from dashscope_ftlogs.cli.sources import Sources, sources
 
@@ -16,14 +17,11 @@ if TYPE_CHECKING:
     from dashscope_ftlogs.points import Point
 
 
-@connected
+@grouped
 def metrics(
     logs: Sources,
     *,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write a .csv, .jsonl or .parquet file."),
-    ] = None,
+    output: Annotated[Path | None, to_file("Write a .csv, .jsonl or .parquet file.")] = None,
     tensorboard: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write event files, a run for each log, for TensorBoard."),

@@ -14,7 +14,8 @@ import typer
 
 from dashscope_ftlogs import InvalidArgumentError, Job
 from dashscope_ftlogs.cli.chart import chart, marks
-from dashscope_ftlogs.cli.connection import Connection, connected
+from dashscope_ftlogs.cli.connection import Connection
+from dashscope_ftlogs.cli.options import grouped, to_file
 from dashscope_ftlogs.cli.output import table, write
 from dashscope_ftlogs.cli.picture import PICTURES, write_picture
 from dashscope_ftlogs.cli.running import complain, run
@@ -48,7 +49,7 @@ class _Log:
     points: Sequence[Point]
 
 
-@connected
+@grouped
 def plot(
     logs: Sources,
     *,
@@ -66,10 +67,7 @@ def plot(
             metavar="WEIGHT", help="Of what came before in the moving average, below 1; 0: none."
         ),
     ] = 0.6,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write a .png or .svg file."),
-    ] = None,
+    output: Annotated[Path | None, to_file("Write a .png or .svg file.")] = None,
     connection: Connection,
 ) -> None:
     """Draw the loss, or another number, of one or more jobs, with what they differ in."""

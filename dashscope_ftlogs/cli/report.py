@@ -5,11 +5,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from dashscope_ftlogs import InvalidArgumentError, __version__
-from dashscope_ftlogs.cli.connection import Connection, connected
+from dashscope_ftlogs.cli.connection import Connection
 from dashscope_ftlogs.cli.export import put
+from dashscope_ftlogs.cli.options import grouped, to_file
 from dashscope_ftlogs.cli.output import write
 from dashscope_ftlogs.cli.running import complain, run
 from dashscope_ftlogs.cli.sources import Sources, sources
@@ -20,13 +19,11 @@ if TYPE_CHECKING:
 _STDOUT = Path("-")
 
 
-@connected
+@grouped
 def report(
     logs: Sources,
     *,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="The page to write; - for stdout.")
-    ] = Path("report.html"),
+    output: Annotated[Path, to_file("The page to write; - for stdout.")] = Path("report.html"),
     connection: Connection,
 ) -> None:
     """Write one HTML page of jobs, curves, failures and logs. It opens from disk, without network."""

@@ -3,15 +3,14 @@
 import asyncio
 import shlex
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 
-import attrs
 import typer
 
-from dashscope_ftlogs.cli.running import complain, run
+from dashscope_ftlogs.cli.running import complain
 from dashscope_ftlogs.emulator import (
     EmulatedJob,
     Emulator,
@@ -27,57 +26,27 @@ from dashscope_ftlogs.emulator.files import jobs_from_paths
 _MOST_NAMED = 20
 
 
-@attrs.frozen(kw_only=True)
-class Serving:
-    """What the options of `ftlogs emulator` said."""
+@contextmanager
+def refusals() -> Generator[None, None, None]:
+    """Exit with 2 if the options make no sense."""
+    try:
+        yield
+    except OSError as error:
+        complain(f"can't read {error.filename}: {error.strerror}")
+        raise typer.Exit(2) from None
+    except ValueError as error:
+        complain(str(error))
+        raise typer.Exit(2) from None
 
-    paths: tuple[Path, ...]
-    host: str
-    port: int
-    api_key: str
-    seed: int
-    latency: str
-    rate_limit: float | None
-    burst: float | None
-    page_cap: int | None
-    faults: tuple[str, ...]
-    flaky: float
-    time_scale: float
-    verbose: bool
 
-    def run(self) -> None:
-        """Serve until it is stopped; exit with 2 if the options make no sense."""
-        try:
-            local = self._emulator()
-        except OSError as error:
-            complain(f"can't read {error.filename}: {error.strerror}")
-            raise typer.Exit(2) from None
-        except ValueError as error:
-            complain(str(error))
-            raise typer.Exit(2) from None
-        run(
-            _serve(local, self.host, self.port),
-            on_interrupt=lambda: f"stopped after {len(local.journal)} requests",
-            meant_to_be_stopped=True,
-        )
-
-    def _emulator(self) -> Emulator:
-        jobs = jobs_from_paths(self.paths) if self.paths else _made_up(self.seed)
-        if not jobs:
-            raise ValueError("there is no log file in what was named")
-        return Emulator(
-            jobs,
-            api_key=self.api_key,
-            host=self.host,
-            port=self.port,
-            faults=[*map(parse_fault, self.faults), *_flakiness(self.flaky)],
-            seed=self.seed,
-            latency=_latency(self.latency),
-            rate_limit=_rate_limit(self.rate_limit, self.burst),
-            page_cap=self.page_cap,
-            time_scale=self.time_scale,
-            on_end=_show if self.verbose else _ignore,
-        )
+def jobs(paths: Sequence[Path], seed: int) -> list[EmulatedJob]:
+    """Return the jobs whose logs lie there, or some that are made up."""
+    if not paths:
+        return _made_up(seed)
+    found = jobs_from_paths(paths)
+    if not found:
+        raise ValueError("there is no log file in what was named")
+    return found
 
 
 def _made_up(seed: int) -> list[EmulatedJob]:
@@ -88,7 +57,8 @@ def _made_up(seed: int) -> list[EmulatedJob]:
     ]
 
 
-def _latency(text: str) -> float | tuple[float, float]:
+def latency(text: str) -> float | tuple[float, float]:
+    """Return the seconds before each answer, or between which they lie."""
     low, dash, high = text.partition("-")
     try:
         return (float(low), float(high)) if dash else float(low)
@@ -96,12 +66,15 @@ def _latency(text: str) -> float | tuple[float, float]:
         raise ValueError(f"latency must be seconds or LOWEST-HIGHEST, not {text!r}") from None
 
 
-def _flakiness(share: float) -> tuple[Fault, ...]:
+def faults(specs: Iterable[str], flaky: float) -> list[Fault]:
+    """Return those that were named, and those of which some share of the requests dies."""
+    named = [parse_fault(spec) for spec in specs]
     with _about("--flaky"):
-        return ten_ways_to_fail(share)
+        return [*named, *ten_ways_to_fail(flaky)]
 
 
-def _rate_limit(per_second: float | None, burst: float | None) -> RateLimit | None:
+def rate_limit(per_second: float | None, burst: float | None) -> RateLimit | None:
+    """Return the limit that both options describe."""
     if per_second is not None:
         with _about("--rate-limit"):
             return RateLimit(per_second, 1 if burst is None else burst)
@@ -118,7 +91,8 @@ def _about(option: str) -> Generator[None, None, None]:
         raise ValueError(f"{option}: {error}") from None
 
 
-async def _serve(local: Emulator, host: str, port: int) -> int:
+async def serve(local: Emulator, host: str, port: int) -> int:
+    """Serve until it is told to stop; return the exit code if that can't be."""
     async with AsyncExitStack() as stack:
         try:
             await stack.enter_async_context(local)
@@ -144,7 +118,8 @@ def _introduce(jobs: Sequence[EmulatedJob]) -> None:
         complain(f"and {len(jobs) - _MOST_NAMED} more jobs")
 
 
-def _show(exchange: Exchange) -> None:
+def show(exchange: Exchange) -> None:
+    """Say what was asked, and what came of it."""
     query = f"?{urlencode(exchange.query)}" if exchange.query else ""
     status = exchange.status or "broken off"
     lines = f" {exchange.lines} lines" if exchange.lines else ""
@@ -152,5 +127,5 @@ def _show(exchange: Exchange) -> None:
     complain(f"{exchange.number} {exchange.method} {exchange.path}{query} {status}{lines}{fault}")
 
 
-def _ignore(_: Exchange) -> None:
-    pass
+def ignore(_: Exchange) -> None:
+    """Say nothing of it."""

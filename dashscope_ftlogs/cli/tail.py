@@ -1,10 +1,9 @@
 """`ftlogs tail`: the last lines of jobs, and those that are still to come."""
 
-import os
-import sys
 from collections.abc import Sequence
 from typing import Annotated
 
+import attrs
 import typer
 
 from dashscope_ftlogs import InvalidArgumentError
@@ -12,16 +11,68 @@ from dashscope_ftlogs.alarms import Alarm, duration, parse_alarm
 from dashscope_ftlogs.checks import job_id as checked_id
 from dashscope_ftlogs.checks import seconds, whole_number
 from dashscope_ftlogs.cli.completion import complete_job_ids
-from dashscope_ftlogs.cli.connection import Connection, connected
-from dashscope_ftlogs.cli.lines import Level, View, When, pattern
-from dashscope_ftlogs.cli.output import Format
+from dashscope_ftlogs.cli.connection import Connection
+from dashscope_ftlogs.cli.lines import Lines
+from dashscope_ftlogs.cli.options import grouped
 from dashscope_ftlogs.cli.running import complain
 
-_LINES = "Lines"
-_END = "With --follow"
+
+@attrs.frozen
+class Watch:
+    """What the options say about the time to come: they mean something with --follow only."""
+
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CONDITION",
+            help="End with 9 on nan, stall=10m, or a bound such as 'grad_norm>100'.",
+        ),
+    ] = None
+    until: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CONDITION", help="The same, for what is hoped for: 'loss<0.5'."),
+    ] = None
+    give_up_after: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DURATION",
+            help="Fail after so long without an answer, such as 10m; default: never.",
+        ),
+    ] = None
+    shortest_poll: Annotated[
+        float, typer.Option(help="Seconds between two looks at a log, at least.")
+    ] = 1.0
+    longest_poll: Annotated[float, typer.Option(help="And at most.")] = 15.0
+    look_every: Annotated[
+        float, typer.Option(help="Seconds between two looks for new running jobs.")
+    ] = 30.0
+    stats: Annotated[bool, typer.Option("--stats", help="Say in the end how late lines came.")] = False
+
+    def alarms(self) -> tuple[Alarm, ...]:
+        """Return the conditions that end it.
+
+        Raises:
+            InvalidArgumentError: one is none.
+        """
+        return tuple(map(parse_alarm, [*(self.fail_on or ()), *(self.until or ())]))
+
+    def longest_outage(self) -> float | None:
+        """Return for how many seconds there may be no answer.
+
+        Raises:
+            InvalidArgumentError: that is no duration.
+        """
+        if self.give_up_after is None:
+            return None
+        lasting = duration(self.give_up_after)
+        if not lasting:
+            raise InvalidArgumentError(
+                f"--give-up-after {self.give_up_after!r}: must be a duration such as 90s or 10m"
+            )
+        return lasting
 
 
-@connected
+@grouped
 def tail(
     jobs: Annotated[
         list[str] | None,
@@ -41,89 +92,8 @@ def tail(
     all_running: Annotated[
         bool, typer.Option("--all-running", help="Follow all running jobs, new ones too.")
     ] = False,
-    prefix: Annotated[
-        When,
-        typer.Option(
-            help="Each line's job before it; auto: if there are several.", rich_help_panel=_LINES
-        ),
-    ] = When.AUTO,
-    grep: Annotated[
-        str | None,
-        typer.Option(metavar="RE", help="Only lines that match.", rich_help_panel=_LINES),
-    ] = None,
-    exclude: Annotated[
-        str | None,
-        typer.Option(metavar="RE", help="Only lines that do not match.", rich_help_panel=_LINES),
-    ] = None,
-    highlight: Annotated[
-        str | None,
-        typer.Option(metavar="RE", help="Make what matches stand out.", rich_help_panel=_LINES),
-    ] = None,
-    level: Annotated[
-        Level | None,
-        typer.Option(
-            help="Only messages of this level and above.", case_sensitive=False, rich_help_panel=_LINES
-        ),
-    ] = None,
-    collapse: Annotated[
-        bool | None,
-        typer.Option(
-            "--collapse/--no-collapse",
-            help="Of a progress bar that is redrawn, show the last state; default on a terminal.",
-            rich_help_panel=_LINES,
-        ),
-    ] = None,
-    form: Annotated[
-        Format,
-        typer.Option("--format", help="Plain lines, or JSON objects.", rich_help_panel=_LINES),
-    ] = Format.TEXT,
-    timestamps: Annotated[
-        bool, typer.Option("--timestamps", help="When each line was received.", rich_help_panel=_LINES)
-    ] = False,
-    colour: Annotated[
-        When, typer.Option("--color", help="auto: on a terminal.", rich_help_panel=_LINES)
-    ] = When.AUTO,
-    raw: Annotated[
-        bool,
-        typer.Option(
-            "--raw", help="Send control characters to a terminal as they are.", rich_help_panel=_LINES
-        ),
-    ] = False,
-    fail_on: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="CONDITION",
-            help="End with 9 on nan, stall=10m, or a bound such as 'grad_norm>100'.",
-            rich_help_panel=_END,
-        ),
-    ] = None,
-    until: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="CONDITION",
-            help="The same, for what is hoped for: 'loss<0.5'.",
-            rich_help_panel=_END,
-        ),
-    ] = None,
-    give_up_after: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DURATION",
-            help="Fail after so long without an answer, such as 10m; default: never.",
-            rich_help_panel=_END,
-        ),
-    ] = None,
-    shortest_poll: Annotated[
-        float, typer.Option(help="Seconds between two looks at a log, at least.", rich_help_panel=_END)
-    ] = 1.0,
-    longest_poll: Annotated[float, typer.Option(help="And at most.", rich_help_panel=_END)] = 15.0,
-    look_every: Annotated[
-        float,
-        typer.Option(help="Seconds between two looks for new running jobs.", rich_help_panel=_END),
-    ] = 30.0,
-    stats: Annotated[
-        bool, typer.Option("--stats", help="Say in the end how late lines came.", rich_help_panel=_END)
-    ] = False,
+    lines: Lines,
+    watch: Watch,
     connection: Connection,
 ) -> None:
     """Print the last lines of jobs; with -f, go on until they have ended.
@@ -135,30 +105,18 @@ def tail(
 
     try:
         offsets = _places(jobs or (), all_running=all_running)
-        on_terminal = sys.stdout.isatty()
         following = Following(
             connection=connection,
             offsets=offsets,
             all_running=all_running,
             follow=follow or all_running,
             count=None if count == "all" else whole_number("-n", _number(count), 0),
-            view=View(
-                form=form,
-                prefix=prefix.means(auto=all_running or len(offsets) > 1),
-                colour=colour.means(auto=on_terminal and not os.environ.get("NO_COLOR")),
-                for_terminal=on_terminal and not raw,
-                collapse=on_terminal and form is Format.TEXT if collapse is None else collapse,
-                timestamps=timestamps,
-                grep=pattern("--grep", grep),
-                exclude=pattern("--exclude", exclude),
-                highlight=pattern("--highlight", highlight),
-                level=level,
-            ),
-            alarms=tuple(_alarms(fail_on, until)),
-            give_up_after=_duration(give_up_after),
-            polls=(shortest_poll, longest_poll),
-            look_every=seconds("--look-every", look_every),
-            stats=stats,
+            view=lines.view(several=all_running or len(offsets) > 1),
+            alarms=watch.alarms(),
+            give_up_after=watch.longest_outage(),
+            polls=(watch.shortest_poll, watch.longest_poll),
+            look_every=seconds("--look-every", watch.look_every),
+            stats=watch.stats,
         )
     except InvalidArgumentError as error:
         complain(str(error))
@@ -179,16 +137,3 @@ def _place(text: str) -> tuple[str, int | None]:
 
 def _number(text: str) -> int | str:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else text
-
-
-def _alarms(*conditions: list[str] | None) -> list[Alarm]:
-    return [parse_alarm(condition) for group in conditions for condition in group or ()]
-
-
-def _duration(text: str | None) -> float | None:
-    if text is None:
-        return None
-    lasting = duration(text)
-    if not lasting:
-        raise InvalidArgumentError(f"--give-up-after {text!r}: must be a duration such as 90s or 10m")
-    return lasting

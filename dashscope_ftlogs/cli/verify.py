@@ -9,7 +9,8 @@ import attrs
 import typer
 
 from dashscope_ftlogs import verify_archive, verify_remotely
-from dashscope_ftlogs.cli.connection import Connection, connected
+from dashscope_ftlogs.cli.connection import Connection
+from dashscope_ftlogs.cli.options import grouped
 from dashscope_ftlogs.cli.output import rows, table, write
 from dashscope_ftlogs.cli.running import complain, run
 from dashscope_ftlogs.threads import Thread
@@ -18,7 +19,7 @@ INCOMPLETE = 6
 _FINE = {"ok", "superseded"}
 
 
-@connected
+@grouped
 def verify(
     directory: Annotated[Path, typer.Argument(help="The archive.")] = Path("ftlogs-archive"),
     *,

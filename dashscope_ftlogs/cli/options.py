@@ -1,0 +1,54 @@
+"""Options that several commands share, and how a command takes those that belong together."""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from inspect import Parameter
+from typing import Annotated, Any
+
+import attrs
+import typer
+
+Concurrency = Annotated[int, typer.Option(help="Requests in flight at once.")]
+Model = Annotated[str | None, typer.Option(help="Only jobs that fine-tune this model.")]
+Raw = Annotated[bool, typer.Option("--raw", help="Send control characters to a terminal as they are.")]
+Status = Annotated[str | None, typer.Option(help="Only jobs with this status.")]
+
+
+def to_file(text: str) -> Any:
+    """Return the option for the file that a command writes."""
+    return typer.Option("--output", "-o", metavar="FILE", help=text)
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command take its options by groups.
+
+    Where an argument of `command` is of an attrs class, that class's fields stand on the command line in
+    its place, each with the annotation and the default that the class gives it.
+    """
+    signature = inspect.signature(command)
+    groups = {
+        name: one.annotation for name, one in signature.parameters.items() if attrs.has(one.annotation)
+    }
+
+    @functools.wraps(command)
+    def with_options(**said: Any) -> None:
+        made = {
+            name: group(**{field.name: said.pop(field.name) for field in attrs.fields(group)})
+            for name, group in groups.items()
+        }
+        command(**said, **made)
+
+    parameters = [
+        parameter
+        for name, one in signature.parameters.items()
+        for parameter in (_parameters(groups[name]) if name in groups else [one])
+    ]
+    with_options.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {one.name: one.annotation for one in parameters}
+    return with_options
+
+
+def _parameters(group: type[attrs.AttrsInstance]) -> Iterable[Parameter]:
+    for field in attrs.fields(group):
+        yield Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=field.type)

@@ -95,9 +95,7 @@ class ForkServer:
         message = pickle.dumps(attrs.asdict(command, recurse=False))
         ours, theirs = socket.socketpair()
         with theirs:
-            socket.send_fds(
-                self._ours, [_NUMBER.pack(len(message))], [theirs.fileno(), *streams]
-            )
+            socket.send_fds(self._ours, [_NUMBER.pack(len(message))], [theirs.fileno(), *streams])
         self._ours.sendall(message)
         (pid,) = _NUMBER.unpack(ours.recv(_NUMBER.size))
         return pid, ours

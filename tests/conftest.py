@@ -4,13 +4,14 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
+from fork_server import Forked, ForkServer
 from hypothesis import settings
 from real_logs import corpus_folder
 
@@ -43,6 +44,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(f"needs {name}")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_certificates() -> Iterator[None]:
+    """No test goes where those of this machine would count, and to load them takes its time."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SSL_CERT_FILE", os.devnull)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home without settings, so that no developer's own key is used."""
@@ -51,9 +60,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             monkeypatch.delenv(name)
     folder = tmp_path / "home"
     folder.mkdir()
-    # No test goes where a certificate of this machine's would count, and to load them takes each command
-    # a third of its start.
-    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.setenv("USERPROFILE", str(folder))
     return folder
@@ -82,14 +88,21 @@ class Ended:
 FTLogs = Callable[..., Any]
 
 
+@pytest.fixture(scope="session")
+def fork_server(no_certificates: None) -> Iterator[ForkServer]:
+    server = ForkServer()
+    yield server
+    server.end()
+
+
 @pytest.fixture
-def ftlogs() -> FTLogs:
+def ftlogs(start_ftlogs: FTLogs) -> FTLogs:
     """Run the command as a process of its own; an emulator tells it where to go."""
 
     async def run(
         *words: str, emulator: Emulator | None = None, environ: dict[str, str] | None = None
     ) -> Ended:
-        process = await start(words, emulator, environ)
+        process = await start_ftlogs(words, emulator, environ)
         out, err = await process.communicate()
         assert process.returncode is not None
         return Ended(process.returncode, out, err.decode())
@@ -98,23 +111,24 @@ def ftlogs() -> FTLogs:
 
 
 @pytest.fixture
-def start_ftlogs() -> FTLogs:
+def start_ftlogs(fork_server: ForkServer) -> FTLogs:
     """Start the command, for tests that talk to it while it runs."""
+
+    async def start(
+        words: Sequence[str],
+        emulator: Emulator | None,
+        environ: dict[str, str] | None = None,
+        **streams: Any,
+    ) -> asyncio.subprocess.Process | Forked:
+        environ = {**os.environ, **(emulator.environ if emulator else {}), **(environ or {})}
+        streams = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE, **streams}
+        if fork_server.can_give(environ):
+            return await Forked.start(fork_server, words, environ, **streams)
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "dashscope_ftlogs", *words), env=environ, **streams
+        )
+
     return start
-
-
-async def start(
-    words: Sequence[str],
-    emulator: Emulator | None,
-    environ: dict[str, str] | None = None,
-    **streams: Any,
-) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "dashscope_ftlogs", *words),
-        env={**os.environ, **(emulator.environ if emulator else {}), **(environ or {})},
-        **{"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE, **streams},
-    )
 
 
 @pytest.fixture(scope="session")

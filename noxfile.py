@@ -5,7 +5,7 @@ nox -s tests -- -k cat     some tests, against the installed wheel
 nox -s bench -- latency    one benchmark, or all (not part of CI: shared machines are noisy)
 nox -s soak -- 10          ten minutes of faults, kills and restarts; half a minute in CI
 nox -s fuzz -- 600         ten minutes of looking for bad input (the tests do so for some seconds)
-nox -s mutation -- cursor  whether the tests notice each change of a module
+nox -s mutation -- client/cursor  whether the tests notice each change of a module
 """
 
 import os
@@ -34,16 +34,38 @@ OWN = "{}.{}".format(*sys.version_info)
 SOURCES = ("dashscope_ftlogs", "tests", "benchmarks", "docs", "noxfile.py")
 
 # What meets most of what other packages could have changed.
-LOWEST = ("session", "wire", "pytest_plugin")
+LOWEST = (
+    "tests/test_session.py",
+    "tests/client/test_wire.py",
+    "tests/test_pytest_plugin.py",
+)
 
 # The pure core, and the tests that hold each of its modules.
 MUTATED = {
-    "cursor": ("cursor", "paginator"),
-    "retry": ("retry",),
-    "wire": ("wire", "retry", "transport"),
-    "manifest": ("archive", "verify", "stored"),
-    "archive": ("archive", "download", "verify"),
-    "redaction": ("secrets", "public_names"),
+    "client/cursor": (
+        "tests/client/test_cursor.py",
+        "tests/client/test_paginator.py",
+    ),
+    "client/retry": ("tests/client/test_retry.py",),
+    "client/wire": (
+        "tests/client/test_wire.py",
+        "tests/client/test_retry.py",
+        "tests/client/test_transport.py",
+    ),
+    "archive/manifest": (
+        "tests/archive/test_directory.py",
+        "tests/archive/test_verify.py",
+        "tests/archive/test_local_logs.py",
+    ),
+    "archive/directory": (
+        "tests/archive/test_directory.py",
+        "tests/archive/test_download.py",
+        "tests/archive/test_verify.py",
+    ),
+    "client/redaction": (
+        "tests/security/test_secrets.py",
+        "tests/test_public_names.py",
+    ),
 }
 
 # A worker for each processor.
@@ -55,26 +77,30 @@ APART = ("--ignore=tests/browser", "--ignore=tests/docs")
 # What each layer above the pure core may not import. The core itself is held by banned-api in
 # pyproject.toml; these are the same rule for modules that ruff's single list can't tell apart.
 LAYERS = {
-    "paginator.py pacing.py": (
+    "client/paginator.py client/gate.py": (
         *("aiohttp", "backoff", "pathlib", "socket"),
-        *("dashscope_ftlogs.transport", "dashscope_ftlogs.session"),
+        *("dashscope_ftlogs.client.transport", "dashscope_ftlogs.session"),
         *("dashscope_ftlogs.cli", "dashscope_ftlogs.emulator"),
     ),
-    "transport.py": (
-        *("pathlib", "dashscope_ftlogs.paginator", "dashscope_ftlogs.session"),
+    "client/transport.py": (
+        *("pathlib", "dashscope_ftlogs.client.paginator", "dashscope_ftlogs.session"),
         *("dashscope_ftlogs.cli", "dashscope_ftlogs.emulator"),
     ),
     "session.py": ("backoff", "dashscope_ftlogs.cli", "dashscope_ftlogs.emulator"),
-    "archive.py logfile.py stored.py": (
+    "archive/directory.py archive/log_writer.py archive/local_logs.py": (
         *("aiohttp", "asyncio", "backoff", "socket"),
-        *("dashscope_ftlogs.transport", "dashscope_ftlogs.session", "dashscope_ftlogs.download"),
+        *(
+            "dashscope_ftlogs.client.transport",
+            "dashscope_ftlogs.session",
+            "dashscope_ftlogs.archive.download",
+        ),
         *("dashscope_ftlogs.cli", "dashscope_ftlogs.emulator"),
     ),
-    "download.py follow.py live.py many.py verify.py": (
-        *("aiohttp", "backoff", "pathlib", "dashscope_ftlogs.transport"),
+    "archive/download.py follow/follower.py follow/live_log.py client/fetch_many.py archive/verify.py": (
+        *("aiohttp", "backoff", "pathlib", "dashscope_ftlogs.client.transport"),
         *("dashscope_ftlogs.cli", "dashscope_ftlogs.emulator"),
     ),
-    "failures.py report": (
+    "reading/failure_causes.py report": (
         *("aiohttp", "asyncio", "backoff", "os", "pathlib"),
         *("dashscope_ftlogs.cli", "dashscope_ftlogs.emulator"),
     ),
@@ -82,8 +108,13 @@ LAYERS = {
         *("backoff", "msgspec", "dashscope_ftlogs.cli", "dashscope_ftlogs.report"),
         *(f"dashscope_ftlogs.{module.stem}" for module in PACKAGE.glob("[!_]*.py")),
     ),
-    "pytest_plugin.py": ("aiohttp", "asyncio", "dashscope_ftlogs.cli", "dashscope_ftlogs.transport"),
-    "cli": ("aiohttp", "backoff", "dashscope_ftlogs.transport", "dashscope_ftlogs.wire"),
+    "pytest_plugin.py": (
+        "aiohttp",
+        "asyncio",
+        "dashscope_ftlogs.cli",
+        "dashscope_ftlogs.client.transport",
+    ),
+    "cli": ("aiohttp", "backoff", "dashscope_ftlogs.client.transport", "dashscope_ftlogs.client.wire"),
 }
 
 
@@ -200,7 +231,7 @@ def fork(session: nox.Session) -> None:
     answer = () if session.venv_backend == "uv" else ("--yes",)
     session.run(*pip, "uninstall", *answer, "backoff")
     session.install("python-backoff")
-    run_tests(session, "-m", "pytest", "tests/test_session.py", "tests/test_exactness.py")
+    run_tests(session, "-m", "pytest", "tests/test_session.py", "tests/whole/test_exactness.py")
 
 
 def other_pythons() -> list[str]:
@@ -226,8 +257,9 @@ def versions(session: nox.Session) -> None:
     if session.python is False:
         session.skip(f"there is none of Python {', '.join(PROMISED)} here but the one that runs this")
     install_wheel(session, "cli")
-    commands = [f"--ignore=tests/{path.name}" for path in HERE.glob("tests/test_cli_*.py")]
-    commands.remove("--ignore=tests/test_cli_cat.py")
+    here_too = {"test_app.py", "test_cat.py", "test_emulator.py"}
+    others = (path.name for path in HERE.glob("tests/cli/test_*.py") if path.name not in here_too)
+    commands = [f"--ignore=tests/cli/{name}" for name in others]
     # Not in dev mode: what that finds, `tests` has found, and it costs twice the time.
     session.run(
         *("python", "-P", "-m", "pytest", "-q", "-m", "not (slow or long or extras)"),
@@ -254,8 +286,7 @@ def lowest(session: nox.Session) -> None:
     session.install("--no-deps", "--reinstall", str(wheel))
     for extra in ("data", "fast", "plot", "tensorboard"):
         run_tests(session, "tests/each_extra.py", extra)
-    files = map("tests/test_{}.py".format, LOWEST)
-    run_tests(session, "-m", "pytest", "-q", "-m", "not (slow or long or extras)", *files)
+    run_tests(session, "-m", "pytest", "-q", "-m", "not (slow or long or extras)", *LOWEST)
 
 
 @nox.session(venv_backend="uv", tags=MORE)
@@ -289,7 +320,7 @@ def fuzz(session: nox.Session) -> None:
 def mutation(session: nox.Session) -> None:
     """Change the pure core in all the ways there are, and tell which the tests did not notice.
 
-    `nox -s mutation -- cursor retry`; by default all of it, which takes hours.
+    `nox -s mutation -- client/cursor client/retry`; by default all of it, which takes hours.
     """
     session.install(*groups("test"), "-e", ".[cli]", "cosmic-ray")
     for module in session.posargs or MUTATED:
@@ -299,7 +330,7 @@ def mutation(session: nox.Session) -> None:
             shutil.copytree(HERE / part, folder / part)
         for name in ("pyproject.toml", "README.md"):
             shutil.copy(HERE / name, folder)
-        held_by = " ".join(f"tests/test_{name}.py" for name in MUTATED[module])
+        held_by = " ".join(MUTATED[module])
         (folder / "cosmic-ray.toml").write_text(
             f'[cosmic-ray]\nmodule-path = "dashscope_ftlogs/{module}.py"\ntimeout = 60.0\n'
             f'test-command = "python -m pytest -x -q -p no:cacheprovider {held_by}"\n'

@@ -18,9 +18,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dashscope_ftlogs.blocks import parse_lines
-    from dashscope_ftlogs.config import DEFAULT_REGION, REGIONS
-    from dashscope_ftlogs.download import Downloaded, Progress
+    from dashscope_ftlogs.archive.download import Downloaded, Progress
+    from dashscope_ftlogs.archive.verify import Verdict, verify_archive, verify_remotely
+    from dashscope_ftlogs.client.config import DEFAULT_REGION, REGIONS
+    from dashscope_ftlogs.client.fetch_many import JobLog
+    from dashscope_ftlogs.client.paginator import LogPaginator
+    from dashscope_ftlogs.client.retry import RetryPolicy
     from dashscope_ftlogs.errors import (
         APIError,
         ArchiveError,
@@ -43,16 +46,13 @@ if TYPE_CHECKING:
         TransportError,
         UnsupportedOperationError,
     )
-    from dashscope_ftlogs.follow import LogFollower
-    from dashscope_ftlogs.followed import EventKind, Followed, FollowEvent
-    from dashscope_ftlogs.many import JobLog
-    from dashscope_ftlogs.metrics import MetricsTable
+    from dashscope_ftlogs.follow.events import EventKind, Followed, FollowEvent
+    from dashscope_ftlogs.follow.follower import LogFollower
+    from dashscope_ftlogs.metrics.table import MetricsTable
     from dashscope_ftlogs.models import Job, LogLine, LogPage
-    from dashscope_ftlogs.paginator import LogPaginator
-    from dashscope_ftlogs.records import parse_line
-    from dashscope_ftlogs.retry import RetryPolicy
+    from dashscope_ftlogs.reading.records import parse_line
+    from dashscope_ftlogs.reading.tracebacks import parse_lines
     from dashscope_ftlogs.session import LogSession
-    from dashscope_ftlogs.verify import Verdict, verify_archive, verify_remotely
 
 __version__ = "0.1.0"
 
@@ -102,27 +102,27 @@ __all__ = [
 ]
 
 _HOMES = {
-    "DEFAULT_REGION": "config",
-    "REGIONS": "config",
-    "Downloaded": "download",
-    "EventKind": "followed",
-    "FollowEvent": "followed",
-    "Followed": "followed",
+    "DEFAULT_REGION": "client.config",
+    "REGIONS": "client.config",
+    "Downloaded": "archive.download",
+    "EventKind": "follow.events",
+    "FollowEvent": "follow.events",
+    "Followed": "follow.events",
     "Job": "models",
-    "JobLog": "many",
-    "LogFollower": "follow",
+    "JobLog": "client.fetch_many",
+    "LogFollower": "follow.follower",
     "LogLine": "models",
     "LogPage": "models",
-    "LogPaginator": "paginator",
+    "LogPaginator": "client.paginator",
     "LogSession": "session",
-    "MetricsTable": "metrics",
-    "Progress": "download",
-    "RetryPolicy": "retry",
-    "Verdict": "verify",
-    "parse_line": "records",
-    "parse_lines": "blocks",
-    "verify_archive": "verify",
-    "verify_remotely": "verify",
+    "MetricsTable": "metrics.table",
+    "Progress": "archive.download",
+    "RetryPolicy": "client.retry",
+    "Verdict": "archive.verify",
+    "parse_line": "reading.records",
+    "parse_lines": "reading.tracebacks",
+    "verify_archive": "archive.verify",
+    "verify_remotely": "archive.verify",
 }
 
 

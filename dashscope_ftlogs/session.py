@@ -10,23 +10,23 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from dashscope_ftlogs import checks
-from dashscope_ftlogs.config import Secret, resolve
+from dashscope_ftlogs.client.config import Secret, resolve
+from dashscope_ftlogs.client.fetch_many import JobLog, Jobs, each, fetch, once_each
+from dashscope_ftlogs.client.paginator import LogPaginator
+from dashscope_ftlogs.client.retry import RetryPolicy
+from dashscope_ftlogs.client.transport import Transport
+from dashscope_ftlogs.client.wire import JobRequest, JobsRequest, LogsRequest
 from dashscope_ftlogs.errors import ConfigError, MalformedResponseError, SessionStateError
-from dashscope_ftlogs.many import JobLog, Jobs, each, fetch, once_each
 from dashscope_ftlogs.models import Job, LogPage
-from dashscope_ftlogs.paginator import LogPaginator
-from dashscope_ftlogs.retry import RetryPolicy
-from dashscope_ftlogs.transport import Transport
-from dashscope_ftlogs.wire import JobRequest, JobsRequest, LogsRequest
 
 if TYPE_CHECKING:
     import aiohttp
 
-    from dashscope_ftlogs.download import Downloaded, Progress
-    from dashscope_ftlogs.follow import LogFollower
-    from dashscope_ftlogs.followed import FollowEvent
-    from dashscope_ftlogs.manifest import Compression, Format
-    from dashscope_ftlogs.metrics import MetricsTable
+    from dashscope_ftlogs.archive.download import Downloaded, Progress
+    from dashscope_ftlogs.archive.manifest import Compression, Format
+    from dashscope_ftlogs.follow.events import FollowEvent
+    from dashscope_ftlogs.follow.follower import LogFollower
+    from dashscope_ftlogs.metrics.table import MetricsTable
 
 DEFAULT_TIMEOUT = 60.0
 MAX_ANSWER = 64 * 2**20
@@ -292,8 +292,8 @@ class LogSession:
             ArchiveWriteError: the disk is full or broken; what was committed is whole.
         """
         # Most sessions never download.
-        from dashscope_ftlogs.archive import Archive  # noqa: PLC0415
-        from dashscope_ftlogs.download import Download, Progress  # noqa: PLC0415
+        from dashscope_ftlogs.archive.directory import Archive  # noqa: PLC0415
+        from dashscope_ftlogs.archive.download import Download, Progress  # noqa: PLC0415
 
         download = Download(
             self,
@@ -337,8 +337,8 @@ class LogSession:
             InvalidArgumentError: an argument is out of its range.
         """
         # Few follow.
-        from dashscope_ftlogs.follow import LogFollower  # noqa: PLC0415
-        from dashscope_ftlogs.followed import FollowOptions  # noqa: PLC0415
+        from dashscope_ftlogs.follow.events import FollowOptions  # noqa: PLC0415
+        from dashscope_ftlogs.follow.follower import LogFollower  # noqa: PLC0415
 
         options = FollowOptions(
             offset=offset,
@@ -356,9 +356,9 @@ class LogSession:
             FTLogsError: the log could not be read to its end.
         """
         # Most sessions never ask for them.
-        from dashscope_ftlogs.blocks import RecordReader  # noqa: PLC0415
-        from dashscope_ftlogs.metrics import MetricsTable  # noqa: PLC0415
-        from dashscope_ftlogs.points import PointReader  # noqa: PLC0415
+        from dashscope_ftlogs.metrics.points import PointReader  # noqa: PLC0415
+        from dashscope_ftlogs.metrics.table import MetricsTable  # noqa: PLC0415
+        from dashscope_ftlogs.reading.tracebacks import RecordReader  # noqa: PLC0415
 
         records, points = RecordReader(), PointReader()
         async with aclosing(self.lines(job_id).pages()) as pages:

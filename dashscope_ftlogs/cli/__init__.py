@@ -26,7 +26,7 @@ def main() -> None:
 def _app() -> Callable[..., Any]:
     """Import as little as the question needs."""
     if "_FTLOGS_COMPLETE" in os.environ:
-        from dashscope_ftlogs.cli.shell import only_jobs  # noqa: PLC0415
+        from dashscope_ftlogs.cli.quick_completion import only_jobs  # noqa: PLC0415
 
         if (jobs := only_jobs()) is not None:
             return jobs

@@ -30,7 +30,7 @@ def app(words: Sequence[str] = ()) -> typer.Typer:
     )
     made.callback()(_shared)
     for name in words[:1] if words and words[0] in COMMANDS else COMMANDS:
-        made.command()(getattr(import_module(f"dashscope_ftlogs.cli.{name}"), name))
+        made.command()(getattr(import_module(f"dashscope_ftlogs.cli.commands.{name}"), name))
     return made
 
 

@@ -9,13 +9,9 @@ It shares no code with the client on purpose: a mistake would have to be made tw
 `dashscope_ftlogs.pytest_plugin`.
 """
 
-from dashscope_ftlogs.emulator.faults import Fault, ten_ways_to_fail
-from dashscope_ftlogs.emulator.files import job_from_file, jobs_from_folder
-from dashscope_ftlogs.emulator.generator import generate_job
-from dashscope_ftlogs.emulator.jobs import EmulatedJob, Schedule
-from dashscope_ftlogs.emulator.journal import Exchange
-from dashscope_ftlogs.emulator.limits import RateLimit
-from dashscope_ftlogs.emulator.replies import (
+from dashscope_ftlogs.emulator.fault_grammar import parse_fault
+from dashscope_ftlogs.emulator.fault_rules import Fault, ten_ways_to_fail
+from dashscope_ftlogs.emulator.faulty_answers import (
     BadJson,
     Body,
     Bomb,
@@ -34,7 +30,11 @@ from dashscope_ftlogs.emulator.replies import (
     ShortPage,
     Stall,
 )
-from dashscope_ftlogs.emulator.script import parse_fault
+from dashscope_ftlogs.emulator.job_generator import generate_job
+from dashscope_ftlogs.emulator.jobs import EmulatedJob, Schedule
+from dashscope_ftlogs.emulator.jobs_from_files import job_from_file, jobs_from_folder
+from dashscope_ftlogs.emulator.rate_limit import RateLimit
+from dashscope_ftlogs.emulator.request_journal import Exchange
 from dashscope_ftlogs.emulator.server import Emulator
 
 __all__ = [

@@ -16,14 +16,14 @@ from aiohttp import web
 
 from dashscope_ftlogs.emulator import answers
 from dashscope_ftlogs.emulator.answers import Answer, Page, Refusal
-from dashscope_ftlogs.emulator.delivery import deliver
-from dashscope_ftlogs.emulator.faults import Fault, FaultChooser
+from dashscope_ftlogs.emulator.fault_grammar import parse_fault
+from dashscope_ftlogs.emulator.fault_rules import Fault, FaultChooser
+from dashscope_ftlogs.emulator.faulty_answers import Refuse, Reply, Stall
 from dashscope_ftlogs.emulator.jobs import EmulatedJob
-from dashscope_ftlogs.emulator.journal import Exchange
-from dashscope_ftlogs.emulator.limits import Link, RateLimit, TokenBucket
-from dashscope_ftlogs.emulator.replies import Refuse, Reply, Stall
-from dashscope_ftlogs.emulator.script import parse_fault
-from dashscope_ftlogs.emulator.thread import LoopThread
+from dashscope_ftlogs.emulator.loop_thread import LoopThread
+from dashscope_ftlogs.emulator.rate_limit import Link, RateLimit, TokenBucket
+from dashscope_ftlogs.emulator.request_journal import Exchange
+from dashscope_ftlogs.emulator.transmission import deliver
 
 _VISIBLE = re.compile(r"[!-~]+")
 

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable, Sequence
 
 from dashscope_ftlogs.report import tables
-from dashscope_ftlogs.report.assets import Assets, source_hash
-from dashscope_ftlogs.report.embedded import chart_data, embedded, log_data
-from dashscope_ftlogs.report.markup import Markup, joined, text
-from dashscope_ftlogs.report.reading import ReadLog
+from dashscope_ftlogs.report.elements import Markup, joined, text
+from dashscope_ftlogs.report.json_in_html import chart_data, embedded, log_data
+from dashscope_ftlogs.report.log_digest import ReadLog
+from dashscope_ftlogs.report.scripts_and_styles import Assets, source_hash
 
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 

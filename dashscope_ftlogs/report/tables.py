@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from dashscope_ftlogs.comparison import differing
-from dashscope_ftlogs.failures import Cluster, Failure, clusters
-from dashscope_ftlogs.report.markup import Markup, element, joined
-from dashscope_ftlogs.report.reading import ReadLog
-from dashscope_ftlogs.report.summary import Loss, summary
+from dashscope_ftlogs.metrics.hyper_parameters import differing
+from dashscope_ftlogs.reading.failure_causes import Cluster, Failure, clusters
+from dashscope_ftlogs.report.elements import Markup, element, joined
+from dashscope_ftlogs.report.job_facts import Loss, summary
+from dashscope_ftlogs.report.log_digest import ReadLog
 from dashscope_ftlogs.text import excerpt
 
 _NOTHING: Final = Markup("")

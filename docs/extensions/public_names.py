@@ -7,7 +7,7 @@ from importlib import import_module
 from sphinx.application import Sphinx
 
 import dashscope_ftlogs
-from dashscope_ftlogs.manifest import Compression, Format
+from dashscope_ftlogs.archive.manifest import Compression, Format
 
 _TABLE_ROW = re.compile(r"\|(.*)\|")
 
@@ -29,7 +29,7 @@ def _resolve_annotations() -> None:
     """
     public = {name: getattr(dashscope_ftlogs, name) for name in dashscope_ftlogs.__all__}
     public |= {"Compression": Compression, "Format": Format}
-    for module in pkgutil.iter_modules(dashscope_ftlogs.__path__, "dashscope_ftlogs."):
+    for module in pkgutil.walk_packages(dashscope_ftlogs.__path__, "dashscope_ftlogs."):
         if not module.name.endswith("__main__"):
             names = vars(import_module(module.name))
             names.update({name: value for name, value in public.items() if name not in names})

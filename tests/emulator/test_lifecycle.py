@@ -18,7 +18,7 @@ from dashscope_ftlogs.emulator import (
     Reply,
     Stall,
 )
-from dashscope_ftlogs.emulator.computed import Computed
+from dashscope_ftlogs.emulator.lazy_lines import Computed
 
 JOB = EmulatedJob("ft-1", ["x" * 1000] * 100)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Schedule
-from dashscope_ftlogs.emulator.computed import Computed
+from dashscope_ftlogs.emulator.lazy_lines import Computed
 
 GROWING = Schedule([10, 20, 20, 30], [(5, "RUNNING"), (40, "SUCCEEDED")])
 

@@ -7,14 +7,14 @@ import zlib
 from collections.abc import Callable
 
 from dashscope_ftlogs import ArchiveError, ConfigError, FTLogsError, parse_lines
-from dashscope_ftlogs.config import resolve
-from dashscope_ftlogs.manifest import decode, encode
-from dashscope_ftlogs.metrics import MetricsTable
-from dashscope_ftlogs.points import read_points
-from dashscope_ftlogs.redaction import without
-from dashscope_ftlogs.stored import numbered_lines
+from dashscope_ftlogs.archive.local_logs import numbered_lines
+from dashscope_ftlogs.archive.manifest import decode, encode
+from dashscope_ftlogs.client.config import resolve
+from dashscope_ftlogs.client.redaction import without
+from dashscope_ftlogs.client.wire import JobRequest, JobsRequest, LogsRequest
+from dashscope_ftlogs.metrics.points import read_points
+from dashscope_ftlogs.metrics.table import MetricsTable
 from dashscope_ftlogs.text import escaped, jsonl_bytes, text_bytes
-from dashscope_ftlogs.wire import JobRequest, JobsRequest, LogsRequest
 
 REQUESTS = (LogsRequest("ft-1", 5, 3), LogsRequest("ft-1", 0, 1000, lines_due=True))
 STATUSES = (200, 200, 200, 429, 500, 404, 302, 599)

@@ -8,9 +8,9 @@ from importlib import resources
 from pathlib import Path
 
 SHOWN_ONLY = {
-    "logfile.py": "when a manifest was written, for people",
-    "cli/following.py": "stamps before lines, where asked for",
-    "cli/report.py": "when a page was made, for people",
+    "archive/log_writer.py": "when a manifest was written, for people",
+    "cli/terminal/tail_printing.py": "stamps before lines, where asked for",
+    "cli/commands/report.py": "when a page was made, for people",
     "cli/completion.py": "the age of a cache; a wrong one is asked for anew",
 }
 WALL_CLOCK = {"time", "time_ns", "localtime", "gmtime", "now", "utcnow", "today"}

@@ -1,6 +1,6 @@
 """The key in tools that show more than a traceback, in odd spellings, and on the way to elsewhere.
 
-Where it may stand in errors, logs, manifests, tables and reports: tests/test_secrets.py.
+Where it may stand in errors, logs, manifests, tables and reports: tests/security/test_secrets.py.
 """
 
 import asyncio
@@ -20,9 +20,9 @@ from rich.console import Console
 from rich.traceback import Traceback
 
 from dashscope_ftlogs import FTLogsError, LogSession, RetryPolicy
-from dashscope_ftlogs.config import Secret
+from dashscope_ftlogs.client.config import Secret
+from dashscope_ftlogs.client.redaction import without
 from dashscope_ftlogs.emulator import Body, EmulatedJob, Emulator, Fault, Refuse, Reset, Stall
-from dashscope_ftlogs.redaction import without
 
 LONG = "sk-" + "4f1cda7e91b26d53" * 8
 """Longer than what rich shows of a string: it cuts such ones, and shows the repr of the rest."""

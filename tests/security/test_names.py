@@ -1,7 +1,7 @@
 """Job ids, statuses and names that a hostile service chose: on terminals, in shells, on disk.
 
-Also: lines on a terminal, tests/test_cli_cat.py and test_cli_tail.py; file names, tests/test_archive.py;
-HTML, tests/test_report.py and tests/browser/.
+Also: lines on a terminal, tests/cli/test_cat.py and tests/cli/test_tail.py;
+file names, tests/archive/test_directory.py; HTML, tests/report/test_page.py and tests/browser/.
 """
 
 import asyncio

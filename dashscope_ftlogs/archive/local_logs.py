@@ -1,0 +1,138 @@
+"""Logs that are on this machine: line by line, from an archive, a file, or a pipe. Everything blocks."""
+
+import gzip
+import io
+import json
+import os
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import attrs
+import msgspec
+
+from dashscope_ftlogs.archive.directory import Archive
+from dashscope_ftlogs.archive.log_writer import beginning
+from dashscope_ftlogs.archive.manifest import Manifest, decode, log_name, manifest_name
+from dashscope_ftlogs.errors import ArchiveError
+from dashscope_ftlogs.models import Job
+
+_GZIP: Final = b"\x1f\x8b"
+_LONGEST: Final = 64 * 2**20
+"""Bytes. What has no newline for longer is read as several lines."""
+_ROWS: Final = (b'{"offset":', b'{"job_id":')
+
+
+class _Row(msgspec.Struct):
+    """A line as `ftlogs cat`, `tail` and `download` write it with `--format jsonl`."""
+
+    line: str
+    offset: int
+
+
+_decode_row = msgspec.json.Decoder(_Row).decode
+
+
+@attrs.frozen
+class StoredLog:
+    """One log, not yet opened."""
+
+    name: str
+    """The job's id where it is known, else the file's name."""
+    path: Path
+    committed: int | None = None
+    """How many bytes of the file count; None for all."""
+    job: Job | None = None
+    """The job as the manifest has it."""
+
+    def lines(self) -> Iterator[tuple[int, str]]:
+        """Yield the lines, each with its number.
+
+        Raises:
+            ArchiveError: the file can't be read, or its compressed data is broken.
+        """
+        try:
+            if self.committed is None:
+                with self.path.open("rb") as file:
+                    yield from numbered_lines(file)
+            else:
+                descriptor = Archive(self.path.parent).open(self.path.name, os.O_RDONLY)
+                with os.fdopen(descriptor, "rb"), beginning(descriptor, self.committed) as file:
+                    yield from numbered_lines(file)
+        except OSError as error:
+            raise ArchiveError(f"cannot read {self.path}: {error.strerror or error}") from None
+        except (EOFError, zlib.error) as error:
+            raise ArchiveError(
+                f"cannot read {self.path}: its compressed data is broken: {error}"
+            ) from None
+
+
+def stored_logs(path: Path) -> list[StoredLog]:
+    """Return the logs of an archive, or the one that a file holds.
+
+    Raises:
+        ArchiveError: there is none.
+    """
+    if not path.is_dir():
+        return [_in_archive(path) or StoredLog(path.name, path)]
+    found: list[StoredLog] = []
+    for stem, manifest in Archive(path).manifests():
+        if isinstance(manifest, ArchiveError):
+            raise manifest
+        if not manifest.superseded:
+            found.append(_stored(path / _name(stem, manifest), manifest))
+    if not found:
+        raise ArchiveError(f"{path} holds no manifest, so it is no archive")
+    return found
+
+
+def _in_archive(path: Path) -> StoredLog | None:
+    """Return a log file as its manifest describes it, if it has one."""
+    stem = path.name.removesuffix(".gz").removesuffix(".log").removesuffix(".jsonl")
+    beside = path.with_name(manifest_name(stem))
+    if not beside.is_file():
+        return None
+    manifest = decode(beside.read_bytes(), beside.name)
+    return _stored(path, manifest) if path.name == _name(stem, manifest) else None
+
+
+def _name(stem: str, manifest: Manifest) -> str:
+    return log_name(stem, manifest.format, manifest.compression)
+
+
+def _stored(path: Path, manifest: Manifest) -> StoredLog:
+    try:
+        job = msgspec.convert(manifest.job, Job)
+    except msgspec.ValidationError:  # the service had left out what it always says, or people edited it
+        job = None
+    return StoredLog(manifest.job_id, path, manifest.file_bytes, job)
+
+
+def piped_lines() -> Iterator[tuple[int, str]]:
+    """Yield the lines that come through stdin."""
+    with open(0, "rb", closefd=False) as file:
+        yield from numbered_lines(file)
+
+
+def numbered_lines(file: io.BufferedReader) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a file or pipe; of rows that this package wrote, the lines that they hold."""
+    reader = gzip.GzipFile(fileobj=file) if file.peek(2)[:2] == _GZIP else file
+    number = 0
+    while data := reader.readline(_LONGEST):
+        row = _row(data) if data.startswith(_ROWS) else None
+        if row is not None:
+            number = row.offset
+        yield number, data.decode("utf-8", "replace").removesuffix("\n") if row is None else row.line
+        number += 1
+
+
+def _row(data: bytes) -> _Row | None:
+    try:
+        return _decode_row(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    try:
+        return msgspec.convert(json.loads(data), _Row)  # which may hold a lone surrogate
+    except (ValueError, RecursionError):  # msgspec's own are such too
+        return None

@@ -1,0 +1,206 @@
+"""One log on disk: checked, continued, and committed piece by piece.
+
+A commit writes the data, syncs it, and only then replaces the manifest that vouches for it. So whatever
+instant the process dies at, the manifest is true; what the file holds beyond is cut off on resume.
+Everything here but `append` blocks, and is called in a thread.
+"""
+
+import gzip
+import hashlib
+import io
+import os
+import zlib
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import attrs
+
+from dashscope_ftlogs.archive.directory import Archive
+from dashscope_ftlogs.archive.manifest import TAIL, Manifest, digests, encode, manifest_name, stem
+from dashscope_ftlogs.text import jsonl_bytes, text_bytes
+
+_PIECE = 2**20
+
+
+class DamagedError(Exception):
+    """The file is not what its manifest vouches for."""
+
+
+class Digest(Protocol):
+    """The hash of what a log holds so far."""
+
+    def update(self, data: bytes | bytearray, /) -> None:
+        """Take in more content."""
+
+    def hexdigest(self) -> str:
+        """Return the hash of all content so far."""
+        ...
+
+
+class LogFile:
+    """A log that is being written. Nothing counts until it is committed."""
+
+    def __init__(self, archive: Archive, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self._archive = archive
+        self._file = -1
+        self._hash: Digest = hashlib.sha256()
+        self._lines = manifest.lines
+        self._bytes = manifest.bytes
+        self._file_bytes = manifest.file_bytes
+        self._last: deque[str] = deque(maxlen=TAIL)
+        self._unwritten = bytearray()
+        self._packer: Any = None
+        self.sound = False
+        """Whether it is open, and everything was written so far. Else nothing more is committed."""
+
+    def open(self) -> None:
+        """Open the file, check it against its manifest, and cut off what no manifest vouches for.
+
+        Raises:
+            FileNotFoundError: the file is gone.
+            DamagedError: the file is shorter, or holds something else.
+        """
+        create = 0 if self.manifest.file_bytes else os.O_CREAT
+        self._file = self._archive.open(self.manifest.file, os.O_RDWR | create)
+        self._hash = check(self._file, self.manifest)
+        os.ftruncate(self._file, self.manifest.file_bytes)
+        os.lseek(self._file, 0, os.SEEK_END)
+        self.sound = True
+
+    @property
+    def has_uncommitted(self) -> bool:
+        """Whether lines were appended that no manifest vouches for yet."""
+        return self._lines != self.manifest.lines
+
+    @property
+    def is_due(self) -> bool:
+        """Whether so much was appended that it should be written."""
+        return len(self._unwritten) >= _PIECE // 2
+
+    def append(self, lines: Sequence[str]) -> None:
+        """Take lines for the end of the file; does not block."""
+        with self._writing():
+            if self.manifest.format == "text":
+                data = text_bytes(lines)
+            else:
+                data = jsonl_bytes(lines, self._lines)
+            self._lines += len(lines)
+            self._bytes += len(data)
+            self._last.extend(lines)
+            self._unwritten += data
+
+    def write(self) -> None:
+        """Write what was appended."""
+        with self._writing():
+            data, self._unwritten = self._unwritten, bytearray()
+            self._hash.update(data)
+            if self.manifest.compression is None:
+                self._write(data)
+            elif data:
+                if self._packer is None:
+                    self._packer = zlib.compressobj(6, wbits=zlib.MAX_WBITS | 16)
+                self._write(self._packer.compress(data))
+
+    def commit(self, **facts: Any) -> None:
+        """Make what was appended last, and vouch for it; `facts` change other fields of the manifest."""
+        self.write()
+        with self._writing():
+            if self._packer is not None:
+                # One gzip member per commit: any number of them in a row is a gzip file.
+                self._write(self._packer.flush())
+                self._packer = None
+            os.fsync(self._file)
+            manifest = attrs.evolve(
+                self.manifest,
+                lines=self._lines,
+                bytes=self._bytes,
+                file_bytes=self._file_bytes,
+                sha256=self._hash.hexdigest(),
+                tail=(*self.manifest.tail, *digests(self._last))[-TAIL:],
+                updated=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                **facts,
+            )
+            self._archive.replace(manifest_name(stem(manifest.job_id)), encode(manifest))
+            self._last.clear()
+            self.manifest = manifest
+
+    def close(self) -> None:
+        """Let go of the file, if it is open. What was not committed will be cut off."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    @contextmanager
+    def _writing(self) -> Generator[None]:
+        self.sound = False
+        yield
+        self.sound = True
+
+    def _write(self, data: bytes | bytearray) -> None:
+        rest = memoryview(data)
+        while rest:
+            written = os.write(self._file, rest)
+            self._file_bytes += written
+            rest = rest[written:]
+
+
+def check(descriptor: int, manifest: Manifest) -> Digest:
+    """Return the hash of a log's content as far as its manifest vouches for it.
+
+    Raises:
+        DamagedError: that much is not there, or is something else.
+    """
+    size = os.fstat(descriptor).st_size
+    if size < manifest.file_bytes:
+        raise DamagedError(f"it has {size:,} bytes of the {manifest.file_bytes:,} that were committed")
+    found, content, newlines = hashlib.sha256(), 0, 0
+    try:
+        for piece in _content(descriptor, manifest):
+            found.update(piece)
+            content += len(piece)
+            newlines += piece.count(b"\n")
+    except (zlib.error, EOFError, gzip.BadGzipFile) as error:
+        raise DamagedError(f"its compressed data is broken: {error}") from None
+    if found.hexdigest() != manifest.sha256:
+        raise DamagedError("its content is not what was committed")
+    # A line may hold newlines of its own; in JSON they are escaped.
+    fits = newlines >= manifest.lines if manifest.format == "text" else newlines == manifest.lines
+    if content != manifest.bytes or not fits:
+        raise DamagedError("its manifest was changed: it counts what is not there")
+    return found
+
+
+def _content(descriptor: int, manifest: Manifest) -> Iterator[bytes]:
+    """Yield what the committed part of a log holds, decompressed."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    committed = beginning(descriptor, manifest.file_bytes)
+    reader = gzip.GzipFile(fileobj=committed) if manifest.compression else committed
+    while piece := reader.read(_PIECE):
+        yield piece
+
+
+def beginning(descriptor: int, size: int) -> io.BufferedReader:
+    """Return a reader of the first `size` bytes of a file."""
+    return io.BufferedReader(_Beginning(descriptor, size), _PIECE)
+
+
+class _Beginning(io.RawIOBase):
+    """The first `size` bytes of a file."""
+
+    def __init__(self, descriptor: int, size: int) -> None:
+        self._file = descriptor
+        self._left = size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer)
+        data = os.read(self._file, min(len(view), self._left))
+        view[: len(data)] = data
+        self._left -= len(data)
+        return len(data)

@@ -1,0 +1,132 @@
+"""Proof that an archive is what its manifests say, and how far the service has gone on since."""
+
+import os
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Literal
+
+import attrs
+
+from dashscope_ftlogs.archive.directory import Archive
+from dashscope_ftlogs.archive.log_writer import DamagedError, check
+from dashscope_ftlogs.archive.manifest import Manifest, log_name, manifest_name
+from dashscope_ftlogs.client.fetch_many import each
+from dashscope_ftlogs.errors import ArchiveError, NotFoundError
+
+if TYPE_CHECKING:
+    from dashscope_ftlogs.session import LogSession
+
+State = Literal["ok", "superseded", "incomplete", "stale", "damaged"]
+
+
+@attrs.frozen(kw_only=True)
+class Verdict:
+    """What was found out about one log of an archive."""
+
+    job_id: str
+    """Empty if its manifest can't be read."""
+    file: str
+    """The log's name in the directory, or its manifest's if that can't be read."""
+    state: State
+    """`ok`: whole, and what was committed. `superseded`: so is this one, but it is an older generation,
+    which the service has rewritten since. `incomplete`: what was committed, but more was to come.
+    `stale`: the service has another number of lines by now. `damaged`: not what was committed."""
+    lines: int = 0
+    why: str = ""
+
+
+def verify_archive(directory: str | os.PathLike[str]) -> Iterator[Verdict]:
+    """Read every log of an archive and yield whether it is what its manifest vouches for.
+
+    Asks nobody, changes nothing, and may run while a download goes on. Blocks: in an application, call
+    it in a thread.
+
+    Raises:
+        ArchiveError: the directory can't be read, or is no archive.
+    """
+    archive = Archive(directory)
+    empty = True
+    for log_stem, manifest in archive.manifests():
+        empty = False
+        if isinstance(manifest, ArchiveError):
+            yield Verdict(job_id="", file=manifest_name(log_stem), state="damaged", why=str(manifest))
+        else:
+            yield _local(archive, log_stem, manifest)
+    if empty:
+        raise ArchiveError(f"{directory} holds no manifest, so it is no archive")
+
+
+async def verify_remotely(
+    session: "LogSession", verdicts: Iterable[Verdict]
+) -> AsyncGenerator[Verdict, None]:
+    """Yield the verdicts, in any order, after asking the service how many lines each log has by now.
+
+    A job that the service no longer knows stays as it was found: what is here may be all that is left.
+
+    Raises:
+        FTLogsError: the service could not be asked.
+    """
+
+    async def ask(verdict: Verdict) -> Verdict:
+        if verdict.state not in {"ok", "incomplete"}:
+            return verdict
+        try:
+            page = await session.page(verdict.job_id, verdict.lines, 1)
+        except NotFoundError:
+            return verdict
+        if page.total == verdict.lines:
+            return verdict
+        why = f"{verdict.lines:,} lines, and the service has {page.total:,} by now"
+        return attrs.evolve(verdict, state="stale", why=why)
+
+    async def all_of_them() -> AsyncGenerator[Verdict, None]:
+        for verdict in verdicts:
+            yield verdict
+
+    asked = each(all_of_them(), ask, at_once=session.concurrency, spawn=session.spawn)
+    async with aclosing(asked):
+        async for verdict in asked:
+            yield verdict
+
+
+def _local(archive: Archive, log_stem: str, manifest: Manifest) -> Verdict:
+    name = log_name(log_stem, manifest.format, manifest.compression)
+    state, why = _found(archive, name, manifest)
+    return Verdict(job_id=manifest.job_id, file=name, state=state, lines=manifest.lines, why=why)
+
+
+def _found(archive: Archive, name: str, manifest: Manifest) -> tuple[State, str]:
+    try:
+        extra = _checked(archive, name, manifest)
+    except FileNotFoundError:
+        if manifest.file_bytes == 0:
+            return "incomplete", "nothing was fetched yet"
+        return "damaged", "the file is gone"
+    except DamagedError as error:
+        return "damaged", str(error)
+    except OSError as error:
+        return "damaged", f"the file can't be read: {error.strerror or error}"
+    if extra > 0:
+        return "incomplete", f"ends with {extra:,} bytes that were not committed"
+    return _stage(manifest)
+
+
+def _checked(archive: Archive, name: str, manifest: Manifest) -> int:
+    """Return how many bytes the file holds beyond those that its manifest vouches for, rightly."""
+    descriptor = archive.open(name, os.O_RDONLY)
+    try:
+        check(descriptor, manifest)
+        return os.fstat(descriptor).st_size - manifest.file_bytes
+    finally:
+        os.close(descriptor)
+
+
+def _stage(manifest: Manifest) -> tuple[State, str]:
+    """Return how far a log has come that is what its manifest vouches for."""
+    if manifest.superseded:
+        return "superseded", ""
+    if manifest.complete:
+        return "ok", ""
+    if manifest.total is not None and manifest.total > manifest.lines:
+        return "incomplete", f"{manifest.lines:,} lines of {manifest.total:,}"
+    return "incomplete", f"{manifest.lines:,} lines so far; the job had not ended"

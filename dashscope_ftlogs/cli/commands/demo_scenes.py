@@ -1,0 +1,181 @@
+"""The demo: these very commands at work, on a Model Studio that runs inside this process."""
+
+import asyncio
+import contextlib
+import os
+import shlex
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import attrs
+import typer
+
+from dashscope_ftlogs.cli.run_command import run
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator, generate_job, ten_ways_to_fail
+
+_LINES = 24_000
+_LATENCY = 0.2
+_LIVE_LINES = 60
+_MATTERS = "eval_loss|succeeded"
+
+
+def show() -> None:
+    """Run it to its end, and exit."""
+    run(_main())
+
+
+async def _main() -> int:
+    whole = generate_job("sft", lines=_LINES, seed=1)
+    failed = generate_job("dpo", outcome="failed", lines=3_000, seed=2)
+    running = generate_job("cpt", outcome="running", lines=5_000, seed=3)
+    story = generate_job("sft", lines=_LIVE_LINES, seed=5)
+    live = EmulatedJob(story.job_id, status="RUNNING")
+    async with Emulator([whole, failed, running, live], seed=4, time_scale=60) as emulator:
+        stage = _Stage(emulator)
+        stage.say(
+            "A local Model Studio is up, with four jobs. What follows are real commands over HTTP."
+        )
+
+        stage.say("Which jobs are there?")
+        await stage.run("jobs")
+
+        stage.say("How did the failed one end? Its last lines:")
+        await stage.run("cat", failed.job_id, "--offset", str(len(failed.lines) - 8))
+
+        stage.say("One is training. What matters of its log, as it comes, until the job has ended:")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_train(live, story.lines))
+            await stage.run("tail", "-f", live.job_id, "--shortest-poll", "0.2", "--grep", _MATTERS)
+
+        stage.say("Now the server fails one request in four, in ten different ways.")
+        emulator.faults = ten_ways_to_fail(0.25)
+        text, _ = await stage.read("cat", whole.job_id)
+        exact = text == "".join(f"{line}\n" for line in whole.lines[:]).encode()
+        verdict = "equal to the byte" if exact else "but NOT what was served"
+        count = text.count(b"\n")
+        stage.say(f"{count:,} lines, {verdict}. Requests: {_outcomes(emulator)}.")
+
+        stage.say(f"Far away: every answer takes {_LATENCY * 1000:.0f} ms more. Pages are read ahead.")
+        emulator.faults = ()
+        emulator.latency = _LATENCY
+        emulator.journal.clear()
+        _, seconds = await stage.read("cat", whole.job_id)
+        pages = sum(exchange.status == 200 for exchange in emulator.journal)
+        stage.say(
+            f"{pages} pages in {seconds:.1f} s, start-up included; "
+            f"one after the other they would wait {pages * _LATENCY:.1f} s for the network alone."
+        )
+
+        stage.say("All of them to disk. Half way, that process is killed with -9.")
+        with tempfile.TemporaryDirectory(prefix="ftlogs-demo-") as folder:
+            words = ("download", "--all", "--out", folder)
+            emulator.journal.clear()
+            await stage.kill(*words, when=lambda: len(emulator.journal) > pages // 2)
+            stage.say("The same command again goes on from what was committed.")
+            emulator.latency = 0.0
+            await stage.run(*words)
+            stage.say(
+                "Is every file what its manifest vouches for? The running job's will have more lines."
+            )
+            await stage.run("verify", folder)
+
+        stage.say("A key that this gateway does not know:")
+        stage.environ["DASHSCOPE_API_KEY"] = "sk-of-another-region"
+        await stage.run("cat", whole.job_id)
+        stage.say(
+            "Next: `ftlogs emulator` to play on, `ftlogs --help`, and your own key in DASHSCOPE_API_KEY."
+        )
+    return 0 if exact else 1
+
+
+async def _train(job: EmulatedJob, lines: Sequence[str]) -> None:
+    """Let a job grow to its end, in a few seconds."""
+    for line in lines:
+        await asyncio.sleep(0.08)
+        job.append(line)
+    job.finish("SUCCEEDED")
+
+
+def _outcomes(emulator: Emulator) -> str:
+    """Say what became of the requests for log pages, the frequent first."""
+    logs = [exchange for exchange in emulator.journal if exchange.endpoint == "logs"]
+    seen = Counter(_outcome(exchange.fault, exchange.status) for exchange in logs)
+    return ", ".join(f"{count} {what}" for what, count in seen.most_common())
+
+
+_IN_WORDS = {
+    None: "fine",
+    "Reset": "connection reset",
+    "Close": "connection closed",
+    "CutBody": "body cut short",
+    "BadJson": "invalid JSON",
+    "OkWithCode": "error inside a 200",
+    "EmptyPage": "empty page",
+}
+
+
+def _outcome(fault: str | None, status: int | None) -> str:
+    return _IN_WORDS.get(fault) or f"HTTP {status}"
+
+
+@attrs.define
+class _Stage:
+    """Runs commands against the emulator, and shows what it runs."""
+
+    emulator: Emulator
+    environ: dict[str, str] = attrs.field(init=False)
+    bold: bool = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        # A setting of the user's own must not lead these commands elsewhere.
+        self.environ = {**os.environ, **self.emulator.environ, "DASHSCOPE_CONFIG": os.devnull}
+        self.bold = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+    def say(self, text: str) -> None:
+        typer.echo(f"\n# {text}")
+
+    async def run(self, *words: str) -> None:
+        """Run a command that speaks for itself."""
+        self._show(words)
+        await self._start(words, stdout=None)
+
+    async def read(self, *words: str) -> tuple[bytes, float]:
+        """Run a command; return what it printed, and how many seconds it took."""
+        self._show(words, f" > {words[-1]}.log")
+        begin = time.perf_counter()
+        printed = await self._start(words, stdout=asyncio.subprocess.PIPE)
+        return printed, time.perf_counter() - begin
+
+    async def kill(self, *words: str, when: Callable[[], bool]) -> None:
+        """Start a command, and kill it without warning when it is time."""
+        self._show(words)
+        process = await asyncio.create_subprocess_exec(*_command(words), env=self.environ)
+        try:
+            while process.returncode is None and not when():  # noqa: ASYNC110  (the journal only grows)
+                await asyncio.sleep(0.01)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+        typer.echo("Killed")
+
+    def _show(self, words: tuple[str, ...], redirected: str = "") -> None:
+        line = f"$ ftlogs {shlex.join(words)}{redirected}"
+        typer.echo(f"\x1b[1m{line}\x1b[0m" if self.bold else line)
+
+    async def _start(self, words: tuple[str, ...], stdout: int | None) -> bytes:
+        process = await asyncio.create_subprocess_exec(*_command(words), stdout=stdout, env=self.environ)
+        try:
+            printed, _ = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        return printed or b""
+
+
+def _command(words: tuple[str, ...]) -> tuple[str, ...]:
+    return (sys.executable, "-m", "dashscope_ftlogs", *words)

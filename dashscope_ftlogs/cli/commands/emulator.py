@@ -1,0 +1,78 @@
+"""`ftlogs emulator`: a local Model Studio, to try things out against."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def emulator(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[PATHS]...",
+            help="Log files, or folders of them: one job each. None: three made-up jobs.",
+        ),
+    ] = None,
+    *,
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
+    api_key: Annotated[
+        str, typer.Option(help="The made-up key that it accepts.")
+    ] = "sk-emulator-0123456789abcdef",
+    seed: Annotated[int, typer.Option(help="Of all that is left to chance.")] = 0,
+    latency: Annotated[
+        str, typer.Option(help="Seconds before each answer, or LOWEST-HIGHEST, such as 0.02-0.3.")
+    ] = "0",
+    rate_limit: Annotated[
+        float | None, typer.Option(help="Requests per second; beyond it, status 429.")
+    ] = None,
+    burst: Annotated[
+        float | None, typer.Option(help="Requests at once after a rest; needs --rate-limit.")
+    ] = None,
+    page_cap: Annotated[
+        int | None, typer.Option(help="Give at most so many lines, whatever is asked for.")
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SPEC",
+            help="How to fail, such as 429:p=0.1,retry-after=2 or reset:on=3+7 or "
+            "stall=5:endpoint=list. May be given many times.",
+        ),
+    ] = None,
+    flaky: Annotated[
+        float, typer.Option(help="Fail this share of log requests, 0 to 1, in ten ways.")
+    ] = 0.0,
+    time_scale: Annotated[float, typer.Option(help="Seconds of a running job's life per second.")] = 1.0,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show each request on stderr.")
+    ] = False,
+) -> None:
+    """Serve fine-tuning logs on this machine, the way Model Studio does, until it is stopped.
+
+    Its address and key are printed as shell commands: `ftlogs emulator > env &`, then `. ./env`.
+    """
+    from dashscope_ftlogs.cli import emulator_options  # noqa: PLC0415  (a web server takes long to import)
+    from dashscope_ftlogs.cli.run_command import run  # noqa: PLC0415
+    from dashscope_ftlogs.emulator import Emulator  # noqa: PLC0415
+
+    with emulator_options.refusals():
+        local = Emulator(
+            emulator_options.jobs(paths or (), seed),
+            api_key=api_key,
+            host=host,
+            port=port,
+            faults=emulator_options.faults(fault or (), flaky),
+            seed=seed,
+            latency=emulator_options.latency(latency),
+            rate_limit=emulator_options.rate_limit(rate_limit, burst),
+            page_cap=page_cap,
+            time_scale=time_scale,
+            on_end=emulator_options.show if verbose else emulator_options.ignore,
+        )
+    run(
+        emulator_options.serve(local, host, port),
+        on_interrupt=lambda: f"stopped after {len(local.journal)} requests",
+        meant_to_be_stopped=True,
+    )

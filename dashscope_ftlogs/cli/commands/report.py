@@ -1,0 +1,81 @@
+"""`ftlogs report`: jobs, curves, failures and logs as one page that opens from disk."""
+
+from contextlib import aclosing
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from dashscope_ftlogs import InvalidArgumentError, __version__
+from dashscope_ftlogs.cli.connection_options import Connection
+from dashscope_ftlogs.cli.log_sources import Sources, sources
+from dashscope_ftlogs.cli.options import grouped, to_file
+from dashscope_ftlogs.cli.run_command import complain, run
+from dashscope_ftlogs.cli.terminal.stdout import write
+from dashscope_ftlogs.cli.terminal.table_export import put
+
+if TYPE_CHECKING:
+    from dashscope_ftlogs.report.log_digest import ReadLog
+
+_STDOUT = Path("-")
+
+
+@grouped
+def report(
+    logs: Sources,
+    *,
+    output: Annotated[Path, to_file("The page to write; - for stdout.")] = Path("report.html"),
+    connection: Connection,
+) -> None:
+    """Write one HTML page of jobs, curves, failures and logs. It opens from disk, without network."""
+
+    async def main() -> int:
+        from dashscope_ftlogs.report.page import page  # noqa: PLC0415
+        from dashscope_ftlogs.report.scripts_and_styles import load  # noqa: PLC0415  (only this command needs them)
+        from dashscope_ftlogs.report.tables import left_out  # noqa: PLC0415
+
+        _check(output)
+        found = await _read(logs, connection)
+        for log in found:
+            if log.lines.left_out:
+                complain(f"{log.name}: {left_out(log)}")
+        made = datetime.now().astimezone().isoformat(" ", "minutes")
+        data = page(found, load(), version=__version__, made=made).encode("utf-8")
+        if output == _STDOUT:
+            write(data)
+        else:
+            put(output, data)
+            complain(f"{output}: {_counted(len(found))}, {_size(len(data))}")
+        return 0
+
+    run(main())
+
+
+def _check(output: Path) -> None:
+    """Refuse what can't be written before anything is read."""
+    if output == _STDOUT:
+        return
+    if output.is_dir():
+        raise InvalidArgumentError(f"-o {str(output)!r}: that is a directory; name a file")
+    if not output.parent.is_dir():
+        raise InvalidArgumentError(f"-o {str(output)!r}: there is no directory {str(output.parent)!r}")
+
+
+async def _read(words: list[str], connection: Connection) -> "list[ReadLog]":
+    from dashscope_ftlogs.report.log_digest import LogReader, fit  # noqa: PLC0415
+
+    logs: list[ReadLog] = []
+    async with aclosing(sources(words, connection)) as found:
+        async for source in found:
+            reader = LogReader(source.name, source.job)
+            await source.read(reader.read)
+            logs.append(reader.log())
+            fit(logs)
+    return logs
+
+
+def _counted(logs: int) -> str:
+    return f"{logs} log{'s' * (logs != 1)}"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1000:.0f} kB" if count < 10**6 else f"{count / 10**6:.1f} MB"

@@ -1,0 +1,139 @@
+"""`ftlogs tail`: the last lines of jobs, and those that are still to come."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import attrs
+import typer
+
+from dashscope_ftlogs import InvalidArgumentError
+from dashscope_ftlogs.checks import job_id as checked_id
+from dashscope_ftlogs.checks import seconds, whole_number
+from dashscope_ftlogs.cli.completion import complete_job_ids
+from dashscope_ftlogs.cli.connection_options import Connection
+from dashscope_ftlogs.cli.options import grouped
+from dashscope_ftlogs.cli.run_command import complain
+from dashscope_ftlogs.cli.terminal.tail_lines import Lines
+from dashscope_ftlogs.metrics.conditions import Alarm, duration, parse_alarm
+
+
+@attrs.frozen
+class Watch:
+    """What the options say about the time to come: they mean something with --follow only."""
+
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CONDITION",
+            help="End with 9 on nan, stall=10m, or a bound such as 'grad_norm>100'.",
+        ),
+    ] = None
+    until: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CONDITION", help="The same, for what is hoped for: 'loss<0.5'."),
+    ] = None
+    give_up_after: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DURATION",
+            help="Fail after so long without an answer, such as 10m; default: never.",
+        ),
+    ] = None
+    shortest_poll: Annotated[
+        float, typer.Option(help="Seconds between two looks at a log, at least.")
+    ] = 1.0
+    longest_poll: Annotated[float, typer.Option(help="And at most.")] = 15.0
+    look_every: Annotated[
+        float, typer.Option(help="Seconds between two looks for new running jobs.")
+    ] = 30.0
+    stats: Annotated[bool, typer.Option("--stats", help="Say in the end how late lines came.")] = False
+
+    def alarms(self) -> tuple[Alarm, ...]:
+        """Return the conditions that end it.
+
+        Raises:
+            InvalidArgumentError: one is none.
+        """
+        return tuple(map(parse_alarm, [*(self.fail_on or ()), *(self.until or ())]))
+
+    def longest_outage(self) -> float | None:
+        """Return for how many seconds there may be no answer.
+
+        Raises:
+            InvalidArgumentError: that is no duration.
+        """
+        if self.give_up_after is None:
+            return None
+        lasting = duration(self.give_up_after)
+        if not lasting:
+            raise InvalidArgumentError(
+                f"--give-up-after {self.give_up_after!r}: must be a duration such as 90s or 10m"
+            )
+        return lasting
+
+
+@grouped
+def tail(
+    jobs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="JOB[:OFFSET]",
+            help="Jobs; with an offset, the first line wanted, from 0.",
+            autocompletion=complete_job_ids,
+        ),
+    ] = None,
+    *,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until every job has ended.")
+    ] = False,
+    count: Annotated[
+        str, typer.Option("-n", metavar="N|all", help="Begin with the last N lines.")
+    ] = "10",
+    all_running: Annotated[
+        bool, typer.Option("--all-running", help="Follow all running jobs, new ones too.")
+    ] = False,
+    lines: Lines,
+    watch: Watch,
+    connection: Connection,
+) -> None:
+    """Print the last lines of jobs; with -f, go on until they have ended.
+
+    The exit code of -f tells their end: 0 if all succeeded, 7 if one failed, 8 if one was canceled, 9 if
+    a condition was met.
+    """
+    from dashscope_ftlogs.cli.terminal.tail_printing import Following  # noqa: PLC0415  (completion needs none of it)
+
+    try:
+        offsets = _places(jobs or (), all_running=all_running)
+        following = Following(
+            connection=connection,
+            offsets=offsets,
+            all_running=all_running,
+            follow=follow or all_running,
+            count=None if count == "all" else whole_number("-n", _number(count), 0),
+            view=lines.view(several=all_running or len(offsets) > 1),
+            alarms=watch.alarms(),
+            give_up_after=watch.longest_outage(),
+            polls=(watch.shortest_poll, watch.longest_poll),
+            look_every=seconds("--look-every", watch.look_every),
+            stats=watch.stats,
+        )
+    except InvalidArgumentError as error:
+        complain(str(error))
+        raise typer.Exit(2) from None
+    following.run()
+
+
+def _places(jobs: Sequence[str], *, all_running: bool) -> dict[str, int | None]:
+    if bool(jobs) == all_running:
+        raise InvalidArgumentError("say which jobs: by id, or else --all-running")
+    return dict(map(_place, jobs))
+
+
+def _place(text: str) -> tuple[str, int | None]:
+    job_id, colon, offset = text.partition(":")
+    return checked_id(job_id), whole_number("offset", _number(offset), 0) if colon else None
+
+
+def _number(text: str) -> int | str:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else text

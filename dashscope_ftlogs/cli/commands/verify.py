@@ -1,0 +1,56 @@
+"""`ftlogs verify`: is an archive what it says it is, and is it all there is?"""
+
+from collections import Counter
+from contextlib import aclosing
+from pathlib import Path
+from typing import Annotated
+
+import attrs
+import typer
+
+from dashscope_ftlogs import verify_archive, verify_remotely
+from dashscope_ftlogs.archive.threads import Thread
+from dashscope_ftlogs.cli.connection_options import Connection
+from dashscope_ftlogs.cli.options import grouped
+from dashscope_ftlogs.cli.run_command import complain, run
+from dashscope_ftlogs.cli.terminal.stdout import rows, table, write
+
+INCOMPLETE = 6
+_FINE = {"ok", "superseded"}
+
+
+@grouped
+def verify(
+    directory: Annotated[Path, typer.Argument(help="The archive.")] = Path("ftlogs-archive"),
+    *,
+    remote: Annotated[
+        bool, typer.Option("--remote", help="Also ask the service how many lines there are by now.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Every verdict, as JSON.")] = False,
+    connection: Connection,
+) -> None:
+    """Read a whole archive, and name each log that is damaged, incomplete or stale.
+
+    Exits with 0 if there is none, else with 6.
+    """
+
+    async def main() -> int:
+        with Thread(patience=0) as reading:
+            verdicts = await reading.run(lambda: list(verify_archive(directory)))
+        if remote:
+            async with (
+                connection.session() as session,
+                aclosing(verify_remotely(session, verdicts)) as answers,
+            ):
+                asked = [verdict async for verdict in answers]
+            verdicts = sorted(asked, key=lambda verdict: verdict.file)
+        bad = [verdict for verdict in verdicts if verdict.state not in _FINE]
+        if as_json:
+            write(rows(map(attrs.asdict, verdicts)))
+        elif bad:
+            write(table(("FILE", "STATE", "WHY"), [(v.file, v.state, v.why) for v in bad]))
+        counts = Counter(verdict.state for verdict in verdicts)
+        complain(f"{directory}: " + ", ".join(f"{n:,} {state}" for state, n in counts.most_common()))
+        return INCOMPLETE if bad else 0
+
+    run(main())

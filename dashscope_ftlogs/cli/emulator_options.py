@@ -1,0 +1,131 @@
+"""A local Model Studio as the command line describes it, served until it is told to stop."""
+
+import asyncio
+import shlex
+import sys
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+from urllib.parse import urlencode
+
+import typer
+
+from dashscope_ftlogs.cli.run_command import complain
+from dashscope_ftlogs.emulator import (
+    EmulatedJob,
+    Emulator,
+    Exchange,
+    Fault,
+    RateLimit,
+    generate_job,
+    parse_fault,
+    ten_ways_to_fail,
+)
+from dashscope_ftlogs.emulator.jobs_from_files import jobs_from_paths
+
+_MOST_NAMED = 20
+
+
+@contextmanager
+def refusals() -> Generator[None, None, None]:
+    """Exit with 2 if the options make no sense."""
+    try:
+        yield
+    except OSError as error:
+        complain(f"can't read {error.filename}: {error.strerror}")
+        raise typer.Exit(2) from None
+    except ValueError as error:
+        complain(str(error))
+        raise typer.Exit(2) from None
+
+
+def jobs(paths: Sequence[Path], seed: int) -> list[EmulatedJob]:
+    """Return the jobs whose logs lie there, or some that are made up."""
+    if not paths:
+        return _made_up(seed)
+    found = jobs_from_paths(paths)
+    if not found:
+        raise ValueError("there is no log file in what was named")
+    return found
+
+
+def _made_up(seed: int) -> list[EmulatedJob]:
+    return [
+        generate_job("sft", seed=seed, start="2025-12-06 20:26:40"),
+        generate_job("dpo", outcome="failed", seed=seed, start="2025-12-06 21:40:05"),
+        generate_job("cpt", outcome="running", seed=seed, start="2025-12-07 09:12:31"),
+    ]
+
+
+def latency(text: str) -> float | tuple[float, float]:
+    """Return the seconds before each answer, or between which they lie."""
+    low, dash, high = text.partition("-")
+    try:
+        return (float(low), float(high)) if dash else float(low)
+    except ValueError:
+        raise ValueError(f"latency must be seconds or LOWEST-HIGHEST, not {text!r}") from None
+
+
+def faults(specs: Iterable[str], flaky: float) -> list[Fault]:
+    """Return those that were named, and those of which some share of the requests dies."""
+    named = [parse_fault(spec) for spec in specs]
+    with _about("--flaky"):
+        return [*named, *ten_ways_to_fail(flaky)]
+
+
+def rate_limit(per_second: float | None, burst: float | None) -> RateLimit | None:
+    """Return the limit that both options describe."""
+    if per_second is not None:
+        with _about("--rate-limit"):
+            return RateLimit(per_second, 1 if burst is None else burst)
+    if burst is not None:
+        raise ValueError("--burst means nothing without --rate-limit")
+    return None
+
+
+@contextmanager
+def _about(option: str) -> Generator[None, None, None]:
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{option}: {error}") from None
+
+
+async def serve(local: Emulator, host: str, port: int) -> int:
+    """Serve until it is told to stop; return the exit code if that can't be."""
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(local)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            complain(f"can't listen on {host} port {port}; choose another: {reason}")
+            return 2
+        for name, value in local.environ.items():
+            sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
+        sys.stdout.flush()
+        _introduce(list(local.jobs.values()))
+        complain(f"serving at {local.base_url}; stop it with Ctrl-C")
+        until_stopped: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        return await until_stopped
+
+
+def _introduce(jobs: Sequence[EmulatedJob]) -> None:
+    for job in jobs[:_MOST_NAMED]:
+        lines = len(job.lines)
+        what = f"{lines} lines" if job.schedule is None else f"{lines} lines in the end"
+        complain(f"{job.job_id}  {job.status}  {what}")
+    if len(jobs) > _MOST_NAMED:
+        complain(f"and {len(jobs) - _MOST_NAMED} more jobs")
+
+
+def show(exchange: Exchange) -> None:
+    """Say what was asked, and what came of it."""
+    query = f"?{urlencode(exchange.query)}" if exchange.query else ""
+    status = exchange.status or "broken off"
+    lines = f" {exchange.lines} lines" if exchange.lines else ""
+    fault = f" {exchange.fault}" if exchange.fault else ""
+    complain(f"{exchange.number} {exchange.method} {exchange.path}{query} {status}{lines}{fault}")
+
+
+def ignore(_: Exchange) -> None:
+    """Say nothing of it."""

@@ -1,0 +1,122 @@
+"""What `metrics`, `plot` and `report` read: jobs of the service, archives, files, or a pipe."""
+
+from collections.abc import AsyncGenerator, Callable, Container, Iterable, Sequence
+from contextlib import AsyncExitStack, aclosing
+from itertools import chain, count, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import attrs
+import typer
+
+from dashscope_ftlogs import InvalidArgumentError, Job
+from dashscope_ftlogs.archive.local_logs import piped_lines, stored_logs
+from dashscope_ftlogs.archive.threads import Thread
+from dashscope_ftlogs.checks import job_id as checked_id
+from dashscope_ftlogs.cli.completion import complete_job_ids
+from dashscope_ftlogs.cli.connection_options import Connection
+from dashscope_ftlogs.cli.terminal.read_progress import progress
+from dashscope_ftlogs.metrics.points import Point, PointReader
+from dashscope_ftlogs.reading.tracebacks import RecordReader
+
+if TYPE_CHECKING:
+    from dashscope_ftlogs import LogSession
+
+_AT_ONCE: Final = 1000
+
+Sources = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SOURCE...",
+        help="A job id, an archive directory, a log file, or - for stdin.",
+        autocompletion=complete_job_ids,
+        show_default=False,
+    ),
+]
+
+
+@attrs.define
+class Source:
+    """One log, and what is known of its job."""
+
+    name: str
+    job: Job | None
+    batches: "AsyncGenerator[Sequence[tuple[int, str]], None]"
+    """The lines with their numbers, some at a time."""
+
+    async def points(self) -> list[Point]:
+        """Read it to its end, and return its points."""
+        records, points = RecordReader(), PointReader()
+
+        def take(number: int, line: str) -> None:
+            for at, record in records.read(number, line):
+                points.read(at, record)
+
+        await self.read(take)
+        return points.points()
+
+    async def read(self, take: Callable[[int, str], None]) -> None:
+        """Read it to its end, and let `take` have each line with its number."""
+        async with aclosing(self.batches) as batches:
+            async for batch in batches:
+                for number, line in batch:
+                    take(number, line)
+
+
+async def sources(words: Iterable[str], connection: Connection) -> AsyncGenerator[Source, None]:
+    """Yield the logs that the arguments of a command name; each has to be read before the next.
+
+    Raises:
+        InvalidArgumentError: one is neither a file nor a job id.
+        FTLogsError: one can't be read.
+    """
+    taken: set[str] = set()
+    async with AsyncExitStack() as stack:
+        session: LogSession | None = None
+        for word in words:
+            if word == "-":
+                taken.add(name := distinct(taken, "stdin"))
+                yield Source(name, None, _batches(piped_lines()))
+            elif (path := Path(word)).exists():
+                for log in stored_logs(path):
+                    taken.add(name := distinct(taken, log.name, str(log.path)))
+                    yield Source(name, log.job, _batches(log.lines()))
+            else:
+                job_id = _job_id(word)
+                if session is None:
+                    session = await stack.enter_async_context(connection.session())
+                job = await session.job(job_id)
+                taken.add(name := distinct(taken, job_id))
+                yield Source(name, job, _remote(session, job_id))
+
+
+def distinct(taken: Container[str], *names: str) -> str:
+    """Return the first of these names that is not taken; if all are, the last with a number."""
+    counted = (f"{names[-1]} ({number})" for number in count(2))
+    return next(name for name in chain(names, counted) if name not in taken)
+
+
+def _job_id(word: str) -> str:
+    try:
+        return checked_id(word)
+    except InvalidArgumentError as error:
+        raise InvalidArgumentError(
+            f"there is no file {word!r}, nor such a job: {error.summary()}"
+        ) from None
+
+
+async def _batches(lines: Iterable[tuple[int, str]]) -> AsyncGenerator[Sequence[tuple[int, str]], None]:
+    lines = iter(lines)
+    # A pipe may take its time, and Ctrl-C should not.
+    with Thread(patience=0) as reading:
+        while batch := await reading.run(lambda: list(islice(lines, _AT_ONCE))):
+            yield batch
+
+
+async def _remote(session: "LogSession", job_id: str) -> AsyncGenerator[Sequence[tuple[int, str]], None]:
+    reader = session.lines(job_id)
+    with progress(f"{job_id}: lines") as show:
+        async with aclosing(reader.pages()) as pages:
+            async for page in pages:
+                yield list(enumerate(page.lines, page.offset))
+                show(page.next_offset, reader.total)

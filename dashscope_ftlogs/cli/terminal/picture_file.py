@@ -1,0 +1,166 @@
+"""Curves as a picture for a page or a paper, drawn by matplotlib."""
+
+import io
+import math
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from dashscope_ftlogs.cli.terminal.axis_ticks import axis_title, clock_ticks
+from dashscope_ftlogs.cli.terminal.table_export import extra, put
+from dashscope_ftlogs.metrics.curves import Curve, Spot, Trace, X, span, trace
+from dashscope_ftlogs.text import excerpt
+
+PICTURES: Final = (".png", ".svg")
+"""What a picture's name may end with."""
+
+_COLUMNS: Final = 2000
+"""More points beside each other can't be told apart."""
+_LARGEST: Final = 1e100
+"""What is farther from 0 is marked like an infinity: matplotlib's own arithmetic overflows there."""
+_WIDTH: Final = 10.0
+_CHART: Final = 6.0
+_ROW: Final = 0.28
+_LETTER: Final = 0.085
+"""Inches, as are the three above it."""
+_CHINESE: Final = ("Noto Sans CJK SC", "Source Han Sans SC", "Microsoft YaHei", "PingFang SC", "SimHei")
+
+
+def write_picture(
+    path: Path,
+    logs: Mapping[str, Sequence[Curve]],
+    x: X,
+    weight: float,
+    parameters: Mapping[str, Sequence[str | None]],
+) -> None:
+    """Write a picture of logs, with a table of one value for each log of each parameter.
+
+    Raises:
+        ConfigError: matplotlib is not installed.
+    """
+    matplotlib, figures, fonts = extra(
+        "plot", "matplotlib", "matplotlib.figure", "matplotlib.font_manager"
+    )
+    there = {font.name for font in fonts.fontManager.ttflist}
+    settings = {
+        # Names are anyone's: a dollar sign in one does not begin a formula.
+        "text.parse_math": False,
+        "text.usetex": False,
+        "svg.fonttype": "none",
+        "svg.hashsalt": "ftlogs",
+        "font.family": ["sans-serif", *(name for name in _CHINESE if name in there)],
+    }
+    data = io.BytesIO()
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
+        # A letter that no font here has is drawn as a box; nothing better can be done about it.
+        warnings.filterwarnings("ignore", r"Glyph .* missing", UserWarning)
+        rows = _table(list(logs), parameters)
+        heights = [_CHART, _ROW * len(rows)] if rows else [_CHART]
+        size = (max(_WIDTH, _width(rows)), sum(heights))
+        figure = figures.Figure(figsize=size, dpi=150, layout="constrained")
+        upper, *lower = figure.subplots(len(heights), squeeze=False, height_ratios=heights)
+        _legend(figure, logs, _draw(upper[0], logs, x, weight))
+        for beside in lower:
+            _tabulate(beside[0], rows)
+        figure.savefig(
+            data, format=path.suffix[1:], metadata={"Date": None} if path.suffix == ".svg" else {}
+        )
+    put(path, data.getvalue())
+
+
+def _table(
+    names: Sequence[str], parameters: Mapping[str, Sequence[str | None]]
+) -> Sequence[Sequence[str]]:
+    """Return the rows of the table, the first of which is its header; whichever way it is narrower."""
+    if not parameters:
+        return []
+    named = [("log", names), *parameters.items()]
+    columns: list[Sequence[str]] = [
+        [_safe(cell or "-") for cell in (name, *values)] for name, values in named
+    ]
+    rows: list[Sequence[str]] = list(zip(*columns, strict=True))
+    return min(rows, columns, key=_width)
+
+
+def _width(rows: Sequence[Sequence[str]]) -> float:
+    return sum(max(map(len, column)) + 3 for column in zip(*rows, strict=True)) * _LETTER
+
+
+def _draw(axes: Any, logs: Mapping[str, Sequence[Curve]], x: X, weight: float) -> list[Any]:
+    """Draw all, and return a line for each log such as the legend shows."""
+    drawn = [[_bounded(curve) for curve in own] for own in logs.values()]
+    low, high = span(at for own in drawn for curve in own for at in curve.x)
+    entries: list[Any] = []
+    for number, own in enumerate(drawn):
+        colour = f"C{number % 10}"
+        style = ("-", "--", ":", "-.")[number // 10 % 4]
+        for curve in own:
+            found = trace(curve, weight, low, high, _COLUMNS)
+            axes.plot(*_spots(found.points), ".", color=colour, alpha=0.3, markersize=4, zorder=1)
+            for line in found.lines:
+                axes.plot(*_spots(line), style, color=colour, linewidth=1.6, zorder=2)
+            _mark_gaps(axes, found, colour)
+        entries += axes.plot([], [], style, color=colour)
+    title = _safe(excerpt(drawn[0][0].metric, 60))
+    axes.set_ylabel(f"{title}, smoothed by {weight:g}" if weight else title)
+    axes.set_xlabel(axis_title(x, low, high))
+    if x == "time":  # matplotlib's own dates end with the year 9999, and fail beyond
+        places, labels = zip(*clock_ticks(low, high, 8), strict=True)
+        axes.set_xticks(places, labels)
+    axes.grid(alpha=0.25)
+    return entries
+
+
+def _legend(figure: Any, logs: Iterable[str], entries: Sequence[Any]) -> None:
+    """Name the lines above the chart, where they hide nothing."""
+    names = [_safe(name) for name in logs]
+    columns = max(1, int(figure.get_figwidth() / ((max(map(len, names)) + 8) * _LETTER)))
+    numbers = [str(number) for number in range(len(entries))]
+    legend = figure.legend(entries, numbers, loc="outside upper left", ncols=columns, frameon=False)
+    # Not given as labels: matplotlib leaves out those that begin with an underscore.
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_text(name)
+
+
+def _bounded(curve: Curve) -> Curve:
+    kept = [at for at, x in enumerate(curve.x) if abs(x) <= _LARGEST]
+    return Curve(
+        curve.source,
+        curve.metric,
+        curve.segment,
+        tuple(curve.x[at] for at in kept),
+        tuple(_finite(curve.y[at]) for at in kept),
+        tuple(curve.offsets[at] for at in kept),
+    )
+
+
+def _finite(y: float) -> float:
+    return math.copysign(math.inf, y) if abs(y) > _LARGEST else y
+
+
+def _spots(spots: Iterable[Spot]) -> tuple[list[float], list[float]]:
+    spots = list(spots)
+    return [at for at, _ in spots], [y for _, y in spots]
+
+
+def _mark_gaps(axes: Any, found: Trace, colour: str) -> None:
+    """Mark what is not finite at the edges, wherever those will be."""
+    for edge, above in ((0.02, False), (0.98, True)):
+        places = [at for at, y in found.gaps if (y == math.inf) is above]
+        if places:
+            across = axes.get_xaxis_transform()
+            axes.plot(places, [edge] * len(places), "x", color=colour, transform=across, zorder=3)
+
+
+def _tabulate(axes: Any, rows: Sequence[Sequence[str]]) -> None:
+    axes.axis("off")
+    table = axes.table(rows, cellLoc="left", loc="center", edges="horizontal")
+    table.auto_set_font_size(False)
+    table.set_fontsize(8)
+    table.auto_set_column_width(list(range(len(rows[0]))))
+
+
+def _safe(text: str) -> str:
+    """Return a text without what XML can't hold, or no font can draw."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

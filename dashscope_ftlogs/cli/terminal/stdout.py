@@ -1,0 +1,69 @@
+"""Pages of lines to stdout: exact bytes for files and pipes, harmless ones for terminals."""
+
+import enum
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from dashscope_ftlogs.archive.manifest import storable
+from dashscope_ftlogs.archive.threads import Thread
+from dashscope_ftlogs.text import escaped, escaped_json, escaped_jsonl_bytes, jsonl_bytes, text_bytes
+
+_PATIENCE = 1.0
+
+Encode = Callable[[Sequence[str], int], bytes]
+
+
+class Format(enum.StrEnum):
+    """How lines are written."""
+
+    TEXT = "text"
+    JSONL = "jsonl"
+
+
+def encoder(form: Format, *, for_terminal: bool) -> Encode:
+    """Return the function that turns lines, numbered from an offset, into bytes."""
+    if form is Format.JSONL:
+        return escaped_jsonl_bytes if for_terminal else jsonl_bytes
+    if for_terminal:
+        return lambda lines, _offset: text_bytes([escaped(line) for line in lines])
+    return lambda lines, _offset: text_bytes(lines)
+
+
+def printing() -> Thread:
+    """Return a thread to print in: whoever reads our output may take its time, and requests should not.
+
+    An interrupt lets a write that has begun end, unless nobody takes what is written.
+    """
+    return Thread(patience=_PATIENCE)
+
+
+def write(data: bytes) -> None:
+    """Write to stdout at once: a reader behind a pipe sees every page when it comes."""
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def rows(objects: Iterable[Mapping[str, Any]]) -> bytes:
+    """Return JSON objects, one on each line; harmless if stdout is a terminal."""
+    data = b"".join(msgspec.json.encode(storable(dict(one))) + b"\n" for one in objects)
+    return escaped_json(data.decode()).encode() if sys.stdout.isatty() else data
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:
+    """Return rows under their columns, aligned, harmless to a terminal; None shows as a dash."""
+    cells = [[_cell(cell) for cell in row] for row in (columns, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() + "\n"
+        for row in cells
+    )
+    return "".join(lines).encode("utf-8", "backslashreplace")
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return "-" if value is None else escaped(str(value)).replace("\t", " ")

@@ -1,0 +1,207 @@
+"""The work of `ftlogs tail`: print what there is, then what comes, until the jobs have ended."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from dashscope_ftlogs import FTLogsError
+from dashscope_ftlogs.cli.connection_options import Connection
+from dashscope_ftlogs.cli.run_command import complain, exit_code, run
+from dashscope_ftlogs.cli.terminal.stdout import printing, table, write
+from dashscope_ftlogs.cli.terminal.tail_lines import View
+from dashscope_ftlogs.cli.terminal.tail_status import Status
+from dashscope_ftlogs.metrics.conditions import Alarm
+from dashscope_ftlogs.reading.records import Metrics, parse_line
+from dashscope_ftlogs.text import excerpt
+
+if TYPE_CHECKING:
+    from dashscope_ftlogs import Followed, LogFollower, LogPage, LogSession
+
+_FAILED: Final = 7
+_CANCELED: Final = 8
+_ALARM: Final = 9
+_TICK: Final = 0.5
+
+
+class _AlarmError(Exception):
+    """A condition of the user's was met."""
+
+
+@attrs.define(kw_only=True)
+class Following:
+    """What the options of `ftlogs tail` said, and how far it has come."""
+
+    connection: Connection
+    offsets: Mapping[str, int | None]
+    all_running: bool
+    follow: bool
+    count: int | None
+    view: View
+    alarms: tuple[Alarm, ...]
+    give_up_after: float | None
+    polls: tuple[float, float]
+    look_every: float
+    stats: bool
+    _status: Status = attrs.field(factory=Status, init=False)
+    _follower: "LogFollower | None" = attrs.field(default=None, init=False)
+    _places: dict[str, int] = attrs.field(factory=dict[str, int], init=False)
+    """For each job, the next line that was not printed."""
+
+    def run(self) -> None:
+        """Do it, and exit."""
+        work = self._follow() if self.follow else self._print_tails()
+        # While jobs are followed, an outage is told of as such, not request by request.
+        run(work, on_interrupt=self._how_to_go_on, show_retries=not self.follow)
+
+    async def _print_tails(self) -> int:
+        with printing() as printer:
+            async with self.connection.session() as session:
+                for job_id, offset in self.offsets.items():
+                    limit = None
+                    if offset is None:
+                        offset, limit = 0, self.count  # noqa: PLW2901
+                        if limit is not None:
+                            total = (await session.page(job_id, 0, 1)).total
+                            offset = max(0, total - limit)  # noqa: PLW2901
+                    async with aclosing(
+                        session.lines(job_id, offset=offset, limit=limit).pages()
+                    ) as pages:
+                        async for page in pages:
+                            await printer.run(self._print, page, len(page.lines))
+        return 0
+
+    async def _follow(self) -> int:
+        async with self.connection.session() as session:
+            self._follower = self._start(session)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    ticking = group.create_task(self._tick(self._follower.jobs))
+                    await self._read(self._follower)
+                    ticking.cancel()
+            except ExceptionGroup as errors:
+                self._end()
+                error = errors.exceptions[0]
+                if isinstance(error, _AlarmError):
+                    complain(f"{error}; {self._how_to_go_on()}")
+                    return _ALARM
+                if isinstance(error, FTLogsError) and self._status.told_of_failure:
+                    return exit_code(error)
+                raise error from None
+            self._end()
+            if self.stats:
+                self._report(session, self._follower.jobs)
+        ends = {followed.job.status for followed in self._follower.jobs.values() if followed.job}
+        return _FAILED if "FAILED" in ends else _CANCELED if "CANCELED" in ends else 0
+
+    def _start(self, session: "LogSession") -> "LogFollower":
+        given = {job_id: offset for job_id, offset in self.offsets.items() if offset is not None}
+        shortest, longest = self.polls
+        return session.follow(
+            self._running(session) if self.all_running else list(self.offsets),
+            offset=given,
+            tail=self.count,
+            shortest_poll=shortest,
+            longest_poll=longest,
+            give_up_after=self.give_up_after,
+            on_event=self._status.on_event,
+        )
+
+    async def _running(self, session: "LogSession") -> AsyncGenerator[str, None]:
+        """Yield jobs as they begin to run, as long as there are any."""
+        seen: set[str] = set()
+        while True:
+            running = [job.job_id async for job in session.jobs(status="RUNNING")]
+            for job_id in running:
+                if job_id not in seen:
+                    seen.add(job_id)
+                    yield job_id
+            if not running:
+                if not seen:
+                    complain("no job is running")
+                return
+            await asyncio.sleep(self.look_every)
+
+    async def _read(self, follower: "LogFollower") -> None:
+        with printing() as printer:
+            async with aclosing(follower.pages()) as pages:
+                async for page in pages:
+                    self._status.learn(page.job_id, page.lines)
+                    met = self._first_alarm(page)
+                    wanted = len(page.lines) if met is None else met[0] + 1
+                    await printer.run(self._print, page, wanted)
+                    self._status.draw(follower.jobs)
+                    if met is not None:
+                        number, alarm = met
+                        line = excerpt(page.lines[number])
+                        raise _AlarmError(
+                            f"{alarm.text}: {page.job_id} line {page.offset + number}: {line}"
+                        )
+
+    def _first_alarm(self, page: "LogPage") -> tuple[int, Alarm] | None:
+        """Return which line of a page meets a condition, and which."""
+        for number, line in enumerate(page.lines) if self.alarms else ():
+            for record in parse_line(line):
+                if isinstance(record, Metrics):
+                    for alarm in self.alarms:
+                        if alarm.met_by(record.values):
+                            return number, alarm
+        return None
+
+    def _print(self, page: "LogPage", wanted: int) -> None:
+        lines = page.lines[:wanted]
+        self._places[page.job_id] = page.offset + len(lines)
+        shown = self.view.shown(page.job_id, lines, page.offset, datetime.now().astimezone())
+        if shown:
+            self._status.clear()
+            write(shown)
+
+    async def _tick(self, jobs: "Mapping[str, Followed]") -> None:
+        """Keep what is said about the jobs up to date, and watch out for silences."""
+        while True:
+            await asyncio.sleep(_TICK)
+            self._status.flush()
+            self._status.draw(jobs)
+            for alarm in self.alarms:
+                for followed in jobs.values():
+                    if alarm.stall is not None and followed.silence >= alarm.stall:
+                        silence = (
+                            f"no line for {followed.silence:.0f} s after line {followed.offset - 1}"
+                        )
+                        raise _AlarmError(f"{alarm.text}: {followed.job_id}: {silence}")
+
+    def _end(self) -> None:
+        self._status.flush()
+        self._status.clear()
+
+    def _report(self, session: "LogSession", jobs: "Mapping[str, Followed]") -> None:
+        rows = [
+            (
+                followed.job_id,
+                followed.found,
+                f"{followed.lags.median:.1f} s",
+                f"{followed.lags.worst:.1f} s",
+            )
+            for followed in jobs.values()
+        ]
+        lines = table(("JOB ID", "LINES", "LAG, MEDIAN", "LAG, WORST"), rows).decode()
+        for line in lines.splitlines():
+            complain(line)
+        complain(f"{session.requests:,} requests; lags are estimates from the rhythm of the lines")
+
+    def _how_to_go_on(self) -> str:
+        self._end()
+        if not self.follow:
+            return "interrupted"
+        jobs = self._follower.jobs.values() if self._follower else ()
+        left = [one.job_id for one in jobs if not (one.job and one.job.ended)]
+        goes_on = "the job goes on" if len(left) == 1 else "the jobs go on"
+        if not left:
+            goes_on, left = "stopped", list(self.offsets)
+        places = " ".join(
+            f"{job_id}:{self._places[job_id]}" if job_id in self._places else job_id for job_id in left
+        )
+        return f"{goes_on}; resume with: ftlogs tail -f {places or '--all-running'}"

@@ -1,0 +1,1 @@
+"""Asking the service: one GET, paced, retried, turned into a value."""

@@ -1,0 +1,90 @@
+"""The gate that every request of a session passes: how many at once, how fast, and whose turn it is."""
+
+import asyncio
+from collections import deque
+
+from dashscope_ftlogs.client.rate import Rate
+
+
+class Gate:
+    """Lets at most `concurrency` requests through at once, and no more a second than is permitted.
+
+    Those who wait take turns by key, the job that they ask about: a log of a million lines does not
+    hold up a hundred short ones. Within a key, first come, first served.
+    """
+
+    def __init__(self, concurrency: int, rate: Rate) -> None:
+        self.rate = rate
+        self.sent = 0
+        """How many requests were let through so far."""
+        self._free = concurrency
+        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def enter(self, key: str, *, again: bool) -> float:
+        """Wait for one's turn; return the time when it came. Whoever came in calls `leave` in the end.
+
+        Who comes `again` after a failure goes first among those with the same key: the others' lines
+        come after the ones it is about.
+        """
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        if self._free and not self._waiting and self.rate.ready_at(now) <= now:
+            self._let_in(now)
+            return now
+        turn = loop.create_future()
+        queue = self._waiting.setdefault(key, deque())
+        if again:
+            queue.appendleft(turn)
+        else:
+            queue.append(turn)
+        self._admit()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # it had just come
+                self._free += 1
+            self._admit()
+            raise
+        return loop.time()
+
+    def leave(self) -> None:
+        """Make room for the next one."""
+        self._free += 1
+        if self._waiting:
+            self._admit()
+
+    def _admit(self) -> None:
+        """Let in whoever may go now, and come back when the next one may."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        loop = asyncio.get_running_loop()
+        while self._free and (key := self._next_key()) is not None:
+            now = loop.time()
+            ready = self.rate.ready_at(now)
+            if ready > now:
+                self._timer = loop.call_at(ready, self._admit)
+                return
+            queue = self._waiting.pop(key)
+            turn = queue.popleft()
+            if queue:
+                self._waiting[key] = queue  # to the end: the others' turn first
+            self._let_in(now)
+            turn.set_result(None)
+
+    def _let_in(self, now: float) -> None:
+        self._free -= 1
+        self.sent += 1
+        self.rate.sent(now)
+
+    def _next_key(self) -> str | None:
+        """Return whose turn it is, after forgetting those who wait no more."""
+        while self._waiting:
+            key, queue = next(iter(self._waiting.items()))
+            while queue and queue[0].done():
+                queue.popleft()
+            if queue:
+                return key
+            del self._waiting[key]
+        return None

@@ -1,0 +1,268 @@
+"""One GET: paced, retried, and turned into a value. The only module that knows aiohttp and backoff."""
+
+import asyncio
+import logging
+import random
+import ssl
+import warnings
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, Generic, ParamSpec, TypeVar
+
+import aiohttp
+import attrs
+import backoff
+from yarl import URL
+
+from dashscope_ftlogs import __version__
+from dashscope_ftlogs.client.config import Secret, Settings
+from dashscope_ftlogs.client.gate import Gate
+from dashscope_ftlogs.client.rate import Rate
+from dashscope_ftlogs.client.redaction import without
+from dashscope_ftlogs.client.retry import RetryPolicy
+from dashscope_ftlogs.client.wire import Headers, Request
+from dashscope_ftlogs.errors import (
+    FTLogsError,
+    ResponseTooLargeError,
+    SessionStateError,
+    ThrottlingError,
+    TransportError,
+)
+from dashscope_ftlogs.models import LogPage
+
+_log = logging.getLogger("dashscope_ftlogs")
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+Answer = tuple[int, Headers, bytes]
+"""Status, headers and body."""
+
+
+@attrs.define(eq=False)
+class _Call(Generic[T]):
+    """A request on its way through its tries."""
+
+    request: Request[T]
+    tries: int = 0
+    first_failure: float = 0.0
+    failure: FTLogsError | None = None
+    """What the first try met and backoff has not yet heard of."""
+    sent_at: float = 0.0
+
+
+def _decided_waits() -> Generator[float, Any, None]:
+    """Give backoff the waits that the policy decided on; backoff sends in each failure."""
+    error: FTLogsError = yield 0.0  # backoff starts a wait generator with a bare next()
+    while True:
+        error = yield error.retry_in or 0.0
+
+
+def _decided_to_give_up(error: Exception) -> bool:
+    return isinstance(error, FTLogsError) and error.retry_in is None
+
+
+def _retried(attempt: Callable[P, Awaitable[Any]]) -> Callable[P, Awaitable[Any]]:
+    """Let backoff call it again, when and as long as the policy decided.
+
+    backoff 2.2.1, the last release of an archived project, asks asyncio.iscoroutinefunction about
+    everything that it decorates with and what it decorates, and Python 3.14 deprecates that. It does so
+    here only, once a process, while the import of this module holds its lock.
+    """
+    decorate = backoff.on_exception(
+        _decided_waits,
+        FTLogsError,
+        giveup=_decided_to_give_up,
+        jitter=None,  # the policy has drawn it already, so that Retry-After stays a floor
+        logger=None,  # ours says more, and never what a call was made with
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*iscoroutinefunction", DeprecationWarning, r"backoff\.")
+        return decorate(attempt)
+
+
+class Transport:
+    """Sends requests to one endpoint."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        retry: RetryPolicy,
+        concurrency: int,
+        timeout: float,
+        max_answer: int,
+        max_rate: float | None,
+        client_session: aiohttp.ClientSession | None,
+    ) -> None:
+        self._key = settings.api_key
+        self._base = URL(settings.base_url, encoded=True)
+        self._headers: dict[str, str] = {
+            "Accept": "application/json",
+            "Authorization": Secret(f"Bearer {settings.api_key}"),
+            "User-Agent": f"dashscope-ftlogs/{__version__}",
+        }
+        if settings.workspace is not None:
+            self._headers["X-DashScope-WorkSpace"] = settings.workspace
+        self._retry = retry
+        self._concurrency = concurrency
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._max_answer = max_answer
+        self.gate = Gate(concurrency, Rate(max_rate, lowest=1 / retry.base_delay))
+        self._given = client_session
+        self._client: aiohttp.ClientSession | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests can be sent."""
+        return self._client is not None
+
+    def open(self) -> None:
+        """Get ready to send requests. Must be called where an event loop runs."""
+        self._client = self._given or aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._concurrency),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    async def close(self) -> None:
+        """Close the connections that are ours."""
+        client, self._client = self._client, None
+        if client is not None and client is not self._given:
+            await client.close()
+
+    async def fetch(self, request: Request[T]) -> T:
+        """Send a request until it succeeds or the policy gives up; return what the answer means."""
+        call = _Call(request)
+        try:
+            return self._told(call, await self._attempt(call))
+        except FTLogsError as error:
+            if error.retry_in is None:
+                raise
+            call.failure = error
+        # Outside of the handler: what is raised later does not come of this failure.
+        result: T = await self._try_again(call)
+        return self._told(call, result)
+
+    def _told(self, call: _Call[T], result: T) -> T:
+        """Return a result that says how many tries it took, and holds no key."""
+        if isinstance(result, LogPage) and (call.tries > 1 or self._key in (result.request_id or "")):
+            request_id = (result.request_id or "").replace(self._key, "[secret]") or None
+            return attrs.evolve(result, attempts=call.tries, request_id=request_id)
+        return result
+
+    @_retried
+    async def _try_again(self, call: _Call[Any]) -> Any:
+        """Send the request again after the wait that its first failure calls for.
+
+        backoff comes in here only: its bookkeeping would cost every request more than all the rest.
+        """
+        if call.failure is not None:
+            failure, call.failure = call.failure, None
+            raise failure
+        return await self._attempt(call)
+
+    async def _attempt(self, call: _Call[T]) -> T:
+        """Send the request once. A failure leaves with the decision what to do about it."""
+        call.tries += 1
+        try:
+            result = self._meaning(call.request, await self._get(call))
+        except FTLogsError as error:
+            self._judge(error, call)
+            raise
+        self.gate.rate.accepted()
+        return result
+
+    def _meaning(self, request: Request[T], answer: Answer) -> T:
+        """Return what an answer stands for, or raise it."""
+        if request.offset is None:
+            # No lines, which stay as they are. What is said of jobs ends up in listings and manifests.
+            return request.read(*without(self._key, *answer))
+        try:
+            return request.read(*answer)
+        except FTLogsError:
+            answer = without(self._key, *answer)
+        # Some gateways repeat the key in their complaint. So what is raised, with all that its
+        # traceback holds, comes from a second reading of an answer in which the key is blacked out.
+        return request.read(*answer)
+
+    def _judge(self, error: FTLogsError, call: _Call[Any]) -> None:
+        """Write into the error where it happened and whether there will be another try."""
+        now = asyncio.get_running_loop().time()
+        if call.tries == 1:
+            call.first_failure = now
+        decision = self._retry.decide(
+            error,
+            tries=call.tries,
+            lasted=now - call.first_failure,
+            draw=random.random(),  # noqa: S311  (spreads waits, guards nothing)
+        )
+        error.job_id, error.offset = call.request.job_id, call.request.offset
+        error.attempts = call.tries
+        error.retry_in, error.gave_up = decision.delay, decision.reason
+        if isinstance(error, ThrottlingError):
+            # A pause that is too long for this request is not imposed on the others.
+            pause = 0.0 if decision.delay is None else error.retry_after or 0.0
+            self.gate.rate.refused(now, call.sent_at, pause)
+        if decision.delay is None:
+            return
+        _log.info("%s; next try in %.1f s", error.summary(), decision.delay)
+
+    async def _get(self, call: _Call[Any]) -> Answer:
+        path = call.request.path
+        if self._client is None:
+            raise SessionStateError("the session is not open: use `async with LogSession() as session:`")
+        call.sent_at = await self.gate.enter(call.request.job_id or "", again=call.tries > 1)
+        try:
+            async with self._client.get(
+                self._url(path),
+                headers=self._headers,
+                timeout=self._timeout,
+                # The key goes nowhere but to the host that was configured.
+                allow_redirects=False,
+                raise_for_status=False,
+            ) as response:
+                body = await self._read(response)
+                _log.debug("GET %s: %d, %d bytes", path, response.status, len(body))
+                return response.status, response.headers, body
+        except (aiohttp.ClientError, OSError) as error:
+            failure = _transport_error(error, self._timeout.total)
+        finally:
+            self.gate.leave()
+        # Outside of the handler: the foreign traceback holds buffers with the key in them, and some
+        # tools print the local variables of every frame.
+        raise failure
+
+    def _url(self, target: str) -> URL:
+        """Return the URL of a path and query. They are made of checked parts: no quoting, no parsing."""
+        path, _, query = target.partition("?")
+        return URL.build(
+            scheme=self._base.scheme,
+            authority=self._base.raw_authority,
+            path=f"{self._base.raw_path.rstrip('/')}/{path}",
+            query_string=query,
+            encoded=True,
+        )
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        chunks: list[bytes] = []
+        size = 0
+        while chunk := await response.content.readany():
+            size += len(chunk)
+            if size > self._max_answer:
+                response.close()
+                raise ResponseTooLargeError(
+                    reason=f"the answer is larger than {self._max_answer:,} bytes",
+                    status=response.status,
+                    request_id=response.headers.get("x-request-id"),
+                )
+            chunks.append(chunk)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _transport_error(error: Exception, timeout: float | None) -> TransportError:
+    """Say in our words what the network layer reported."""
+    if isinstance(error, TimeoutError):
+        return TransportError(f"timed out after {timeout:g} s")
+    certificate = isinstance(error, aiohttp.ClientSSLError | ssl.SSLCertVerificationError)
+    words = str(error)
+    kind = type(error).__name__
+    return TransportError(f"{kind}: {words}" if words else kind, passing=not certificate)

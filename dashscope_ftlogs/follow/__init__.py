@@ -1,0 +1,1 @@
+"""Live jobs until they end."""

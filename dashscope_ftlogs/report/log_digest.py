@@ -1,0 +1,71 @@
+"""From the lines of one log to all that a report shows of it, in one pass."""
+
+from typing import Final
+
+import attrs
+
+from dashscope_ftlogs.metrics.points import Point, PointReader
+from dashscope_ftlogs.models import Job
+from dashscope_ftlogs.reading.failure_causes import ErrorReader, Failure, failure
+from dashscope_ftlogs.reading.records import Metrics, Record
+from dashscope_ftlogs.reading.tracebacks import RecordReader
+from dashscope_ftlogs.report.kept_lines import KeptLines, fair_room
+
+ROOM: Final = 48 * 2**20
+"""Characters of all logs in one report. A browser reads a file of that size within seconds."""
+
+
+@attrs.frozen
+class ReadLog:
+    """One log that was read to its end."""
+
+    name: str
+    job: Job | None
+    lines: KeptLines
+    points: tuple[Point, ...]
+    tokens: int | None
+    """How many were consumed, as the log says."""
+    failure: Failure | None
+
+
+class LogReader:
+    """Takes the lines of one log in turn."""
+
+    def __init__(self, name: str, job: Job | None, room: int = ROOM) -> None:
+        """Begin a log; not much more than `room` characters of it are held at any time."""
+        self._name, self._job = name, job
+        self._records, self._points, self._errors = RecordReader(), PointReader(), ErrorReader()
+        self._kept = KeptLines(room)
+
+    def read(self, number: int, line: str) -> None:
+        """Take a line."""
+        self._kept.add(number, line)
+        for at, record in self._records.read(number, line):
+            self._take(at, record)
+
+    def _take(self, number: int, record: Record) -> None:
+        self._points.read(number, record)
+        before = self._errors.last
+        self._errors.read(number, record)
+        if isinstance(record, Metrics) or self._errors.last is not before:
+            self._kept.mark(number)
+
+    def log(self) -> ReadLog:
+        """Return what was read, once it is all."""
+        for number, record in self._records.end():
+            self._take(number, record)
+        return ReadLog(
+            self._name,
+            self._job,
+            self._kept,
+            tuple(self._points.points()),
+            self._points.tokens,
+            failure(self._name, self._job, self._errors),
+        )
+
+
+def fit(logs: list[ReadLog], room: int = ROOM) -> None:
+    """Let go of lines until all logs together fit."""
+    fair = fair_room([log.lines.size for log in logs], room)
+    for log in logs:
+        log.lines.shrink(fair)

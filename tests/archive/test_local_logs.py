@@ -1,0 +1,147 @@
+"""Logs on disk and through pipes are read as what they are, or refused with a reason."""
+
+import gzip
+import io
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashscope_ftlogs import ArchiveError, LogSession
+from dashscope_ftlogs.archive.local_logs import StoredLog, numbered_lines, stored_logs
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator
+from dashscope_ftlogs.text import jsonl_bytes, text_bytes
+
+LINES = ["Training start!", " 10%\r 20%", "", "{'loss': 0.5}", "\x1b[2J 训练"]
+
+
+def reader(data: bytes) -> io.BufferedReader:
+    return io.BufferedReader(io.BytesIO(data))  # type: ignore[arg-type]  # what a buffered file is
+
+
+def read(data: bytes) -> list[tuple[int, str]]:
+    return list(numbered_lines(reader(data)))
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_any_text_is_its_lines(pack: Callable[[bytes], bytes]) -> None:
+    assert read(pack(text_bytes(LINES))) == list(enumerate(LINES))
+    assert read(pack(b"no newline at the end")) == [(0, "no newline at the end")]
+    assert read(pack(b"crlf\r\nstays\r\n")) == [(0, "crlf\r"), (1, "stays\r")]
+    assert read(pack(b"not \xff utf-8\n")) == [(0, "not � utf-8")]
+    assert read(b"") == []
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=[]))), st.integers(0, 10**6))
+def test_rows_that_this_package_wrote_give_back_lines_and_numbers(lines: list[str], offset: int) -> None:
+    assert read(jsonl_bytes(lines, offset)) == list(enumerate(lines, offset))
+
+
+def test_rows_of_tail_and_rows_with_gaps_keep_their_numbers() -> None:
+    rows = b'{"job_id": "ft-1", "offset": 7, "line": "a"}\n{"offset": 9, "line": "b"}\nplain\n'
+    assert read(rows) == [(7, "a"), (9, "b"), (10, "plain")]
+
+
+def test_a_row_that_is_no_utf_8_is_text() -> None:
+    assert read(b'{"offset": 10, "line": "a\xff"}\n') == [(0, '{"offset": 10, "line": "a\ufffd"}')]
+
+
+def test_what_only_looks_like_such_a_row_is_text() -> None:
+    lines = ['{"offset": 1}', '{"job_id": ', '{"offset": "x", "line": 1}']
+    assert read(text_bytes(lines)) == list(enumerate(lines))
+
+
+async def archive(connect: Callable[..., LogSession], folder: Path, **options: str) -> None:
+    jobs = [EmulatedJob("ft-1", LINES), EmulatedJob("ft-2", ["{'loss': 1}"], status="FAILED")]
+    async with Emulator(jobs) as emulator, connect(emulator) as session:
+        await session.download(["ft-1", "ft-2"], folder, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("form", ["text", "jsonl"])
+@pytest.mark.parametrize("compression", [None, "gzip"])
+async def test_an_archive_gives_its_logs_with_their_jobs(
+    connect: Callable[..., LogSession], tmp_path: Path, form: str, compression: str | None
+) -> None:
+    await archive(connect, tmp_path, format=form, compression=compression)  # type: ignore[arg-type]
+    one, other = stored_logs(tmp_path)
+    assert list(one.lines()) == list(enumerate(LINES))
+    assert [log.job and log.job.status for log in (one, other)] == ["SUCCEEDED", "FAILED"]
+    (alone,) = stored_logs(one.path)
+    assert alone == one
+
+
+async def test_only_what_the_manifest_vouches_for_is_read(
+    connect: Callable[..., LogSession], tmp_path: Path
+) -> None:
+    await archive(connect, tmp_path)
+    with (tmp_path / "ft-1.log").open("ab") as file:
+        file.write(b"half a li")
+    log, _ = stored_logs(tmp_path)
+    assert list(log.lines()) == list(enumerate(LINES))
+
+
+async def test_logs_that_were_superseded_are_left_out(
+    connect: Callable[..., LogSession], tmp_path: Path
+) -> None:
+    await archive(connect, tmp_path)
+    async with Emulator([EmulatedJob("ft-2", ["{'loss': 2}", "x"])]) as emulator:
+        manifest = tmp_path / "ft-2.manifest.json"
+        facts = json.loads(manifest.read_text())
+        manifest.write_text(json.dumps({**facts, "complete": False, "total": 9}))
+        async with connect(emulator) as session:
+            await session.download("ft-2", tmp_path)
+    assert [log.name for log in stored_logs(tmp_path)] == ["ft-1", "ft-2"]
+
+
+async def test_a_manifest_that_says_little_of_its_job_still_leads_to_the_log(
+    connect: Callable[..., LogSession], tmp_path: Path
+) -> None:
+    await archive(connect, tmp_path)
+    manifest = tmp_path / "ft-1.manifest.json"
+    facts = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({**facts, "job": {"status": 7}}))
+    assert stored_logs(tmp_path)[0].job is None
+
+
+async def test_a_file_beside_another_log_s_manifest_is_a_plain_file(
+    connect: Callable[..., LogSession], tmp_path: Path
+) -> None:
+    await archive(connect, tmp_path)
+    (tmp_path / "ft-1.jsonl").write_bytes(b"other\n")
+    (log,) = stored_logs(tmp_path / "ft-1.jsonl")
+    assert log == StoredLog("ft-1.jsonl", tmp_path / "ft-1.jsonl")
+    assert list(log.lines()) == [(0, "other")]
+
+
+def test_a_folder_that_is_no_archive_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArchiveError, match="holds no manifest"):
+        stored_logs(tmp_path)
+    (tmp_path / "ft-1.manifest.json").write_text("{")
+    with pytest.raises(ArchiveError):
+        stored_logs(tmp_path)
+
+
+def test_a_file_that_is_gone_or_broken_is_one_clear_error(tmp_path: Path) -> None:
+    gone = StoredLog("x", tmp_path / "x.log")
+    with pytest.raises(ArchiveError, match=r"cannot read .*x.log: No such file"):
+        list(gone.lines())
+    broken = tmp_path / "x.log.gz"
+    broken.write_bytes(gzip.compress(os.urandom(5000))[:-100])
+    with pytest.raises(ArchiveError, match="compressed data is broken"):
+        list(StoredLog("x", broken).lines())
+    broken.write_bytes(b"\x1f\x8b and no more")
+    with pytest.raises(ArchiveError, match="cannot read"):
+        list(StoredLog("x", broken).lines())
+
+
+@pytest.mark.posix
+def test_a_link_in_an_archive_leads_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret\n")
+    (tmp_path / "ft-1.log").symlink_to("secret")
+    log = StoredLog("ft-1", tmp_path / "ft-1.log", committed=7)
+    with pytest.raises(ArchiveError):
+        list(log.lines())

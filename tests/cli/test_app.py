@@ -1,0 +1,136 @@
+"""The command around its subcommands: help, version, listing, the demo."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from dashscope_ftlogs import __version__
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator
+
+
+@pytest.mark.parametrize("words", [("--version",), ("cat", "--help"), ("-h",), ()])
+async def test_what_needs_no_service_works_without_a_key(ftlogs: Any, words: tuple[str, ...]) -> None:
+    ended = await ftlogs(*words)
+    assert ended.code in {0, 2}  # without a word, the help is shown as a wrong usage
+    assert "Traceback" not in ended.err
+    assert (ended.out == f"ftlogs {__version__}\n".encode()) == (words == ("--version",))
+
+
+async def test_version_is_told_after_other_words_too(ftlogs: Any) -> None:
+    ended = await ftlogs("--version", "cat")
+    assert ended.out == f"ftlogs {__version__}\n".encode()
+
+
+@pytest.mark.parametrize("missing", ["typer", "rich"])
+def test_without_its_extra_the_command_says_how_to_install_it(missing: str) -> None:
+    code = (
+        f"import sys; sys.modules['{missing}'] = None; sys.argv = ['ftlogs', 'cat', 'ft-1']\n"
+        "from dashscope_ftlogs.cli import main; main()"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env={**os.environ}
+    )
+    if missing == "typer":
+        assert ended.returncode == 1
+        assert ended.stderr == (
+            "ftlogs: the command needs more packages: pip install 'dashscope-ftlogs[cli]'\n"
+        )
+    else:  # rich is only imported where something is drawn
+        assert ended.returncode == 2
+        assert "no API key" in ended.stderr
+
+
+def test_a_mistake_of_ours_is_not_mistaken_for_a_missing_extra() -> None:
+    code = (
+        "import sys; sys.modules['dashscope_ftlogs.cli.commands.cat'] = None\n"
+        "sys.argv = ['ftlogs', 'cat']\n"
+        "from dashscope_ftlogs.cli import main; main()"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "ModuleNotFoundError" in ended.stderr
+
+
+JOBS = [
+    EmulatedJob("ft-1", status="RUNNING", model="qwen3-8b"),
+    EmulatedJob("ft-22", status="SUCCEEDED", model="qwen3-14b"),
+    EmulatedJob("ft-3", status="FAILED\x1b[2J", model="m\ttab"),
+]
+
+
+async def test_jobs_are_listed_as_a_table(ftlogs: Any) -> None:
+    async with Emulator(JOBS) as emulator:
+        ended = await ftlogs("jobs", emulator=emulator)
+    assert ended.code == 0
+    rows = [line.split() for line in ended.out.decode().splitlines()]
+    assert rows[0] == ["JOB", "ID", "STATUS", "MODEL", "CREATED", "ENDED", "TOKENS"]
+    assert rows[1] == ["ft-1", "RUNNING", "qwen3-8b", "2024-10-29", "16:53:53", "-", "-"]
+    assert rows[2][:3] == ["ft-22", "SUCCEEDED", "qwen3-14b"]
+    assert rows[3][:2] == ["ft-3", "FAILED\\x1b[2J"]
+
+
+async def test_jobs_are_listed_as_json_with_every_fact_that_is_known(ftlogs: Any) -> None:
+    async with Emulator(JOBS) as emulator:
+        ended = await ftlogs("jobs", "--format", "jsonl", "--model", "qwen3-8b", emulator=emulator)
+    (job,) = map(json.loads, ended.out.splitlines())
+    assert job["job_id"] == "ft-1"
+    assert job["hyper_parameters"]["n_epochs"] == 3
+    assert "end_time" not in job
+
+
+async def test_no_jobs_are_no_output_and_no_error(ftlogs: Any) -> None:
+    async with Emulator(JOBS) as emulator:
+        ended = await ftlogs("jobs", "--status", "PENDING", emulator=emulator)
+    assert (ended.code, ended.out, ended.err) == (0, b"", "")
+
+
+async def test_on_a_terminal_no_jobs_are_told_as_such(start_ftlogs: Any, terminal: Any) -> None:
+    async with Emulator() as emulator:
+        async with terminal() as screen:
+            process = await start_ftlogs(("jobs",), emulator, stderr=screen.end)
+            assert await process.wait() == 0
+    assert screen.shown == "ftlogs: no jobs\r\n"
+
+
+async def test_the_command_runs_without_the_extra_fast() -> None:
+    code = (
+        "import sys; sys.modules['uvloop'] = None; sys.argv = ['ftlogs', 'cat', 'ft-1']\n"
+        "from dashscope_ftlogs.cli import main; main()"
+    )
+    async with Emulator([EmulatedJob("ft-1", ["x"])]) as emulator:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", code),
+            env={**os.environ, **emulator.environ},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        out, _ = await process.communicate()
+    assert (process.returncode, out) == (0, b"x\n")
+
+
+@pytest.mark.posix
+async def test_an_interrupted_demo_takes_its_commands_with_it(start_ftlogs: Any) -> None:
+    process = await start_ftlogs(("demo",), None, {"PYTHONUNBUFFERED": "1"})
+    for sign in (b"$ ftlogs tail", b"eval_loss"):  # one of its commands is in the middle of its work
+        while sign not in await process.stdout.readline():
+            pass
+    process.send_signal(signal.SIGINT)
+    # Both ends are read to their end, which comes only when no process holds them any more.
+    _, err = await process.communicate()
+    assert process.returncode == 130
+    assert err.decode().endswith("ftlogs: interrupted\n")
+
+
+@pytest.mark.slow
+async def test_the_demo_shows_real_commands_at_work_without_key_or_network(ftlogs: Any) -> None:
+    ended = await ftlogs("demo", environ={"DASHSCOPE_REGION": "a broken setting"})
+    shown = ended.out.decode()
+    assert ended.code == 0
+    assert "$ ftlogs jobs" in shown
+    assert "24,000 lines, equal to the byte" in shown
+    assert "A key belongs to one region" in ended.err
+    assert "\x1b" not in shown

@@ -1,0 +1,208 @@
+"""`ftlogs download`: which jobs, what is shown, and how it ends."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dashscope_ftlogs import Progress
+from dashscope_ftlogs.cli.terminal.download_progress import duration
+from dashscope_ftlogs.cli.terminal.speed_and_eta import Meter, fraction
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Refuse
+
+JOBS = [
+    EmulatedJob("ft-1", ["a"] * 10, model="qwen3-8b", create_time="2026-01-01 10:00:00"),
+    EmulatedJob("ft-2", ["b"] * 20, job_name="nightly", create_time="2026-02-01 10:00:00"),
+    EmulatedJob("ft-3", ["c"] * 30, status="FAILED", create_time="2026-03-01 10:00:00"),
+]
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name.removesuffix(".log") for path in folder.glob("*.log")}
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["ft-1", "ft-3"], {"ft-1", "ft-3"}),
+        (["--all"], {"ft-1", "ft-2", "ft-3"}),
+        (["--status", "failed"], {"ft-3"}),
+        (["--model", "qwen3-8b"], {"ft-1"}),
+        (["--since", "2026-02-01"], {"ft-2", "ft-3"}),
+        (["--since", "2026-02-01T10:00:01"], {"ft-3"}),
+        (["--match", "night*"], {"ft-2"}),
+        (["--match", "*-ft-1"], {"ft-1"}),
+        (["--match", "ft-[23]", "--status", "SUCCEEDED"], {"ft-2"}),
+        (["--from-file", "ids"], {"ft-1", "ft-2"}),
+        (["--from-file", "ids", "ft-3"], {"ft-1", "ft-2", "ft-3"}),
+    ],
+)
+async def test_it_fetches_the_jobs_that_were_meant(
+    ftlogs: Any, tmp_path: Path, words: list[str], expected: set[str]
+) -> None:
+    (tmp_path / "ids").write_text("# mine\nft-1\n\n  ft-2  # this too\nft-1\n")
+    words = [str(tmp_path / "ids") if word == "ids" else word for word in words]
+    async with Emulator(JOBS) as emulator:
+        ended = await ftlogs("download", *words, "--out", str(tmp_path / "a"), emulator=emulator)
+    assert ended.code == 0, ended.err
+    assert names(tmp_path / "a") == expected
+
+
+async def test_ids_come_through_a_pipe(start_ftlogs: Any, tmp_path: Path) -> None:
+    async with Emulator(JOBS) as emulator:
+        process = await start_ftlogs(
+            ["download", "--from-file", "-", "--out", str(tmp_path), "-q"],
+            emulator,
+            stdin=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate(b"ft-2\nft-3\n")
+    assert (process.returncode, err) == (0, b"")
+    assert out.decode().splitlines()[0].split() == ["JOB", "ID", "STATE", "LINES", "NEW", "NOTE"]
+    assert names(tmp_path) == {"ft-2", "ft-3"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "say which jobs"),
+        (["ft-1", "--all"], "say which jobs"),
+        (["--from-file", "/nowhere/ids"], "--from-file /nowhere/ids: "),
+        (["--since", "yesterday"], "--since 'yesterday': must be a date"),
+        (["--all", "--format", "xml"], "xml"),
+        (["--all", "--concurrency", "0"], "concurrency=0"),
+    ],
+)
+async def test_wrong_usage_is_refused_before_any_request(
+    ftlogs: Any, tmp_path: Path, words: list[str], said: str
+) -> None:
+    async with Emulator(JOBS) as emulator:
+        ended = await ftlogs("download", *words, "--out", str(tmp_path / "a"), emulator=emulator)
+        assert not emulator.journal
+    assert ended.code == 2
+    assert said in ended.err
+    assert "Traceback" not in ended.err
+
+
+async def test_a_table_for_people_and_rows_for_machines(ftlogs: Any, tmp_path: Path) -> None:
+    words = (
+        "download",
+        "ft-1",
+        "ft-9",
+        "--out",
+        str(tmp_path),
+        "--format",
+        "jsonl",
+        "--compress",
+        "gzip",
+    )
+    async with Emulator(JOBS) as emulator:
+        ended = await ftlogs(*words, emulator=emulator)
+        assert ended.code == 6
+        rows = sorted(ended.out.decode().splitlines()[1:])
+        assert rows[0].split() == ["ft-1", "complete", "10", "10"]
+        assert rows[1].startswith("ft-9    failed    0      0    HTTP 404 NotFound: Not found!")
+        assert ended.err == f"ftlogs: 1 complete, 1 failed; 10 new lines in {tmp_path}\n"
+        ended = await ftlogs(*words, "--json", "--quiet", emulator=emulator)
+    assert ended.err == ""
+    by_id = {row["job_id"]: row for row in map(json.loads, ended.out.splitlines())}
+    assert by_id["ft-1"] == {
+        "job_id": "ft-1",
+        "state": "skipped",
+        "lines": 10,
+        "new_lines": 0,
+        "file": "ft-1.jsonl.gz",
+        "set_aside": [],
+        "error": None,
+    }
+    assert "NotFound" in by_id["ft-9"]["error"]
+
+
+async def test_a_rewritten_log_is_reported(ftlogs: Any, tmp_path: Path) -> None:
+    async with Emulator([EmulatedJob("ft-1", ["a"] * 9, status="RUNNING")]) as emulator:
+        words = ("download", "--all", "--out", str(tmp_path))
+        assert (await ftlogs(*words, emulator=emulator)).code == 6, "it is not whole yet"
+        emulator.jobs["ft-1"].rewrite(["b"] * 9)
+        ended = await ftlogs(*words, emulator=emulator)
+    assert b"older one kept as ft-1.rewritten-1.log" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("words", "environ", "code"),
+    [
+        (["ft-9"], {}, 4),
+        (["ft-8", "ft-9"], {}, 4),
+        (["ft-1", "ft-9"], {}, 6),
+        (["ft-1"], {"DASHSCOPE_API_KEY": "sk-wrong"}, 3),
+        (["--all"], {"DASHSCOPE_API_KEY": "sk-wrong"}, 3),
+        (["ft-3"], {}, 2),
+    ],
+)
+async def test_the_exit_code_tells_what_went_wrong(
+    ftlogs: Any, tmp_path: Path, words: list[str], environ: dict[str, str], code: int
+) -> None:
+    fault = Fault(Refuse(400, "InvalidParameter", "no"), job_id="ft-3")
+    async with Emulator(JOBS, faults=[fault]) as emulator:
+        ended = await ftlogs(
+            "download", *words, "--out", str(tmp_path), emulator=emulator, environ=environ
+        )
+    assert ended.code == code
+
+
+async def test_no_jobs_is_no_failure(ftlogs: Any, tmp_path: Path) -> None:
+    async with Emulator() as emulator:
+        ended = await ftlogs("download", "--all", "--out", str(tmp_path), emulator=emulator)
+    assert (ended.code, ended.out) == (0, b"")
+    assert ended.err.startswith("ftlogs: no jobs; 0 new lines")
+
+
+async def test_bars_on_a_terminal_and_nothing_of_them_on_stdout(
+    start_ftlogs: Any, terminal: Any, tmp_path: Path
+) -> None:
+    jobs = [EmulatedJob(f"ft-{n}", ["x"] * 30_000) for n in range(9)]
+    async with Emulator(jobs, latency=0.02) as emulator, terminal() as screen:
+        process = await start_ftlogs(
+            ["download", "--all", "--out", str(tmp_path)], emulator, stderr=screen.end
+        )
+        out, _ = await process.communicate()
+    assert process.returncode == 0
+    assert out.count(b"complete") == 9
+    assert b"\x1b" not in out
+    assert "lines/s" in screen.shown
+    assert "requests/s" in screen.shown
+    assert "/30,000" in screen.shown
+    assert emulator.api_key not in screen.shown
+
+
+async def test_elsewhere_a_plain_line_now_and_then(ftlogs: Any, tmp_path: Path) -> None:
+    async with Emulator([EmulatedJob("ft-1", ["x"] * 90_000)], latency=0.05) as emulator:
+        ended = await ftlogs(
+            *("download", "ft-1", "--out", str(tmp_path), "--progress-every", "0.1"), emulator=emulator
+        )
+    lines = ended.err.splitlines()
+    assert len(lines) > 3
+    assert all(line.startswith("ftlogs: ") and "\x1b" not in line for line in lines)
+    assert "of 1 jobs" in lines[1]
+    assert "left" in lines[-2]
+
+
+def test_the_meter_reads_speeds_over_the_last_seconds() -> None:
+    progress = Progress(jobs=4)
+    meter = Meter(0.0)
+    first = meter.read(0.0, progress, 0)
+    assert (first.lines_per_second, first.requests_per_second, first.seconds_left) == (0, 0, None)
+    for second in range(1, 21):
+        progress.lines += 1_000
+        reading = meter.read(float(second), progress, second * 2)
+    assert reading.lines_per_second == pytest.approx(1_000)
+    assert reading.requests_per_second == pytest.approx(2)
+    assert reading.seconds_left is None
+    progress.jobs_done, progress.reading = 1, {"ft-1": (500, 1_000), "ft-2": (0, 0)}
+    assert fraction(progress) == pytest.approx(1.5 / 4)
+    assert meter.read(30.0, progress, 60).seconds_left == pytest.approx(50)
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(0.4, "0:00"), (75, "1:15"), (3_661, "1:01:01")])
+def test_durations_read_like_a_clock(seconds: float, shown: str) -> None:
+    assert duration(seconds) == shown

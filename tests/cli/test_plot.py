@@ -1,0 +1,485 @@
+"""`ftlogs plot`: what is drawn, on a terminal and in a picture, and what is said when it can't be."""
+
+import doctest
+import math
+import re
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dashscope_ftlogs.cli.commands.plot import cell
+from dashscope_ftlogs.cli.terminal import axis_ticks
+from dashscope_ftlogs.cli.terminal.picture_file import write_picture
+from dashscope_ftlogs.cli.terminal.terminal_chart import chart
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator, generate_job
+from dashscope_ftlogs.metrics.curves import AXES, Curve
+
+GAP = "\N{MULTIPLICATION SIGN}"
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def losses(*values: object, name: str = "loss") -> list[str]:
+    return [f"{{'{name}': {value}, 'step': {step}}}" for step, value in enumerate(values)]
+
+
+def log(folder: Path, name: str, *lines: str) -> str:
+    (folder / name).write_text("".join(f"{line}\n" for line in lines))
+    return str(folder / name)
+
+
+def names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+def job(job_id: str, seed: int = 0, **facts: Any) -> EmulatedJob:
+    return EmulatedJob(job_id, generate_job("sft", seed=seed, lines=60).lines[:], **facts)
+
+
+def inside(out: str) -> list[str]:
+    """What is between the left and the right axis, from above."""
+    return re.findall(r"^[^│┤\n]*[│┤](.*)│$", out, re.MULTILINE)
+
+
+def deep(depth: int) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for _ in range(depth):
+        value = {"d": value}
+    return value
+
+
+def test_the_examples_hold() -> None:
+    found = doctest.testmod(axis_ticks)
+    assert found.attempted > 0
+    assert found.failed == 0
+
+
+async def test_several_jobs_are_told_apart_beside_what_they_differ_in(ftlogs: Any) -> None:
+    jobs = [
+        job("ft-1", 0, hyper_parameters={"n_epochs": 3, "learning_rate": "1.6e-5", "batch_size": 16}),
+        job("ft-2", 2, hyper_parameters={"n_epochs": "3", "learning_rate": 1.6e-05, "batch_size": 32}),
+    ]
+    async with Emulator(jobs) as emulator:
+        ended = await ftlogs("plot", "ft-1", "ft-2", emulator=emulator)
+    assert (ended.code, ended.err) == (0, "")
+    out = ended.out.decode()
+    assert "\x1b" not in out
+    rows = out.splitlines()
+    assert rows[0] == "loss, smoothed by 0.6"
+    assert len(rows) == 29, "and one for the prompt"
+    assert max(map(len, rows)) == 100
+    assert [row.split() for row in rows[-3:]] == [
+        ["LOG", "batch_size"],
+        ["*", "ft-1", "16"],
+        ["o", "ft-2", "32"],
+    ]
+    drawn = "".join(inside(out))
+    assert {"*", "o", "·"} <= set(drawn), "a line for each, and points behind them"
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(60, 20), (200, 50), (40, 14)])
+async def test_it_fits_where_the_shell_says(
+    ftlogs: Any, tmp_path: Path, columns: int, lines: int
+) -> None:
+    path = log(tmp_path, "a.log", *losses(3, 2, 1))
+    ended = await ftlogs("plot", path, environ={"COLUMNS": str(columns), "LINES": str(lines)})
+    rows = ended.out.decode().splitlines()
+    assert (max(map(len, rows)), len(rows)) == (columns, lines - 1)
+
+
+async def test_a_screen_too_small_for_a_chart_gets_a_small_one(ftlogs: Any, tmp_path: Path) -> None:
+    path = log(tmp_path, "a.log", *losses(3, 2, 1))
+    ended = await ftlogs("plot", path, environ={"COLUMNS": "1", "LINES": "1"})
+    assert (ended.code, ended.err) == (0, "")
+
+
+@pytest.mark.parametrize("environ", [{}, {"NO_COLOR": "1"}])
+async def test_a_terminal_has_colours_unless_they_are_not_wanted(
+    start_ftlogs: Any, terminal: Any, tmp_path: Path, environ: dict[str, str]
+) -> None:
+    paths = [log(tmp_path, f"{name}.log", *losses(3, 2, name, 1)) for name in (1, 2)]
+    environ = {"COLUMNS": "80", "LINES": "24", **environ}
+    async with terminal() as screen:
+        process = await start_ftlogs(["plot", *paths], None, environ, stdout=screen.end)
+        _, err = await process.communicate()
+    assert (process.returncode, err) == (0, b"")
+    rows = ANSI.sub("", screen.shown).splitlines()
+    assert len(rows) == 23
+    if "NO_COLOR" in environ:
+        assert "\x1b" not in screen.shown
+        assert rows[-1] == "o  2.log"
+    else:
+        assert "\x1b[38;5;39m●\x1b[0m  1.log" in screen.shown
+        assert "\x1b[38;5;208m●\x1b[0m  2.log" in screen.shown
+        assert "\x1b[2m" in screen.shown or "\x1b[38;5;39;2m" in screen.shown, "points are fainter"
+
+
+async def test_on_a_terminal_parameters_that_do_not_fit_are_named(
+    start_ftlogs: Any, terminal: Any
+) -> None:
+    wide = {f"parameter_{number}": "x" * 30 for number in range(3)}
+    jobs = [job("ft-1", hyper_parameters=wide), job("ft-2", hyper_parameters={"small": 1})]
+    async with Emulator(jobs) as emulator, terminal() as screen:
+        environ = {"COLUMNS": "60", "LINES": "24", "NO_COLOR": "1"}
+        words = ["plot", "ft-1", "ft-2"]
+        process = await start_ftlogs(words, emulator, environ, stdout=screen.end)
+        _, err = await process.communicate()
+    assert err.decode() == (
+        "ftlogs: they differ also in parameter_1, parameter_2: not shown for want of room\n"
+    )
+    assert max(map(len, screen.shown.splitlines())) == 60
+    assert screen.shown.splitlines()[-3].split() == ["LOG", "parameter_0", "small"]
+
+
+async def test_what_is_not_finite_is_a_gap_with_a_mark_and_no_dip(ftlogs: Any, tmp_path: Path) -> None:
+    values = (
+        [5.0] * 20 + ["nan"] * 20 + [5.0] * 20 + ["inf"] + [5.0] * 20 + ["-inf"] + [5.0] * 18 + [4.0]
+    )
+    path = log(tmp_path, "a.log", *losses(*values))
+    out = (await ftlogs("plot", path, "--smooth", "0")).out.decode()
+    rows = inside(out)
+    above, below = rows[0], rows[-1]
+    assert above.strip() == GAP, "infinity is above"
+    assert below.count(GAP) >= 18
+    begin, end = below.index(GAP), below.index(" ", below.index(GAP))
+    for row in rows[:-1]:
+        assert not row[begin + 1 : end - 1].strip(), "nothing is drawn across a gap"
+    (level,) = [row for row in rows if row.count("*") > 50]
+    assert level[:begin].strip(" *") == ""
+
+
+async def test_nothing_but_nan_is_nothing_but_marks(ftlogs: Any, tmp_path: Path) -> None:
+    ended = await ftlogs("plot", log(tmp_path, "a.log", *losses("nan", "nan")))
+    assert (ended.code, ended.err) == (0, "")
+    assert set("".join(inside(ended.out.decode()))) == {" ", GAP}
+
+
+async def test_a_spike_among_many_points_is_not_lost(ftlogs: Any, tmp_path: Path) -> None:
+    values = [1.0] * 10_000
+    values[4_321] = 99.0
+    out = (await ftlogs("plot", log(tmp_path, "a.log", *losses(*values)))).out.decode()
+    assert inside(out)[0].strip() == "·"
+
+
+async def test_a_restart_draws_no_line_back(ftlogs: Any, tmp_path: Path) -> None:
+    lines = [f"{{'loss': {loss}, 'step': {step}}}" for loss, step in [(1, 0), (1, 99), (9, 0), (9, 99)]]
+    out = (await ftlogs("plot", log(tmp_path, "a.log", *lines), "--smooth", "0")).out.decode()
+    assert [set(row) for row in inside(out)[1:-1]] == [{" "}] * (len(inside(out)) - 2)
+
+
+@pytest.mark.parametrize(
+    ("x", "title", "labels"),
+    [
+        ("step", "step", "0 5 10 15 20"),
+        ("epoch", "epoch", "0.0 0.5 1.0 1.5 2.0"),
+        ("tokens", "tokens consumed", "0 500 1,000 1,500 2,000"),
+        ("line", "line of the log", "5 10 15 20 25 30 35 40"),
+        ("time", "time on the log's clock, 2025-12-06", "08:00 08:05 08:10 08:15 08:20"),
+    ],
+)
+async def test_the_axis_is_the_one_asked_for(
+    ftlogs: Any, tmp_path: Path, x: str, title: str, labels: str
+) -> None:
+    lines = [
+        line
+        for n in range(21)
+        for line in (
+            f"2025-12-06 08:{n:02d}:00,000 - INFO - go on",
+            f"{{'loss': {9 - n}, 'step': {n}, 'epoch': {n / 10}, 'consumed_train_tokens': {n * 100}}}",
+        )
+    ]
+    out = (await ftlogs("plot", log(tmp_path, "a.log", *lines), "--x", x)).out.decode().splitlines()
+    assert out[-2].strip() == title
+    assert out[-3].split() == labels.split()
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "labels"),
+    [
+        ("2025-12-06 08:00:00", "2025-12-06 08:00:20", ["08:00:00", "08:00:05", "08:00:10"]),
+        ("2025-12-06 12:00:00", "2025-12-07 12:00:00", ["12-06", "12:00", "12-06", "18:00"]),
+        ("2025-12-06 00:00:00", "2025-12-30 00:00:00", ["2025-12-08", "2025-12-13"]),
+        ("0001-01-01 00:00:00", "9999-12-31 23:59:59", []),
+    ],
+)
+def test_times_are_written_as_their_span_needs(first: str, last: str, labels: list[str]) -> None:
+    origin = datetime.fromisoformat("1970-01-01")
+    xs = tuple((datetime.fromisoformat(text) - origin).total_seconds() for text in (first, last))
+    rows = chart(
+        {"a": [Curve("a", "loss", 0, xs, (1.0, 2.0), (0, 1))]}, "time", 0, 90, 12, colours=False
+    )
+    assert rows.splitlines()[-2].split()[: len(labels)] == labels
+    assert len(rows.splitlines()[-2].split()) <= 10
+
+
+async def test_another_metric_is_drawn_where_there_is_no_loss(ftlogs: Any, tmp_path: Path) -> None:
+    paths = [
+        log(tmp_path, f"{name}.log", *losses(2, 1, name=f"{name}_loss")) for name in ("train", "eval")
+    ]
+    ended = await ftlogs("plot", *paths)
+    assert ended.code == 0
+    assert ended.err == (
+        "ftlogs: there is no loss, so this is train_loss\nftlogs: eval.log: no train_loss\n"
+    )
+    out = ended.out.decode().splitlines()
+    assert (out[0], out[-1]) == ("train_loss, smoothed by 0.6", "*  train.log")
+    ended = await ftlogs("plot", *paths, "--metric", "eval_loss")
+    assert ended.err == "ftlogs: train.log: no eval_loss\n"
+
+
+async def test_points_that_do_not_tell_the_axis_are_left_out_and_counted(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    path = log(tmp_path, "a.log", *losses(3, 2, 1), "{'loss': 9, 'epoch': 1.0}")
+    other = log(tmp_path, "b.log", "{'loss': 9, 'epoch': 1.0}")
+    ended = await ftlogs("plot", path, other, "--x", "step")
+    assert ended.err == (
+        "ftlogs: a.log: left out 1 of 4 points, which do not tell the step\n"
+        "ftlogs: b.log: left out 1 of 1 points, which do not tell the step\n"
+    )
+    assert ended.out.decode().splitlines()[-1] == "*  a.log"
+
+
+async def test_logs_and_parameters_that_look_alike_stay_apart(ftlogs: Any, tmp_path: Path) -> None:
+    path = log(tmp_path, "a.log", *losses(3, 2, 1))
+    out = (await ftlogs("plot", path, path, path)).out.decode().splitlines()
+    assert out[-3] == "*  a.log"
+    assert len({row[3:] for row in out[-3:]}) == 3
+    long = "p" * 100
+    jobs = [job(f"ft-{n}", hyper_parameters={f"{long}1": n, f"{long}2": n + 5}) for n in (1, 2)]
+    async with Emulator(jobs) as emulator:
+        out = (await ftlogs("plot", "ft-1", "ft-2", emulator=emulator)).out.decode().splitlines()
+    assert out[-3].split()[1:] == ["p" * 30 + "…", "p" * 30 + "…", "(2)"]
+    assert [row.split() for row in out[-2:]] == [["*", "ft-1", "1", "6"], ["o", "ft-2", "2", "7"]]
+
+
+async def test_no_metrics_are_no_chart(ftlogs: Any, tmp_path: Path) -> None:
+    ended = await ftlogs("plot", log(tmp_path, "a.log", "Training start!"))
+    assert (ended.code, ended.out, ended.err) == (0, b"", "ftlogs: no metrics there\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--metric", "nope"], "--metric 'nope': no log has it; they have loss, lr"),
+        (["--metric", ""], "--metric '': no log has it; they have loss, lr"),
+        (["--metric", "\x1b[2J"], r"--metric '\x1b[2J': no log has it"),
+        (["--metric", "note"], "--metric 'note': no log has it"),
+        (["--x", "tokens"], "--x tokens: no point of loss tells it; they tell step, line"),
+        (["--x", "nope"], "nope"),
+        (["--smooth", "1"], "--smooth 1.0: must be at least 0 and less than 1"),
+        (["--smooth", "-0.1"], "--smooth -0.1: must be"),
+        (["--smooth", "nan"], "--smooth nan: must be"),
+        (["-o", "curve.pdf"], "-o 'curve.pdf': must end with .png, .svg"),
+        (["-o", "curve"], "-o 'curve': must end with"),
+    ],
+)
+async def test_wrong_usage_is_refused(ftlogs: Any, tmp_path: Path, words: list[str], said: str) -> None:
+    path = log(tmp_path, "a.log", "{'loss': 3, 'lr': 1e-05, 'step': 1, 'note': 'text'}")
+    ended = await ftlogs("plot", path, *words)
+    assert (ended.code, ended.out) == (2, b"")
+    assert said in ended.err
+    assert "Traceback" not in ended.err
+    assert "\x1b" not in ended.err
+
+
+@pytest.mark.parametrize("words", [["--smooth", "1"], ["-o", "curve.jpg"]])
+async def test_it_is_refused_before_any_request(ftlogs: Any, words: list[str]) -> None:
+    async with Emulator([job("ft-1")]) as emulator:
+        ended = await ftlogs("plot", "ft-1", *words, emulator=emulator)
+        assert not emulator.journal
+    assert ended.code == 2
+
+
+async def test_of_many_metrics_some_are_named(ftlogs: Any, tmp_path: Path) -> None:
+    many = ", ".join(f"'m{number}': 1" for number in range(100))
+    ended = await ftlogs("plot", log(tmp_path, "a.log", f"{{'loss': 1, {many}}}"), "--metric", "nope")
+    assert ended.err.rstrip().endswith("m17, m18, and 81 more.")
+
+
+async def test_a_log_whose_only_numbers_are_no_metrics_has_none(ftlogs: Any, tmp_path: Path) -> None:
+    ended = await ftlogs("plot", log(tmp_path, "a.log", "{'loss': 'n/a', 'step': 1}"))
+    assert ended.code == 2
+    assert "no log has it; they have nothing" in ended.err
+
+
+async def test_a_job_that_is_not_there_ends_it(ftlogs: Any) -> None:
+    async with Emulator([]) as emulator:
+        ended = await ftlogs("plot", "ft-9", emulator=emulator)
+    assert (ended.code, ended.out) == (4, b"")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, None),
+        ("", ""),
+        ("a\x1b", r"a\x1b"),
+        (1e-05, "1e-05"),
+        (10**5000, "a number too large to show"),
+        (deep(200_000), "nested too deeply to show"),
+    ],
+    ids=range(6),
+)
+def test_any_value_can_be_written_in_a_cell(value: object, expected: str | None) -> None:
+    assert cell(value) == expected
+
+
+async def test_whatever_the_service_says_of_a_job_it_is_drawn(ftlogs: Any) -> None:
+    hostile = {f"p{number}": number for number in range(1000)} | {
+        "p0": "\x1b[2J\r\n<b>[red]$x$",
+        "p1": {"a": [1, {"b": "\u202e"}]},
+        "p2": "x" * 100_000,
+        "p3": deep(300),
+        "p4": True,
+        "p5": 1234567,
+        "\x1b[31mname": 1,
+    }
+    jobs = [job("ft-1", hyper_parameters=hostile), job("ft-2", hyper_parameters={"p999": 999})]
+    async with Emulator(jobs) as emulator:
+        ended = await ftlogs("plot", "ft-1", "ft-2", emulator=emulator)
+    assert ended.code == 0, ended.err
+    assert ended.err == "ftlogs: shown are 20 of the 1,000 hyper-parameters in which they differ\n"
+    out = ended.out.decode()
+    assert "\x1b" not in out
+    assert "\u202e" not in out
+    header, first, second = out.splitlines()[-3:]
+    assert header.split() == ["LOG", *(f"p{number}" for number in range(20))]
+    assert r"\x1b[2J <b>[red]$x$" in first
+    assert "True" in first
+    assert "1234567" in first
+    assert second.split() == ["o", "ft-2"] + ["-"] * 20
+
+
+async def test_names_of_files_and_metrics_do_nothing_to_a_terminal(
+    start_ftlogs: Any, terminal: Any, tmp_path: Path
+) -> None:
+    path = log(tmp_path, "\x1b[2J[red]{x}%s\n" + "y" * 200, *losses(2, 1, name="\x1b[31m\u202e_loss"))
+    async with terminal() as screen:
+        environ = {"COLUMNS": "90", "LINES": "24", "NO_COLOR": "1"}
+        process = await start_ftlogs(["plot", path], None, environ, stdout=screen.end)
+        await process.communicate()
+    assert process.returncode == 0
+    assert "\x1b" not in screen.shown
+    assert "\u202e" not in screen.shown
+    assert screen.shown.splitlines()[-1].startswith(r"*  \x1b[2J[red]{x}%s yyy")
+    assert len(screen.shown.splitlines()[-1]) < 80
+
+
+# What the kernel of numbers may be: only finite places, but any value.
+PLACES = st.floats(allow_nan=False, allow_infinity=False) | st.integers(0, 9).map(float)
+TIMES = st.floats(-6.2e10, 2.5e11)
+
+
+@st.composite
+def drawings(draw: Any) -> tuple[dict[str, list[Curve]], Any]:
+    x = draw(st.sampled_from(list(AXES)))
+    spots = st.lists(st.tuples(TIMES if x == "time" else PLACES, st.floats()), min_size=1, max_size=8)
+    logs = draw(st.lists(st.lists(spots, min_size=1, max_size=2), min_size=1, max_size=3))
+    names = draw(st.lists(st.text(max_size=20), min_size=len(logs), max_size=len(logs), unique=True))
+    curves = {
+        name: [
+            Curve(name, "loss", segment, *map(tuple, zip(*one, strict=True)), tuple(range(len(one))))
+            for segment, one in enumerate(own)
+        ]
+        for name, own in zip(names, logs, strict=True)
+    }
+    return curves, x
+
+
+@given(drawings(), st.floats(0, 0.99), st.integers(40, 120), st.integers(12, 40), st.booleans())
+def test_any_numbers_can_be_drawn(
+    drawing: Any, weight: float, width: int, height: int, colours: bool
+) -> None:
+    logs, x = drawing
+    rows = ANSI.sub("", chart(logs, x, weight, width, height, colours=colours)).splitlines()
+    assert len(rows) == height
+    assert max(map(len, rows[1:-1])) == width
+    gaps = any(not math.isfinite(y) for own in logs.values() for curve in own for y in curve.y)
+    assert any(GAP in row for row in rows) == gaps
+
+
+@pytest.mark.extras
+@settings(max_examples=15)
+@given(drawings(), st.floats(0, 0.99), st.sampled_from([".png", ".svg"]), st.booleans())
+def test_any_numbers_and_names_make_a_picture(
+    tmp_path_factory: Any, drawing: Any, weight: float, ending: str, tabulated: bool
+) -> None:
+    logs, x = drawing
+    path = tmp_path_factory.mktemp("any") / f"curve{ending}"
+    parameters = {"$p$\x00": [name or None for name in logs]} if tabulated else {}
+    write_picture(path, logs, x, weight, parameters)
+    if ending == ".png":
+        assert path.read_bytes().startswith(b"\x89PNG")
+    else:
+        ET.parse(path)
+
+
+@pytest.mark.extras
+async def test_a_picture_names_all_as_they_are(ftlogs: Any, tmp_path: Path) -> None:
+    names = ["_hidden.log", "$x^2$.log", "<&>.log", "训练.log"]
+    paths = [log(tmp_path, name, *losses(3, "nan", "inf", 2, name="$a$_loss")) for name in names]
+    picture = tmp_path / "curve.svg"
+    ended = await ftlogs("plot", *paths, "-o", str(picture), "--metric", "$a$_loss")
+    assert (ended.code, ended.out, ended.err) == (0, b"", "")
+    texts = {
+        "".join(one.itertext()).strip() for one in ET.parse(picture).iter() if one.tag.endswith("text")
+    }
+    assert {*names, "$a$_loss, smoothed by 0.6", "step"} <= texts
+    assert [name for name in names_in(tmp_path) if "svg" in name] == ["curve.svg"], "and nothing else"
+
+
+@pytest.mark.extras
+async def test_a_picture_tells_in_what_jobs_differ(ftlogs: Any, tmp_path: Path) -> None:
+    jobs = [
+        job(f"ft-{number}", number, hyper_parameters={"batch_size": 2**number, "n_epochs": 3})
+        for number in range(12)
+    ]
+    picture = tmp_path / "curve.svg"
+    async with Emulator(jobs) as emulator:
+        words = [one.job_id for one in jobs]
+        ended = await ftlogs("plot", *words, "-o", str(picture), "--x", "time", emulator=emulator)
+    assert (ended.code, ended.out, ended.err) == (0, b"", "")
+    texts = [
+        "".join(one.itertext()).strip() for one in ET.parse(picture).iter() if one.tag.endswith("text")
+    ]
+    assert "batch_size" in texts
+    assert "n_epochs" not in texts
+    assert "2048" in texts
+    assert all(texts.count(one.job_id) == 2 for one in jobs), "in the legend, and in the table"
+
+
+@pytest.mark.extras
+async def test_a_picture_replaces_the_one_before_or_says_why_not(ftlogs: Any, tmp_path: Path) -> None:
+    path = log(tmp_path, "a.log", *losses(3, 2, 1))
+    picture = tmp_path / "curve.png"
+    picture.write_text("the one before")
+    assert (await ftlogs("plot", path, "-o", str(picture))).code == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    ended = await ftlogs("plot", path, "-o", str(tmp_path / "nowhere" / "curve.png"))
+    assert ended.code == 1
+    assert ended.err.startswith("ftlogs: cannot write the output: ")
+
+
+def test_without_matplotlib_it_says_how_to_install_it(tmp_path: Path) -> None:
+    path = log(tmp_path, "a.log", *losses(3, 2, 1))
+    program = (
+        "import sys; sys.modules['matplotlib'] = None\nfrom dashscope_ftlogs.cli import main; main()"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program, "plot", path, "-o", str(tmp_path / "curve.png")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        "ftlogs: matplotlib is not installed: pip install 'dashscope-ftlogs[plot]'.\n"
+    )
+    assert not (tmp_path / "curve.png").exists()

@@ -1,0 +1,229 @@
+"""The protocol: what is asked for, and what any answer means."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashscope_ftlogs import FTLogsError, IncompleteLogError, LogPage, MalformedResponseError, errors
+from dashscope_ftlogs.client.wire import JobRequest, JobsRequest, LogsRequest
+from dashscope_ftlogs.text import escaped
+
+LOGS = LogsRequest("ft-1", 5, 3)
+REQUESTS = [LOGS, JobRequest("ft-1"), JobsRequest(1, 100)]
+ANY_TEXT = st.text(alphabet=st.characters())
+PLAIN = st.text(alphabet=st.characters(exclude_categories=["Cs"]))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | ANY_TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(ANY_TEXT, inner, max_size=4),
+)
+
+
+def body(output: object, **fields: object) -> bytes:
+    return json.dumps({"request_id": "req-1", "output": output, **fields}).encode()
+
+
+def page(lines: list[str], total: int = 99) -> bytes:
+    return body({"total": total, "logs": lines})
+
+
+@pytest.mark.parametrize(
+    ("request_", "path"),
+    [
+        (LOGS, "fine-tunes/ft-1/logs?offset=5&line=3"),
+        (JobRequest("ft-1"), "fine-tunes/ft-1"),
+        (JobsRequest(2, 100), "fine-tunes?page_no=2&page_size=100"),
+    ],
+)
+def test_requests_ask_for_what_the_vendors_page_describes(request_: Any, path: str) -> None:
+    assert request_.path == path
+
+
+@given(st.lists(PLAIN, max_size=3), st.integers(0, 2**53))
+def test_a_page_holds_the_very_lines(lines: list[str], total: int) -> None:
+    data = json.dumps({"output": {"total": total, "logs": lines}}, ensure_ascii=False).encode()
+    assert LOGS.read(200, {}, data) == LogPage("ft-1", 5, tuple(lines), total)
+
+
+@given(lines=st.lists(ANY_TEXT, max_size=3), ascii_only=st.booleans())
+def test_lone_surrogates_are_kept_and_both_decoders_agree(lines: list[str], *, ascii_only: bool) -> None:
+    text = json.dumps({"output": {"total": 9, "logs": lines}}, ensure_ascii=ascii_only)
+    got = LOGS.read(200, {}, text.encode("utf-8", "surrogatepass")).lines
+    # Two halves in a row, escaped, are one character by JSON's own rules.
+    assert list(got) == (json.loads(text)["output"]["logs"] if ascii_only else lines)
+    # One lone surrogate more sends the same page through the other decoder.
+    other = json.dumps({"output": {"total": 9, "logs": lines}, "x": "\ud800"}, ensure_ascii=ascii_only)
+    assert LOGS.read(200, {}, other.encode("utf-8", "surrogatepass")).lines == got
+
+
+@given(JSON, JSON)
+def test_what_one_decoder_refuses_the_other_refuses(total: object, logs: object) -> None:
+    def outcome(extra: str) -> object:
+        plain = {"request_id": "r", "output": {"total": total, "logs": logs}, "x": extra}
+        try:
+            return LOGS.read(200, {}, json.dumps(plain).encode())
+        except MalformedResponseError:
+            return "refused"
+
+    assert outcome("plain") == outcome("\ud800")
+
+
+@given(
+    st.sampled_from(REQUESTS),
+    st.integers(100, 599),
+    st.dictionaries(st.sampled_from(["retry-after", "date", "x-request-id", "location"]), st.text()),
+    st.binary() | JSON.map(lambda value: json.dumps(value).encode()),
+)
+def test_any_answer_is_a_value_or_an_error_that_is_safe_to_print(
+    request_: Any, status: int, headers: dict[str, str], data: bytes
+) -> None:
+    try:
+        request_.read(status, headers, data)
+    except FTLogsError as error:
+        assert escaped(str(error)) == str(error)
+        assert len(str(error)) < 4_000
+    else:
+        assert status == 200
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (400, "InvalidParameter", errors.InvalidParameterError),
+        (400, "UnsupportedOperation", errors.UnsupportedOperationError),
+        (404, "NotFound", errors.NotFoundError),
+        (409, "Conflict", errors.ConflictError),
+        (429, "Throttling", errors.ThrottlingError),
+        (500, "InternalError", errors.InternalServerError),
+        (401, "InvalidApiKey", errors.AuthenticationError),
+        (403, "AccessDenied", errors.PermissionDeniedError),
+        (403, "AccessDenied.Unpurchased", errors.PermissionDeniedError),
+        (400, "Arrearage", errors.PermissionDeniedError),
+        (429, "Throttling.RateQuota", errors.ThrottlingError),
+        (429, "Throttling.AllocationQuota", errors.ThrottlingError),
+        (500, "InternalError.Algo", errors.InternalServerError),
+        (503, "ServiceUnavailable", errors.InternalServerError),
+        (504, "GatewayTimeout", errors.InternalServerError),
+        (400, "SomethingNew", errors.InvalidParameterError),
+        (401, "", errors.AuthenticationError),
+        (403, "", errors.PermissionDeniedError),
+        (404, "", errors.NotFoundError),
+        (409, "", errors.ConflictError),
+        (429, "", errors.ThrottlingError),
+        (502, "", errors.InternalServerError),
+        (599, "SomethingNew", errors.InternalServerError),
+        (418, "SomethingNew", errors.APIError),
+        (200, "Throttling", errors.ThrottlingError),
+        (200, "SomethingNew", errors.APIError),
+    ],
+)
+@pytest.mark.parametrize("wrapped", ["plain", "code", "type"])
+def test_every_code_is_its_class_and_unknown_ones_go_by_status(
+    status: int, code: str, kind: type, wrapped: str
+) -> None:
+    fault = {("type" if wrapped == "type" else "code"): code, "message": "why"}
+    plain = fault if wrapped == "plain" else {"error": fault}
+    with pytest.raises(errors.APIError) as caught:
+        LOGS.read(status, {"retry-after": "7"}, json.dumps({**plain, "request_id": "req-9"}).encode())
+    error = caught.value
+    assert type(error) is kind
+    assert (error.status, error.code, error.message) == (status, code, "why")
+    assert (error.request_id, error.retry_after) == ("req-9", 7.0)
+
+
+def test_an_error_of_which_only_the_message_is_nested_keeps_its_code() -> None:
+    data = json.dumps({"code": "Throttling", "error": {"message": "slow down"}}).encode()
+    with pytest.raises(errors.ThrottlingError) as caught:
+        LOGS.read(200, {}, data)
+    assert caught.value.message == "slow down"
+
+
+def test_a_code_beside_an_output_is_the_error_that_it_names() -> None:
+    data = body({"total": 0, "logs": []}, code="NotFound", message="Not found!")
+    with pytest.raises(errors.NotFoundError):
+        LOGS.read(200, {}, data)
+    assert LOGS.read(200, {}, body({"total": 0, "logs": []}, code="")).total == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "reason", "damaged"),
+    [
+        (b"", "the body is empty", True),
+        (b"<html><h1>Bad\x1b[2J</h1>", "the body is not a JSON object", True),
+        (b"[]", "the body is not a JSON object", True),
+        (b'{"output": {"total": 1, "logs": ["a"', "the body is not a JSON object", True),
+        (b"[" * 100_000, "the body is not a JSON object", True),
+        (b"{}", "missing required field `output`", False),
+        (body({"total": -1, "logs": []}), ">= 0", False),
+        (body({"total": "9", "logs": []}), "Expected `int`", False),
+        (body({"total": 9, "logs": [1]}), "Expected `str`", False),
+        (body({"total": 9, "logs": None}), "Expected `array`", False),
+        (b'{"output": {"total": NaN, "logs": ["\\ud800"]}}', "not a JSON object", True),
+    ],
+)
+def test_an_answer_of_another_shape_says_what_is_wrong(
+    data: bytes, reason: str, *, damaged: bool
+) -> None:
+    with pytest.raises(MalformedResponseError) as caught:
+        LOGS.read(200, {"x-request-id": "req-7"}, data)
+    error = caught.value
+    assert reason in error.reason
+    assert error.damaged is damaged
+    assert error.request_id in {"req-7", "req-1"}
+    assert len(error.excerpt) <= 130
+    assert error.excerpt.isprintable()
+
+
+def test_a_gateways_page_is_quoted_short_and_on_one_line() -> None:
+    with pytest.raises(errors.InternalServerError) as caught:
+        LOGS.read(502, {}, b"<html>\r\n<h1>502 Bad Gateway</h1>" + b"\n<!-- x -->" * 9_999)
+    assert caught.value.message.startswith("<html> <h1>502 Bad Gateway</h1>")
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("status", [100, 199, 201, 204, 206, 299, 300, 404, 500, 599])
+def test_what_looks_like_a_page_is_one_only_under_the_status_of_success(status: int) -> None:
+    assert LOGS.read(200, {}, page(["a"])).lines == ("a",)
+    with pytest.raises(errors.APIError):
+        LOGS.read(status, {}, page(["a"]))
+
+
+def test_a_redirect_is_refused_and_named() -> None:
+    for status in (300, 302, 399):
+        with pytest.raises(errors.APIError, match=r"redirect to https://evil.example refused"):
+            LOGS.read(status, {"location": "https://evil.example"}, b"")
+    for status in (299, 400):
+        with pytest.raises(errors.APIError) as caught:
+            LOGS.read(status, {"location": "https://evil.example"}, b"")
+        assert "redirect" not in str(caught.value)
+    with pytest.raises(errors.APIError, match="redirect to nowhere refused"):
+        LOGS.read(307, {}, b"")
+
+
+def test_an_empty_page_where_lines_are_due_is_incomplete() -> None:
+    due = LogsRequest("ft-1", 5, 3, lines_due=True)
+    with pytest.raises(IncompleteLogError) as caught:
+        due.read(200, {}, page([], total=9))
+    assert (caught.value.next_offset, caught.value.total) == (5, 9)
+    for total in (5, 4, 0):
+        assert due.read(200, {}, page([], total=total)).lines == ()
+    assert LOGS.read(200, {}, page([], total=9)).lines == ()
+
+
+def test_lines_beyond_those_asked_for_are_left_to_the_next_page() -> None:
+    assert LOGS.read(200, {}, page(list("abcdef"))).lines == ("a", "b", "c")
+
+
+def test_a_job_keeps_what_is_known_and_ignores_what_is_new() -> None:
+    data = body({"job_id": "ft-1", "status": "DREAMING", "new": [1], "hyper_parameters": {"x": "1e-5"}})
+    job = JobRequest("ft-1").read(200, {}, data)
+    assert (job.job_id, job.status, job.ended, job.hyper_parameters) == (
+        "ft-1",
+        "DREAMING",
+        False,
+        {"x": "1e-5"},
+    )
+    listing = JobsRequest(3, 10).read(200, {}, body({"total": 21, "jobs": [json.loads(data)["output"]]}))
+    assert (listing.page_no, listing.total, listing.jobs) == (3, 21, (job,))

@@ -1,0 +1,196 @@
+"""What is drawn of a metric: nothing guessed, nothing lost, whatever the numbers are."""
+
+import doctest
+import math
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashscope_ftlogs.metrics import curves, hyper_parameters
+from dashscope_ftlogs.metrics.curves import (
+    Curve,
+    metric_names,
+    place,
+    share,
+    shared_axis,
+    smooth,
+    thinned,
+    trace,
+)
+from dashscope_ftlogs.metrics.points import Point, read_points
+
+ANY = st.floats()
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+WEIGHTS = st.floats(0, 1, exclude_max=True)
+
+
+def point(offset: int = 0, **known: Any) -> Point:
+    values = known.pop("values", {"loss": 1.0})
+    defaults: dict[str, Any] = {"segment": 0, "kind": "train", "step": None, "total_steps": None}
+    defaults |= {"epoch": None, "time": None, "tokens": None}
+    return Point(offset=offset, values=values, **{**defaults, **known})
+
+
+@pytest.mark.parametrize("module", [curves, hyper_parameters], ids=lambda module: module.__name__)
+def test_the_examples_hold(module: Any) -> None:
+    found = doctest.testmod(module)
+    assert found.attempted > 0
+    assert found.failed == 0
+
+
+@pytest.mark.parametrize(
+    ("x", "expected"),
+    [("step", 7.0), ("epoch", 0.5), ("tokens", 900.0), ("time", 1.5), ("line", 3.0)],
+)
+def test_a_point_is_placed_by_what_its_log_tells(x: Any, expected: float) -> None:
+    (curve,) = curves.curves("a", [point(3, step=7, epoch=0.5, tokens=900, time=1500)], "loss", x)
+    assert curve == Curve("a", "loss", 0, (expected,), (1.0,), (3,))
+
+
+@pytest.mark.parametrize("x", ["step", "epoch", "tokens", "time"])
+def test_a_place_that_is_not_known_is_not_guessed(x: Any) -> None:
+    assert curves.curves("a", [point(3)], "loss", x) == []
+
+
+@pytest.mark.parametrize("unknown", [{"epoch": math.nan}, {"epoch": math.inf}, {"step": 10**400}])
+def test_a_place_that_no_axis_has_is_none(unknown: dict[str, Any]) -> None:
+    (x,) = unknown
+    assert place(point(**unknown), x) is None  # type: ignore[arg-type]  # one of the names of axes
+
+
+def test_a_restart_begins_another_curve() -> None:
+    lines = [f"{{'loss': {step}.5, 'step': {step}}}" for step in (1, 2, 3, 2, 3, 4)]
+    first, second = curves.curves("a", read_points(lines), "loss", "step")
+    assert (first.segment, first.x, first.offsets) == (0, (1, 2, 3), (0, 1, 2))
+    assert (second.segment, second.x, second.offsets) == (1, (2, 3, 4), (3, 4, 5))
+
+
+def test_text_under_a_metrics_name_is_no_point() -> None:
+    points = [point(0), point(1, values={"loss": "n/a"}), point(2, values={"other": 1.0})]
+    assert [curve.offsets for curve in curves.curves("a", points, "loss", "line")] == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("logs", "expected"),
+    [
+        ([[point(step=1), point(step=2)], [point(step=1, epoch=0.1)]], "step"),
+        ([[point(step=1, epoch=0.1)], [point(epoch=0.1)]], "epoch"),
+        ([[point(step=1, epoch=0.1), point(epoch=0.2)]], "epoch"),
+        ([[point(epoch=0.1), point(values={"eval_loss": 1.0}), point(epoch=0.2)]], "epoch"),
+        ([[point(step=1)], [point(epoch=0.1)]], "line"),
+        ([[point(epoch=0.0), point(epoch=0.0), point(epoch=0.0), point(epoch=0.01)]], "epoch"),
+        ([[point(epoch=0.0)] * 9], "line"),
+        ([[point(step=1)] * 9], "step"),
+        ([[], [point(step=1)]], "step"),
+        ([[point(epoch=math.nan)]], "line"),
+    ],
+)
+def test_the_shared_axis_is_one_that_every_point_has(logs: Any, expected: str) -> None:
+    assert shared_axis({str(number): log for number, log in enumerate(logs)}, "loss") == expected
+
+
+def test_names_are_those_of_numbers_as_they_first_appear() -> None:
+    values = [
+        {"step": 1.0, "b_loss": 1.0, "epoch": 0.5, "elapsed": "9s", "total_steps": 9.0},
+        {"a_loss": math.nan, "b_loss": 2.0, "elapsed": 9.0},
+    ]
+    assert metric_names(point(values=one) for one in values) == ["b_loss", "a_loss", "elapsed"]
+
+
+@given(FINITE, WEIGHTS, st.integers(1, 50))
+def test_smoothing_leaves_a_constant_as_it_is(value: float, weight: float, count: int) -> None:
+    assert smooth([value] * count, weight) == [value] * count
+
+
+@given(st.lists(FINITE))
+def test_smoothing_by_nothing_changes_nothing(values: list[float]) -> None:
+    assert smooth(values, 0) == values
+
+
+@given(st.lists(ANY), WEIGHTS)
+def test_an_average_lies_between_what_was_seen_and_gaps_stay(values: list[float], weight: float) -> None:
+    seen: list[float] = []
+    for value, smoothed in zip(values, smooth(values, weight), strict=True):
+        if math.isfinite(value):
+            seen.append(value)
+            assert min(seen) <= smoothed <= max(seen)
+        else:
+            assert smoothed == value or (math.isnan(value) and math.isnan(smoothed))
+
+
+@given(st.lists(FINITE), WEIGHTS)
+def test_gaps_leave_the_average_alone(values: list[float], weight: float) -> None:
+    gappy = [one for value in values for one in (math.nan, value, math.inf)]
+    assert smooth(gappy, weight)[1::3] == smooth(values, weight)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1), st.floats(0, 0.99))
+def test_it_is_the_debiased_moving_average(values: list[float], weight: float) -> None:
+    average = 0.0
+    for value in values:
+        average = weight * average + (1 - weight) * value
+    debiased = average / (1 - weight ** len(values))
+    assert smooth(values, weight)[-1] == pytest.approx(debiased, rel=1e-6, abs=1e-6)
+
+
+@given(FINITE, FINITE, FINITE)
+def test_a_share_is_between_none_and_all(one: float, two: float, three: float) -> None:
+    low, value, high = sorted((one, two, three))
+    assert 0 <= share(value, low, high) <= 1
+    if low / 2 < high / 2:
+        assert (share(low, low, high), share(high, low, high)) == (0, 1)
+
+
+@given(st.lists(st.tuples(FINITE, ANY), min_size=1, max_size=200), st.integers(1, 9))
+def test_thinning_keeps_spikes_ends_and_gaps(spots: list[tuple[float, float]], columns: int) -> None:
+    x, y = zip(*spots, strict=True)
+    low, high = min(x), max(x)
+    kept = thinned(x, y, low, high, columns)
+    assert kept == sorted(set(kept))
+    assert len(kept) <= 5 * columns
+    for column in range(columns):
+        there = [
+            n for n in range(len(x)) if min(int(share(x[n], low, high) * columns), columns - 1) == column
+        ]
+        finite = [n for n in there if math.isfinite(y[n])]
+        drawn = [n for n in kept if n in there and math.isfinite(y[n])]
+        assert (not finite) == (not drawn)
+        if finite:
+            assert {finite[0], finite[-1]} <= set(drawn)
+            assert min(y[n] for n in finite) == min(y[n] for n in drawn)
+            assert max(y[n] for n in finite) == max(y[n] for n in drawn)
+        gaps = [n for n in there if not math.isfinite(y[n])]
+        assert gaps[:1] == [n for n in kept if n in gaps]
+
+
+@given(st.lists(ANY, max_size=30), WEIGHTS)
+def test_every_point_is_drawn_or_marked_and_no_line_crosses_a_gap(
+    ys: list[float], weight: float
+) -> None:
+    xs = tuple(map(float, range(len(ys))))
+    found = trace(Curve("a", "loss", 0, xs, tuple(ys), tuple(range(len(ys)))), weight, 0, 29, 3000)
+    gaps = [at for at, _ in found.gaps]
+    assert gaps == [x for x, y in zip(xs, ys, strict=True) if not math.isfinite(y)]
+    assert [at for at, _ in found.points] == [x for x in xs if x not in gaps]
+    assert [at for line in found.lines for at, _ in line] == [at for at, _ in found.points]
+    for line in found.lines:
+        places = [at for at, _ in line]
+        assert places == list(range(int(places[0]), int(places[-1]) + 1))
+
+
+def test_time_is_in_proportion_to_the_points() -> None:
+    def seconds(count: int) -> float:
+        xs = tuple(map(float, range(count)))
+        curve = Curve("a", "loss", 0, xs, xs[::-1], tuple(range(count)))
+        best = math.inf
+        for _ in range(3):
+            begin = time.perf_counter()
+            trace(curve, 0.9, 0, count, 200)
+            best = min(best, time.perf_counter() - begin)
+        return best
+
+    small = seconds(10_000)
+    assert seconds(80_000) < 8 * 2.5 * small + 0.05

@@ -1,0 +1,153 @@
+"""Points of curves: which run, which step, which time; and nothing that the log does not say."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashscope_ftlogs.metrics.points import Point, milliseconds, read_points
+
+
+def bar(done: int, total: int = 10, description: str = "") -> str:
+    return f"{description} {done * 100 // total}%|█   | {done}/{total} [00:01<00:09,  1.0s/it]"
+
+
+def steps(*lines: str) -> list[int | None]:
+    return [point.step for point in read_points(lines)]
+
+
+def segments(*lines: str) -> list[int]:
+    return [point.segment for point in read_points(lines)]
+
+
+def test_a_point_knows_its_line_its_kind_and_what_was_said_before_it() -> None:
+    log = [
+        "2025-12-06 20:28:19,002 - INFO - data pre-process succeeded, start to fine-tune",
+        "Actual number of consumed tokens is 500!",
+        "{'loss': 0.5, 'epoch': 0.1, 'global_step/max_steps': '2/9'}",
+        "{'eval_loss': 0.25, 'epoch': 0.1, 'consumed_train_tokens': 700}",
+        "{'train_runtime': 3.0, 'epoch': 1.0}",
+    ]
+    time = milliseconds("2025-12-06 20:28:19,002")
+    values: list[Any] = [point.values for point in read_points(log, offset=100)]
+    assert read_points(log, offset=100) == [
+        Point(102, 0, "train", 2, 9, 0.1, time, 500, values[0]),
+        Point(103, 0, "eval", None, None, 0.1, time, 700, values[1]),
+        Point(104, 0, "final", None, None, 1.0, time, 700, values[2]),
+    ]
+
+
+def test_a_bar_before_each_point_tells_its_step() -> None:
+    assert steps(bar(1), "{'loss': 3}", bar(2), "{'loss': 2}", bar(3) + "{'loss': 1}") == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (bar(1), "{'loss': 3}", "{'loss': 2}"),  # one has none
+        (bar(1), "{'loss': 3}", bar(1), "{'loss': 2}"),  # it stands still: the output was buffered
+        (bar(1), "text between", "{'loss': 3}"),
+        (bar(1, description="Loading:"), "{'loss': 3}"),
+    ],
+)
+def test_a_far_or_doubtful_bar_tells_nothing(lines: tuple[str, ...]) -> None:
+    assert set(steps(*lines)) == {None}
+
+
+def test_the_bar_of_an_evaluation_counts_something_else() -> None:
+    lines = (bar(1), "{'loss': 3}", bar(7, total=68), "{'eval_loss': 2}", bar(2), "{'loss': 1}")
+    assert steps(*lines) == [1, None, 2]
+
+
+def test_what_a_dict_says_itself_counts_more_than_a_bar() -> None:
+    assert steps(bar(5) + "{'loss': 3, 'global_step': 4}") == [4]
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["{'loss': 1, 'step': 1}", "{'loss': 1, 'step': 2}", "{'loss': 1, 'step': 1}"], [0, 0, 1]),
+        (["{'loss': 1, 'step': 5}", "{'loss': 1, 'step': 5}"], [0, 0]),
+        (["{'loss': 1, 'epoch': 1.0}", "{'loss': 1, 'epoch': 0.05}"], [0, 1]),
+        (["{'loss': 1, 'epoch': 1.0}", "{'eval_loss': 1, 'epoch': 0.99}"], [0, 0]),  # rounding
+        (["{'loss': 1, 'epoch': 2.0}", "{'train_runtime': 1, 'epoch': 1.5}"], [0, 0]),
+        (["{'loss': 1, 'epoch': 9.0, 'step': 1}", "{'loss': 1, 'epoch': 1.0, 'step': 2}"], [0, 0]),
+        (["{'loss': 1}", "{'loss': 2}"], [0, 0]),
+    ],
+)
+def test_a_segment_begins_where_step_or_epoch_go_back(lines: list[str], expected: list[int]) -> None:
+    assert segments(*lines) == expected
+
+
+@pytest.mark.parametrize(
+    ("logged", "own", "points"),
+    [
+        ("{'loss': 0.5000, 'epoch': 0.01}", "{'loss': 0.50004, 'grad_norm': 1.0, 'epoch': 0.01}", 1),
+        ("{'loss': 0.5000, 'epoch': 0.01}", "{'loss': 0.50006, 'epoch': 0.01}", 2),
+        ("{'loss': 0.5000, 'epoch': 0.01}", "{'loss': 0.5, 'epoch': 0.02}", 2),
+        ("{'loss': 0.5000, 'lr': 1, 'epoch': 0.01}", "{'loss': 0.5, 'epoch': 0.01}", 2),
+        ("{'loss': nan, 'epoch': 0.01}", "{'loss': 'x', 'epoch': 0.01}", 2),
+    ],
+)
+def test_a_point_that_is_logged_twice_counts_once_the_richer_one(
+    logged: str, own: str, points: int
+) -> None:
+    read = read_points([f"03/12/2024 11:24:33 - INFO - callbacks - {logged}", own])
+    assert len(read) == points
+    if points == 1:
+        assert read[0].values["grad_norm"] == 1.0
+        assert read[0].offset == 1
+    assert read[-1].time == milliseconds("03/12/2024 11:24:33")
+
+
+def test_of_three_alike_the_third_is_a_point_of_its_own() -> None:
+    own = "{'loss': 0.0, 'epoch': 0.01}"
+    assert len(read_points([f"03/12/2024 11:24:33 - INFO - callbacks - {own}", own, own])) == 2
+
+
+def test_two_points_alike_that_the_trainer_prints_are_two() -> None:
+    assert len(read_points(["{'loss': 0.0, 'epoch': 0.01}"] * 2)) == 2
+
+
+@pytest.mark.parametrize(
+    ("stamp", "expected"),
+    [
+        ("1970-01-01 00:00:01,500", 1500),
+        ("1970-01-02T00:00:00", 86_400_000),
+        ("01/02/1970 00:00:00", 86_400_000),
+        ("1970-13-01 00:00:00", None),
+        ("13/45/2024 11:24:33", None),
+        ("0000-01-01 00:00:00", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_stamps_are_read_or_not_but_never_guessed(stamp: str | None, expected: int | None) -> None:
+    assert milliseconds(stamp) == expected
+
+
+def test_a_stamp_that_is_none_leaves_the_last_one() -> None:
+    log = ["1970-01-01 00:00:01,500 - INFO - a", "[INFO:swift] no time", "{'loss': 1}"]
+    assert read_points(log)[0].time == 1500
+
+
+NUMBERS = st.sampled_from(["1", "0.5", "nan", "'3'", "'x'", "inf", "-1", "1e400", "'3/9'", "None"])
+KEYS = ("loss", "eval_loss", "epoch", "step", "global_step/max_steps", "train_runtime", "source")
+
+
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from(KEYS), NUMBERS).map(
+            lambda pairs: "{" + ", ".join(f"'{key}': {value}" for key, value in pairs.items()) + "}"
+        )
+        | st.sampled_from([bar(1), bar(2), "2025-12-06 20:28:19,002 - INFO - x"]),
+        max_size=20,
+    )
+)
+def test_any_log_has_its_points_in_order_and_segments_that_only_rise(lines: list[str]) -> None:
+    points = read_points(lines)
+    assert [point.offset for point in points] == sorted(point.offset for point in points)
+    numbers = [point.segment for point in points]
+    assert numbers == sorted(numbers)
+    assert set(range(max(numbers, default=-1) + 1)) == set(numbers)

@@ -1,0 +1,191 @@
+"""Why jobs failed: the last error that tells it, and which errors are alike."""
+
+import doctest
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashscope_ftlogs.models import Job
+from dashscope_ftlogs.reading import failure_causes
+from dashscope_ftlogs.reading.failure_causes import (
+    ErrorReader,
+    Failure,
+    LogError,
+    clusters,
+    failure,
+    last_error,
+    normalised,
+)
+from dashscope_ftlogs.reading.tracebacks import parse_lines
+
+BEGIN = "Traceback (most recent call last):"
+FAILED = "2025-12-06 20:44:39,609 - ERROR - finetune-job failed"
+
+
+def found(*lines: str) -> tuple[int, str] | None:
+    error = last_error(parse_lines(lines))
+    return None if error is None else (error.offset, error.text)
+
+
+def read(*lines: str) -> ErrorReader:
+    reader = ErrorReader()
+    for number, record in parse_lines(lines):
+        reader.read(number, record)
+    return reader
+
+
+def test_the_examples_hold() -> None:
+    assert doctest.testmod(failure_causes).attempted > 5
+    assert doctest.testmod(failure_causes).failed == 0
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([], None),
+        (["{'loss': 1.0}", "all is well", "2025-12-06 20:44:39,609 - INFO - finetune-job failed"], None),
+        ([BEGIN, "  File", "OSError: disk full"], (0, "OSError: disk full")),
+        (["x", BEGIN, "KeyError: 1", BEGIN, "KeyError: 2", "bye"], (3, "KeyError: 2")),
+        (["[ERROR|trainer.py:12] 2024-06-02 02:15:48,409 >> broken"], (0, "broken")),
+        (["2025-12-06 20:44:39,609 - CRITICAL - on fire"], (0, "on fire")),
+        (["2025-12-06 20:44:39,609 - WARNING - smoke"], None),
+        (
+            ["slurmstepd-gpu016: error: Detected 1 oom_kill event in StepId=2.batch."],
+            (0, "slurmstepd-gpu016: error: Detected 1 oom_kill event in StepId=2.batch."),
+        ),
+        (
+            ["  traceback : Signal 9 (SIGKILL) received by PID 3617183"],
+            (0, "traceback : Signal 9 (SIGKILL) received by PID 3617183"),
+        ),
+        (
+            ["[1] failed (exitcode: -9) local_rank: 2 (pid: 1)"],
+            (0, "[1] failed (exitcode: -9) local_rank: 2 (pid: 1)"),
+        ),
+        ([BEGIN, "  cut off"], None),
+    ],
+)
+def test_the_last_error_of_a_log_is_found(lines: list[str], expected: tuple[int, str] | None) -> None:
+    assert found(*lines) == expected
+
+
+@pytest.mark.parametrize(
+    "consequence",
+    [
+        (FAILED,),
+        (BEGIN, "torch.distributed.elastic.multiprocessing.errors.ChildFailedError: "),
+        (BEGIN, "subprocess.CalledProcessError: Command 'train' returned non-zero exit status 1."),
+        (BEGIN, "KeyboardInterrupt"),
+    ],
+    ids=lambda lines: lines[-1][:30],
+)
+def test_what_only_follows_from_an_error_does_not_hide_it(consequence: tuple[str, ...]) -> None:
+    assert found(BEGIN, "ValueError: bad row", *consequence) == (0, "ValueError: bad row")
+    alone = found("begin", *consequence)
+    assert alone is not None
+    assert alone[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("CUDA error at 0x7f3a11", "CUDA error at 0xdeadbeef"),
+        ("file /mnt/a/b-1.bin missing", "file /other/place missing"),
+        (r"file C:\data\x.bin missing", "file ~/x.bin missing"),
+        ("row 17 of 2,000 is bad", "row 999 of 3.5e6 is bad"),
+        ("job ft-202512062026-fc67 died", "job ft-202410291653-1c7f died"),
+        ("id 976bd01a-f30b-4414-86fd-50c54486e3ef", "id 00000000-0000-0000-0000-000000000000"),
+        ("commit 3f5a9c1 lost", "commit deadbee0123456789 lost"),
+        ("Tried to allocate 22.00 MiB.", "Tried to allocate 1.12 GiB."),
+        ("\x1b[31mboom\x1b[0m", "boom"),
+        ("worker gpu016  died", "worker gpu7 died"),
+        ("the same" + " and so on" * 20 + "1", "the same" + " and so on" * 20 + "x"),
+    ],
+)
+def test_errors_that_differ_in_what_always_differs_are_alike(one: str, other: str) -> None:
+    assert normalised(one) == normalised(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("KeyError: 'content'", "KeyError: 'role'"),
+        ("ValueError: no answer", "TypeError: no answer"),
+        ("deadline passed", "headline passed"),
+    ],
+)
+def test_errors_that_say_something_else_are_not(one: str, other: str) -> None:
+    assert normalised(one) != normalised(other)
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_normalised_and_then_stays_so(text: str) -> None:
+    once = normalised(text)
+    assert len(once) <= 121
+    assert "\n" not in once
+
+
+@pytest.mark.parametrize("text", ["/" * 10**6, "0" * 10**6, "a1" * 10**6, "1,1" * 10**6, "ft-1" * 10**6])
+def test_a_huge_error_takes_no_time(text: str) -> None:
+    begun = time.perf_counter()
+    normalised(text)
+    assert found(f"{FAILED}{text}", f"CUDA out of memory {text}") is not None
+    assert time.perf_counter() - begun < 2
+
+
+def job(status: str, **facts: Any) -> Job:
+    return Job("ft-1", status, **facts)
+
+
+def test_only_a_job_that_failed_is_a_failure() -> None:
+    errors = read(BEGIN, "ValueError: bad row")
+    for status in ("RUNNING", "SUCCEEDED", "CANCELED", "PENDING", "SOMETHING_NEW"):
+        assert failure("ft-1", job(status), errors) is None
+    got = failure("ft-1", job("FAILED", code="InternalError", message="no"), errors)
+    assert got == Failure("ft-1", LogError(0, "ValueError: bad row"), False, "InternalError", "no")
+
+
+def test_a_failed_job_without_any_error_in_its_log_is_what_the_service_says() -> None:
+    got = failure("ft-1", job("FAILED", code="InternalError", message="no"), read("fine"))
+    assert got is not None
+    assert (got.error, got.text) == (None, "InternalError: no")
+    silent = failure("ft-1", job("FAILED"), read())
+    assert silent is not None
+    assert silent.text == ""
+
+
+def test_the_service_knows_more_than_a_log_that_only_says_failed() -> None:
+    told = failure("ft-1", job("FAILED", code="DataError", message="no rows"), read(FAILED))
+    untold = failure("ft-1", job("FAILED"), read(FAILED))
+    assert told is not None
+    assert untold is not None
+    assert (told.text, untold.text) == ("DataError: no rows", "finetune-job failed")
+
+
+def test_of_an_unknown_job_the_last_error_is_a_guess() -> None:
+    got = failure("x.log", None, read(BEGIN, "ValueError: bad row"))
+    assert got is not None
+    assert got.guessed
+    assert failure("x.log", None, read("fine")) is None
+
+
+def test_a_log_that_says_that_its_job_succeeded_is_believed() -> None:
+    done = "2025-12-06 20:44:39,609 - INFO - finetune-job succeeded"
+    assert failure("x.log", None, read(BEGIN, "ValueError: bad row", done)) is None
+
+
+def test_the_most_frequent_failures_come_first() -> None:
+    errors = ("KeyError: 1", "disk full at /a", "disk full at /b", "", "")
+    all_of_them = [
+        Failure(f"ft-{number}", LogError(number, text) if text else None, False)
+        for number, text in enumerate(errors)
+    ]
+    got = [(one.text, [each.source for each in one.failures]) for one in clusters(all_of_them)]
+    assert got == [
+        ("disk full at PATH", ["ft-1", "ft-2"]),
+        ("", ["ft-3", "ft-4"]),
+        ("KeyError: N", ["ft-0"]),
+    ]
+    assert clusters([]) == []

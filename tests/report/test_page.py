@@ -1,0 +1,391 @@
+"""The page of a report: what it tells, what it leaves out, and that no log is ever markup in it."""
+
+import doctest
+import json
+import math
+import re
+from collections import Counter
+from datetime import timedelta
+from html.parser import HTMLParser
+from importlib import resources
+from itertools import pairwise
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dashscope_ftlogs.models import Job
+from dashscope_ftlogs.report import elements, job_facts, json_in_html, kept_lines, scripts_and_styles
+from dashscope_ftlogs.report.kept_lines import KeptLines, fair_room
+from dashscope_ftlogs.report.log_digest import LogReader, ReadLog, fit
+from dashscope_ftlogs.report.page import page
+from dashscope_ftlogs.report.scripts_and_styles import load, source_hash
+
+ASSETS = load()
+BEGIN = "Traceback (most recent call last):"
+
+
+class Elements(HTMLParser):
+    """Takes a page apart as browsers do: how many elements of each kind, and what its data are."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.counts: Counter[str] = Counter()
+        self.attributes: set[str] = set()
+        self.data: dict[str, Any] = {}
+        self.policy = ""
+        self.shown: list[str] = []
+        self._raw = ""
+        self._id: str | None = None
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = dict(attrs)
+        self.counts[tag] += 1
+        self.attributes |= named.keys()
+        self._raw = tag if tag in {"script", "style"} else ""
+        self._id = named.get("id") if named.get("type") == "application/json" else None
+        if named.get("http-equiv") == "Content-Security-Policy":
+            self.policy = named["content"] or ""
+
+    def handle_endtag(self, tag: str) -> None:
+        self._raw = ""
+
+    def handle_comment(self, data: str) -> None:
+        self.counts["!--"] += 1
+
+    def handle_data(self, data: str) -> None:
+        if self._id is not None and self._raw == "script":
+            self.data[self._id] = json.loads(data)
+        elif not self._raw:
+            self.shown.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.shown).split()).replace("\N{EN DASH}", "-")
+
+
+def read(*lines: str, name: str = "some.log", job: Job | None = None, room: int = 10**6) -> ReadLog:
+    reader = LogReader(name, job, room)
+    for number, line in enumerate(lines):
+        reader.read(number, line)
+    return reader.log()
+
+
+def html(*logs: ReadLog) -> str:
+    return page(logs, ASSETS, version="1.2.3", made="today")
+
+
+def parsed(*logs: ReadLog) -> Elements:
+    return Elements(html(*logs))
+
+
+@pytest.mark.parametrize(
+    "module",
+    [scripts_and_styles, json_in_html, kept_lines, elements, job_facts],
+    ids=lambda module: module.__name__,
+)
+def test_the_examples_hold(module: Any) -> None:
+    found = doctest.testmod(module)
+    assert found.attempted > 0
+    assert found.failed == 0
+
+
+# What it tells
+
+
+def test_what_is_known_of_a_job_is_shown() -> None:
+    job = Job(
+        "ft-1",
+        "SUCCEEDED",
+        job_name="nightly",
+        model="qwen3-8b",
+        create_time="2026-01-01 10:00:00",
+        end_time="2026-01-02 11:01:01",
+        usage=1234567,
+    )
+    text = parsed(
+        read("{'loss': 2.0, 'step': 1}", "{'loss': 3.0, 'step': 2}", name="ft-1", job=job)
+    ).text
+    for part in (
+        "ft-1 nightly qwen3-8b SUCCEEDED",
+        "1 day, 1:01:01",
+        "1,234,567",
+        "3 step 2",
+        "2 step 1",
+    ):
+        assert part in text
+
+
+def test_what_is_not_known_is_a_dash_and_no_guess() -> None:
+    assert "some.log - - - - - - - 1 " in parsed(read("hello")).text
+
+
+@pytest.mark.parametrize(
+    ("create", "end"),
+    [
+        (None, "2026-01-01 10:00:00"),
+        ("2026-01-01 10:00:00", None),
+        ("2026-01-02 10:00:00", "2026-01-01 10:00:00"),
+        ("yesterday", "today"),
+    ],
+)
+def test_a_duration_that_makes_no_sense_is_none(create: str | None, end: str | None) -> None:
+    job = Job("ft-1", "RUNNING", create_time=create, end_time=end)
+    assert job_facts.summary(job, [], None).duration is None
+
+
+def test_a_summary_tells_final_and_best_loss_and_tokens() -> None:
+    lines = ["{'loss': 2.0}", "{'loss': 1.0}", "{'loss': 1.0}", "{'eval_loss': 0.5}", "{'loss': nan}"]
+    log = read(*lines, "{'train_runtime': 3.0, 'loss': 0.1}")
+    found = job_facts.summary(None, log.points, 7)
+    assert found.final is not None
+    assert found.best is not None
+    assert math.isnan(found.final.value)
+    assert (found.best.value, found.best.offset, found.tokens) == (1.0, 1, 7)
+    job = Job("ft-1", "X", usage=0, create_time="2026-01-01 10:00:00", end_time="2026-01-01 10:00:00")
+    assert job_facts.summary(job, [], 7) == job_facts.Summary(timedelta(0), 0, None, None)
+    assert job_facts.summary(None, read("{'loss': inf}").points, None).best is None
+
+
+def test_the_tokens_that_the_log_counts_stand_in_for_the_bill() -> None:
+    line = "2025-12-06 20:44:40,093 - INFO - training usage 4321"
+    assert "4,321" in parsed(read(line)).text
+
+
+def test_failures_are_told_with_what_the_service_says() -> None:
+    failed = Job("ft-1", "FAILED", code="InternalError", message="it broke")
+    logs = [
+        read(BEGIN, "OSError: /a/1 is full", name="ft-1", job=failed),
+        read("x", BEGIN, "OSError: /b/2 is full", name="some.log"),
+        read("hello", name="ft-2", job=Job("ft-2", "FAILED")),
+        read(BEGIN, "ValueError: went on", name="ft-3", job=Job("ft-3", "SUCCEEDED")),
+    ]
+    text = parsed(*logs).text
+    assert "2 logs OSError: PATH is full OSError: /a/1 is full" in text
+    assert "ft-1 , line 0; the service says: InternalError: it broke" in text
+    assert "some.log , line 1 ; a guess from the log alone" in text
+    assert "1 log No error is known ft-2" in text
+    assert "went on" not in text
+
+
+def test_without_a_failure_there_is_no_digest() -> None:
+    assert 'id="failures"' not in html(read("hello"))
+
+
+def test_hyper_parameters_that_differ_are_a_table() -> None:
+    jobs = [
+        Job(f"ft-{n}", "RUNNING", hyper_parameters={"n_epochs": 3, "batch_size": n, "deep": deep})
+        for n, deep in ((1, "a"), (2, None))
+    ]
+    text = parsed(*(read(name=job.job_id, job=job) for job in jobs), read()).text
+    assert "Job batch_size deep ft-1 1 a ft-2 2 - some.log - -" in text
+    assert "n_epochs" not in text
+    assert "None: as far as is known" in parsed(read(job=jobs[0]), read(name="other", job=jobs[0])).text
+    assert "Hyper-parameters" not in parsed(read(job=jobs[0]), read(name="other")).text
+
+
+def test_a_hyper_parameter_that_is_nested_too_deeply_stops_nothing() -> None:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    jobs = [Job(f"ft-{n}", "RUNNING", hyper_parameters={"x": deep} if n else {}) for n in (0, 1)]
+    try:
+        assert (
+            "nested too deeply to show" in parsed(*(read(name=job.job_id, job=job) for job in jobs)).text
+        )
+    finally:
+        while deep:  # or freeing it would go as deep
+            deep = deep.pop()
+
+
+def test_points_are_there_with_their_lines_and_odd_numbers_by_name() -> None:
+    lines = ["hi", "{'loss': 2.5, 'epoch': 0.1}", "{'loss': nan}", "{'eval_loss': -inf, 'note': 'x'}"]
+    chart = parsed(read(*lines)).data["chart-data"]
+    assert chart["metrics"] == [["loss", "line"], ["eval_loss", "line"]]
+    (log,) = chart["logs"]
+    assert (log["lines"], log["points"], log["offsets"], log["segments"]) == (4, 3, [1, 2, 3], [0, 0, 0])
+    assert log["x"] == {"epoch": [0.1, None, None], "line": [1, 2, 3]}
+    assert log["y"] == {"loss": [[0, 1], [2.5, "nan"]], "eval_loss": [[2], ["-inf"]]}
+
+
+def test_more_points_and_metrics_than_a_chart_can_show_are_thinned_and_counted() -> None:
+    log = read(*(f"{{'loss': 1.0, 'm{n}': 2.0}}" for n in range(300)))
+    log = attrs.evolve(log, points=log.points * 337)
+    chart = parsed(log).data["chart-data"]
+    assert (len(chart["metrics"]), chart["metrics_left_out"]) == (200, 101)
+    (found,) = chart["logs"]
+    assert (found["points"], len(found["offsets"])) == (101_100, 50_550)
+
+
+# What it leaves out
+
+
+def test_a_small_log_is_there_whole() -> None:
+    lines = ["a", "", "  b\r", "\ud800", "\x00", "</script>"]
+    assert parsed(read(*lines)).data["log-data-0"] == {"runs": [[0, 6]], "lines": lines}
+    assert parsed(read()).data["log-data-0"] == {"runs": [], "lines": []}
+
+
+def test_of_a_large_log_the_end_stays_and_before_it_what_has_a_point_or_an_error() -> None:
+    lines = ["x" * 92] * 1000
+    lines[1] = "{'loss': 1.0}"
+    lines[10:12] = [BEGIN, "OSError: full"]
+    lines[20] = "{'loss': 2.0}"
+    log = read(*lines, room=8000)
+    numbers = [number for number, _ in log.lines]
+    assert numbers[:3] == [1, 10, 20]
+    assert numbers[3:] == list(range(930, 1000))
+    found = parsed(log)
+    assert found.data["log-data-0"]["runs"] == [[1, 1], [10, 1], [20, 1], [930, 70]]
+    assert "some.log: 927 of 1,000 lines are left out, to keep this page fluid." in found.text
+
+
+def test_the_last_line_stays_however_long_it_is() -> None:
+    log = read("x", "y" * 1000, room=100)
+    assert [line for _, line in log.lines] == ["y" * 1000]
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.booleans()), max_size=60), st.integers(0, 600))
+def test_lines_are_kept_in_order_within_their_room_and_the_end_without_gaps(
+    lines: list[tuple[int, bool]], room: int
+) -> None:
+    kept_lines = KeptLines(room)
+    for number, (length, marked) in enumerate(lines):
+        kept_lines.add(number, "x" * length)
+        if marked:
+            kept_lines.mark(number)
+    for smaller in (room, room // 2):
+        kept_lines.shrink(smaller)
+        numbers = [number for number, _ in kept_lines]
+        assert numbers == sorted(set(numbers))
+        assert numbers[-1:] == [len(lines) - 1][: len(lines)]
+        assert kept_lines.left_out == len(lines) - len(numbers)
+        assert kept_lines.size <= max(smaller, 58 + smaller // 8)
+        gaps = [one for one, other in pairwise(numbers) if other != one + 1]
+        assert all(lines[number][1] for number in numbers if gaps and number <= gaps[-1])
+
+
+def test_a_mark_for_a_line_that_is_gone_comes_too_late() -> None:
+    kept_lines = KeptLines(10)
+    kept_lines.mark(0)
+    kept_lines.add(0, "x" * 9)
+    kept_lines.add(1, "y" * 9)
+    kept_lines.mark(0)
+    assert [number for number, _ in kept_lines] == [1]
+
+
+@given(st.lists(st.integers(0, 1000)), st.integers(0, 3000))
+def test_all_logs_fit_and_room_is_shared_fairly(sizes: list[int], total: int) -> None:
+    room = fair_room(sizes, total)
+    taken = [min(size, room) for size in sizes]
+    assert sum(taken) <= total
+    if sum(sizes) <= total:
+        assert taken == sizes
+    else:
+        assert sum(taken) > total - len(sizes)
+
+
+def test_many_large_logs_share_one_page() -> None:
+    logs = [read(*["x" * 92] * 100, name="large"), read("small", name="small")]
+    fit(logs, 5000)
+    assert [log.lines.left_out > 0 for log in logs] == [True, False]
+    assert sum(log.lines.size for log in logs) <= 5000
+
+
+# That nothing of a log is markup
+
+HOSTILE = st.one_of(
+    st.text(max_size=40),
+    st.text(st.characters(codec=None), max_size=40),
+    st.sampled_from(
+        [
+            *("</script>", "<script>alert(1)</script>", "<!--<script>", "-->", "]]>", "<![CDATA["),
+            *("'\"><img src=x onerror=alert(1)>", "</style>", "</title>", "&lt;&#60;", "{{scripts}}"),
+            *("{'loss': 1.0, '<b>\"': 2.0}", "\x1b[2J\x1b]0;x\x07", "\u2028\u2029\u202e", "\ud800"),
+            *(BEGIN, "ValueError: <b onclick='x'>", "[ERROR:swift] </pre><script>"),
+        ]
+    ),
+)
+PLAIN = parsed(*(read("x", job=Job("j", "FAILED", "n", "m", code="c", message="m")) for _ in "12"))
+
+
+@settings(max_examples=200)
+@given(st.lists(HOSTILE, max_size=6), HOSTILE)
+def test_no_text_of_a_log_or_a_job_is_ever_markup(lines: list[str], word: str) -> None:
+    job = Job(
+        word,
+        *("FAILED", word, word),
+        hyper_parameters={word: word},
+        create_time=word,
+        code=word,
+        message=word,
+    )
+    text = html(read(*lines, name=word, job=job), read(*lines, word, name=word))
+    found = Elements(text)
+    assert text.encode()
+    assert found.counts["script"] == PLAIN.counts["script"]
+    assert found.counts["style"] == PLAIN.counts["style"]
+    assert found.counts.keys() <= PLAIN.counts.keys() | {
+        *("small", "em", "article", "h3", "pre", "ul", "li", "section", "span", "table", "p"),
+    }
+    assert found.attributes <= PLAIN.attributes | {"data-line"}
+    assert found.data["log-data-0"]["lines"] == lines
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", found.text)
+
+
+@given(
+    st.recursive(
+        HOSTILE | st.integers() | st.none(),
+        lambda inner: st.lists(inner) | st.dictionaries(HOSTILE, inner),
+    )
+)
+def test_embedded_json_is_what_it_was_and_cannot_end_its_element(value: Any) -> None:
+    try:
+        text = json_in_html.embedded(value)
+    except OverflowError:  # an integer larger than any that is embedded
+        return
+    assert not re.search("[<>&\u2028\u2029]", text)
+    assert json.loads(text) == value
+    assert text.encode()
+
+
+# What every page holds
+
+
+def test_the_policy_allows_the_scripts_and_styles_that_are_there_and_nothing_else() -> None:
+    text = html(read("x"))
+    policy = Elements(text).policy
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
+    assert "http" not in policy
+    code = re.findall(r"<(?:script|style)>(.*?)</(?:script|style)>", text, re.DOTALL)
+    assert len(code) == 9
+    assert all(source_hash(one) in policy for one in code)
+
+
+def test_no_asset_can_end_its_own_element_or_make_markup_of_text() -> None:
+    ours = "".join(script for script in ASSETS.scripts if "uPlot=function" not in script)
+    for script in (*ASSETS.scripts, *ASSETS.styles):
+        assert not re.search(r"</(script|style)|<!--", script, re.IGNORECASE)
+    banned = r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\b|new Function|DOMParser"
+    assert not re.search(banned, "".join(ASSETS.scripts))
+    assert not re.search(r"fetch|XMLHttp|WebSocket|sendBeacon|import\(|url\(", ours)
+
+
+def test_the_page_names_nothing_on_the_network() -> None:
+    text = html(read("x"))
+    code = "".join(ASSETS.scripts)
+    addresses = set(re.findall(r"https?://[^\s\"'`)]+", text))
+    assert addresses <= {"https://github.com/leeoniya/uPlot", "http://www.w3.org/2000/svg"}
+    assert all(address in code for address in addresses)
+
+
+def test_the_chart_library_comes_with_its_licence_and_its_version() -> None:
+    vendor = resources.files("dashscope_ftlogs.report") / "vendor"
+    assert (vendor / "uPlot.LICENSE").read_text("utf-8") in html(read("x")).replace("&quot;", '"')
+    version = (vendor / "VERSION").read_text().split()[1].removesuffix(":")
+    assert f"(v{version})" in (vendor / "uPlot.iife.min.js").read_text("utf-8")[:200]

@@ -1,0 +1,174 @@
+"""What a download leaves behind when it is killed, interrupted, or out of disk."""
+
+import asyncio
+import json
+import random
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dashscope_ftlogs import ArchiveWriteError, LogSession, verify_archive
+from dashscope_ftlogs.archive.manifest import TAIL
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator, ten_ways_to_fail
+
+pytestmark = pytest.mark.posix
+
+
+def committed(folder: Path) -> dict[str, int]:
+    """Return how many lines the manifests vouch for, and check that they do so rightly."""
+    found = {}
+    for path in folder.glob("*.manifest.json"):
+        known = json.loads(path.read_text())
+        found[known["job_id"]] = known["lines"]
+    if found:
+        assert not [verdict for verdict in verify_archive(folder) if verdict.state == "damaged"]
+    return found
+
+
+def is_exact(folder: Path, jobs: list[EmulatedJob]) -> bool:
+    return all(
+        (folder / f"{job.job_id}.log").read_bytes() == "".join(f"{x}\n" for x in job.lines).encode()
+        for job in jobs
+    )
+
+
+@pytest.mark.long
+async def test_killed_at_any_instant_nothing_is_lost_doubled_torn_or_fetched_twice(
+    pytestconfig: pytest.Config, start_ftlogs: Any, tmp_path: Path
+) -> None:
+    kills: int = pytestconfig.getoption("--kills")
+    async with asyncio.TaskGroup() as group:
+        for seed in (1, 2):
+            folder = tmp_path / f"archive-{seed}"
+            group.create_task(killing(start_ftlogs, folder, random.Random(seed), kills // 2))
+
+
+async def killing(start_ftlogs: Any, folder: Path, rng: random.Random, kills: int) -> None:
+    """Kill downloads into one archive after another, until there were so many kills."""
+    jobs = [
+        EmulatedJob(f"ft-{n}", [f"line {i} of {n}" for i in range(1_000 * size)])
+        for n, size in enumerate([30, 60, 1, 9])
+    ]
+    while kills > 0:
+        faults = ten_ways_to_fail(0.02)
+        async with Emulator(jobs, faults=faults, seed=kills, latency=0.03) as emulator:
+            before: dict[str, int] = {}
+            while True:
+                emulator.journal.clear()
+                process = await start_ftlogs(("download", "--all", "--out", str(folder), "-q"), emulator)
+                while process.returncode is None and not emulator.journal:
+                    await asyncio.sleep(0.005)
+                try:
+                    async with asyncio.timeout(rng.uniform(0, 0.4)):
+                        _, err = await process.communicate()
+                except TimeoutError:
+                    process.kill()
+                    _, err = await process.communicate()
+                    kills -= 1
+                for exchange in emulator.journal:
+                    if exchange.offset is not None and exchange.job_id in before:
+                        assert exchange.offset >= before[exchange.job_id] - TAIL
+                if process.returncode != -signal.SIGKILL:
+                    assert process.returncode == 0, err.decode()
+                    break
+                before = committed(folder)
+        assert is_exact(folder, jobs)
+        assert {verdict.state for verdict in verify_archive(folder)} == {"ok"}
+        shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+async def test_an_interrupt_commits_what_has_arrived_and_says_how_to_go_on(
+    ftlogs: Any, start_ftlogs: Any, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    jobs = [EmulatedJob("ft-1", [f"line {n}" for n in range(100_000)])]
+    words = ("download", "ft-1", "--out", str(tmp_path / "a"))
+    async with Emulator(jobs, latency=0.02) as emulator:
+        process = await start_ftlogs(words, emulator)
+        while sum(exchange.status == 200 for exchange in emulator.journal) < 30:
+            await asyncio.sleep(0.01)
+        process.send_signal(number)
+        out, err = await process.communicate()
+        arrived = [exchange for exchange in emulator.journal if exchange.lines]
+        assert process.returncode == code
+        assert out == b""
+        assert err.decode().splitlines()[-1] == (
+            "ftlogs: stopped; what has arrived is kept. The same command goes on from there."
+        )
+        kept = committed(tmp_path / "a")["ft-1"]
+        # Pages that arrived out of their order could not be appended yet.
+        assert 0 < len(arrived) * 1_000 - kept <= 16_000 or kept == len(arrived) * 1_000
+        ended = await ftlogs(*words, emulator=emulator)
+    assert ended.code == 0
+    assert is_exact(tmp_path / "a", jobs)
+
+
+async def test_a_file_that_may_not_grow_fails_its_job_and_the_next_run_completes(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    jobs = [EmulatedJob("ft-1", ["x" * 99] * 9_000), EmulatedJob("ft-2", ["y" * 99] * 3_000)]
+    words = ("download", "--all", "--out", str(tmp_path / "a"))
+    import resource  # does not exist on Windows
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    async with Emulator(jobs, latency=0.01) as emulator:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (450_000, limits[1]))
+        try:
+            ended = await ftlogs(*words, emulator=emulator)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert ended.code == 6
+        assert b"File too large" in ended.out
+        assert "Traceback" not in ended.err
+        assert committed(tmp_path / "a")["ft-1"] <= 4_500
+        assert committed(tmp_path / "a")["ft-2"] == 3_000
+        ended = await ftlogs(*words, emulator=emulator)
+    assert ended.code == 0
+    assert is_exact(tmp_path / "a", jobs)
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[None]:
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        # Only an administrator may mount; what a full disk does to one file, the test above holds.
+        pytest.skip(f"can't make a small disk: {mounted.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def make_room(folder: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,size=8m", str(folder)], check=True)
+
+
+async def test_a_full_disk_ends_the_run_clearly_and_the_next_one_completes(
+    ftlogs: Any, connect: Callable[..., LogSession], tmp_path: Path
+) -> None:
+    jobs = [EmulatedJob(f"ft-{n}", ["x" * 99] * 4_000) for n in range(4)]
+    folder = tmp_path / "disk"
+    words = ("download", "--all", "--out", str(folder))
+    async with Emulator(jobs, latency=0.01) as emulator:
+        with small_disk(folder, "1m"):
+            ended = await ftlogs(*words, emulator=emulator)
+            assert ended.code == 6
+            assert "No space left on device" in ended.err
+            assert "go on" in ended.err or "goes on" in ended.err
+            assert "Traceback" not in ended.err
+            assert committed(folder)
+            async with connect(emulator) as session:
+                with pytest.raises(ArchiveWriteError):
+                    await session.download(session.jobs(), folder)
+            make_room(folder)
+            ended = await ftlogs(*words, emulator=emulator)
+            assert ended.code == 0
+            assert is_exact(folder, jobs)

@@ -16,8 +16,7 @@ from dashscope_ftlogs.checks import job_id as checked_id
 from dashscope_ftlogs.cli.completion import complete_job_ids
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.terminal.read_progress import progress
-from dashscope_ftlogs.metrics.points import Point, PointReader
-from dashscope_ftlogs.reading.tracebacks import RecordReader
+from dashscope_ftlogs.metrics.points import LogPoints, Point
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
@@ -46,13 +45,8 @@ class Source:
 
     async def points(self) -> list[Point]:
         """Read it to its end, and return its points."""
-        records, points = RecordReader(), PointReader()
-
-        def take(number: int, line: str) -> None:
-            for at, record in records.read(number, line):
-                points.read(at, record)
-
-        await self.read(take)
+        points = LogPoints()
+        await self.read(points.read)
         return points.points()
 
     async def read(self, take: Callable[[int, str], None]) -> None:

@@ -10,7 +10,7 @@ import attrs
 
 from dashscope_ftlogs.reading.metric_dicts import Values
 from dashscope_ftlogs.reading.records import Kind, Message, Metrics, Progress, Record, Tokens, whole
-from dashscope_ftlogs.reading.tracebacks import parse_lines
+from dashscope_ftlogs.reading.tracebacks import RecordReader
 
 _STAMP: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(?:[,.](\d{3}))?")
 _US_STAMP: Final = re.compile(r"(\d\d)/(\d\d)/(\d{4}) (\d\d):(\d\d):(\d\d)")
@@ -60,10 +60,27 @@ def read_points(lines: Iterable[str], offset: int = 0) -> list[Point]:
     >>> [(point.offset, point.step, point.epoch) for point in points]
     [(0, None, 0.1), (1, None, 0.2)]
     """
-    reader = PointReader()
-    for number, record in parse_lines(lines, offset):
-        reader.read(number, record)
-    return reader.points()
+    log = LogPoints()
+    for number, line in enumerate(lines, offset):
+        log.read(number, line)
+    return log.points()
+
+
+class LogPoints:
+    """Takes the lines of one log in turn, and makes points of what they say in the end."""
+
+    def __init__(self) -> None:
+        self._records = RecordReader()
+        self._points = PointReader()
+
+    def read(self, number: int, line: str) -> None:
+        """Take the next line."""
+        for at, record in self._records.read(number, line):
+            self._points.read(at, record)
+
+    def points(self) -> list[Point]:
+        """Return the points of what was read."""
+        return self._points.points()
 
 
 class PointReader:

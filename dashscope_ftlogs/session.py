@@ -1,44 +1,22 @@
-"""The session: what an application asks of the service, and the owner of all that runs for it."""
+"""The session: what an application opens. All that is asked of the service, and what is made of it."""
 
-import asyncio
 import os
-import warnings
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
-from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING
 
-from dashscope_ftlogs import checks
-from dashscope_ftlogs.client.config import Secret, resolve
-from dashscope_ftlogs.client.fetch_many import JobLog, Jobs, each, fetch, once_each
-from dashscope_ftlogs.client.paginator import LogPaginator
-from dashscope_ftlogs.client.retry import RetryPolicy
-from dashscope_ftlogs.client.transport import Transport
-from dashscope_ftlogs.client.wire import JobRequest, JobsRequest, LogsRequest
-from dashscope_ftlogs.errors import ConfigError, MalformedResponseError, SessionStateError
-from dashscope_ftlogs.models import Job, LogPage
+from dashscope_ftlogs.client.fetch_many import Jobs
+from dashscope_ftlogs.client.service import Service
 
 if TYPE_CHECKING:
-    import aiohttp
-
     from dashscope_ftlogs.archive.download import Downloaded, Progress
     from dashscope_ftlogs.archive.manifest import Compression, Format
     from dashscope_ftlogs.follow.events import FollowEvent
     from dashscope_ftlogs.follow.follower import LogFollower
     from dashscope_ftlogs.metrics.table import MetricsTable
 
-DEFAULT_TIMEOUT = 60.0
-MAX_ANSWER = 64 * 2**20
-_JOBS_PER_PAGE = 100
-_REPEATED = 3
-"""So many pages in a row without a new job mean that there will be none: no burst of new ones moves the
-others on so far."""
 
-T = TypeVar("T")
-
-
-class LogSession:
+class LogSession(Service):
     """A connection to the service, for all that one application asks of it.
 
     Use it as ``async with LogSession() as session:``, once for the whole application; its methods may
@@ -64,206 +42,10 @@ class LogSession:
         InvalidArgumentError: a number is out of its range.
     """
 
-    def __init__(
-        self,
-        api_key: str | None = None,
-        *,
-        base_url: str | None = None,
-        region: str | None = None,
-        workspace: str | None = None,
-        retry: RetryPolicy | None = None,
-        concurrency: int = 8,
-        timeout: float | None = None,
-        max_answer: int = MAX_ANSWER,
-        max_rate: float | None = None,
-        allow_http: bool = False,
-        client_session: "aiohttp.ClientSession | None" = None,
-    ) -> None:
-        if isinstance(api_key, str):
-            api_key = Secret(api_key)  # for whoever prints the local variables of this frame
-        try:
-            settings = resolve(
-                environ=os.environ,
-                read_text=_read_text,
-                api_key=api_key,
-                base_url=base_url,
-                region=region,
-                workspace=workspace,
-                allow_http=allow_http,
-            )
-        except ConfigError as error:
-            # Its own frames hold the environment and the text of files, with the key in them.
-            raise error.with_traceback(None) from None
-        if retry is None:
-            retries = settings.max_retries
-            retry = RetryPolicy() if retries is None else RetryPolicy(max_tries=retries + 1)
-        if timeout is None:
-            timeout = settings.timeout or DEFAULT_TIMEOUT
-        self.base_url = settings.base_url
-        self.concurrency = checks.whole_number("concurrency", concurrency, 1)
-        self._transport = Transport(
-            settings,
-            retry=retry,
-            concurrency=concurrency,
-            timeout=checks.seconds("timeout", timeout),
-            max_answer=checks.whole_number("max_answer", max_answer, 1024),
-            max_rate=None if max_rate is None else checks.above_zero("max_rate", max_rate),
-            client_session=client_session,
-        )
-        self._tasks: set[asyncio.Task[Any]] = set()
-
-    def __repr__(self) -> str:
-        return f"<LogSession {self.base_url}>"
-
-    @property
-    def requests(self) -> int:
-        """How many requests were sent so far, failed ones included."""
-        return self._transport.gate.sent
-
-    @property
-    def rate(self) -> float | None:
-        """How many requests a second are sent at most at present; None while nothing limits them.
-
-        It is learned from what the service refuses with 429, and follows it up and down.
-        """
-        return self._transport.gate.rate.limit
-
-    @property
-    def throttled(self) -> bool:
-        """Whether the service has refused requests of late, so that fewer are sent."""
-        return self._transport.gate.rate.throttled
-
-    async def __aenter__(self) -> Self:
-        if self._transport.is_open:
-            raise SessionStateError("the session is open already")
-        self._transport.open()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        try:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-        finally:
-            await self._transport.close()
-
-    def __del__(self) -> None:
-        # A constructor that failed leaves no transport behind.
-        if "_transport" in self.__dict__ and self._transport.is_open:
-            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
-
-    async def page(self, job_id: str, offset: int = 0, line: int = 100) -> LogPage:
-        """Return one page of a job's log: the plain call, with the service's own defaults.
-
-        Args:
-            job_id: The job, such as `ft-202410291653-1c7f`.
-            offset: How many lines to skip; the page begins with line number `offset`, from 0.
-            line: The most lines to return, 1 to 1000. Past the end there are none, which is no error.
-
-        Raises:
-            FTLogsError: see the tree in `dashscope_ftlogs.errors`.
-        """
-        return await self._transport.fetch(
-            LogsRequest(
-                checks.job_id(job_id),
-                checks.whole_number("offset", offset, 0),
-                checks.whole_number("line", line, 1, checks.MAX_LINE),
-            )
-        )
-
-    def lines(
-        self,
-        job_id: str,
-        *,
-        offset: int = 0,
-        limit: int | None = None,
-        page_size: int = checks.MAX_LINE,
-        concurrency: int | None = None,
-    ) -> LogPaginator:
-        """Return an async iterator over every line of a job's log, once and in order.
-
-        Args:
-            job_id: The job.
-            offset: The first line wanted, from 0.
-            limit: The most lines to return; None means all there are when the end is reached.
-            page_size: Lines asked for at once, 1 to 1000.
-            concurrency: Pages in flight for this job; default the session's.
-        """
-        return LogPaginator(
-            self,
-            job_id,
-            offset=offset,
-            limit=limit,
-            page_size=page_size,
-            concurrency=self.concurrency if concurrency is None else concurrency,
-        )
-
-    async def job(self, job_id: str) -> Job:
-        """Return one job, with its status."""
-        return await self._transport.fetch(JobRequest(checks.job_id(job_id)))
-
-    async def jobs(
-        self, *, status: str | None = None, model: str | None = None
-    ) -> AsyncGenerator[Job, None]:
-        """Yield the jobs of the workspace, in the service's order, each once.
-
-        Args:
-            status: Only jobs with this status, such as `RUNNING`; any case.
-            model: Only jobs that fine-tune this model.
-
-        Raises:
-            MalformedResponseError: the service gives the same jobs again and again instead of the rest.
-        """
-        seen: set[str] = set()
-        page_no, repeated = 1, 0
-        while True:
-            page = await self._transport.fetch(JobsRequest(page_no, _JOBS_PER_PAGE))
-            known = len(seen)
-            for job in page.jobs:
-                # A job created meanwhile moves the others on, so a page may repeat some.
-                if job.job_id not in seen:
-                    seen.add(job.job_id)
-                    if _matches(job, status, model):
-                        yield job
-            if not page.jobs or len(seen) >= page.total:
-                return
-            repeated = repeated + 1 if len(seen) == known else 0
-            if repeated == _REPEATED:
-                raise MalformedResponseError(
-                    f"the list of jobs repeats itself: {page.total:,} jobs are said to exist, and "
-                    f"{known:,} are told",
-                    status=200,
-                )
-            page_no += 1
-
-    async def fetch_many(self, jobs: Jobs) -> AsyncGenerator[JobLog, None]:
-        """Yield the whole log of each job, in the order in which they arrive.
-
-        An error in one log leaves the others alone: see `JobLog.error`. At most twice `concurrency`
-        logs are in memory at once. Leave it early through `contextlib.aclosing`.
-
-        Args:
-            jobs: Job ids or jobs, from any iterable or async iterable; repeated ones are read once.
-        """
-        reads = each(
-            once_each(jobs),
-            lambda job: fetch(self, job),
-            at_once=2 * self.concurrency,
-            spawn=self.spawn,
-        )
-        async with aclosing(reads):
-            async for log in reads:
-                yield log
-
     async def download(
         self,
         jobs: Jobs,
-        directory: "str | os.PathLike[str]",
+        directory: str | os.PathLike[str],
         *,
         format: "Format | None" = None,  # noqa: A002  (the word that users know from the command)
         compression: "Compression | None" = None,
@@ -356,40 +138,12 @@ class LogSession:
             FTLogsError: the log could not be read to its end.
         """
         # Most sessions never ask for them.
-        from dashscope_ftlogs.metrics.points import PointReader  # noqa: PLC0415
+        from dashscope_ftlogs.metrics.points import LogPoints  # noqa: PLC0415
         from dashscope_ftlogs.metrics.table import MetricsTable  # noqa: PLC0415
-        from dashscope_ftlogs.reading.tracebacks import RecordReader  # noqa: PLC0415
 
-        records, points = RecordReader(), PointReader()
+        points = LogPoints()
         async with aclosing(self.lines(job_id).pages()) as pages:
             async for page in pages:
                 for number, line in enumerate(page.lines, page.offset):
-                    for at, record in records.read(number, line):
-                        points.read(at, record)
+                    points.read(number, line)
         return MetricsTable((job_id, point) for point in points.points())
-
-    async def read_page(self, job_id: str, offset: int, line: int) -> LogPage:
-        """Return a page that is empty only if the log has ended before `offset`; for paginators."""
-        return await self._transport.fetch(LogsRequest(job_id, offset, line, lines_due=True))
-
-    def spawn(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
-        """Run `work` as a task that does not outlive the session; for paginators."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-
-def _matches(job: Job, status: str | None, model: str | None) -> bool:
-    return (status is None or job.status.upper() == status.upper()) and (
-        model is None or model in {job.model, job.base_model}
-    )
-
-
-def _read_text(path: str) -> str | None:
-    try:
-        return Path(path).expanduser().read_text("utf-8")
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, RuntimeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {path}: {error}") from None

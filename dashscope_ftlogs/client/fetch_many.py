@@ -3,15 +3,13 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import attrs
 
+from dashscope_ftlogs.client.paginator import LogPaginator
 from dashscope_ftlogs.errors import FTLogsError
 from dashscope_ftlogs.models import Job
-
-if TYPE_CHECKING:
-    from dashscope_ftlogs.session import LogSession
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -30,12 +28,12 @@ class JobLog:
     error: FTLogsError | None = None
 
 
-async def fetch(session: "LogSession", job: str | Job) -> JobLog:
+async def fetch(lines_of: Callable[[str], LogPaginator], job: str | Job) -> JobLog:
     """Read one log; an error becomes part of the result."""
     job_id = id_of(job)
     lines: list[str] = []
     try:
-        async with aclosing(session.lines(job_id).pages()) as pages:
+        async with aclosing(lines_of(job_id).pages()) as pages:
             async for page in pages:
                 lines.extend(page.lines)
     except FTLogsError as error:

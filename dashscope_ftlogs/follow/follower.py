@@ -18,7 +18,7 @@ from dashscope_ftlogs.follow.live_log import LiveLog
 from dashscope_ftlogs.models import Job, LogLine, LogPage
 
 if TYPE_CHECKING:
-    from dashscope_ftlogs.session import LogSession
+    from dashscope_ftlogs.client.service import Service
 
 _log = logging.getLogger("dashscope_ftlogs")
 
@@ -36,7 +36,7 @@ class LogFollower:
 
     def __init__(
         self,
-        session: "LogSession",
+        service: "Service",
         jobs: Jobs,
         options: FollowOptions,
         on_event: Callable[[FollowEvent], None] | None,
@@ -47,7 +47,7 @@ class LogFollower:
                 checks.job_id(id_of(job))
         self.jobs: dict[str, Followed] = {}
         """The jobs, by id, from the time on when each is first looked at."""
-        self._session = session
+        self._service = service
         self._coming = jobs
         self._options = options
         self._on_event = on_event or _log_event
@@ -77,7 +77,7 @@ class LogFollower:
         if self.jobs:
             raise SessionStateError("these jobs were followed already: ask for them once more")
         queue: asyncio.Queue[_Item | None] = asyncio.Queue(maxsize=1)
-        following = self._session.spawn(self._follow_all(queue))
+        following = self._service.spawn(self._follow_all(queue))
         following.add_done_callback(lambda _: _wake(queue))
         try:
             while not (following.done() and queue.empty()):
@@ -103,8 +103,8 @@ class LogFollower:
                 async for job in coming:
                     followed = Followed(checks.job_id(id_of(job)))
                     self.jobs[followed.job_id] = followed
-                    width = max(1, self._session.concurrency // len(self.jobs))
-                    one = LiveLog(self._session, followed, self._options, queue.put, width)
+                    width = max(1, self._service.concurrency // len(self.jobs))
+                    one = LiveLog(self._service, followed, self._options, queue.put, width)
                     group.create_task(one.follow())
         except* FTLogsError as errors:
             raise errors.exceptions[0] from None

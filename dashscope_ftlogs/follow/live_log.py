@@ -24,7 +24,7 @@ from dashscope_ftlogs.models import Job, LogPage
 from dashscope_ftlogs.text import escaped
 
 if TYPE_CHECKING:
-    from dashscope_ftlogs.session import LogSession
+    from dashscope_ftlogs.client.service import Service
 
 T = TypeVar("T")
 
@@ -43,13 +43,13 @@ class LiveLog:
 
     def __init__(
         self,
-        session: "LogSession",
+        service: "Service",
         followed: Followed,
         options: FollowOptions,
         put: Callable[[LogPage | FollowEvent], Awaitable[None]],
         width: int,
     ) -> None:
-        self._session = session
+        self._service = service
         self._followed = followed
         self._job_id = followed.job_id
         self._options = options
@@ -116,13 +116,13 @@ class LiveLog:
             return begin
         if job.unstarted:
             return 0
-        page = await self._persist(lambda: self._session.page(self._job_id, 0, 1))
+        page = await self._persist(lambda: self._service.page(self._job_id, 0, 1))
         return max(0, page.total - tail)
 
     async def _status(self) -> Job:
         """Ask what the service says of the job."""
         before = self._followed.job
-        job = await self._persist(lambda: self._session.job(self._job_id))
+        job = await self._persist(lambda: self._service.job(self._job_id))
         self._followed.job, self._hinted, self._asked_at = job, False, self._now()
         if before is None or before.status != job.status:
             await self._tell(EventKind.STATUS, escaped(job.status))
@@ -168,7 +168,7 @@ class LiveLog:
         Raises:
             LogRewrittenError: the log does not go on from where it was.
         """
-        reader = self._session.lines(
+        reader = self._service.lines(
             self._job_id, offset=self._next - len(self._last), concurrency=self._width
         )
         try:

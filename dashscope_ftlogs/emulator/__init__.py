@@ -7,6 +7,8 @@ It shares no code with the client on purpose: a mistake would have to be made tw
 
 `with Emulator(...)` does the same for code that is not asyncio's; pytest has it as a fixture, see
 `dashscope_ftlogs.pytest_plugin`.
+
+May import nothing else of this package. Begin with `server`.
 """
 
 from dashscope_ftlogs.emulator.fault_grammar import parse_fault

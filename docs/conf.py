@@ -18,6 +18,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "commands",
     "public_names",
+    "rooms",
 ]
 exclude_patterns = ["extensions"]
 nitpicky = True

@@ -126,9 +126,3 @@ def test_what_a_shell_block_says_to_install_is_what_is_tested() -> None:
     for block in shown:
         packages = block.removeprefix("pip install ").split()
         assert f'"{block.strip()}"' in ci or set(packages) <= tested, block
-
-
-def test_the_layer_picture_has_every_module() -> None:
-    picture = PAGES["architecture.md"].split("```text\n")[1].partition("```")[0]
-    there = {path.name for path in (ROOT / "dashscope_ftlogs").glob("[!_]*.py")}
-    assert set(re.findall(r"\w+\.py", picture)) == there

@@ -27,45 +27,22 @@ MORE = ("more",)
 HERE = Path(__file__).parent
 DIST = HERE / "dist"
 BUILT: list[Path] = []
-PACKAGE = HERE / "dashscope_ftlogs"
 PROJECT = nox.project.load_toml(HERE / "pyproject.toml")["project"]
 PROMISED = [text.rpartition(" ")[2] for text in PROJECT["classifiers"] if "Python :: 3." in text]
 OWN = "{}.{}".format(*sys.version_info)
 SOURCES = ("dashscope_ftlogs", "tests", "benchmarks", "docs", "noxfile.py")
 
 # What meets most of what other packages could have changed.
-LOWEST = (
-    "tests/test_session.py",
-    "tests/client/test_wire.py",
-    "tests/test_pytest_plugin.py",
-)
+LOWEST = ("tests/test_session.py", "tests/client/test_wire.py", "tests/test_pytest_plugin.py")
 
 # The pure core, and the tests that hold each of its modules.
 MUTATED = {
-    "client/cursor": (
-        "tests/client/test_cursor.py",
-        "tests/client/test_paginator.py",
-    ),
-    "client/retry": ("tests/client/test_retry.py",),
-    "client/wire": (
-        "tests/client/test_wire.py",
-        "tests/client/test_retry.py",
-        "tests/client/test_transport.py",
-    ),
-    "archive/manifest": (
-        "tests/archive/test_directory.py",
-        "tests/archive/test_verify.py",
-        "tests/archive/test_local_logs.py",
-    ),
-    "archive/directory": (
-        "tests/archive/test_directory.py",
-        "tests/archive/test_download.py",
-        "tests/archive/test_verify.py",
-    ),
-    "client/redaction": (
-        "tests/security/test_secrets.py",
-        "tests/test_public_names.py",
-    ),
+    "client/cursor": "client/test_cursor client/test_paginator",
+    "client/retry": "client/test_retry",
+    "client/wire": "client/test_wire client/test_retry client/test_transport",
+    "archive/manifest": "archive/test_directory archive/test_verify archive/test_local_logs",
+    "archive/directory": "archive/test_directory archive/test_download archive/test_verify",
+    "client/redaction": "security/test_secrets test_public_names",
 }
 
 # A worker for each processor.
@@ -73,49 +50,6 @@ PARALLEL = ("-n", "logical", "--dist", "worksteal")
 
 # Tests that need more than the suite, and have sessions of their own.
 APART = ("--ignore=tests/browser", "--ignore=tests/docs")
-
-# What each layer above the pure core may not import. The core itself is held by banned-api in
-# pyproject.toml; these are the same rule for modules that ruff's single list can't tell apart.
-LAYERS = {
-    "client/paginator.py client/gate.py": (
-        *("aiohttp", "backoff", "pathlib", "socket"),
-        *("dashscope_ftlogs.client.transport", "dashscope_ftlogs.session"),
-        *("dashscope_ftlogs.cli", "dashscope_ftlogs.emulator"),
-    ),
-    "client/transport.py": (
-        *("pathlib", "dashscope_ftlogs.client.paginator", "dashscope_ftlogs.session"),
-        *("dashscope_ftlogs.cli", "dashscope_ftlogs.emulator"),
-    ),
-    "session.py": ("backoff", "dashscope_ftlogs.cli", "dashscope_ftlogs.emulator"),
-    "archive/directory.py archive/log_writer.py archive/local_logs.py": (
-        *("aiohttp", "asyncio", "backoff", "socket"),
-        *(
-            "dashscope_ftlogs.client.transport",
-            "dashscope_ftlogs.session",
-            "dashscope_ftlogs.archive.download",
-        ),
-        *("dashscope_ftlogs.cli", "dashscope_ftlogs.emulator"),
-    ),
-    "archive/download.py follow/follower.py follow/live_log.py client/fetch_many.py archive/verify.py": (
-        *("aiohttp", "backoff", "pathlib", "dashscope_ftlogs.client.transport"),
-        *("dashscope_ftlogs.cli", "dashscope_ftlogs.emulator"),
-    ),
-    "reading/failure_causes.py report": (
-        *("aiohttp", "asyncio", "backoff", "os", "pathlib"),
-        *("dashscope_ftlogs.cli", "dashscope_ftlogs.emulator"),
-    ),
-    "emulator": (
-        *("backoff", "msgspec", "dashscope_ftlogs.cli", "dashscope_ftlogs.report"),
-        *(f"dashscope_ftlogs.{module.stem}" for module in PACKAGE.glob("[!_]*.py")),
-    ),
-    "pytest_plugin.py": (
-        "aiohttp",
-        "asyncio",
-        "dashscope_ftlogs.cli",
-        "dashscope_ftlogs.client.transport",
-    ),
-    "cli": ("aiohttp", "backoff", "dashscope_ftlogs.client.transport", "dashscope_ftlogs.client.wire"),
-}
 
 
 def groups(*names: str) -> list[str]:
@@ -125,17 +59,11 @@ def groups(*names: str) -> list[str]:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, format, and that imports point down."""
+    """Style, format, and that each room imports what it may."""
     session.install(*groups("lint"))
     session.run("ruff", "check", *SOURCES)
     session.run("ruff", "format", "--check", *SOURCES)
-    for modules, banned in LAYERS.items():
-        rules = ", ".join(f'"{name}" = {{msg = "imports point down"}}' for name in banned)
-        session.run(
-            *("ruff", "check", "--isolated", "--select=TID251"),
-            *("--config", f"lint.flake8-tidy-imports.banned-api = {{{rules}}}"),
-            *(f"dashscope_ftlogs/{module}" for module in modules.split()),
-        )
+    session.run("lint-imports", "--no-cache", "--no-logo")
 
 
 @nox.session
@@ -187,7 +115,7 @@ def tests(session: nox.Session) -> None:
 
     What only other systems run can't be covered on Linux, nor what only Linux runs anywhere else.
     """
-    install_wheel(session, "cli,data,fast,plot,tensorboard", "readers")
+    install_wheel(session, "cli,data,fast,plot,tensorboard", "readers", "lint")
     session.run("coverage", "erase")
     run_tests(session, "-m", "coverage", "run", "-m", "pytest", *PARALLEL, *APART, "-m", "not long")
     session.run("coverage", "combine", "--quiet")
@@ -330,7 +258,7 @@ def mutation(session: nox.Session) -> None:
             shutil.copytree(HERE / part, folder / part)
         for name in ("pyproject.toml", "README.md"):
             shutil.copy(HERE / name, folder)
-        held_by = " ".join(MUTATED[module])
+        held_by = " ".join(f"tests/{name}.py" for name in MUTATED[module].split())
         (folder / "cosmic-ray.toml").write_text(
             f'[cosmic-ray]\nmodule-path = "dashscope_ftlogs/{module}.py"\ntimeout = 60.0\n'
             f'test-command = "python -m pytest -x -q -p no:cacheprovider {held_by}"\n'

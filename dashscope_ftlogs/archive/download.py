@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 import attrs
 
 from dashscope_ftlogs.archive.directory import Archive
-from dashscope_ftlogs.archive.log_writer import DamagedError, LogFile
+from dashscope_ftlogs.archive.hash_check import DamagedError
+from dashscope_ftlogs.archive.log_writer import LogFile
 from dashscope_ftlogs.archive.manifest import (
     Compression,
     Format,
@@ -37,7 +38,7 @@ from dashscope_ftlogs.errors import (
 from dashscope_ftlogs.models import Job, LogPage
 
 if TYPE_CHECKING:
-    from dashscope_ftlogs.session import LogSession
+    from dashscope_ftlogs.client.service import Service
 
 T = TypeVar("T")
 
@@ -96,14 +97,14 @@ class Download:
 
     def __init__(
         self,
-        session: "LogSession",
+        service: "Service",
         archive: Archive,
         *,
         form: Format | None,
         compression: Compression | None,
         progress: Progress,
     ) -> None:
-        self._session = session
+        self._service = service
         self._archive = archive
         self._form: Format | None = form
         self._compression: Compression | None = compression
@@ -122,12 +123,12 @@ class Download:
     async def _run(self, jobs: Jobs, threads: Threads) -> list[Downloaded]:
         outcomes: list[Downloaded] = []
         # Twice as many jobs as requests, so that no request waits for a disk.
-        at_once = 2 * self._session.concurrency
+        at_once = 2 * self._service.concurrency
         done = each(
             once_each(jobs),
             lambda job: self._job(job, _Disk(threads.next(), self._archive)),
             at_once=at_once,
-            spawn=self._session.spawn,
+            spawn=self._service.spawn,
         )
         async with aclosing(done):
             async for outcome in done:
@@ -161,7 +162,7 @@ class Download:
                     job_id=job_id, state="skipped", lines=manifest.lines, file=manifest.file
                 )
         if job is None:
-            job = await self._session.job(job_id)
+            job = await self._service.job(job_id)
         if manifest is None:
             manifest = await disk.run(self._begin, job_id)
         set_aside: list[str] = []
@@ -190,7 +191,7 @@ class Download:
             manifest = self._fresh(job_id, manifest.format, manifest.compression)
 
     def _fresh(self, job_id: str, form: Format, compression: Compression | None) -> Manifest:
-        endpoint = self._session.base_url
+        endpoint = self._service.base_url
         return Manifest(job_id=job_id, endpoint=endpoint, format=form, compression=compression)
 
     def _begin(self, job_id: str) -> Manifest:
@@ -231,7 +232,7 @@ class Download:
 
     async def _read(self, read: "_Read", disk: "_Disk") -> None:
         clock = asyncio.get_running_loop().time
-        lines = self._session.lines(read.job.job_id, offset=read.start)
+        lines = self._service.lines(read.job.job_id, offset=read.start)
         committed_at, patience = clock(), _COMMIT_AFTER
         async with aclosing(lines.pages()) as pages:
             async for page in pages:

@@ -13,7 +13,7 @@ import attrs
 import msgspec
 
 from dashscope_ftlogs.archive.directory import Archive
-from dashscope_ftlogs.archive.log_writer import beginning
+from dashscope_ftlogs.archive.hash_check import beginning
 from dashscope_ftlogs.archive.manifest import Manifest, decode, log_name, manifest_name
 from dashscope_ftlogs.errors import ArchiveError
 from dashscope_ftlogs.models import Job

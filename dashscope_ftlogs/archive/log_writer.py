@@ -5,39 +5,23 @@ instant the process dies at, the manifest is true; what the file holds beyond is
 Everything here but `append` blocks, and is called in a thread.
 """
 
-import gzip
 import hashlib
-import io
 import os
 import zlib
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 import attrs
 
 from dashscope_ftlogs.archive.directory import Archive
+from dashscope_ftlogs.archive.hash_check import Digest, check
 from dashscope_ftlogs.archive.manifest import TAIL, Manifest, digests, encode, manifest_name, stem
 from dashscope_ftlogs.text import jsonl_bytes, text_bytes
 
-_PIECE = 2**20
-
-
-class DamagedError(Exception):
-    """The file is not what its manifest vouches for."""
-
-
-class Digest(Protocol):
-    """The hash of what a log holds so far."""
-
-    def update(self, data: bytes | bytearray, /) -> None:
-        """Take in more content."""
-
-    def hexdigest(self) -> str:
-        """Return the hash of all content so far."""
-        ...
+_DUE = 2**19
 
 
 class LogFile:
@@ -79,7 +63,7 @@ class LogFile:
     @property
     def is_due(self) -> bool:
         """Whether so much was appended that it should be written."""
-        return len(self._unwritten) >= _PIECE // 2
+        return len(self._unwritten) >= _DUE
 
     def append(self, lines: Sequence[str]) -> None:
         """Take lines for the end of the file; does not block."""
@@ -146,61 +130,3 @@ class LogFile:
             written = os.write(self._file, rest)
             self._file_bytes += written
             rest = rest[written:]
-
-
-def check(descriptor: int, manifest: Manifest) -> Digest:
-    """Return the hash of a log's content as far as its manifest vouches for it.
-
-    Raises:
-        DamagedError: that much is not there, or is something else.
-    """
-    size = os.fstat(descriptor).st_size
-    if size < manifest.file_bytes:
-        raise DamagedError(f"it has {size:,} bytes of the {manifest.file_bytes:,} that were committed")
-    found, content, newlines = hashlib.sha256(), 0, 0
-    try:
-        for piece in _content(descriptor, manifest):
-            found.update(piece)
-            content += len(piece)
-            newlines += piece.count(b"\n")
-    except (zlib.error, EOFError, gzip.BadGzipFile) as error:
-        raise DamagedError(f"its compressed data is broken: {error}") from None
-    if found.hexdigest() != manifest.sha256:
-        raise DamagedError("its content is not what was committed")
-    # A line may hold newlines of its own; in JSON they are escaped.
-    fits = newlines >= manifest.lines if manifest.format == "text" else newlines == manifest.lines
-    if content != manifest.bytes or not fits:
-        raise DamagedError("its manifest was changed: it counts what is not there")
-    return found
-
-
-def _content(descriptor: int, manifest: Manifest) -> Iterator[bytes]:
-    """Yield what the committed part of a log holds, decompressed."""
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    committed = beginning(descriptor, manifest.file_bytes)
-    reader = gzip.GzipFile(fileobj=committed) if manifest.compression else committed
-    while piece := reader.read(_PIECE):
-        yield piece
-
-
-def beginning(descriptor: int, size: int) -> io.BufferedReader:
-    """Return a reader of the first `size` bytes of a file."""
-    return io.BufferedReader(_Beginning(descriptor, size), _PIECE)
-
-
-class _Beginning(io.RawIOBase):
-    """The first `size` bytes of a file."""
-
-    def __init__(self, descriptor: int, size: int) -> None:
-        self._file = descriptor
-        self._left = size
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        view = memoryview(buffer)
-        data = os.read(self._file, min(len(view), self._left))
-        view[: len(data)] = data
-        self._left -= len(data)
-        return len(data)

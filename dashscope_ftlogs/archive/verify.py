@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Literal
 import attrs
 
 from dashscope_ftlogs.archive.directory import Archive
-from dashscope_ftlogs.archive.log_writer import DamagedError, check
+from dashscope_ftlogs.archive.hash_check import DamagedError, check
 from dashscope_ftlogs.archive.manifest import Manifest, log_name, manifest_name
 from dashscope_ftlogs.client.fetch_many import each
 from dashscope_ftlogs.errors import ArchiveError, NotFoundError
 
 if TYPE_CHECKING:
-    from dashscope_ftlogs.session import LogSession
+    from dashscope_ftlogs.client.service import Service
 
 State = Literal["ok", "superseded", "incomplete", "stale", "damaged"]
 
@@ -57,7 +57,7 @@ def verify_archive(directory: str | os.PathLike[str]) -> Iterator[Verdict]:
 
 
 async def verify_remotely(
-    session: "LogSession", verdicts: Iterable[Verdict]
+    session: "Service", verdicts: Iterable[Verdict]
 ) -> AsyncGenerator[Verdict, None]:
     """Yield the verdicts, in any order, after asking the service how many lines each log has by now.
 

@@ -17,35 +17,13 @@ import typer
 
 from dashscope_ftlogs import errors
 from dashscope_ftlogs.archive.threads import NAME
+from dashscope_ftlogs.cli.exit_codes import exit_code
 from dashscope_ftlogs.text import escaped
 
 _CODES: Final = {signal.SIGINT: 130, signal.SIGTERM: 143}
 _PATIENCE: Final = 1.0
 """Seconds after which an end that takes its time is explained."""
 _SHOW_CURSOR: Final = b"\x1b[?25h"
-
-_EXIT_CODES: Final[tuple[tuple[type[errors.FTLogsError], int], ...]] = (
-    (errors.ConfigError, 2),
-    (errors.InvalidArgumentError, 2),
-    (errors.InvalidParameterError, 2),
-    (errors.UnsupportedOperationError, 2),
-    (errors.ConflictError, 2),
-    (errors.AuthenticationError, 3),
-    (errors.PermissionDeniedError, 3),
-    (errors.NotFoundError, 4),
-    (errors.ThrottlingError, 5),
-    (errors.InternalServerError, 5),
-    (errors.TransportError, 5),
-    (errors.MalformedResponseError, 5),
-    (errors.IncompleteLogError, 6),
-    (errors.LogRewrittenError, 6),
-    (errors.ArchiveWriteError, 6),
-)
-
-
-def exit_code(error: errors.FTLogsError) -> int:
-    """Return the exit code for an error; 1 for one that no rule names."""
-    return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), 1)
 
 
 def complain(message: str) -> None:

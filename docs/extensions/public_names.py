@@ -29,6 +29,8 @@ def _resolve_annotations() -> None:
     """
     public = {name: getattr(dashscope_ftlogs, name) for name in dashscope_ftlogs.__all__}
     public |= {"Compression": Compression, "Format": Format}
+    # What is built on the service asks for no more; what users have of it is the session.
+    public["Service"] = dashscope_ftlogs.LogSession
     for module in pkgutil.walk_packages(dashscope_ftlogs.__path__, "dashscope_ftlogs."):
         if not module.name.endswith("__main__"):
             names = vars(import_module(module.name))

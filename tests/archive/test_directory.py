@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from dashscope_ftlogs import ArchiveError, InvalidArgumentError, Job, LogSession
 from dashscope_ftlogs.archive.directory import Archive
-from dashscope_ftlogs.archive.log_writer import DamagedError, LogFile
+from dashscope_ftlogs.archive.hash_check import DamagedError
+from dashscope_ftlogs.archive.log_writer import LogFile
 from dashscope_ftlogs.archive.manifest import (
     Manifest,
     decode,

@@ -12,9 +12,10 @@ import typer
 
 from dashscope_ftlogs import Downloaded, Job, Progress
 from dashscope_ftlogs.cli.connection_options import Connection
+from dashscope_ftlogs.cli.exit_codes import exit_code
 from dashscope_ftlogs.cli.job_selection import Selection
 from dashscope_ftlogs.cli.options import Concurrency, Model, Status, grouped
-from dashscope_ftlogs.cli.run_command import complain, exit_code, run
+from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.download_progress import watched
 from dashscope_ftlogs.cli.terminal.stdout import Format, rows, table, write
 

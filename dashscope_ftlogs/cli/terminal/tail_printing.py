@@ -10,7 +10,8 @@ import attrs
 
 from dashscope_ftlogs import FTLogsError
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.run_command import complain, exit_code, run
+from dashscope_ftlogs.cli.exit_codes import exit_code
+from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.stdout import printing, table, write
 from dashscope_ftlogs.cli.terminal.tail_lines import View
 from dashscope_ftlogs.cli.terminal.tail_status import Status

@@ -1,0 +1,28 @@
+"""What the code means with which a command exits."""
+
+from typing import Final
+
+from dashscope_ftlogs import errors
+
+_EXIT_CODES: Final[tuple[tuple[type[errors.FTLogsError], int], ...]] = (
+    (errors.ConfigError, 2),
+    (errors.InvalidArgumentError, 2),
+    (errors.InvalidParameterError, 2),
+    (errors.UnsupportedOperationError, 2),
+    (errors.ConflictError, 2),
+    (errors.AuthenticationError, 3),
+    (errors.PermissionDeniedError, 3),
+    (errors.NotFoundError, 4),
+    (errors.ThrottlingError, 5),
+    (errors.InternalServerError, 5),
+    (errors.TransportError, 5),
+    (errors.MalformedResponseError, 5),
+    (errors.IncompleteLogError, 6),
+    (errors.LogRewrittenError, 6),
+    (errors.ArchiveWriteError, 6),
+)
+
+
+def exit_code(error: errors.FTLogsError) -> int:
+    """Return the exit code for an error; 1 for one that no rule names."""
+    return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), 1)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import attrs
 
+from dashscope_ftlogs.archive.completeness import is_complete
 from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.hash_check import DamagedError
 from dashscope_ftlogs.archive.log_writer import LogFile
@@ -301,8 +302,8 @@ class _Read:
         """Take note that the service has no more lines."""
         if offset < self._known:
             raise LogRewrittenError(self._known, total or 0)
-        # The job was asked for before its lines: whatever came in between was read.
-        self._news |= {"total": total, "complete": self.job.ended}
+        # The job was asked for before its lines.
+        self._news |= {"total": total, "complete": is_complete(self.job)}
 
     def commit(self) -> None:
         """Make what was taken last, if there is news and all of it could be written."""

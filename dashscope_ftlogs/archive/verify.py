@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import attrs
 
+from dashscope_ftlogs.archive.completeness import stage
 from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.hash_check import DamagedError, check
 from dashscope_ftlogs.archive.manifest import Manifest, log_name, manifest_name
@@ -108,7 +109,7 @@ def _found(archive: Archive, name: str, manifest: Manifest) -> tuple[State, str]
         return "damaged", f"the file can't be read: {error.strerror or error}"
     if extra > 0:
         return "incomplete", f"ends with {extra:,} bytes that were not committed"
-    return _stage(manifest)
+    return stage(manifest)
 
 
 def _checked(archive: Archive, name: str, manifest: Manifest) -> int:
@@ -119,14 +120,3 @@ def _checked(archive: Archive, name: str, manifest: Manifest) -> int:
         return os.fstat(descriptor).st_size - manifest.file_bytes
     finally:
         os.close(descriptor)
-
-
-def _stage(manifest: Manifest) -> tuple[State, str]:
-    """Return how far a log has come that is what its manifest vouches for."""
-    if manifest.superseded:
-        return "superseded", ""
-    if manifest.complete:
-        return "ok", ""
-    if manifest.total is not None and manifest.total > manifest.lines:
-        return "incomplete", f"{manifest.lines:,} lines of {manifest.total:,}"
-    return "incomplete", f"{manifest.lines:,} lines so far; the job had not ended"

@@ -33,7 +33,12 @@ OWN = "{}.{}".format(*sys.version_info)
 SOURCES = ("dashscope_ftlogs", "tests", "benchmarks", "docs", "noxfile.py")
 
 # What meets most of what other packages could have changed.
-LOWEST = ("tests/test_session.py", "tests/client/test_wire.py", "tests/test_pytest_plugin.py")
+LOWEST = (
+    "tests/test_session.py",
+    "tests/client/test_service.py",
+    "tests/client/test_wire.py",
+    "tests/test_pytest_plugin.py",
+)
 
 # The pure core, and the tests that hold each of its modules.
 MUTATED = {
@@ -159,7 +164,8 @@ def fork(session: nox.Session) -> None:
     answer = () if session.venv_backend == "uv" else ("--yes",)
     session.run(*pip, "uninstall", *answer, "backoff")
     session.install("python-backoff")
-    run_tests(session, "-m", "pytest", "tests/test_session.py", "tests/whole/test_exactness.py")
+    service = ("tests/test_session.py", "tests/client/test_service.py")
+    run_tests(session, "-m", "pytest", *service, "tests/whole/test_exactness.py")
 
 
 def other_pythons() -> list[str]:

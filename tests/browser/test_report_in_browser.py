@@ -3,152 +3,13 @@
 The browser is Chromium: the one that FTLOGS_CHROMIUM names, or that is found under its usual names.
 """
 
-import os
-import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
-import attrs
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
-
-from dashscope_ftlogs.emulator import EmulatedJob, Emulator, generate_job
+from playwright.async_api import expect
+from report_in_browser import Open, a_file, losses, some_jobs
 
 pytestmark = pytest.mark.browser
-
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-OPTIONS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
-SCRIPT = "window.pwned=1;alert(1)"
-HOSTILE = [
-    f"<script>{SCRIPT}</script>",
-    f"</script><script>{SCRIPT}</script>",
-    f"<!--<script>{SCRIPT}",
-    f"]]><img src=x onerror='{SCRIPT}'><svg onload={SCRIPT}>",
-    f"{{{{policy}}}}{{{{scripts}}}}\\u003cscript>{SCRIPT}\\u003c/script>",
-    f"javascript:{SCRIPT}",
-    "\x1b]0;title\x07\x1b[2J\x1b[31mred\x00\x08\x7f\x9b1m",
-    "\u202egnp.exe\u2066 \u2028 \u2029 \ud800 \ufeff",
-    "<iframe src='https://example.com/'></iframe><link rel=stylesheet href='//example.com/x.css'>",
-    "x" * 2**20 + "needle at the end",
-    f"{{'loss': 1.0, '<img src=x onerror={SCRIPT}>': 2.0, '__proto__': 3.0, 'constructor': 4.0}}",
-    "Traceback (most recent call last):",
-    f"ValueError: <script>{SCRIPT}</script>",
-]
-
-
-def chromium() -> str:
-    found = os.environ.get("FTLOGS_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-    if found is None:
-        pytest.fail(f"no browser: install Chromium, or name it in FTLOGS_CHROMIUM ({', '.join(NAMES)})")
-    return found
-
-
-@attrs.define
-class Opened:
-    """A report that is open, and all that happened in it which must not."""
-
-    page: Page
-    address: str
-    amiss: list[str]
-
-    async def ready(self) -> None:
-        await self.page.wait_for_selector("#rows .row")
-
-    async def look(self, expression: str, *arguments: Any) -> Any:
-        return await self.page.evaluate(expression, *arguments)
-
-    async def drawn(self) -> list[int]:
-        """How many pixels of the chart are of each curve's colour, for the curves that are drawn."""
-        return await self.look(
-            """() => {
-              const canvas = document.querySelector("#chart canvas");
-              const copy = new OffscreenCanvas(canvas.width, canvas.height);
-              const probe = copy.getContext("2d", { willReadFrequently: true });
-              probe.drawImage(canvas, 0, 0);
-              const { data } = probe.getImageData(0, 0, canvas.width, canvas.height);
-              const counts = new Map();
-              for (let at = 0; at < data.length; at += 4) {
-                const key = data[at] << 16 | data[at + 1] << 8 | data[at + 2];
-                if (data[at + 3] > 200) counts.set(key, (counts.get(key) ?? 0) + 1);
-              }
-              return [...document.querySelectorAll("#legend .swatch")].map((swatch) => {
-                probe.fillStyle = getComputedStyle(swatch).stroke;
-                probe.fillRect(0, 0, 1, 1);
-                const [red, green, blue] = probe.getImageData(0, 0, 1, 1).data;
-                return counts.get(red << 16 | green << 8 | blue) ?? 0;
-              });
-            }"""
-        )
-
-    async def image(self) -> str:
-        return await self.look("document.querySelector('#chart canvas').toDataURL()")
-
-    async def current(self) -> str:
-        return await self.page.locator(".row[aria-selected=true] .text").inner_text()
-
-
-Open = Callable[..., Awaitable[Opened]]
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        one = await playwright.chromium.launch(executable_path=chromium(), args=OPTIONS)
-        yield one
-        await one.close()
-
-
-@pytest.fixture
-async def show(browser: Browser, ftlogs: Any, tmp_path: Path) -> AsyncIterator[Open]:
-    """Make a report of jobs or files with the command, and open it from disk."""
-    opened: list[Opened] = []
-
-    async def show(*sources: EmulatedJob | Path, **options: Any) -> Opened:
-        path = tmp_path / "report.html"
-        jobs = [source for source in sources if isinstance(source, EmulatedJob)]
-        words = [source.job_id if isinstance(source, EmulatedJob) else str(source) for source in sources]
-        async with Emulator(jobs) as emulator:
-            ended = await ftlogs("report", *words, "-o", str(path), emulator=emulator)
-        assert ended.code == 0, ended.err
-        options.setdefault("viewport", {"width": 1280, "height": 900})
-        context = await browser.new_context(**options)
-        page = await context.new_page()
-        one = Opened(page, path.as_uri(), [])
-        opened.append(one)
-        page.on("console", lambda message: one.amiss.append(f"console: {message.text}"))
-        page.on("pageerror", lambda error: one.amiss.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: one.amiss.append(f"dialog: {dialog.message}"))
-        context.on("page", lambda new: one.amiss.append(f"window: {new.url}"))
-        context.on("request", lambda sent: one.amiss.append(f"request: {sent.url}"))
-        await page.goto(one.address)
-        return one
-
-    yield show
-    for one in opened:
-        assert await one.look("window.pwned") is None
-        assert one.amiss == [f"request: {one.address}"]
-
-
-def some_jobs() -> list[EmulatedJob]:
-    return [
-        generate_job("sft", seed=2, job_id="ft-1"),
-        generate_job("sft", seed=9, outcome="failed", job_id="ft-2"),
-        generate_job("dpo", seed=4, job_id="ft-3"),
-    ]
-
-
-def a_file(folder: Path, *lines: str) -> Path:
-    path = folder / "some.log"
-    path.write_bytes("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogatepass"))
-    return path
-
-
-def losses(*values: str) -> list[str]:
-    return [f"{{'loss': {value}, 'step': {step}}}" for step, value in enumerate(values, 1)]
 
 
 async def test_every_curve_is_drawn_and_can_be_hidden(show: Open) -> None:
@@ -255,33 +116,6 @@ async def test_losses_and_failures_lead_to_their_lines(show: Open) -> None:
     assert "'loss'" in await report.current()
 
 
-async def test_search_counts_steps_and_marks(show: Open, tmp_path: Path) -> None:
-    lines = [f"line {number}" for number in range(5_000)]
-    for number in (40, 2_000, 4_999):
-        lines[number] += " a.b(NEEDLE"
-    report = await show(a_file(tmp_path, *lines))
-    await report.ready()
-    await report.page.keyboard.press("/")
-    await expect(report.page.locator("#query")).to_be_focused()
-    await report.page.keyboard.type("A.B(needle")
-    hits = report.page.locator("#hits")
-    await expect(hits).to_have_text("3 lines")
-    for key, said, number in (
-        ("Enter", "1 of 3 lines", 40),
-        ("Enter", "2 of 3 lines", 2_000),
-        ("Enter", "3 of 3 lines", 4_999),
-        ("Enter", "1 of 3 lines", 40),
-        ("Shift+Enter", "3 of 3 lines", 4_999),
-        ("Shift+Enter", "2 of 3 lines", 2_000),
-    ):
-        await report.page.keyboard.press(key)
-        await expect(hits).to_have_text(said)
-        assert await report.current() == lines[number]
-        assert await report.page.locator(".row[aria-selected=true] mark").inner_text() == "a.b(NEEDLE"
-    await report.page.keyboard.type("?")
-    await expect(hits).to_have_text("Not found")
-
-
 async def test_all_of_it_works_from_the_keyboard(show: Open, tmp_path: Path) -> None:
     lines = ["begin", *losses("4", "3", "nan", "2"), "a long line " * 200, "end"]
     report = await show(a_file(tmp_path, *lines))
@@ -328,63 +162,6 @@ async def test_all_of_it_works_from_the_keyboard(show: Open, tmp_path: Path) -> 
     await expect(point).to_have_text("some.log: Step 4, loss 2, line 4")
 
 
-async def test_hostile_lines_do_nothing_but_stand_there(show: Open, tmp_path: Path) -> None:
-    report = await show(
-        EmulatedJob(
-            "ft-1",
-            HOSTILE,
-            status="FAILED",
-            job_name=HOSTILE[1],
-            model=HOSTILE[3],
-            code=HOSTILE[0],
-            message=HOSTILE[2],
-            hyper_parameters={HOSTILE[3]: HOSTILE[0]},
-        ),
-        EmulatedJob("ft-2", [], status=HOSTILE[8]),
-        a_file(tmp_path, *HOSTILE),
-    )
-    await report.ready()
-    rows = report.page.locator("#rows .row .text")
-    await expect(rows.nth(0)).to_have_text(HOSTILE[0])
-    await expect(rows.nth(1)).to_have_text(HOSTILE[1])
-    await expect(rows.nth(6)).to_have_text(
-        r"\x1b]0;title\x07\x1b[2J\x1b[31mred\x00\x08\x7f\x9b1m", use_inner_text=True
-    )
-    await expect(rows.nth(7)).to_contain_text(r"\u202egnp.exe\u2066 \u2028 \u2029 \ud800")
-    scripts = await report.look("[...document.scripts].filter((one) => one.type === '').length")
-    assert scripts == 7
-    assert await report.look("document.images.length + document.querySelectorAll('iframe').length") == 0
-    names = await report.page.locator("#metric option").all_inner_texts()
-    assert names == ["loss", f"<img src=x onerror={SCRIPT}>", "__proto__", "constructor"]
-    for name in names[1:]:
-        await report.page.locator("#metric").select_option(label=name)
-        assert max(await report.drawn()) > 0
-    for index in ("2", "1", "0"):
-        await report.page.locator("#which").select_option(index)
-    await report.page.locator("#query").fill("<script>")
-    await report.page.keyboard.press("Enter")
-    await expect(report.page.locator("#hits")).to_contain_text("1 of")
-
-
-async def test_a_line_of_a_megabyte_is_cut_in_its_row_and_whole_on_demand(
-    show: Open, tmp_path: Path
-) -> None:
-    long = "x" * 2**20 + "needle" + "y" * 5_000
-    report = await show(a_file(tmp_path, "short", long, "last"))
-    await report.ready()
-    rows = report.page.locator("#rows .row .text")
-    assert len(await rows.nth(1).inner_text()) < 1_100
-    await expect(rows.nth(1)).to_contain_text("1,053,582 characters")
-    await report.page.locator("#query").fill("needle")
-    await report.page.keyboard.press("Enter")
-    await expect(report.page.locator("mark")).to_be_in_viewport()
-    await report.page.locator("#to-whole").click()
-    more = report.page.locator("#whole-more")
-    while await more.is_visible():
-        await more.click()
-    assert await report.page.locator("#whole-text").text_content() == long
-
-
 async def test_numbers_out_of_all_proportion_are_marked_and_stop_nothing(
     show: Open, tmp_path: Path
 ) -> None:
@@ -409,73 +186,6 @@ async def test_numbers_out_of_all_proportion_are_marked_and_stop_nothing(
             for key in ("+",) * 60 + ("-", "End", "Home", "Escape"):
                 await report.page.keyboard.press(key)
             assert await report.page.locator("#point").inner_text()
-
-
-@pytest.mark.slow
-async def test_a_log_of_twenty_megabytes_stays_fluid(show: Open, tmp_path: Path) -> None:
-    lines = [f"{{'loss': {1 + 1000 / (n + 1):.5f}, 'step': {n}}} {'.' * 60}" for n in range(200_000)]
-    lines[150_000] = "the needle"
-    report = await show(a_file(tmp_path, *lines))
-    await report.ready()
-    ready = await report.look("performance.now()")
-    # Generous: shared machines are slow, and a page that lays out every row takes minutes.
-    assert ready < 10_000
-    assert await report.page.locator("#rows .row").count() < 100
-    frames = await report.look(
-        """() => new Promise((resolve) => {
-          const place = document.querySelector("#lines");
-          const took = [];
-          let last = performance.now();
-          const step = (now) => {
-            took.push(now - last);
-            last = now;
-            place.scrollTop = (place.scrollHeight * took.length) / 60;
-            if (took.length < 60) requestAnimationFrame(step);
-            else resolve(took.sort((one, other) => one - other));
-          };
-          requestAnimationFrame(step);
-        })"""
-    )
-    assert frames[30] < 100
-    await report.page.locator("#lines").press("End")
-    assert await report.current() == lines[-1]
-    await report.page.locator("#query").fill("the needle")
-    await report.page.keyboard.press("Enter")
-    await expect(report.page.locator("#hits")).to_have_text("1 of 1 line")
-    assert await report.current() == "the needle"
-
-
-@pytest.mark.slow
-async def test_a_log_that_is_taller_than_any_page_can_be_scrolled_through(
-    show: Open, tmp_path: Path
-) -> None:
-    lines = [str(number) for number in range(450_000)]
-    report = await show(a_file(tmp_path, *lines))
-    await report.ready()
-    await report.page.locator("#lines").press("End")
-    assert await report.current() == "449999"
-    await expect(report.page.locator("#rows .row").last).to_have_text("449,999449999")
-    for _ in range(3):
-        await report.page.keyboard.press("ArrowUp")
-    assert await report.current() == "449996"
-    await expect(report.page.locator(".row[aria-selected=true]")).to_be_in_viewport()
-    await report.page.locator("#query").fill("254321")
-    await report.page.keyboard.press("Enter")
-    await expect(report.page.locator("#hits")).to_have_text("1 of 1 line")
-    await expect(report.page.locator(".row[aria-selected=true]")).to_be_in_viewport()
-
-
-async def test_lines_keep_their_numbers_where_others_are_missing(show: Open, tmp_path: Path) -> None:
-    rows = [
-        f'{{"offset": {number}, "line": "{{\'loss\': {number}}}"}}' for number in (3, 4, 1_000, 5_000)
-    ]
-    report = await show(a_file(tmp_path, *rows))
-    await report.ready()
-    assert await report.page.locator("#rows .number").all_inner_texts() == ["3", "4", "1,000", "5,000"]
-    for key, number in (("Home", 3), ("ArrowRight", 4), ("ArrowRight", 1_000), ("End", 5_000)):
-        await report.page.locator("#chart").press(key)
-        await report.page.keyboard.press("Enter")
-        assert await report.current() == f"{{'loss': {number}}}"
 
 
 async def test_a_curve_does_not_lead_back_from_before_a_restart(show: Open, tmp_path: Path) -> None:

@@ -5,51 +5,13 @@ import json
 import os
 import re
 import signal
-import stat
-import subprocess
 import sys
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
+from live_jobs import FAST, JOB, LINES, grow, live
 
-from dashscope_ftlogs.emulator import (
-    EmulatedJob,
-    Emulator,
-    Fault,
-    Refuse,
-    Reset,
-    Schedule,
-)
-
-JOB = "ft-1"
-FAST = ("--shortest-poll", "0.02", "--longest-poll", "0.1")
-
-
-def live(
-    lines: Sequence[str], every: float = 0.05, job_id: str = JOB, status: str = "SUCCEEDED", **facts: Any
-) -> EmulatedJob:
-    times = [every * n for n in range(len(lines))]
-    schedule = Schedule(times, [(times[-1] + 0.1, status)])
-    return EmulatedJob(job_id, lines, status="RUNNING", schedule=schedule, **facts)
-
-
-async def grow(
-    emulator: Emulator, job: EmulatedJob, lines: Sequence[str], status: str = "SUCCEEDED"
-) -> None:
-    """Let each line come only when the one before was read, and then the end."""
-    for line in lines:
-        job.append(line)
-        while not any(
-            exchange.job_id == job.job_id and exchange.lines and exchange.offset == len(job.lines) - 1
-            for exchange in emulator.journal
-        ):
-            await asyncio.sleep(0.01)
-    job.finish(status)
-
-
-LINES = [f"line {n}" for n in range(20)]
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Refuse, Reset, Schedule
 
 
 async def test_without_follow_the_last_lines_are_printed_and_only_they_are_fetched(ftlogs: Any) -> None:
@@ -229,63 +191,6 @@ async def test_redraws_are_collapsed_and_lines_stamped_where_asked_for(ftlogs: A
     assert as_is.out == b" 10%\r 20%\r\n\r\nplain\n"
 
 
-async def test_a_terminal_gets_colours_a_status_line_and_nothing_that_could_harm_it(
-    start_ftlogs: Any, terminal: Any
-) -> None:
-    lines = [
-        "{'eval_accuracy': 0.5, 'eval_loss': 'unknown'}",
-        *(f"{{'loss': 0.{n}, 'global_step/max_steps': '{n}/9'}}" for n in range(1, 9)),
-        "evil \x1b[2J\x1b]0;title\x07",
-        " 10%\r 20%",
-    ]
-    jobs = [EmulatedJob("ft-a", status="RUNNING"), EmulatedJob("ft-b", status="RUNNING")]
-    async with Emulator(jobs) as emulator:
-        async with terminal() as screen, asyncio.TaskGroup() as growing:
-            words = ("tail", "-f", "-n", "all", "ft-a", "ft-b", *FAST, "--highlight", "evil")
-            environ = {"TERM": "xterm-256color", "COLUMNS": "60"}
-            process = await start_ftlogs(words, emulator, environ, stdout=screen.end, stderr=screen.end)
-            for job in jobs:
-                growing.create_task(grow(emulator, job, lines))
-            assert await process.wait() == 0
-    assert "ft-a RUNNING step 3/9 loss 0.3" in screen.shown
-    assert "\x1b[2K" in screen.shown
-    assert "evil\x1b[0m \\x1b[2J\\x1b]0;title\\x07" in screen.shown
-    assert "\x1b[2J" not in screen.shown
-    assert "\x1b]0" not in screen.shown
-    assert " 10%" not in screen.shown
-    assert "2 jobs: ft-a" in screen.shown  # too much for one line of this width
-    assert screen.shown.endswith("lines\r\n")
-
-
-@pytest.mark.posix
-async def test_the_line_at_the_bottom_says_when_there_is_no_answer(
-    start_ftlogs: Any, terminal: Any
-) -> None:
-    async with Emulator([EmulatedJob(JOB, LINES, status="RUNNING")]) as emulator:
-        async with terminal() as screen:
-            words = ("tail", "-f", JOB, *FAST, "--max-tries", "1")
-            environ = {"TERM": "xterm-256color"}
-            process = await start_ftlogs(words, emulator, environ, stdout=screen.end, stderr=screen.end)
-            while not emulator.journal:
-                await asyncio.sleep(0.01)
-            emulator.faults = [Fault(Reset(), endpoint="any")]
-            failed = len(emulator.journal)
-            while len(emulator.journal) < failed + 20:
-                await asyncio.sleep(0.01)
-            process.send_signal(signal.SIGINT)
-            assert await process.wait() == 130
-    assert f"{JOB} no answer" in screen.shown
-
-
-async def test_no_color_is_honoured(start_ftlogs: Any, terminal: Any) -> None:
-    async with Emulator([EmulatedJob(JOB, LINES)]) as emulator:
-        async with terminal() as screen:
-            words = ("tail", JOB, "--prefix", "always", "--highlight", "line")
-            process = await start_ftlogs(words, emulator, {"NO_COLOR": "1"}, stdout=screen.end)
-            assert await process.wait() == 0
-    assert "\x1b" not in screen.shown
-
-
 @pytest.mark.parametrize("option", ["--fail-on", "--until"])
 async def test_a_condition_that_is_met_ends_it_with_9_and_its_line(ftlogs: Any, option: str) -> None:
     lines = ["{'loss': 0.9}", "{'loss': 0.6}", "{'loss': 0.4}", "{'loss': 0.3}"]
@@ -403,103 +308,3 @@ async def test_wrong_usage_is_refused_with_2_before_any_request(
         assert reason in ended.err
         assert "Traceback" not in ended.err
         assert emulator.journal == []
-
-
-COMPLETE = {"_FTLOGS_COMPLETE": "complete_bash", "COMP_CWORD": "2"}
-
-
-async def test_job_ids_are_completed_from_a_cache_that_is_filled_in_the_background(
-    ftlogs: Any, tmp_path: Path
-) -> None:
-    cache = tmp_path / "cache" / "dashscope-ftlogs" / "jobs.json"
-    environ = {**COMPLETE, "XDG_CACHE_HOME": str(tmp_path / "cache"), "COMP_WORDS": "ftlogs tail ft-1"}
-    jobs = [EmulatedJob(f"ft-{n}", ["x"]) for n in range(300)]
-    async with Emulator(jobs) as emulator:
-        ended = await ftlogs(emulator=emulator, environ=environ)
-        assert ended.err == ""
-        while not cache.exists():
-            await asyncio.sleep(0.01)
-        asked = len(emulator.journal)
-        ended = await ftlogs(emulator=emulator, environ=environ)
-        starting = {job.job_id for job in jobs if job.job_id.startswith("ft-1")}
-        assert set(ended.out.decode().split()) == starting
-        assert len(emulator.journal) == asked
-    assert stat.S_IMODE(cache.stat().st_mode) == 0o600
-    assert emulator.api_key not in cache.read_text()
-
-
-async def test_completion_is_silent_when_there_is_nothing_to_know(ftlogs: Any, tmp_path: Path) -> None:
-    cache = tmp_path / "cache" / "dashscope-ftlogs" / "jobs.json"
-    environ = {**COMPLETE, "XDG_CACHE_HOME": str(tmp_path / "cache"), "COMP_WORDS": "ftlogs cat ft-"}
-    ended = await ftlogs(environ=environ)  # without a key
-    assert (ended.out.strip(), ended.err) == (b"", "")
-    cache.parent.mkdir(parents=True)
-    cache.write_text("[[1, 2")
-    ended = await ftlogs(environ=environ)
-    assert (ended.out.strip(), ended.err) == (b"", "")
-    ended = await ftlogs(environ={**COMPLETE, "COMP_CWORD": "1", "COMP_WORDS": "ftlogs t"})
-    assert ended.out.split() == [b"tail"]
-
-
-def test_a_refresh_without_a_key_fails_quietly(tmp_path: Path) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "dashscope_ftlogs.cli.completion"],
-        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
-        capture_output=True,
-        check=False,
-    )
-    assert (ended.returncode, ended.stdout, ended.stderr) == (1, b"", b"")
-
-
-@pytest.mark.parametrize("command", ["cat", "tail", "download", "metrics", "plot", "report"])
-def test_completion_of_a_job_id_costs_a_fifth_of_a_second_at_most(command: str, tmp_path: Path) -> None:
-    cache = tmp_path / "cache" / "dashscope-ftlogs" / "jobs.json"
-    cache.parent.mkdir(parents=True)
-    cache.write_text(json.dumps([[f"ft-{n}", "RUNNING"] for n in range(200)]))
-    environ = {**os.environ, **COMPLETE, "COMP_WORDS": f"ftlogs {command} ft-"}
-    environ["XDG_CACHE_HOME"] = str(tmp_path / "cache")
-    # Not through the coverage of subprocesses and dev mode, which cost as much again.
-    environ = {name: value for name, value in environ.items() if not name.startswith(("COV", "PYTHON"))}
-    out = tmp_path / "out"
-    costs = []
-    for _ in range(5):
-        with out.open("wb") as file:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "dashscope_ftlogs"], env=environ, stdout=file
-            )
-            # It waits for nothing, so what it costs is how long it takes where nothing else runs.
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        costs.append(usage.ru_utime + usage.ru_stime)
-        assert len(out.read_bytes().split()) == 200
-    assert min(costs) < 0.2
-
-
-@pytest.mark.parametrize(
-    ("shell", "environ", "answer"),
-    [
-        ("bash", {"COMP_WORDS": "ftlogs tail ", "COMP_CWORD": "2"}, "ft-1"),
-        ("bash", {"COMP_WORDS": "ftlogs tail ft-1 ", "COMP_CWORD": "3"}, "ft-1"),
-        ("bash", {"COMP_WORDS": "ftlogs tail", "COMP_CWORD": "1"}, "tail"),
-        ("bash", {"COMP_WORDS": "ftlogs tail --fol", "COMP_CWORD": "2"}, "--follow"),
-        ("bash", {"COMP_WORDS": "ftlogs tail --format js", "COMP_CWORD": "3"}, "jsonl"),
-        ("bash", {"COMP_WORDS": "ftlogs tail -f f", "COMP_CWORD": "3"}, "ft-1"),
-        ("zsh", {"_TYPER_COMPLETE_ARGS": "ftlogs metrics f"}, '"ft-1":"RUNNING"'),
-        ("zsh", {"_TYPER_COMPLETE_ARGS": "ftlogs metrics"}, "metrics"),
-        (
-            "fish",
-            {"_TYPER_COMPLETE_ARGS": "ftlogs report ", "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
-            "ft-1\tRUNNING",
-        ),
-    ],
-)
-async def test_each_shell_gets_what_fits_where_the_cursor_is(
-    ftlogs: Any, tmp_path: Path, shell: str, environ: dict[str, str], answer: str
-) -> None:
-    cache = tmp_path / "dashscope-ftlogs" / "jobs.json"
-    cache.parent.mkdir()
-    cache.write_text('[["ft-1", "RUNNING"]]')
-    environ = {"_FTLOGS_COMPLETE": f"complete_{shell}", "XDG_CACHE_HOME": str(tmp_path), **environ}
-    ended = await ftlogs(environ=environ)
-    assert (ended.code, ended.err) == (0, "")
-    assert answer in ended.out.decode()

@@ -11,6 +11,7 @@ import attrs
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from list_source import JOB, ListSource, numbered
 
 from dashscope_ftlogs.client.paginator import LogPaginator
 from dashscope_ftlogs.errors import (
@@ -19,66 +20,9 @@ from dashscope_ftlogs.errors import (
     InvalidArgumentError,
     LogRewrittenError,
     ResponseTooLargeError,
-    SessionStateError,
     TransportError,
 )
 from dashscope_ftlogs.models import LogPage
-
-JOB = "ft-1"
-
-
-@attrs.define
-class ListSource:
-    """A page source over a list, whose answers come in any order."""
-
-    log: list[str]
-    cap: int = 1000
-    rng: random.Random | None = None
-    on_request: Callable[[int], None] = lambda _number: None
-    requests: list[tuple[int, int]] = attrs.Factory(list)
-    tasks: set["asyncio.Task[Any]"] = attrs.Factory(set)
-    in_flight: int = 0
-    peak: int = 0
-
-    async def read_page(self, job_id: str, offset: int, line: int) -> LogPage:
-        self.requests.append((offset, line))
-        self.in_flight += 1
-        self.peak = max(self.peak, self.in_flight)
-        try:
-            self.on_request(len(self.requests))
-            for _ in range(self.rng.randrange(5) if self.rng else 1):
-                await asyncio.sleep(0)
-            most = min(line, self.cap)
-            if self.rng and most > 1:
-                most = self.rng.randint(1, most)
-            lines = tuple(self.log[offset : offset + most])
-            total = len(self.log)
-            for _ in range(self.rng.randrange(5) if self.rng else 0):
-                await asyncio.sleep(0)
-            return LogPage(job_id, offset, lines, total)
-        finally:
-            self.in_flight -= 1
-
-    def spawn(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
-        task = asyncio.get_running_loop().create_task(work)
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-        return task
-
-    def lines(
-        self,
-        offset: int = 0,
-        limit: int | None = None,
-        page_size: int = 10,
-        concurrency: int = 4,
-    ) -> LogPaginator:
-        return LogPaginator(
-            self, JOB, offset=offset, limit=limit, page_size=page_size, concurrency=concurrency
-        )
-
-
-def numbered(count: int) -> list[str]:
-    return [f"line {n}" for n in range(count)]
 
 
 @given(
@@ -228,63 +172,6 @@ async def test_iterating_again_goes_on_where_the_last_loop_was_left() -> None:
     gc.collect()
     await asyncio.sleep(0)
     assert all(task.done() for task in source.tasks)
-
-
-async def test_a_read_that_was_replaced_by_a_newer_one_says_so() -> None:
-    reader = ListSource(numbered(50)).lines()
-    older, newer = reader.pages(), reader.pages()
-    async with aclosing(older), aclosing(newer):
-        await anext(older)
-        await anext(newer)
-        with pytest.raises(SessionStateError, match="replaced by a newer one"):
-            await anext(older)
-
-
-async def test_an_exception_in_the_consumer_leaves_no_task_behind() -> None:
-    source = ListSource(numbered(500))
-    with pytest.raises(ZeroDivisionError):
-        async for _line in source.lines():
-            _ = 1 / 0
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    assert all(task.done() for task in source.tasks)
-
-
-@pytest.mark.parametrize("steps", range(30))
-async def test_cancellation_at_any_await_leaves_no_task_behind(steps: int) -> None:
-    source = ListSource(numbered(200), rng=random.Random(steps))
-    reader = source.lines(concurrency=3)
-    task = asyncio.create_task(reader.collect())
-    for _ in range(steps):
-        await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert all(task.done() for task in source.tasks)
-
-
-async def test_cancelling_twice_still_waits_for_what_is_in_flight() -> None:
-    source = ListSource(numbered(200), rng=random.Random(1))
-    task = asyncio.create_task(source.lines().collect())
-    for _ in range(12):
-        await asyncio.sleep(0)
-    task.cancel()
-    await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert all(task.done() for task in source.tasks)
-
-
-async def test_a_closed_session_ends_its_readers_with_an_error_that_says_so() -> None:
-    source = ListSource(numbered(200))
-    reading = asyncio.create_task(source.lines().collect())
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    for task in list(source.tasks):
-        task.cancel()
-    with pytest.raises(SessionStateError, match="closed while this log was read"):
-        await reading
 
 
 async def test_a_log_that_shrank_below_what_was_read_is_an_error() -> None:

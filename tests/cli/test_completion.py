@@ -1,0 +1,113 @@
+"""Job ids are completed at once, from what was heard before, in every shell."""
+
+import asyncio
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator
+
+COMPLETE = {"_FTLOGS_COMPLETE": "complete_bash", "COMP_CWORD": "2"}
+
+
+async def test_job_ids_are_completed_from_a_cache_that_is_filled_in_the_background(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache" / "dashscope-ftlogs" / "jobs.json"
+    environ = {**COMPLETE, "XDG_CACHE_HOME": str(tmp_path / "cache"), "COMP_WORDS": "ftlogs tail ft-1"}
+    jobs = [EmulatedJob(f"ft-{n}", ["x"]) for n in range(300)]
+    async with Emulator(jobs) as emulator:
+        ended = await ftlogs(emulator=emulator, environ=environ)
+        assert ended.err == ""
+        while not cache.exists():
+            await asyncio.sleep(0.01)
+        asked = len(emulator.journal)
+        ended = await ftlogs(emulator=emulator, environ=environ)
+        starting = {job.job_id for job in jobs if job.job_id.startswith("ft-1")}
+        assert set(ended.out.decode().split()) == starting
+        assert len(emulator.journal) == asked
+    assert stat.S_IMODE(cache.stat().st_mode) == 0o600
+    assert emulator.api_key not in cache.read_text()
+
+
+async def test_completion_is_silent_when_there_is_nothing_to_know(ftlogs: Any, tmp_path: Path) -> None:
+    cache = tmp_path / "cache" / "dashscope-ftlogs" / "jobs.json"
+    environ = {**COMPLETE, "XDG_CACHE_HOME": str(tmp_path / "cache"), "COMP_WORDS": "ftlogs cat ft-"}
+    ended = await ftlogs(environ=environ)  # without a key
+    assert (ended.out.strip(), ended.err) == (b"", "")
+    cache.parent.mkdir(parents=True)
+    cache.write_text("[[1, 2")
+    ended = await ftlogs(environ=environ)
+    assert (ended.out.strip(), ended.err) == (b"", "")
+    ended = await ftlogs(environ={**COMPLETE, "COMP_CWORD": "1", "COMP_WORDS": "ftlogs t"})
+    assert ended.out.split() == [b"tail"]
+
+
+def test_a_refresh_without_a_key_fails_quietly(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "dashscope_ftlogs.cli.completion"],
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
+        capture_output=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, b"", b"")
+
+
+@pytest.mark.parametrize("command", ["cat", "tail", "download", "metrics", "plot", "report"])
+def test_completion_of_a_job_id_costs_a_fifth_of_a_second_at_most(command: str, tmp_path: Path) -> None:
+    cache = tmp_path / "cache" / "dashscope-ftlogs" / "jobs.json"
+    cache.parent.mkdir(parents=True)
+    cache.write_text(json.dumps([[f"ft-{n}", "RUNNING"] for n in range(200)]))
+    environ = {**os.environ, **COMPLETE, "COMP_WORDS": f"ftlogs {command} ft-"}
+    environ["XDG_CACHE_HOME"] = str(tmp_path / "cache")
+    # Not through the coverage of subprocesses and dev mode, which cost as much again.
+    environ = {name: value for name, value in environ.items() if not name.startswith(("COV", "PYTHON"))}
+    out = tmp_path / "out"
+    costs = []
+    for _ in range(5):
+        with out.open("wb") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "dashscope_ftlogs"], env=environ, stdout=file
+            )
+            # It waits for nothing, so what it costs is how long it takes where nothing else runs.
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        costs.append(usage.ru_utime + usage.ru_stime)
+        assert len(out.read_bytes().split()) == 200
+    assert min(costs) < 0.2
+
+
+@pytest.mark.parametrize(
+    ("shell", "environ", "answer"),
+    [
+        ("bash", {"COMP_WORDS": "ftlogs tail ", "COMP_CWORD": "2"}, "ft-1"),
+        ("bash", {"COMP_WORDS": "ftlogs tail ft-1 ", "COMP_CWORD": "3"}, "ft-1"),
+        ("bash", {"COMP_WORDS": "ftlogs tail", "COMP_CWORD": "1"}, "tail"),
+        ("bash", {"COMP_WORDS": "ftlogs tail --fol", "COMP_CWORD": "2"}, "--follow"),
+        ("bash", {"COMP_WORDS": "ftlogs tail --format js", "COMP_CWORD": "3"}, "jsonl"),
+        ("bash", {"COMP_WORDS": "ftlogs tail -f f", "COMP_CWORD": "3"}, "ft-1"),
+        ("zsh", {"_TYPER_COMPLETE_ARGS": "ftlogs metrics f"}, '"ft-1":"RUNNING"'),
+        ("zsh", {"_TYPER_COMPLETE_ARGS": "ftlogs metrics"}, "metrics"),
+        (
+            "fish",
+            {"_TYPER_COMPLETE_ARGS": "ftlogs report ", "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
+            "ft-1\tRUNNING",
+        ),
+    ],
+)
+async def test_each_shell_gets_what_fits_where_the_cursor_is(
+    ftlogs: Any, tmp_path: Path, shell: str, environ: dict[str, str], answer: str
+) -> None:
+    cache = tmp_path / "dashscope-ftlogs" / "jobs.json"
+    cache.parent.mkdir()
+    cache.write_text('[["ft-1", "RUNNING"]]')
+    environ = {"_FTLOGS_COMPLETE": f"complete_{shell}", "XDG_CACHE_HOME": str(tmp_path), **environ}
+    ended = await ftlogs(environ=environ)
+    assert (ended.code, ended.err) == (0, "")
+    assert answer in ended.out.decode()

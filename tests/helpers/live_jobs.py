@@ -1,0 +1,36 @@
+"""Jobs that grow while a command looks on."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Schedule
+
+JOB = "ft-1"
+
+FAST = ("--shortest-poll", "0.02", "--longest-poll", "0.1")
+
+
+def live(
+    lines: Sequence[str], every: float = 0.05, job_id: str = JOB, status: str = "SUCCEEDED", **facts: Any
+) -> EmulatedJob:
+    times = [every * n for n in range(len(lines))]
+    schedule = Schedule(times, [(times[-1] + 0.1, status)])
+    return EmulatedJob(job_id, lines, status="RUNNING", schedule=schedule, **facts)
+
+
+async def grow(
+    emulator: Emulator, job: EmulatedJob, lines: Sequence[str], status: str = "SUCCEEDED"
+) -> None:
+    """Let each line come only when the one before was read, and then the end."""
+    for line in lines:
+        job.append(line)
+        while not any(
+            exchange.job_id == job.job_id and exchange.lines and exchange.offset == len(job.lines) - 1
+            for exchange in emulator.journal
+        ):
+            await asyncio.sleep(0.01)
+    job.finish(status)
+
+
+LINES = [f"line {n}" for n in range(20)]

@@ -1,9 +1,9 @@
 """Commands without the wait for their imports: one process has them done, and forks a child for each.
 
-A child is a process like any other: it has the streams, environment, folder, umask and limits that it was
-started with, no other descriptors, and gets signals. What runs in it is `python -m dashscope_ftlogs`, and
-the interpreter itself brings it to its end. Only what an interpreter reads once, when it starts, comes too
-late for it: where a test sets such a variable, an interpreter is started.
+A child is a process like any other: it has the streams, environment, folder, umask and limits that it
+was started with, no other descriptors, and gets signals. What runs in it is what `python -m
+dashscope_ftlogs` runs, and the interpreter itself brings it to its end. Only what an interpreter reads
+once, when it starts, comes too late for it: where a test sets such a variable, an interpreter starts.
 
 It has a single thread, as forking asks for, and so it can't be the process that runs the tests.
 """
@@ -132,7 +132,7 @@ class Forked:
                 reading, writing = os.pipe()
                 stream, mine = (reading, writing) if name == "stdin" else (writing, reading)
                 to_close.append(stream)
-                pipes[name] = open(mine, "wb" if name == "stdin" else "rb", 0)
+                pipes[name] = os.fdopen(mine, "wb" if name == "stdin" else "rb", 0)
             given.append(stream if isinstance(stream, int) else stream.fileno())
         self = cls(*server.start(Command.now(words, environ), given))
         for descriptor in to_close:
@@ -153,7 +153,7 @@ class Forked:
         return self.returncode
 
     async def communicate(self, given: bytes = b"") -> tuple[bytes, bytes]:
-        """Write this to stdin, and return all that comes from stdout and stderr, where these are pipes."""
+        """Write this to stdin; return all that comes from stdout and stderr, where these are pipes."""
         if self.stdin:
             with suppress(BrokenPipeError, ConnectionResetError):  # it may have read enough
                 self.stdin.write(given)
@@ -210,14 +210,14 @@ def threads() -> int:
 
 def keep_what_was_measured() -> None:
     """Save what the imports covered, so that not every child saves it again."""
-    if coverage := sys.modules.get("coverage"):
-        if measured := coverage.Coverage.current():
-            measured.save()
-            measured.get_data().close()
+    coverage = sys.modules.get("coverage")
+    if coverage and (measured := coverage.Coverage.current()):
+        measured.save()
+        measured.get_data().close()
 
 
 def serve(requests: socket.socket) -> tuple[Command, list[int]] | None:
-    """Fork whenever it is asked for; return only in a child, and when there is nobody to ask any more."""
+    """Fork whenever it is asked for; return only in a child, and when nobody can ask any more."""
     # To be held back until a child can take them: those for this process's group are not meant for it.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     woken, waking = socket.socketpair()
@@ -278,7 +278,7 @@ def become(command: Command, streams: Sequence[int]) -> None:
         options = {"encoding": old.encoding, "errors": old.errors, "closefd": False}
         if mode == "w":
             options |= {"newline": "\n", "buffering": 1 if name == "stderr" else -1}
-        new = open(number, mode, **options)
+        new = os.fdopen(number, mode, **options)
         setattr(sys, name, new)
         setattr(sys, f"__{name}__", new)
     sys.argv[1:] = command.words

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from dashscope_ftlogs import __version__
+from dashscope_ftlogs.cli.commands.demo_scenes import _Stage
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
 
@@ -134,3 +135,14 @@ async def test_the_demo_shows_real_commands_at_work_without_key_or_network(ftlog
     assert "24,000 lines, equal to the byte" in shown
     assert "A key belongs to one region" in ended.err
     assert "\x1b" not in shown
+
+
+async def test_leaving_the_demo_early_ends_the_command_that_it_runs() -> None:
+    async with Emulator([EmulatedJob("ft-1", ["x"], status="RUNNING")]) as emulator:
+        running = asyncio.create_task(_Stage(emulator).read("tail", "-f", "ft-1"))
+        while not emulator.journal:
+            await asyncio.sleep(0.01)
+        running.cancel()
+        # It waits for the command's end, which would not come by itself.
+        with pytest.raises(asyncio.CancelledError):
+            await running

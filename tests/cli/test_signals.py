@@ -68,6 +68,41 @@ async def test_a_second_signal_ends_at_once_though_the_disk_hangs_and_the_archiv
     assert verdict.lines == 18_000
 
 
+@pytest.mark.posix
+async def test_a_terminal_has_its_cursor_back_after_an_end_at_once(tmp_path: Path) -> None:
+    import pty  # not to be had on every system
+
+    master, end = pty.openpty()
+    os.set_blocking(master, False)
+    shown = b""
+
+    async def until(word: bytes) -> None:
+        nonlocal shown
+        while word not in shown:
+            try:
+                shown += os.read(master, 65536)
+            except BlockingIOError:
+                await asyncio.sleep(0.01)
+
+    try:
+        async with Emulator([EmulatedJob("ft-1", ["x"])]) as emulator:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-c", HUNG_DISK, "download", "ft-1", "--out", str(tmp_path / "a")),
+                env={**os.environ, **emulator.environ, "TERM": "xterm"},
+                stderr=end,
+            )
+            await until(b"hanging")
+            process.send_signal(signal.SIGINT)
+            await until(b"finishing")
+            process.send_signal(signal.SIGINT)
+            await process.wait()
+            await until(b"ended at once")
+    finally:
+        os.close(master)
+        os.close(end)
+    assert shown.rindex(b"\x1b[?25h") > shown.rindex(b"\x1b[?25l")
+
+
 @SIGNALS
 async def test_a_reader_that_takes_nothing_does_not_hold_up_the_end(
     start_ftlogs: Any, number: signal.Signals, code: int

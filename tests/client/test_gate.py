@@ -321,3 +321,23 @@ async def test_a_session_keeps_to_the_users_rate(connect: Callable[..., LogSessi
 def test_a_rate_that_is_none_is_refused(max_rate: Any) -> None:
     with pytest.raises(InvalidArgumentError, match="max_rate="):
         LogSession("sk-x", max_rate=max_rate)
+
+
+async def test_a_job_of_which_nobody_waits_any_more_holds_up_no_other() -> None:
+    gate = Gate(1, Rate())
+    order: list[str] = []
+
+    async def one(key: str) -> None:
+        async with slot(gate, key):
+            order.append(key)
+
+    async with asyncio.TaskGroup() as group:
+        async with slot(gate, "x"):
+            gone = group.create_task(one("y"))
+            await asyncio.sleep(0)
+            group.create_task(one("z"))
+            await asyncio.sleep(0)
+            gone.cancel()
+    assert order == ["z"]
+    async with asyncio.timeout(5), slot(gate, "y"):
+        pass

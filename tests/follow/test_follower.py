@@ -181,6 +181,23 @@ def test_memory_is_bounded_and_reading_waits_for_a_slow_consumer() -> None:
     in_virtual_time(run())
 
 
+def test_what_was_found_before_following_ended_is_handed_out_afterwards() -> None:
+    async def run() -> list[str]:
+        clock = asyncio.get_running_loop().time
+        async with Emulator([EmulatedJob(JOB, ["a", "b"])], clock=clock, compress=False) as server:
+            async with LogSession(server.api_key, base_url=server.base_url) as session:
+                follower = session.follow(JOB, on_event=lambda _: None)
+                async with aclosing(follower.pages()) as pages:
+                    first = await anext(pages)
+                    before = clients_tasks()
+                    while clients_tasks() == before:  # until the task that follows has ended
+                        await asyncio.sleep(60)
+                    rest = [line async for page in pages for line in page.lines]
+        return [*first.lines, *rest]
+
+    assert in_virtual_time(run()) == ["a", "b"]
+
+
 def clients_tasks() -> set[str]:
     return {
         name for task in asyncio.all_tasks() if "RequestHandler" not in (name := repr(task.get_coro()))

@@ -20,6 +20,7 @@ from dashscope_ftlogs.reading.records import (
     Text,
     Tokens,
     parse_line,
+    whole,
 )
 
 
@@ -311,3 +312,8 @@ def test_metric_lines_are_read_fifteen_times_as_fast_as_by_literal_eval() -> Non
 
 def test_tokens_are_records_of_their_own() -> None:
     assert only("training usage 12") == Tokens(12, "training usage 12")
+
+
+@pytest.mark.parametrize("value", [None, "", "1e3", "x", float("inf"), 2.0**63, "9" * 400])
+def test_what_is_no_count_of_64_bits_is_none(value: Any) -> None:
+    assert whole(value) is None

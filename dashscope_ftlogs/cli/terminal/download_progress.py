@@ -54,7 +54,8 @@ async def _bars(session: "LogSession", progress: Progress) -> None:
         TextColumn("{task.fields[note]}", markup=False),
     )
     shown: dict[str, TaskID] = {}
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+    console = Console(stderr=True)
+    with Bars(*columns, console=console, transient=True, auto_refresh=False) as bars:
         overall = bars.add_task("jobs", total=progress.jobs, note="")
         while True:
             reading = meter.read(clock(), progress, session.requests)
@@ -69,6 +70,7 @@ async def _bars(session: "LogSession", progress: Progress) -> None:
                 if job_id in shown:
                     note = f"{offset:,}/{total:,}"
                     bars.update(shown[job_id], total=total, completed=offset, note=note)
+            bars.refresh()
             await asyncio.sleep(_BARS_EVERY)
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dashscope_ftlogs.client.config import DEFAULT_REGION, REGIONS
     from dashscope_ftlogs.client.fetch_many import JobLog
     from dashscope_ftlogs.client.paginator import LogPaginator
-    from dashscope_ftlogs.client.retry import RetryPolicy
+    from dashscope_ftlogs.client.retry_policy import RetryPolicy
     from dashscope_ftlogs.errors import (
         APIError,
         ArchiveError,
@@ -117,7 +117,7 @@ _HOMES = {
     "LogSession": "session",
     "MetricsTable": "metrics.table",
     "Progress": "archive.download",
-    "RetryPolicy": "client.retry",
+    "RetryPolicy": "client.retry_policy",
     "Verdict": "archive.verify",
     "parse_line": "reading.records",
     "parse_lines": "reading.tracebacks",

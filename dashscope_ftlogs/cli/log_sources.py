@@ -10,7 +10,7 @@ import attrs
 import typer
 
 from dashscope_ftlogs import InvalidArgumentError, Job
-from dashscope_ftlogs.archive.local_logs import piped_lines, stored_logs
+from dashscope_ftlogs.archive.local_log_reader import piped_lines, stored_logs
 from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.checks import job_id as checked_id
 from dashscope_ftlogs.cli.completion import complete_job_ids

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import attrs
 
 from dashscope_ftlogs.emulator.answers import CODES, MESSAGES, Answer, Header, Page, failure
-from dashscope_ftlogs.emulator.validators import a_share, a_status, above_0, from_0
+from dashscope_ftlogs.emulator.argument_ranges import a_share, a_status, above_0, from_0
 
 
 class Reply:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import attrs
 
-from dashscope_ftlogs.emulator.validators import above_0, from_1
+from dashscope_ftlogs.emulator.argument_ranges import above_0, from_1
 
 _TIMER_SLACK = 0.005
 

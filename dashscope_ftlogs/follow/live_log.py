@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 
-from dashscope_ftlogs.client.retry import worth_a_retry
+from dashscope_ftlogs.client.retry_policy import worth_a_retry
 from dashscope_ftlogs.errors import (
     AuthenticationError,
     FTLogsError,
@@ -19,7 +19,7 @@ from dashscope_ftlogs.errors import (
     UnsupportedOperationError,
 )
 from dashscope_ftlogs.follow.events import EventKind, Followed, FollowEvent, FollowOptions
-from dashscope_ftlogs.follow.poll_interval import Rhythm
+from dashscope_ftlogs.follow.when_to_poll import Rhythm
 from dashscope_ftlogs.models import Job, LogPage
 from dashscope_ftlogs.text import escaped
 

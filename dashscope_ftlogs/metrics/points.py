@@ -8,7 +8,7 @@ from typing import Final
 
 import attrs
 
-from dashscope_ftlogs.reading.metric_dicts import Values
+from dashscope_ftlogs.reading.metrics_in_line import Values
 from dashscope_ftlogs.reading.records import Kind, Message, Metrics, Progress, Record, Tokens, whole
 from dashscope_ftlogs.reading.tracebacks import RecordReader
 

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import attrs
 
-from dashscope_ftlogs.reading.metric_dicts import (
+from dashscope_ftlogs.reading.metrics_in_line import (
     DECODE_ERRORS,
     Values,
     decode_numbers,

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from dashscope_ftlogs.report import tables
+from dashscope_ftlogs.report import html_tables
 from dashscope_ftlogs.report.elements import Markup, joined, text
 from dashscope_ftlogs.report.json_in_html import chart_data, embedded, log_data
 from dashscope_ftlogs.report.log_digest import ReadLog
@@ -26,10 +26,10 @@ def page(logs: Sequence[ReadLog], assets: Assets, *, version: str, made: str) ->
         "generator": text(f"dashscope-ftlogs {version}"),
         "title": text(_title(logs)),
         "made": text(f"Read {made} by ftlogs {version}."),
-        "notes": tables.notes(logs),
-        "jobs": tables.jobs(logs),
-        "failures": tables.failures(logs),
-        "differences": tables.differences(logs),
+        "notes": html_tables.notes(logs),
+        "jobs": html_tables.jobs(logs),
+        "failures": html_tables.failures(logs),
+        "differences": html_tables.differences(logs),
         "licence": joined(Markup(f"{text(line).html}\n") for line in assets.licence.splitlines()),
         "styles": joined(Markup(f"<style>{style}</style>\n") for style in assets.styles),
         "scripts": joined(Markup(f"<script>{script}</script>\n") for script in assets.scripts),

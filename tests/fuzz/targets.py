@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable
 
 from dashscope_ftlogs import ArchiveError, ConfigError, FTLogsError, parse_lines
-from dashscope_ftlogs.archive.local_logs import numbered_lines
+from dashscope_ftlogs.archive.local_log_reader import numbered_lines
 from dashscope_ftlogs.archive.manifest import decode, encode
 from dashscope_ftlogs.client.config import resolve
 from dashscope_ftlogs.client.redaction import without

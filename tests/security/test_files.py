@@ -1,7 +1,7 @@
 """Files: who may read them, and where they can be led.
 
 Links, pipes and devices inside an archive: tests/archive/test_directory.py and
-tests/archive/test_local_logs.py.
+tests/archive/test_local_log_reader.py.
 """
 
 import os

@@ -29,9 +29,9 @@ def report(
     """Write one HTML page of jobs, curves, failures and logs. It opens from disk, without network."""
 
     async def main() -> int:
+        from dashscope_ftlogs.report.html_tables import left_out  # noqa: PLC0415
         from dashscope_ftlogs.report.page import page  # noqa: PLC0415
         from dashscope_ftlogs.report.scripts_and_styles import load  # noqa: PLC0415  (only this command needs them)
-        from dashscope_ftlogs.report.tables import left_out  # noqa: PLC0415
 
         _check(output)
         found = await _read(logs, connection)

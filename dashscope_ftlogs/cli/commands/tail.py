@@ -13,8 +13,8 @@ from dashscope_ftlogs.cli.completion import complete_job_ids
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.options import grouped
 from dashscope_ftlogs.cli.run_command import complain
-from dashscope_ftlogs.cli.terminal.tail_lines import Lines
-from dashscope_ftlogs.metrics.conditions import Alarm, duration, parse_alarm
+from dashscope_ftlogs.cli.terminal.tail_line_format import Lines
+from dashscope_ftlogs.metrics.until_and_fail_on import Alarm, duration, parse_alarm
 
 
 @attrs.frozen

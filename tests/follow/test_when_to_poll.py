@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashscope_ftlogs.follow.line_delay import Lags
-from dashscope_ftlogs.follow.poll_interval import Rhythm
+from dashscope_ftlogs.follow.when_to_poll import Rhythm
 
 
 @attrs.frozen

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashscope_ftlogs import ArchiveError, LogSession
-from dashscope_ftlogs.archive.local_logs import StoredLog, numbered_lines, stored_logs
+from dashscope_ftlogs.archive.local_log_reader import StoredLog, numbered_lines, stored_logs
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 from dashscope_ftlogs.text import jsonl_bytes, text_bytes
 

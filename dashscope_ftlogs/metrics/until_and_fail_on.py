@@ -9,7 +9,7 @@ from typing import Final
 import attrs
 
 from dashscope_ftlogs.errors import InvalidArgumentError
-from dashscope_ftlogs.reading.metric_dicts import Values
+from dashscope_ftlogs.reading.metrics_in_line import Values
 from dashscope_ftlogs.text import shown
 
 _COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 
-from dashscope_ftlogs.client.rate import Rate
+from dashscope_ftlogs.client.requests_per_second import Rate
 
 
 class Gate:

@@ -15,10 +15,10 @@ from yarl import URL
 
 from dashscope_ftlogs import __version__
 from dashscope_ftlogs.client.config import Secret, Settings
-from dashscope_ftlogs.client.gate import Gate
-from dashscope_ftlogs.client.rate import Rate
 from dashscope_ftlogs.client.redaction import without
-from dashscope_ftlogs.client.retry import RetryPolicy
+from dashscope_ftlogs.client.request_gate import Gate
+from dashscope_ftlogs.client.requests_per_second import Rate
+from dashscope_ftlogs.client.retry_policy import RetryPolicy
 from dashscope_ftlogs.client.wire import Headers, Request
 from dashscope_ftlogs.errors import (
     FTLogsError,

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashscope_ftlogs import InvalidArgumentError, LogSession, ThrottlingError
-from dashscope_ftlogs.client.gate import Gate
-from dashscope_ftlogs.client.rate import Rate
+from dashscope_ftlogs.client.request_gate import Gate
+from dashscope_ftlogs.client.requests_per_second import Rate
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, RateLimit, Refuse
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final, Self, TypeVar
 
 T = TypeVar("T")
 
-NAME: Final = "ftlogs"
+NAME: Final = "ftlogs-blocking"
 """What the names of these threads begin with."""
 
 

@@ -6,6 +6,7 @@ Everything here blocks, and is called in a thread.
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -59,8 +60,13 @@ class Archive:
     def unlock(self) -> None:
         """Give the right to write back, if it was had; the end of the process does so too."""
         if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+            lock, self._lock = self._lock, -1
+            with suppress(OSError):  # which lets go of it all the same
+                os.close(lock)
+
+    def __del__(self) -> None:
+        # A loop that was closed under a download lets go of it without another await.
+        self.unlock()
 
     def manifest(self, job_id: str) -> Manifest | None:
         """Return a job's manifest, or None if there is none yet.

@@ -115,8 +115,12 @@ class LogFile:
     def close(self) -> None:
         """Let go of the file, if it is open. What was not committed will be cut off."""
         if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+            file, self._file = self._file, -1
+            os.close(file)
+
+    def __del__(self) -> None:
+        # A loop that was closed under a download lets go of it without another await.
+        self.close()
 
     @contextmanager
     def _writing(self) -> Generator[None]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import shlex
-import sys
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from urllib.parse import urlencode
 import typer
 
 from dashscope_ftlogs.cli.run_command import complain
+from dashscope_ftlogs.cli.terminal.stdout import write
 from dashscope_ftlogs.emulator import (
     EmulatedJob,
     Emulator,
@@ -100,9 +100,8 @@ async def serve(local: Emulator, host: str, port: int) -> int:
             reason = error.strerror or str(error)
             complain(f"can't listen on {host} port {port}; choose another: {reason}")
             return 2
-        for name, value in local.environ.items():
-            sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
-        sys.stdout.flush()
+        exports = (f"export {name}={shlex.quote(value)}\n" for name, value in local.environ.items())
+        write("".join(exports).encode())
         _introduce(list(local.jobs.values()))
         complain(f"serving at {local.base_url}; stop it with Ctrl-C")
         until_stopped: asyncio.Future[int] = asyncio.get_running_loop().create_future()

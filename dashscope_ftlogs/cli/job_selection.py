@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from dashscope_ftlogs import InvalidArgumentError, Job
+from dashscope_ftlogs.archive.threads import Thread
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
@@ -41,7 +42,8 @@ class Selection:
 
     async def jobs(self, session: "LogSession") -> list[str | Job]:
         """Return the jobs; those that were named stand as ids."""
-        named: list[str | Job] = [*self.job_ids, *self._from_file()]
+        with Thread(patience=0) as reading:  # a pipe may take its time, and Ctrl-C should not
+            named: list[str | Job] = [*self.job_ids, *await reading.run(self._from_file)]
         if named or self.from_file is not None:
             return named
         listing = session.jobs(status=self.status, model=self.model)

@@ -5,25 +5,20 @@ import importlib
 import logging
 import os
 import selectors
-import signal
 import stat
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
-from typing import Any, Final, NoReturn
+from typing import Any
 
 import typer
 
 from dashscope_ftlogs import errors
 from dashscope_ftlogs.archive.threads import NAME
 from dashscope_ftlogs.cli.exit_codes import exit_code
+from dashscope_ftlogs.cli.signals import Stopping, end_now
 from dashscope_ftlogs.text import escaped
-
-_CODES: Final = {signal.SIGINT: 130, signal.SIGTERM: 143}
-_PATIENCE: Final = 1.0
-"""Seconds after which an end that takes its time is explained."""
-_SHOW_CURSOR: Final = b"\x1b[?25h"
 
 
 def complain(message: str) -> None:
@@ -50,10 +45,10 @@ def run(
     """
     if show_retries:
         _show_retries()
-    stopping = _Stopping()
+    stopping = Stopping(complain, code=0 if meant_to_be_stopped else None)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            code = runner.run(stopping.watched(main))
+            code = runner.run(_while_read(stopping, main))
             sys.stdout.flush()
     except errors.FTLogsError as error:
         complain(str(error))
@@ -68,62 +63,19 @@ def run(
         code = 1
     except (KeyboardInterrupt, asyncio.CancelledError):
         code = stopping.code
-        if code:
-            complain(on_interrupt())
-        else:
+        if stopping.nobody_reads:
             _discard_output()
-        code = 0 if meant_to_be_stopped else code
+        else:
+            complain(on_interrupt())
     if any(thread.name.startswith(NAME) for thread in threading.enumerate()):
         # One still waits for whoever writes or reads the other end of a pipe, and so would we.
-        _end_now(code)
+        end_now(code)
     raise typer.Exit(code)
 
 
-class _Stopping:
-    """What may end a command before its work is done, and the code that this means."""
-
-    def __init__(self) -> None:
-        self.code = _CODES[signal.SIGINT]
-
-    async def watched(self, main: Coroutine[Any, Any, int]) -> int:
-        """Do the work; cancel it on Ctrl-C, SIGTERM, and when nobody reads what it prints any more."""
-        loop = asyncio.get_running_loop()
-        work = loop.create_task(main)
-
-        def stop(code: int) -> None:
-            self.code = code
-            work.cancel()
-
-        def explain() -> None:
-            loop.call_later(
-                _PATIENCE, complain, "finishing what has begun; Ctrl-C once more ends at once"
-            )
-
-        def on_signal(number: int, _frame: object) -> None:
-            for asked in _CODES:
-                signal.signal(asked, _end_at_once)
-            loop.call_soon_threadsafe(stop, _CODES[signal.Signals(number)])
-            loop.call_soon_threadsafe(explain)
-
-        # Not the loop's own add_signal_handler(), which Windows lacks.
-        for number in _CODES:
-            # What was started to ignore Ctrl-C, as shells do in the background, goes on ignoring it.
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, on_signal)
-        with _reader_of_output(lambda: stop(0)):
-            return await work
-
-
-def _end_at_once(number: int, _frame: object) -> NoReturn:
-    """End without waiting, for a hung disk for instance; files survive that as they survive a kill."""
-    if os.isatty(2):
-        os.write(2, _SHOW_CURSOR)
-    os.write(2, b"ftlogs: ended at once\n")
-    _end_now(_CODES[signal.Signals(number)])
-
-
-def _end_now(code: int) -> NoReturn:
-    os._exit(code)
+async def _while_read(stopping: Stopping, main: Coroutine[Any, Any, int]) -> int:
+    with _reader_of_output(stopping.stop_for_want_of_readers):
+        return await stopping.work_until_stopped(main)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import attrs
 
 from dashscope_ftlogs.client.paginator import LogPaginator
-from dashscope_ftlogs.errors import FTLogsError
+from dashscope_ftlogs.errors import FTLogsError, SessionStateError
 from dashscope_ftlogs.models import Job
 
 Item = TypeVar("Item")
@@ -94,7 +94,9 @@ async def each(
                     return
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 while done:
-                    yield done.pop().result()
+                    if (task := done.pop()).cancelled():
+                        raise SessionStateError("the session was closed while jobs were worked on")
+                    yield task.result()
         finally:
             for task in running:
                 task.cancel()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import random
 import shutil
@@ -17,7 +18,7 @@ from typing import Any
 import attrs
 import pytest
 
-from dashscope_ftlogs import LogSession, Progress, verify_archive
+from dashscope_ftlogs import LogSession, Progress, SessionStateError, verify_archive
 from dashscope_ftlogs.archive.threads import NAME
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
@@ -198,3 +199,44 @@ async def test_a_timeout_in_a_group_of_which_another_task_fails_leaves_the_archi
             assert not [thread for thread in threading.enumerate() if thread.name.startswith(NAME)]
     assert caught.group_contains(KeyError)
     assert {verdict.state for verdict in verify_archive(tmp_path)} <= {"ok", "incomplete"}
+
+
+async def test_a_session_closed_under_a_download_is_told_to_who_waits_for_it(
+    tmp_path: Path, connect: Callable[..., LogSession]
+) -> None:
+    async with Emulator([EmulatedJob("ft-1", LINES)], latency=0.02) as emulator:
+        session = connect(emulator)
+        async with session:
+            progress = Progress()
+            task = asyncio.create_task(session.download("ft-1", tmp_path, progress=progress))
+            while not progress.lines:
+                await asyncio.sleep(0)
+        with pytest.raises(SessionStateError, match="closed while"):
+            await task
+    assert {verdict.state for verdict in verify_archive(tmp_path)} == {"incomplete"}
+
+
+@pytest.mark.filterwarnings("ignore")  # of what is left behind, asyncio and aiohttp complain rightly
+def test_a_loop_that_is_closed_under_a_download_leaves_no_descriptor_of_the_archive(
+    tmp_path: Path,
+) -> None:
+    jobs = [EmulatedJob(f"ft-{n}", LINES) for n in range(12)]
+    with Emulator(jobs, latency=0.02) as emulator:
+
+        async def download() -> None:
+            async with LogSession(emulator.api_key, base_url=emulator.base_url) as session:
+                await session.download([job.job_id for job in jobs], tmp_path)
+
+        for _ in range(2):
+            loop = asyncio.new_event_loop()
+            loop.set_exception_handler(lambda *_: None)
+            task = loop.create_task(download())
+            while not any(str(tmp_path) in name and "log" in name for name in descriptors()):
+                loop.run_until_complete(asyncio.sleep(0.01))
+            loop.close()
+            del task, loop
+            gc.collect()
+            while [thread for thread in threading.enumerate() if thread.name.startswith(NAME)]:
+                time.sleep(0.001)
+            gc.collect()
+            assert not [name for name in descriptors() if str(tmp_path) in name]

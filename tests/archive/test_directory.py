@@ -141,7 +141,8 @@ def locked(folder: Path) -> Iterator[Archive]:
 def test_a_lock_is_held_against_other_processes_and_falls_with_its_holder(tmp_path: Path) -> None:
     hold = (
         "import sys, time; from dashscope_ftlogs.archive.directory import Archive\n"
-        f"Archive({str(tmp_path)!r}).lock(); print('held', flush=True); sys.stdin.read()"
+        f"archive = Archive({str(tmp_path)!r}); archive.lock()\n"
+        "print('held', flush=True); sys.stdin.read()"
     )
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", hold], **pipes) as holder:

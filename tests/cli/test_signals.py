@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM end a command, whatever it waits for; the second one at once."""
 
 import asyncio
+import contextlib
 import os
 import select
 import signal
@@ -123,21 +124,135 @@ async def test_a_reader_that_takes_nothing_does_not_hold_up_the_end(
         os.close(writer)
 
 
+def full_pipe() -> tuple[int, int]:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"x" * 4096)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"x")
+    os.set_blocking(writer, True)
+    return reader, writer
+
+
 @SIGNALS
+@pytest.mark.parametrize(
+    "words", [("jobs", "--format", "jsonl"), ("verify", "{a}", "--json"), ("emulator",), ("demo",)]
+)
+async def test_a_command_that_is_stuck_in_a_write_ends_soon_after_the_first_signal(
+    ftlogs: Any,
+    start_ftlogs: Any,
+    tmp_path: Path,
+    words: tuple[str, ...],
+    number: signal.Signals,
+    code: int,
+) -> None:
+    reader, writer = full_pipe()
+    try:
+        async with Emulator([EmulatedJob("ft-1", ["x"])]) as emulator:
+            archive = str(tmp_path / "a")
+            await ftlogs("download", "ft-1", "--out", archive, emulator=emulator)
+            given = (word.replace("{a}", archive) for word in words)
+            process = await start_ftlogs((*given,), emulator, stdout=writer)
+            while not is_stuck(process.pid):
+                await asyncio.sleep(0.01)
+            process.send_signal(number)
+            await process.communicate()
+        assert process.returncode == (0 if words == ("emulator",) else code)
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def is_stuck(pid: int) -> bool:
+    """Whether its main thread waits for room in a pipe."""
+    return Path(f"/proc/{pid}/wchan").read_text().endswith("pipe_write") or (
+        Path(f"/proc/{pid}/syscall").read_text().startswith("1 ")
+    )
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+async def test_a_full_pipe_for_all_that_is_said_makes_no_command_immortal(
+    start_ftlogs: Any, signals: int
+) -> None:
+    reader, writer = full_pipe()
+    try:
+        async with Emulator([EmulatedJob("ft-1", ["x"] * 9_000)]) as emulator:
+            process = await start_ftlogs(("cat", "ft-1"), emulator, stdout=writer, stderr=writer)
+            while not emulator.journal:
+                await asyncio.sleep(0.01)
+            for _ in range(signals):
+                process.send_signal(signal.SIGINT)
+            await process.wait()
+        assert process.returncode == 130
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+AFTERWARDS = """
+import atexit, os, signal
+atexit.register(lambda: os.kill(os.getpid(), signal.{name}))
+from dashscope_ftlogs.cli import main
+main()
+"""
+
+
+@SIGNALS
+async def test_a_signal_that_comes_when_all_is_done_is_no_error(
+    number: signal.Signals, code: int
+) -> None:
+    async with Emulator([EmulatedJob("ft-1", ["x"])]) as emulator:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", AFTERWARDS.format(name=number.name), "cat", "ft-1"),
+            env={**os.environ, **emulator.environ},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate()
+    assert (process.returncode, out, err) == (code, b"x\n", b"ftlogs: ended at once\n")
+
+
+async def test_output_that_finds_no_room_is_an_error_however_python_buffers(
+    start_ftlogs: Any, tmp_path: Path
+) -> None:
+    import resource  # not to be had on every system
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    async with Emulator([EmulatedJob("ft-1", ["x" * 99] * 2_000)]) as emulator:
+        for unbuffered in ("", "1"):
+            with (tmp_path / "out").open("wb") as out:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (50_050, limits[1]))
+                try:
+                    environ = {"PYTHONUNBUFFERED": unbuffered}
+                    process = await start_ftlogs(("cat", "ft-1"), emulator, environ, stdout=out)
+                finally:
+                    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+                _, err = await process.communicate()
+            assert process.returncode == 1
+            assert b"File too large" in err
+
+
+@SIGNALS
+@pytest.mark.parametrize("words", [("metrics", "-"), ("download", "--from-file", "-")])
 async def test_a_pipe_that_brings_nothing_is_left_at_once(
-    start_ftlogs: Any, tmp_path: Path, number: signal.Signals, code: int
+    start_ftlogs: Any, words: tuple[str, ...], number: signal.Signals, code: int
 ) -> None:
     reader, writer = os.pipe()
     try:
         os.write(writer, b"a line\n")
-        process = await start_ftlogs(("metrics", "-"), None, stdin=reader)
+        async with Emulator() as emulator:
+            process = await start_ftlogs(words, emulator, stdin=reader)
         # Nothing tells from outside that it reads but that the pipe is empty.
         while not is_empty(reader):
             await asyncio.sleep(0.01)
         process.send_signal(number)
         _, err = await process.communicate()
         assert process.returncode == code
-        assert err == b"ftlogs: interrupted\n"
+        assert err.splitlines()[-1].startswith((b"ftlogs: interrupted", b"ftlogs: stopped"))
+        assert b"Traceback" not in err
     finally:
         os.close(reader)
         os.close(writer)

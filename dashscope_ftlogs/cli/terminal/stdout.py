@@ -42,7 +42,9 @@ def printing() -> Thread:
 
 def write(data: bytes) -> None:
     """Write to stdout at once: a reader behind a pipe sees every page when it comes."""
-    sys.stdout.buffer.write(data)
+    rest = memoryview(data)
+    while rest:  # unbuffered, a write may take a part only
+        rest = rest[sys.stdout.buffer.write(rest) :]
     sys.stdout.buffer.flush()
 
 

@@ -1,0 +1,119 @@
+"""What Ctrl-C and SIGTERM do: the first lets what has begun end, the second ends the process at once."""
+
+import asyncio
+import os
+import select
+import signal
+import sys
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, NoReturn
+
+CODES: Final = {signal.SIGINT: 130, signal.SIGTERM: 143}
+_EXPLAINED_AFTER: Final = 1.0
+"""Seconds after which an end that takes its time is explained."""
+_STUCK_AFTER: Final = 2.0
+"""Seconds without a turn of the loop, after which it is stuck, as in a write to a full pipe."""
+_SHOW_CURSOR: Final = b"\x1b[?25h"
+
+
+class Stopping:
+    """What may end a command before its work is done, and the code that this means.
+
+    Args:
+        complain: Says something on stderr.
+        code: What the process ends with after a signal; None for the signal's own code.
+    """
+
+    def __init__(self, complain: Callable[[str], None], *, code: int | None = None) -> None:
+        self._complain = complain
+        self._only_code = code
+        self._code = CODES[signal.SIGINT]
+        self._work: asyncio.Task[int]
+        self.nobody_reads = False
+        """Whether it was stopped since nobody reads what is printed any more."""
+
+    @property
+    def code(self) -> int:
+        """The exit code of what was stopped."""
+        if self.nobody_reads:
+            return 0
+        return self._code if self._only_code is None else self._only_code
+
+    async def work_until_stopped(self, main: Coroutine[Any, Any, int]) -> int:
+        """Do the work; a signal cancels it."""
+        loop = asyncio.get_running_loop()
+        self._work = loop.create_task(main)
+
+        def on_signal(number: int, _frame: object) -> None:
+            _handle_with(_end_at_once)
+            self._code = CODES[signal.Signals(number)]
+            watch = _Watch(self.code)
+            watch.start()
+            loop.call_soon_threadsafe(watch.beat, loop)
+            loop.call_soon_threadsafe(self._work.cancel)
+            loop.call_soon_threadsafe(loop.call_later, _EXPLAINED_AFTER, self._explain)
+
+        # Not the loop's own add_signal_handler(), which Windows lacks.
+        _handle_with(on_signal)
+        try:
+            return await self._work
+        finally:
+            # The loop hears of no more signals.
+            _handle_with(_end_at_once)
+
+    def stop_for_want_of_readers(self) -> None:
+        """Cancel the work, since nobody reads what it prints any more."""
+        self.nobody_reads = True
+        self._work.cancel()
+
+    def _explain(self) -> None:
+        if _takes_more(2):
+            self._complain("finishing what has begun; Ctrl-C once more ends at once")
+
+
+class _Watch(threading.Thread):
+    """Ends the process, which is to end anyway, where its loop makes no more turns."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(name="ftlogs-watch", daemon=True)
+        self._code = code
+        self._turned = threading.Event()
+
+    def beat(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Say that the loop turns, now and from time to time."""
+        self._turned.set()
+        loop.call_later(_STUCK_AFTER / 4, self.beat, loop)
+
+    def run(self) -> None:
+        """Wait for the next turn, as long as one comes."""
+        while self._turned.wait(_STUCK_AFTER):
+            self._turned.clear()
+        end_now(self._code)
+
+
+def end_now(code: int) -> NoReturn:
+    """End without waiting for anything; files survive that as they survive a kill."""
+    os._exit(code)
+
+
+def _end_at_once(number: int, _frame: object) -> NoReturn:
+    try:
+        if _takes_more(2):
+            os.write(2, (_SHOW_CURSOR if os.isatty(2) else b"") + b"ftlogs: ended at once\n")
+    finally:
+        end_now(CODES[signal.Signals(number)])
+
+
+def _handle_with(handler: Callable[[int, Any], object]) -> None:
+    for number in CODES:
+        # What was started to ignore Ctrl-C, as shells do in the background, goes on ignoring it.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+def _takes_more(descriptor: int) -> bool:
+    """Whether something can be written there without waiting for a reader."""
+    if sys.platform == "win32":  # pragma: no cover  (where select() knows sockets only)
+        return True
+    return bool(select.select([], [descriptor], [], 0)[1])

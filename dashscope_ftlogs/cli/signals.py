@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, NoReturn
 
 CODES: Final = {signal.SIGINT: 130, signal.SIGTERM: 143}
-_EXPLAINED_AFTER: Final = 1.0
+_EXPLAINED_AFTER: Final = 0.5
 """Seconds after which an end that takes its time is explained."""
 _STUCK_AFTER: Final = 2.0
 """Seconds without a turn of the loop, after which it is stuck, as in a write to a full pipe."""

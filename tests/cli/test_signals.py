@@ -173,9 +173,11 @@ def is_stuck(pid: int) -> bool:
     )
 
 
-@pytest.mark.parametrize("signals", [1, 2])
+@pytest.mark.parametrize(
+    ("signals", "code"), [((signal.SIGINT,), 130), ((signal.SIGINT, signal.SIGTERM), 143)]
+)
 async def test_a_full_pipe_for_all_that_is_said_makes_no_command_immortal(
-    start_ftlogs: Any, signals: int
+    start_ftlogs: Any, signals: tuple[signal.Signals, ...], code: int
 ) -> None:
     reader, writer = full_pipe()
     try:
@@ -183,10 +185,10 @@ async def test_a_full_pipe_for_all_that_is_said_makes_no_command_immortal(
             process = await start_ftlogs(("cat", "ft-1"), emulator, stdout=writer, stderr=writer)
             while not emulator.journal:
                 await asyncio.sleep(0.01)
-            for _ in range(signals):
-                process.send_signal(signal.SIGINT)
+            for number in signals:
+                process.send_signal(number)
             await process.wait()
-        assert process.returncode == 130
+        assert process.returncode == code
     finally:
         os.close(reader)
         os.close(writer)
@@ -267,7 +269,7 @@ async def test_what_is_started_to_ignore_ctrl_c_goes_on() -> None:
     async with Emulator([EmulatedJob("ft-1", ["a", "b"], status="RUNNING")]) as emulator:
         process = await asyncio.create_subprocess_exec(
             *("sh", "-c", in_the_background, sys.executable),
-            *("tail", "-f", "ft-1", "--shortest-poll", "0.05"),
+            *("tail", "-f", "ft-1", "--shortest-poll", "0.05", "--longest-poll", "0.05"),
             env={**os.environ, **emulator.environ},
             stdout=asyncio.subprocess.PIPE,
         )

@@ -56,7 +56,7 @@ async def test_it_says_and_returns_the_same(start_ftlogs: Any, words: tuple[str,
     assert one.returncode == other.returncode
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, there is no /proc to see it in")
+@pytest.mark.linux  # where there is a /proc to see it in
 async def test_its_descriptors_signals_and_surroundings_are_the_same(start_ftlogs: Any) -> None:
     seen = []
     for process in (await start_ftlogs(("emulator",), None), await started("emulator")):

@@ -4,7 +4,7 @@ import asyncio
 import math
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import closing
 from random import Random
 from types import TracebackType
@@ -21,6 +21,8 @@ from dashscope_ftlogs.emulator.fault_rules import Fault, FaultChooser
 from dashscope_ftlogs.emulator.faulty_answers import Refuse, Reply, Stall
 from dashscope_ftlogs.emulator.jobs import EmulatedJob
 from dashscope_ftlogs.emulator.loop_thread import LoopThread
+from dashscope_ftlogs.emulator.machines import MachineBy, MachineChooser, Machines
+from dashscope_ftlogs.emulator.past import Jobs, Past
 from dashscope_ftlogs.emulator.rate_limit import Link, RateLimit, TokenBucket
 from dashscope_ftlogs.emulator.request_journal import Exchange
 from dashscope_ftlogs.emulator.transmission import deliver
@@ -62,6 +64,9 @@ class Emulator:
         page_cap: gives at most so many lines whatever is asked for, and says nothing.
         ragged: the probability of a page being cut to a shorter one, never to an empty one.
         time_scale: seconds of job time per second, for jobs with a schedule.
+        machines: each sees logs, jobs and the list as they were some seconds ago: a `Machine`, seconds,
+            or a pair (lowest, highest) to draw from. None: one that is never behind.
+        machine_by: "request" chooses a machine for each, "connection" for all requests of one.
         compress: gzip bodies of more than 1 KiB for clients that accept it.
         clock: monotonic seconds: for schedules, the rate limit and the journal.
         on_end: is told of each exchange as it ends, however it ended, in its loop's thread.
@@ -85,6 +90,8 @@ class Emulator:
         page_cap: int | None = None,
         ragged: float = 0.0,
         time_scale: float = 1.0,
+        machines: Machines = (),
+        machine_by: MachineBy = "request",
         compress: bool = True,
         clock: Callable[[], float] = time.monotonic,
         on_end: Callable[[Exchange], None] = lambda _: None,
@@ -100,23 +107,27 @@ class Emulator:
         if not 0 <= time_scale < math.inf:
             raise ValueError(f"time_scale must be 0 or more and finite, not {time_scale!r}")
         self.api_key = api_key
-        self.jobs: dict[str, EmulatedJob] = {job.job_id: job for job in jobs}
         self.journal: list[Exchange] = []
         self.in_flight = 0
         self.peak_in_flight = 0
         self.page_cap = page_cap
         self.ragged = ragged
-        self.time_scale = time_scale
         self.compress = compress
         self._host = host
         self._port = port
         self._clock = clock
         self._on_end = on_end
         # One source of chance each, so that adding one kind leaves the others' draws as they were.
-        self._ids, self._luck, self._waits, self._cuts = (
+        self._ids, self._luck, self._waits, self._cuts, draws = (
             Random(f"{seed}:{name}")  # noqa: S311 - repeatable on purpose
-            for name in ("ids", "faults", "latency", "ragged")
+            for name in ("ids", "faults", "latency", "ragged", "machines")
         )
+        self._machines = MachineChooser(machines, machine_by, draws)
+        self._time_scale = time_scale
+        # Where no machine lags, nothing of the past is kept.
+        longest = self._machines.longest
+        self._past = Past(clock, longest, time_scale) if longest else None
+        self.jobs = {job.job_id: job for job in jobs}
         self.faults = faults
         self.latency = latency
         self.rate_limit = rate_limit
@@ -179,6 +190,26 @@ class Emulator:
         self._bucket = None if limit is None else TokenBucket(limit, self._clock)
 
     @property
+    def jobs(self) -> MutableMapping[str, EmulatedJob]:
+        """The jobs by id, in the order in which they are listed."""
+        return self._jobs
+
+    @jobs.setter
+    def jobs(self, jobs: Mapping[str, EmulatedJob]) -> None:
+        self._jobs = Jobs(jobs, self._past)
+
+    @property
+    def time_scale(self) -> float:
+        """Seconds of job time per second."""
+        return self._time_scale
+
+    @time_scale.setter
+    def time_scale(self, time_scale: float) -> None:
+        self._time_scale = time_scale
+        if self._past is not None:
+            self._past.scaled(time_scale)
+
+    @property
     def job_time(self) -> float:
         """Seconds since the start, on the clock that schedules are written for."""
         if self._started_at is None:
@@ -189,6 +220,14 @@ class Emulator:
         """Serve one more job, in the place of any of the same id."""
         self.jobs[job.job_id] = job
         return job
+
+    def remove(self, job_id: str) -> EmulatedJob:
+        """Serve that job no more, as if it had been deleted.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return self.jobs.pop(job_id)
 
     async def __aenter__(self) -> Self:
         if self._runner is not None:
@@ -272,6 +311,7 @@ class Emulator:
             endpoint=route.endpoint,
             job_id=route.job_id,
             fault=None if reply is None else type(reply).__name__,
+            lag=self._machines.lag(request.transport),
         )
         self.journal.append(exchange)
         # Each attribute is read once, since another thread may put something else in its place.
@@ -334,23 +374,46 @@ class Emulator:
                 page = self._page(exchange, fate)
                 return {"total": page.total, "logs": list(page.lines)}, len(page.lines)
             case "list":
-                facts = [job.facts(self.job_time) for job in list(self.jobs.values())]
-                return answers.page_of_jobs(facts, exchange.query), 0
+                jobs, seconds = self._listed(exchange.lag)
+                return answers.page_of_jobs([job.facts(seconds) for job in jobs], exchange.query), 0
             case "job":
-                return self._job(exchange).facts(self.job_time), 0
+                job, seconds = self._job(exchange)
+                return job.facts(seconds), 0
             case _:
                 raise Refusal(404)
 
-    def _job(self, exchange: Exchange) -> EmulatedJob:
-        job = self.jobs.get(exchange.job_id or "")
+    def _listed(self, lag: float) -> tuple[Sequence[EmulatedJob], float]:
+        """All jobs that a machine so far behind knows of, and the job time there."""
+        if self._past is None or not lag:
+            return self._jobs.now(), self.job_time
+        when = self._seen_by(lag)
+        return self._past.jobs(when), self._job_time_at(when, self._past)
+
+    def _job(self, exchange: Exchange) -> tuple[EmulatedJob, float]:
+        """The job that is asked for, as the machine knows it, and the job time there."""
+        job_id = exchange.job_id or ""
+        if self._past is None or not exchange.lag:
+            job, seconds = self._jobs.get(job_id), self.job_time
+        else:
+            when = self._seen_by(exchange.lag)
+            job, seconds = self._past.job(job_id, when), self._job_time_at(when, self._past)
         if job is None:
             raise Refusal(404)
-        return job
+        return job, seconds
+
+    def _seen_by(self, lag: float) -> float:
+        """The instant that such a machine sees: none is before the start."""
+        assert self._started_at is not None  # noqa: S101 - requests come later
+        return max(self._started_at, self._clock() - lag)
+
+    def _job_time_at(self, when: float, past: Past) -> float:
+        assert self._started_at is not None  # noqa: S101 - likewise
+        return (when - self._started_at) * past.time_scale(when)
 
     def _page(self, exchange: Exchange, fate: _Fate) -> Page:
         exchange.offset, exchange.line = answers.window(exchange.query)
-        job = self._job(exchange)
-        total = job.total_at(self.job_time)
+        job, seconds = self._job(exchange)
+        total = job.total_at(seconds)
         room = min(exchange.line, self.page_cap or exchange.line)
         end = max(exchange.offset, min(total, exchange.offset + room))
         lines = job.lines[exchange.offset : end]

@@ -2,7 +2,7 @@
 
 import asyncio
 import shlex
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
@@ -16,12 +16,14 @@ from dashscope_ftlogs.emulator import (
     Emulator,
     Exchange,
     Fault,
+    Machine,
     RateLimit,
     generate_job,
     parse_fault,
     ten_ways_to_fail,
 )
 from dashscope_ftlogs.emulator.jobs_from_files import jobs_from_paths
+from dashscope_ftlogs.emulator.machines import MachineBy
 
 _MOST_NAMED = 20
 
@@ -59,11 +61,29 @@ def _made_up(seed: int) -> list[EmulatedJob]:
 
 def latency(text: str) -> float | tuple[float, float]:
     """Return the seconds before each answer, or between which they lie."""
+    return _seconds("latency", text)
+
+
+def machines(lags: Iterable[str]) -> list[Machine]:
+    """Return one machine for each lag."""
+    with _about("--lag"):
+        ranges = [_seconds("a lag", text) for text in lags]
+        return [Machine(*lag) if isinstance(lag, tuple) else Machine(lag) for lag in ranges]
+
+
+def machine_by(chosen: MachineBy | None, lags: Collection[str]) -> MachineBy:
+    """Return what a machine is chosen for."""
+    if chosen is not None and not lags:
+        raise ValueError("--machine-by means nothing without --lag")
+    return chosen or "request"
+
+
+def _seconds(what: str, text: str) -> float | tuple[float, float]:
     low, dash, high = text.partition("-")
     try:
         return (float(low), float(high)) if dash else float(low)
     except ValueError:
-        raise ValueError(f"latency must be seconds or LOWEST-HIGHEST, not {text!r}") from None
+        raise ValueError(f"{what} must be seconds or LOWEST-HIGHEST, not {text!r}") from None
 
 
 def faults(specs: Iterable[str], flaky: float) -> list[Fault]:
@@ -123,7 +143,8 @@ def show(exchange: Exchange) -> None:
     status = exchange.status or "broken off"
     lines = f" {exchange.lines} lines" if exchange.lines else ""
     fault = f" {exchange.fault}" if exchange.fault else ""
-    complain(f"{exchange.number} {exchange.method} {exchange.path}{query} {status}{lines}{fault}")
+    lag = f" {exchange.lag:.1f} s behind" if exchange.lag else ""
+    complain(f"{exchange.number} {exchange.method} {exchange.path}{query} {status}{lines}{fault}{lag}")
 
 
 def ignore(_: Exchange) -> None:

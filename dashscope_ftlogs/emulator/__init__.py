@@ -35,6 +35,7 @@ from dashscope_ftlogs.emulator.faulty_answers import (
 from dashscope_ftlogs.emulator.job_generator import generate_job
 from dashscope_ftlogs.emulator.jobs import EmulatedJob, Schedule
 from dashscope_ftlogs.emulator.jobs_from_files import job_from_file, jobs_from_folder
+from dashscope_ftlogs.emulator.machines import Machine
 from dashscope_ftlogs.emulator.rate_limit import RateLimit
 from dashscope_ftlogs.emulator.request_journal import Exchange
 from dashscope_ftlogs.emulator.server import Emulator
@@ -53,6 +54,7 @@ __all__ = [
     "Exchange",
     "Fault",
     "Html",
+    "Machine",
     "OkWithCode",
     "RateLimit",
     "Redirect",

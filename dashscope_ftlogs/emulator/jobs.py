@@ -2,10 +2,11 @@
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any
+from types import MappingProxyType
+from typing import Any, overload
 
 import attrs
 
@@ -56,8 +57,33 @@ class Schedule:
         _check_rising("status_times", [at for at, _ in self.status_times])
 
 
+class Beginning(Sequence[str]):
+    """The first `count` lines of a log that may have grown since."""
+
+    def __init__(self, log: Sequence[Sequence[str]], count: int) -> None:
+        self._log = log  # the one item is the log as it is now
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+        if isinstance(index, slice):
+            numbers = range(self._count)[index]
+            if numbers.step != 1:
+                return [self._log[0][number] for number in numbers]
+            return self._log[0][numbers.start : numbers.stop]
+        return self._log[0][range(self._count)[index]]
+
+
 class EmulatedJob:
     """One fine-tuning job. Its log and its status may be changed while it is being served.
+
+    Machines that lag know of a change if a method made it, or an attribute was given another value.
 
     Args:
         job_id: as in `ft-202410291653-1c7f`.
@@ -130,12 +156,31 @@ class EmulatedJob:
         self.message = message
         self.schedule = schedule
 
+    # Who is told of each change. Most jobs have nobody, and pay nothing.
+    _watchers: Mapping[object, Callable[[str], None]] = MappingProxyType({})
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        for changed in self._watchers.values():
+            changed(name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_watchers"}
+
+    def watch(self, watcher: object, changed: Callable[[str], None] | None) -> None:
+        """Call with the name of each attribute that changed, or "grown"; no more, if None."""
+        others = {key: told for key, told in self._watchers.items() if key is not watcher}
+        # Past __setattr__: this is no change of the job.
+        self.__dict__["_watchers"] = others if changed is None else {**others, watcher: changed}
+
     def __repr__(self) -> str:
         return f"EmulatedJob({self.job_id!r}, {len(self.lines)} lines, status={self.status!r})"
 
     def append(self, *lines: str) -> None:
         """Add lines to the end of the log."""
-        self.lines = [*self.lines[:], *lines]
+        self.__dict__["lines"] = [*self.lines[:], *lines]
+        for changed in self._watchers.values():
+            changed("grown")
 
     def truncate(self, count: int) -> None:
         """Keep the first `count` lines, as retention or a restart would."""

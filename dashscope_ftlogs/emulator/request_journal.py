@@ -20,6 +20,7 @@ class Exchange:
         endpoint: "logs", "list", "job" or "other".
         job_id: None where the path names none.
         fault: the class name of the reply that a fault put in place, such as "Reset".
+        lag: how many seconds behind the machine was that answered; nothing is older than the start.
         offset: what a logs request asked for, defaults filled in; None if it could not be read.
         line: like `offset`.
         status: None until a whole answer is on its way, and for good if the connection broke.
@@ -35,6 +36,7 @@ class Exchange:
     endpoint: str
     job_id: str | None = None
     fault: str | None = None
+    lag: float = 0.0
     offset: int | None = None
     line: int | None = None
     status: int | None = None

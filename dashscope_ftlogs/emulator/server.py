@@ -4,41 +4,29 @@ import asyncio
 import math
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import closing
-from random import Random
 from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-import attrs
 from aiohttp import web
 
 from dashscope_ftlogs.emulator import answers
 from dashscope_ftlogs.emulator.answers import Answer, Page, Refusal
+from dashscope_ftlogs.emulator.fate import Fate, Latency, lowest_and_highest, sources
 from dashscope_ftlogs.emulator.fault_grammar import parse_fault
 from dashscope_ftlogs.emulator.fault_rules import Fault, FaultChooser
-from dashscope_ftlogs.emulator.faulty_answers import Refuse, Reply, Stall
+from dashscope_ftlogs.emulator.faulty_answers import Refuse, Stall
 from dashscope_ftlogs.emulator.jobs import EmulatedJob
 from dashscope_ftlogs.emulator.loop_thread import LoopThread
+from dashscope_ftlogs.emulator.machines import MachineBy, MachineChooser, Machines
+from dashscope_ftlogs.emulator.past import Jobs, Past
 from dashscope_ftlogs.emulator.rate_limit import Link, RateLimit, TokenBucket
 from dashscope_ftlogs.emulator.request_journal import Exchange
 from dashscope_ftlogs.emulator.transmission import deliver
 
 _VISIBLE = re.compile(r"[!-~]+")
-
-Latency = float | tuple[float, float]
-
-
-@attrs.frozen
-class _Fate:
-    """All that chance decides about a request, drawn as it arrives so that runs repeat."""
-
-    request_id: str
-    reply: Reply | None
-    beyond: RateLimit | None  # the limit that forbids it
-    wait: float
-    keep: float | None  # the share of its lines that a ragged page keeps
 
 
 class Emulator:
@@ -62,6 +50,9 @@ class Emulator:
         page_cap: gives at most so many lines whatever is asked for, and says nothing.
         ragged: the probability of a page being cut to a shorter one, never to an empty one.
         time_scale: seconds of job time per second, for jobs with a schedule.
+        machines: each sees logs, jobs and the list as they were some seconds ago: a `Machine`, seconds,
+            or a pair (lowest, highest) to draw from. None: one that is never behind.
+        machine_by: "request" chooses a machine for each, "connection" for all requests of one.
         compress: gzip bodies of more than 1 KiB for clients that accept it.
         clock: monotonic seconds: for schedules, the rate limit and the journal.
         on_end: is told of each exchange as it ends, however it ended, in its loop's thread.
@@ -85,6 +76,8 @@ class Emulator:
         page_cap: int | None = None,
         ragged: float = 0.0,
         time_scale: float = 1.0,
+        machines: Machines = (),
+        machine_by: MachineBy = "request",
         compress: bool = True,
         clock: Callable[[], float] = time.monotonic,
         on_end: Callable[[Exchange], None] = lambda _: None,
@@ -100,23 +93,24 @@ class Emulator:
         if not 0 <= time_scale < math.inf:
             raise ValueError(f"time_scale must be 0 or more and finite, not {time_scale!r}")
         self.api_key = api_key
-        self.jobs: dict[str, EmulatedJob] = {job.job_id: job for job in jobs}
         self.journal: list[Exchange] = []
         self.in_flight = 0
         self.peak_in_flight = 0
         self.page_cap = page_cap
         self.ragged = ragged
-        self.time_scale = time_scale
         self.compress = compress
         self._host = host
         self._port = port
         self._clock = clock
         self._on_end = on_end
-        # One source of chance each, so that adding one kind leaves the others' draws as they were.
-        self._ids, self._luck, self._waits, self._cuts = (
-            Random(f"{seed}:{name}")  # noqa: S311 - repeatable on purpose
-            for name in ("ids", "faults", "latency", "ragged")
+        self._ids, self._luck, self._waits, self._cuts, draws = sources(
+            seed, "ids", "faults", "latency", "ragged", "machines"
         )
+        self._machines = MachineChooser(machines, machine_by, draws)
+        self._time_scale = time_scale
+        # Where no machine lags, nothing of the past is kept.
+        self._past = Past(clock, longest, time_scale) if (longest := self._machines.longest) else None
+        self.jobs = {job.job_id: job for job in jobs}
         self.faults = faults
         self.latency = latency
         self.rate_limit = rate_limit
@@ -163,9 +157,7 @@ class Emulator:
 
     @latency.setter
     def latency(self, latency: Latency) -> None:
-        low, high = latency if isinstance(latency, tuple) else (latency, latency)
-        if not 0 <= low <= high < math.inf:
-            raise ValueError(f"latency must be seconds or (lowest, highest), not {latency!r}")
+        self._waits_between = lowest_and_highest(latency)
         self._latency = latency
 
     @property
@@ -179,6 +171,26 @@ class Emulator:
         self._bucket = None if limit is None else TokenBucket(limit, self._clock)
 
     @property
+    def jobs(self) -> MutableMapping[str, EmulatedJob]:
+        """The jobs by id, in the order in which they are listed."""
+        return self._jobs
+
+    @jobs.setter
+    def jobs(self, jobs: Mapping[str, EmulatedJob]) -> None:
+        self._jobs = Jobs(jobs, self._past)
+
+    @property
+    def time_scale(self) -> float:
+        """Seconds of job time per second."""
+        return self._time_scale
+
+    @time_scale.setter
+    def time_scale(self, time_scale: float) -> None:
+        self._time_scale = time_scale
+        if self._past is not None:
+            self._past.scaled(time_scale)
+
+    @property
     def job_time(self) -> float:
         """Seconds since the start, on the clock that schedules are written for."""
         if self._started_at is None:
@@ -189,6 +201,14 @@ class Emulator:
         """Serve one more job, in the place of any of the same id."""
         self.jobs[job.job_id] = job
         return job
+
+    def remove(self, job_id: str) -> EmulatedJob:
+        """Serve that job no more, as if it had been deleted.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return self.jobs.pop(job_id)
 
     async def __aenter__(self) -> Self:
         if self._runner is not None:
@@ -257,7 +277,7 @@ class Emulator:
             self.in_flight -= 1
             self._on_end(exchange)
 
-    def _arrive(self, request: web.BaseRequest) -> tuple[Exchange, _Fate]:
+    def _arrive(self, request: web.BaseRequest) -> tuple[Exchange, Fate]:
         path = request.rel_url.raw_path
         route = answers.route(path)
         reply = self._chooser.choose(route.endpoint, route.job_id)
@@ -272,13 +292,13 @@ class Emulator:
             endpoint=route.endpoint,
             job_id=route.job_id,
             fault=None if reply is None else type(reply).__name__,
+            lag=self._machines.lag(request.transport),
         )
         self.journal.append(exchange)
         # Each attribute is read once, since another thread may put something else in its place.
-        latency, bucket = self.latency, self._bucket
-        low, high = latency if isinstance(latency, tuple) else (latency, latency)
+        (low, high), bucket = self._waits_between, self._bucket
         cut, keep = self._cuts.random() < self.ragged, self._cuts.random()
-        return exchange, _Fate(
+        return exchange, Fate(
             request_id=str(UUID(int=self._ids.getrandbits(128), version=4)),
             reply=reply,
             beyond=None if bucket is None or bucket.take() else self._rate_limit,
@@ -287,7 +307,7 @@ class Emulator:
         )
 
     async def _reply(
-        self, request: web.BaseRequest, exchange: Exchange, fate: _Fate
+        self, request: web.BaseRequest, exchange: Exchange, fate: Fate
     ) -> web.StreamResponse:
         wait = fate.wait + (fate.reply.seconds if isinstance(fate.reply, Stall) else 0.0)
         if wait:
@@ -314,7 +334,7 @@ class Emulator:
                 exchange.status, exchange.lines = None, 0
         return response
 
-    def _answer(self, exchange: Exchange, fate: _Fate) -> tuple[Answer, int]:
+    def _answer(self, exchange: Exchange, fate: Fate) -> tuple[Answer, int]:
         """The proper answer, and how many log lines are in it."""
         if fate.beyond is not None:
             refuse = Refuse(429, retry_after=fate.beyond.retry_after)
@@ -325,7 +345,7 @@ class Emulator:
             return answers.failure(refusal.status, refusal.code, refusal.message, fate.request_id), 0
         return answers.success(output, fate.request_id), lines
 
-    def _output(self, exchange: Exchange, fate: _Fate) -> tuple[Mapping[str, object], int]:
+    def _output(self, exchange: Exchange, fate: Fate) -> tuple[Mapping[str, object], int]:
         answers.check_key(exchange.headers.get("authorization"), self.api_key)
         if exchange.method != "GET":
             raise Refusal(404)
@@ -334,23 +354,43 @@ class Emulator:
                 page = self._page(exchange, fate)
                 return {"total": page.total, "logs": list(page.lines)}, len(page.lines)
             case "list":
-                facts = [job.facts(self.job_time) for job in list(self.jobs.values())]
-                return answers.page_of_jobs(facts, exchange.query), 0
+                jobs, seconds = self._listed(exchange.lag)
+                return answers.page_of_jobs([job.facts(seconds) for job in jobs], exchange.query), 0
             case "job":
-                return self._job(exchange).facts(self.job_time), 0
+                job, seconds = self._job(exchange)
+                return job.facts(seconds), 0
             case _:
                 raise Refusal(404)
 
-    def _job(self, exchange: Exchange) -> EmulatedJob:
-        job = self.jobs.get(exchange.job_id or "")
+    def _listed(self, lag: float) -> tuple[Sequence[EmulatedJob], float]:
+        """All jobs that a machine so far behind knows of, and the job time there."""
+        if self._past is None or not lag:
+            return self._jobs.now(), self.job_time
+        when, seconds = self._seen_by(lag, self._past)
+        return self._past.jobs(when), seconds
+
+    def _job(self, exchange: Exchange) -> tuple[EmulatedJob, float]:
+        """The job that is asked for, as the machine knows it, and the job time there."""
+        job_id = exchange.job_id or ""
+        if self._past is None or not exchange.lag:
+            job, seconds = self._jobs.get(job_id), self.job_time
+        else:
+            when, seconds = self._seen_by(exchange.lag, self._past)
+            job = self._past.job(job_id, when)
         if job is None:
             raise Refusal(404)
-        return job
+        return job, seconds
 
-    def _page(self, exchange: Exchange, fate: _Fate) -> Page:
+    def _seen_by(self, lag: float, past: Past) -> tuple[float, float]:
+        """The instant that such a machine sees, none before the start, and the job time there."""
+        assert self._started_at is not None  # noqa: S101 - requests come later
+        when = max(self._started_at, self._clock() - lag)
+        return when, (when - self._started_at) * past.time_scale(when)
+
+    def _page(self, exchange: Exchange, fate: Fate) -> Page:
         exchange.offset, exchange.line = answers.window(exchange.query)
-        job = self._job(exchange)
-        total = job.total_at(self.job_time)
+        job, seconds = self._job(exchange)
+        total = job.total_at(seconds)
         room = min(exchange.line, self.page_cap or exchange.line)
         end = max(exchange.offset, min(total, exchange.offset + room))
         lines = job.lines[exchange.offset : end]

@@ -110,6 +110,17 @@ async def test_time_can_run_faster(start_ftlogs: Any) -> None:
     assert [job["status"] for job in listed["output"]["jobs"]] == ["SUCCEEDED", "FAILED", "SUCCEEDED"]
 
 
+@pytest.mark.posix
+async def test_a_machine_that_lags_sees_a_young_job(start_ftlogs: Any) -> None:
+    options = ["--time-scale", "1e9", "--lag", "5e5-6e5", "--lag", "5e5", "--machine-by", "connection"]
+    served = await Served.by(await start_ftlogs(["emulator", "--verbose", *options], None))
+    _, listed = await served.get("/fine-tunes")
+    assert [job["status"] for job in listed["output"]["jobs"]] == ["SUCCEEDED", "FAILED", "PENDING"]
+    *_, last, _ = (await served.end(signal.SIGINT))[2]
+    assert last.startswith("ftlogs: 1 GET /api/v1/fine-tunes 200 5")
+    assert last.endswith(" s behind")
+
+
 async def test_a_port_in_use_is_one_clear_line(ftlogs: Any) -> None:
     async with Emulator() as other:
         port = URL(other.base_url).port
@@ -130,6 +141,9 @@ async def test_a_port_in_use_is_one_clear_line(ftlogs: Any) -> None:
         ("--rate-limit 0", "--rate-limit: per_second must be above 0 and finite, not 0.0"),
         ("--rate-limit 1 --burst 0", "--rate-limit: burst must be 1 or more and finite, not 0.0"),
         ("--burst 2", "--burst means nothing without --rate-limit"),
+        ("--lag soon", "--lag: a lag must be seconds or LOWEST-HIGHEST, not 'soon'"),
+        ("--lag 3-2", "--lag: a machine's lag must be seconds, 0 or more, or (lowest, highest)"),
+        ("--machine-by connection", "--machine-by means nothing without --lag"),
         ("--page-cap 0", "page_cap must be 1 or more lines, not 0"),
         ("--time-scale nan", "time_scale must be 0 or more and finite, not nan"),
         ("--api-key ''", "api_key must be visible ASCII characters, not ''"),

@@ -1,7 +1,7 @@
 """`ftlogs emulator`: a local Model Studio, to try things out against."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -32,6 +32,18 @@ def emulator(
     ] = None,
     page_cap: Annotated[
         int | None, typer.Option(help="Give at most so many lines, whatever is asked for.")
+    ] = None,
+    lag: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="A machine that sees all as it was so many seconds ago, or LOWEST-HIGHEST, such as "
+            "0-40. Once for each of several machines.",
+        ),
+    ] = None,
+    machine_by: Annotated[
+        Literal["request", "connection"] | None,
+        typer.Option(help="What a machine is chosen for, request if not said; needs --lag."),
     ] = None,
     fault: Annotated[
         list[str] | None,
@@ -68,6 +80,8 @@ def emulator(
             latency=emulator_options.latency(latency),
             rate_limit=emulator_options.rate_limit(rate_limit, burst),
             page_cap=page_cap,
+            machines=emulator_options.machines(lag or ()),
+            machine_by=emulator_options.machine_by(machine_by, lag or ()),
             time_scale=time_scale,
             on_end=emulator_options.show if verbose else emulator_options.ignore,
         )

@@ -1,8 +1,8 @@
 """Asking the service: one GET, paced, retried, turned into a value; pages read ahead, in order.
 
 The only room that retries, and on the client's side the only one that speaks HTTP, in `transport`. What
-decides is pure: `wire` (what an answer means), `cursor` (what to ask next), `retry`, `rate`, `redaction`
-and `config` wait for nothing.
+decides is pure: `wire` (what an answer means), `cursor` (what to ask next), `doubt` (what to believe),
+`retry`, `rate`, `redaction` and `config` wait for nothing.
 
 May import: `checks`, `errors`, `models`, `text`. Begin with `service`: it is all that others ask for.
 """

@@ -19,7 +19,7 @@
     ├── MalformedResponseError        an answer arrived that is not what the service's page describes
     │   └── ResponseTooLargeError     it is larger than the cap, and was not read further
     ├── IncompleteLogError            lines that the service says exist are not given
-    ├── LogRewrittenError             the log became shorter than what was already read
+    ├── LogRewrittenError             the log is another one than was already read
     └── ArchiveError                  a directory of downloaded logs can't be used
         └── ArchiveWriteError         it can't be written to any further: the disk is full, say
 
@@ -219,7 +219,7 @@ class IncompleteLogError(FTLogsError):
 
 @attrs.define(eq=False, slots=False)
 class LogRewrittenError(FTLogsError):
-    """The log is shorter than what was already read: it was started afresh or trimmed."""
+    """The log is another one than was already read, or shorter: it was started afresh or trimmed."""
 
     next_offset: int
     """How many lines had been read."""
@@ -232,7 +232,7 @@ class LogRewrittenError(FTLogsError):
         """Say what happened, in one clause."""
         return (
             f"the log was rewritten: {self.next_offset} lines had been read, and now the service "
-            f"says that {self.total} exist"
+            f"has another log in their place, of {self.total} lines"
         )
 
 

@@ -5,9 +5,11 @@ and lone surrogates. Files and pipes get it unchanged; terminals and messages ge
 that could act on them made visible.
 """
 
+import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 import msgspec
 
@@ -16,6 +18,9 @@ import msgspec
 _ACTIVE = re.compile(
     "[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+
+TAIL: Final = 5
+"""So many last lines tell a log from another one: a single line may be in both."""
 
 _encode_json = msgspec.json.Encoder().encode
 
@@ -85,6 +90,11 @@ def escaped_json(rows: str) -> str:
     return "\n".join(
         _ACTIVE.sub(lambda match: f"\\u{ord(match[0]):04x}", row) for row in rows.split("\n")
     )
+
+
+def digests(lines: Iterable[str]) -> tuple[str, ...]:
+    """Return a digest of each line, by which it is known again; lone surrogates count as themselves."""
+    return tuple(hashlib.sha256(line.encode("utf-8", "surrogatepass")).hexdigest() for line in lines)
 
 
 def _json_string(line: str) -> bytes:

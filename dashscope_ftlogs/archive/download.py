@@ -21,7 +21,6 @@ from dashscope_ftlogs.archive.manifest import (
     Compression,
     Format,
     Manifest,
-    digests,
     encode,
     facts,
     manifest_name,
@@ -37,6 +36,7 @@ from dashscope_ftlogs.errors import (
     LogRewrittenError,
 )
 from dashscope_ftlogs.models import Job, LogPage
+from dashscope_ftlogs.text import digests
 
 if TYPE_CHECKING:
     from dashscope_ftlogs.client.service import Service

@@ -18,8 +18,8 @@ import attrs
 
 from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.hash_check import Digest, check
-from dashscope_ftlogs.archive.manifest import TAIL, Manifest, digests, encode, manifest_name, stem
-from dashscope_ftlogs.text import jsonl_bytes, text_bytes
+from dashscope_ftlogs.archive.manifest import Manifest, encode, manifest_name, stem
+from dashscope_ftlogs.text import TAIL, digests, jsonl_bytes, text_bytes
 
 _DUE = 2**19
 

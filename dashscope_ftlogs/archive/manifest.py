@@ -7,7 +7,7 @@ chosen.
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, Literal, cast
 
 import attrs
@@ -19,8 +19,6 @@ from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.text import excerpt
 
 SCHEMA: Final = 1
-TAIL: Final = 5
-"""How many of the last lines are read again before a log is continued."""
 
 Format = Literal["text", "jsonl"]
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
@@ -172,8 +170,3 @@ def storable(value: Any, depth: int = _DEEPEST) -> Json:
         pairs = cast("dict[str, Any]", value).items()
         return {str(storable(name)): storable(item, depth - 1) for name, item in pairs}
     return [storable(item, depth - 1) for item in cast("list[Any]", value)]
-
-
-def digests(lines: Iterable[str]) -> tuple[str, ...]:
-    """Return a digest of each line; lone surrogates count as themselves."""
-    return tuple(hashlib.sha256(line.encode("utf-8", "surrogatepass")).hexdigest() for line in lines)

@@ -2,7 +2,8 @@
 
 The only room that retries, and on the client's side the only one that speaks HTTP, in
 `http_connections`. What decides is pure: `wire` (what an answer means), `cursor` (what to ask next),
-`retry_policy`, `requests_per_second`, `redaction` and `config` wait for nothing.
+`doubt` (what to believe), `retry_policy`, `requests_per_second`, `redaction` and `config` wait for
+nothing.
 
 May import: `checks`, `errors`, `models`, `text`. Begin with `service`: it is all that others ask for.
 """

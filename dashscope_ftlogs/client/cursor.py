@@ -1,13 +1,12 @@
 """Where a read of a log stands: what to ask for next, and when to stop.
 
 Three facts shape it. A page may be shorter than asked, so the offset advances by what was received. A
-running job's `total` grows, so the end is where `offset` meets the latest total. And lines are promised
-once and in order, so a log that shrank below what was read is an error, never a jump.
+running job's `total` grows, so the end is where `offset` meets the highest total that was heard. And
+lines are promised once and in order, so what contradicts that is never read on: see `doubt`.
 """
 
 import msgspec
 
-from dashscope_ftlogs.errors import LogRewrittenError
 from dashscope_ftlogs.models import LogPage
 
 
@@ -37,17 +36,6 @@ class Cursor(msgspec.Struct, frozen=True):
     def wanted(self) -> int:
         """How many lines to ask for at `offset`."""
         return self.page_size if self.stop is None else min(self.page_size, self.stop - self.offset)
-
-    def after(self, page: LogPage) -> "Cursor":
-        """Return the place after `page`, which was asked for at `offset`.
-
-        Raises:
-            LogRewrittenError: lines were known to exist at `offset`, and now the log ends before it.
-                The first answer is believed whatever it says: reading past the end is no error.
-        """
-        if self.total is not None and page.total < self.offset:
-            raise LogRewrittenError(next_offset=self.offset, total=page.total)
-        return self.past(page)
 
     def at(self, offset: int) -> "Cursor":
         """Return another place, with the same end."""

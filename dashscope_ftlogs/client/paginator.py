@@ -3,12 +3,19 @@
 The log is cut into spans of one page each. Up to `concurrency` spans are read at the same time, each
 by a task that goes on until its span is whole, however short the server's pages are; their pages are
 handed out in order. Nothing is kept but the spans in flight.
+
+An answer whose total is below one that was heard before it was asked for is in doubt, and so is all that
+is in flight. From then on, for as long as machines of the service may lag, the log is read page by page,
+and each answer has to repeat the last lines that were handed out before it: no two logs are joined. What
+was joined shortly before is looked at again.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Coroutine, Iterator
 from contextlib import aclosing
+from itertools import islice
+from math import inf
 from operator import length_hint
 from typing import Any, Protocol, Self
 
@@ -16,7 +23,14 @@ import attrs
 
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.client.cursor import Cursor
-from dashscope_ftlogs.errors import FTLogsError, ResponseTooLargeError, SessionStateError
+from dashscope_ftlogs.client.doubt import LAG, Contradiction, Doubt, Known, Verdict
+from dashscope_ftlogs.client.handed_out import HandedOut
+from dashscope_ftlogs.errors import (
+    FTLogsError,
+    IncompleteLogError,
+    ResponseTooLargeError,
+    SessionStateError,
+)
 from dashscope_ftlogs.models import LogPage
 
 
@@ -37,8 +51,11 @@ class _Span:
     """What reading a span gave: its pages in order, then perhaps what ended it early."""
 
     stop: int
-    pages: list[LogPage]
+    most: int
+    """So many lines are asked for at once; fewer where so many are too large to hold."""
+    pages: list[LogPage] = attrs.Factory(list[LogPage])
     error: FTLogsError | None = None
+    asked_at: float = 0.0
 
 
 class LogPaginator:
@@ -61,6 +78,7 @@ class LogPaginator:
         limit: int | None,
         page_size: int,
         concurrency: int,
+        lag: float = LAG,
     ) -> None:
         self.job_id = checks.job_id(job_id)
         checks.whole_number("offset", offset, 0)
@@ -72,12 +90,18 @@ class LogPaginator:
         stop = None if limit is None else offset + limit
         self._cursor = Cursor(offset, page_size, stop)
         self._heard: int | None = None
+        self._handed_out = HandedOut()
+        self._doubt = Doubt(lag)
+        self._wait = 0.0
+        self._proven = True
+        """Whether nothing was heard since the last proof that would call for another one."""
+        self._careful_until = -inf
         self._unread: Iterator[str] = iter(())
         self._readers = 0
 
     @property
     def total(self) -> int | None:
-        """How many lines the service said exist, as last heard; None before the first answer."""
+        """How many lines exist: the highest that any answer named; None before the first answer."""
         return self._heard
 
     @property
@@ -112,7 +136,7 @@ class LogPaginator:
 
         Raises:
             IncompleteLogError: lines that the service says exist are not given.
-            LogRewrittenError: the log became shorter than what was read.
+            LogRewrittenError: the log is another one than was read so far, or shorter than that.
             FTLogsError: whatever else ended the read, with `job_id` and `offset`.
         """
         self._readers += 1
@@ -124,29 +148,51 @@ class LogPaginator:
         room = 1
         try:
             while not self._latest().finished:
-                planned = self._read_ahead(window, planned, room)
-                span = await self._first(window)
-                # The next spans are asked for before the consumer gets to work on this one.
+                if careful := self._is_careful():
+                    await _drop(window)
+                    span = await self._look_again(window)
+                    planned = span.stop
+                else:
+                    planned = self._read_ahead(window, planned, room)
+                    span = await self._first(window)
                 room = self._concurrency
-                planned = self._read_ahead(window, planned, room)
-                begin = self._cursor.offset
+                if not self._is_careful():
+                    # The next spans are asked for before the consumer gets to work on this one.
+                    planned = self._read_ahead(window, planned, room)
                 for page in span.pages:
-                    self._cursor = self._cursor.past(page)
+                    if not careful and self._is_careful():
+                        break  # what is in flight may be of another log
                     if page.lines:
+                        self._hand_out(page, proven=careful)
                         yield page
                         if self._readers != reader:
                             raise SessionStateError("this read was replaced by a newer one")
-                if span.error is not None:
-                    raise span.error
-                if self._cursor.offset < span.stop:
-                    # The log ended inside this span, so the spans behind it are void. If an answer
-                    # said more, ask again; after an answer without a line, ask once and alone, so that
-                    # the next one has the last word and no server can keep this going.
+                if self._cursor.offset < span.stop and not self._is_careful():
+                    if span.error is not None:
+                        raise span.error
+                    # The log ended inside this span, so the spans behind it are void.
                     await _drop(window)
                     planned = self._cursor.offset
-                    room = 1 if planned == begin else self._concurrency
         finally:
             await _drop(window)
+
+    def _hand_out(self, page: LogPage, *, proven: bool) -> None:
+        now = self._now()
+        self._handed_out.add(page, now, proven=proven)
+        self._handed_out.forget_seams(now - self._doubt.lag)
+        self._cursor = self._cursor.past(page)
+
+    def _is_careful(self) -> bool:
+        """Whether answers have to prove that they are of the log that was read so far."""
+        return not self._proven or self._now() < self._careful_until
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _be_careful(self) -> None:
+        """Take note of a contradiction."""
+        self._proven = False
+        self._careful_until = self._now() + self._doubt.lag
 
     def _latest(self) -> Cursor:
         """Return the place as it is after all that any answer said of the total."""
@@ -174,24 +220,139 @@ class LogPaginator:
 
     async def _read_span(self, left: Cursor) -> _Span:
         """Read until the span is whole or the log ends; a failure keeps what was read before it."""
-        span = _Span(left.offset + left.wanted, [])
-        most = left.page_size
+        span = _Span(left.offset + left.wanted, left.page_size)
         try:
             while not left.finished:
-                try:
-                    page = await self._source.read_page(self.job_id, left.offset, min(most, left.wanted))
-                except ResponseTooLargeError:
-                    if most == 1:
-                        raise
-                    most = (min(most, left.wanted) + 1) // 2
-                    continue
-                self._heard = page.total
-                left = left.after(page)
+                heard = self._heard or 0
+                page = await self._ask(span, left.offset, left.wanted)
+                if page.total < heard:
+                    self._be_careful()
+                    if self._doubt.since is None:
+                        self._doubt = Doubt(self._doubt.lag, self._now())
+                    break
+                left = left.past(page)
                 span.pages.append(page)
         except FTLogsError as error:
             error.job_id, error.offset = self.job_id, left.offset
             span.error = error
         return span
+
+    async def _ask(self, span: _Span, offset: int, wanted: int) -> LogPage:
+        """Return one page, of fewer lines than wanted where so many are too large to hold."""
+        while True:
+            line = min(span.most, wanted)
+            try:
+                page = await self._source.read_page(self.job_id, offset, line)
+            except ResponseTooLargeError:
+                if line == 1:
+                    raise
+                span.most = (line + 1) // 2
+            else:
+                self._heard = max(self._heard or 0, page.total)
+                return page
+
+    async def _look_again(self, window: "deque[asyncio.Task[_Span]]") -> _Span:
+        """Read on with proof that the log is still the same; what comes of that may be no line.
+
+        Raises:
+            FTLogsError: what contradicts what was heard has lasted, or the log could not be read.
+        """
+        await self._prove_seams(window)
+        known = self._known()
+        stop = known.offset + self._cursor.at(known.offset).wanted
+        window.append(self._source.spawn(self._look(known.begin, known.offset + 1, stop)))
+        span, page = await self._seen(window)
+        if page.total < known.total:
+            self._be_careful()
+        contradiction, repeated = known.contradiction(page), known.repeated_by(page)
+        news = page.next_offset > known.offset
+        if repeated and news:
+            contradiction = None  # Where the log ends is another question, and will come up there.
+        self._judge(known, page, contradiction, repeated=repeated, asked_at=span.asked_at)
+        self._proven = contradiction is None
+        span.pages, span.stop = [], known.offset
+        if self._proven and news:
+            lines = page.lines[known.offset - known.begin :]
+            span.pages, span.stop = (
+                [attrs.evolve(page, offset=known.offset, lines=lines)],
+                page.next_offset,
+            )
+        return span
+
+    async def _prove_seams(self, window: "deque[asyncio.Task[_Span]]") -> None:
+        """Ask again for the lines around what was joined of late.
+
+        Before the contradiction was heard, a page of another log may have been taken for the next one.
+        """
+        seams = self._handed_out.seams
+        while seams:
+            for seam in list(islice(seams, len(window), self._concurrency)):
+                window.append(self._source.spawn(self._look(seam.begin, seam.end, seam.end)))
+            span, page = await self._seen(window)
+            repeated = seams[0].joins(page.lines)
+            if repeated:
+                seams.popleft()
+            else:
+                await _drop(window)
+            contradiction = None if repeated else Contradiction.ANOTHER_LOG
+            self._judge(self._known(), page, contradiction, repeated=repeated, asked_at=span.asked_at)
+
+    async def _look(self, begin: int, enough: int, stop: int) -> _Span:
+        """Wait, then read from `begin` until line number `enough - 1` is there or the log ends.
+
+        It returns one page, whose total is the last that was heard.
+        """
+        await asyncio.sleep(self._wait)
+        span = _Span(stop, min(stop - begin, checks.MAX_LINE))
+        span.asked_at = self._now()
+        lines: tuple[str, ...] = ()
+        try:
+            while True:
+                page = await self._ask(span, begin + len(lines), stop - begin - len(lines))
+                lines += page.lines
+                if not page.lines or begin + len(lines) >= min(enough, page.total):
+                    break
+        except FTLogsError as error:
+            error.job_id, error.offset = self.job_id, self._cursor.offset
+            if isinstance(error, IncompleteLogError):
+                error.next_offset = self._cursor.offset
+            span.error = error
+        else:
+            span.pages = [attrs.evolve(page, offset=begin, lines=lines)]
+        return span
+
+    async def _seen(self, window: "deque[asyncio.Task[_Span]]") -> tuple[_Span, LogPage]:
+        """Return what the first look of the window saw."""
+        span = await self._first(window)
+        if span.error is not None:
+            raise span.error
+        (page,) = span.pages
+        return span, page
+
+    def _known(self) -> Known:
+        offset = self._cursor.offset
+        return Known(offset, self._handed_out.digests_before(offset), self._heard or 0)
+
+    def _judge(
+        self,
+        known: Known,
+        page: LogPage,
+        contradiction: Contradiction | None,
+        *,
+        repeated: bool,
+        asked_at: float,
+    ) -> None:
+        """Raise what an answer means if it has to be believed, else take note of when to ask again."""
+        decision = self._doubt.after(
+            contradiction, repeated=repeated, asked_at=asked_at, now=self._now()
+        )
+        self._doubt, self._wait = decision.doubt, decision.wait
+        if contradiction is not None:
+            self._be_careful()
+        if decision.verdict is Verdict.BELIEVED:
+            error = known.error(contradiction, page)
+            error.job_id, error.offset = self.job_id, known.offset
+            raise error
 
 
 class LineIterator:

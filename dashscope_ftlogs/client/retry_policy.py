@@ -3,6 +3,7 @@
 import attrs
 
 from dashscope_ftlogs import checks
+from dashscope_ftlogs.client.doubt import LAG
 from dashscope_ftlogs.errors import (
     APIError,
     FTLogsError,
@@ -58,6 +59,9 @@ class RetryPolicy:
     """A server that asks for a longer wait is not waited for."""
     deadline: float = attrs.field(default=600.0, validator=_positive)
     """How long after its first failure a request may still be tried again."""
+    lag: float = attrs.field(default=LAG, validator=_positive)
+    """How far behind a machine of the service may be: what contradicts earlier answers is asked for
+    again for so long before it is believed."""
 
     def __attrs_post_init__(self) -> None:
         if self.max_delay < self.base_delay:

@@ -75,6 +75,7 @@ class Service:
         if timeout is None:
             timeout = settings.timeout or DEFAULT_TIMEOUT
         self.base_url = settings.base_url
+        self._lag = retry.lag
         self.concurrency = checks.whole_number("concurrency", concurrency, 1)
         self._transport = Transport(
             settings,
@@ -176,6 +177,7 @@ class Service:
             limit=limit,
             page_size=page_size,
             concurrency=self.concurrency if concurrency is None else concurrency,
+            lag=self._lag,
         )
 
     async def job(self, job_id: str) -> Job:

@@ -22,7 +22,6 @@ from dashscope_ftlogs.archive.log_writer import LogFile
 from dashscope_ftlogs.archive.manifest import (
     Manifest,
     decode,
-    digests,
     encode,
     facts,
     log_name,
@@ -31,6 +30,7 @@ from dashscope_ftlogs.archive.manifest import (
     storable,
 )
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
+from dashscope_ftlogs.text import digests
 
 Connect = Callable[..., LogSession]
 IDS = st.text("abAB019._-", min_size=1, max_size=128).filter(lambda value: value not in {".", ".."})

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,9 +30,10 @@ from dashscope_ftlogs.emulator import (
     Emulator,
     Fault,
     Refuse,
-    ReportTotal,
+    Reply,
     ten_ways_to_fail,
 )
+from dashscope_ftlogs.emulator.answers import Page
 
 Connect = Callable[..., LogSession]
 
@@ -157,12 +159,19 @@ async def test_a_log_rewritten_while_it_is_read_starts_a_new_generation(
     assert kept == text(numbered(20_000))[: len(kept)]
 
 
+@attrs.frozen
+class ShorterByNow(Reply):
+    def alter_page(self, page: Page, /) -> Page:
+        begins = page.lines[:1] == ["line 0"]
+        return page if begins else attrs.evolve(page, lines=[], total=900)
+
+
 async def test_a_log_that_changes_faster_than_it_is_read_fails_alone(
     connect: Connect, tmp_path: Path
 ) -> None:
     jobs = [EmulatedJob(f"ft-{n}", numbered(1_500)) for n in (1, 2)]
-    # The second page of every generation says that the log is shorter by now.
-    fault = Fault(ReportTotal(-600), on={2, 4, 6}, job_id="ft-1")
+    # Whoever has the first page of a generation hears that the log is shorter by now.
+    fault = Fault(ShorterByNow(), job_id="ft-1")
     async with Emulator(jobs, faults=[fault]) as emulator, connect(emulator) as session:
         outcomes = await session.download(["ft-1", "ft-2"], tmp_path)
     assert states(outcomes) == {"ft-1": "failed", "ft-2": "complete"}

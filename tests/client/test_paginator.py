@@ -192,7 +192,7 @@ async def test_a_log_that_shrank_below_what_was_read_is_an_error() -> None:
     assert (caught.value.job_id, caught.value.offset) == (JOB, 20)
 
 
-async def test_a_log_that_shrank_above_what_was_read_ends_where_it_ends_now() -> None:
+async def test_a_log_that_shrank_above_what_was_read_is_an_error_after_its_last_line() -> None:
     source = ListSource(numbered(100))
 
     def on_request(number: int) -> None:
@@ -200,7 +200,15 @@ async def test_a_log_that_shrank_above_what_was_read_ends_where_it_ends_now() ->
             source.log = numbered(44)
 
     source.on_request = on_request
-    assert await source.lines(concurrency=4).collect() == numbered(44)
+    reader = source.lines(concurrency=4)
+    got: list[str] = []
+    with pytest.raises(IncompleteLogError) as caught:
+        async for line in reader:
+            got.append(line)
+    assert got == numbered(44)
+    assert (caught.value.next_offset, caught.value.total) == (44, 100)
+    assert (caught.value.job_id, caught.value.offset) == (JOB, 44)
+    assert reader.total == 100
 
 
 async def test_a_stale_total_on_the_way_loses_no_line() -> None:
@@ -214,7 +222,9 @@ async def test_a_stale_total_on_the_way_loses_no_line() -> None:
 
     lagging = attrs.evolve(source)
     lagging_source = _Replaced(lagging, read_page)
-    reader = LogPaginator(lagging_source, JOB, offset=0, limit=None, page_size=10, concurrency=4)
+    reader = LogPaginator(
+        lagging_source, JOB, offset=0, limit=None, page_size=10, concurrency=4, lag=0.05
+    )
     assert await reader.collect() == fresh
 
 
@@ -224,17 +234,21 @@ async def test_a_server_that_contradicts_itself_for_ever_is_not_asked_for_ever()
     async def read_page(job_id: str, offset: int, line: int) -> LogPage:
         asked.append(offset)
         await asyncio.sleep(0)
-        # Whoever asks for line 10 hears that there are 10; all others hear of a hundred.
+        # Whoever asks for line 10 hears that there are 10; all others hear of a hundred, and get ten.
         total = 10 if offset == 10 else 100
-        lines = tuple(numbered(100)[offset : offset + line]) if offset != 10 else ()
-        return LogPage(job_id, offset, lines, total)
+        return LogPage(job_id, offset, tuple(numbered(10)[offset : offset + line]), total)
 
     source = ListSource([])
     reader = LogPaginator(
-        _Replaced(source, read_page), JOB, offset=0, limit=None, page_size=10, concurrency=4
+        _Replaced(source, read_page), JOB, offset=0, limit=None, page_size=10, concurrency=4, lag=0.05
     )
-    assert await reader.collect() == numbered(10)
-    assert len(asked) < 10
+    got: list[str] = []
+    with pytest.raises(IncompleteLogError) as caught:
+        async for line in reader:
+            got.append(line)
+    assert got == numbered(10)
+    assert (caught.value.next_offset, caught.value.total) == (10, 100)
+    assert len(asked) < 20
 
 
 @attrs.define

@@ -1,7 +1,8 @@
 """What a fuzzer begins with: inputs that come far."""
 
-from dashscope_ftlogs.archive.manifest import Manifest, digests, encode
+from dashscope_ftlogs.archive.manifest import Manifest, encode
 from dashscope_ftlogs.emulator import generate_job
+from dashscope_ftlogs.text import digests
 
 LOG = [line for kind in ("sft", "cpt", "dpo") for line in generate_job(kind, lines=60, seed=1).lines]
 

@@ -59,7 +59,13 @@ class ListSource:
         concurrency: int = 4,
     ) -> LogPaginator:
         return LogPaginator(
-            self, JOB, offset=offset, limit=limit, page_size=page_size, concurrency=concurrency
+            self,
+            JOB,
+            offset=offset,
+            limit=limit,
+            page_size=page_size,
+            concurrency=concurrency,
+            lag=0.05,
         )
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from dashscope_ftlogs import ArchiveWriteError, LogSession, verify_archive
-from dashscope_ftlogs.archive.manifest import TAIL
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, ten_ways_to_fail
+from dashscope_ftlogs.text import TAIL
 
 pytestmark = pytest.mark.posix
 

@@ -1,0 +1,121 @@
+"""Whether an answer that contradicts what was heard is late, or the log is another one.
+
+The service is many machines, and some lag behind. So what contradicts is asked for again, over a *lag*:
+the time within which every machine has caught up. Only an answer that repeats the last lines clears the
+doubt: a larger total alone may be that of a log that was started afresh and has outgrown the old one.
+"""
+
+import enum
+
+import attrs
+
+from dashscope_ftlogs.errors import IncompleteLogError, LogRewrittenError
+from dashscope_ftlogs.models import LogPage
+from dashscope_ftlogs.text import digests
+
+LAG = 45.0
+"""Seconds after which no machine is behind any more."""
+
+
+class Contradiction(enum.Enum):
+    """In what an answer contradicts what was heard."""
+
+    ANOTHER_LOG = "other lines where lines are known, or none"
+    LINES_MISSING = "a total below the highest that was heard"
+
+
+@attrs.frozen
+class Known:
+    """What was heard of a log: where a read of it stands, and what another answer is compared with."""
+
+    offset: int
+    """How many lines there are up to the last one that was handed out."""
+    last: tuple[str, ...] = ()
+    """The digests of the lines before `offset`, five at the most; none where none is known."""
+    total: int = 0
+    """The highest that any answer named."""
+
+    @property
+    def begin(self) -> int:
+        """The number of the first line whose digest is known."""
+        return self.offset - len(self.last)
+
+    def contradiction(self, page: LogPage) -> Contradiction | None:
+        """Return in what an answer contradicts this, if it does."""
+        low, high = max(page.offset, self.begin), min(page.next_offset, self.offset)
+        seen = page.lines[low - page.offset : max(low, high) - page.offset]
+        if digests(seen) != self.last[low - self.begin : low - self.begin + len(seen)]:
+            return Contradiction.ANOTHER_LOG
+        if self.last and page.total < self.offset:
+            return Contradiction.ANOTHER_LOG
+        return Contradiction.LINES_MISSING if page.total < self.total else None
+
+    def repeated_by(self, page: LogPage) -> bool:
+        """Whether an answer repeats all the lines that are known."""
+        return (
+            page.offset <= self.begin
+            and page.next_offset >= self.offset
+            and self.contradiction(page) is not Contradiction.ANOTHER_LOG
+        )
+
+    def error(
+        self, contradiction: Contradiction | None, page: LogPage
+    ) -> IncompleteLogError | LogRewrittenError:
+        """Return what a contradiction means that has lasted."""
+        if contradiction is Contradiction.ANOTHER_LOG:
+            return LogRewrittenError(self.offset, page.total)
+        return IncompleteLogError(self.offset, self.total, page.request_id)
+
+
+class Verdict(enum.Enum):
+    """What follows from an answer."""
+
+    CONSISTENT = "nothing is in doubt"
+    DOUBTED = "ask again"
+    CLEARED = "a doubt that there was is gone"
+    BELIEVED = "what contradicts is true"
+
+
+@attrs.frozen
+class Decision:
+    """A verdict, and the doubt that there is from then on."""
+
+    verdict: Verdict
+    doubt: "Doubt"
+    wait: float = 0.0
+    """For how many seconds to wait before asking again."""
+
+
+@attrs.frozen
+class Doubt:
+    """For how long there has been a doubt, and how often it was looked into. Times are monotonic."""
+
+    lag: float = LAG
+    since: float | None = None
+    """When the first contradiction was heard; None where there is none."""
+    looks: int = 0
+
+    def after(
+        self, contradiction: Contradiction | None, *, repeated: bool, asked_at: float, now: float
+    ) -> Decision:
+        """Decide what follows from an answer.
+
+        Args:
+            contradiction: In what it contradicts what was heard.
+            repeated: Whether it repeats the last lines that are known.
+            asked_at: When it was asked for: what it says was true at that time or later.
+            now: When it came.
+        """
+        if self.since is None:
+            if contradiction is None:
+                return Decision(Verdict.CONSISTENT, self)
+            return Decision(Verdict.DOUBTED, Doubt(self.lag, now))
+        if contradiction is None and repeated:
+            return Decision(Verdict.CLEARED, Doubt(self.lag))
+        end = self.since + self.lag
+        if asked_at >= end:
+            return Decision(Verdict.BELIEVED, Doubt(self.lag))
+        # The first look comes at once: most likely another machine answers. Then 1 s, 2 s, 4 s, ...
+        # (the exponent is bounded, since 2.0**1024 overflows).
+        wait = min(2.0 ** min(self.looks, 64), max(0.0, end - now))
+        return Decision(Verdict.DOUBTED, Doubt(self.lag, self.since, self.looks + 1), wait)

@@ -1,0 +1,60 @@
+"""What was handed out of a log last: enough to know the log again, and to notice another one."""
+
+from collections import deque
+
+import attrs
+
+from dashscope_ftlogs.models import LogPage
+from dashscope_ftlogs.text import TAIL, digests
+
+
+@attrs.frozen
+class Seam:
+    """Where two answers meet. One answer that holds the lines of both sides proves them of one log."""
+
+    begin: int
+    end: int
+    mark: int
+    """The hash of the lines from `begin` to `end`: made for every page, so it has to be cheap."""
+    made_at: float
+
+    def joins(self, lines: tuple[str, ...]) -> bool:
+        """Whether these are the lines around the seam."""
+        return hash(lines) == self.mark
+
+
+class HandedOut:
+    """The last lines that were handed out, and the seams between answers that nothing has proven yet."""
+
+    def __init__(self, last: tuple[str, ...] = ()) -> None:
+        self._given = last
+        self._before: tuple[str, ...] = ()
+        self._page: LogPage | None = None
+        self.seams: deque[Seam] = deque()
+
+    def add(self, page: LogPage, now: float, *, proven: bool) -> None:
+        """Take note of a page; it is proven if its answer repeated the lines before it."""
+        before = self._lines_before(page.offset)
+        if before and not proven:
+            lines = before + page.lines[:TAIL]
+            begin = page.offset - len(before)
+            self.seams.append(Seam(begin, begin + len(lines), hash(lines), now))
+        self._before, self._page = before, page
+
+    def forget_seams(self, before: float) -> None:
+        """Forget the seams that were made before that time."""
+        while self.seams and self.seams[0].made_at < before:
+            self.seams.popleft()
+
+    def digests_before(self, offset: int) -> tuple[str, ...]:
+        """Return the digests of the lines before `offset`, a place in the last page or at its end."""
+        return (self._given + digests(self._lines_before(offset)))[-TAIL:]
+
+    def _lines_before(self, offset: int) -> tuple[str, ...]:
+        page = self._page
+        if page is None:
+            return ()
+        end = offset - page.offset
+        if end >= TAIL:
+            return page.lines[end - TAIL : end]
+        return (self._before + page.lines[:end])[-TAIL:]

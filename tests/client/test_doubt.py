@@ -1,0 +1,125 @@
+"""What contradicts is asked for again, and believed in the end: the rule alone, without any wait."""
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from dashscope_ftlogs import IncompleteLogError, LogPage, LogRewrittenError
+from dashscope_ftlogs.client.doubt import Contradiction, Decision, Doubt, Known, Verdict
+from dashscope_ftlogs.text import TAIL, digests
+
+OLD = tuple(f"old {n}" for n in range(40))
+NEW = tuple(f"new {n}" for n in range(60))
+
+
+def known(offset: int, total: int = 40) -> Known:
+    return Known(offset, digests(OLD[max(0, offset - TAIL) : offset]), total)
+
+
+def page(log: tuple[str, ...], begin: int, end: int, total: int | None = None) -> LogPage:
+    return LogPage("ft-1", begin, log[begin:end], len(log) if total is None else total)
+
+
+offsets = st.integers(0, 40)
+times = st.floats(0, 1000)
+
+
+@given(offsets, offsets, offsets, st.integers(40, 100))
+def test_no_page_of_the_same_log_contradicts_what_is_known(
+    offset: int, begin: int, end: int, total: int
+) -> None:
+    assert known(offset).contradiction(page(OLD, begin, end, total)) is None
+
+
+@given(offsets, offsets, st.integers(0, 60), st.integers(0, 100))
+def test_any_known_line_that_is_another_one_is_another_log(
+    offset: int, begin: int, end: int, total: int
+) -> None:
+    assume(max(begin, offset - TAIL) < min(end, offset))
+    told = page(NEW, begin, end, total)
+    assert known(offset).contradiction(told) is Contradiction.ANOTHER_LOG
+    assert not known(offset).repeated_by(told)
+
+
+@given(st.integers(1, 40), st.integers(0, 40))
+def test_a_log_that_is_shorter_than_what_was_handed_out_is_another_one(offset: int, total: int) -> None:
+    assume(total < offset)
+    found = known(offset).contradiction(page(OLD, offset, offset, total))
+    assert found is Contradiction.ANOTHER_LOG
+
+
+@given(offsets, st.integers(0, 39))
+def test_a_smaller_total_is_a_contradiction_even_with_the_same_lines(offset: int, total: int) -> None:
+    assume(total >= offset)
+    told = page(OLD, known(offset).begin, total, total)
+    assert known(offset).contradiction(told) is Contradiction.LINES_MISSING
+    assert known(offset).repeated_by(told)
+
+
+@given(offsets, offsets, st.integers(0, 60))
+def test_only_what_holds_all_of_the_last_lines_repeats_them(offset: int, begin: int, end: int) -> None:
+    here = known(offset)
+    assert here.repeated_by(page(OLD, begin, end)) == (
+        begin <= here.begin and min(40, max(begin, end)) >= offset
+    )
+
+
+@given(times)
+def test_without_a_contradiction_there_is_no_doubt(now: float) -> None:
+    decision = Doubt().after(None, repeated=False, asked_at=now, now=now)
+    assert decision == Decision(Verdict.CONSISTENT, Doubt())
+
+
+@given(st.integers(41, 10**9), st.floats(0, 44))
+def test_a_larger_total_clears_no_doubt(total: int, later: float) -> None:
+    grown = page(NEW, 40, 50, total)
+    here = known(40)
+    decision = Doubt(since=0.0).after(
+        here.contradiction(grown), repeated=here.repeated_by(grown), asked_at=later, now=later
+    )
+    assert decision.verdict is Verdict.DOUBTED
+
+
+@given(st.sampled_from(Contradiction), st.integers(0, 5000), times)
+def test_an_answer_that_repeats_the_last_lines_clears_it(
+    contradiction: Contradiction, looks: int, now: float
+) -> None:
+    doubt = Doubt(45.0, 0.0, looks)
+    decision = doubt.after(None, repeated=True, asked_at=now, now=now)
+    assert decision == Decision(Verdict.CLEARED, Doubt())
+
+
+@given(
+    contradiction=st.sampled_from([*Contradiction, None]),
+    lag=st.floats(0.001, 10_000),
+    took=st.lists(st.floats(0, 10), min_size=40, max_size=40),
+)
+def test_what_contradicts_is_believed_once_it_was_asked_for_after_the_lag_and_never_before(
+    contradiction: Contradiction | None, lag: float, took: list[float]
+) -> None:
+    now = 100.0
+    decision = Doubt(lag).after(
+        Contradiction.LINES_MISSING, repeated=False, asked_at=now - took[0], now=now
+    )
+    assert (decision.verdict, decision.wait) == (Verdict.DOUBTED, 0.0)  # at once
+    for duration in took:
+        asked_at = now + decision.wait
+        now = asked_at + duration
+        decision = decision.doubt.after(contradiction, repeated=False, asked_at=asked_at, now=now)
+        if asked_at >= 100.0 + lag:
+            assert decision == Decision(Verdict.BELIEVED, Doubt(lag))
+            break
+        assert decision.verdict is Verdict.DOUBTED
+        assert 0 <= decision.wait <= lag + 1e-9  # clocks are floats
+    else:
+        raise AssertionError("it was doubted for ever")
+
+
+@given(offsets, st.integers(0, 100))
+def test_what_is_believed_names_the_place_and_what_was_heard(offset: int, total: int) -> None:
+    told = page(NEW, 0, 0, total)
+    missing = known(offset).error(Contradiction.LINES_MISSING, told)
+    assert isinstance(missing, IncompleteLogError)
+    assert (missing.next_offset, missing.total) == (offset, 40)
+    other = known(offset).error(Contradiction.ANOTHER_LOG, told)
+    assert isinstance(other, LogRewrittenError)
+    assert (other.next_offset, other.total) == (offset, total)

@@ -1,0 +1,107 @@
+"""A service of several machines that lag: each tells how things were some seconds ago. A real server."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import attrs
+from aiohttp import web
+
+
+@attrs.define
+class History:
+    """What there was, and since when; None for a job that was deleted."""
+
+    states: list[tuple[float, Any]]
+
+    def at(self, when: float) -> Any:
+        """Return what there was at that time; before the first state, that one."""
+        found = self.states[0][1]
+        for since, state in self.states:
+            if since <= when:
+                found = state
+        return found
+
+
+@attrs.frozen
+class Answer:
+    """What one request was told."""
+
+    asked_at: float
+    told_at: float
+    total: int
+    """-1: no such job."""
+
+
+@attrs.define(eq=False)
+class LaggingService:
+    """Serves histories; each request gets to a machine, which is behind by what `lag` returns."""
+
+    rng: random.Random
+    lag: Callable[[], float]
+    latency: float = 2.0
+    """An answer takes up to so many seconds, so that they overtake each other."""
+    logs: dict[str, History] = attrs.Factory(dict[str, History])
+    jobs: History = attrs.Factory(lambda: History([(0.0, ())]))
+    told: list[Answer] = attrs.Factory(list[Answer])
+    base_url: str = ""
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator["LaggingService"]:
+        app = web.Application()
+        app.router.add_get("/api/v1/fine-tunes/{job}/logs", self._log)
+        app.router.add_get("/api/v1/fine-tunes", self._jobs)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, "127.0.0.1", 0)
+            await site.start()
+            self.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}/api/v1"
+            yield self
+        finally:
+            await runner.cleanup()
+
+    async def _seen(self, history: History) -> tuple[float, Any]:
+        asked_at = asyncio.get_running_loop().time()
+        await asyncio.sleep(self.rng.random() * self.latency / 2)
+        state = history.at(asyncio.get_running_loop().time() - self.lag())
+        await asyncio.sleep(self.rng.random() * self.latency / 2)
+        return asked_at, state
+
+    def _tell(self, asked_at: float, total: int, output: dict[str, Any]) -> web.Response:
+        self.told.append(Answer(asked_at, asyncio.get_running_loop().time(), total))
+        return web.json_response({"request_id": "r", "output": {"total": total, **output}})
+
+    async def _log(self, request: web.Request) -> web.Response:
+        asked_at, lines = await self._seen(self.logs[request.match_info["job"]])
+        if lines is None:
+            self.told.append(Answer(asked_at, asyncio.get_running_loop().time(), -1))
+            return web.json_response({"code": "NotFound", "message": "Not found!"}, status=404)
+        begin = int(request.query["offset"])
+        given = lines[begin : begin + int(request.query["line"])]
+        return self._tell(asked_at, len(lines), {"logs": given})
+
+    async def _jobs(self, request: web.Request) -> web.Response:
+        asked_at, ids = await self._seen(self.jobs)
+        size = int(request.query["page_size"])
+        begin = (int(request.query["page_no"]) - 1) * size
+        jobs = [{"job_id": job_id, "status": "SUCCEEDED"} for job_id in ids[begin : begin + size]]
+        return self._tell(asked_at, len(ids), {"jobs": jobs})
+
+    def contradicted_itself(self) -> bool:
+        """Whether an answer named a lower total than one that was told before it was asked for."""
+        return any(
+            0 <= later.total < earlier.total and earlier.told_at <= later.asked_at
+            for later in self.told
+            for earlier in self.told
+        )
+
+
+def lags(rng: random.Random, most: float, machines: int = 3) -> Callable[[], float]:
+    """Return how far behind the machine is that a request gets to: its own time, or any each time."""
+    own = [rng.random() * most for _ in range(machines)]
+    if rng.random() < 0.5:
+        return lambda: rng.choice(own)
+    return lambda: rng.choice([0.0, rng.random() * most])

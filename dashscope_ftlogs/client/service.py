@@ -13,10 +13,11 @@ from dashscope_ftlogs import checks
 from dashscope_ftlogs.client.config import Secret, resolve
 from dashscope_ftlogs.client.fetch_many import JobLog, Jobs, each, fetch, once_each
 from dashscope_ftlogs.client.http_connections import Transport
+from dashscope_ftlogs.client.job_list import PER_PAGE, JobList
 from dashscope_ftlogs.client.paginator import LogPaginator
 from dashscope_ftlogs.client.retry_policy import RetryPolicy
 from dashscope_ftlogs.client.wire import JobRequest, JobsRequest, LogsRequest
-from dashscope_ftlogs.errors import ConfigError, MalformedResponseError, SessionStateError
+from dashscope_ftlogs.errors import ConfigError, SessionStateError
 from dashscope_ftlogs.models import Job, LogPage
 
 if TYPE_CHECKING:
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
 
 DEFAULT_TIMEOUT = 60.0
 MAX_ANSWER = 64 * 2**20
-_JOBS_PER_PAGE = 100
-_REPEATED = 3
-"""So many pages in a row without a new job mean that there will be none: no burst of new ones moves the
-others on so far."""
 
 T = TypeVar("T")
 
@@ -193,30 +190,17 @@ class Service:
             status: Only jobs with this status, such as `RUNNING`; any case.
             model: Only jobs that fine-tune this model.
 
+        A list of more than one page is read twice, and a third time where that differs: pages shift when
+        jobs come and go.
+
         Raises:
-            MalformedResponseError: the service gives the same jobs again and again instead of the rest.
+            MalformedResponseError: the list stays incomplete, or repeats itself.
         """
-        seen: set[str] = set()
-        page_no, repeated = 1, 0
-        while True:
-            page = await self._transport.fetch(JobsRequest(page_no, _JOBS_PER_PAGE))
-            known = len(seen)
-            for job in page.jobs:
-                # A job created meanwhile moves the others on, so a page may repeat some.
-                if job.job_id not in seen:
-                    seen.add(job.job_id)
-                    if _matches(job, status, model):
-                        yield job
-            if not page.jobs or len(seen) >= page.total:
-                return
-            repeated = repeated + 1 if len(seen) == known else 0
-            if repeated == _REPEATED:
-                raise MalformedResponseError(
-                    f"the list of jobs repeats itself: {page.total:,} jobs are said to exist, and "
-                    f"{known:,} are told",
-                    status=200,
-                )
-            page_no += 1
+        whole = JobList(lambda page_no: self._transport.fetch(JobsRequest(page_no, PER_PAGE)), self._lag)
+        async with aclosing(whole.jobs()) as jobs:
+            async for job in jobs:
+                if _matches(job, status, model):
+                    yield job
 
     async def fetch_many(self, jobs: Jobs) -> AsyncGenerator[JobLog, None]:
         """Yield the whole log of each job, in the order in which they arrive.

@@ -1,0 +1,101 @@
+"""The list of jobs from machines that lag, and while jobs come and go."""
+
+import asyncio
+import random
+
+import pytest
+from following import in_virtual_time
+from lagging_service import History, LaggingService, lags
+
+from dashscope_ftlogs import LogSession, MalformedResponseError
+from dashscope_ftlogs.client.job_list import JobList
+from dashscope_ftlogs.models import Job, JobsPage
+
+
+class Scripted:
+    """A list that is what `at` says it is when request number n comes."""
+
+    def __init__(self, *lists: list[str], totals: dict[int, int] | None = None) -> None:
+        self.lists, self.totals, self.requests = lists, totals or {}, 0
+
+    async def page(self, page_no: int) -> JobsPage:
+        self.requests += 1
+        ids = self.lists[min(self.requests, len(self.lists)) - 1]
+        total = self.totals.get(self.requests, len(ids))
+        shown = ids[(page_no - 1) * 100 : page_no * 100]
+        return JobsPage(page_no, total, tuple(Job(job_id, "RUNNING") for job_id in shown))
+
+    async def listed(self) -> list[str]:
+        return [job.job_id async for job in JobList(self.page, 0.02).jobs()]
+
+
+def ids(count: int) -> list[str]:
+    return [f"ft-{n}" for n in range(count)]
+
+
+@pytest.mark.parametrize("count", [0, 1, 100])
+async def test_a_list_of_one_page_is_asked_for_once(count: int) -> None:
+    scripted = Scripted(ids(count))
+    assert await scripted.listed() == ids(count)
+    assert scripted.requests == 1
+
+
+async def test_a_list_of_more_pages_is_read_twice() -> None:
+    scripted = Scripted(ids(250))
+    assert await scripted.listed() == ids(250)
+    assert scripted.requests == 6
+
+
+async def test_a_job_that_is_deleted_while_listing_hides_no_other() -> None:
+    without = [one for one in ids(250) if one != "ft-5"]
+    assert set(await Scripted(ids(250), without).listed()) == set(ids(250))
+
+
+async def test_a_lower_total_is_doubted_and_a_page_that_is_empty_once_too() -> None:
+    assert await Scripted(ids(250), totals={2: 150}).listed() == ids(250)
+    assert await Scripted(ids(250), [], ids(250), totals={2: 250}).listed() == ids(250)
+
+
+async def test_a_list_that_never_agrees_with_itself_says_how_many_are_missing() -> None:
+    always = Scripted(ids(150), totals=dict.fromkeys(range(1, 10_000), 153))
+    with pytest.raises(MalformedResponseError, match="3 of 153 jobs are missing"):
+        await always.listed()
+
+
+async def test_two_passes_that_differ_are_followed_by_a_third() -> None:
+    lists = [ids(150)] * 2 + [["ft-new", *ids(150)]] * 4
+    scripted = Scripted(*lists)
+    assert set(await scripted.listed()) == {"ft-new", *ids(150)}
+    assert scripted.requests == 6
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_from_machines_that_lag_every_job_is_listed_or_an_error_raised(seed: int) -> None:
+    async def main() -> None:
+        for number in range(10):
+            rng = random.Random(100 * number + seed)
+            serving = LaggingService(rng, lags(rng, 40.0))
+            async with serving.serving():
+                async with LogSession("sk-1", base_url=serving.base_url) as session:
+                    now = asyncio.get_running_loop().time()
+                    there, states = ids(rng.randrange(350)), [(0.0, tuple(ids(0)))]
+                    states = [(0.0, tuple(there))]
+                    always = set(there)
+                    for n in range(rng.randrange(3)):
+                        if there and rng.random() < 0.5:
+                            always.discard(there.pop(rng.randrange(len(there))))
+                        else:
+                            there.insert(0, f"ft-new-{n}")
+                        states.append((now + rng.uniform(-40, 10), tuple(there)))
+                    serving.jobs = History(sorted(states))
+                    found: list[str] = []
+                    try:
+                        async for job in session.jobs():
+                            found.append(job.job_id)
+                    except MalformedResponseError as error:
+                        assert "missing" in str(error)
+                    else:
+                        assert always <= set(found)
+                    assert len(found) == len(set(found))
+
+    in_virtual_time(main(), debug=False)

@@ -7,8 +7,8 @@ was rewritten: what is on disk is kept under another name, and a new generation 
 
 import asyncio
 import errno
-from collections.abc import Callable, Generator
-from contextlib import aclosing, contextmanager
+from collections.abc import Callable
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import attrs
@@ -114,7 +114,7 @@ class Download:
     async def run(self, jobs: Jobs) -> list[Downloaded]:
         """Download every job once; return what became of each, in the order in which they were done."""
         with Threads(_THREADS) as threads:
-            lock = threads.next()
+            lock = _Disk(threads.next(), self._archive)
             try:
                 await lock.run(self._archive.lock)
                 return await self._run(jobs, threads)
@@ -256,22 +256,22 @@ class _Disk:
     _archive: Archive
 
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
-        with self._errors_in_our_words():
-            return await self._thread.run(work, *arguments)
+        return await self._thread.run(self._in_our_words, work, *arguments)
 
     async def run_surely(self, work: Callable[..., T], *arguments: Any) -> T:
-        with self._errors_in_our_words():
-            return await self._thread.run_surely(work, *arguments)
+        return await self._thread.run_surely(self._in_our_words, work, *arguments)
 
-    @contextmanager
-    def _errors_in_our_words(self) -> Generator[None]:
+    def _in_our_words(self, work: Callable[..., T], *arguments: Any) -> T:
+        directory = self._archive.directory
         try:
-            yield
+            return work(*arguments)
         except FileNotFoundError:
-            raise
+            if directory.is_dir():
+                raise
+            raise ArchiveWriteError(f"{directory} has gone: it was moved or removed") from None
         except OSError as error:
             kind = ArchiveWriteError if error.errno in _HOPELESS else ArchiveError
-            raise kind(f"cannot write to {self._archive.directory}: {error}") from None
+            raise kind(f"cannot write to {directory}: {error}") from None
 
 
 class _Read:

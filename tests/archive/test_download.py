@@ -1,6 +1,7 @@
 import asyncio
 import gzip
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from dashscope_ftlogs import (
     ArchiveError,
+    ArchiveWriteError,
     AuthenticationError,
     Downloaded,
     IncompleteLogError,
@@ -377,3 +379,24 @@ def test_the_archive_equals_the_logs_after_any_growth_and_any_faults(
         assert {verdict.state for verdict in verify_archive(folder)} == {"ok"}
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("how", ["moved", "removed"])
+async def test_a_directory_that_goes_away_ends_the_run_at_once(
+    connect: Connect, tmp_path: Path, how: str
+) -> None:
+    jobs = [EmulatedJob(f"ft-{n}", numbered(20_000), status="RUNNING") for n in range(3)]
+    archive, progress = tmp_path / "a", Progress()
+    async with Emulator(jobs, latency=0.01) as emulator, connect(emulator) as session:
+        ids = [job.job_id for job in jobs]
+        download = asyncio.create_task(session.download(ids, archive, progress=progress))
+        while not progress.lines:
+            await asyncio.sleep(0)
+        if how == "moved":
+            archive.rename(tmp_path / "b")
+        else:
+            shutil.rmtree(archive)
+        with pytest.raises(ArchiveWriteError, match="has gone: it was moved or removed"):
+            await download
+    if how == "moved":
+        assert {verdict.state for verdict in verify_archive(tmp_path / "b")} <= {"incomplete"}

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from dashscope_ftlogs.reading.records import parse_line
     from dashscope_ftlogs.reading.tracebacks import parse_lines
     from dashscope_ftlogs.session import LogSession
+    from dashscope_ftlogs.text import Position
 
 __version__ = "0.1.0"
 
@@ -86,6 +87,7 @@ __all__ = [
     "MetricsTable",
     "NotFoundError",
     "PermissionDeniedError",
+    "Position",
     "Progress",
     "ResponseTooLargeError",
     "RetryPolicy",
@@ -116,6 +118,7 @@ _HOMES = {
     "LogPaginator": "client.paginator",
     "LogSession": "session",
     "MetricsTable": "metrics.table",
+    "Position": "text",
     "Progress": "archive.download",
     "RetryPolicy": "client.retry_policy",
     "Verdict": "archive.verify",

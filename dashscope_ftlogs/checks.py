@@ -5,11 +5,12 @@ import sys
 from typing import Any
 
 from dashscope_ftlogs.errors import InvalidArgumentError
-from dashscope_ftlogs.text import shown
+from dashscope_ftlogs.text import TAIL, Position, shown
 
 MAX_LINE = 1000
 """The most lines that the service gives in one answer."""
 
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _JOB_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -37,6 +38,21 @@ def above_zero(name: str, value: Any, what: str = "a number") -> float:
     ):
         raise InvalidArgumentError(f"{name}={shown(value)}: must be {what} above 0")
     return float(value)
+
+
+def position(value: Any) -> Position:
+    """Return `value` if it is a position as `LogPaginator.position` gives it."""
+    match value:
+        case {"offset": int(offset), "last": [*last]} if (
+            len(value) == 2 and len(last) <= min(offset, TAIL) and all(map(_is_digest, last))
+        ):
+            return Position(offset=whole_number("offset", offset, 0), last=list(last))
+        case _:
+            raise InvalidArgumentError(f"at={shown(value)}: must be a position, as a read gives it")
+
+
+def _is_digest(value: object) -> bool:
+    return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
 
 
 def job_id(value: Any) -> str:

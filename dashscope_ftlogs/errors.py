@@ -30,7 +30,7 @@ https://www.alibabacloud.com/help/en/model-studio/get-fine-tuning-job-logs-api
 
 import attrs
 
-from dashscope_ftlogs.text import excerpt
+from dashscope_ftlogs.text import Position, excerpt
 
 
 class FTLogsError(Exception):
@@ -40,6 +40,8 @@ class FTLogsError(Exception):
     """The job that was being read, if one was."""
     offset: int | None = None
     """The zero-based number of the first line that was not read: go on from here."""
+    position: Position | None = None
+    """The same, with digests of the last lines: for `session.lines(job_id, at=error.position)`."""
     attempts: int = 0
     """How many requests were sent for this one answer; 0 if none was."""
     retry_in: float | None = None

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, TypedDict
 
 import msgspec
 
@@ -90,6 +90,15 @@ def escaped_json(rows: str) -> str:
     return "\n".join(
         _ACTIVE.sub(lambda match: f"\\u{ord(match[0]):04x}", row) for row in rows.split("\n")
     )
+
+
+class Position(TypedDict):
+    """Where a read of a log stands; JSON can hold it, and later versions will read it."""
+
+    offset: int
+    """How many lines were read: the number of the next one."""
+    last: list[str]
+    """The digests of the lines before it, five at the most: how another log in its place is noticed."""
 
 
 def digests(lines: Iterable[str]) -> tuple[str, ...]:

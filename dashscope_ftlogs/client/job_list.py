@@ -32,6 +32,7 @@ class JobList:
             MalformedResponseError: jobs are missing, or the same ones come again and again.
         """
         before: set[str] | None = None
+        missing = differing = 0
         for _ in range(_PASSES):
             self._told, pages = set(), 0
             async with aclosing(self._pages()) as coming:

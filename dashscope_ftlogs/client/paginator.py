@@ -28,10 +28,12 @@ from dashscope_ftlogs.client.handed_out import HandedOut
 from dashscope_ftlogs.errors import (
     FTLogsError,
     IncompleteLogError,
+    InvalidArgumentError,
     ResponseTooLargeError,
     SessionStateError,
 )
 from dashscope_ftlogs.models import LogPage
+from dashscope_ftlogs.text import Position
 
 
 class PageSource(Protocol):
@@ -64,7 +66,8 @@ class LogPaginator:
     Iterate over it for lines, over `pages()` for pages. Both can be left at any time; iterating again
     goes on from `offset`. Iteration ends where the service says that the log ends, or after `limit`
     lines. The offset is at hand after every line and every error, so a read can be taken up again,
-    by `session.lines(job_id, offset=paginator.offset)` in another process too.
+    by `session.lines(job_id, offset=paginator.offset)` in another process too; with `at=` and
+    `position`, another log in the same place is noticed.
 
     Made by `LogSession.lines`, which says what the arguments mean.
     """
@@ -79,9 +82,16 @@ class LogPaginator:
         page_size: int,
         concurrency: int,
         lag: float = LAG,
+        at: Position | None = None,
     ) -> None:
         self.job_id = checks.job_id(job_id)
         checks.whole_number("offset", offset, 0)
+        last: tuple[str, ...] = ()
+        if at is not None:
+            if offset:
+                raise InvalidArgumentError(f"offset={offset}: `at` says where to begin")
+            at = checks.position(at)
+            offset, last = at["offset"], tuple(at["last"])
         if limit is not None:
             checks.whole_number("limit", limit, 0)
         checks.whole_number("page_size", page_size, 1, checks.MAX_LINE)
@@ -90,10 +100,10 @@ class LogPaginator:
         stop = None if limit is None else offset + limit
         self._cursor = Cursor(offset, page_size, stop)
         self._heard: int | None = None
-        self._handed_out = HandedOut()
+        self._handed_out = HandedOut(last)
         self._doubt = Doubt(lag)
         self._wait = 0.0
-        self._proven = True
+        self._proven = not last
         """Whether nothing was heard since the last proof that would call for another one."""
         self._careful_until = -inf
         self._unread: Iterator[str] = iter(())
@@ -108,6 +118,15 @@ class LogPaginator:
     def offset(self) -> int:
         """The number of the next line that was not yet handed out: the place to resume from."""
         return self._cursor.offset - length_hint(self._unread)
+
+    @property
+    def position(self) -> Position:
+        """The offset, with digests of the last lines that were handed out.
+
+        JSON can hold it. `session.lines(job_id, at=position)` goes on from it, in another process too,
+        and notices if the log was started afresh meanwhile.
+        """
+        return Position(offset=self.offset, last=list(self._handed_out.digests_before(self.offset)))
 
     def __repr__(self) -> str:
         return f"<LogPaginator {self.job_id} offset={self.offset} total={self.total}>"
@@ -147,7 +166,7 @@ class LogPaginator:
         planned = self._cursor.offset
         room = 1
         try:
-            while not self._latest().finished:
+            while not self._has_ended():
                 if careful := self._is_careful():
                     await _drop(window)
                     span = await self._look_again(window)
@@ -169,7 +188,7 @@ class LogPaginator:
                             raise SessionStateError("this read was replaced by a newer one")
                 if self._cursor.offset < span.stop and not self._is_careful():
                     if span.error is not None:
-                        raise span.error
+                        raise self._with_position(span.error)
                     # The log ended inside this span, so the spans behind it are void.
                     await _drop(window)
                     planned = self._cursor.offset
@@ -193,6 +212,11 @@ class LogPaginator:
         """Take note of a contradiction."""
         self._proven = False
         self._careful_until = self._now() + self._doubt.lag
+
+    def _has_ended(self) -> bool:
+        """Whether all that was asked for was handed out; without proof, not because of a total alone."""
+        place = self._latest()
+        return place.finished and (self._proven or place.offset == place.stop)
 
     def _latest(self) -> Cursor:
         """Return the place as it is after all that any answer said of the total."""
@@ -325,7 +349,7 @@ class LogPaginator:
         """Return what the first look of the window saw."""
         span = await self._first(window)
         if span.error is not None:
-            raise span.error
+            raise self._with_position(span.error)
         (page,) = span.pages
         return span, page
 
@@ -352,7 +376,11 @@ class LogPaginator:
         if decision.verdict is Verdict.BELIEVED:
             error = known.error(contradiction, page)
             error.job_id, error.offset = self.job_id, known.offset
-            raise error
+            raise self._with_position(error)
+
+    def _with_position(self, error: FTLogsError) -> FTLogsError:
+        error.position = self.position
+        return error
 
 
 class LineIterator:

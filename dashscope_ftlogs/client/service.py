@@ -19,6 +19,7 @@ from dashscope_ftlogs.client.retry_policy import RetryPolicy
 from dashscope_ftlogs.client.wire import JobRequest, JobsRequest, LogsRequest
 from dashscope_ftlogs.errors import ConfigError, SessionStateError
 from dashscope_ftlogs.models import Job, LogPage
+from dashscope_ftlogs.text import Position
 
 if TYPE_CHECKING:
     import aiohttp
@@ -157,6 +158,7 @@ class Service:
         limit: int | None = None,
         page_size: int = checks.MAX_LINE,
         concurrency: int | None = None,
+        at: Position | None = None,
     ) -> LogPaginator:
         """Return an async iterator over every line of a job's log, once and in order.
 
@@ -166,6 +168,8 @@ class Service:
             limit: The most lines to return; None means all there are when the end is reached.
             page_size: Lines asked for at once, 1 to 1000.
             concurrency: Pages in flight for this job; default the session's.
+            at: Where an earlier read stood, its `position`; in place of `offset`. A log that is another
+                one by now is an error.
         """
         return LogPaginator(
             self,
@@ -175,6 +179,7 @@ class Service:
             page_size=page_size,
             concurrency=self.concurrency if concurrency is None else concurrency,
             lag=self._lag,
+            at=at,
         )
 
     async def job(self, job_id: str) -> Job:

@@ -19,6 +19,7 @@ from dashscope_ftlogs import (
     LogPage,
     LogPaginator,
     LogSession,
+    Position,
     Progress,
     RetryPolicy,
     Verdict,
@@ -47,6 +48,8 @@ async def read() -> None:
         assert_type(await lines.collect(), list[str])
         assert_type(lines.offset, int)
         assert_type(lines.total, int | None)
+        assert_type(lines.position, Position)
+        assert_type(session.lines("ft-1", at=lines.position), LogPaginator)
 
         async for job in session.jobs(status="RUNNING", model="qwen3-14b"):
             assert_type(job, Job)
@@ -92,6 +95,7 @@ async def watch(session: LogSession) -> None:
 
 def tell(error: FTLogsError) -> None:
     assert_type(error.offset, int | None)
+    assert_type(error.position, Position | None)
     if isinstance(error, APIError):
         assert_type(error.status, int)
         assert_type(error.retry_after, float | None)

@@ -1,0 +1,96 @@
+"""A read is taken up again by its position, which notices another log."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashscope_ftlogs import InvalidArgumentError, LogRewrittenError, LogSession, TransportError, checks
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Reset
+from dashscope_ftlogs.text import digests
+
+Connect = Callable[..., LogSession]
+JOB = "ft-1"
+DIGEST = digests(["x"])[0]
+
+
+def numbered(count: int, word: str = "line") -> list[str]:
+    return [f"{word} {n}" for n in range(count)]
+
+
+@pytest.mark.parametrize("limit", [0, 1, 4, 5, 9, 10, 11, 25])
+async def test_a_read_goes_on_from_its_position_at_any_line(connect: Connect, limit: int) -> None:
+    async with Emulator([EmulatedJob(JOB, numbered(25))]) as emulator, connect(emulator) as session:
+        lines = session.lines(JOB, page_size=10)
+        got: list[str] = []
+        reading = aiter(lines)
+        while len(got) < limit:
+            got.append(await anext(reading))
+            place = json.loads(json.dumps(lines.position))
+            assert place == {"offset": len(got), "last": list(digests(got[-5:]))}
+        place = {"offset": len(got), "last": list(digests(got[-5:]))}
+        await reading.aclose()
+        before = len(emulator.journal)
+        rest = session.lines(JOB, at=place)  # type: ignore[arg-type]
+        assert got + await rest.collect() == numbered(25)
+        assert len(emulator.journal) == before + 1
+        assert rest.position == {"offset": 25, "last": list(digests(numbered(25)[-5:]))}
+
+
+@pytest.mark.parametrize("count", [3, 20, 60])
+async def test_another_log_in_its_place_is_noticed_however_long(connect: Connect, count: int) -> None:
+    job = EmulatedJob(JOB, numbered(20))
+    async with Emulator([job]) as emulator, connect(emulator) as session:
+        lines = session.lines(JOB, limit=12)
+        await lines.collect()
+        job.rewrite(numbered(count, "new"))
+        with pytest.raises(LogRewrittenError) as caught:
+            await session.lines(JOB, at=lines.position).collect()
+        assert (caught.value.next_offset, caught.value.total) == (12, count)
+        assert caught.value.position == lines.position
+
+
+async def test_an_error_carries_the_position(connect: Connect) -> None:
+    faults = [Fault(Reset(), on=range(2, 100))]
+    async with Emulator([EmulatedJob(JOB, numbered(25))], faults=faults) as emulator:
+        async with connect(emulator) as session:
+            with pytest.raises(TransportError) as caught:
+                await session.lines(JOB, page_size=10).collect()
+            emulator.faults = ()
+            assert caught.value.position is not None
+            assert caught.value.position["offset"] == 10
+            rest = session.lines(JOB, at=caught.value.position)
+            assert await rest.collect() == numbered(25)[10:]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        7,
+        {"offset": 1},
+        {"offset": -1, "last": []},
+        {"offset": True, "last": []},
+        {"offset": 1, "last": [DIGEST], "more": 1},
+        {"offset": 1, "last": [DIGEST, DIGEST]},
+        {"offset": 9, "last": [DIGEST] * 6},
+        {"offset": 9, "last": ["x"]},
+        {"offset": 9, "last": [None]},
+    ],
+)
+def test_what_is_no_position_is_refused_before_any_request(wrong: Any) -> None:
+    with pytest.raises(InvalidArgumentError):
+        LogSession("sk-1").lines(JOB, at=wrong)
+
+
+def test_a_position_and_an_offset_contradict_each_other() -> None:
+    with pytest.raises(InvalidArgumentError, match="`at` says where to begin"):
+        LogSession("sk-1").lines(JOB, offset=3, at={"offset": 0, "last": []})
+
+
+@given(st.lists(st.text(), max_size=5), st.integers(0, 10**12))
+def test_every_position_is_accepted_as_it_was_stored(lines: list[str], further: int) -> None:
+    place = {"offset": len(lines) + further, "last": list(digests(lines))}
+    assert checks.position(json.loads(json.dumps(place))) == place

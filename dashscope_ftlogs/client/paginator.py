@@ -17,7 +17,7 @@ from contextlib import aclosing
 from itertools import islice
 from math import inf
 from operator import length_hint
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import attrs
 
@@ -25,6 +25,7 @@ from dashscope_ftlogs import checks
 from dashscope_ftlogs.client.cursor import Cursor
 from dashscope_ftlogs.client.doubt import LAG, Contradiction, Doubt, Known, Verdict
 from dashscope_ftlogs.client.handed_out import HandedOut
+from dashscope_ftlogs.client.line_iterator import LineIterator
 from dashscope_ftlogs.errors import (
     FTLogsError,
     IncompleteLogError,
@@ -140,10 +141,10 @@ class LogPaginator:
         return lines
 
     def __aiter__(self) -> "LineIterator":
-        return LineIterator(self)
+        return LineIterator(self.pages(), self._unfold)
 
-    def unfold(self, page: LogPage) -> Iterator[str]:
-        """Return the lines of a page that was handed out; for line iterators.
+    def _unfold(self, page: LogPage) -> Iterator[str]:
+        """Return the lines of a page that was handed out.
 
         `offset` is worked out from what is left of them: no cost per line.
         """
@@ -381,33 +382,6 @@ class LogPaginator:
     def _with_position(self, error: FTLogsError) -> FTLogsError:
         error.position = self.position
         return error
-
-
-class LineIterator:
-    """The lines of a paginator's pages.
-
-    A class, since a coroutine for each line costs little more than half of what an asynchronous
-    generator does.
-    """
-
-    def __init__(self, paginator: LogPaginator) -> None:
-        self._paginator = paginator
-        self._pages = paginator.pages()
-        self._unread: Iterator[str] = iter(())
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> str:
-        while True:
-            for line in self._unread:
-                return line
-            self._unread = self._paginator.unfold(await anext(self._pages))
-
-    async def aclose(self) -> None:
-        """Leave the log early."""
-        self._unread = iter(())
-        await self._pages.aclose()
 
 
 async def _drop(window: "deque[asyncio.Task[_Span]]") -> None:

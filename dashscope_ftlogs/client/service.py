@@ -191,12 +191,12 @@ class Service:
     ) -> AsyncGenerator[Job, None]:
         """Yield the jobs of the workspace, in the service's order, each once.
 
+        A list of more than one page is read twice, and a third time where that differs: pages shift when
+        jobs come and go.
+
         Args:
             status: Only jobs with this status, such as `RUNNING`; any case.
             model: Only jobs that fine-tune this model.
-
-        A list of more than one page is read twice, and a third time where that differs: pages shift when
-        jobs come and go.
 
         Raises:
             MalformedResponseError: the list stays incomplete, or repeats itself.

@@ -63,3 +63,14 @@ def job_id(value: Any) -> str:
             "A-Z a-z 0-9 . _ - and not '.' or '..'"
         )
     return value
+
+
+def place(offset: int, at: Position | None) -> tuple[int, tuple[str, ...]]:
+    """Return the offset where a read begins, and the digests of the lines before it."""
+    whole_number("offset", offset, 0)
+    if at is None:
+        return offset, ()
+    if offset:
+        raise InvalidArgumentError(f"offset={offset}: `at` says where to begin")
+    at = position(at)
+    return at["offset"], tuple(at["last"])

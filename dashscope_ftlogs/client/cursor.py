@@ -5,8 +5,10 @@ running job's `total` grows, so the end is where `offset` meets the highest tota
 lines are promised once and in order, so what contradicts that is never read on: see `doubt`.
 """
 
+import attrs
 import msgspec
 
+from dashscope_ftlogs.errors import FTLogsError
 from dashscope_ftlogs.models import LogPage
 
 
@@ -62,3 +64,15 @@ class Cursor(msgspec.Struct, frozen=True):
             stop = min(stop, self.stop)
         span = Cursor(offset, self.page_size, stop, self.total)
         return None if span.finished else span
+
+
+@attrs.define
+class Span:
+    """What reading some of the log gave: its pages in order, then perhaps what ended it early."""
+
+    stop: int
+    most: int
+    """So many lines are asked for at once; fewer where so many are too large to hold."""
+    pages: list[LogPage] = attrs.Factory(list[LogPage])
+    error: FTLogsError | None = None
+    asked_at: float = 0.0

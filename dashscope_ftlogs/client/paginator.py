@@ -12,24 +12,22 @@ was joined shortly before is looked at again.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import aclosing
 from itertools import islice
 from math import inf
 from operator import length_hint
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import attrs
 
 from dashscope_ftlogs import checks
-from dashscope_ftlogs.client.cursor import Cursor
+from dashscope_ftlogs.client.cursor import Cursor, Span
 from dashscope_ftlogs.client.doubt import LAG, Contradiction, Doubt, Known, Verdict
 from dashscope_ftlogs.client.handed_out import HandedOut
-from dashscope_ftlogs.client.line_iterator import LineIterator
 from dashscope_ftlogs.errors import (
     FTLogsError,
     IncompleteLogError,
-    InvalidArgumentError,
     ResponseTooLargeError,
     SessionStateError,
 )
@@ -44,21 +42,9 @@ class PageSource(Protocol):
         """Return a page that is empty only if the log has ended before `offset`."""
         ...
 
-    def spawn(self, work: Coroutine[Any, Any, "_Span"]) -> "asyncio.Task[_Span]":
+    def spawn(self, work: Coroutine[Any, Any, Span]) -> "asyncio.Task[Span]":
         """Run `work` as a task that does not outlive the session."""
         ...
-
-
-@attrs.define
-class _Span:
-    """What reading a span gave: its pages in order, then perhaps what ended it early."""
-
-    stop: int
-    most: int
-    """So many lines are asked for at once; fewer where so many are too large to hold."""
-    pages: list[LogPage] = attrs.Factory(list[LogPage])
-    error: FTLogsError | None = None
-    asked_at: float = 0.0
 
 
 class LogPaginator:
@@ -86,13 +72,7 @@ class LogPaginator:
         at: Position | None = None,
     ) -> None:
         self.job_id = checks.job_id(job_id)
-        checks.whole_number("offset", offset, 0)
-        last: tuple[str, ...] = ()
-        if at is not None:
-            if offset:
-                raise InvalidArgumentError(f"offset={offset}: `at` says where to begin")
-            at = checks.position(at)
-            offset, last = at["offset"], tuple(at["last"])
+        offset, last = checks.place(offset, at)
         if limit is not None:
             checks.whole_number("limit", limit, 0)
         checks.whole_number("page_size", page_size, 1, checks.MAX_LINE)
@@ -163,7 +143,7 @@ class LogPaginator:
         reader = self._readers
         self._cursor = self._cursor.at(self.offset)
         self._unread = iter(())
-        window: deque[asyncio.Task[_Span]] = deque()
+        window: deque[asyncio.Task[Span]] = deque()
         planned = self._cursor.offset
         room = 1
         try:
@@ -223,7 +203,7 @@ class LogPaginator:
         """Return the place as it is after all that any answer said of the total."""
         return self._cursor if self._heard is None else self._cursor.heard(self._heard)
 
-    def _read_ahead(self, window: "deque[asyncio.Task[_Span]]", planned: int, room: int) -> int:
+    def _read_ahead(self, window: "deque[asyncio.Task[Span]]", planned: int, room: int) -> int:
         """Fill the window with spans from `planned` on; return where the next one will begin."""
         self._cursor = self._latest()
         while len(window) < room and (span := self._cursor.span(planned)) is not None:
@@ -231,7 +211,7 @@ class LogPaginator:
             planned += span.wanted
         return planned
 
-    async def _first(self, window: "deque[asyncio.Task[_Span]]") -> _Span:
+    async def _first(self, window: "deque[asyncio.Task[Span]]") -> Span:
         """Wait for the first span of the window and take it out."""
         try:
             span = await window[0]
@@ -243,9 +223,9 @@ class LogPaginator:
         window.popleft()
         return span
 
-    async def _read_span(self, left: Cursor) -> _Span:
+    async def _read_span(self, left: Cursor) -> Span:
         """Read until the span is whole or the log ends; a failure keeps what was read before it."""
-        span = _Span(left.offset + left.wanted, left.page_size)
+        span = Span(left.offset + left.wanted, left.page_size)
         try:
             while not left.finished:
                 heard = self._heard or 0
@@ -262,7 +242,7 @@ class LogPaginator:
             span.error = error
         return span
 
-    async def _ask(self, span: _Span, offset: int, wanted: int) -> LogPage:
+    async def _ask(self, span: Span, offset: int, wanted: int) -> LogPage:
         """Return one page, of fewer lines than wanted where so many are too large to hold."""
         while True:
             line = min(span.most, wanted)
@@ -276,7 +256,7 @@ class LogPaginator:
                 self._heard = max(self._heard or 0, page.total)
                 return page
 
-    async def _look_again(self, window: "deque[asyncio.Task[_Span]]") -> _Span:
+    async def _look_again(self, window: "deque[asyncio.Task[Span]]") -> Span:
         """Read on with proof that the log is still the same; what comes of that may be no line.
 
         Raises:
@@ -298,13 +278,11 @@ class LogPaginator:
         span.pages, span.stop = [], known.offset
         if self._proven and news:
             lines = page.lines[known.offset - known.begin :]
-            span.pages, span.stop = (
-                [attrs.evolve(page, offset=known.offset, lines=lines)],
-                page.next_offset,
-            )
+            span.pages = [attrs.evolve(page, offset=known.offset, lines=lines)]
+            span.stop = page.next_offset
         return span
 
-    async def _prove_seams(self, window: "deque[asyncio.Task[_Span]]") -> None:
+    async def _prove_seams(self, window: "deque[asyncio.Task[Span]]") -> None:
         """Ask again for the lines around what was joined of late.
 
         Before the contradiction was heard, a page of another log may have been taken for the next one.
@@ -322,13 +300,13 @@ class LogPaginator:
             contradiction = None if repeated else Contradiction.ANOTHER_LOG
             self._judge(self._known(), page, contradiction, repeated=repeated, asked_at=span.asked_at)
 
-    async def _look(self, begin: int, enough: int, stop: int) -> _Span:
+    async def _look(self, begin: int, enough: int, stop: int) -> Span:
         """Wait, then read from `begin` until line number `enough - 1` is there or the log ends.
 
         It returns one page, whose total is the last that was heard.
         """
         await asyncio.sleep(self._wait)
-        span = _Span(stop, min(stop - begin, checks.MAX_LINE))
+        span = Span(stop, min(stop - begin, checks.MAX_LINE))
         span.asked_at = self._now()
         lines: tuple[str, ...] = ()
         try:
@@ -346,7 +324,7 @@ class LogPaginator:
             span.pages = [attrs.evolve(page, offset=begin, lines=lines)]
         return span
 
-    async def _seen(self, window: "deque[asyncio.Task[_Span]]") -> tuple[_Span, LogPage]:
+    async def _seen(self, window: "deque[asyncio.Task[Span]]") -> tuple[Span, LogPage]:
         """Return what the first look of the window saw."""
         span = await self._first(window)
         if span.error is not None:
@@ -384,7 +362,36 @@ class LogPaginator:
         return error
 
 
-async def _drop(window: "deque[asyncio.Task[_Span]]") -> None:
+class LineIterator:
+    """The lines of pages; `unfold` returns those of one, and notes how many are left of them.
+
+    A class, since a coroutine for each line costs little more than half of what an asynchronous
+    generator does.
+    """
+
+    def __init__(
+        self, pages: AsyncGenerator[LogPage, None], unfold: Callable[[LogPage], Iterator[str]]
+    ) -> None:
+        self._pages = pages
+        self._unfold = unfold
+        self._unread: Iterator[str] = iter(())
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> str:
+        while True:
+            for line in self._unread:
+                return line
+            self._unread = self._unfold(await anext(self._pages))
+
+    async def aclose(self) -> None:
+        """Leave the log early."""
+        self._unread = iter(())
+        await self._pages.aclose()
+
+
+async def _drop(window: "deque[asyncio.Task[Span]]") -> None:
     """Cancel what is in flight and wait until it is gone."""
     for task in window:
         task.cancel()

@@ -140,30 +140,33 @@ class Restarted(ListSource):
 @pytest.mark.parametrize("concurrency", [1, 2, 5])
 @pytest.mark.parametrize("then", [4, 15, 20, 21, 60])
 @pytest.mark.parametrize("page_size", [1, 3, 7, 30])
-async def test_a_log_that_is_started_afresh_at_any_line_of_a_read_is_never_joined_to_the_old_one(
+def test_a_log_that_is_started_afresh_at_any_line_of_a_read_is_never_joined_to_the_old_one(
     page_size: int, then: int, concurrency: int
 ) -> None:
-    for after in range(1, 20):
-        for seed in range(3 if concurrency > 1 else 1):
-            rng = random.Random(seed) if concurrency > 1 else None
-            source = Restarted(generation("old", 20), rng=rng, fresh=generation("new", then))
-            lines = source.lines(page_size=page_size, concurrency=concurrency)
-            got: list[str] = []
-            error: FTLogsError | None = None
-            try:
-                async for line in lines:
-                    got.append(line)
-                    if len(got) == after:
-                        source.restart()
-            except FTLogsError as caught:
-                error = caught
-            if error is None:  # all of it was there or in flight already
-                assert got == generation("old", 20)
-            elif concurrency == 1 or isinstance(error, IncompleteLogError):
-                assert got == generation("old", 20)[: len(got)]
-            else:  # a page may be handed out before an answer of an earlier moment comes
-                assert isinstance(error, LogRewrittenError)
-            assert all(task.done() for task in source.tasks)
+    async def main() -> None:
+        for after in range(1, 20):
+            for seed in range(3 if concurrency > 1 else 1):
+                rng = random.Random(seed) if concurrency > 1 else None
+                source = Restarted(generation("old", 20), rng=rng, fresh=generation("new", then))
+                lines = source.lines(page_size=page_size, concurrency=concurrency)
+                got: list[str] = []
+                error: FTLogsError | None = None
+                try:
+                    async for line in lines:
+                        got.append(line)
+                        if len(got) == after:
+                            source.restart()
+                except FTLogsError as caught:
+                    error = caught
+                if error is None:  # all of it was there or in flight already
+                    assert got == generation("old", 20)
+                elif concurrency == 1 or isinstance(error, IncompleteLogError):
+                    assert got == generation("old", 20)[: len(got)]
+                else:  # a page may be handed out before an answer of an earlier moment comes
+                    assert isinstance(error, LogRewrittenError)
+                assert all(task.done() for task in source.tasks)
+
+    in_virtual_time(main(), debug=False)
 
 
 async def test_a_service_that_never_lags_is_asked_for_nothing_twice() -> None:

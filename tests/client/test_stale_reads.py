@@ -233,3 +233,25 @@ def test_a_session_that_is_closed_while_a_doubt_waits_ends_the_read() -> None:
             await session.__aenter__()  # for the exit to come
 
     in_virtual_time(main(), debug=False)
+
+
+@attrs.define
+class Giving(ListSource):
+    """A log that becomes shorter, and of which a machine then gives fewer lines than it announces."""
+
+    async def read_page(self, job_id: str, offset: int, line: int) -> LogPage:
+        if len(self.requests) == 1:
+            self.log = self.log[:10]
+        if len(self.requests) == 2:
+            raise IncompleteLogError(offset, 20, "id")
+        return await ListSource.read_page(self, job_id, offset, line)
+
+
+async def test_lines_that_are_missing_while_there_is_a_doubt_are_told_from_the_next_line_on() -> None:
+    lines = Giving(generation("a", 20)).lines(page_size=10, concurrency=1)
+    got: list[str] = []
+    with pytest.raises(IncompleteLogError) as caught:
+        async for line in lines:
+            got.append(line)
+    assert got == generation("a", 10)
+    assert (caught.value.next_offset, caught.value.offset, lines.offset) == (10, 10, 10)

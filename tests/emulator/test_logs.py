@@ -222,3 +222,13 @@ async def test_ragged_pages_are_shorter_but_never_empty_and_repeat_with_the_seed
 async def test_a_ragged_page_of_one_line_keeps_it(ask: Any) -> None:
     async with Emulator([EmulatedJob("ft-1", ["x"])], ragged=1) as emulator:
         assert (await ask(emulator)).lines == ["x"]
+
+
+def test_latency_reads_as_it_was_set() -> None:
+    emulator = Emulator(latency=(0.1, 0.2))
+    assert emulator.latency == (0.1, 0.2)
+    emulator.latency = 0.5
+    assert emulator.latency == 0.5
+    with pytest.raises(ValueError, match="latency must be seconds"):
+        emulator.latency = (0.2, 0.1)
+    assert emulator.latency == 0.5

@@ -8,6 +8,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import time
 import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -162,9 +163,16 @@ def test_a_server_that_drips_is_given_up_when_the_deadline_has_passed() -> None:
     """However many tries are allowed: the deadline, one request that began before it, and no more."""
 
     async def main() -> float:
-        clock = asyncio.get_running_loop().time
+        loop = asyncio.get_running_loop()
+
+        def clock() -> float:
+            """Only what was jumped over: a machine that has much to do adds time of its own."""
+            return loop.time() - time.monotonic()
+
         faults = [Fault(Drip(1))]
-        async with Emulator([EmulatedJob("ft-1", ["x" * 999])], faults=faults, clock=clock) as emulator:
+        async with Emulator(
+            [EmulatedJob("ft-1", ["x" * 999])], faults=faults, clock=loop.time
+        ) as emulator:
             retry = RetryPolicy(max_tries=1000, deadline=600)
             options: dict[str, Any] = {"base_url": emulator.base_url, "retry": retry, "timeout": 60}
             began = clock()

@@ -12,6 +12,7 @@ from typing import Any, Final, NoReturn
 CODES: Final = {signal.SIGINT: 130, signal.SIGTERM: 143}
 _EXPLAINED_AFTER: Final = 0.5
 """Seconds after which an end that takes its time is explained."""
+_TURN: Final = 0.5
 _STUCK_AFTER: Final = 2.0
 """Seconds without a turn of the loop, after which it is stuck, as in a write to a full pipe."""
 _SHOW_CURSOR: Final = b"\x1b[?25h"
@@ -57,7 +58,10 @@ class Stopping:
         # Not the loop's own add_signal_handler(), which Windows lacks.
         _handle_with(on_signal)
         try:
-            return await self._work
+            # It turns now and then: a signal that comes just before it waits is heard at the next turn.
+            while not self._work.done():
+                await asyncio.wait([self._work], timeout=_TURN)
+            return self._work.result()
         finally:
             # The loop hears of no more signals.
             _handle_with(_end_at_once)

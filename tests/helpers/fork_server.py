@@ -202,6 +202,9 @@ def import_all() -> None:
             import_module(name)
 
 
+EARLY = {signal.SIGINT, signal.SIGTERM}
+
+
 def threads() -> int:
     """Count this process's threads, those that Python knows nothing of too where the system tells."""
     tasks = Path("/proc/self/task")
@@ -218,8 +221,9 @@ def keep_what_was_measured() -> None:
 
 def serve(requests: socket.socket) -> tuple[Command, list[int]] | None:
     """Fork whenever it is asked for; return only in a child, and when nobody can ask any more."""
-    # To be held back until a child can take them: those for this process's group are not meant for it.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    # To be held back until a child can take them: those for this process's group are not meant for it,
+    # and what coverage does on SIGTERM would find the descriptors of its own file taken away.
+    signal.pthread_sigmask(signal.SIG_BLOCK, EARLY)
     woken, waking = socket.socketpair()
     for end in (woken, waking):
         end.setblocking(False)
@@ -282,7 +286,7 @@ def become(command: Command, streams: Sequence[int]) -> None:
         setattr(sys, name, new)
         setattr(sys, f"__{name}__", new)
     sys.argv[1:] = command.words
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, EARLY)
 
 
 def run() -> None:

@@ -261,12 +261,20 @@ def test_a_count_of_any_length_is_a_step_or_none(line: str, digits: int) -> None
     ],
 )
 def test_any_long_line_takes_time_in_proportion(unit: str) -> None:
-    assert seconds(unit, 250_000) < 8 * 2.5 * seconds(unit, 31_250) + 0.02
+    assert in_proportion(unit, 250_000)
 
 
 @pytest.mark.parametrize("unit", ["\r 10%|█ | 1/10 [00:01<00:09,  1.0s/it]", "{", "{'loss': [", "[" * 9])
 def test_so_does_a_megabyte_of_redraws_or_brackets(unit: str) -> None:
-    assert seconds(unit, 1_000_000) < 8 * 2.5 * seconds(unit, 125_000) + 0.02
+    assert in_proportion(unit, 1_000_000)
+
+
+def in_proportion(unit: str, size: int) -> bool:
+    """Whether eight times as much takes less than 20 times as long: 64 times would be quadratic.
+
+    What else the machine does can only add to a figure, so one fair measurement of a few is enough.
+    """
+    return any(seconds(unit, size) < 8 * 2.5 * seconds(unit, size // 8) + 0.02 for _ in range(4))
 
 
 def seconds(unit: str, size: int) -> float:

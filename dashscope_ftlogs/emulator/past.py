@@ -2,8 +2,8 @@
 
 import copy
 from bisect import bisect_right
-from collections import UserDict, deque
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from operator import itemgetter
 from threading import Lock
 from typing import Generic, TypeVar
@@ -149,26 +149,37 @@ class Past:
             return self._time_scale.at(when)
 
 
-class Jobs(UserDict[str, EmulatedJob]):
-    """Jobs by id, whose past is kept where one is given."""
+class Jobs(MutableMapping[str, EmulatedJob]):
+    """Jobs by id, whose past is kept where one is given.
+
+    Not a UserDict: from Python 3.15 on, some of its methods pass by those below.
+    """
 
     def __init__(self, jobs: Mapping[str, EmulatedJob], past: Past | None) -> None:
-        super().__init__()
-        self.data.update(jobs)
+        self._jobs = dict(jobs)
         self._past = past
         if past is not None:
             past.exchanged(jobs)
 
     def now(self) -> list[EmulatedJob]:
         """All of them; other threads may add and remove meanwhile."""
-        return list(self.data.values())
+        return list(self._jobs.values())
+
+    def __getitem__(self, job_id: str) -> EmulatedJob:
+        return self._jobs[job_id]
 
     def __setitem__(self, job_id: str, job: EmulatedJob) -> None:
-        super().__setitem__(job_id, job)
+        self._jobs[job_id] = job
         if self._past is not None:
             self._past.added(job_id, job)
 
     def __delitem__(self, job_id: str) -> None:
-        super().__delitem__(job_id)
+        del self._jobs[job_id]
         if self._past is not None:
             self._past.removed(job_id)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._jobs)
+
+    def __len__(self) -> int:
+        return len(self._jobs)

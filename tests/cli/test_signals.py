@@ -167,9 +167,11 @@ async def test_a_command_that_is_stuck_in_a_write_ends_soon_after_the_first_sign
 
 
 def is_stuck(pid: int) -> bool:
-    """Whether its main thread waits for room in a pipe."""
-    return Path(f"/proc/{pid}/wchan").read_text().endswith("pipe_write") or (
-        Path(f"/proc/{pid}/syscall").read_text().startswith("1 ")
+    """Whether one of its threads waits for room in a pipe."""
+    return any(
+        (thread / "wchan").read_text().endswith("pipe_write")
+        or (thread / "syscall").read_text().startswith("1 ")
+        for thread in Path(f"/proc/{pid}/task").iterdir()
     )
 
 
@@ -183,7 +185,8 @@ async def test_a_full_pipe_for_all_that_is_said_makes_no_command_immortal(
     try:
         async with Emulator([EmulatedJob("ft-1", ["x"] * 9_000)]) as emulator:
             process = await start_ftlogs(("cat", "ft-1"), emulator, stdout=writer, stderr=writer)
-            while not emulator.journal:
+            # Its loop turns on for as long as the thread that prints is waited for.
+            while not is_stuck(process.pid):
                 await asyncio.sleep(0.01)
             for number in signals:
                 process.send_signal(number)
@@ -223,10 +226,11 @@ async def test_output_that_finds_no_room_is_an_error_however_python_buffers(
     import resource  # not to be had on every system
 
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    async with Emulator([EmulatedJob("ft-1", ["x" * 99] * 2_000)]) as emulator:
+    async with Emulator([EmulatedJob("ft-1", ["x" * 999] * 2_000)]) as emulator:
         for unbuffered in ("", "1"):
             with (tmp_path / "out").open("wb") as out:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (50_050, limits[1]))
+                # Room enough for what measures the coverage of the process.
+                resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_050, limits[1]))
                 try:
                     environ = {"PYTHONUNBUFFERED": unbuffered}
                     process = await start_ftlogs(("cat", "ft-1"), emulator, environ, stdout=out)

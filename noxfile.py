@@ -50,11 +50,11 @@ MUTATED = {
     "client/redaction": "security/test_secrets test_public_names",
 }
 
-# A worker for each processor.
-PARALLEL = ("-n", "logical", "--dist", "worksteal")
+# One more worker than there are processors: tests wait for processes and connections, too.
+PARALLEL = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal")
 
 # Tests that need more than the suite, and have sessions of their own.
-APART = ("--ignore=tests/browser", "--ignore=tests/docs")
+APART = ("--ignore=tests/browser", "--ignore=tests/docs", "--ignore=tests/project/test_benchmarks.py")
 
 
 def groups(*names: str) -> list[str]:
@@ -131,6 +131,16 @@ def tests(session: nox.Session) -> None:
         *("python", "-P", "-m", "pytest", *PARALLEL, *APART, "-m", "long", *session.posargs),
         success_codes=[0, 5] if session.posargs else [0],  # 5: what was asked for are other tests
     )
+
+
+@nox.session(tags=MORE)
+def larger(session: nox.Session) -> None:
+    """What chance decides, tried more often than in `tests`; and every benchmark, on a tiny size."""
+    install_wheel(session, "cli,fast")
+    chance = ("tests/archive", "tests/client", "tests/follow", "tests/whole")
+    trials = ("--hours=24", "--kills=60", "--cancels=100", "--stale-reads=200")
+    session.run("python", "-P", "-m", "pytest", *PARALLEL, "-m", "long", *chance, *trials)
+    session.run("python", "-P", "-m", "pytest", *PARALLEL, "tests/project/test_benchmarks.py")
 
 
 @nox.session(tags=MORE)

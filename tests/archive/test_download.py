@@ -298,6 +298,7 @@ async def test_a_single_job_may_stand_alone(connect: Connect, tmp_path: Path) ->
     assert outcome.state == "complete"
 
 
+@pytest.mark.long
 async def test_ten_thousand_jobs_are_never_ten_thousand_tasks(connect: Connect, tmp_path: Path) -> None:
     most = 0
 

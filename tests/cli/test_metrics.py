@@ -268,6 +268,7 @@ async def test_without_the_package_it_says_how_to_get_it(
         assert f"pip install 'dashscope-ftlogs[{extra}]'" in err.decode()
 
 
+@pytest.mark.long
 async def test_a_log_of_a_hundred_thousand_lines_shows_progress_and_is_read_whole(
     start_ftlogs: Any, terminal: Any, tmp_path: Path
 ) -> None:

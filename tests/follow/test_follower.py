@@ -14,7 +14,7 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
-from following import DAY, JOB, Seen, assert_whole, follow, in_virtual_time, live
+from following import JOB, Seen, assert_whole, follow, in_virtual_time, live
 
 from dashscope_ftlogs import (
     AuthenticationError,
@@ -205,9 +205,12 @@ def clients_tasks() -> set[str]:
 
 
 @pytest.mark.long
-def test_a_day_of_faults_and_outages_loses_no_line_and_needs_no_more_memory() -> None:
+def test_hours_of_faults_and_outages_lose_no_line_and_need_no_more_memory(
+    request: pytest.FixtureRequest,
+) -> None:
     chance = random.Random(3)
-    times = list(itertools.accumulate(chance.expovariate(1 / 60) for _ in range(int(DAY / 60))))
+    minutes = 60 * request.config.getoption("hours")
+    times = list(itertools.accumulate(chance.expovariate(1 / 60) for _ in range(minutes)))
     job = live(times, end=times[-1] + 60)
     blocks: list[int] = []
 

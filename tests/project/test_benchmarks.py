@@ -35,7 +35,6 @@ CASES = (
 )
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.usefixtures("benchmarks")
 def test_a_case_measures_what_was_served(name: str, tmp_path: Path) -> None:

@@ -212,6 +212,7 @@ def test_points_are_there_with_their_lines_and_odd_numbers_by_name() -> None:
     assert log["y"] == {"loss": [[0, 1], [2.5, "nan"]], "eval_loss": [[2], ["-inf"]]}
 
 
+@pytest.mark.long
 def test_more_points_and_metrics_than_a_chart_can_show_are_thinned_and_counted() -> None:
     log = read(*(f"{{'loss': 1.0, 'm{n}': 2.0}}" for n in range(300)))
     log = attrs.evolve(log, points=log.points * 337)

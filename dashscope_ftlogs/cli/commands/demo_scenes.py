@@ -18,7 +18,7 @@ from dashscope_ftlogs.emulator import EmulatedJob, Emulator, generate_job, ten_w
 
 _LINES = 24_000
 _LATENCY = 0.2
-_LIVE_LINES = 60
+_LIVE_LINES = 40
 _MATTERS = "eval_loss|succeeded"
 
 
@@ -48,7 +48,8 @@ async def _main() -> int:
         stage.say("One is training. What matters of its log, as it comes, until the job has ended:")
         async with asyncio.TaskGroup() as group:
             group.create_task(_train(live, story.lines))
-            await stage.run("tail", "-f", live.job_id, "--shortest-poll", "0.2", "--grep", _MATTERS)
+            often = ("--shortest-poll", "0.2", "--longest-poll", "1")
+            await stage.run("tail", "-f", live.job_id, *often, "--grep", _MATTERS)
 
         stage.say("Now the server fails one request in four, in ten different ways.")
         emulator.faults = ten_ways_to_fail(0.25)
@@ -94,7 +95,7 @@ async def _main() -> int:
 async def _train(job: EmulatedJob, lines: Sequence[str]) -> None:
     """Let a job grow to its end, in a few seconds."""
     for line in lines:
-        await asyncio.sleep(0.08)
+        await asyncio.sleep(0.06)
         job.append(line)
     job.finish("SUCCEEDED")
 

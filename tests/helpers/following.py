@@ -12,7 +12,6 @@ from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Schedule
 
 JOB = "ft-1"
 
-DAY = 86_400.0
 
 POLL = 15.0
 """Seconds: the longest interval, by default."""

@@ -53,6 +53,9 @@ MUTATED = {
 # One more worker than there are processors: tests wait for processes and connections, too.
 PARALLEL = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal")
 
+# What runs without coverage, which it would not add to.
+UNMEASURED = "long or unmeasured"
+
 # Tests that need more than the suite, and have sessions of their own.
 APART = ("--ignore=tests/browser", "--ignore=tests/docs", "--ignore=tests/project/test_benchmarks.py")
 
@@ -109,9 +112,14 @@ def install_wheel(session: nox.Session, extras: str, *more: str) -> None:
     session.install(f"dashscope-ftlogs[{extras}] @ {wheel.as_uri()}")
 
 
-def run_tests(session: nox.Session, *arguments: str) -> None:
-    """Run the suite in dev mode, from where the source tree can't be imported by accident."""
-    session.run("python", "-X", "dev", "-P", *arguments, *session.posargs)
+def run_tests(session: nox.Session, *arguments: str, dev: bool = False) -> None:
+    """Run tests, in dev mode or not, from where the source tree can't be imported by accident."""
+    session.run(
+        *("python", "-P", *arguments, *session.posargs),
+        # Not by -X dev, which does not reach the workers.
+        env={"PYTHONDEVMODE": "1"} if dev else {},
+        success_codes=[0, 5] if session.posargs else [0],  # 5: what was asked for are other tests
+    )
 
 
 @nox.session
@@ -122,25 +130,23 @@ def tests(session: nox.Session) -> None:
     """
     install_wheel(session, "cli,data,fast,plot,tensorboard", "readers", "lint")
     session.run("coverage", "erase")
-    run_tests(session, "-m", "coverage", "run", "-m", "pytest", *PARALLEL, *APART, "-m", "not long")
+    pytest = ("-m", "pytest", *PARALLEL, *APART, "-m")
+    run_tests(session, "-m", "coverage", "run", *pytest, f"not ({UNMEASURED})")
     session.run("coverage", "combine", "--quiet")
     if not session.posargs and sys.platform == "linux":
         session.run("coverage", "report")
-    # To measure these too, or in dev mode, would take twice the time, and tell nothing.
-    session.run(
-        *("python", "-P", "-m", "pytest", *PARALLEL, *APART, "-m", "long", *session.posargs),
-        success_codes=[0, 5] if session.posargs else [0],  # 5: what was asked for are other tests
-    )
+    run_tests(session, *pytest, UNMEASURED)
 
 
 @nox.session(tags=MORE)
 def larger(session: nox.Session) -> None:
-    """What chance decides, tried more often than in `tests`; and every benchmark, on a tiny size."""
+    """What waits, in dev mode; what chance decides, tried more often; every benchmark, on a tiny size."""
     install_wheel(session, "cli,fast")
-    chance = ("tests/archive", "tests/client", "tests/follow", "tests/whole")
-    trials = ("--hours=24", "--kills=60", "--cancels=100", "--stale-reads=200")
-    session.run("python", "-P", "-m", "pytest", *PARALLEL, "-m", "long", *chance, *trials)
-    session.run("python", "-P", "-m", "pytest", *PARALLEL, "tests/project/test_benchmarks.py")
+    pytest = ("-m", "pytest", *PARALLEL)
+    waiting = ("tests/archive", "tests/client", "tests/follow", "tests/whole")
+    run_tests(session, *pytest, *waiting, "-m", "not long", "--stale-reads=200", dev=True)
+    run_tests(session, *pytest, *waiting, "-m", "long", "--hours=24", "--kills=60", "--cancels=100")
+    run_tests(session, *pytest, "tests/project/test_benchmarks.py")
 
 
 @nox.session(tags=MORE)
@@ -154,7 +160,7 @@ def browser(session: nox.Session) -> None:
     ):
         session.skip("there is no Chromium here; install one, or name it in FTLOGS_CHROMIUM")
     install_wheel(session, "cli", "browser")
-    run_tests(session, "-m", "pytest", *PARALLEL, "tests/browser")
+    run_tests(session, "-m", "pytest", *PARALLEL, "tests/browser", dev=True)
 
 
 @nox.session(tags=MORE)
@@ -163,7 +169,7 @@ def docs(session: nox.Session) -> None:
     install_wheel(session, "cli,testing", "docs")
     site = ("-b", "html", "-d", "build/doctrees", "docs", "build/docs")
     session.run("python", "-P", "-m", "sphinx", "-W", "--keep-going", "-n", "-E", "-q", *site)
-    run_tests(session, "-m", "pytest", "tests/docs")
+    run_tests(session, "-m", "pytest", "tests/docs", dev=True)
 
 
 @nox.session(tags=MORE)
@@ -175,7 +181,7 @@ def fork(session: nox.Session) -> None:
     session.run(*pip, "uninstall", *answer, "backoff")
     session.install("python-backoff")
     service = ("tests/test_session.py", "tests/client/test_service.py")
-    run_tests(session, "-m", "pytest", *service, "tests/whole/test_exactness.py")
+    run_tests(session, "-m", "pytest", *service, "tests/whole/test_exactness.py", dev=True)
 
 
 def other_pythons() -> list[str]:
@@ -204,10 +210,10 @@ def versions(session: nox.Session) -> None:
     here_too = {"test_app.py", "test_cat.py", "test_emulator.py"}
     others = (path.name for path in HERE.glob("tests/cli/test_*.py") if path.name not in here_too)
     commands = [f"--ignore=tests/cli/{name}" for name in others]
-    # Not in dev mode: what that finds, `tests` has found, and it costs twice the time.
-    session.run(
-        *("python", "-P", "-m", "pytest", "-q", "-m", "not (slow or long or extras)"),
-        *("--hypothesis-profile=few", *PARALLEL, *APART, *commands, *session.posargs),
+    run_tests(
+        session,
+        *("-m", "pytest", "-q", "-m", "not (slow or long or extras)"),
+        *("--hypothesis-profile=few", *PARALLEL, *APART, *commands),
     )
 
 

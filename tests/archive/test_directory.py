@@ -115,6 +115,7 @@ def test_any_bytes_are_a_manifest_or_an_archive_error(data: bytes) -> None:
         decode(data, "ft-1.manifest.json")
 
 
+@pytest.mark.unmeasured
 @given(st.recursive(st.text(st.characters()), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
 def test_a_manifest_holds_whatever_the_service_says_of_a_job(value: Any) -> None:
     job = Job("ft-1", "RUNNING", job_name="\ud800", hyper_parameters={"x": value, "y": 1e-5})

@@ -333,6 +333,7 @@ async def test_a_file_that_is_not_ours_is_left_alone(connect: Connect, tmp_path:
     assert (tmp_path / "ft-1.log").read_text() == "mine"
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=30)
 @given(
     lengths=st.lists(st.integers(0, 60), min_size=1, max_size=6),

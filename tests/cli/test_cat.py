@@ -71,6 +71,7 @@ async def test_offset_limit_and_page_size_choose_the_lines(ftlogs: Any) -> None:
         assert {exchange.line for exchange in emulator.journal} == {7, 4}
 
 
+@pytest.mark.unmeasured
 async def test_a_log_is_printed_exactly_while_one_request_in_four_fails_in_ten_ways(ftlogs: Any) -> None:
     job = generate_job("sft", lines=20_000, seed=3)
     async with Emulator([job], faults=ten_ways_to_fail(0.25)) as emulator:

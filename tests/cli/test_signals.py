@@ -168,11 +168,13 @@ async def test_a_command_that_is_stuck_in_a_write_ends_soon_after_the_first_sign
 
 def is_stuck(pid: int) -> bool:
     """Whether one of its threads waits for room in a pipe."""
-    return any(
-        (thread / "wchan").read_text().endswith("pipe_write")
-        or (thread / "syscall").read_text().startswith("1 ")
-        for thread in Path(f"/proc/{pid}/task").iterdir()
-    )
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+            if (thread / "wchan").read_text().endswith("pipe_write"):
+                return True
+            if (thread / "syscall").read_text().startswith("1 "):
+                return True
+    return False
 
 
 @pytest.mark.parametrize(

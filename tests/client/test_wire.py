@@ -58,6 +58,7 @@ def test_lone_surrogates_are_kept_and_both_decoders_agree(lines: list[str], *, a
     assert LOGS.read(200, {}, other.encode("utf-8", "surrogatepass")).lines == got
 
 
+@pytest.mark.unmeasured
 @given(JSON, JSON)
 def test_what_one_decoder_refuses_the_other_refuses(total: object, logs: object) -> None:
     def outcome(extra: str) -> object:
@@ -70,6 +71,7 @@ def test_what_one_decoder_refuses_the_other_refuses(total: object, logs: object)
     assert outcome("plain") == outcome("\ud800")
 
 
+@pytest.mark.unmeasured
 @given(
     st.sampled_from(REQUESTS),
     st.integers(100, 599),

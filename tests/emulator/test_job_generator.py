@@ -83,6 +83,7 @@ def test_a_log_looks_like_lines_of_a_log(job: EmulatedJob) -> None:
         assert line.isprintable() or set(line) - set(line.replace("\r", "")) == {"\r"}
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=30)
 @given(LONG_JOB)
 def test_every_dict_is_a_literal_and_the_loss_falls_noisily(job: EmulatedJob) -> None:
@@ -128,6 +129,7 @@ def test_supervised_training_is_logged_in_either_style() -> None:
     }
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=30)
 @given(LONG_JOB)
 def test_the_hyper_parameters_match_the_log(job: EmulatedJob) -> None:

@@ -235,6 +235,7 @@ def test_a_log_with_a_steady_rhythm_costs_few_requests_and_little_lag(begin: flo
     assert seen.follower.jobs[JOB].lags.median < 3
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=30)
 @given(
     gaps=st.lists(st.floats(0, 40), min_size=1, max_size=40),

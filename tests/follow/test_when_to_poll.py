@@ -92,6 +92,7 @@ def test_silence_is_met_with_patience_up_to_the_longest_wait() -> None:
     assert line.wait(605.0) <= 1.0
 
 
+@pytest.mark.unmeasured
 @given(gaps=st.lists(st.floats(0, 1000), max_size=60), lines=st.lists(st.integers(1, 9), min_size=60))
 def test_no_history_brings_a_wait_beyond_its_bounds(gaps: list[float], lines: list[int]) -> None:
     rhythm, now = Rhythm(1.0, 15.0), 0.0

@@ -181,6 +181,7 @@ def test_every_point_is_drawn_or_marked_and_no_line_crosses_a_gap(
         assert places == list(range(int(places[0]), int(places[-1]) + 1))
 
 
+@pytest.mark.unmeasured
 def test_time_is_in_proportion_to_the_points() -> None:
     def seconds(count: int) -> float:
         xs = tuple(map(float, range(count)))

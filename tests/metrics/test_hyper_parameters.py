@@ -113,6 +113,7 @@ JOBS = st.none() | st.builds(
 )
 
 
+@pytest.mark.unmeasured
 @given(st.dictionaries(st.text(), JOBS, max_size=4))
 def test_any_jobs_have_a_value_each(jobs: dict[str, Job | None]) -> None:
     for name, values in differing(jobs).items():

@@ -170,6 +170,7 @@ def test_a_wrong_name_is_an_error_and_not_the_end_of_the_process() -> None:
             pl.DataFrame(Own(table())).get_column("nothing like that")
 
 
+@pytest.mark.unmeasured
 @pytest.mark.extras
 @given(
     st.lists(

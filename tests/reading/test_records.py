@@ -251,6 +251,7 @@ def test_a_count_of_any_length_is_a_step_or_none(line: str, digits: int) -> None
     assert ("step" in row) == (digits == 18 and "tokens" not in line)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "unit",
     [
@@ -264,6 +265,7 @@ def test_any_long_line_takes_time_in_proportion(unit: str) -> None:
     assert in_proportion(unit, 250_000)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("unit", ["\r 10%|█ | 1/10 [00:01<00:09,  1.0s/it]", "{", "{'loss': [", "[" * 9])
 def test_so_does_a_megabyte_of_redraws_or_brackets(unit: str) -> None:
     assert in_proportion(unit, 1_000_000)
@@ -301,8 +303,11 @@ def cost(read):
     for line in lines:
         read(line)
     return time.process_time() - begin
-rounds = [(cost(ast.literal_eval), cost(parse_line)) for _ in range(7)]
-print(min(slow for slow, _ in rounds) / min(fast for _, fast in rounds))
+slow = fast = float("inf")
+# What else this machine does makes either of them slower, never faster: the best of many is theirs.
+for _ in range(40):
+    slow, fast = min(slow, cost(ast.literal_eval)), min(fast, cost(parse_line))
+print(slow / fast)
 """
 
 

@@ -314,6 +314,7 @@ HOSTILE = st.one_of(
 PLAIN = parsed(*(read("x", job=Job("j", "FAILED", "n", "m", code="c", message="m")) for _ in "12"))
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=200)
 @given(st.lists(HOSTILE, max_size=6), HOSTILE)
 def test_no_text_of_a_log_or_a_job_is_ever_markup(lines: list[str], word: str) -> None:
@@ -338,6 +339,7 @@ def test_no_text_of_a_log_or_a_job_is_ever_markup(lines: list[str], word: str) -
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", found.text)
 
 
+@pytest.mark.unmeasured
 @given(
     st.recursive(
         HOSTILE | st.integers() | st.none(),

@@ -26,6 +26,7 @@ PATIENT = RetryPolicy(max_tries=30, base_delay=0.0001, max_delay=0.001)
 ANY_LINE = st.text(st.characters(), max_size=20)
 
 
+@pytest.mark.unmeasured
 @given(
     log=st.lists(ANY_LINE, max_size=60),
     growth=st.lists(ANY_LINE, max_size=20),
@@ -71,6 +72,7 @@ def test_any_log_arrives_exactly_over_any_pages_growth_and_faults(
     asyncio.run(main(), debug=False)
 
 
+@pytest.mark.unmeasured
 async def test_a_log_arrives_exactly_while_one_request_in_four_fails_in_ten_ways(
     connect: Callable[..., LogSession],
 ) -> None:
@@ -83,6 +85,7 @@ async def test_a_log_arrives_exactly_while_one_request_in_four_fails_in_ten_ways
     assert 0.15 < sum(exchange.fault is not None for exchange in journal) / len(journal) < 0.35
 
 
+@pytest.mark.unmeasured
 async def test_a_log_is_taken_up_again_where_a_failure_left_it(
     connect: Callable[..., LogSession],
 ) -> None:

@@ -46,6 +46,7 @@ async def read_some(session: LogSession, lines: int) -> int:
     return count
 
 
+@pytest.mark.unmeasured
 async def test_cancellation_at_every_await(connect: Connect) -> None:
     faults = [Fault(Refuse(503), on={3, 8})]
     async with Emulator([EmulatedJob("ft-1", LOG[:100])], faults=faults) as emulator:

@@ -140,7 +140,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(tags=MORE)
 def larger(session: nox.Session) -> None:
-    """What waits, in dev mode; what chance decides, tried more often; every benchmark, on a tiny size."""
+    """What waits, in dev mode; what chance decides, tried more often; each benchmark on a tiny size."""
     install_wheel(session, "cli,fast")
     pytest = ("-m", "pytest", *PARALLEL)
     waiting = ("tests/archive", "tests/client", "tests/follow", "tests/whole")

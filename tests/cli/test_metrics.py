@@ -170,7 +170,6 @@ async def test_a_narrow_terminal_gets_what_fits_and_is_told_of_the_rest(
     assert b"learning_rate" in err
 
 
-@pytest.mark.unmeasured
 @pytest.mark.extras
 async def test_a_parquet_file_opens_with_the_expected_types(
     ftlogs: Any, log: Path, tmp_path: Path

@@ -43,8 +43,8 @@ LOWEST = (
 # The pure core, and the tests that hold each of its modules.
 MUTATED = {
     "client/cursor": "client/test_cursor client/test_paginator",
-    "client/retry_policy": "client/test_retry_policy",
-    "client/wire": "client/test_wire client/test_retry_policy client/test_http_connections",
+    "client/retry_on_429_and_5xx": "client/test_retry_on_429_and_5xx",
+    "client/wire": "client/test_wire client/test_retry_on_429_and_5xx client/test_connection_pool",
     "archive/manifest": "archive/test_directory archive/test_verify archive/test_local_log_reader",
     "archive/directory": "archive/test_directory archive/test_download archive/test_verify",
     "client/redaction": "security/test_secrets test_public_names",
@@ -270,7 +270,7 @@ def fuzz(session: nox.Session) -> None:
 def mutation(session: nox.Session) -> None:
     """Change the pure core in all the ways there are, and tell which the tests did not notice.
 
-    `nox -s mutation -- client/cursor client/retry_policy`; by default all of it, which takes hours.
+    `nox -s mutation -- client/cursor client/retry_on_429_and_5xx`; by default all of it, which takes hours.
     """
     session.install(*groups("test"), "-e", ".[cli]", "cosmic-ray")
     for module in session.posargs or MUTATED:

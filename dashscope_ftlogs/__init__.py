@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dashscope_ftlogs.client.config import DEFAULT_REGION, REGIONS
     from dashscope_ftlogs.client.fetch_many import JobLog
     from dashscope_ftlogs.client.paginator import LogPaginator
-    from dashscope_ftlogs.client.retry_policy import RetryPolicy
+    from dashscope_ftlogs.client.retry_on_429_and_5xx import RetryPolicy
     from dashscope_ftlogs.errors import (
         APIError,
         ArchiveError,
@@ -120,7 +120,7 @@ _HOMES = {
     "MetricsTable": "metrics.table",
     "Position": "text",
     "Progress": "archive.download",
-    "RetryPolicy": "client.retry_policy",
+    "RetryPolicy": "client.retry_on_429_and_5xx",
     "Verdict": "archive.verify",
     "parse_line": "reading.records",
     "parse_lines": "reading.tracebacks",

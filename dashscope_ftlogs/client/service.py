@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.client.config import Secret, resolve
+from dashscope_ftlogs.client.connection_pool import Transport
 from dashscope_ftlogs.client.fetch_many import JobLog, Jobs, each, fetch, once_each
-from dashscope_ftlogs.client.http_connections import Transport
 from dashscope_ftlogs.client.job_list import PER_PAGE, JobList
 from dashscope_ftlogs.client.paginator import LogPaginator
-from dashscope_ftlogs.client.retry_policy import RetryPolicy
+from dashscope_ftlogs.client.retry_on_429_and_5xx import RetryPolicy
 from dashscope_ftlogs.client.wire import JobRequest, JobsRequest, LogsRequest
 from dashscope_ftlogs.errors import ConfigError, SessionStateError
 from dashscope_ftlogs.models import Job, LogPage

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 
-from dashscope_ftlogs.client.retry_policy import worth_a_retry
+from dashscope_ftlogs.client.retry_on_429_and_5xx import worth_a_retry
 from dashscope_ftlogs.errors import (
     AuthenticationError,
     FTLogsError,

@@ -14,7 +14,7 @@ from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.options import grouped
 from dashscope_ftlogs.cli.run_command import complain
 from dashscope_ftlogs.cli.terminal.tail_line_format import Lines
-from dashscope_ftlogs.metrics.until_and_fail_on import Alarm, duration, parse_alarm
+from dashscope_ftlogs.metrics.fail_on_and_until_conditions import Alarm, duration, parse_alarm
 
 
 @attrs.frozen

@@ -15,7 +15,7 @@ from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.stdout import printing, table, write
 from dashscope_ftlogs.cli.terminal.tail_line_format import View
 from dashscope_ftlogs.cli.terminal.tail_status import Status
-from dashscope_ftlogs.metrics.until_and_fail_on import Alarm
+from dashscope_ftlogs.metrics.fail_on_and_until_conditions import Alarm
 from dashscope_ftlogs.reading.records import Metrics, parse_line
 from dashscope_ftlogs.text import excerpt
 

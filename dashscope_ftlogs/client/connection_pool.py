@@ -1,4 +1,7 @@
-"""One GET: paced, retried, and turned into a value. The only module that knows aiohttp and backoff."""
+"""The pool of connections: each GET goes through it, paced, retried, and turned into a value.
+
+The only module that knows aiohttp and backoff; who opens the pool closes it.
+"""
 
 import asyncio
 import logging
@@ -18,7 +21,7 @@ from dashscope_ftlogs.client.config import Secret, Settings
 from dashscope_ftlogs.client.redaction import without
 from dashscope_ftlogs.client.request_gate import Gate
 from dashscope_ftlogs.client.requests_per_second import Rate
-from dashscope_ftlogs.client.retry_policy import RetryPolicy
+from dashscope_ftlogs.client.retry_on_429_and_5xx import RetryPolicy
 from dashscope_ftlogs.client.wire import Headers, Request
 from dashscope_ftlogs.errors import (
     FTLogsError,

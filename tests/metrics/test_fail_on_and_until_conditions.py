@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashscope_ftlogs import InvalidArgumentError
-from dashscope_ftlogs.metrics.until_and_fail_on import duration, parse_alarm
+from dashscope_ftlogs.metrics.fail_on_and_until_conditions import duration, parse_alarm
 
 
 @pytest.mark.parametrize(

@@ -15,28 +15,27 @@ import attrs
 
 from dashscope_ftlogs.archive.completeness import is_complete
 from dashscope_ftlogs.archive.directory import Archive
+from dashscope_ftlogs.archive.endpoint import same_service
 from dashscope_ftlogs.archive.hash_check import DamagedError
 from dashscope_ftlogs.archive.log_writer import LogFile
 from dashscope_ftlogs.archive.manifest import (
     Compression,
     Format,
     Manifest,
-    encode,
     facts,
-    manifest_name,
-    stem,
 )
 from dashscope_ftlogs.archive.threads import Thread, Threads
 from dashscope_ftlogs.client.fetch_many import Jobs, each, id_of, once_each
 from dashscope_ftlogs.errors import (
     ArchiveError,
+    ArchiveMismatchError,
     ArchiveWriteError,
     AuthenticationError,
     FTLogsError,
     LogRewrittenError,
 )
 from dashscope_ftlogs.models import Job, LogPage
-from dashscope_ftlogs.text import digests
+from dashscope_ftlogs.text import digests, shown
 
 if TYPE_CHECKING:
     from dashscope_ftlogs.client.service import Service
@@ -154,9 +153,8 @@ class Download:
             self._progress.reading.pop(job_id, None)
 
     async def _log(self, job_id: str, job: Job | None, disk: "_Disk") -> Downloaded:
-        manifest = await disk.run(self._archive.manifest, job_id)
+        manifest = await disk.run(self._known, job_id)
         if manifest is not None:
-            self._check_form(manifest)
             size = await disk.run(self._archive.size, manifest.file)
             if manifest.complete and size == manifest.file_bytes:
                 return Downloaded(
@@ -165,7 +163,8 @@ class Download:
         if job is None:
             job = await self._service.job(job_id)
         if manifest is None:
-            manifest = await disk.run(self._begin, job_id)
+            manifest = self._fresh(job_id, self._form or "text", self._compression)
+            manifest = await disk.run(self._archive.begin, manifest)
         set_aside: list[str] = []
         before = manifest.lines
         while True:
@@ -190,20 +189,24 @@ class Download:
                 )
             before = 0
             manifest = self._fresh(job_id, manifest.format, manifest.compression)
+            manifest = await disk.run(self._archive.begin, manifest)
 
     def _fresh(self, job_id: str, form: Format, compression: Compression | None) -> Manifest:
         endpoint = self._service.base_url
         return Manifest(job_id=job_id, endpoint=endpoint, format=form, compression=compression)
 
-    def _begin(self, job_id: str) -> Manifest:
-        """Put a first manifest in place: from then on, a file of the log's name is ours."""
-        manifest = self._fresh(job_id, self._form or "text", self._compression)
-        if self._archive.size(manifest.file) is not None:
-            raise ArchiveError(
-                f"{self._archive.directory / manifest.file} is there without a manifest, so it is not "
-                "this tool's: move it away"
+    def _known(self, job_id: str) -> Manifest | None:
+        """Return a job's manifest, if there is one and this run may go on with its log."""
+        manifest = self._archive.manifest(job_id)
+        if manifest is None:
+            self._archive.refuse_unvouched(job_id)
+            return None
+        self._check_form(manifest)
+        if not same_service(manifest.endpoint, self._service.base_url):
+            raise ArchiveMismatchError(
+                f"{manifest.file} is of {shown(manifest.endpoint)}, and this run asks "
+                f"{shown(self._service.base_url)}: logs of two services are not mixed"
             )
-        self._archive.replace(manifest_name(stem(job_id)), encode(manifest))
         return manifest
 
     def _set_aside(self, job_id: str, error: Exception) -> str:

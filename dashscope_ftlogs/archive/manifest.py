@@ -171,6 +171,11 @@ def _fits(manifest: Manifest, log_stem: str) -> bool:
     return bool(_KEPT.fullmatch(kept)) if manifest.superseded else kept == ""
 
 
+def announces(older: Manifest, manifest: Manifest) -> bool:
+    """Whether an older generation's manifest says what this one says: that of a log being set aside."""
+    return attrs.evolve(older, superseded=False) == manifest
+
+
 def manifest_name(log_stem: str) -> str:
     """Return the name of the manifest of the log with this stem."""
     return log_stem + _SUFFIX
@@ -189,6 +194,11 @@ def stem_of(name: str) -> str | None:
     """Return the stem of a manifest's name; None for other files."""
     return name.removesuffix(_SUFFIX) if name.endswith(_SUFFIX) else None
 
+
+LOG_NAMES: Final = re.compile(
+    r"(?!.*\.damaged-\d+\.)(?P<stem>[a-z0-9][a-z0-9_~.-]*)\.(?:log|jsonl)(?:\.gz)?"
+)
+"""What logs are called, but for the damaged ones that were set aside, for which nothing vouches."""
 
 # Lower case only: some file systems hold no difference between FT-1 and ft-1.
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]*(?:\.[a-z0-9_-]+)*")

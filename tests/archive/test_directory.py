@@ -1,7 +1,6 @@
 """The directory: names, locks, links, and what can't be trusted."""
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sealed_manifests import edit
 
 from dashscope_ftlogs import ArchiveError, InvalidArgumentError, LogSession
 from dashscope_ftlogs.archive.directory import Archive
@@ -159,8 +159,9 @@ async def test_dying_while_a_log_is_set_aside_loses_nothing(connect: Connect, tm
             log, manifest = tmp_path / "ft-1.log", tmp_path / "ft-1.manifest.json"
             emulator.jobs["ft-1"].rewrite(new)
             # Died after the manifest of the older generation was written, before the file was moved.
-            kept = json.loads(manifest.read_text()) | {"superseded": True}
-            (tmp_path / "ft-1.rewritten-1.manifest.json").write_text(json.dumps(kept))
+            kept = tmp_path / "ft-1.rewritten-1.manifest.json"
+            kept.write_bytes(manifest.read_bytes())
+            edit(kept, superseded=True)
             (outcome,) = await session.download("ft-1", tmp_path)
             assert outcome.set_aside == ("ft-1.rewritten-1.log",)
             assert (tmp_path / "ft-1.rewritten-1.log").read_text().split("\n")[:-1] == old

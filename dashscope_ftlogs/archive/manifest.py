@@ -228,7 +228,7 @@ def stem(job_id: str) -> str:
 
 def facts(job: Job) -> dict[str, Any]:
     """Return what the service said of a job, without what it left out, fit to be stored."""
-    said = attrs.asdict(job, recurse=False)
+    said = attrs.asdict(job, recurse=False, filter=lambda field, _: field.name != "http_date")
     return {name: storable(value) for name, value in said.items() if value is not None}
 
 

@@ -18,7 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dashscope_ftlogs.archive.download import Downloaded, Progress
+    from dashscope_ftlogs.archive.outcomes import Downloaded, Progress
     from dashscope_ftlogs.archive.verify import Verdict, verify_archive, verify_remotely
     from dashscope_ftlogs.client.config import DEFAULT_REGION, REGIONS
     from dashscope_ftlogs.client.fetch_many import JobLog

@@ -16,6 +16,7 @@ import attrs
 from dashscope_ftlogs.archive.completeness import is_complete
 from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.endpoint import same_service
+from dashscope_ftlogs.archive.generations import set_aside
 from dashscope_ftlogs.archive.hash_check import DamagedError
 from dashscope_ftlogs.archive.log_writer import LogFile
 from dashscope_ftlogs.archive.manifest import (
@@ -165,7 +166,7 @@ class Download:
         if manifest is None:
             manifest = self._fresh(job_id, self._form or "text", self._compression)
             manifest = await disk.run(self._archive.begin, manifest)
-        set_aside: list[str] = []
+        older: list[str] = []
         before = manifest.lines
         while True:
             try:
@@ -173,8 +174,8 @@ class Download:
             except FileNotFoundError:
                 pass
             except (LogRewrittenError, DamagedError) as error:
-                set_aside.append(await disk.run(self._set_aside, job_id, error))
-                if len(set_aside) == _GENERATIONS:
+                older.append(await disk.run(self._set_aside, job_id, error))
+                if len(older) == _GENERATIONS:
                     raise ArchiveError(
                         f"job {job_id}: its log changes faster than it can be read"
                     ) from error
@@ -185,7 +186,7 @@ class Download:
                     lines=manifest.lines,
                     new_lines=manifest.lines - before,
                     file=manifest.file,
-                    set_aside=tuple(set_aside),
+                    set_aside=tuple(older),
                 )
             before = 0
             manifest = self._fresh(job_id, manifest.format, manifest.compression)
@@ -211,7 +212,7 @@ class Download:
 
     def _set_aside(self, job_id: str, error: Exception) -> str:
         damaged = isinstance(error, DamagedError)
-        return self._archive.set_aside(job_id, "damaged" if damaged else "rewritten")
+        return set_aside(self._archive, job_id, "damaged" if damaged else "rewritten")
 
     def _check_form(self, manifest: Manifest) -> None:
         if (self._form or manifest.format) != manifest.format or (

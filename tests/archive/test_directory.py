@@ -178,10 +178,8 @@ async def test_dying_while_a_log_is_set_aside_loses_nothing(connect: Connect, tm
 async def test_an_older_generation_that_is_gone_is_damage_whatever_the_newest_one_is(
     connect: Connect, tmp_path: Path, now: str
 ) -> None:
-    async with (
-        Emulator([EmulatedJob("ft-1", status="RUNNING")]) as emulator,
-        connect(emulator) as session,
-    ):
+    job = EmulatedJob("ft-1", status="RUNNING")
+    async with Emulator([job]) as emulator, connect(emulator) as session:
         for life in range(4):
             job.rewrite([f"life {life}"] * 9)
             (outcome,) = await session.download("ft-1", tmp_path)

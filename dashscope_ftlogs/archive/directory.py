@@ -7,18 +7,14 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import count
 from pathlib import Path
-from typing import Final, Literal
-
-import attrs
+from typing import Final
 
 from dashscope_ftlogs.archive.manifest import (
     LOG_NAMES,
     Compression,
     Format,
     Manifest,
-    announces,
     decode,
     encode,
     log_name,
@@ -181,72 +177,26 @@ class Archive:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-            os.replace(new, self.directory / name)
+            self.move(new.name, name)
         except OSError:
             with suppress(OSError):
                 os.unlink(new)
             raise
-        self._sync()
 
     def begin(self, manifest: Manifest) -> Manifest:
         """Put the first manifest of a generation in place: from then on a file of its name is ours."""
         self.replace(manifest_name(stem(manifest.job_id)), encode(manifest))
         return manifest
 
-    def set_aside(self, job_id: str, why: Literal["rewritten", "damaged"]) -> str:
-        """Keep a log that can't be continued, beside the one to come; return its new name.
-
-        Of a rewritten one, a manifest under the new name is written first, and announces the move. Dying
-        before the move leaves that one without a file; dying after it, and before the next generation is
-        begun, leaves the old one so. Where two manifests say the same, the file of one is enough.
-        """
-        manifest = self.manifest(job_id)
-        if manifest is None:
-            raise ArchiveError(f"the manifest of job {job_id} has gone from {self.directory}")
-        number = self._free(manifest, why)
-        name = _kept(manifest, why, number)
-        if why == "rewritten":
-            kept = attrs.evolve(manifest, superseded=True)
-            self.replace(_kept_manifest(job_id, number), encode(kept))
-        os.replace(self.directory / manifest.file, self.directory / name)
+    def move(self, name: str, new: str) -> None:
+        """Give a file another name, for good."""
+        os.replace(self.directory / name, self.directory / new)
         self._sync()
-        return name
 
-    def withdraw(self, manifest: Manifest) -> None:
-        """Remove the announcement of a move that never came, before its log is gone on with."""
-        for number, is_there, is_said in self._older(manifest):
-            if is_said and not is_there:
-                os.unlink(self.directory / _kept_manifest(manifest.job_id, number))
-                self._sync()
-
-    def moved_to(self, manifest: Manifest) -> str | None:
-        """Return under what name a log is kept that was set aside, and not yet begun afresh."""
-        for number, is_there, is_said in self._older(manifest):
-            if is_said and is_there:
-                return _kept(manifest, "rewritten", number)
-        return None
-
-    def _older(self, manifest: Manifest) -> Iterator[tuple[int, bool, bool]]:
-        """Yield of each older generation its number, and whether its log is there.
-
-        And whether its manifest says what this one does: then it is that of the same log.
-        """
-        for number in count(1):
-            is_there = self.size(_kept(manifest, "rewritten", number)) is not None
-            found = self.at(f"{stem(manifest.job_id)}.rewritten-{number}")
-            if found is None and not is_there:
-                return
-            yield number, is_there, isinstance(found, Manifest) and announces(found, manifest)
-
-    def _free(self, manifest: Manifest, why: str) -> int:
-        """Return the first number of which there is nothing but what announces this very move."""
-        if why == "rewritten":
-            number = 0
-            for number, is_there, is_said in self._older(manifest):
-                if is_said and not is_there:
-                    return number
-            return number + 1
-        return next(n for n in count(1) if self.size(_kept(manifest, why, n)) is None)
+    def remove(self, name: str) -> None:
+        """Remove a file, for good."""
+        os.unlink(self.directory / name)
+        self._sync()
 
     def _names(self) -> list[str]:
         try:
@@ -272,14 +222,6 @@ class Archive:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _kept(manifest: Manifest, why: str, number: int) -> str:
-    return log_name(f"{stem(manifest.job_id)}.{why}-{number}", manifest.format, manifest.compression)
-
-
-def _kept_manifest(job_id: str, number: int) -> str:
-    return manifest_name(f"{stem(job_id)}.rewritten-{number}")
 
 
 def write_all(descriptor: int, data: bytes | bytearray) -> None:

@@ -171,11 +171,6 @@ def _fits(manifest: Manifest, log_stem: str) -> bool:
     return bool(_KEPT.fullmatch(kept)) if manifest.superseded else kept == ""
 
 
-def announces(older: Manifest, manifest: Manifest) -> bool:
-    """Whether an older generation's manifest says what this one says: that of a log being set aside."""
-    return attrs.evolve(older, superseded=False) == manifest
-
-
 def manifest_name(log_stem: str) -> str:
     """Return the name of the manifest of the log with this stem."""
     return log_stem + _SUFFIX

@@ -9,8 +9,9 @@ import attrs
 
 from dashscope_ftlogs.archive.completeness import stage
 from dashscope_ftlogs.archive.directory import Archive
+from dashscope_ftlogs.archive.generations import announces, moved_to
 from dashscope_ftlogs.archive.hash_check import DamagedError, check
-from dashscope_ftlogs.archive.manifest import Manifest, announces, log_name, manifest_name
+from dashscope_ftlogs.archive.manifest import Manifest, log_name, manifest_name
 from dashscope_ftlogs.client.fetch_many import each
 from dashscope_ftlogs.errors import ArchiveError, ArchiveMismatchError, NotFoundError
 
@@ -125,7 +126,7 @@ def _found(archive: Archive, name: str, manifest: Manifest) -> tuple[State, str]
 def _being_set_aside(archive: Archive, manifest: Manifest) -> tuple[State, str] | None:
     """Return what a log without a file is if its setting aside was begun, and did not come to an end."""
     if not manifest.superseded:
-        name = archive.moved_to(manifest)
+        name = moved_to(archive, manifest)
         return ("incomplete", f"the log was rewritten, and what was here is {name}") if name else None
     try:
         now = archive.manifest(manifest.job_id)

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sealed_manifests import edit
 
-from dashscope_ftlogs import ArchiveError, InvalidArgumentError, LogSession
+from dashscope_ftlogs import ArchiveError, InvalidArgumentError, LogSession, verify_archive
 from dashscope_ftlogs.archive.directory import Archive
+from dashscope_ftlogs.archive.generations import set_aside
 from dashscope_ftlogs.archive.hash_check import DamagedError
 from dashscope_ftlogs.archive.log_writer import LogFile
 from dashscope_ftlogs.archive.manifest import (
@@ -173,9 +174,36 @@ async def test_dying_while_a_log_is_set_aside_loses_nothing(connect: Connect, tm
             assert log.read_text().split("\n")[:-1] == [*new, "more"]
 
 
+@pytest.mark.parametrize("now", ["whole", "broken", "gone"])
+async def test_an_older_generation_that_is_gone_is_damage_whatever_the_newest_one_is(
+    connect: Connect, tmp_path: Path, now: str
+) -> None:
+    job = EmulatedJob("ft-1", status="RUNNING")
+    async with Emulator([job]) as emulator, connect(emulator) as session:
+        for life in range(4):
+            job.rewrite([f"life {life}"] * 9)
+            (outcome,) = await session.download("ft-1", tmp_path)
+            if life == 2:
+                (tmp_path / "ft-1.rewritten-1.log").unlink()
+        assert outcome.set_aside == ("ft-1.rewritten-3.log",)
+    if now == "broken":
+        (tmp_path / "ft-1.manifest.json").write_text("{}")
+    elif now == "gone":
+        (tmp_path / "ft-1.manifest.json").unlink()
+        (tmp_path / "ft-1.log").unlink()
+    found = {verdict.file: (verdict.state, verdict.why) for verdict in verify_archive(tmp_path)}
+    assert found["ft-1.rewritten-1.log"] == ("damaged", "the file is gone")
+    assert found["ft-1.rewritten-2.log"] == found["ft-1.rewritten-3.log"] == ("superseded", "")
+    # A log that is gone, and moved nowhere, is damage too.
+    if now == "whole":
+        (tmp_path / "ft-1.log").unlink()
+        (verdict,) = (v for v in verify_archive(tmp_path) if v.file == "ft-1.log")
+        assert (verdict.state, verdict.why) == ("damaged", "the file is gone")
+
+
 def test_a_manifest_that_has_gone_is_noticed(tmp_path: Path) -> None:
     with locked(tmp_path) as archive, pytest.raises(ArchiveError, match="has gone"):
-        archive.set_aside("ft-1", "rewritten")
+        set_aside(archive, "ft-1", "rewritten")
 
 
 def test_a_manifest_under_another_jobs_name_is_refused(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ async def archived(connect: Callable[..., LogSession], tmp_path: Path) -> AsyncI
 async def refused(
     archived: Archived, kind: type[Exception], words: str, *, unasked: bool = True
 ) -> None:
-    """Check that ft-1 is refused, before its job is asked for, nothing of it changes, and ft-2 goes on."""
+    """Check that ft-1 is refused, before it is asked for, nothing of it changes, and ft-2 goes on."""
     before = archived.contents()
     archived.emulator.journal.clear()
     first, second = sorted(

@@ -288,8 +288,10 @@ class Download:
     async def _continue(self, manifest: Manifest, turn: _Turn, job: Job, disk: Disk) -> Manifest:
         """Read what the archive does not have yet; return the manifest as committed."""
         news = Additions(LogFile(self._archive, manifest), job)
-        lines = self._lines(manifest, turn)
+        lines, is_taken_up = self._lines(manifest, turn)
         try:
+            if not is_taken_up:
+                await disk.run(news.open)
             await self._read(lines, news, turn, disk)
         except InDoubtError:
             lines.rest()
@@ -301,13 +303,13 @@ class Download:
         turn.doubted = None
         return news.file.manifest
 
-    def _lines(self, manifest: Manifest, turn: _Turn) -> LogPaginator:
-        """Return what is to be read: a read that is in doubt is taken up, if all it gave was kept."""
+    def _lines(self, manifest: Manifest, turn: _Turn) -> tuple[LogPaginator, bool]:
+        """Return what is to be read, and whether it is one that is in doubt, and all it gave was kept."""
         lines, turn.doubted = turn.doubted, None
         if lines is not None and lines.offset == manifest.lines:
-            return lines
+            return lines, True
         total = manifest.total
-        return LogPaginator(
+        lines = LogPaginator(
             self._service,
             manifest.job_id,
             offset=0,
@@ -319,6 +321,7 @@ class Download:
             heard=None if total is None or total <= manifest.lines else total,
             steps_back=True,
         )
+        return lines, False
 
     async def _read(self, lines: LogPaginator, news: Additions, turn: _Turn, disk: Disk) -> None:
         began_at = committed_at = _now()
@@ -326,8 +329,8 @@ class Download:
         try:
             async with aclosing(lines.pages()) as pages:
                 async for page in pages:
-                    # Not before: while a read is in doubt, a file need not be checked each time.
                     if not news.is_open:
+                        # Of a read that was taken up. While it is in doubt, no file is checked again.
                         await disk.run(news.open)
                     news.take(page)
                     self._progress.lines += len(page.lines)

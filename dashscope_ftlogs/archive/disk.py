@@ -24,9 +24,11 @@ class Disk:
     _archive: Archive
 
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
+        """See `Thread.run`."""
         return await self._thread.run(self._in_our_words, work, *arguments)
 
     async def run_surely(self, work: Callable[..., T], *arguments: Any) -> T:
+        """See `Thread.run_surely`."""
         return await self._thread.run_surely(self._in_our_words, work, *arguments)
 
     def _in_our_words(self, work: Callable[..., T], *arguments: Any) -> T:

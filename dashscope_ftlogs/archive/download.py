@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from dashscope_ftlogs import checks
-from dashscope_ftlogs.archive.additions import Additions
+from dashscope_ftlogs.archive.additions import Additions, reopen
 from dashscope_ftlogs.archive.completeness import seconds_since
 from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.disk import Disk
@@ -26,15 +26,8 @@ from dashscope_ftlogs.archive.endpoint import same_service
 from dashscope_ftlogs.archive.generations import set_aside
 from dashscope_ftlogs.archive.hash_check import DamagedError
 from dashscope_ftlogs.archive.log_writer import LogFile
-from dashscope_ftlogs.archive.manifest import (
-    Compression,
-    Format,
-    Manifest,
-    encode,
-    manifest_name,
-    stem,
-)
-from dashscope_ftlogs.archive.outcomes import Downloaded, Progress
+from dashscope_ftlogs.archive.manifest import Compression, Format, Manifest
+from dashscope_ftlogs.archive.outcomes import Downloaded, Progress, State
 from dashscope_ftlogs.archive.threads import Threads
 from dashscope_ftlogs.client.doubt import InDoubtError, Known
 from dashscope_ftlogs.client.fetch_many import Jobs, each, id_of, once_each
@@ -55,8 +48,6 @@ from dashscope_ftlogs.text import Position, shown
 
 if TYPE_CHECKING:
     from dashscope_ftlogs.client.service import Service
-
-__all__ = ["Download", "Downloaded", "Progress"]
 
 _COMMIT_AFTER: Final = 0.05
 _COMMIT_EVERY: Final = 1.0
@@ -90,6 +81,12 @@ class _Turn:
     """The read that is in doubt. None in a later turn: the log is settling."""
     looks: int = 0
     """How often it was looked at only to see whether the log has settled."""
+
+    def hear_of(self, job: Job, manifest: Manifest | None) -> None:
+        """Take note of when the end was first heard, by this run or an earlier one."""
+        if self.ended_at is None and job.ended:
+            heard = "" if manifest is None else manifest.ended_by
+            self.ended_at = _now() - seconds_since(heard, datetime.now(UTC))
 
 
 class Download:
@@ -191,55 +188,45 @@ class Download:
             size = await disk.run(self._archive.size, manifest.file)
             if manifest.complete and size == manifest.file_bytes:
                 if not self._recheck or await self._is_still(manifest):
-                    return Downloaded(
-                        job_id=job_id, state="skipped", lines=manifest.lines, file=manifest.file
-                    )
+                    return _outcome(manifest, turn, "skipped")
                 manifest = await disk.run(reopen, self._archive, manifest)
         if isinstance(turn.job, str):
             turn.job = await self._service.job(job_id)
-        if turn.ended_at is None and turn.job.ended:
-            heard = "" if manifest is None else manifest.ended_by
-            turn.ended_at = _now() - seconds_since(heard, datetime.now(UTC))
+        turn.hear_of(turn.job, manifest)
         if manifest is None:
             manifest = self._fresh(job_id, self._form or "text", self._compression)
             manifest = await disk.run(self._archive.begin, manifest)
         if turn.before is None:
             turn.before = manifest.lines
-        while True:
-            try:
-                manifest = await self._continue(manifest, turn, turn.job, disk)
-            except InDoubtError as doubt:
-                turn.due = _now() + doubt.wait
-                return turn
-            except FileNotFoundError:
-                pass
-            except (LogRewrittenError, DamagedError) as error:
-                turn.older.append(await disk.run(self._set_aside, job_id, error))
-                if len(turn.older) == _GENERATIONS:
-                    raise ArchiveError(
-                        f"job {job_id}: its log changes faster than it can be read"
-                    ) from error
-            else:
-                return self._outcome(manifest, turn)
-            turn.before, turn.doubted = 0, None
-            manifest = self._fresh(job_id, manifest.format, manifest.compression)
-            manifest = await disk.run(self._archive.begin, manifest)
-
-    def _outcome(self, manifest: Manifest, turn: _Turn) -> Downloaded | _Turn:
-        """Return what became of a log that was read to its end; the turn, if it has to be seen again."""
+        try:
+            manifest = await self._up_to_date(manifest, turn, turn.job, disk)
+        except InDoubtError as doubt:
+            turn.due = _now() + doubt.wait
+            return turn
         if manifest.settling and self._looks_again and turn.looks < _LOOKS:
             turn.looks += 1
             turn.due = (turn.ended_at or 0.0) + self._settle
             return turn
-        unfinished = "settling" if manifest.settling else "running"
-        return Downloaded(
-            job_id=manifest.job_id,
-            state="complete" if manifest.complete else unfinished,
-            lines=manifest.lines,
-            new_lines=manifest.lines - (turn.before or 0),
-            file=manifest.file,
-            set_aside=tuple(turn.older),
-        )
+        if manifest.complete:
+            return _outcome(manifest, turn, "complete")
+        return _outcome(manifest, turn, "settling" if manifest.settling else "running")
+
+    async def _up_to_date(self, manifest: Manifest, turn: _Turn, job: Job, disk: Disk) -> Manifest:
+        """Read a log to its end, as a new generation where it is another one; return its manifest."""
+        while True:
+            try:
+                return await self._continue(manifest, turn, job, disk)
+            except FileNotFoundError:
+                pass
+            except (LogRewrittenError, DamagedError) as error:
+                turn.older.append(await disk.run(self._set_aside, manifest.job_id, error))
+                if len(turn.older) == _GENERATIONS:
+                    raise ArchiveError(
+                        f"job {manifest.job_id}: its log changes faster than it can be read"
+                    ) from error
+            turn.before = 0
+            manifest = self._fresh(manifest.job_id, manifest.format, manifest.compression)
+            manifest = await disk.run(self._archive.begin, manifest)
 
     async def _is_still(self, manifest: Manifest) -> bool:
         """Whether the service has the same lines as a log that is complete, as far as one answer tells.
@@ -304,7 +291,7 @@ class Download:
         return news.file.manifest
 
     def _lines(self, manifest: Manifest, turn: _Turn) -> tuple[LogPaginator, bool]:
-        """Return what is to be read, and whether it is one that is in doubt, and all it gave was kept."""
+        """Return what is to be read, and whether it is in doubt, and all that it gave was kept."""
         lines, turn.doubted = turn.doubted, None
         if lines is not None and lines.offset == manifest.lines:
             return lines, True
@@ -350,13 +337,6 @@ class Download:
         news.ended(lines.offset, lines.total, ended_for, self._settle)
 
 
-def reopen(archive: Archive, manifest: Manifest) -> Manifest:
-    """Let a log that was complete be gone on with, since the service has another one by now."""
-    manifest = attrs.evolve(manifest, complete=False)
-    archive.replace(manifest_name(stem(manifest.job_id)), encode(manifest))
-    return manifest
-
-
 def _now() -> float:
     return asyncio.get_running_loop().time()
 
@@ -367,6 +347,17 @@ async def _first_turns(jobs: Jobs) -> AsyncGenerator[_Turn, None]:
             yield _Turn(job)
 
 
+def _outcome(manifest: Manifest, turn: _Turn, state: State) -> Downloaded:
+    return Downloaded(
+        job_id=manifest.job_id,
+        state=state,
+        lines=manifest.lines,
+        new_lines=manifest.lines - (manifest.lines if turn.before is None else turn.before),
+        file=manifest.file,
+        set_aside=tuple(turn.older),
+    )
+
+
 def _next_round(later: list[_Turn]) -> tuple[float, list[_Turn], list[_Turn]]:
     """Return when the next turns are to be taken, which those are, and the others.
 
@@ -374,9 +365,7 @@ def _next_round(later: list[_Turn]) -> tuple[float, list[_Turn], list[_Turn]]:
     """
     doubted = [turn for turn in later if turn.doubted is not None]
     settling = [turn for turn in later if turn.doubted is None]
-    ask_at, look_at = (
-        max((turn.due for turn in turns), default=inf) for turns in (doubted, settling)
-    )
+    ask_at, look_at = (max((turn.due for turn in turns), default=inf) for turns in (doubted, settling))
     if ask_at <= look_at:
         return ask_at, doubted, settling
     return look_at, settling, doubted

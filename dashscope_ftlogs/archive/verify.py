@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import attrs
 
+from dashscope_ftlogs.archive.additions import reopen
 from dashscope_ftlogs.archive.completeness import stage
 from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.generations import announces, moved_to
@@ -18,7 +19,7 @@ from dashscope_ftlogs.errors import ArchiveError, ArchiveMismatchError, NotFound
 if TYPE_CHECKING:
     from dashscope_ftlogs.client.service import Service
 
-State = Literal["ok", "superseded", "incomplete", "stale", "damaged", "unvouched", "newer"]
+State = Literal["ok", "superseded", "settling", "incomplete", "stale", "damaged", "unvouched", "newer"]
 
 _UNVOUCHED: Final = "no manifest says what it should hold: it was lost, or this is another tool's file"
 
@@ -34,6 +35,7 @@ class Verdict:
     state: State
     """`ok`: whole, and what was committed. `superseded`: so is this one, but it is an older generation,
     which the service has rewritten since. `incomplete`: what was committed, but more was to come.
+    `settling`: what was committed, and all that was shown of it; the job had ended shortly before.
     `stale`: the service has another number of lines by now. `damaged`: not what was committed.
     `unvouched`: a log without a manifest, so that nothing says what it should hold. `newer`: its
     manifest is whole, and was made by a newer version, which alone can judge."""
@@ -77,7 +79,7 @@ async def verify_remotely(
     """
 
     async def ask(verdict: Verdict) -> Verdict:
-        if verdict.state not in {"ok", "incomplete"}:
+        if verdict.state not in {"ok", "settling", "incomplete"}:
             return verdict
         try:
             page = await session.page(verdict.job_id, verdict.lines, 1)
@@ -96,6 +98,27 @@ async def verify_remotely(
     async with aclosing(asked):
         async for verdict in asked:
             yield verdict
+
+
+def reopen_stale(directory: str | os.PathLike[str], stale: Iterable[Verdict]) -> None:
+    """Let the next download go on with logs that are stale, and that it would else take for complete.
+
+    Blocks, as `verify_archive` does.
+
+    Raises:
+        ArchiveError: another process writes to the archive, or it can't be written to.
+    """
+    archive = Archive(directory)
+    archive.lock()
+    try:
+        for verdict in stale:
+            manifest = archive.manifest(verdict.job_id)
+            if manifest is not None and manifest.complete and manifest.lines == verdict.lines:
+                reopen(archive, manifest)
+    except OSError as error:
+        raise ArchiveError(f"cannot write to {directory}: {error.strerror or error}") from None
+    finally:
+        archive.unlock()
 
 
 def _local(archive: Archive, log_stem: str, manifest: Manifest | ArchiveError) -> Verdict:

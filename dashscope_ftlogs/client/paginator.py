@@ -73,12 +73,6 @@ class LogPaginator:
         heard: int | None = None,
         steps_back: bool = False,
     ) -> None:
-        """Begin nothing yet.
-
-        Args:
-            heard: The highest total that was heard before.
-            steps_back: Raise InDoubtError instead of waiting; iterating again asks again.
-        """
         self.job_id = checks.job_id(job_id)
         offset, last = checks.place(offset, at)
         if limit is not None:
@@ -89,7 +83,9 @@ class LogPaginator:
         stop = None if limit is None else offset + limit
         self._cursor = Cursor(offset, page_size, stop)
         self._heard = heard
+        """The highest total, from before this read too."""
         self._steps_back = steps_back
+        """Whether to raise InDoubtError instead of waiting; iterating again asks again."""
         self._handed_out = HandedOut(last)
         self._doubt = Doubt(lag)
         self._wait = 0.0

@@ -1,12 +1,18 @@
 """An event loop whose clock jumps over every wait in which nothing happens.
 
 Hours of polling take seconds, over real connections. Before it jumps, the loop gives the network a
-moment, since what was sent on loopback may not have arrived yet. Nothing in it may wait for a thread.
+moment, since what was sent on loopback may not have arrived yet. Of threads, it waits for those that
+write archives.
 """
 
 import asyncio
+import concurrent.futures.thread
 import selectors
+import sys
+import threading
 from typing import Any
+
+from dashscope_ftlogs.archive.threads import NAME
 
 _MOMENT = 0.001
 
@@ -20,10 +26,24 @@ class _Jumping(selectors.DefaultSelector):
         ready = super().select(0)
         if ready or timeout is None or timeout <= 0:
             return ready or (super().select(None) if timeout is None else [])
-        if ready := super().select(min(timeout, _MOMENT)):
+        ready = super().select(min(timeout, _MOMENT))
+        while not ready and _threads_work():
+            ready = super().select(_MOMENT)
+        if ready := ready or super().select(0):
             return ready
         self.jumped += timeout
         return []
+
+
+def _threads_work() -> bool:
+    """Whether a thread of an archive has work, or does it."""
+    queues: Any = concurrent.futures.thread._threads_queues  # type: ignore[attr-defined]
+    ours = [thread for thread in threading.enumerate() if thread.name.startswith(NAME)]
+    if any(thread in queues and queues[thread].qsize() for thread in ours):
+        return True
+    frames = sys._current_frames()
+    found = [frames[thread.ident] for thread in ours if thread.ident in frames]
+    return any(frame.f_code.co_name != "_worker" for frame in found)
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stranger import found_by_a_stranger
 
 from dashscope_ftlogs import ArchiveError, LogSession, RetryPolicy, verify_archive
 from dashscope_ftlogs.archive import directory, log_writer
@@ -119,6 +120,7 @@ async def test_a_log_that_was_rewritten_is_kept_and_its_next_life_is_whole(
             disk = DyingDisk(dies_at, how)
             await download(emulator, folder, disk)
             assert set(states(folder).values()) <= {"incomplete", "superseded"}
+            assert not [said for said in found_by_a_stranger(folder).values() if "DAMAGED" in said]
             await download(emulator, folder)
             check_both_are_kept(folder)
             if not disk.is_dead:
@@ -139,6 +141,7 @@ def test_dying_again_and_again_loses_nothing(
             for dies_at, how in deaths:
                 await download(emulator, folder, DyingDisk(dies_at, how))
                 assert set(states(folder).values()) <= {"incomplete", "superseded"}
+            assert not [said for said in found_by_a_stranger(folder).values() if "DAMAGED" in said]
             await download(emulator, folder)
             check_both_are_kept(folder)
 

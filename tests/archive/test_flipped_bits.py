@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from golden_archives import GOLDEN
+from stranger import found_by_a_stranger
 
 from dashscope_ftlogs import LogSession, ManifestError, verify_archive
 from dashscope_ftlogs.archive.manifest import SCHEMA, Manifest, decode, encode
@@ -78,6 +79,7 @@ async def test_verify_names_every_flipped_bit_and_no_download_touches_its_log(
     verdicts = list(verify_archive(folder))
     assert len(verdicts) == len(files) / 2 > 5_000
     assert {verdict.state for verdict in verdicts} == {"damaged"}
+    assert all("DAMAGED" in said for said in found_by_a_stranger(folder).values())
     job_ids = [name.removesuffix(".log") for name in files if name.endswith(".log")]
     async with Emulator([EmulatedJob(job_id, [*LINES, "done"]) for job_id in job_ids]) as emulator:
         async with connect(emulator) as session:

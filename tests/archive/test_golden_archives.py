@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 from golden_archives import FIRST_LIFE, FORMS, GOLDEN, LOGS, NAME, jobs
+from stranger import found_by_a_stranger
 
 from dashscope_ftlogs import LogSession, verify_archive
 from dashscope_ftlogs.archive.local_log_reader import stored_logs
-from dashscope_ftlogs.archive.manifest import SCHEMA
+from dashscope_ftlogs.archive.manifest import SCHEMA, stem
 from dashscope_ftlogs.emulator import Emulator
 
 SCHEMAS = range(1, SCHEMA + 1)
@@ -43,6 +44,17 @@ def test_it_is_whole_byte_for_byte(golden: Path) -> None:
     assert {v.job_id: v.state for v in verdicts if v.state != "superseded"} == STATES
     (old,) = [v for v in verdicts if v.state == "superseded"]
     assert (old.job_id, old.lines) == ("ft-again", len(FIRST_LIFE))
+
+
+def test_who_knows_but_the_page_of_the_format_finds_the_same(golden: Path) -> None:
+    found = found_by_a_stranger(golden)
+    expected = {
+        f"{stem(job_id)}.manifest.json": f"{len(LOGS[job_id])} lines, "
+        + ("complete" if state == "ok" else "so far")
+        for job_id, state in STATES.items()
+    }
+    older = {"ft-again.rewritten-1.manifest.json": f"{len(FIRST_LIFE)} lines, an older generation"}
+    assert found == expected | older
 
 
 def test_its_lines_and_jobs_are_read(golden: Path) -> None:

@@ -6,13 +6,10 @@ write archives.
 """
 
 import asyncio
-import concurrent.futures.thread
 import selectors
-import sys
-import threading
 from typing import Any
 
-from dashscope_ftlogs.archive.threads import NAME
+from dashscope_ftlogs.archive.threads import Thread
 
 _MOMENT = 0.001
 
@@ -21,29 +18,29 @@ class _Jumping(selectors.DefaultSelector):
     """Reports what is ready; if nothing is, says that the time asked for has passed."""
 
     jumped = 0.0
+    loop: asyncio.AbstractEventLoop | None = None
 
     def select(self, timeout: float | None = None) -> Any:
         ready = super().select(0)
         if ready or timeout is None or timeout <= 0:
             return ready or (super().select(None) if timeout is None else [])
         ready = super().select(min(timeout, _MOMENT))
-        while not ready and _threads_work():
+        while not ready and any(map(_waits_for_a_thread, asyncio.all_tasks(self.loop))):
             ready = super().select(_MOMENT)
-        if ready := ready or super().select(0):
+        if ready:
             return ready
         self.jumped += timeout
         return []
 
 
-def _threads_work() -> bool:
-    """Whether a thread of an archive has work, or does it."""
-    queues: Any = concurrent.futures.thread._threads_queues  # type: ignore[attr-defined]
-    ours = [thread for thread in threading.enumerate() if thread.name.startswith(NAME)]
-    if any(thread in queues and queues[thread].qsize() for thread in ours):
-        return True
-    frames = sys._current_frames()
-    found = [frames[thread.ident] for thread in ours if thread.ident in frames]
-    return any(frame.f_code.co_name != "_worker" for frame in found)
+def _waits_for_a_thread(task: "asyncio.Task[Any]") -> bool:
+    """Whether a task waits for what a thread of an archive does."""
+    awaited: Any = task.get_coro()
+    while awaited is not None:
+        if getattr(awaited, "cr_code", None) is Thread._end_of.__code__:
+            return True
+        awaited = getattr(awaited, "cr_await", None)
+    return False
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
@@ -52,6 +49,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._jumping = _Jumping()
         super().__init__(self._jumping)
+        self._jumping.loop = self
 
     def time(self) -> float:
         return super().time() + self._jumping.jumped

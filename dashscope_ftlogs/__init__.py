@@ -18,7 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dashscope_ftlogs.archive.download import Downloaded, Progress
+    from dashscope_ftlogs.archive.outcomes import Downloaded, Progress
     from dashscope_ftlogs.archive.verify import Verdict, verify_archive, verify_remotely
     from dashscope_ftlogs.client.config import DEFAULT_REGION, REGIONS
     from dashscope_ftlogs.client.fetch_many import JobLog
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dashscope_ftlogs.errors import (
         APIError,
         ArchiveError,
+        ArchiveMismatchError,
         ArchiveWriteError,
         AuthenticationError,
         ConfigError,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         InvalidParameterError,
         LogRewrittenError,
         MalformedResponseError,
+        ManifestError,
         NotFoundError,
         PermissionDeniedError,
         ResponseTooLargeError,
@@ -62,6 +64,7 @@ __all__ = [
     "REGIONS",
     "APIError",
     "ArchiveError",
+    "ArchiveMismatchError",
     "ArchiveWriteError",
     "AuthenticationError",
     "ConfigError",
@@ -84,6 +87,7 @@ __all__ = [
     "LogRewrittenError",
     "LogSession",
     "MalformedResponseError",
+    "ManifestError",
     "MetricsTable",
     "NotFoundError",
     "PermissionDeniedError",

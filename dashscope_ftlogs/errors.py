@@ -21,6 +21,8 @@
     ├── IncompleteLogError            lines that the service says exist are not given
     ├── LogRewrittenError             the log is another one than was already read
     └── ArchiveError                  a directory of downloaded logs can't be used
+        ├── ArchiveMismatchError      it is whole, and not for this: of another endpoint, or newer
+        ├── ManifestError             a log's manifest is lost, or not as it was written
         └── ArchiveWriteError         it can't be written to any further: the disk is full, say
 
 Every error that ends a read says which job it was, at which offset (`job_id`, `offset`: the resume
@@ -240,6 +242,20 @@ class LogRewrittenError(FTLogsError):
 
 class ArchiveError(FTLogsError):
     """A directory of downloaded logs, or a file in it, that can't be used as it is."""
+
+
+class ArchiveMismatchError(ArchiveError):
+    """What is in the archive is whole, and can't be gone on with from here. It is left as it is."""
+
+    advice = "Nothing was changed. Use another directory, or what the archive was made with."
+
+
+class ManifestError(ArchiveError):
+    """The manifest of a log is lost, or is not as it was written, so nothing vouches for the log."""
+
+    advice = (
+        "Put the manifest back from a copy, or move it and its log away: the log is then fetched anew."
+    )
 
 
 class ArchiveWriteError(ArchiveError):

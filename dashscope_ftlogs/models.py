@@ -1,6 +1,7 @@
 """What the service's answers become: a page of a log, and a job."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 import attrs
@@ -74,6 +75,8 @@ class Job:
     group: str | None = None
     code: str | None = None
     message: str | None = None
+    http_date: datetime | None = attrs.field(default=None, eq=False, repr=False)
+    """When the service said so, by its own clock: the `Date` of the answer, UTC; no fact of the job."""
 
     @property
     def ended(self) -> bool:

@@ -9,8 +9,8 @@ from dashscope_ftlogs.client.fetch_many import Jobs
 from dashscope_ftlogs.client.service import Service
 
 if TYPE_CHECKING:
-    from dashscope_ftlogs.archive.download import Downloaded, Progress
     from dashscope_ftlogs.archive.manifest import Compression, Format
+    from dashscope_ftlogs.archive.outcomes import Downloaded, Progress
     from dashscope_ftlogs.follow.events import FollowEvent
     from dashscope_ftlogs.follow.follower import LogFollower
     from dashscope_ftlogs.metrics.table import MetricsTable
@@ -49,13 +49,17 @@ class LogSession(Service):
         *,
         format: "Format | None" = None,  # noqa: A002  (the word that users know from the command)
         compression: "Compression | None" = None,
+        settle: float | None = None,
+        recheck: bool = False,
         progress: "Progress | None" = None,
     ) -> "list[Downloaded]":
         """Bring the logs of many jobs to disk, or up to date; fetch only what is missing.
 
         Each log becomes `JOB_ID.log` (or `.jsonl`) in the directory, with `JOB_ID.manifest.json`, which
         proves what is there. What has arrived is committed every second, and when this is cancelled; a
-        download that was killed goes on from there. One failed job leaves the others alone.
+        download that was killed goes on from there. One failed job leaves the others alone. So does one
+        whose log is in doubt, since an answer contradicts what is there: it is asked for again, for as
+        long as machines of the service may lag, before it counts as rewritten.
 
         Args:
             jobs: Job ids or jobs, from any iterable or async iterable; repeated ones are done once.
@@ -63,6 +67,10 @@ class LogSession(Service):
             format: `text` (a line and a newline) or `jsonl` (lossless); default as it is there, else
                 `text`.
             compression: `gzip` or None, which leaves a log as it is there.
+            settle: A job that ended just now is looked at once more, at the end of the run, so many
+                seconds after its end was heard; default the retry policy's `lag`. With 0 the next run
+                does that.
+            recheck: Ask for the totals of complete logs, too, and go on with those that have changed.
             progress: Is kept up to date while this runs.
 
         Returns:
@@ -75,13 +83,16 @@ class LogSession(Service):
         """
         # Most sessions never download.
         from dashscope_ftlogs.archive.directory import Archive  # noqa: PLC0415
-        from dashscope_ftlogs.archive.download import Download, Progress  # noqa: PLC0415
+        from dashscope_ftlogs.archive.download import Download  # noqa: PLC0415
+        from dashscope_ftlogs.archive.outcomes import Progress  # noqa: PLC0415
 
         download = Download(
             self,
             Archive(directory),
             form=format,
             compression=compression,
+            settle=settle,
+            recheck=recheck,
             progress=Progress() if progress is None else progress,
         )
         return await download.run(jobs)

@@ -36,6 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=20, help="how often a download is killed with -9")
     parser.addoption("--stale-reads", type=int, default=20, help="how often a lagging service is read")
     parser.addoption("--hours", type=int, default=12, help="how long faults are followed through")
+    parser.addoption("--old-jobs", type=int, default=100, help="how many jobs ended long ago")
     parser.addoption("--cancels", type=int, default=24, help="how many downloads are cancelled")
 
 

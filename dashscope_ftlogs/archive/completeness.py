@@ -1,19 +1,64 @@
-"""When a log in an archive counts as complete, and what is missing while it doesn't. Pure."""
+"""When a log in an archive counts as complete, and what is missing while it doesn't. Pure.
 
-from typing import Literal
+The service is many machines, and some lag. What one of them shows of a log that ended just now may lack
+its last lines, so such a log is looked at once more, after the time within which all have caught up.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal
 
 from dashscope_ftlogs.archive.manifest import Manifest
 from dashscope_ftlogs.models import Job
 
-Stage = Literal["ok", "superseded", "incomplete"]
+Stage = Literal["ok", "superseded", "settling", "incomplete"]
+
+_LONG_AGO: Final = timedelta(hours=24)
+"""Times come without a zone: one that seems to be that long past is past in any zone."""
+
+_STAMP: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
-def is_complete(job: Job) -> bool:
+def is_complete(job: Job, *, brought: int, ended_for: float, settled_after: float) -> bool:
     """Whether a log has all its lines, if it was read to its end after the service said this of its job.
 
-    In this order: whatever came between the question and the read was read.
+    Args:
+        job: As it was described before this look.
+        brought: How many lines this look has added.
+        ended_for: For how many seconds the job was known to have ended when the look began.
+        settled_after: After how many every machine shows all its lines.
     """
-    return job.ended
+    if not job.ended:
+        return False
+    return ended_long_ago(job) or (ended_for >= settled_after and brought == 0)
+
+
+def ended_long_ago(job: Job) -> bool:
+    """Whether a job ended more than a day before the service said so, by the service's own clock."""
+    if not job.ended or job.end_time is None or job.http_date is None:
+        return False
+    try:
+        end = datetime.strptime(job.end_time, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+    except ValueError:
+        return False
+    return job.http_date - end > _LONG_AGO
+
+
+def stamp(moment: datetime) -> str:
+    """Return a time as manifests have it.
+
+    >>> stamp(datetime(2026, 11, 24, 8, 30, tzinfo=UTC))
+    '2026-11-24T08:30:00Z'
+    """
+    return moment.astimezone(UTC).strftime(_STAMP)
+
+
+def seconds_since(written: str, now: datetime) -> float:
+    """Return how long ago a time of a manifest was; 0 if it tells none, or one to come."""
+    try:
+        then = datetime.strptime(written, _STAMP).replace(tzinfo=UTC)
+    except ValueError:
+        return 0.0
+    return max(0.0, (now - then).total_seconds())
 
 
 def stage(manifest: Manifest) -> tuple[Stage, str]:
@@ -24,4 +69,8 @@ def stage(manifest: Manifest) -> tuple[Stage, str]:
         return "ok", ""
     if manifest.total is not None and manifest.total > manifest.lines:
         return "incomplete", f"{manifest.lines:,} lines of {manifest.total:,}"
+    if manifest.settling:
+        return "settling", f"{manifest.lines:,} lines; the job had ended shortly before"
+    if manifest.ended_by:
+        return "incomplete", f"{manifest.lines:,} lines so far; there may be more"
     return "incomplete", f"{manifest.lines:,} lines so far; the job had not ended"

@@ -8,11 +8,12 @@ import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
-
-import attrs
+from typing import Final
 
 from dashscope_ftlogs.archive.manifest import (
+    LOG_NAMES,
+    Compression,
+    Format,
     Manifest,
     decode,
     encode,
@@ -21,9 +22,15 @@ from dashscope_ftlogs.archive.manifest import (
     stem,
     stem_of,
 )
-from dashscope_ftlogs.errors import ArchiveError
+from dashscope_ftlogs.errors import ArchiveError, ManifestError
 
 _LOCK = ".ftlogs-lock"
+_FORMS: Final[tuple[tuple[Format, Compression | None], ...]] = (
+    ("text", None),
+    ("jsonl", None),
+    ("text", "gzip"),
+    ("jsonl", "gzip"),
+)
 
 # Nothing in an archive leads elsewhere, and nothing there makes opening it wait.
 _SAFELY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -74,9 +81,19 @@ class Archive:
         Raises:
             ArchiveError: there is one that can't be read.
         """
-        name = manifest_name(stem(job_id))
-        data = self._read(name)
-        return None if data is None else decode(data, name)
+        found = self.at(stem(job_id))
+        if isinstance(found, ArchiveError):
+            raise found
+        return found
+
+    def at(self, log_stem: str) -> Manifest | ArchiveError | None:
+        """Return the manifest of a log, or why it can't be read, or None if none is there."""
+        name = manifest_name(log_stem)
+        try:
+            data = self._read(name)
+            return None if data is None else decode(data, name)
+        except ArchiveError as error:
+            return error
 
     def manifests(self) -> Iterator[tuple[str, Manifest | ArchiveError]]:
         """Yield the stem and content of each manifest, those of older generations too, sorted.
@@ -84,17 +101,11 @@ class Archive:
         Raises:
             ArchiveError: the directory can't be read.
         """
-        try:
-            names = sorted(os.listdir(self.directory))
-        except OSError as error:
-            raise ArchiveError(f"cannot read {self.directory}: {error.strerror}") from None
-        for name in names:
+        for name in self._names():
             log_stem = stem_of(name)
-            if log_stem is not None:
-                try:
-                    yield log_stem, decode(self._read(name) or b"", name)
-                except ArchiveError as error:
-                    yield log_stem, error
+            found = None if log_stem is None else self.at(log_stem)
+            if log_stem is not None and found is not None:
+                yield log_stem, found
 
     def size(self, name: str) -> int | None:
         """Return how many bytes a file has, or None if there is none of that name."""
@@ -103,49 +114,95 @@ class Archive:
         except FileNotFoundError:
             return None
 
+    @property
+    def was_written_to(self) -> bool:
+        """Whether a download has ever had the right to write to it."""
+        return self.size(_LOCK) is not None
+
+    def unvouched(self) -> list[str]:
+        """Return the names of logs, as far as names tell, of which there is no manifest, sorted.
+
+        Raises:
+            ArchiveError: the directory can't be read.
+        """
+        found: list[str] = []
+        for name in self._names():
+            log = LOG_NAMES.fullmatch(name)
+            # Asked for one by one, since a download may be putting it in place.
+            if log and self.size(manifest_name(log["stem"])) is None:
+                found.append(name)
+        return found
+
+    def refuse_unvouched(self, job_id: str) -> None:
+        """Raise ManifestError if there is a log of a job that has no manifest.
+
+        It was lost, or the file is somebody else's. Either way it is not for us to write to.
+        """
+        for form in _FORMS:
+            name = log_name(stem(job_id), *form)
+            if self.size(name) is not None:
+                raise ManifestError(
+                    f"{self.directory / name} is there without a manifest: it was lost, or the file is "
+                    "not this tool's"
+                )
+
     def open(self, name: str, flags: int) -> int:
-        """Return a descriptor of a plain file in the directory; links and devices are refused."""
+        """Return a descriptor of a plain file in the directory; links and devices are refused.
+
+        So is, for writing, a file that has another name besides: that may be somebody's, or a backup.
+        To the lock alone nothing is ever written.
+        """
         path = self.directory / name
         descriptor = os.open(path, flags | _SAFELY, 0o666)
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        found = os.fstat(descriptor)
+        why = None if stat.S_ISREG(found.st_mode) else "is not a plain file"
+        if found.st_nlink > 1 and flags & (os.O_WRONLY | os.O_RDWR) and name != _LOCK:
+            why = "has another name, a hard link, and both would be written to: put a copy in its place"
+        if why:
             os.close(descriptor)
-            raise OSError(f"{path} is not a plain file")
+            raise OSError(f"{path} {why}")
         return descriptor
 
     def replace(self, name: str, data: bytes) -> None:
         """Put a file in place, so that at any instant either the old or the new one is whole there."""
         new = self.directory / f"{name}.new"
+        with suppress(FileNotFoundError):
+            # What a kill left behind, and of a hard link our name alone. Whatever else is there stays.
+            if stat.S_ISREG(os.lstat(new).st_mode):
+                os.unlink(new)
+        descriptor = self.open(new.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         try:
-            with open(self.open(new.name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(new, self.directory / name)
+            try:
+                write_all(descriptor, data)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            self.move(new.name, name)
         except OSError:
-            new.unlink(missing_ok=True)
+            with suppress(OSError):
+                os.unlink(new)
             raise
+
+    def begin(self, manifest: Manifest) -> Manifest:
+        """Put the first manifest of a generation in place: from then on a file of its name is ours."""
+        self.replace(manifest_name(stem(manifest.job_id)), encode(manifest))
+        return manifest
+
+    def move(self, name: str, new: str) -> None:
+        """Give a file another name, for good."""
+        os.replace(self.directory / name, self.directory / new)
         self._sync()
 
-    def set_aside(self, job_id: str, why: Literal["rewritten", "damaged"]) -> str:
-        """Keep a log that can't be continued, beside the one to come; return its new name.
-
-        The manifest of a rewritten one goes with it, and is written first. Dying in between leaves the
-        file where it was, and the next attempt takes the same name again. Dying afterwards leaves a
-        manifest without a file, and the next download starts that log afresh.
-        """
-        manifest = self.manifest(job_id)
-        if manifest is None:
-            raise ArchiveError(f"the manifest of job {job_id} has gone from {self.directory}")
-        number = 1
-        while self.size(_kept(manifest, why, number)) is not None:
-            number += 1
-        name = _kept(manifest, why, number)
-        if why == "rewritten":
-            kept = attrs.evolve(manifest, superseded=True)
-            self.replace(manifest_name(f"{stem(job_id)}.{why}-{number}"), encode(kept))
-        os.replace(self.directory / manifest.file, self.directory / name)
+    def remove(self, name: str) -> None:
+        """Remove a file, for good."""
+        os.unlink(self.directory / name)
         self._sync()
-        return name
+
+    def _names(self) -> list[str]:
+        try:
+            return sorted(os.listdir(self.directory))
+        except OSError as error:
+            raise ArchiveError(f"cannot read {self.directory}: {error.strerror}") from None
 
     def _read(self, name: str) -> bytes | None:
         try:
@@ -167,8 +224,11 @@ class Archive:
             os.close(descriptor)
 
 
-def _kept(manifest: Manifest, why: str, number: int) -> str:
-    return log_name(f"{stem(manifest.job_id)}.{why}-{number}", manifest.format, manifest.compression)
+def write_all(descriptor: int, data: bytes | bytearray) -> None:
+    """Write all of it: a system may take less at a time."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
 
 
 def _lock_exclusively(descriptor: int) -> None:

@@ -1,49 +1,53 @@
 """Many logs to disk: each continued where it ended, and provably complete in the end.
 
-For each job the log is read from a few lines before the place where the archive ends. If those lines
-are still the same, what follows is appended, and committed every second or so. If they are not, the log
-was rewritten: what is on disk is kept under another name, and a new generation begins.
+Each log is gone on with from the lines that are there, by digests of the last of them. If what the
+service gives contradicts them, it is in doubt: the job steps back, others go on, and it is asked again
+until every machine has caught up. Only then the log counts as rewritten: what is on disk is kept under
+another name, and a new generation begins. What follows is appended, and committed every second or so.
+
+A job that ended just now is looked at once more, at the end of the run: see `completeness`.
 """
 
 import asyncio
-import errno
-from collections.abc import Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from datetime import UTC, datetime
+from math import inf
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from dashscope_ftlogs.archive.completeness import is_complete
+from dashscope_ftlogs import checks
+from dashscope_ftlogs.archive.additions import Additions, reopen
+from dashscope_ftlogs.archive.completeness import seconds_since
 from dashscope_ftlogs.archive.directory import Archive
+from dashscope_ftlogs.archive.disk import Disk
+from dashscope_ftlogs.archive.endpoint import same_service
+from dashscope_ftlogs.archive.generations import set_aside
 from dashscope_ftlogs.archive.hash_check import DamagedError
 from dashscope_ftlogs.archive.log_writer import LogFile
-from dashscope_ftlogs.archive.manifest import (
-    Compression,
-    Format,
-    Manifest,
-    encode,
-    facts,
-    manifest_name,
-    stem,
-)
-from dashscope_ftlogs.archive.threads import Thread, Threads
+from dashscope_ftlogs.archive.manifest import Compression, Format, Manifest
+from dashscope_ftlogs.archive.outcomes import Downloaded, Progress, State
+from dashscope_ftlogs.archive.threads import Threads
+from dashscope_ftlogs.client.doubt import InDoubtError, Known
 from dashscope_ftlogs.client.fetch_many import Jobs, each, id_of, once_each
+from dashscope_ftlogs.client.paginator import LogPaginator
 from dashscope_ftlogs.errors import (
     ArchiveError,
+    ArchiveMismatchError,
     ArchiveWriteError,
     AuthenticationError,
     FTLogsError,
+    IncompleteLogError,
     LogRewrittenError,
+    NotFoundError,
+    SessionStateError,
 )
-from dashscope_ftlogs.models import Job, LogPage
-from dashscope_ftlogs.text import digests
+from dashscope_ftlogs.models import Job
+from dashscope_ftlogs.text import Position, shown
 
 if TYPE_CHECKING:
     from dashscope_ftlogs.client.service import Service
-
-T = TypeVar("T")
-
-State = Literal["complete", "running", "failed", "skipped"]
 
 _COMMIT_AFTER: Final = 0.05
 _COMMIT_EVERY: Final = 1.0
@@ -53,44 +57,36 @@ after twice the time, so that a download that is killed again and again gets ahe
 _GENERATIONS: Final = 3
 """How often one run begins a log afresh before it gives the job up."""
 
+_LOOKS: Final = 3
+"""How often one run looks at a log again that has ended, and has grown since all the same."""
+
 _THREADS: Final = 8
 """How many files are written at the same time."""
 
-_HOPELESS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
-"""What no other file in the archive will fare better with."""
 
+@attrs.define(eq=False)
+class _Turn:
+    """A job that is to be looked at, and what this run knows of it from earlier looks."""
 
-@attrs.frozen(kw_only=True)
-class Downloaded:
-    """What became of one job's log."""
+    job: str | Job
+    due: float = 0.0
+    """When; the clock is the event loop's."""
+    ended_at: float | None = None
+    """When its end was first heard."""
+    before: int | None = None
+    """How many lines there were before this run."""
+    older: list[str] = attrs.Factory(list[str])
+    """The names of what was set aside."""
+    doubted: LogPaginator | None = None
+    """The read that is in doubt. None in a later turn: the log is settling."""
+    looks: int = 0
+    """How often it was looked at only to see whether the log has settled."""
 
-    job_id: str
-    state: State
-    """`complete`: the job had ended, and all its lines are here. `running`: all lines so far are here,
-    more will come. `skipped`: it was complete before. `failed`: see `error`; what came before it is
-    kept."""
-    lines: int = 0
-    """How many lines are in the archive now."""
-    new_lines: int = 0
-    """How many of them this run has fetched."""
-    file: str = ""
-    """The log's name in the directory."""
-    set_aside: tuple[str, ...] = ()
-    """Under what names older generations are kept, and files that were damaged."""
-    error: FTLogsError | None = None
-
-
-@attrs.define
-class Progress:
-    """How far a download has come; give one to `LogSession.download`, and look at it at any time."""
-
-    jobs: int | None = None
-    """How many there are to do, where that is known."""
-    jobs_done: int = 0
-    lines: int = 0
-    """Lines fetched."""
-    reading: dict[str, tuple[int, int]] = attrs.Factory(dict[str, tuple[int, int]])
-    """Jobs being read: the next line's number, and how many lines the service says exist."""
+    def hear_of(self, job: Job, manifest: Manifest | None) -> None:
+        """Take note of when the end was first heard, by this run or an earlier one."""
+        if self.ended_at is None and job.ended:
+            heard = "" if manifest is None else manifest.ended_by
+            self.ended_at = _now() - seconds_since(heard, datetime.now(UTC))
 
 
 class Download:
@@ -103,18 +99,24 @@ class Download:
         *,
         form: Format | None,
         compression: Compression | None,
+        settle: float | None,
+        recheck: bool,
         progress: Progress,
     ) -> None:
         self._service = service
         self._archive = archive
         self._form: Format | None = form
         self._compression: Compression | None = compression
+        settle = service.lag if settle is None else settle
+        self._looks_again = settle != 0
+        self._settle = checks.seconds("settle", settle) if self._looks_again else service.lag
+        self._recheck = recheck
         self._progress = progress
 
     async def run(self, jobs: Jobs) -> list[Downloaded]:
         """Download every job once; return what became of each, in the order in which they were done."""
         with Threads(_THREADS) as threads:
-            lock = _Disk(threads.next(), self._archive)
+            lock = Disk(threads.next(), self._archive)
             try:
                 await lock.run(self._archive.lock)
                 return await self._run(jobs, threads)
@@ -123,24 +125,49 @@ class Download:
 
     async def _run(self, jobs: Jobs, threads: Threads) -> list[Downloaded]:
         outcomes: list[Downloaded] = []
-        # Twice as many jobs as requests, so that no request waits for a disk.
-        at_once = 2 * self._service.concurrency
-        done = each(
-            once_each(jobs),
-            lambda job: self._job(job, _Disk(threads.next(), self._archive)),
-            at_once=at_once,
-            spawn=self._service.spawn,
-        )
-        async with aclosing(done):
-            async for outcome in done:
-                outcomes.append(outcome)
-                self._progress.jobs_done += 1
-        return outcomes
+        later: list[_Turn] = []
+        turns = _first_turns(jobs)
+        while True:
+            done = each(
+                turns,
+                lambda turn: self._job(turn, Disk(threads.next(), self._archive)),
+                # Twice as many jobs as requests, so that no request waits for a disk.
+                at_once=2 * self._service.concurrency,
+                spawn=self._service.spawn,
+            )
+            async with aclosing(done):
+                async for found in done:
+                    if isinstance(found, _Turn):
+                        later.append(found)
+                    else:
+                        outcomes.append(found)
+                        self._progress.jobs_done += 1
+            if not later:
+                return outcomes
+            due, now, later = _next_round(later)
+            turns = self._at(due, now, len(now) + len(later))
 
-    async def _job(self, wanted: str | Job, disk: "_Disk") -> Downloaded:
-        job_id = id_of(wanted)
+    async def _at(self, due: float, turns: list[_Turn], waiting: int) -> AsyncGenerator[_Turn, None]:
+        """Yield turns when it is time for the last of them: one wait for all."""
+        wait = due - asyncio.get_running_loop().time()
+        if wait > 0:
+            self._progress.waiting = (waiting, due)
+            try:
+                await self._service.spawn(asyncio.sleep(wait))
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                raise SessionStateError("the session was closed while jobs were waited for") from None
+            finally:
+                self._progress.waiting = None
+        for turn in turns:
+            yield turn
+
+    async def _job(self, turn: _Turn, disk: Disk) -> Downloaded | _Turn:
+        job_id = id_of(turn.job)
         try:
-            return await self._log(job_id, None if isinstance(wanted, str) else wanted, disk)
+            return await self._log(job_id, turn, disk)
         except (ArchiveWriteError, AuthenticationError):
             raise  # no other job would fare better
         except FTLogsError as error:
@@ -149,66 +176,92 @@ class Download:
             except FTLogsError:
                 manifest = None
             lines = 0 if manifest is None else manifest.lines
-            return Downloaded(job_id=job_id, state="failed", lines=lines, error=error)
+            return Downloaded(
+                job_id=job_id, state="failed", lines=lines, set_aside=tuple(turn.older), error=error
+            )
         finally:
             self._progress.reading.pop(job_id, None)
 
-    async def _log(self, job_id: str, job: Job | None, disk: "_Disk") -> Downloaded:
-        manifest = await disk.run(self._archive.manifest, job_id)
+    async def _log(self, job_id: str, turn: _Turn, disk: Disk) -> Downloaded | _Turn:
+        manifest = await disk.run(self._known, job_id)
         if manifest is not None:
-            self._check_form(manifest)
             size = await disk.run(self._archive.size, manifest.file)
             if manifest.complete and size == manifest.file_bytes:
-                return Downloaded(
-                    job_id=job_id, state="skipped", lines=manifest.lines, file=manifest.file
-                )
-        if job is None:
-            job = await self._service.job(job_id)
+                if not self._recheck or await self._is_still(manifest):
+                    return _outcome(manifest, turn, "skipped")
+                manifest = await disk.run(reopen, self._archive, manifest)
+        if isinstance(turn.job, str):
+            turn.job = await self._service.job(job_id)
+        turn.hear_of(turn.job, manifest)
         if manifest is None:
-            manifest = await disk.run(self._begin, job_id)
-        set_aside: list[str] = []
-        before = manifest.lines
+            manifest = self._fresh(job_id, self._form or "text", self._compression)
+            manifest = await disk.run(self._archive.begin, manifest)
+        if turn.before is None:
+            turn.before = manifest.lines
+        try:
+            manifest = await self._up_to_date(manifest, turn, turn.job, disk)
+        except InDoubtError as doubt:
+            turn.due = _now() + doubt.wait
+            return turn
+        if manifest.settling and self._looks_again and turn.looks < _LOOKS:
+            turn.looks += 1
+            turn.due = (turn.ended_at or 0.0) + self._settle
+            return turn
+        if manifest.complete:
+            return _outcome(manifest, turn, "complete")
+        return _outcome(manifest, turn, "settling" if manifest.settling else "running")
+
+    async def _up_to_date(self, manifest: Manifest, turn: _Turn, job: Job, disk: Disk) -> Manifest:
+        """Read a log to its end, as a new generation where it is another one; return its manifest."""
         while True:
             try:
-                manifest = await self._continue(manifest, job, disk)
+                return await self._continue(manifest, turn, job, disk)
             except FileNotFoundError:
                 pass
             except (LogRewrittenError, DamagedError) as error:
-                set_aside.append(await disk.run(self._set_aside, job_id, error))
-                if len(set_aside) == _GENERATIONS:
+                turn.older.append(await disk.run(self._set_aside, manifest.job_id, error))
+                if len(turn.older) == _GENERATIONS:
                     raise ArchiveError(
-                        f"job {job_id}: its log changes faster than it can be read"
+                        f"job {manifest.job_id}: its log changes faster than it can be read"
                     ) from error
-            else:
-                return Downloaded(
-                    job_id=job_id,
-                    state="complete" if manifest.complete else "running",
-                    lines=manifest.lines,
-                    new_lines=manifest.lines - before,
-                    file=manifest.file,
-                    set_aside=tuple(set_aside),
-                )
-            before = 0
-            manifest = self._fresh(job_id, manifest.format, manifest.compression)
+            turn.before = 0
+            manifest = self._fresh(manifest.job_id, manifest.format, manifest.compression)
+            manifest = await disk.run(self._archive.begin, manifest)
+
+    async def _is_still(self, manifest: Manifest) -> bool:
+        """Whether the service has the same lines as a log that is complete, as far as one answer tells.
+
+        A job that it no longer knows counts as the same: what is here may be all that is left.
+        """
+        begin = manifest.lines - len(manifest.tail)
+        try:
+            page = await self._service.page(manifest.job_id, begin, len(manifest.tail) + 1)
+        except NotFoundError:
+            return True
+        known = Known(manifest.lines, manifest.tail, manifest.lines)
+        return known.contradiction(page) is None and page.total == manifest.lines
 
     def _fresh(self, job_id: str, form: Format, compression: Compression | None) -> Manifest:
         endpoint = self._service.base_url
         return Manifest(job_id=job_id, endpoint=endpoint, format=form, compression=compression)
 
-    def _begin(self, job_id: str) -> Manifest:
-        """Put a first manifest in place: from then on, a file of the log's name is ours."""
-        manifest = self._fresh(job_id, self._form or "text", self._compression)
-        if self._archive.size(manifest.file) is not None:
-            raise ArchiveError(
-                f"{self._archive.directory / manifest.file} is there without a manifest, so it is not "
-                "this tool's: move it away"
+    def _known(self, job_id: str) -> Manifest | None:
+        """Return a job's manifest, if there is one and this run may go on with its log."""
+        manifest = self._archive.manifest(job_id)
+        if manifest is None:
+            self._archive.refuse_unvouched(job_id)
+            return None
+        self._check_form(manifest)
+        if not same_service(manifest.endpoint, self._service.base_url):
+            raise ArchiveMismatchError(
+                f"{manifest.file} is of {shown(manifest.endpoint)}, and this run asks "
+                f"{shown(self._service.base_url)}: logs of two services are not mixed"
             )
-        self._archive.replace(manifest_name(stem(job_id)), encode(manifest))
         return manifest
 
     def _set_aside(self, job_id: str, error: Exception) -> str:
         damaged = isinstance(error, DamagedError)
-        return self._archive.set_aside(job_id, "damaged" if damaged else "rewritten")
+        return set_aside(self._archive, job_id, "damaged" if damaged else "rewritten")
 
     def _check_form(self, manifest: Manifest) -> None:
         if (self._form or manifest.format) != manifest.format or (
@@ -219,102 +272,100 @@ class Download:
                 "directory"
             )
 
-    async def _continue(self, manifest: Manifest, job: Job, disk: "_Disk") -> Manifest:
+    async def _continue(self, manifest: Manifest, turn: _Turn, job: Job, disk: Disk) -> Manifest:
         """Read what the archive does not have yet; return the manifest as committed."""
-        file = LogFile(self._archive, manifest)
-        read = _Read(file, job)
+        news = Additions(LogFile(self._archive, manifest), job)
+        lines, is_taken_up = self._lines(manifest, turn)
         try:
-            await disk.run(file.open)
-            await self._read(read, disk)
+            if not is_taken_up:
+                await disk.run(news.open)
+            await self._read(lines, news, turn, disk)
+        except InDoubtError:
+            lines.rest()
+            turn.doubted = lines
+            raise
         finally:
             # After success, failure and cancellation alike: what has arrived is kept.
-            await disk.run_surely(read.finish)
-        return file.manifest
+            await disk.run_surely(news.finish)
+        turn.doubted = None
+        return news.file.manifest
 
-    async def _read(self, read: "_Read", disk: "_Disk") -> None:
-        clock = asyncio.get_running_loop().time
-        lines = self._service.lines(read.job.job_id, offset=read.start)
-        committed_at, patience = clock(), _COMMIT_AFTER
-        async with aclosing(lines.pages()) as pages:
-            async for page in pages:
-                read.take(page)
-                self._progress.lines += len(page.lines)
-                self._progress.reading[read.job.job_id] = (page.next_offset, page.total)
-                if clock() - committed_at >= patience:
-                    await disk.run(read.commit)
-                    committed_at, patience = clock(), min(2 * patience, _COMMIT_EVERY)
-                elif read.file.is_due:
-                    await disk.run(read.file.write)
-        read.ended(lines.offset, lines.total)
+    def _lines(self, manifest: Manifest, turn: _Turn) -> tuple[LogPaginator, bool]:
+        """Return what is to be read, and whether it is in doubt, and all that it gave was kept."""
+        lines, turn.doubted = turn.doubted, None
+        if lines is not None and lines.offset == manifest.lines:
+            return lines, True
+        total = manifest.total
+        lines = LogPaginator(
+            self._service,
+            manifest.job_id,
+            offset=0,
+            limit=None,
+            page_size=checks.MAX_LINE,
+            concurrency=self._service.concurrency,
+            lag=self._service.lag,
+            at=Position(offset=manifest.lines, last=list(manifest.tail)),
+            heard=None if total is None or total <= manifest.lines else total,
+            steps_back=True,
+        )
+        return lines, False
 
-
-@attrs.frozen
-class _Disk:
-    """The thread of one log's file."""
-
-    _thread: Thread
-    _archive: Archive
-
-    async def run(self, work: Callable[..., T], *arguments: Any) -> T:
-        return await self._thread.run(self._in_our_words, work, *arguments)
-
-    async def run_surely(self, work: Callable[..., T], *arguments: Any) -> T:
-        return await self._thread.run_surely(self._in_our_words, work, *arguments)
-
-    def _in_our_words(self, work: Callable[..., T], *arguments: Any) -> T:
-        directory = self._archive.directory
+    async def _read(self, lines: LogPaginator, news: Additions, turn: _Turn, disk: Disk) -> None:
+        began_at = committed_at = _now()
+        patience = _COMMIT_AFTER
         try:
-            return work(*arguments)
-        except FileNotFoundError:
-            if directory.is_dir():
-                raise
-            raise ArchiveWriteError(f"{directory} has gone: it was moved or removed") from None
-        except OSError as error:
-            kind = ArchiveWriteError if error.errno in _HOPELESS else ArchiveError
-            raise kind(f"cannot write to {directory}: {error}") from None
+            async with aclosing(lines.pages()) as pages:
+                async for page in pages:
+                    if not news.is_open:
+                        # Of a read that was taken up. While it is in doubt, no file is checked again.
+                        await disk.run(news.open)
+                    news.take(page)
+                    self._progress.lines += len(page.lines)
+                    self._progress.reading[page.job_id] = (page.next_offset, page.total)
+                    if _now() - committed_at >= patience:
+                        await disk.run(news.commit)
+                        committed_at, patience = _now(), min(2 * patience, _COMMIT_EVERY)
+                    elif news.file.is_due:
+                        await disk.run(news.file.write)
+        except IncompleteLogError as error:
+            if error.attempts == 0:  # no single answer, but a doubt that has lasted
+                await disk.run(news.open)
+                news.fewer()
+            raise
+        await disk.run(news.open)
+        ended_for = 0.0 if turn.ended_at is None else began_at - turn.ended_at
+        news.ended(lines.offset, lines.total, ended_for, self._settle)
 
 
-class _Read:
-    """Reading one log from where its file ends: checks the lines that are there, appends the others."""
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
-    def __init__(self, file: LogFile, job: Job) -> None:
-        self.job = job
-        self.start = file.manifest.lines - len(file.manifest.tail)
-        self.file = file
-        self._known = file.manifest.lines
-        self._tail = file.manifest.tail
-        self._news: dict[str, Any] = {"job": facts(job)}
 
-    def take(self, page: LogPage) -> None:
-        """Append a page; raise LogRewrittenError where it is not what is known."""
-        seen = page.lines[: max(0, self._known - page.offset)]
-        place = page.offset - self.start
-        if page.total < self._known or digests(seen) != self._tail[place : place + len(seen)]:
-            raise LogRewrittenError(self._known, page.total)
-        self.file.append(page.lines[len(seen) :])
-        manifest, news = self.file.manifest, self._news
-        news["total"] = page.total
-        news["last_request_id"] = page.request_id
-        news.setdefault("first_request_id", manifest.first_request_id or page.request_id)
-        news["retries"] = news.get("retries", manifest.retries) + page.attempts - 1
+async def _first_turns(jobs: Jobs) -> AsyncGenerator[_Turn, None]:
+    async with aclosing(once_each(jobs)) as coming:
+        async for job in coming:
+            yield _Turn(job)
 
-    def ended(self, offset: int, total: int | None) -> None:
-        """Take note that the service has no more lines."""
-        if offset < self._known:
-            raise LogRewrittenError(self._known, total or 0)
-        # The job was asked for before its lines.
-        self._news |= {"total": total, "complete": is_complete(self.job)}
 
-    def commit(self) -> None:
-        """Make what was taken last, if there is news and all of it could be written."""
-        file = self.file
-        is_news = any(getattr(file.manifest, name) != value for name, value in self._news.items())
-        if file.sound and (file.has_uncommitted or is_news):
-            file.commit(**self._news)
+def _outcome(manifest: Manifest, turn: _Turn, state: State) -> Downloaded:
+    return Downloaded(
+        job_id=manifest.job_id,
+        state=state,
+        lines=manifest.lines,
+        new_lines=manifest.lines - (manifest.lines if turn.before is None else turn.before),
+        file=manifest.file,
+        set_aside=tuple(turn.older),
+    )
 
-    def finish(self) -> None:
-        """Commit, and let go of the file whatever comes of that."""
-        try:
-            self.commit()
-        finally:
-            self.file.close()
+
+def _next_round(later: list[_Turn]) -> tuple[float, list[_Turn], list[_Turn]]:
+    """Return when the next turns are to be taken, which those are, and the others.
+
+    All that is in doubt is asked for together, and so is all that has to settle.
+    """
+    doubted = [turn for turn in later if turn.doubted is not None]
+    settling = [turn for turn in later if turn.doubted is None]
+    ask_at, look_at = (max((turn.due for turn in turns), default=inf) for turns in (doubted, settling))
+    if ask_at <= look_at:
+        return ask_at, doubted, settling
+    return look_at, settling, doubted

@@ -16,7 +16,8 @@ from typing import Any
 
 import attrs
 
-from dashscope_ftlogs.archive.directory import Archive
+from dashscope_ftlogs.archive.directory import Archive, write_all
+from dashscope_ftlogs.archive.generations import withdraw
 from dashscope_ftlogs.archive.hash_check import Digest, check
 from dashscope_ftlogs.archive.manifest import Manifest, encode, manifest_name, stem
 from dashscope_ftlogs.text import TAIL, digests, jsonl_bytes, text_bytes
@@ -51,6 +52,7 @@ class LogFile:
         create = 0 if self.manifest.file_bytes else os.O_CREAT
         self._file = self._archive.open(self.manifest.file, os.O_RDWR | create)
         self._hash = check(self._file, self.manifest)
+        withdraw(self._archive, self.manifest)
         os.ftruncate(self._file, self.manifest.file_bytes)
         os.lseek(self._file, 0, os.SEEK_END)
         self.sound = True
@@ -129,8 +131,5 @@ class LogFile:
         self.sound = True
 
     def _write(self, data: bytes | bytearray) -> None:
-        rest = memoryview(data)
-        while rest:
-            written = os.write(self._file, rest)
-            self._file_bytes += written
-            rest = rest[written:]
+        write_all(self._file, data)
+        self._file_bytes += len(data)

@@ -1,11 +1,14 @@
 """What vouches for a downloaded log: its manifest, and the names of the files beside it.
 
 A manifest says how much of the file beside it is committed, and what that must hash to. Whatever the
-file holds beyond is of no account. File names are made here too, from job ids that anyone may have
-chosen.
+file holds beyond is of no account. Its own last line is a checksum of all that stands above, so that no
+bit of it changes unnoticed. File names are made here too, from job ids that anyone may have chosen.
+
+docs/reference/archive-format.md says all of this for who reads archives without us.
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final, Literal, cast
@@ -14,11 +17,12 @@ import attrs
 import msgspec
 
 from dashscope_ftlogs import checks
-from dashscope_ftlogs.errors import ArchiveError, InvalidArgumentError
+from dashscope_ftlogs.errors import ArchiveMismatchError, InvalidArgumentError, ManifestError
 from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.text import excerpt
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
+"""1 had no checksum, no `settling` and no `ended_by`."""
 
 Format = Literal["text", "jsonl"]
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
@@ -55,6 +59,10 @@ class Manifest:
     """How many lines the service said exist, as last heard."""
     complete: bool = False
     """The job had ended, and all its lines are here."""
+    settling: bool = False
+    """The job had ended so shortly before that the service may yet show more of its lines."""
+    ended_by: str = ""
+    """When the service was first heard to call the job's status final: UTC, as in `updated`."""
     superseded: bool = False
     """An older generation, set aside; the service has rewritten the log since."""
     job: Mapping[str, Any] = attrs.Factory(dict[str, Any])
@@ -72,30 +80,86 @@ class Manifest:
         return log_name(stem(self.job_id), self.format, self.compression)
 
 
+_FIELDS: Final = frozenset(field.name for field in attrs.fields(Manifest))
+_OF_1: Final = _FIELDS - {"settling", "ended_by"}
+_OF_2: Final = _FIELDS | {"checksum"}
+_LAST: Final = b' "checksum": "%s"\n}\n'
+_LAST_SIZE: Final = len(_LAST % bytes(64))
+
+
 def encode(manifest: Manifest) -> bytes:
-    """Return a manifest as JSON that people can read, too."""
+    """Return a manifest as JSON that people can read, too, in the schema of today."""
+    said = attrs.asdict(manifest, recurse=False) | {"schema": SCHEMA}
     try:
-        data = msgspec.json.encode(manifest)
+        data = msgspec.json.encode(said)
     except UnicodeEncodeError:  # a lone surrogate in what the service said of the job
-        data = msgspec.json.encode(storable(msgspec.to_builtins(manifest)))
-    return msgspec.json.format(data, indent=1) + b"\n"
+        data = msgspec.json.encode(storable(said))
+    above = msgspec.json.format(data, indent=1).removesuffix(b"\n}") + b",\n"
+    return above + _last(above)
+
+
+def _last(above: bytes) -> bytes:
+    """Return how a manifest ends that begins like this: with the checksum of all above."""
+    return _LAST % hashlib.sha256(above).hexdigest().encode()
 
 
 def decode(data: bytes, name: str) -> Manifest:
     """Read a manifest; `name` is its file's, which must fit what is inside.
 
     Raises:
-        ArchiveError: it is not one, or a newer kind.
+        ManifestError: it is not one, or not as it was written.
+        ArchiveMismatchError: it is whole, and of a newer kind.
     """
     try:
-        manifest = msgspec.json.decode(data, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ArchiveError(f"{name} is not a manifest: {excerpt(str(error))}") from None
-    if manifest.schema != SCHEMA:
-        raise ArchiveError(f"{name} has schema {manifest.schema}, and this version reads {SCHEMA} only")
+        said = _parsed(data)
+        schema = said.pop("schema", None)
+        if schema != 1 and not data.endswith(_last(data[:-_LAST_SIZE])):
+            raise ValueError("its checksum is not that of what it says")  # noqa: TRY301
+        if isinstance(schema, int) and schema > SCHEMA:
+            raise ArchiveMismatchError(
+                f"{name} was made by a newer version of this tool: its schema is {schema}, and this "
+                f"version reads {SCHEMA} at most"
+            )
+        return _understood(schema, said, name)
+    except (ValueError, RecursionError) as error:
+        raise ManifestError(
+            f"{name} is not a manifest as it was written: {excerpt(str(error))}"
+        ) from None
+
+
+def _parsed(data: bytes) -> dict[str, Any]:
+    """Return the object that it is, without loss."""
+    said = json.loads(data.decode(), object_pairs_hook=_each_once, parse_constant=_refuse)
+    if not isinstance(said, dict):
+        raise ValueError("no object")  # noqa: TRY004  (what a parser says, too)
+    return cast("dict[str, Any]", said)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("it says something twice")
+    return found
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")
+
+
+def _understood(schema: object, said: dict[str, Any], name: str) -> Manifest:
+    """Return the manifest of a known schema, as one of today's."""
+    known = {1: _OF_1, 2: _OF_2}.get(schema) if type(schema) is int else None
+    if known is None:
+        raise ValueError("it names no schema that there is")
+    if unknown := sorted(said.keys() - known):
+        raise ValueError(f"it has an unknown field {unknown[0]}")
+    # The first schema's were always written, but never asked for.
+    if schema != 1 and (missing := sorted(known - said.keys() - {"schema"})):
+        raise ValueError(f"it lacks the field {missing[0]}")
+    manifest = msgspec.convert(said, Manifest)
     numbers = (manifest.lines - len(manifest.tail), manifest.bytes, manifest.file_bytes)
     if min(numbers) < 0 or not _fits(manifest, stem_of(name) or ""):
-        raise ArchiveError(f"{name} does not fit what it says inside")
+        raise ValueError("it does not fit its name, or what it counts")
     return manifest
 
 
@@ -126,6 +190,11 @@ def stem_of(name: str) -> str | None:
     return name.removesuffix(_SUFFIX) if name.endswith(_SUFFIX) else None
 
 
+LOG_NAMES: Final = re.compile(
+    r"(?!.*\.damaged-\d+\.)(?P<stem>[a-z0-9][a-z0-9_~.-]*)\.(?:log|jsonl)(?:\.gz)?"
+)
+"""What logs are called, but for the damaged ones that were set aside, for which nothing vouches."""
+
 # Lower case only: some file systems hold no difference between FT-1 and ft-1.
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]*(?:\.[a-z0-9_-]+)*")
 _OURS = re.compile(r"\.(?:manifest|rewritten-\d+|damaged-\d+|log|jsonl|gz)(?:\.|$)")
@@ -154,7 +223,7 @@ def stem(job_id: str) -> str:
 
 def facts(job: Job) -> dict[str, Any]:
     """Return what the service said of a job, without what it left out, fit to be stored."""
-    said = attrs.asdict(job, recurse=False)
+    said = attrs.asdict(job, recurse=False, filter=lambda field, _: field.name != "http_date")
     return {name: storable(value) for name, value in said.items() if value is not None}
 
 

@@ -3,21 +3,25 @@
 import os
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import attrs
 
+from dashscope_ftlogs.archive.additions import reopen
 from dashscope_ftlogs.archive.completeness import stage
 from dashscope_ftlogs.archive.directory import Archive
+from dashscope_ftlogs.archive.generations import announces, moved_to
 from dashscope_ftlogs.archive.hash_check import DamagedError, check
 from dashscope_ftlogs.archive.manifest import Manifest, log_name, manifest_name
 from dashscope_ftlogs.client.fetch_many import each
-from dashscope_ftlogs.errors import ArchiveError, NotFoundError
+from dashscope_ftlogs.errors import ArchiveError, ArchiveMismatchError, NotFoundError
 
 if TYPE_CHECKING:
     from dashscope_ftlogs.client.service import Service
 
-State = Literal["ok", "superseded", "incomplete", "stale", "damaged"]
+State = Literal["ok", "superseded", "settling", "incomplete", "stale", "damaged", "unvouched", "newer"]
+
+_UNVOUCHED: Final = "no manifest says what it should hold: it was lost, or this is another tool's file"
 
 
 @attrs.frozen(kw_only=True)
@@ -31,7 +35,10 @@ class Verdict:
     state: State
     """`ok`: whole, and what was committed. `superseded`: so is this one, but it is an older generation,
     which the service has rewritten since. `incomplete`: what was committed, but more was to come.
-    `stale`: the service has another number of lines by now. `damaged`: not what was committed."""
+    `settling`: what was committed, and all that was shown of it; the job had ended shortly before.
+    `stale`: the service has another number of lines by now. `damaged`: not what was committed.
+    `unvouched`: a log without a manifest, so that nothing says what it should hold. `newer`: its
+    manifest is whole, and was made by a newer version, which alone can judge."""
     lines: int = 0
     why: str = ""
 
@@ -49,12 +56,15 @@ def verify_archive(directory: str | os.PathLike[str]) -> Iterator[Verdict]:
     empty = True
     for log_stem, manifest in archive.manifests():
         empty = False
-        if isinstance(manifest, ArchiveError):
-            yield Verdict(job_id="", file=manifest_name(log_stem), state="damaged", why=str(manifest))
-        else:
-            yield _local(archive, log_stem, manifest)
-    if empty:
+        verdict = _local(archive, log_stem, manifest)
+        if verdict.state == "damaged":
+            # A download that runs may have moved the log between our looks at manifest and file.
+            verdict = _local(archive, log_stem, archive.at(log_stem) or manifest)
+        yield verdict
+    if empty and not archive.was_written_to:
         raise ArchiveError(f"{directory} holds no manifest, so it is no archive")
+    for name in archive.unvouched():
+        yield Verdict(job_id="", file=name, state="unvouched", why=_UNVOUCHED)
 
 
 async def verify_remotely(
@@ -69,7 +79,7 @@ async def verify_remotely(
     """
 
     async def ask(verdict: Verdict) -> Verdict:
-        if verdict.state not in {"ok", "incomplete"}:
+        if verdict.state not in {"ok", "settling", "incomplete"}:
             return verdict
         try:
             page = await session.page(verdict.job_id, verdict.lines, 1)
@@ -90,7 +100,31 @@ async def verify_remotely(
             yield verdict
 
 
-def _local(archive: Archive, log_stem: str, manifest: Manifest) -> Verdict:
+def reopen_stale(directory: str | os.PathLike[str], stale: Iterable[Verdict]) -> None:
+    """Let the next download go on with logs that are stale, and that it would else take for complete.
+
+    Blocks, as `verify_archive` does.
+
+    Raises:
+        ArchiveError: another process writes to the archive, or it can't be written to.
+    """
+    archive = Archive(directory)
+    archive.lock()
+    try:
+        for verdict in stale:
+            manifest = archive.manifest(verdict.job_id)
+            if manifest is not None and manifest.complete and manifest.lines == verdict.lines:
+                reopen(archive, manifest)
+    except OSError as error:
+        raise ArchiveError(f"cannot write to {directory}: {error.strerror or error}") from None
+    finally:
+        archive.unlock()
+
+
+def _local(archive: Archive, log_stem: str, manifest: Manifest | ArchiveError) -> Verdict:
+    if isinstance(manifest, ArchiveError):
+        state: State = "newer" if isinstance(manifest, ArchiveMismatchError) else "damaged"
+        return Verdict(job_id="", file=manifest_name(log_stem), state=state, why=str(manifest))
     name = log_name(log_stem, manifest.format, manifest.compression)
     state, why = _found(archive, name, manifest)
     return Verdict(job_id=manifest.job_id, file=name, state=state, lines=manifest.lines, why=why)
@@ -102,7 +136,7 @@ def _found(archive: Archive, name: str, manifest: Manifest) -> tuple[State, str]
     except FileNotFoundError:
         if manifest.file_bytes == 0:
             return "incomplete", "nothing was fetched yet"
-        return "damaged", "the file is gone"
+        return _being_set_aside(archive, manifest) or ("damaged", "the file is gone")
     except DamagedError as error:
         return "damaged", str(error)
     except OSError as error:
@@ -110,6 +144,20 @@ def _found(archive: Archive, name: str, manifest: Manifest) -> tuple[State, str]
     if extra > 0:
         return "incomplete", f"ends with {extra:,} bytes that were not committed"
     return stage(manifest)
+
+
+def _being_set_aside(archive: Archive, manifest: Manifest) -> tuple[State, str] | None:
+    """Return what a log without a file is if its setting aside was begun, and did not come to an end."""
+    if not manifest.superseded:
+        name = moved_to(archive, manifest)
+        return ("incomplete", f"the log was rewritten, and what was here is {name}") if name else None
+    try:
+        now = archive.manifest(manifest.job_id)
+    except ArchiveError:
+        return None
+    if now is None or not announces(manifest, now):
+        return None
+    return "superseded", f"it is to be set aside, and {now.file} still is this one"
 
 
 def _checked(archive: Archive, name: str, manifest: Manifest) -> int:

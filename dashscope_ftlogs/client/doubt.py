@@ -17,6 +17,15 @@ LAG = 45.0
 """Seconds after which no machine is behind any more."""
 
 
+class InDoubtError(Exception):
+    """A read has to wait before it asks again. It reaches nobody but who asked for it."""
+
+    def __init__(self, wait: float) -> None:
+        super().__init__(wait)
+        self.wait = wait
+        """For how many seconds."""
+
+
 class Contradiction(enum.Enum):
     """In what an answer contradicts what was heard."""
 

@@ -1,6 +1,8 @@
 """What was handed out of a log last: enough to know the log again, and to notice another one."""
 
 from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterator
+from typing import Self
 
 import attrs
 
@@ -46,6 +48,12 @@ class HandedOut:
         while self.seams and self.seams[0].made_at < before:
             self.seams.popleft()
 
+    def without_page(self, offset: int) -> "HandedOut":
+        """Return the same, as far as it is needed to go on from `offset` later, and small."""
+        small = HandedOut(self.digests_before(offset))
+        small.seams = self.seams
+        return small
+
     def digests_before(self, offset: int) -> tuple[str, ...]:
         """Return the digests of the lines before `offset`, a place in the last page or at its end."""
         return (self._given + digests(self._lines_before(offset)))[-TAIL:]
@@ -58,3 +66,32 @@ class HandedOut:
         if end >= TAIL:
             return page.lines[end - TAIL : end]
         return (self._before + page.lines[:end])[-TAIL:]
+
+
+class LineIterator:
+    """The lines of pages; `unfold` returns those of one, and notes how many are left of them.
+
+    A class, since a coroutine for each line costs little more than half of what an asynchronous
+    generator does.
+    """
+
+    def __init__(
+        self, pages: AsyncGenerator[LogPage, None], unfold: Callable[[LogPage], Iterator[str]]
+    ) -> None:
+        self._pages = pages
+        self._unfold = unfold
+        self._unread: Iterator[str] = iter(())
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> str:
+        while True:
+            for line in self._unread:
+                return line
+            self._unread = self._unfold(await anext(self._pages))
+
+    async def aclose(self) -> None:
+        """Leave the log early."""
+        self._unread = iter(())
+        await self._pages.aclose()

@@ -12,19 +12,19 @@ was joined shortly before is looked at again.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Coroutine, Iterator
 from contextlib import aclosing
 from itertools import islice
 from math import inf
 from operator import length_hint
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import attrs
 
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.client.cursor import Cursor, Span
-from dashscope_ftlogs.client.doubt import LAG, Contradiction, Doubt, Known, Verdict
-from dashscope_ftlogs.client.handed_out import HandedOut
+from dashscope_ftlogs.client.doubt import LAG, Contradiction, Doubt, InDoubtError, Known, Verdict
+from dashscope_ftlogs.client.handed_out import HandedOut, LineIterator
 from dashscope_ftlogs.errors import (
     FTLogsError,
     IncompleteLogError,
@@ -70,6 +70,8 @@ class LogPaginator:
         concurrency: int,
         lag: float = LAG,
         at: Position | None = None,
+        heard: int | None = None,
+        steps_back: bool = False,
     ) -> None:
         self.job_id = checks.job_id(job_id)
         offset, last = checks.place(offset, at)
@@ -80,7 +82,10 @@ class LogPaginator:
         self._source = source
         stop = None if limit is None else offset + limit
         self._cursor = Cursor(offset, page_size, stop)
-        self._heard: int | None = None
+        self._heard = heard
+        """The highest total, from before this read too."""
+        self._steps_back = steps_back
+        """Whether to raise InDoubtError instead of waiting; iterating again asks again."""
         self._handed_out = HandedOut(last)
         self._doubt = Doubt(lag)
         self._wait = 0.0
@@ -108,6 +113,10 @@ class LogPaginator:
         and notices if the log was started afresh meanwhile.
         """
         return Position(offset=self.offset, last=list(self._handed_out.digests_before(self.offset)))
+
+    def rest(self) -> None:
+        """Let go of the last page that was handed out; where the read stands, and its doubt, stay."""
+        self._handed_out = self._handed_out.without_page(self.offset)
 
     def __repr__(self) -> str:
         return f"<LogPaginator {self.job_id} offset={self.offset} total={self.total}>"
@@ -356,39 +365,13 @@ class LogPaginator:
             error = known.error(contradiction, page)
             error.job_id, error.offset = self.job_id, known.offset
             raise self._with_position(error)
+        if self._wait and self._steps_back:
+            wait, self._wait = self._wait, 0.0
+            raise InDoubtError(wait)
 
     def _with_position(self, error: FTLogsError) -> FTLogsError:
         error.position = self.position
         return error
-
-
-class LineIterator:
-    """The lines of pages; `unfold` returns those of one, and notes how many are left of them.
-
-    A class, since a coroutine for each line costs little more than half of what an asynchronous
-    generator does.
-    """
-
-    def __init__(
-        self, pages: AsyncGenerator[LogPage, None], unfold: Callable[[LogPage], Iterator[str]]
-    ) -> None:
-        self._pages = pages
-        self._unfold = unfold
-        self._unread: Iterator[str] = iter(())
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> str:
-        while True:
-            for line in self._unread:
-                return line
-            self._unread = self._unfold(await anext(self._pages))
-
-    async def aclose(self) -> None:
-        """Leave the log early."""
-        self._unread = iter(())
-        await self._pages.aclose()
 
 
 async def _drop(window: "deque[asyncio.Task[Span]]") -> None:

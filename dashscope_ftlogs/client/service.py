@@ -73,7 +73,7 @@ class Service:
         if timeout is None:
             timeout = settings.timeout or DEFAULT_TIMEOUT
         self.base_url = settings.base_url
-        self._lag = retry.lag
+        self.lag = retry.lag
         self.concurrency = checks.whole_number("concurrency", concurrency, 1)
         self._transport = Transport(
             settings,
@@ -178,7 +178,7 @@ class Service:
             limit=limit,
             page_size=page_size,
             concurrency=self.concurrency if concurrency is None else concurrency,
-            lag=self._lag,
+            lag=self.lag,
             at=at,
         )
 
@@ -201,7 +201,7 @@ class Service:
         Raises:
             MalformedResponseError: the list stays incomplete, or repeats itself.
         """
-        whole = JobList(lambda page_no: self._transport.fetch(JobsRequest(page_no, PER_PAGE)), self._lag)
+        whole = JobList(lambda page_no: self._transport.fetch(JobsRequest(page_no, PER_PAGE)), self.lag)
         async with aclosing(whole.jobs()) as jobs:
             async for job in jobs:
                 if _matches(job, status, model):

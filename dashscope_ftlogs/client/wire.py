@@ -102,7 +102,7 @@ class JobRequest:
 
     def read(self, status: int, headers: Headers, body: bytes) -> Job:
         """Return the job."""
-        return _decode(_JOB, status, headers, body).output
+        return _dated(_decode(_JOB, status, headers, body).output, _http_date(headers))
 
 
 @attrs.frozen
@@ -122,7 +122,8 @@ class JobsRequest:
     def read(self, status: int, headers: Headers, body: bytes) -> JobsPage:
         """Return the page of jobs."""
         output = _decode(_JOBS, status, headers, body).output
-        return JobsPage(self.page_no, output.total, output.jobs)
+        date = _http_date(headers)
+        return JobsPage(self.page_no, output.total, tuple(_dated(job, date) for job in output.jobs))
 
 
 # What is only passed through on the way to a value is a msgspec Struct: made and checked in C.
@@ -293,6 +294,14 @@ def retry_after(headers: Headers) -> float | None:
     if asked is None or sent is None:
         return None
     return max(0.0, (asked - sent).total_seconds())
+
+
+def _http_date(headers: Headers) -> datetime | None:
+    return _moment(headers.get("date", ""))
+
+
+def _dated(job: Job, date: datetime | None) -> Job:
+    return attrs.evolve(job, http_date=date)
 
 
 def _moment(value: str) -> datetime | None:

@@ -2,7 +2,6 @@
 
 import gzip
 import io
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sealed_manifests import edit
 
 from dashscope_ftlogs import ArchiveError, LogSession
 from dashscope_ftlogs.archive.local_log_reader import StoredLog, numbered_lines, stored_logs
@@ -89,9 +89,7 @@ async def test_logs_that_were_superseded_are_left_out(
 ) -> None:
     await archive(connect, tmp_path)
     async with Emulator([EmulatedJob("ft-2", ["{'loss': 2}", "x"])]) as emulator:
-        manifest = tmp_path / "ft-2.manifest.json"
-        facts = json.loads(manifest.read_text())
-        manifest.write_text(json.dumps({**facts, "complete": False, "total": 9}))
+        edit(tmp_path / "ft-2.manifest.json", complete=False, total=9)
         async with connect(emulator) as session:
             await session.download("ft-2", tmp_path)
     assert [log.name for log in stored_logs(tmp_path)] == ["ft-1", "ft-2"]
@@ -101,9 +99,7 @@ async def test_a_manifest_that_says_little_of_its_job_still_leads_to_the_log(
     connect: Callable[..., LogSession], tmp_path: Path
 ) -> None:
     await archive(connect, tmp_path)
-    manifest = tmp_path / "ft-1.manifest.json"
-    facts = json.loads(manifest.read_text())
-    manifest.write_text(json.dumps({**facts, "job": {"status": 7}}))
+    edit(tmp_path / "ft-1.manifest.json", job={"status": 7})
     assert stored_logs(tmp_path)[0].job is None
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sealed_manifests import edit
 
 from dashscope_ftlogs import ArchiveError, LogSession, verify_archive
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
@@ -57,11 +58,9 @@ async def test_what_cannot_be_read_is_damaged(archive: Any) -> None:
 async def test_what_was_begun_is_incomplete(archive: Any) -> None:
     _, folder = archive
     path = folder / "ft-3.manifest.json"
-    known = json.loads(path.read_text())
-    path.write_text(json.dumps(known | {"total": 50}))
+    edit(path, total=50)
     assert found(folder)["ft-3.log"] == ("incomplete", "20 lines of 50")
-    empty = {"lines": 0, "bytes": 0, "file_bytes": 0, "tail": []}
-    path.write_text(json.dumps(known | empty))
+    edit(path, total=20, lines=0, bytes=0, file_bytes=0, tail=[])
     (folder / "ft-3.log").unlink()
     assert found(folder)["ft-3.log"] == ("incomplete", "nothing was fetched yet")
 

@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+import signal
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dashscope_ftlogs import Progress
+from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.cli.terminal.download_progress import duration
 from dashscope_ftlogs.cli.terminal.speed_and_eta import Meter, fraction
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Refuse
@@ -206,3 +209,69 @@ def test_the_meter_reads_speeds_over_the_last_seconds() -> None:
 @pytest.mark.parametrize(("seconds", "shown"), [(0.4, "0:00"), (75, "1:15"), (3_661, "1:01:01")])
 def test_durations_read_like_a_clock(seconds: float, shown: str) -> None:
     assert duration(seconds) == shown
+
+
+def just_now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+async def test_a_job_that_ended_just_now_is_settled_by_this_run_or_the_next(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    job = EmulatedJob("ft-1", ["a"] * 10, end_time=just_now())
+    words = ["download", "ft-1", "--out", str(tmp_path)]
+    async with Emulator([job]) as emulator:
+        ended = await ftlogs(*words, "--settle", "0", emulator=emulator)
+        assert ended.code == 6
+        assert ended.out.decode().splitlines()[1].split() == ["ft-1", "settling", "10", "10"]
+        assert "1 settling; 10 new lines" in ended.err
+        ended = await ftlogs("verify", str(tmp_path))
+        assert ended.code == 6
+        assert "settling  10 lines; the job had ended shortly before" in ended.out.decode()
+        ended = await ftlogs(*words, "--settle", "1.5", "--progress-every", "0.3", emulator=emulator)
+        assert ended.code == 0
+        assert ended.out.decode().splitlines()[1].split()[:2] == ["ft-1", "complete"]
+        assert "0 of 1 jobs, 1 log to be looked at once more in 0:0" in ended.err
+
+
+async def test_ctrl_c_ends_the_wait_for_what_settles_with_everything_kept(
+    start_ftlogs: Any, tmp_path: Path
+) -> None:
+    job = EmulatedJob("ft-1", ["a"] * 10, end_time=just_now())
+    async with Emulator([job]) as emulator:
+        process = await start_ftlogs(
+            ["download", "ft-1", "--out", str(tmp_path), "--progress-every", "0.1"], emulator
+        )
+        while b"once more" not in (line := await process.stderr.readline()):
+            assert line
+        process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(10):
+            _, err = await process.communicate()
+    assert process.returncode == 130
+    assert b"what has arrived is kept" in err
+    assert (tmp_path / "ft-1.log").read_text() == "a\n" * 10
+
+
+async def test_what_verify_finds_stale_the_next_download_goes_on_with(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    job = EmulatedJob("ft-1", ["a"] * 10)
+    download = ["download", "ft-1", "--out", str(tmp_path)]
+    async with Emulator([job]) as emulator:
+        await ftlogs(*download, emulator=emulator)
+        job.append("late")
+        archive = Archive(tmp_path)
+        archive.lock()
+        ended = await ftlogs("verify", str(tmp_path), "--remote", emulator=emulator)
+        archive.unlock()
+        assert ended.code == 6
+        assert "another process is writing" in ended.err
+        assert "needs --recheck" in ended.err
+        assert "skipped" in (await ftlogs(*download, emulator=emulator)).out.decode()
+        ended = await ftlogs("verify", str(tmp_path), "--remote", emulator=emulator)
+        assert (ended.code, "another process" in ended.err) == (6, False)
+        ended = await ftlogs(*download, emulator=emulator)
+        assert ended.out.decode().splitlines()[1].split() == ["ft-1", "complete", "11", "1"]
+        job.append("later")
+        ended = await ftlogs(*download, "--recheck", emulator=emulator)
+        assert ended.out.decode().splitlines()[1].split() == ["ft-1", "complete", "12", "1"]

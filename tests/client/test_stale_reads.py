@@ -5,12 +5,11 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from typing import Any
 
 import attrs
 import pytest
 from following import in_virtual_time
-from lagging_service import History, LaggingService, lags
+from lagging_service import History, LaggingService, any_history, generation, lags
 from list_source import ListSource
 
 from dashscope_ftlogs import (
@@ -26,32 +25,6 @@ from dashscope_ftlogs import (
 
 JOB = "ft-1"
 LAG = 40.0
-
-
-def generation(name: str, count: int) -> list[str]:
-    return [f"{name} {n}" for n in range(count)]
-
-
-def any_history(rng: random.Random, start: float) -> History:
-    """Return the life of a log: it grows, is started afresh, trimmed, deleted; mostly none of it."""
-    name, lines = "a", generation("a", rng.randrange(90))
-    states: list[tuple[float, Any]] = [(start - 100, lines)]
-    when = start - LAG
-    for _ in range(rng.randrange(6)):
-        when += rng.random() * LAG
-        match rng.choice(["grows", "grows", "grows", "afresh", "trimmed", "deleted"]):
-            case "grows":
-                lines = generation(name, len(lines) + rng.randrange(1, 40))
-            case "afresh":
-                name = chr(ord(name) + 1)
-                lines = generation(name, rng.randrange(120))
-            case "trimmed":
-                lines = lines[: rng.randrange(len(lines) + 1)]
-            case _:
-                states.append((when, None))
-                break
-        states.append((when, lines))
-    return History(states)
 
 
 @asynccontextmanager
@@ -78,7 +51,7 @@ async def any_read(serving: LaggingService, session: LogSession) -> str:
     """Read a log with any life; return how that ended."""
     rng = serving.rng
     serving.told.clear()
-    serving.logs[JOB] = history = any_history(rng, asyncio.get_running_loop().time())
+    serving.logs[JOB] = history = any_history(rng, asyncio.get_running_loop().time(), LAG)
     lines = session.lines(JOB, page_size=rng.randrange(1, 30), concurrency=rng.randrange(1, 6))
     got, error = await read(lines)
     shown = max((answer.total for answer in serving.told), default=0)

@@ -33,6 +33,8 @@ class Answer:
     told_at: float
     total: int
     """-1: no such job."""
+    about: str = ""
+    """The job whose lines were asked for."""
 
 
 @attrs.define(eq=False)
@@ -44,6 +46,10 @@ class LaggingService:
     latency: float = 2.0
     """An answer takes up to so many seconds, so that they overtake each other."""
     logs: dict[str, History] = attrs.Factory(dict[str, History])
+    facts: dict[str, History] = attrs.Factory(dict[str, History])
+    """What is said of each job, without its id; None for one that was deleted."""
+    date: str | None = None
+    """The `Date` of answers about jobs, if not the usual one."""
     jobs: History = attrs.Factory(lambda: History([(0.0, ())]))
     told: list[Answer] = attrs.Factory(list[Answer])
     base_url: str = ""
@@ -52,6 +58,7 @@ class LaggingService:
     async def serving(self) -> AsyncIterator["LaggingService"]:
         app = web.Application()
         app.router.add_get("/api/v1/fine-tunes/{job}/logs", self._log)
+        app.router.add_get("/api/v1/fine-tunes/{job}", self._job)
         app.router.add_get("/api/v1/fine-tunes", self._jobs)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
@@ -70,18 +77,30 @@ class LaggingService:
         await asyncio.sleep(self.rng.random() * self.latency / 2)
         return asked_at, state
 
-    def _tell(self, asked_at: float, total: int, output: dict[str, Any]) -> web.Response:
-        self.told.append(Answer(asked_at, asyncio.get_running_loop().time(), total))
+    def _tell(
+        self, asked_at: float, total: int, output: dict[str, Any], about: str = ""
+    ) -> web.Response:
+        self.told.append(Answer(asked_at, asyncio.get_running_loop().time(), total, about))
         return web.json_response({"request_id": "r", "output": {"total": total, **output}})
 
     async def _log(self, request: web.Request) -> web.Response:
-        asked_at, lines = await self._seen(self.logs[request.match_info["job"]])
+        job_id = request.match_info["job"]
+        asked_at, lines = await self._seen(self.logs[job_id])
         if lines is None:
-            self.told.append(Answer(asked_at, asyncio.get_running_loop().time(), -1))
-            return web.json_response({"code": "NotFound", "message": "Not found!"}, status=404)
+            self.told.append(Answer(asked_at, asyncio.get_running_loop().time(), -1, job_id))
+            return _not_found()
         begin = int(request.query["offset"])
         given = lines[begin : begin + int(request.query["line"])]
-        return self._tell(asked_at, len(lines), {"logs": given})
+        return self._tell(asked_at, len(lines), {"logs": given}, job_id)
+
+    async def _job(self, request: web.Request) -> web.Response:
+        job_id = request.match_info["job"]
+        _, facts = await self._seen(self.facts[job_id])
+        if facts is None:
+            return _not_found()
+        headers = {} if self.date is None else {"Date": self.date}
+        output = {"job_id": job_id, **facts}
+        return web.json_response({"request_id": "r", "output": output}, headers=headers)
 
     async def _jobs(self, request: web.Request) -> web.Response:
         asked_at, ids = await self._seen(self.jobs)
@@ -90,13 +109,48 @@ class LaggingService:
         jobs = [{"job_id": job_id, "status": "SUCCEEDED"} for job_id in ids[begin : begin + size]]
         return self._tell(asked_at, len(ids), {"jobs": jobs})
 
-    def contradicted_itself(self) -> bool:
+    def contradicted_itself(self, about: str = "") -> bool:
         """Whether an answer named a lower total than one that was told before it was asked for."""
+        told = [answer for answer in self.told if not about or answer.about == about]
         return any(
             0 <= later.total < earlier.total and earlier.told_at <= later.asked_at
-            for later in self.told
-            for earlier in self.told
+            for later in told
+            for earlier in told
         )
+
+
+def _not_found() -> web.Response:
+    return web.json_response({"code": "NotFound", "message": "Not found!"}, status=404)
+
+
+def generation(name: str, count: int) -> list[str]:
+    """Return the lines of one life of a log, which tell whose they are."""
+    return [f"{name} {n}" for n in range(count)]
+
+
+def any_history(rng: random.Random, start: float, span: float, most: int = 6) -> History:
+    """Return the life of a log: it grows, is started afresh, trimmed, deleted; mostly none of it.
+
+    It changes from `span` seconds before `start` on, up to so many seconds apart.
+    """
+    name, lines = "a", generation("a", rng.randrange(90))
+    states: list[tuple[float, Any]] = [(start - 100, lines)]
+    when = start - span
+    for _ in range(rng.randrange(most)):
+        when += rng.random() * span
+        match rng.choice(["grows", "grows", "grows", "afresh", "trimmed", "deleted"]):
+            case "grows":
+                lines = generation(name, len(lines) + rng.randrange(1, 40))
+            case "afresh":
+                name = chr(ord(name) + 1)
+                lines = generation(name, rng.randrange(120))
+            case "trimmed":
+                lines = lines[: rng.randrange(len(lines) + 1)]
+            case _:
+                states.append((when, None))
+                break
+        states.append((when, lines))
+    return History(states)
 
 
 def lags(rng: random.Random, most: float, machines: int = 3) -> Callable[[], float]:

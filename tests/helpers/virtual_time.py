@@ -1,12 +1,15 @@
 """An event loop whose clock jumps over every wait in which nothing happens.
 
 Hours of polling take seconds, over real connections. Before it jumps, the loop gives the network a
-moment, since what was sent on loopback may not have arrived yet. Nothing in it may wait for a thread.
+moment, since what was sent on loopback may not have arrived yet. Of threads, it waits for those that
+write archives.
 """
 
 import asyncio
 import selectors
 from typing import Any
+
+from dashscope_ftlogs.archive.threads import Thread
 
 _MOMENT = 0.001
 
@@ -15,15 +18,29 @@ class _Jumping(selectors.DefaultSelector):
     """Reports what is ready; if nothing is, says that the time asked for has passed."""
 
     jumped = 0.0
+    loop: asyncio.AbstractEventLoop | None = None
 
     def select(self, timeout: float | None = None) -> Any:
         ready = super().select(0)
         if ready or timeout is None or timeout <= 0:
             return ready or (super().select(None) if timeout is None else [])
-        if ready := super().select(min(timeout, _MOMENT)):
+        ready = super().select(min(timeout, _MOMENT))
+        while not ready and any(map(_waits_for_a_thread, asyncio.all_tasks(self.loop))):
+            ready = super().select(_MOMENT)
+        if ready:
             return ready
         self.jumped += timeout
         return []
+
+
+def _waits_for_a_thread(task: "asyncio.Task[Any]") -> bool:
+    """Whether a task waits for what a thread of an archive does."""
+    awaited: Any = task.get_coro()
+    while awaited is not None:
+        if getattr(awaited, "cr_code", None) is Thread._end_of.__code__:
+            return True
+        awaited = getattr(awaited, "cr_await", None)
+    return False
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
@@ -32,6 +49,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._jumping = _Jumping()
         super().__init__(self._jumping)
+        self._jumping.loop = self
 
     def time(self) -> float:
         return super().time() + self._jumping.jumped

@@ -6,6 +6,7 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,6 +82,62 @@ async def killing(start_ftlogs: Any, folder: Path, rng: random.Random, kills: in
         assert is_exact(folder, jobs)
         assert {verdict.state for verdict in verify_archive(folder)} == {"ok"}
         shutil.rmtree(folder)
+
+
+AGAIN_AND_AGAIN = """
+import asyncio, sys
+from dashscope_ftlogs import LogSession, RetryPolicy
+
+async def main():
+    base_url, key, folder, *job_ids = sys.argv[1:]
+    async with LogSession(key, base_url=base_url, retry=RetryPolicy(lag=0.01)) as session:
+        while True:
+            await session.download(job_ids, folder)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.long
+async def test_killed_at_any_instant_while_logs_are_rewritten_nothing_is_damaged_or_mixed(
+    pytestconfig: pytest.Config, tmp_path: Path
+) -> None:
+    kills: int = pytestconfig.getoption("--kills") // 2
+    rng = random.Random(3)
+    jobs = [EmulatedJob(f"ft-{n}", ["life 0"], status="RUNNING") for n in range(3)]
+    async with Emulator(jobs) as emulator:
+        arguments = (emulator.base_url, emulator.api_key, str(tmp_path / "a"), *emulator.jobs)
+        lives = 0
+
+        async def rewrite() -> None:
+            nonlocal lives
+            while True:
+                await asyncio.sleep(0.03)
+                lives += 1
+                for job in jobs:
+                    # One page at most: between two pages, a new life may go unseen.
+                    job.rewrite([f"life {lives}"] * rng.randrange(1, 1_000))
+
+        rewriting = asyncio.create_task(rewrite())
+        try:
+            for _ in range(kills):
+                emulator.journal.clear()
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable, "-c", AGAIN_AND_AGAIN, *arguments
+                )
+                while not emulator.journal:
+                    await asyncio.sleep(0.005)
+                await asyncio.sleep(rng.uniform(0, 0.3))
+                process.kill()
+                await process.wait()
+                states = {verdict.state for verdict in verify_archive(tmp_path / "a")}
+                assert states <= {"incomplete", "superseded"}
+        finally:
+            rewriting.cancel()
+    kept = [verdict for verdict in verify_archive(tmp_path / "a") if verdict.lines]
+    assert {verdict.state for verdict in kept} == {"incomplete", "superseded"}
+    for verdict in kept:
+        assert len(set((tmp_path / "a" / verdict.file).read_text().split("\n")[: verdict.lines])) == 1
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

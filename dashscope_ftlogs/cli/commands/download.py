@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
 
 INCOMPLETE = 6
-_STATES = ("complete", "skipped", "running", "failed")
+_STATES = ("complete", "skipped", "settling", "running", "failed")
 
 
 class Compress(enum.StrEnum):
@@ -57,6 +57,18 @@ def download(
         typer.Option("--format", help="Plain lines, or JSON objects, which lose nothing."),
     ] = None,
     compress: Annotated[Compress | None, typer.Option(help="Compress; zcat and zgrep read it.")] = None,
+    settle: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            metavar="SECONDS",
+            help="Look once more at jobs that ended just now, so long after that was heard; 0 leaves "
+            "it to the next run.  [default: 45]",
+        ),
+    ] = None,
+    recheck: Annotated[
+        bool, typer.Option("--recheck", help="Ask whether complete logs have changed, too.")
+    ] = False,
     concurrency: Concurrency = 8,
     as_json: Annotated[bool, typer.Option("--json", help="What became of each job, as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
@@ -67,7 +79,8 @@ def download(
 ) -> None:
     """Bring logs to disk, or up to date: only what is missing is fetched.
 
-    Exits with 0 only if every log is whole.
+    Exits with 0 only if every log is whole. A job that ended just now is looked at once more, at the end
+    of the run: some machines of the service may not show its last lines yet.
     """
 
     async def main() -> int:
@@ -90,6 +103,8 @@ def download(
                 out,
                 format=None if form is None else form.value,
                 compression=None if compress is None else "gzip",
+                settle=settle,
+                recheck=recheck,
                 progress=progress,
             )
         _report(outcomes, out, as_json=as_json, quiet=quiet)

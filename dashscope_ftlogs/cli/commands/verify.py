@@ -8,8 +8,9 @@ from typing import Annotated
 import attrs
 import typer
 
-from dashscope_ftlogs import verify_archive, verify_remotely
+from dashscope_ftlogs import ArchiveError, verify_archive, verify_remotely
 from dashscope_ftlogs.archive.threads import Thread
+from dashscope_ftlogs.archive.verify import Verdict, reopen_stale
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.options import grouped
 from dashscope_ftlogs.cli.run_command import complain, run
@@ -31,7 +32,8 @@ def verify(
 ) -> None:
     """Read a whole archive, and name each log that is damaged, incomplete or stale.
 
-    Exits with 0 if there is none, else with 6.
+    Exits with 0 if there is none, else with 6. What --remote finds stale, the next download goes on
+    with.
     """
 
     async def main() -> int:
@@ -43,6 +45,7 @@ def verify(
                 aclosing(verify_remotely(session, verdicts)) as answers,
             ):
                 asked = [verdict async for verdict in answers]
+            _reopen(directory, {one.file for one in verdicts if one.state == "ok"}, asked)
             verdicts = sorted(asked, key=lambda verdict: verdict.file)
         bad = [verdict for verdict in verdicts if verdict.state not in _FINE]
         if as_json:
@@ -54,3 +57,15 @@ def verify(
         return INCOMPLETE if bad else 0
 
     run(main())
+
+
+def _reopen(directory: Path, fine: set[str], asked: list[Verdict]) -> None:
+    """Let the next download go on with what it would else take for complete."""
+    stale = [verdict for verdict in asked if verdict.state == "stale" and verdict.file in fine]
+    if stale:
+        try:
+            reopen_stale(directory, stale)
+        except ArchiveError as error:
+            complain(
+                f"{error.summary()}. So `ftlogs download` needs --recheck to go on with stale logs."
+            )

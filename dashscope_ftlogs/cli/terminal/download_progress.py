@@ -38,7 +38,8 @@ async def _lines(session: "LogSession", progress: Progress, every: float) -> Non
         await asyncio.sleep(every)
         reading = meter.read(clock(), progress, session.requests)
         jobs = "" if progress.jobs is None else f" of {progress.jobs:,}"
-        complain(f"{progress.jobs_done:,}{jobs} jobs, {_speeds(session, progress, reading)}")
+        note = _waiting(progress, clock()) or _speeds(session, progress, reading)
+        complain(f"{progress.jobs_done:,}{jobs} jobs, {note}")
 
 
 async def _bars(session: "LogSession", progress: Progress) -> None:
@@ -60,7 +61,8 @@ async def _bars(session: "LogSession", progress: Progress) -> None:
         while True:
             reading = meter.read(clock(), progress, session.requests)
             jobs = "" if progress.jobs is None else f"/{progress.jobs:,}"
-            note = f"{progress.jobs_done:,}{jobs}  {_speeds(session, progress, reading)}"
+            note = _waiting(progress, clock()) or _speeds(session, progress, reading)
+            note = f"{progress.jobs_done:,}{jobs}  {note}"
             bars.update(overall, total=progress.jobs, completed=progress.jobs_done, note=note)
             for job_id in [job_id for job_id in shown if job_id not in progress.reading]:
                 bars.remove_task(shown.pop(job_id))
@@ -72,6 +74,17 @@ async def _bars(session: "LogSession", progress: Progress) -> None:
                     bars.update(shown[job_id], total=total, completed=offset, note=note)
             bars.refresh()
             await asyncio.sleep(_BARS_EVERY)
+
+
+def _waiting(progress: Progress, now: float) -> str:
+    """Say what a download waits for, if it does: for no answer, but for machines that may be late."""
+    if progress.waiting is None:
+        return ""
+    logs, due = progress.waiting
+    what = "1 log" if logs == 1 else f"{logs:,} logs"
+    return (
+        f"{what} to be looked at once more in {duration(max(0.0, due - now))}, when all machines agree"
+    )
 
 
 def _speeds(session: "LogSession", progress: Progress, reading: Reading) -> str:

@@ -1,0 +1,86 @@
+"""What one look adds to a log in an archive: lines, and what is known of them."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+
+from dashscope_ftlogs.archive.completeness import is_complete, stamp
+from dashscope_ftlogs.archive.directory import Archive
+from dashscope_ftlogs.archive.log_writer import LogFile
+from dashscope_ftlogs.archive.manifest import Manifest, encode, facts, manifest_name, stem
+from dashscope_ftlogs.models import Job, LogPage
+
+
+class Additions:
+    """Lines that go to the end of a log's file, and what its manifest is to say of them."""
+
+    def __init__(self, file: LogFile, job: Job) -> None:
+        self.file = file
+        self.is_open = False
+        self._job = job
+        self._begin = file.manifest.lines
+        self._news: dict[str, Any] = {"job": facts(job)}
+        if not job.ended:
+            self._news |= {"settling": False, "ended_by": ""}
+        elif not file.manifest.ended_by:
+            self._news["ended_by"] = stamp(datetime.now(UTC))
+
+    def open(self) -> None:
+        """Open the file, once, and check what is there."""
+        if not self.is_open:
+            self.file.open()
+            self.is_open = True
+
+    def take(self, page: LogPage) -> None:
+        """Append the next page."""
+        self.file.append(page.lines)
+        manifest, news = self.file.manifest, self._news
+        news["total"] = max(page.total, news.get("total", 0))
+        news["last_request_id"] = page.request_id
+        news.setdefault("first_request_id", manifest.first_request_id or page.request_id)
+        news["retries"] = news.get("retries", manifest.retries) + page.attempts - 1
+
+    def ended(self, offset: int, total: int | None, ended_for: float, settled_after: float) -> None:
+        """Take note that the service has no more lines.
+
+        Args:
+            offset: How many lines there are.
+            total: How many the service says there are.
+            ended_for: For how many seconds the job was known to have ended, when this look began.
+            settled_after: After how many every machine knows all its lines.
+        """
+        brought = offset - self._begin
+        complete = is_complete(
+            self._job, brought=brought, ended_for=ended_for, settled_after=settled_after
+        )
+        settling = self._job.ended and not complete
+        self._news |= {"total": total, "complete": complete, "settling": settling}
+
+    def fewer(self) -> None:
+        """Take note that a total is believed which is lower than the one that was heard before.
+
+        This run has to tell; the next one has nothing to expect.
+        """
+        self._news["total"] = None
+
+    def commit(self) -> None:
+        """Make what was taken last, if there is news and all of it could be written."""
+        file = self.file
+        is_news = any(getattr(file.manifest, name) != value for name, value in self._news.items())
+        if file.sound and (file.has_uncommitted or is_news):
+            file.commit(**self._news)
+
+    def finish(self) -> None:
+        """Commit, and let go of the file whatever comes of that."""
+        try:
+            self.commit()
+        finally:
+            self.file.close()
+
+
+def reopen(archive: Archive, manifest: Manifest) -> Manifest:
+    """Let a log that was complete be gone on with, since the service has another one by now."""
+    manifest = attrs.evolve(manifest, complete=False)
+    archive.replace(manifest_name(stem(manifest.job_id)), encode(manifest))
+    return manifest

@@ -1,0 +1,85 @@
+"""Logs that can't be continued are kept beside the ones to come, under numbers.
+
+At no instant is there a manifest without a file, but where another manifest says the same of the file
+under its other name:
+
+1. the manifest under the new name is written, and announces the move (not for damaged logs, for which
+   nothing vouches any more);
+2. the log is moved;
+3. the next generation is begun: `Archive.begin` puts its first manifest over the old one.
+
+Everything here blocks, and is called in a thread.
+"""
+
+from collections.abc import Iterator
+from itertools import count
+from typing import Literal
+
+import attrs
+
+from dashscope_ftlogs.archive.directory import Archive
+from dashscope_ftlogs.archive.manifest import Manifest, encode, log_name, manifest_name, stem
+from dashscope_ftlogs.errors import ArchiveError
+
+Why = Literal["rewritten", "damaged"]
+
+
+def set_aside(archive: Archive, job_id: str, why: Why) -> str:
+    """Keep a job's log under another name, and return that; to be followed by `Archive.begin`."""
+    manifest = archive.manifest(job_id)
+    if manifest is None:
+        raise ArchiveError(f"the manifest of job {job_id} has gone from {archive.directory}")
+    number = _free(archive, manifest, why)
+    if why == "rewritten":
+        kept = attrs.evolve(manifest, superseded=True)
+        archive.replace(manifest_name(_stem(job_id, why, number)), encode(kept))
+    name = _log(manifest, why, number)
+    archive.move(manifest.file, name)
+    return name
+
+
+def withdraw(archive: Archive, manifest: Manifest) -> None:
+    """Remove the announcement of a move that never came, before its log is gone on with."""
+    for number, is_there, is_said in _older(archive, manifest):
+        if is_said and not is_there:
+            archive.remove(manifest_name(_stem(manifest.job_id, "rewritten", number)))
+
+
+def moved_to(archive: Archive, manifest: Manifest) -> str | None:
+    """Return under what name a log is kept that was set aside, and not yet begun afresh."""
+    for number, is_there, is_said in _older(archive, manifest):
+        if is_said and is_there:
+            return _log(manifest, "rewritten", number)
+    return None
+
+
+def announces(older: Manifest, manifest: Manifest) -> bool:
+    """Whether an older generation's manifest says what this one says: both are of one log."""
+    return attrs.evolve(older, superseded=False) == manifest
+
+
+def _older(archive: Archive, manifest: Manifest) -> Iterator[tuple[int, bool, bool]]:
+    """Yield of each older generation its number, whether its log is there, and if it is this one's."""
+    number = 0
+    while True:
+        number += 1
+        is_there = archive.size(_log(manifest, "rewritten", number)) is not None
+        found = archive.at(_stem(manifest.job_id, "rewritten", number))
+        if found is None and not is_there:
+            return
+        yield number, is_there, isinstance(found, Manifest) and announces(found, manifest)
+
+
+def _free(archive: Archive, manifest: Manifest, why: Why) -> int:
+    """Return the first number under which nothing is kept."""
+    if why == "damaged":
+        return next(n for n in count(1) if archive.size(_log(manifest, why, n)) is None)
+    return sum(1 for _ in _older(archive, manifest)) + 1
+
+
+def _stem(job_id: str, why: Why, number: int) -> str:
+    return f"{stem(job_id)}.{why}-{number}"
+
+
+def _log(manifest: Manifest, why: Why, number: int) -> str:
+    return log_name(_stem(manifest.job_id, why, number), manifest.format, manifest.compression)

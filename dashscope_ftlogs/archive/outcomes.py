@@ -1,0 +1,45 @@
+"""What a download tells of each job, and while it goes on."""
+
+from typing import Literal
+
+import attrs
+
+from dashscope_ftlogs.errors import FTLogsError
+
+State = Literal["complete", "settling", "running", "failed", "skipped"]
+
+
+@attrs.frozen(kw_only=True)
+class Downloaded:
+    """What became of one job's log."""
+
+    job_id: str
+    state: State
+    """`complete`: the job had ended, and all its lines are here. `settling`: so they seem to be, but it
+    ended so shortly before that some may yet appear; the next run finds out. `running`: all lines so far
+    are here, more will come. `skipped`: it was complete before. `failed`: see `error`; what came before
+    it is kept."""
+    lines: int = 0
+    """How many lines are in the archive now."""
+    new_lines: int = 0
+    """How many of them this run has fetched."""
+    file: str = ""
+    """The log's name in the directory."""
+    set_aside: tuple[str, ...] = ()
+    """Under what names older generations are kept, and files that were damaged."""
+    error: FTLogsError | None = None
+
+
+@attrs.define
+class Progress:
+    """How far a download has come; give one to `LogSession.download`, and look at it at any time."""
+
+    jobs: int | None = None
+    """How many there are to do, where that is known."""
+    jobs_done: int = 0
+    lines: int = 0
+    """Lines fetched."""
+    reading: dict[str, tuple[int, int]] = attrs.Factory(dict[str, tuple[int, int]])
+    """Jobs being read: the next line's number, and how many lines the service says exist."""
+    waiting: tuple[int, float] | None = None
+    """How many jobs will be looked at once more, and when: by the clock of the event loop."""

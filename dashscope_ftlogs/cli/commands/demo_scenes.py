@@ -48,7 +48,8 @@ async def _main() -> int:
         stage.say("One is training. What matters of its log, as it comes, until the job has ended:")
         async with asyncio.TaskGroup() as group:
             group.create_task(_train(live, story.lines))
-            await stage.run("tail", "-f", live.job_id, "--shortest-poll", "0.2", "--grep", _MATTERS)
+            options = ("--shortest-poll", "0.2", "--settle", "1", "--grep", _MATTERS)
+            await stage.run("tail", "-f", live.job_id, *options)
 
         stage.say("Now the server fails one request in four, in ten different ways.")
         emulator.faults = ten_ways_to_fail(0.25)

@@ -1,7 +1,7 @@
 """What the service's answers become: a page of a log, and a job."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import attrs
@@ -11,6 +11,9 @@ ENDED: Final = frozenset({"SUCCEEDED", "FAILED", "CANCELED"})
 
 UNSTARTED: Final = frozenset({"PENDING", "QUEUING"})
 """The statuses of a job that may have no log yet."""
+
+_LONG_AGO: Final = timedelta(hours=24)
+"""Times come without a zone: one that seems to be that long past is past in any zone."""
 
 
 @attrs.frozen
@@ -82,6 +85,17 @@ class Job:
     def ended(self) -> bool:
         """Whether the status is final: no further line will be written, though some may yet appear."""
         return self.status in ENDED
+
+    @property
+    def ended_long_ago(self) -> bool:
+        """Whether it ended more than a day before the service said so, by the service's own clock."""
+        if not self.ended or self.end_time is None or self.http_date is None:
+            return False
+        try:
+            end = datetime.strptime(self.end_time, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+        except ValueError:
+            return False
+        return self.http_date - end > _LONG_AGO
 
     @property
     def unstarted(self) -> bool:

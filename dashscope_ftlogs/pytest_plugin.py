@@ -58,11 +58,12 @@ def ftlogs_session(ftlogs_emulator: "Emulator") -> "LogSession":
     """Give a `LogSession` for `ftlogs_emulator`, to be entered: `async with ftlogs_session as session:`.
 
     It retries as often as any other, but waits for milliseconds only, or for what `Retry-After` says.
+    The machines of the service are taken to lag by half a second at most (`RetryPolicy.lag`).
     """
     from dashscope_ftlogs import LogSession, RetryPolicy  # noqa: PLC0415
 
     return LogSession(
         ftlogs_emulator.api_key,
         base_url=ftlogs_emulator.base_url,
-        retry=RetryPolicy(base_delay=0.001, max_delay=0.002),
+        retry=RetryPolicy(base_delay=0.001, max_delay=0.002, lag=0.5),
     )

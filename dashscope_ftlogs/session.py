@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from dashscope_ftlogs.client.fetch_many import Jobs
 from dashscope_ftlogs.client.service import Service
+from dashscope_ftlogs.errors import InvalidArgumentError
+from dashscope_ftlogs.text import Position
 
 if TYPE_CHECKING:
     from dashscope_ftlogs.archive.manifest import Compression, Format
@@ -100,23 +102,29 @@ class LogSession(Service):
     def follow(
         self,
         jobs: Jobs,
-        *,
+        *more: object,
         offset: int | Mapping[str, int] = 0,
+        at: Position | Mapping[str, Position] | None = None,
         tail: int | None = None,
         shortest_poll: float = 1.0,
         longest_poll: float = 15.0,
         give_up_after: float | None = None,
+        settle: float | None = None,
         on_event: "Callable[[FollowEvent], None] | None" = None,
     ) -> "LogFollower":
         """Return an async iterator over the lines of live jobs, as they come, until all have ended.
 
-        A job has ended when the service says so, and one more read after that has found nothing new.
+        A job has ended when the service says so, and a read that began `settle` seconds after that has
+        found nothing new; where it ended more than a day ago, one read is enough.
         How often it is read follows the rhythm in which its lines come. Faults cost no line and no
         place; what is worth telling goes to `on_event`.
 
         Args:
             jobs: Job ids or jobs. An async iterable may add further ones at any time.
+            more: Nothing; several jobs are one list.
             offset: The first line wanted, from 0; or for each job its own, as a mapping by id.
+            at: Where jobs were left, `Followed.position` by id, or one for one job, not `offset`.
+                A log that is another one by now is announced, and read from its first line.
             tail: Begin with the last so many lines that are there already; a job that has an offset of
                 its own begins there all the same.
             shortest_poll: Seconds from one look at a log to the next, at least.
@@ -124,6 +132,8 @@ class LogSession(Service):
                 as long.
             give_up_after: Raise an error that lasts for so many seconds, as soon as the retry policy
                 has given up too; None goes on for ever.
+            settle: For how many seconds after a job's end lines may still appear; default the retry
+                policy's `lag`. With 0 a read after the end is enough.
             on_event: Is told of what happens between the lines; default: the logger `dashscope_ftlogs`.
 
         Raises:
@@ -133,12 +143,16 @@ class LogSession(Service):
         from dashscope_ftlogs.follow.events import FollowOptions  # noqa: PLC0415
         from dashscope_ftlogs.follow.follower import LogFollower  # noqa: PLC0415
 
+        if more:
+            raise InvalidArgumentError("several jobs are given as one: session.follow([job, ...])")
         options = FollowOptions(
             offset=offset,
+            at=at,
             tail=tail,
             shortest_poll=shortest_poll,
             longest_poll=longest_poll,
             give_up_after=give_up_after,
+            settle=self.lag if settle is None else settle,
         )
         return LogFollower(self, jobs, options, on_event)
 

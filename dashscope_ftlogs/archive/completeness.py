@@ -4,16 +4,13 @@ The service is many machines, and some lag. What one of them shows of a log that
 its last lines, so such a log is looked at once more, after the time within which all have caught up.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final, Literal
 
 from dashscope_ftlogs.archive.manifest import Manifest
 from dashscope_ftlogs.models import Job
 
 Stage = Literal["ok", "superseded", "settling", "incomplete"]
-
-_LONG_AGO: Final = timedelta(hours=24)
-"""Times come without a zone: one that seems to be that long past is past in any zone."""
 
 _STAMP: Final = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -29,18 +26,7 @@ def is_complete(job: Job, *, brought: int, ended_for: float, settled_after: floa
     """
     if not job.ended:
         return False
-    return ended_long_ago(job) or (ended_for >= settled_after and brought == 0)
-
-
-def ended_long_ago(job: Job) -> bool:
-    """Whether a job ended more than a day before the service said so, by the service's own clock."""
-    if not job.ended or job.end_time is None or job.http_date is None:
-        return False
-    try:
-        end = datetime.strptime(job.end_time, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
-    except ValueError:
-        return False
-    return job.http_date - end > _LONG_AGO
+    return job.ended_long_ago or (ended_for >= settled_after and brought == 0)
 
 
 def stamp(moment: datetime) -> str:

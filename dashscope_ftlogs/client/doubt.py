@@ -6,6 +6,7 @@ doubt: a larger total alone may be that of a log that was started afresh and has
 """
 
 import enum
+from typing import Final
 
 import attrs
 
@@ -15,6 +16,8 @@ from dashscope_ftlogs.text import digests
 
 LAG = 45.0
 """Seconds after which no machine is behind any more."""
+_TRIED: Final = 4096
+"""So many lengths of a line are tried, at the most, if that of its beginning is not known."""
 
 
 class InDoubtError(Exception):
@@ -43,6 +46,8 @@ class Known:
     """The digests of the lines before `offset`, five at the most; none where none is known."""
     total: int = 0
     """The highest that any answer named."""
+    length: int | None = None
+    """How many characters the last line had, if that is known."""
 
     @property
     def begin(self) -> int:
@@ -66,6 +71,23 @@ class Known:
             and page.next_offset >= self.offset
             and self.contradiction(page) is not Contradiction.ANOTHER_LOG
         )
+
+    def grown(self, page: LogPage) -> "Known | None":
+        """Return what is known from now on, if an answer differs in that the last line goes on.
+
+        It was read while it was being written. That the old text begins the new one is known by its
+        digest and its length: a line may be large, so it is not kept.
+        """
+        at = self.offset - 1 - page.offset
+        if not self.last or page.offset > self.begin or at >= len(page.lines):
+            return None
+        line, before = page.lines[at], page.lines[self.begin - page.offset : at]
+        if digests(before) != self.last[:-1]:
+            return None
+        tried = range(1, min(len(line), _TRIED)) if self.length is None else [self.length]
+        if not any(n < len(line) and digests([line[:n]]) == self.last[-1:] for n in tried if n):
+            return None
+        return attrs.evolve(self, last=(*self.last[:-1], *digests([line])), length=len(line))
 
     def error(
         self, contradiction: Contradiction | None, page: LogPage

@@ -28,8 +28,9 @@ class Seam:
 class HandedOut:
     """The last lines that were handed out, and the seams between answers that nothing has proven yet."""
 
-    def __init__(self, last: tuple[str, ...] = ()) -> None:
+    def __init__(self, last: tuple[str, ...] = (), length: int | None = None) -> None:
         self._given = last
+        self._length = length
         self._before: tuple[str, ...] = ()
         self._page: LogPage | None = None
         self.seams: deque[Seam] = deque()
@@ -50,9 +51,14 @@ class HandedOut:
 
     def without_page(self, offset: int) -> "HandedOut":
         """Return the same, as far as it is needed to go on from `offset` later, and small."""
-        small = HandedOut(self.digests_before(offset))
+        small = HandedOut(self.digests_before(offset), self.length_before(offset))
         small.seams = self.seams
         return small
+
+    def length_before(self, offset: int) -> int | None:
+        """Return how many characters the line before `offset` has, if that is known."""
+        lines = self._lines_before(offset)
+        return len(lines[-1]) if lines else self._length
 
     def digests_before(self, offset: int) -> tuple[str, ...]:
         """Return the digests of the lines before `offset`, a place in the last page or at its end."""

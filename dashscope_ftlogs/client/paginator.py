@@ -12,7 +12,7 @@ was joined shortly before is looked at again.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import aclosing
 from itertools import islice
 from math import inf
@@ -72,6 +72,7 @@ class LogPaginator:
         at: Position | None = None,
         heard: int | None = None,
         steps_back: bool = False,
+        on_growth: Callable[[], None] | None = None,
     ) -> None:
         self.job_id = checks.job_id(job_id)
         offset, last = checks.place(offset, at)
@@ -86,6 +87,8 @@ class LogPaginator:
         """The highest total, from before this read too."""
         self._steps_back = steps_back
         """Whether to raise InDoubtError instead of waiting; iterating again asks again."""
+        self._on_growth = on_growth
+        """Told if the last line that was handed out goes on, which else makes another log of it."""
         self._handed_out = HandedOut(last)
         self._doubt = Doubt(lag)
         self._wait = 0.0
@@ -117,6 +120,11 @@ class LogPaginator:
     def rest(self) -> None:
         """Let go of the last page that was handed out; where the read stands, and its doubt, stay."""
         self._handed_out = self._handed_out.without_page(self.offset)
+
+    def look_for_more(self) -> None:
+        """Let the next iteration ask what has come, with proof that the log is the same."""
+        self.rest()
+        self._proven = False
 
     def __repr__(self) -> str:
         return f"<LogPaginator {self.job_id} offset={self.offset} total={self.total}>"
@@ -271,13 +279,19 @@ class LogPaginator:
         Raises:
             FTLogsError: what contradicts what was heard has lasted, or the log could not be read.
         """
-        await self._prove_seams(window)
+        if self._doubt.since is not None or self._now() < self._careful_until:
+            await self._prove_seams(window)
         known = self._known()
         stop = known.offset + self._cursor.at(known.offset).wanted
         window.append(self._source.spawn(self._look(known.begin, known.offset + 1, stop)))
         span, page = await self._seen(window)
         if page.total < known.total:
             self._be_careful()
+        if self._on_growth and (grown := known.grown(page)):
+            known, seams = grown, self._handed_out.seams
+            self._handed_out = HandedOut(known.last, known.length)
+            self._handed_out.seams = seams
+            self._on_growth()
         contradiction, repeated = known.contradiction(page), known.repeated_by(page)
         news = page.next_offset > known.offset
         if repeated and news:
@@ -343,7 +357,9 @@ class LogPaginator:
 
     def _known(self) -> Known:
         offset = self._cursor.offset
-        return Known(offset, self._handed_out.digests_before(offset), self._heard or 0)
+        handed_out = self._handed_out
+        last, length = handed_out.digests_before(offset), handed_out.length_before(offset)
+        return Known(offset, last, self._heard or 0, length)
 
     def _judge(
         self,

@@ -2,13 +2,16 @@
 
 import enum
 from collections.abc import Mapping
+from typing import Any
 
 import attrs
 
 from dashscope_ftlogs import checks
+from dashscope_ftlogs.client.handed_out import HandedOut
 from dashscope_ftlogs.errors import FTLogsError, InvalidArgumentError
 from dashscope_ftlogs.follow.line_delay import Lags
-from dashscope_ftlogs.models import Job
+from dashscope_ftlogs.models import Job, LogPage
+from dashscope_ftlogs.text import Position
 
 
 class EventKind(enum.StrEnum):
@@ -26,6 +29,11 @@ class EventKind(enum.StrEnum):
     """There are answers again."""
     REWRITTEN = "rewritten"
     """Its log is another one than before. It is read from its first line, offset 0."""
+    GREW = "grew"
+    """Its last line goes on: it was delivered while it was still being written. The log is the same one;
+    the line is not delivered again, those after it are."""
+    MISSING = "missing"
+    """Lines that the service says exist are not given since long; asking goes on."""
     FAILED = "failed"
     """It can't be followed any further; the other jobs are."""
     FINISHED = "finished"
@@ -40,6 +48,10 @@ class FollowEvent:
     kind: EventKind
     message: str
     """In words, safe to show."""
+    offset: int | None = None
+    """The number of the line that it is about, if it is about one: the one that grew."""
+    position: Position | None = attrs.field(default=None, repr=False)
+    """Where the log is read on from, if that is not where the last line was: it grew, or is another."""
 
 
 @attrs.define(eq=False)
@@ -59,6 +71,26 @@ class Followed:
     """For how many seconds of its running no new line had come, when it was last read."""
     lags: Lags = attrs.field(factory=Lags)
     """How long new lines had been there, by estimate, when they were read."""
+    settling: bool = False
+    """Whether the job has ended, and only lines that come late are waited for."""
+    _handed_out: HandedOut = attrs.field(factory=HandedOut, init=False, repr=False)
+
+    @property
+    def position(self) -> Position:
+        """The offset, with digests of the last lines: `follow(..., at=position)` goes on from it."""
+        return Position(offset=self.offset, last=list(self._handed_out.digests_before(self.offset)))
+
+    def stands_at(self, position: Position) -> None:
+        """Take note of where the log is read on from."""
+        self.offset, self._handed_out = position["offset"], HandedOut(tuple(position["last"]))
+
+    def take(self, page: LogPage) -> None:
+        """Take note of a page before its lines are delivered."""
+        self._handed_out.add(page, 0.0, proven=True)
+
+    def rest(self) -> None:
+        """Let go of the last page, which was delivered."""
+        self._handed_out = self._handed_out.without_page(self.offset)
 
 
 @attrs.frozen(kw_only=True)
@@ -66,12 +98,18 @@ class FollowOptions:
     """How to follow. `LogSession.follow` says what each means."""
 
     offset: int | Mapping[str, int]
+    at: Position | Mapping[str, Position] | None
     tail: int | None
     shortest_poll: float
     longest_poll: float
     give_up_after: float | None
+    settle: float
 
     def __attrs_post_init__(self) -> None:
+        for position in self.positions.values():
+            checks.position(position)
+        if self.settle != 0:
+            checks.seconds("settle", self.settle)
         for offset in [self.offset] if isinstance(self.offset, int) else self.offset.values():
             checks.whole_number("offset", offset, 0)
         if self.tail is not None:
@@ -85,3 +123,18 @@ class FollowOptions:
             )
         if self.give_up_after is not None:
             checks.seconds("give_up_after", self.give_up_after)
+
+    @property
+    def positions(self) -> Mapping[str, Position]:
+        """The positions by job; one for whatever job has the key ""."""
+        at: Any = {} if self.at is None else self.at
+        if not isinstance(at, Mapping) or isinstance(at.get("offset"), int) or "last" in at:
+            return {"": at}
+        return at
+
+    def place(self, job_id: str) -> Position | None:
+        """Return where a job was left, if that was said; it may be without digests."""
+        position = self.positions.get(job_id, self.positions.get(""))
+        if position is None and not isinstance(self.offset, int) and job_id in self.offset:
+            position = Position(offset=self.offset[job_id], last=[])
+        return position

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.client.fetch_many import Jobs, id_of, once_each
-from dashscope_ftlogs.errors import FTLogsError, SessionStateError
+from dashscope_ftlogs.errors import FTLogsError, InvalidArgumentError, SessionStateError
 from dashscope_ftlogs.follow.events import EventKind, Followed, FollowEvent, FollowOptions
 from dashscope_ftlogs.follow.live_log import LiveLog
 from dashscope_ftlogs.models import Job, LogLine, LogPage
@@ -45,6 +45,8 @@ class LogFollower:
             jobs = [jobs] if isinstance(jobs, str | Job) else list(jobs)
             for job in jobs:
                 checks.job_id(id_of(job))
+        if "" in options.positions and (not isinstance(jobs, list) or len(jobs) != 1):
+            raise InvalidArgumentError("at: one position is for one job; give a mapping by job id")
         self.jobs: dict[str, Followed] = {}
         """The jobs, by id, from the time on when each is first looked at."""
         self._service = service
@@ -83,10 +85,16 @@ class LogFollower:
             while not (following.done() and queue.empty()):
                 item = await queue.get()
                 if isinstance(item, FollowEvent):
+                    if item.position is not None:
+                        self.jobs[item.job_id].stands_at(item.position)
                     self._on_event(item)
                 elif item is not None:
-                    self.jobs[item.job_id].offset = item.next_offset
+                    followed = self.jobs[item.job_id]
+                    followed.take(item)
+                    followed.offset = item.next_offset
                     yield item
+                    if followed.offset == item.next_offset:
+                        followed.rest()
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)

@@ -6,12 +6,14 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, TypeVar
 
-import attrs
-
+from dashscope_ftlogs import checks
+from dashscope_ftlogs.client.doubt import Contradiction, Doubt, InDoubtError, Verdict
+from dashscope_ftlogs.client.paginator import LogPaginator
 from dashscope_ftlogs.client.retry_on_429_and_5xx import worth_a_retry
 from dashscope_ftlogs.errors import (
     AuthenticationError,
     FTLogsError,
+    IncompleteLogError,
     InvalidParameterError,
     LogRewrittenError,
     NotFoundError,
@@ -19,9 +21,10 @@ from dashscope_ftlogs.errors import (
     UnsupportedOperationError,
 )
 from dashscope_ftlogs.follow.events import EventKind, Followed, FollowEvent, FollowOptions
+from dashscope_ftlogs.follow.settling import Settling
 from dashscope_ftlogs.follow.when_to_poll import Rhythm
 from dashscope_ftlogs.models import Job, LogPage
-from dashscope_ftlogs.text import escaped
+from dashscope_ftlogs.text import Position, escaped
 
 if TYPE_CHECKING:
     from dashscope_ftlogs.client.service import Service
@@ -30,8 +33,6 @@ T = TypeVar("T")
 
 _DOUBTFUL: Final = 2
 """After so many reads in a row without a new line, the job may have ended."""
-_CERTAIN: Final = 3
-"""So many answers in a row have to say that a log was rewritten: a single one may be out of date."""
 _QUIET: Final = 60.0
 """A silence is worth a word after so many seconds, if it is also twice as long as any before."""
 _HINTS: Final = ("##FT_COMPLETE##", "finetune-job ")
@@ -57,9 +58,14 @@ class LiveLog:
         self._width = width
         self._now = asyncio.get_running_loop().time
         self._rhythm = Rhythm(options.shortest_poll, options.longest_poll)
-        self._next = 0
-        self._last: tuple[str, ...] = ()
-        """The line before `_next`, if it was read: the proof that the log is still the same one."""
+        self._begin(Position(offset=0, last=[]))
+        self._wait: float | None = None
+        """How long to wait before an answer that is in doubt is asked for again; None without doubt."""
+        self._settling = Settling(options.settle)
+        self._doubt = Doubt(service.lag)
+        self._absent_at = 0.0
+        self._missing_since: float | None = None
+        self._grown: tuple[int, Position] | None = None
         self._caught_up = False
         self._hinted = False
         self._asked_at = self._heard_at = self._now()
@@ -69,21 +75,24 @@ class LiveLog:
         """Deliver all there is and all that comes, until the job has ended."""
         try:
             job = await self._status()
-            self._next = self._followed.offset = await self._start(job)
-            late = job.ended  # we came after its end
-            final = False
-            while await self._read(job) or not final:
+            await self._start(job)
+            while True:
+                looked_at = self._now()
+                lines = await self._read(job)
+                if self._wait is None and self._settling.is_over(looked_at=looked_at, lines=lines):
+                    break
                 if not job.ended and self._in_doubt():
                     job = await self._status()
-                final = job.ended
-                await asyncio.sleep(self._pause(job, late=late))
+                await asyncio.sleep(self._pause())
         except AuthenticationError:
             raise
         except FTLogsError as error:
-            self._followed.error = error
+            self._followed.error, self._followed.settling = error, False
+            error.position = error.position or self._log.position
             await self._tell(EventKind.FAILED, str(error))
         else:
-            await self._tell(EventKind.FINISHED, f"{escaped(job.status)}, {self._next:,} lines")
+            self._followed.settling = False
+            await self._tell(EventKind.FINISHED, f"{escaped(job.status)}, {self._log.offset:,} lines")
 
     def _in_doubt(self) -> bool:
         """Whether the job may have ended, and it is time to ask."""
@@ -93,31 +102,51 @@ class LiveLog:
         """Return for how many seconds the status that was last heard is good enough."""
         return self._asked_at + self._options.longest_poll - self._now()
 
-    def _pause(self, job: Job, *, late: bool) -> float:
+    def _pause(self) -> float:
         """Return how long to wait before the next read."""
-        if not job.ended:
-            wait = self._rhythm.wait(self._now(), random.random())  # noqa: S311  (spreads, guards nothing)
+        if self._wait is not None:
+            return self._wait
+        now = self._now()
+        if self._settling.ended_at is None:
+            wait = self._rhythm.wait(now, random.random())  # noqa: S311  (spreads, guards nothing)
             if self._rhythm.misses < _DOUBTFUL:
                 return wait
             return min(wait, max(self._until_asking(), self._options.shortest_poll))
-        # The last lines may become visible only after the status that is final.
-        return self._options.shortest_poll if late else self._options.longest_poll / 3
+        return self._settling.wait(now, self._options.shortest_poll, self._options.longest_poll)
 
-    async def _start(self, job: Job) -> int:
-        """Return the offset to begin at."""
-        offset, tail = self._options.offset, self._options.tail
-        if isinstance(offset, int):
-            begin = offset
-        elif self._job_id in offset:
-            return offset[self._job_id]
-        else:
-            begin = 0
-        if tail is None:
-            return begin
-        if job.unstarted:
-            return 0
-        page = await self._persist(lambda: self._service.page(self._job_id, 0, 1))
-        return max(0, page.total - tail)
+    async def _start(self, job: Job) -> None:
+        """Begin where the options say."""
+        options = self._options
+        position = options.place(self._job_id)
+        if position is None:
+            begin = options.offset if isinstance(options.offset, int) else 0
+            if options.tail is not None:
+                begin = 0
+                if not job.unstarted:
+                    page = await self._persist(lambda: self._service.page(self._job_id, 0, 1))
+                    begin = max(0, page.total - options.tail)
+            position = Position(offset=begin, last=[])
+        self._followed.stands_at(position)
+        self._begin(position)
+
+    def _begin(self, position: Position) -> None:
+        self._log = LogPaginator(
+            self._service,
+            self._job_id,
+            offset=0,
+            at=position,
+            heard=position["offset"],
+            limit=None,
+            page_size=checks.MAX_LINE,
+            concurrency=self._width,
+            lag=self._service.lag,
+            steps_back=True,
+            on_growth=self._note_growth,
+        )
+
+    def _note_growth(self) -> None:
+        position = self._log.position
+        self._grown = position["offset"] - 1, position
 
     async def _status(self) -> Job:
         """Ask what the service says of the job."""
@@ -126,6 +155,8 @@ class LiveLog:
         self._followed.job, self._hinted, self._asked_at = job, False, self._now()
         if before is None or before.status != job.status:
             await self._tell(EventKind.STATUS, escaped(job.status))
+        self._settling = self._settling.heard(job, first=before is None, now=self._now())
+        self._followed.settling = job.ended and not self._settling.long_ago
         return job
 
     async def _read(self, job: Job) -> int:
@@ -149,49 +180,81 @@ class LiveLog:
 
     async def _deliver(self, job: Job) -> int:
         """Deliver all that is new, from the first line on if the log is another one than before."""
-        before, doubts = self._followed.found, 0
-        while True:
-            try:
-                await self._persist(lambda: self._drain(job))
-            except LogRewrittenError as error:
-                doubts += 1
-                if doubts == _CERTAIN:
-                    await self._tell(EventKind.REWRITTEN, error.summary())
-                    self._next, self._last, self._caught_up, doubts = 0, (), False, 0
-                await asyncio.sleep(self._options.shortest_poll)
+        before = self._followed.found
+        self._wait = None
+        try:
+            await self._persist(lambda: self._drain(job))
+        except InDoubtError as doubt:
+            self._wait = doubt.wait
+        except LogRewrittenError as error:
+            await self._begin_afresh(error.summary())
+        except IncompleteLogError as error:
+            if (
+                error.total <= self._log.offset
+            ):  # fewer than it began behind, so it is no longer that log
+                await self._begin_afresh(error.summary())
             else:
-                return self._followed.found - before
+                await self._miss(error, job)
+        else:
+            self._missing_since = None
+        return self._followed.found - before
+
+    async def _begin_afresh(self, message: str) -> None:
+        """Say that the log is another one, and read it from its first line, at once."""
+        position = Position(offset=0, last=[])
+        await self._put(FollowEvent(self._job_id, EventKind.REWRITTEN, message, position=position))
+        self._begin(position)
+        self._caught_up, self._missing_since, self._wait = False, None, 0.0
+
+    async def _miss(self, error: IncompleteLogError, job: Job) -> None:
+        """Go on waiting for lines that the service does not give, unless that has no end.
+
+        Raises:
+            IncompleteLogError: the job has ended long ago, or this has lasted as long as was allowed.
+        """
+        now = self._now()
+        if self._missing_since is None:
+            self._missing_since = now
+            await self._tell(EventKind.MISSING, error.summary())
+        ended_at = self._settling.ended_at
+        if ended_at is not None and now >= ended_at + self._options.settle + self._service.lag:
+            raise error
+        if self._gives_up(now - self._missing_since):
+            raise error
+        self._wait = self._options.longest_poll
+        if not job.ended:
+            self._hinted = self._hinted or self._until_asking() <= 0
 
     async def _drain(self, job: Job) -> None:
         """Read to the end of what there is; what is delivered stays so, if this fails on the way.
 
         Raises:
             LogRewrittenError: the log does not go on from where it was.
+            IncompleteLogError: lines that the service says exist are not given.
+            InDoubtError: what was heard has to be asked for again.
         """
-        reader = self._service.lines(
-            self._job_id, offset=self._next - len(self._last), concurrency=self._width
-        )
         try:
-            async with aclosing(reader.pages()) as pages:
+            self._log.look_for_more()
+            async with aclosing(self._log.pages()) as pages:
                 async for page in pages:
+                    await self._tell_of_growth()
                     await self._take(page)
+            await self._tell_of_growth()
         except (InvalidParameterError, NotFoundError, UnsupportedOperationError):
             if not job.unstarted:
                 raise
-            return  # a job that waits for its turn may have no log yet
-        if reader.total is not None and reader.total < self._next:
-            raise LogRewrittenError(self._next, reader.total)
+            # A job that waits for its turn may have no log yet.
+
+    async def _tell_of_growth(self) -> None:
+        if self._grown is None:
+            return
+        number, position = self._grown
+        self._grown = None
+        message = f"line {number:,} goes on; it was delivered as it was before"
+        await self._put(FollowEvent(self._job_id, EventKind.GREW, message, number, position))
 
     async def _take(self, page: LogPage) -> None:
-        """Deliver a page, less the line in it that was delivered before."""
-        if page.offset < self._next:
-            # A line that grew was read while it was still being written.
-            if not page.lines[0].startswith(self._last[0]):
-                raise LogRewrittenError(self._next, page.total)
-            page = attrs.evolve(page, offset=page.offset + 1, lines=page.lines[1:])
-        if not page.lines:
-            return
-        self._next, self._last = page.next_offset, page.lines[-1:]
+        """Deliver a page."""
         self._followed.found += len(page.lines)
         self._hinted = self._hinted or any(hint in line for line in page.lines[-20:] for hint in _HINTS)
         await self._put(page)
@@ -200,8 +263,13 @@ class LiveLog:
         """Ask until there is an answer, however long the service is out of order or out of reach."""
         began = self._now()
         while True:
+            self._absent_at = self._now()
             try:
                 answer = await ask()
+            except NotFoundError as error:
+                await self._doubt_absence(error)
+            except IncompleteLogError:
+                raise
             except FTLogsError as error:
                 if not worth_a_retry(error):
                     raise
@@ -211,10 +279,29 @@ class LiveLog:
                 asked = error.retry_after if isinstance(error, ThrottlingError) else None
                 await asyncio.sleep(max(self._options.longest_poll, asked or 0.0))
             else:
+                self._doubt = Doubt(self._service.lag)
                 if self._followed.error is not None:
                     self._followed.error = None
                     await self._tell(EventKind.CONNECTED, f"again, after {self._now() - began:.0f} s")
                 return answer
+
+    async def _doubt_absence(self, error: NotFoundError) -> None:
+        """Wait before asking again for what was there before.
+
+        Raises:
+            NotFoundError: it was never there, or is gone since so long that every machine says so.
+        """
+        job = self._followed.job
+        if job is None or job.unstarted:
+            raise error
+        now = self._now()
+        decision = self._doubt.after(
+            Contradiction.ANOTHER_LOG, repeated=False, asked_at=self._absent_at, now=now
+        )
+        self._doubt = decision.doubt
+        if decision.verdict is Verdict.BELIEVED:
+            raise error
+        await asyncio.sleep(decision.wait)
 
     def _gives_up(self, lasted: float) -> bool:
         return self._options.give_up_after is not None and lasted >= self._options.give_up_after

@@ -7,7 +7,6 @@ import pytest
 
 from dashscope_ftlogs import Job
 from dashscope_ftlogs.archive.completeness import (
-    ended_long_ago,
     is_complete,
     seconds_since,
     stage,
@@ -50,11 +49,11 @@ def test_a_log_is_complete_if_a_look_that_began_when_all_machines_had_its_end_fo
 
 @pytest.mark.parametrize("end_time", [None, "", "yesterday", "2026-11-23T08:00:00", "9999-99-99 9:9:9"])
 def test_an_end_that_names_no_time_is_not_long_ago(end_time: str | None) -> None:
-    assert not ended_long_ago(Job("ft-1", "SUCCEEDED", end_time=end_time, http_date=NOW))
+    assert not Job("ft-1", "SUCCEEDED", end_time=end_time, http_date=NOW).ended_long_ago
 
 
 def test_without_the_date_of_the_answer_no_end_is_long_ago() -> None:
-    assert not ended_long_ago(Job("ft-1", "SUCCEEDED", end_time="2001-01-01 00:00:00"))
+    assert not Job("ft-1", "SUCCEEDED", end_time="2001-01-01 00:00:00").ended_long_ago
 
 
 def test_times_of_a_manifest_are_read_as_they_are_written() -> None:

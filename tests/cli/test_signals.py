@@ -275,7 +275,17 @@ async def test_what_is_started_to_ignore_ctrl_c_goes_on() -> None:
     async with Emulator([EmulatedJob("ft-1", ["a", "b"], status="RUNNING")]) as emulator:
         process = await asyncio.create_subprocess_exec(
             *("sh", "-c", in_the_background, sys.executable),
-            *("tail", "-f", "ft-1", "--shortest-poll", "0.05", "--longest-poll", "0.05"),
+            *(
+                "tail",
+                "-f",
+                "ft-1",
+                "--shortest-poll",
+                "0.05",
+                "--longest-poll",
+                "0.05",
+                "--settle",
+                "0",
+            ),
             env={**os.environ, **emulator.environ},
             stdout=asyncio.subprocess.PIPE,
         )

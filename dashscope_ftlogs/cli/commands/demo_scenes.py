@@ -48,7 +48,7 @@ async def _main() -> int:
         stage.say("One is training. What matters of its log, as it comes, until the job has ended:")
         async with asyncio.TaskGroup() as group:
             group.create_task(_train(live, story.lines))
-            often = ("--shortest-poll", "0.2", "--longest-poll", "1")
+            often = ("--shortest-poll", "0.2", "--longest-poll", "1", "--settle", "1")
             await stage.run("tail", "-f", live.job_id, *often, "--grep", _MATTERS)
 
         stage.say("Now the server fails one request in four, in ten different ways.")

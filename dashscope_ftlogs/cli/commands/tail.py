@@ -46,6 +46,14 @@ class Watch:
     look_every: Annotated[
         float, typer.Option(help="Seconds between two looks for new running jobs.")
     ] = 30.0
+    settle: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            metavar="SECONDS",
+            help="Wait so long after a job's end for lines that come late.  [default: 45]",
+        ),
+    ] = None
     stats: Annotated[bool, typer.Option("--stats", help="Say in the end how late lines came.")] = False
 
     def alarms(self) -> tuple[Alarm, ...]:
@@ -99,7 +107,8 @@ def tail(
     """Print the last lines of jobs; with -f, go on until they have ended.
 
     The exit code of -f tells their end: 0 if all succeeded, 7 if one failed, 8 if one was canceled, 9 if
-    a condition was met.
+    a condition was met. It waits a while after the end for lines that the service shows late; jobs that
+    ended more than a day ago are left at once.
     """
     from dashscope_ftlogs.cli.terminal.tail_printing import Following  # noqa: PLC0415  (completion needs none of it)
 
@@ -115,6 +124,7 @@ def tail(
             alarms=watch.alarms(),
             give_up_after=watch.longest_outage(),
             polls=(watch.shortest_poll, watch.longest_poll),
+            settle=watch.settle,
             look_every=seconds("--look-every", watch.look_every),
             stats=watch.stats,
         )

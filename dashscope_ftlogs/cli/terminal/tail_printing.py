@@ -45,6 +45,7 @@ class Following:
     alarms: tuple[Alarm, ...]
     give_up_after: float | None
     polls: tuple[float, float]
+    settle: float | None
     look_every: float
     stats: bool
     _status: Status = attrs.field(factory=Status, init=False)
@@ -108,6 +109,7 @@ class Following:
             shortest_poll=shortest,
             longest_poll=longest,
             give_up_after=self.give_up_after,
+            settle=self.settle,
             on_event=self._status.on_event,
         )
 

@@ -78,6 +78,8 @@ class Status:
         state = "looked up" if followed.job is None else followed.job.status
         if followed.error is not None:
             state = "no answer"
+        elif followed.settling:
+            state += ", waits for late lines"
         point = self._points.get(followed.job_id, Point())
         silence = f" quiet for {followed.silence:.0f} s" if followed.silence >= 5 else ""
         return f"{followed.job_id} {state}{point.step}{point.loss}{silence}"
@@ -107,10 +109,16 @@ class Status:
 
 
 def _over(followed: Followed) -> bool:
-    return followed.job is not None and followed.job.ended
+    return followed.job is not None and followed.job.ended and not followed.settling
 
 
 def _words(event: FollowEvent) -> str:
-    if event.kind in {EventKind.STATUS, EventKind.QUIET, EventKind.FAILED, EventKind.REWRITTEN}:
+    if event.kind in {
+        EventKind.STATUS,
+        EventKind.QUIET,
+        EventKind.FAILED,
+        EventKind.REWRITTEN,
+        EventKind.GREW,
+    }:
         return event.message
     return f"{event.kind}: {event.message}"

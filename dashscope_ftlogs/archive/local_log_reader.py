@@ -31,7 +31,9 @@ class _Row(msgspec.Struct):
     offset: int
 
 
+# Both made before a second thread can be there; see archive/manifest.py.
 _decode_row = msgspec.json.Decoder(_Row).decode
+_JOB: Final = msgspec.json.Decoder(Job).type
 
 
 @attrs.frozen
@@ -103,7 +105,7 @@ def _name(stem: str, manifest: Manifest) -> str:
 
 def _stored(path: Path, manifest: Manifest) -> StoredLog:
     try:
-        job = msgspec.convert(manifest.job, Job)
+        job = msgspec.convert(manifest.job, _JOB)
     except msgspec.ValidationError:  # the service had left out what it always says, or people edited it
         job = None
     return StoredLog(manifest.job_id, path, manifest.file_bytes, job)

@@ -1,6 +1,8 @@
 """What a manifest holds, and that no change of it goes unnoticed."""
 
+import ast
 import json
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -9,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sealed_manifests import sealed
 
+import dashscope_ftlogs
 from dashscope_ftlogs import ArchiveMismatchError, Job, ManifestError
 from dashscope_ftlogs.archive.manifest import Manifest, decode, encode, facts, storable
 
@@ -102,3 +105,41 @@ def test_what_is_nested_more_than_a_hundred_deep_is_cut_there(wrap: Any) -> None
         kept, cut = wrap(kept), wrap(cut)
     assert storable(kept) == kept
     assert storable(wrap(kept)) == cut
+
+
+CONVERTERS = {"msgspec.convert", "msgspec.json.decode"}
+PACKAGE = Path(dashscope_ftlogs.__file__).parent
+
+
+def learned_too_late(source: str) -> list[str]:
+    """Return the classes that msgspec learns of when it is first asked, not when a module is imported.
+
+    What it learns is open to other threads while it learns it, and to read it then is a crash.
+    """
+    tree = ast.parse(source)
+    at_import = {
+        ast.unparse(node.args[0])
+        for statement in tree.body
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Decoder")
+        if not isinstance(statement, ast.FunctionDef | ast.ClassDef)
+    }
+    found: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in CONVERTERS:
+            given = [*node.args[1:], *(word.value for word in node.keywords if word.arg == "type")]
+            kinds = {ast.unparse(kind) for kind in given} - at_import
+            found += [kind for kind in kinds if not kind.endswith(".type") and not kind.isupper()]
+    return found
+
+
+def test_what_msgspec_knows_of_a_class_it_learned_before_a_second_thread_could_ask() -> None:
+    sources = {path: path.read_text("utf-8") for path in PACKAGE.glob("**/*.py")}
+    using = {path: source for path, source in sources.items() if "msgspec." in source}
+    assert len(using) > 3
+    assert not {path: late for path, source in using.items() if (late := learned_too_late(source))}
+    assert learned_too_late("def f(x): return msgspec.convert(x, Job)") == ["Job"]
+    assert learned_too_late("def f(x): return msgspec.json.decode(x, type=Job)") == ["Job"]
+    assert (
+        learned_too_late("D = msgspec.json.Decoder(Job)\ndef f(x): return msgspec.convert(x, Job)") == []
+    )

@@ -3,13 +3,12 @@
 import asyncio
 import random
 from collections import Counter
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
+from downloading import JOB, add, hours_ago, in_service, kept, now, run
 from following import in_virtual_time
 from lagging_service import History, LaggingService, any_history, generation, lags
 
@@ -19,22 +18,11 @@ from dashscope_ftlogs import (
     LogSession,
     NotFoundError,
     Progress,
-    SessionStateError,
     verify_archive,
 )
 from dashscope_ftlogs.archive.directory import Archive
 
 LAG = 40.0
-JOB = "ft-1"
-
-
-def now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-def kept(folder: Path, name: str) -> list[str]:
-    path = folder / name
-    return path.read_text().splitlines() if path.exists() else []
 
 
 def ending(rng: random.Random, log: History) -> History:
@@ -132,173 +120,6 @@ def test_any_downloads_are_exact_up_to_the_highest_total_that_was_named_or_not_c
     assert min(ends["complete"], ends["running"], ends["settling"]) > 0
 
 
-@attrs.define
-class Run:
-    """What came of one download from a service that does not change by itself."""
-
-    outcomes: list[Downloaded]
-    seconds: float
-    requests: int
-
-    @property
-    def states(self) -> dict[str, str]:
-        return {outcome.job_id: outcome.state for outcome in self.outcomes}
-
-
-async def run(service: LaggingService, folder: Path, jobs: Any, **options: Any) -> Run:
-    began = now()
-    async with LogSession("sk-1", base_url=service.base_url, concurrency=2) as session:
-        outcomes = await session.download(jobs, folder, **options)
-        return Run(outcomes, now() - began, session.requests)
-
-
-def quick(seed: int = 1) -> LaggingService:
-    """A service that answers at once, and of which no machine lags unless a test says so."""
-    return LaggingService(random.Random(seed), lambda: 0.0, latency=0.0)
-
-
-def add(service: LaggingService, job_id: str, lines: list[str], **facts: Any) -> History:
-    service.logs[job_id] = log = History([(-1e9, lines)])
-    service.facts[job_id] = History([(-1e9, {"status": "SUCCEEDED", **facts})])
-    return log
-
-
-def hours_ago(hours: float) -> str:
-    return (datetime.now(UTC) - timedelta(hours=hours)).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def in_service(work: Any) -> None:
-    async def main() -> None:
-        service = quick()
-        async with service.serving():
-            await work(service)
-
-    in_virtual_time(main(), debug=False)
-
-
-def test_jobs_that_ended_long_ago_cost_one_request_each_and_one_for_each_page(
-    tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    count = int(request.config.getoption("--old-jobs"))
-
-    async def main(service: LaggingService) -> None:
-        for number in range(count):
-            lines = generation("a", number % 3)
-            add(service, f"ft-{number}", lines, end_time=hours_ago(25 + number))
-        done = await run(service, tmp_path, list(service.logs))
-        assert set(done.states.values()) == {"complete"}
-        assert done.requests == 2 * count
-        again = await run(service, tmp_path, list(service.logs))
-        assert again.requests == 0
-
-    in_service(main)
-
-
-@pytest.mark.parametrize(
-    ("ended", "date", "is_old"),
-    [
-        (25, None, True),
-        (23, None, False),
-        (-9, None, False),
-        (None, None, False),
-        ("a while ago", None, False),
-        (25, "", False),
-        (25, "some day", False),
-        (25, "Sun, 06 Nov 1994 08:49:37 GMT", False),
-        (0, "in 25 hours", True),
-    ],
-)
-def test_only_an_end_a_day_before_the_date_of_the_answer_is_long_ago(
-    tmp_path: Path, ended: Any, date: str | None, is_old: bool
-) -> None:
-    async def main(service: LaggingService) -> None:
-        service.date = date
-        if date == "in 25 hours":
-            service.date = format_datetime(datetime.now(UTC) + timedelta(hours=25))
-        end_time = hours_ago(ended) if isinstance(ended, int) else ended
-        add(service, JOB, generation("a", 3), end_time=end_time)
-        done = await run(service, tmp_path, JOB)
-        assert done.states == {JOB: "complete"}
-        assert (done.requests, done.seconds >= 45) == ((2, False) if is_old else (3, True))
-
-    in_service(main)
-
-
-class Waits(Progress):
-    """Remembers for how many jobs there was a wait, and until when."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name == "waiting" and value is not None:
-            self.all = [*getattr(self, "all", []), value]
-        super().__setattr__(name, value)
-
-
-def test_five_hundred_jobs_canceled_in_the_queue_are_complete_after_one_wait(tmp_path: Path) -> None:
-    async def main(service: LaggingService) -> None:
-        for number in range(500):
-            add(service, f"ft-{number}", [], end_time=hours_ago(1))
-        progress = Waits()
-        done = await run(service, tmp_path, list(service.logs), progress=progress)
-        assert set(done.states.values()) == {"complete"}
-        assert {outcome.lines for outcome in done.outcomes} == {0}
-        assert done.requests == 3 * 500
-        ((jobs, _),) = progress.all
-        assert (jobs, done.seconds >= 45) == (500, True)
-
-    in_service(main)
-
-
-def test_lines_that_come_late_after_the_end_are_got_by_the_second_look(tmp_path: Path) -> None:
-    async def main(service: LaggingService) -> None:
-        log = add(service, JOB, generation("a", 7))
-        log.states.append((now() + 30, generation("a", 9)))
-        done = await run(service, tmp_path, JOB)
-        assert (done.states, done.outcomes[0].new_lines) == ({JOB: "complete"}, 9)
-        assert done.requests == 4, "job, log, the second look, and one that found nothing new"
-
-    in_service(main)
-
-
-@attrs.define
-class Growing(History):
-    """A log that is one line longer each time."""
-
-    def at(self, when: float) -> list[str]:
-        self.states[0] = (when, generation("a", len(self.states[0][1]) + 1))
-        return History.at(self, when)
-
-
-def test_a_log_that_grows_at_every_look_stays_settling(tmp_path: Path) -> None:
-    async def main(service: LaggingService) -> None:
-        log = add(service, JOB, generation("a", 7))
-        service.logs[JOB] = Growing(log.states)
-        done = await run(service, tmp_path, JOB)
-        assert done.states == {JOB: "settling"}
-        assert done.requests < 10
-
-    in_service(main)
-
-
-def test_what_is_not_settled_is_left_to_the_next_run(tmp_path: Path) -> None:
-    async def main(service: LaggingService) -> None:
-        log = add(service, JOB, generation("a", 7))
-        first = await run(service, tmp_path, JOB, settle=0)
-        assert (first.states, first.requests) == ({JOB: "settling"}, 2)
-        manifest = Archive(tmp_path).manifest(JOB)
-        assert manifest is not None
-        assert (manifest.settling, manifest.complete) == (True, False)
-        assert manifest.ended_by > "2026"
-        assert [verdict.state for verdict in verify_archive(tmp_path)] == ["settling"]
-        log.states.append((now(), generation("a", 9)))
-        second = await run(service, tmp_path, JOB, settle=5)
-        assert (second.states, second.outcomes[0].new_lines) == ({JOB: "complete"}, 2)
-        manifest = Archive(tmp_path).manifest(JOB)
-        assert manifest is not None
-        assert (manifest.settling, manifest.complete) == (False, True)
-
-    in_service(main)
-
-
 @pytest.mark.parametrize("what", ["other lines", "fewer", "none"])
 def test_one_stale_answer_sets_no_healthy_archive_aside(tmp_path: Path, what: str) -> None:
     stale = {"other lines": generation("b", 22), "fewer": generation("a", 18), "none": []}[what]
@@ -377,34 +198,6 @@ def test_hundreds_of_doubts_hold_up_no_other_job_and_are_no_hundreds_of_tasks(tm
         assert Counter(outcome.state for outcome in outcomes) == {"running": 300, "complete": 1}
         assert outcomes[0].job_id == "ft-last"
         assert sum(len(outcome.set_aside) for outcome in outcomes) == 300
-
-    in_service(main)
-
-
-@pytest.mark.parametrize("how", ["cancelled", "closed"])
-def test_a_wait_is_left_at_once_with_everything_committed(tmp_path: Path, how: str) -> None:
-    async def main(service: LaggingService) -> None:
-        add(service, JOB, generation("a", 20))
-        progress = Progress()
-        async with LogSession("sk-1", base_url=service.base_url) as session:
-            working = asyncio.ensure_future(session.download(JOB, tmp_path, progress=progress))
-            while progress.waiting is None:
-                await asyncio.sleep(0.1)
-            assert progress.waiting[0] == 1
-            left_at = now()
-            assert left_at < progress.waiting[1] <= left_at + 45
-            if how == "cancelled":
-                working.cancel()
-            else:
-                await session.__aexit__(None, None, None)
-            with pytest.raises(SessionStateError if how == "closed" else asyncio.CancelledError):
-                await working
-            assert now() - left_at < 5
-            if how == "closed":
-                await session.__aenter__()  # for the exit to come
-        assert progress.waiting is None
-        assert kept(tmp_path, "ft-1.log") == generation("a", 20)
-        assert [verdict.state for verdict in verify_archive(tmp_path)] == ["settling"]
 
     in_service(main)
 

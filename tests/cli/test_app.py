@@ -139,7 +139,7 @@ async def test_the_demo_shows_real_commands_at_work_without_key_or_network(ftlog
 
 async def test_leaving_the_demo_early_ends_the_command_that_it_runs() -> None:
     async with Emulator([EmulatedJob("ft-1", ["x"], status="RUNNING")]) as emulator:
-        running = asyncio.create_task(_Stage(emulator).read("tail", "-f", "ft-1"))
+        running = asyncio.create_task(_Stage(emulator).read("tail", "-f", "ft-1", "--settle", "0"))
         while not emulator.journal:
             await asyncio.sleep(0.01)
         running.cancel()

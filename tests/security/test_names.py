@@ -99,7 +99,7 @@ async def test_no_status_or_message_acts_on_a_terminal(start_ftlogs: Any, termin
     async with Emulator([EmulatedJob("ft-1", ["x"])], faults=listing(EVIL)) as emulator:
         async with terminal() as screen:
             streams = {"stdout": screen.end, "stderr": screen.end}
-            words = ("tail", "-f", "ft-1", "--stats")
+            words = ("tail", "-f", "ft-1", "--stats", "--settle", "0")
             process = await start_ftlogs(words, emulator, {"TERM": "xterm"}, **streams)
             await process.wait()
     assert not [bad for bad in ("\x1b[2J", "\x1b]0", "\x1b]8") if bad in screen.shown]

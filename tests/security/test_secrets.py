@@ -141,7 +141,19 @@ async def test_the_key_is_in_no_event_status_line_or_completion_cache(
     refusal = Fault(Refuse(429, "Throttling", f"too many for {KEY}"), job_id="ft-2")
     schedule = Schedule([0.0] * 5, [(0.5, KEY), (1.0, "SUCCEEDED")])
     jobs = [EmulatedJob("ft-1", ["x"] * 5, status="RUNNING", schedule=schedule), EmulatedJob("ft-2")]
-    words = ("tail", "-f", "ft-1", "ft-2", "--longest-poll", "1", "--max-tries", "1", "--stats")
+    words = (
+        "tail",
+        "-f",
+        "ft-1",
+        "ft-2",
+        "--longest-poll",
+        "1",
+        "--settle",
+        "0",
+        "--max-tries",
+        "1",
+        "--stats",
+    )
     async with Emulator(jobs, api_key=KEY, faults=[refusal]) as emulator:
         async with terminal() as screen:
             environ = {"TERM": "xterm-256color", "XDG_CACHE_HOME": str(tmp_path)}

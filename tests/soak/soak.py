@@ -94,7 +94,9 @@ async def restarting(server: Server, figures: Figures, rng: random.Random) -> No
 async def following(session: LogSession, figures: Figures) -> dict[str, int]:
     """Follow all that run to their end; return how many lines came of each."""
     due = dict.fromkeys(RUNNING, 0)
-    follower = session.follow(RUNNING, shortest_poll=0.2, longest_poll=1.5, on_event=lambda _: None)
+    follower = session.follow(
+        RUNNING, shortest_poll=0.2, longest_poll=1.5, settle=3.0, on_event=lambda _: None
+    )
     async with aclosing(follower.pages()) as pages:
         async for page in pages:
             for number, text in enumerate(page.lines, page.offset):

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from sealed_manifests import edit
 
 from dashscope_ftlogs import ArchiveError, LogSession, verify_archive
+from dashscope_ftlogs.archive.verify import reopen_stale
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
 Connect = Callable[..., LogSession]
@@ -133,3 +135,21 @@ async def test_checking_while_a_download_goes_on_disturbs_nothing(
                 checks += 1
         await download
     assert checks > 5
+
+
+async def test_only_what_is_as_it_was_judged_is_opened_again(archive: Any) -> None:
+    _, folder = archive
+    asked = {verdict.job_id: verdict for verdict in verify_archive(folder)}
+    since = attrs.evolve(asked["ft-1"], lines=asked["ft-1"].lines - 1)
+    gone = attrs.evolve(asked["ft-2"], job_id="ft-9")
+    reopen_stale(folder, [asked["ft-0"], since, gone, asked["ft-3"]])
+    assert {file: state for file, (state, _) in found(folder).items()} == {
+        "ft-0.log": "incomplete",
+        "ft-1.log": "ok",
+        "ft-2.log": "ok",
+        "ft-3.log": "incomplete",
+    }
+    (folder / "ft-1.manifest.json.new").mkdir()
+    with pytest.raises(ArchiveError, match="cannot write to"):
+        reopen_stale(folder, [asked["ft-1"]])
+    reopen_stale(folder, [asked["ft-2"]])  # the lock was given back

@@ -235,8 +235,9 @@ def test_a_loop_that_is_closed_under_a_download_leaves_no_descriptor_of_the_arch
                 loop.run_until_complete(asyncio.sleep(0.01))
             loop.close()
             del task, loop
-            gc.collect()
+            # A thread that is in the middle of its work holds what was left, until that has ended.
             while [thread for thread in threading.enumerate() if thread.name.startswith(NAME)]:
+                gc.collect()
                 time.sleep(0.001)
             gc.collect()
             assert not [name for name in descriptors() if str(tmp_path) in name]

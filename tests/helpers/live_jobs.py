@@ -26,7 +26,9 @@ async def grow(
     for line in lines:
         job.append(line)
         while not any(
-            exchange.job_id == job.job_id and exchange.lines and exchange.offset == len(job.lines) - 1
+            exchange.job_id == job.job_id
+            and exchange.lines
+            and (exchange.offset or 0) + exchange.lines == len(job.lines)
             for exchange in emulator.journal
         ):
             await asyncio.sleep(0.01)

@@ -1,6 +1,5 @@
 """What one look adds to a log in an archive: lines, and what is known of them."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import attrs
@@ -24,7 +23,7 @@ class Additions:
         if not job.ended:
             self._news |= {"settling": False, "ended_by": ""}
         elif not file.manifest.ended_by:
-            self._news["ended_by"] = stamp(datetime.now(UTC))
+            self._news["ended_by"] = stamp(job.http_date)
 
     def open(self) -> None:
         """Open the file, once, and check what is there."""

@@ -29,22 +29,25 @@ def is_complete(job: Job, *, brought: int, ended_for: float, settled_after: floa
     return job.ended_long_ago or (ended_for >= settled_after and brought == 0)
 
 
-def stamp(moment: datetime) -> str:
-    """Return a time as manifests have it.
+def stamp(moment: datetime | None) -> str:
+    """Return a time as manifests have it; nothing if it is not known.
 
     >>> stamp(datetime(2026, 11, 24, 8, 30, tzinfo=UTC))
     '2026-11-24T08:30:00Z'
     """
-    return moment.astimezone(UTC).strftime(_STAMP)
+    return "" if moment is None else moment.astimezone(UTC).strftime(_STAMP)
 
 
-def seconds_since(written: str, now: datetime) -> float:
-    """Return how long ago a time of a manifest was; 0 if it tells none, or one to come."""
+def seconds_since(written: str, now: datetime | None) -> float:
+    """Return how long ago a time of a manifest was; 0 if it tells none, or one to come.
+
+    Both are the service's: this machine's clock can be set, and may jump.
+    """
     try:
         then = datetime.strptime(written, _STAMP).replace(tzinfo=UTC)
     except ValueError:
         return 0.0
-    return max(0.0, (now - then).total_seconds())
+    return 0.0 if now is None else max(0.0, (now - then).total_seconds())
 
 
 def stage(manifest: Manifest) -> tuple[Stage, str]:

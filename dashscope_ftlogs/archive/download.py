@@ -11,7 +11,6 @@ A job that ended just now is looked at once more, at the end of the run: see `co
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from datetime import UTC, datetime
 from math import inf
 from typing import TYPE_CHECKING, Final
 
@@ -86,7 +85,7 @@ class _Turn:
         """Take note of when the end was first heard, by this run or an earlier one."""
         if self.ended_at is None and job.ended:
             heard = "" if manifest is None else manifest.ended_by
-            self.ended_at = _now() - seconds_since(heard, datetime.now(UTC))
+            self.ended_at = _now() - seconds_since(heard, job.http_date)
 
 
 class Download:

@@ -62,7 +62,8 @@ class Manifest:
     settling: bool = False
     """The job had ended so shortly before that the service may yet show more of its lines."""
     ended_by: str = ""
-    """When the service was first heard to call the job's status final: UTC, as in `updated`."""
+    """When the service was first heard to call the job's status final, by its own clock: UTC, as in
+    `updated`."""
     superseded: bool = False
     """An older generation, set aside; the service has rewritten the log since."""
     job: Mapping[str, Any] = attrs.Factory(dict[str, Any])

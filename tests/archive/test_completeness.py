@@ -60,6 +60,7 @@ def test_times_of_a_manifest_are_read_as_they_are_written() -> None:
     assert seconds_since(stamp(NOW), NOW + timedelta(seconds=90)) == 90
     assert seconds_since(stamp(NOW), NOW - timedelta(seconds=90)) == 0
     assert seconds_since("", NOW) == seconds_since("nonsense", NOW) == 0
+    assert (stamp(None), seconds_since(stamp(NOW), None)) == ("", 0)
 
 
 @pytest.mark.parametrize(

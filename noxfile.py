@@ -270,7 +270,7 @@ def fuzz(session: nox.Session) -> None:
 def mutation(session: nox.Session) -> None:
     """Change the pure core in all the ways there are, and tell which the tests did not notice.
 
-    `nox -s mutation -- client/cursor client/retry_on_429_and_5xx`; by default all of it, which takes hours.
+    `nox -s mutation -- client/cursor client/wire`; by default all of it, which takes hours.
     """
     session.install(*groups("test"), "-e", ".[cli]", "cosmic-ray")
     for module in session.posargs or MUTATED:

@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -127,10 +127,13 @@ class FollowOptions:
     @property
     def positions(self) -> Mapping[str, Position]:
         """The positions by job; one for whatever job has the key ""."""
-        at: Any = {} if self.at is None else self.at
-        if not isinstance(at, Mapping) or isinstance(at.get("offset"), int) or "last" in at:
-            return {"": at}
-        return at
+        at: object = {} if self.at is None else self.at
+        if isinstance(at, Mapping):
+            named = cast("Mapping[str, Any]", at)
+            if not isinstance(named.get("offset"), int) and "last" not in named:
+                return named
+        # Whatever else it may be is refused as the position that it should be.
+        return {"": cast("Position", at)}
 
     def place(self, job_id: str) -> Position | None:
         """Return where a job was left, if that was said; it may be without digests."""

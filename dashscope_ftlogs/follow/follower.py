@@ -93,8 +93,7 @@ class LogFollower:
                     followed.take(item)
                     followed.offset = item.next_offset
                     yield item
-                    if followed.offset == item.next_offset:
-                        followed.rest()
+                    followed.rest()
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)

@@ -127,7 +127,7 @@ class FollowOptions:
     @property
     def positions(self) -> Mapping[str, Position]:
         """The positions by job; one for whatever job has the key ""."""
-        at: object = {} if self.at is None else self.at
+        at = cast("object", {} if self.at is None else self.at)
         if isinstance(at, Mapping):
             named = cast("Mapping[str, Any]", at)
             if not isinstance(named.get("offset"), int) and "last" not in named:

@@ -144,8 +144,8 @@ def larger(session: nox.Session) -> None:
     install_wheel(session, "cli,fast")
     pytest = ("-m", "pytest", *PARALLEL)
     waiting = ("tests/archive", "tests/client", "tests/follow", "tests/whole")
-    run_tests(session, *pytest, *waiting, "-m", "not long", "--stale-reads=200", dev=True)
-    run_tests(session, *pytest, *waiting, "-m", "long", "--hours=24", "--kills=60", "--cancels=100")
+    run_tests(session, *pytest, *waiting, "-m", "not long", dev=True)
+    run_tests(session, *pytest, *waiting, "-m", "long", "--hours=24", "--kills=40", "--cancels=48")
     run_tests(session, *pytest, "tests/project/test_benchmarks.py")
 
 

@@ -314,16 +314,6 @@ async def test_ten_thousand_jobs_are_never_ten_thousand_tasks(connect: Connect, 
     assert most < 20
 
 
-async def test_a_log_of_another_format_is_left_alone(connect: Connect, tmp_path: Path) -> None:
-    job = EmulatedJob("ft-1", numbered(10), status="RUNNING")
-    async with Emulator([job]) as emulator, connect(emulator) as session:
-        await session.download("ft-1", tmp_path)
-        for options in ({"format": "jsonl"}, {"compression": "gzip"}):
-            (outcome,) = await session.download("ft-1", tmp_path, **options)
-            assert outcome.state == "failed"
-            assert "ft-1.log is there already" in str(outcome.error)
-
-
 async def test_a_file_that_is_not_ours_is_left_alone(connect: Connect, tmp_path: Path) -> None:
     (tmp_path / "ft-1.log").write_text("mine")
     async with Emulator([EmulatedJob("ft-1", ["x"])]) as emulator, connect(emulator) as session:

@@ -123,3 +123,23 @@ def test_what_is_believed_names_the_place_and_what_was_heard(offset: int, total:
     other = known(offset).error(Contradiction.ANOTHER_LOG, told)
     assert isinstance(other, LogRewrittenError)
     assert (other.next_offset, other.total) == (offset, total)
+
+
+@given(st.floats(0.5, 600), st.floats(0, 0.5))
+def test_over_a_lag_it_is_asked_ten_times_at_least_and_no_more_than_twenty(
+    lag: float, answer_takes: float
+) -> None:
+    assume(answer_takes <= lag / 100)
+    now, looks, decision = (
+        0.0,
+        0,
+        Doubt(lag).after(Contradiction.LINES_MISSING, repeated=False, asked_at=0, now=0),
+    )
+    while decision.verdict is not Verdict.BELIEVED:
+        looks += 1
+        asked_at = now + decision.wait
+        now = asked_at + answer_takes
+        decision = decision.doubt.after(
+            Contradiction.LINES_MISSING, repeated=False, asked_at=asked_at, now=now
+        )
+    assert 10 <= looks <= 20

@@ -147,6 +147,6 @@ class Doubt:
         if asked_at >= end:
             return Decision(Verdict.BELIEVED, Doubt(self.lag))
         # The first look comes at once: most likely another machine answers. Then after 1 s, 2 s, 4 s, a
-        # tenth of the lag at most: where every other answer is late, only many looks make a mistake rare.
+        # tenth of the lag at most: where every other answer is late, only many looks make mistakes rare.
         wait = min(2.0 ** min(self.looks, 64), self.lag / 10, max(0.0, end - now))
         return Decision(Verdict.DOUBTED, Doubt(self.lag, self.since, self.looks + 1), wait)

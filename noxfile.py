@@ -169,7 +169,7 @@ def docs(session: nox.Session) -> None:
     install_wheel(session, "cli,testing", "docs")
     site = ("-b", "html", "-d", "build/doctrees", "docs", "build/docs")
     session.run("python", "-P", "-m", "sphinx", "-W", "--keep-going", "-n", "-E", "-q", *site)
-    run_tests(session, "-m", "pytest", "tests/docs", dev=True)
+    run_tests(session, "-m", "pytest", "tests/docs")
 
 
 @nox.session(tags=MORE)

@@ -140,12 +140,11 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(tags=MORE)
 def larger(session: nox.Session) -> None:
-    """What waits, in dev mode; what chance decides, tried more often; each benchmark on a tiny size."""
+    """What chance decides, tried more often than in `tests`; and every benchmark, on a tiny size."""
     install_wheel(session, "cli,fast")
     pytest = ("-m", "pytest", *PARALLEL)
-    waiting = ("tests/archive", "tests/client", "tests/follow", "tests/whole")
-    run_tests(session, *pytest, *waiting, "-m", "not long", dev=True)
-    run_tests(session, *pytest, *waiting, "-m", "long", "--hours=24", "--kills=40", "--cancels=48")
+    chance = ("tests/archive", "tests/follow", "tests/whole", "-m", "long")
+    run_tests(session, *pytest, *chance, "--hours=24", "--kills=40", "--cancels=48")
     run_tests(session, *pytest, "tests/project/test_benchmarks.py")
 
 

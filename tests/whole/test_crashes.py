@@ -135,7 +135,8 @@ async def test_killed_at_any_instant_while_logs_are_rewritten_nothing_is_damaged
         finally:
             rewriting.cancel()
     kept = [verdict for verdict in verify_archive(tmp_path / "a") if verdict.lines]
-    assert {verdict.state for verdict in kept} == {"incomplete", "superseded"}
+    # The last kill may have come when the newest generation had no line yet.
+    assert {"superseded"} <= {verdict.state for verdict in kept} <= {"incomplete", "superseded"}
     for verdict in kept:
         file = tmp_path / "a" / verdict.file
         if not file.exists():  # announced, but not yet moved when the last kill came

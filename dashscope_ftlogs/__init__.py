@@ -110,7 +110,7 @@ __all__ = [
 _HOMES = {
     "DEFAULT_REGION": "client.config",
     "REGIONS": "client.config",
-    "Downloaded": "archive.download",
+    "Downloaded": "archive.outcomes",
     "EventKind": "follow.events",
     "FollowEvent": "follow.events",
     "Followed": "follow.events",
@@ -123,7 +123,7 @@ _HOMES = {
     "LogSession": "session",
     "MetricsTable": "metrics.table",
     "Position": "text",
-    "Progress": "archive.download",
+    "Progress": "archive.outcomes",
     "RetryPolicy": "client.retry_on_429_and_5xx",
     "Verdict": "archive.verify",
     "parse_line": "reading.records",

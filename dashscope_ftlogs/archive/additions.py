@@ -2,12 +2,9 @@
 
 from typing import Any
 
-import attrs
-
 from dashscope_ftlogs.archive.completeness import is_complete, stamp
-from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.log_writer import LogFile
-from dashscope_ftlogs.archive.manifest import Manifest, encode, facts, manifest_name, stem
+from dashscope_ftlogs.archive.manifest import facts
 from dashscope_ftlogs.models import Job, LogPage
 
 
@@ -76,10 +73,3 @@ class Additions:
             self.commit()
         finally:
             self.file.close()
-
-
-def reopen(archive: Archive, manifest: Manifest) -> Manifest:
-    """Let a log that was complete be gone on with, since the service has another one by now."""
-    manifest = attrs.evolve(manifest, complete=False)
-    archive.replace(manifest_name(stem(manifest.job_id)), encode(manifest))
-    return manifest

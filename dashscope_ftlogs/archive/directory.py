@@ -183,8 +183,8 @@ class Archive:
                 os.unlink(new)
             raise
 
-    def begin(self, manifest: Manifest) -> Manifest:
-        """Put the first manifest of a generation in place: from then on a file of its name is ours."""
+    def put(self, manifest: Manifest) -> Manifest:
+        """Put a job's manifest in place: from the first one on, a file of its log's name is ours."""
         self.replace(manifest_name(stem(manifest.job_id)), encode(manifest))
         return manifest
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from dashscope_ftlogs import checks
-from dashscope_ftlogs.archive.additions import Additions, reopen
+from dashscope_ftlogs.archive.additions import Additions
 from dashscope_ftlogs.archive.completeness import seconds_since
 from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.disk import Disk
@@ -148,7 +148,7 @@ class Download:
 
     async def _at(self, due: float, turns: list[_Turn], waiting: int) -> AsyncGenerator[_Turn, None]:
         """Yield turns when it is time for the last of them: one wait for all."""
-        wait = due - asyncio.get_running_loop().time()
+        wait = due - _now()
         if wait > 0:
             self._progress.waiting = (waiting, due)
             try:
@@ -188,13 +188,13 @@ class Download:
             if manifest.complete and size == manifest.file_bytes:
                 if not self._recheck or await self._is_still(manifest):
                     return _outcome(manifest, turn, "skipped")
-                manifest = await disk.run(reopen, self._archive, manifest)
+                manifest = await disk.run(self._archive.put, attrs.evolve(manifest, complete=False))
         if isinstance(turn.job, str):
             turn.job = await self._service.job(job_id)
         turn.hear_of(turn.job, manifest)
         if manifest is None:
             manifest = self._fresh(job_id, self._form or "text", self._compression)
-            manifest = await disk.run(self._archive.begin, manifest)
+            manifest = await disk.run(self._archive.put, manifest)
         if turn.before is None:
             turn.before = manifest.lines
         try:
@@ -225,7 +225,7 @@ class Download:
                     ) from error
             turn.before = 0
             manifest = self._fresh(manifest.job_id, manifest.format, manifest.compression)
-            manifest = await disk.run(self._archive.begin, manifest)
+            manifest = await disk.run(self._archive.put, manifest)
 
     async def _is_still(self, manifest: Manifest) -> bool:
         """Whether the service has the same lines as a log that is complete, as far as one answer tells.
@@ -298,9 +298,6 @@ class Download:
         lines = LogPaginator(
             self._service,
             manifest.job_id,
-            offset=0,
-            limit=None,
-            page_size=checks.MAX_LINE,
             concurrency=self._service.concurrency,
             lag=self._service.lag,
             at=Position(offset=manifest.lines, last=list(manifest.tail)),

@@ -6,7 +6,7 @@ under its other name:
 1. the manifest under the new name is written, and announces the move (not for damaged logs, for which
    nothing vouches any more);
 2. the log is moved;
-3. the next generation is begun: `Archive.begin` puts its first manifest over the old one.
+3. the next generation is begun: `Archive.put` puts its first manifest over the old one.
 
 Everything here blocks, and is called in a thread.
 """
@@ -25,7 +25,7 @@ Why = Literal["rewritten", "damaged"]
 
 
 def set_aside(archive: Archive, job_id: str, why: Why) -> str:
-    """Keep a job's log under another name, and return that; to be followed by `Archive.begin`."""
+    """Keep a job's log under another name, and return that; to be followed by `Archive.put`."""
     manifest = archive.manifest(job_id)
     if manifest is None:
         raise ArchiveError(f"the manifest of job {job_id} has gone from {archive.directory}")

@@ -16,10 +16,11 @@ from typing import Any
 
 import attrs
 
+from dashscope_ftlogs.archive.completeness import stamp
 from dashscope_ftlogs.archive.directory import Archive, write_all
 from dashscope_ftlogs.archive.generations import withdraw
 from dashscope_ftlogs.archive.hash_check import Digest, check
-from dashscope_ftlogs.archive.manifest import Manifest, encode, manifest_name, stem
+from dashscope_ftlogs.archive.manifest import Manifest
 from dashscope_ftlogs.text import TAIL, digests, jsonl_bytes, text_bytes
 
 _DUE = 2**19
@@ -107,12 +108,11 @@ class LogFile:
                 file_bytes=self._file_bytes,
                 sha256=self._hash.hexdigest(),
                 tail=(*self.manifest.tail, *digests(self._last))[-TAIL:],
-                updated=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                updated=stamp(datetime.now(UTC)),
                 **facts,
             )
-            self._archive.replace(manifest_name(stem(manifest.job_id)), encode(manifest))
+            self.manifest = self._archive.put(manifest)
             self._last.clear()
-            self.manifest = manifest
 
     def close(self) -> None:
         """Let go of the file, if it is open. What was not committed will be cut off."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import attrs
 
-from dashscope_ftlogs.archive.additions import reopen
 from dashscope_ftlogs.archive.completeness import stage
 from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.generations import announces, moved_to
@@ -114,7 +113,7 @@ def reopen_stale(directory: str | os.PathLike[str], stale: Iterable[Verdict]) ->
         for verdict in stale:
             manifest = archive.manifest(verdict.job_id)
             if manifest is not None and manifest.complete and manifest.lines == verdict.lines:
-                reopen(archive, manifest)
+                archive.put(attrs.evolve(manifest, complete=False))
     except OSError as error:
         raise ArchiveError(f"cannot write to {directory}: {error.strerror or error}") from None
     finally:

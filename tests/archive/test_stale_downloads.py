@@ -159,13 +159,13 @@ def test_lines_that_an_earlier_run_heard_of_are_expected_by_the_next(tmp_path: P
         archive = Archive(tmp_path)
         manifest = archive.manifest(JOB)
         assert manifest is not None
-        archive.begin(attrs.evolve(manifest, total=30))  # as if it had been killed then
+        archive.put(attrs.evolve(manifest, total=30))  # as if it had been killed then
         stale, whole = (-1e9, generation("a", 20)), generation("a", 30)
         log.states[:] = [stale, (now() + 20, whole)]
         done = await run(service, tmp_path, JOB)
         assert (done.states, done.outcomes[0].new_lines) == ({JOB: "running"}, 10)
         # What is fewer for good is an error once, and then what there is.
-        archive.begin(attrs.evolve(manifest, total=30))
+        archive.put(attrs.evolve(manifest, total=30))
         log.states[:] = [stale]
         (lost,) = (await run(service, tmp_path, JOB)).outcomes
         assert isinstance(lost.error, IncompleteLogError)

@@ -133,8 +133,8 @@ class LogSession(Service):
             give_up_after: Raise an error that lasts for so many seconds, as soon as the retry policy
                 has given up too; None goes on for ever.
             settle: For how many seconds after a job's end lines may still appear; default the retry
-                policy's `lag`. With 0, the first read after
-                the end that finds nothing new is the last one.
+                policy's `lag`. With 0, the first read after the end that finds nothing new is the last
+                one.
             on_event: Is told of what happens between the lines; default: the logger `dashscope_ftlogs`.
 
         Raises:

@@ -1,13 +1,13 @@
 """What was handed out of a log last: enough to know the log again, and to notice another one."""
 
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from typing import Self
 
 import attrs
 
 from dashscope_ftlogs.models import LogPage
-from dashscope_ftlogs.text import TAIL, digests
+from dashscope_ftlogs.text import TAIL, Position, digests
 
 
 @attrs.frozen
@@ -28,12 +28,17 @@ class Seam:
 class HandedOut:
     """The last lines that were handed out, and the seams between answers that nothing has proven yet."""
 
-    def __init__(self, last: tuple[str, ...] = (), length: int | None = None) -> None:
-        self._given = last
+    def __init__(
+        self,
+        last: Iterable[str] = (),
+        length: int | None = None,
+        seams: "deque[Seam] | None" = None,
+    ) -> None:
+        self._given = tuple(last)
         self._length = length
         self._before: tuple[str, ...] = ()
         self._page: LogPage | None = None
-        self.seams: deque[Seam] = deque()
+        self.seams: deque[Seam] = deque() if seams is None else seams
 
     def add(self, page: LogPage, now: float, *, proven: bool) -> None:
         """Take note of a page; it is proven if its answer repeated the lines before it."""
@@ -51,9 +56,11 @@ class HandedOut:
 
     def without_page(self, offset: int) -> "HandedOut":
         """Return the same, as far as it is needed to go on from `offset` later, and small."""
-        small = HandedOut(self.digests_before(offset), self.length_before(offset))
-        small.seams = self.seams
-        return small
+        return HandedOut(self.digests_before(offset), self.length_before(offset), self.seams)
+
+    def position(self, offset: int) -> Position:
+        """Return where a read stands whose next line is that one."""
+        return Position(offset=offset, last=list(self.digests_before(offset)))
 
     def length_before(self, offset: int) -> int | None:
         """Return how many characters the line before `offset` has, if that is known."""

@@ -64,10 +64,10 @@ class LogPaginator:
         source: PageSource,
         job_id: str,
         *,
-        offset: int,
-        limit: int | None,
-        page_size: int,
         concurrency: int,
+        offset: int = 0,
+        limit: int | None = None,
+        page_size: int = checks.MAX_LINE,
         lag: float = LAG,
         at: Position | None = None,
         heard: int | None = None,
@@ -115,7 +115,7 @@ class LogPaginator:
         JSON can hold it. `session.lines(job_id, at=position)` goes on from it, in another process too,
         and notices if the log was started afresh meanwhile.
         """
-        return Position(offset=self.offset, last=list(self._handed_out.digests_before(self.offset)))
+        return self._handed_out.position(self.offset)
 
     def rest(self) -> None:
         """Let go of the last page that was handed out; where the read stands, and its doubt, stay."""
@@ -288,9 +288,8 @@ class LogPaginator:
         if page.total < known.total:
             self._be_careful()
         if self._on_growth and (grown := known.grown(page)):
-            known, seams = grown, self._handed_out.seams
-            self._handed_out = HandedOut(known.last, known.length)
-            self._handed_out.seams = seams
+            known = grown
+            self._handed_out = HandedOut(known.last, known.length, self._handed_out.seams)
             self._on_growth()
         contradiction, repeated = known.contradiction(page), known.repeated_by(page)
         news = page.next_offset > known.offset

@@ -78,11 +78,11 @@ class Followed:
     @property
     def position(self) -> Position:
         """The offset, with digests of the last lines: `follow(..., at=position)` goes on from it."""
-        return Position(offset=self.offset, last=list(self._handed_out.digests_before(self.offset)))
+        return self._handed_out.position(self.offset)
 
     def stands_at(self, position: Position) -> None:
         """Take note of where the log is read on from."""
-        self.offset, self._handed_out = position["offset"], HandedOut(tuple(position["last"]))
+        self.offset, self._handed_out = position["offset"], HandedOut(position["last"])
 
     def take(self, page: LogPage) -> None:
         """Take note of a page before its lines are delivered."""

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from dashscope_ftlogs import checks
 from dashscope_ftlogs.client.doubt import Contradiction, Doubt, InDoubtError, Verdict
 from dashscope_ftlogs.client.paginator import LogPaginator
 from dashscope_ftlogs.client.retry_on_429_and_5xx import worth_a_retry
@@ -133,11 +132,8 @@ class LiveLog:
         self._log = LogPaginator(
             self._service,
             self._job_id,
-            offset=0,
             at=position,
             heard=position["offset"],
-            limit=None,
-            page_size=checks.MAX_LINE,
             concurrency=self._width,
             lag=self._service.lag,
             steps_back=True,
@@ -189,9 +185,8 @@ class LiveLog:
         except LogRewrittenError as error:
             await self._begin_afresh(error.summary())
         except IncompleteLogError as error:
-            if (
-                error.total <= self._log.offset
-            ):  # fewer than it began behind, so it is no longer that log
+            if error.total <= self._log.offset:
+                # Fewer than it began behind, so it is no longer that log.
                 await self._begin_afresh(error.summary())
             else:
                 await self._miss(error, job)

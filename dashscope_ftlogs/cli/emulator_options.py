@@ -23,7 +23,7 @@ from dashscope_ftlogs.emulator import (
     ten_ways_to_fail,
 )
 from dashscope_ftlogs.emulator.jobs_from_files import jobs_from_paths
-from dashscope_ftlogs.emulator.machines import MachineBy
+from dashscope_ftlogs.emulator.machines import MachineBy, machine
 
 _MOST_NAMED = 20
 
@@ -67,8 +67,7 @@ def latency(text: str) -> float | tuple[float, float]:
 def machines(lags: Iterable[str]) -> list[Machine]:
     """Return one machine for each lag."""
     with _about("--lag"):
-        ranges = [_seconds("a lag", text) for text in lags]
-        return [Machine(*lag) if isinstance(lag, tuple) else Machine(lag) for lag in ranges]
+        return [machine(_seconds("a lag", text)) for text in lags]
 
 
 def machine_by(chosen: MachineBy | None, lags: Collection[str]) -> MachineBy:

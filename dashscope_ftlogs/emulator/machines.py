@@ -37,7 +37,8 @@ class Machine:
 Machines = Iterable[Machine | float | tuple[float, float]]
 
 
-def _machine(lag: Machine | float | tuple[float, float]) -> Machine:
+def machine(lag: Machine | float | tuple[float, float]) -> Machine:
+    """Return the machine that is so far behind."""
     if isinstance(lag, Machine):
         return lag
     return Machine(*lag) if isinstance(lag, tuple) else Machine(lag)
@@ -49,7 +50,7 @@ class MachineChooser:
     def __init__(self, machines: Machines, by: MachineBy, rng: Random) -> None:
         if by not in get_args(MachineBy):
             raise ValueError(f"machine_by must be one of {get_args(MachineBy)}, not {by!r}")
-        self.machines: Sequence[Machine] = tuple(map(_machine, machines))
+        self.machines: Sequence[Machine] = tuple(map(machine, machines))
         self.longest = max((machine.highest for machine in self.machines), default=0.0)
         self._by = by
         self._rng = rng

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from following import JOB, in_virtual_time
-from lagging_service import History, LaggingService, lags
+from lagging_service import History, LaggingService, any_history, generation, lags
 
 from dashscope_ftlogs import (
     EventKind,
@@ -26,34 +26,20 @@ from dashscope_ftlogs.text import digests
 LAG = 40.0
 
 
-def generation(name: str, count: int) -> list[str]:
-    return [f"{name} {n}" for n in range(count)]
+MOSTLY_GROWTH = (*["grows"] * 8, *["afresh"] * 2, "trimmed", "deleted")
 
 
 def any_life(rng: random.Random, start: float) -> tuple[History, History]:
     """Return a log that grows, is started afresh, trimmed, deleted; and a job that ends with it."""
-    name, lines = "a", generation("a", rng.randrange(60))
-    states: list[tuple[float, Any]] = [(start - 100, lines)]
+    log = any_history(rng, start + 2 * LAG, 2 * LAG, 9, MOSTLY_GROWTH)
     facts: list[tuple[float, Any]] = [(start - 100, {"status": "RUNNING"})]
-    when = start
-    for _ in range(rng.randrange(9)):
-        when += rng.random() * 2 * LAG
-        match rng.choice(["grows"] * 8 + ["afresh"] * 2 + ["trimmed", "deleted"]):
-            case "grows":
-                lines = generation(name, len(lines) + rng.randrange(1, 40))
-            case "afresh":
-                name = chr(ord(name) + 1)
-                lines = generation(name, rng.randrange(120))
-            case "trimmed":
-                lines = lines[: rng.randrange(len(lines) + 1)]
-            case _:
-                states.append((when, None))
-                facts.append((when, None))
-                return History(states), History(facts)
-        states.append((when, lines))
-    end = when + rng.random() * LAG
-    facts.append((end, {"status": rng.choice(["SUCCEEDED", "FAILED"])}))
-    return History(states), History(facts)
+    when, lines = log.states[-1]
+    if lines is None:
+        facts.append((when, None))
+    else:
+        ended = max(when, start) + rng.random() * LAG
+        facts.append((ended, {"status": rng.choice(["SUCCEEDED", "FAILED"])}))
+    return log, History(facts)
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -128,7 +128,16 @@ def generation(name: str, count: int) -> list[str]:
     return [f"{name} {n}" for n in range(count)]
 
 
-def any_history(rng: random.Random, start: float, span: float, most: int = 6) -> History:
+USUAL_CHANGES = (*["grows"] * 3, "afresh", "trimmed", "deleted")
+
+
+def any_history(
+    rng: random.Random,
+    start: float,
+    span: float,
+    most: int = 6,
+    changes: Sequence[str] = USUAL_CHANGES,
+) -> History:
     """Return the life of a log: it grows, is started afresh, trimmed, deleted; mostly none of it.
 
     It changes from `span` seconds before `start` on, up to so many seconds apart.
@@ -138,7 +147,7 @@ def any_history(rng: random.Random, start: float, span: float, most: int = 6) ->
     when = start - span
     for _ in range(rng.randrange(most)):
         when += rng.random() * span
-        match rng.choice(["grows", "grows", "grows", "afresh", "trimmed", "deleted"]):
+        match rng.choice(changes):
             case "grows":
                 lines = generation(name, len(lines) + rng.randrange(1, 40))
             case "afresh":

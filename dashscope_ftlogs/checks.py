@@ -74,3 +74,9 @@ def place(offset: int, at: Position | None) -> tuple[int, tuple[str, ...]]:
         raise InvalidArgumentError(f"offset={offset}: `at` says where to begin")
     at = position(at)
     return at["offset"], tuple(at["last"])
+
+
+def within(job_id: str, offset: int, total: int | None) -> None:
+    """Refuse an offset that the log has not reached; `total=None` where that is not known."""
+    if total is not None and offset > total:
+        raise InvalidArgumentError(f"offset {offset:,}: the log of {job_id} has only {total:,} lines")

@@ -26,7 +26,7 @@ class LogPage:
     lines: tuple[str, ...]
     """As the service sent them: nothing stripped, joined or split."""
     total: int
-    """How many lines the service said exist, when it gave this page."""
+    """How many lines the service said exist when it gave this page, or more if this page shows it."""
     request_id: str | None = None
     attempts: int = 1
     """How many requests it took."""

@@ -37,19 +37,19 @@ class Additions:
         news.setdefault("first_request_id", manifest.first_request_id or page.request_id)
         news["retries"] = news.get("retries", manifest.retries) + page.attempts - 1
 
-    def ended(self, offset: int, total: int | None, ended_for: float, settled_after: float) -> None:
-        """Take note that the service has no more lines.
+    def would_complete(self, offset: int, ended_for: float, settled_after: float) -> bool:
+        """Whether the log is complete if the service has no more lines.
 
         Args:
             offset: How many lines there are.
-            total: How many the service says there are.
             ended_for: For how many seconds the job was known to have ended, when this look began.
             settled_after: After how many every machine knows all its lines.
         """
         brought = offset - self._begin
-        complete = is_complete(
-            self._job, brought=brought, ended_for=ended_for, settled_after=settled_after
-        )
+        return is_complete(self._job, brought=brought, ended_for=ended_for, settled_after=settled_after)
+
+    def ended(self, total: int | None, *, complete: bool) -> None:
+        """Take note that the service has no more lines than that, and whether those are all."""
         settling = self._job.ended and not complete
         self._news |= {"total": total, "complete": complete, "settling": settling}
 

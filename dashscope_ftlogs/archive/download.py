@@ -6,29 +6,32 @@ until every machine has caught up. Only then the log counts as rewritten: what i
 another name, and a new generation begins. What follows is appended, and committed every second or so.
 
 A job that ended just now is looked at once more, at the end of the run: see `completeness`.
+
+A log that is started afresh while it is read, and has outgrown the old one by the next answer, shows in
+no answer: its pages join those of the old one. So before a log of several pages counts as complete, its
+first page is asked for again, unless its job had ended long before the first line was read.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from math import inf
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.archive.additions import Additions
-from dashscope_ftlogs.archive.completeness import seconds_since
 from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.disk import Disk
-from dashscope_ftlogs.archive.endpoint import same_service
 from dashscope_ftlogs.archive.generations import set_aside
 from dashscope_ftlogs.archive.hash_check import DamagedError
+from dashscope_ftlogs.archive.job_turns import Turn, next_round
 from dashscope_ftlogs.archive.log_writer import LogFile
 from dashscope_ftlogs.archive.manifest import Compression, Format, Manifest
-from dashscope_ftlogs.archive.outcomes import Downloaded, Progress, State
+from dashscope_ftlogs.archive.outcomes import Downloaded, Progress
 from dashscope_ftlogs.archive.threads import Threads
-from dashscope_ftlogs.client.doubt import InDoubtError, Known
+from dashscope_ftlogs.client.config import same_service
+from dashscope_ftlogs.client.doubt import Contradiction, Doubt, InDoubtError, Known, Verdict
 from dashscope_ftlogs.client.fetch_many import Jobs, each, id_of, once_each
 from dashscope_ftlogs.client.paginator import LogPaginator
 from dashscope_ftlogs.errors import (
@@ -40,9 +43,10 @@ from dashscope_ftlogs.errors import (
     IncompleteLogError,
     LogRewrittenError,
     NotFoundError,
+    ResponseTooLargeError,
     SessionStateError,
 )
-from dashscope_ftlogs.models import Job
+from dashscope_ftlogs.models import Job, LogPage
 from dashscope_ftlogs.text import Position, shown
 
 if TYPE_CHECKING:
@@ -61,31 +65,6 @@ _LOOKS: Final = 3
 
 _THREADS: Final = 8
 """How many files are written at the same time."""
-
-
-@attrs.define(eq=False)
-class _Turn:
-    """A job that is to be looked at, and what this run knows of it from earlier looks."""
-
-    job: str | Job
-    due: float = 0.0
-    """When; the clock is the event loop's."""
-    ended_at: float | None = None
-    """When its end was first heard."""
-    before: int | None = None
-    """How many lines there were before this run."""
-    older: list[str] = attrs.Factory(list[str])
-    """The names of what was set aside."""
-    doubted: LogPaginator | None = None
-    """The read that is in doubt. None in a later turn: the log is settling."""
-    looks: int = 0
-    """How often it was looked at only to see whether the log has settled."""
-
-    def hear_of(self, job: Job, manifest: Manifest | None) -> None:
-        """Take note of when the end was first heard, by this run or an earlier one."""
-        if self.ended_at is None and job.ended:
-            heard = "" if manifest is None else manifest.ended_by
-            self.ended_at = _now() - seconds_since(heard, job.http_date)
 
 
 class Download:
@@ -124,7 +103,7 @@ class Download:
 
     async def _run(self, jobs: Jobs, threads: Threads) -> list[Downloaded]:
         outcomes: list[Downloaded] = []
-        later: list[_Turn] = []
+        later: list[Turn] = []
         turns = _first_turns(jobs)
         while True:
             done = each(
@@ -136,17 +115,17 @@ class Download:
             )
             async with aclosing(done):
                 async for found in done:
-                    if isinstance(found, _Turn):
+                    if isinstance(found, Turn):
                         later.append(found)
                     else:
                         outcomes.append(found)
                         self._progress.jobs_done += 1
             if not later:
                 return outcomes
-            due, now, later = _next_round(later)
+            due, now, later = next_round(later)
             turns = self._at(due, now, len(now) + len(later))
 
-    async def _at(self, due: float, turns: list[_Turn], waiting: int) -> AsyncGenerator[_Turn, None]:
+    async def _at(self, due: float, turns: list[Turn], waiting: int) -> AsyncGenerator[Turn, None]:
         """Yield turns when it is time for the last of them: one wait for all."""
         wait = due - _now()
         if wait > 0:
@@ -163,7 +142,7 @@ class Download:
         for turn in turns:
             yield turn
 
-    async def _job(self, turn: _Turn, disk: Disk) -> Downloaded | _Turn:
+    async def _job(self, turn: Turn, disk: Disk) -> Downloaded | Turn:
         job_id = id_of(turn.job)
         try:
             return await self._log(job_id, turn, disk)
@@ -181,17 +160,17 @@ class Download:
         finally:
             self._progress.reading.pop(job_id, None)
 
-    async def _log(self, job_id: str, turn: _Turn, disk: Disk) -> Downloaded | _Turn:
+    async def _log(self, job_id: str, turn: Turn, disk: Disk) -> Downloaded | Turn:
         manifest = await disk.run(self._known, job_id)
         if manifest is not None:
             size = await disk.run(self._archive.size, manifest.file)
             if manifest.complete and size == manifest.file_bytes:
                 if not self._recheck or await self._is_still(manifest):
-                    return _outcome(manifest, turn, "skipped")
+                    return turn.outcome(manifest, "skipped")
                 manifest = await disk.run(self._archive.put, attrs.evolve(manifest, complete=False))
         if isinstance(turn.job, str):
             turn.job = await self._service.job(job_id)
-        turn.hear_of(turn.job, manifest)
+        turn.hear_of(turn.job, manifest, _now())
         if manifest is None:
             manifest = self._fresh(job_id, self._form or "text", self._compression)
             manifest = await disk.run(self._archive.put, manifest)
@@ -207,10 +186,10 @@ class Download:
             turn.due = (turn.ended_at or 0.0) + self._settle
             return turn
         if manifest.complete:
-            return _outcome(manifest, turn, "complete")
-        return _outcome(manifest, turn, "settling" if manifest.settling else "running")
+            return turn.outcome(manifest, "complete")
+        return turn.outcome(manifest, "settling" if manifest.settling else "running")
 
-    async def _up_to_date(self, manifest: Manifest, turn: _Turn, job: Job, disk: Disk) -> Manifest:
+    async def _up_to_date(self, manifest: Manifest, turn: Turn, job: Job, disk: Disk) -> Manifest:
         """Read a log to its end, as a new generation where it is another one; return its manifest."""
         while True:
             try:
@@ -223,7 +202,7 @@ class Download:
                     raise ArchiveError(
                         f"job {manifest.job_id}: its log changes faster than it can be read"
                     ) from error
-            turn.before = 0
+            turn.before, turn.joined = 0, False
             manifest = self._fresh(manifest.job_id, manifest.format, manifest.compression)
             manifest = await disk.run(self._archive.put, manifest)
 
@@ -271,14 +250,14 @@ class Download:
                 "directory"
             )
 
-    async def _continue(self, manifest: Manifest, turn: _Turn, job: Job, disk: Disk) -> Manifest:
+    async def _continue(self, manifest: Manifest, turn: Turn, job: Job, disk: Disk) -> Manifest:
         """Read what the archive does not have yet; return the manifest as committed."""
         news = Additions(LogFile(self._archive, manifest), job)
         lines, is_taken_up = self._lines(manifest, turn)
         try:
             if not is_taken_up:
                 await disk.run(news.open)
-            await self._read(lines, news, turn, disk)
+            await self._read(lines, news, turn, job, disk)
         except InDoubtError:
             lines.rest()
             turn.doubted = lines
@@ -289,7 +268,7 @@ class Download:
         turn.doubted = None
         return news.file.manifest
 
-    def _lines(self, manifest: Manifest, turn: _Turn) -> tuple[LogPaginator, bool]:
+    def _lines(self, manifest: Manifest, turn: Turn) -> tuple[LogPaginator, bool]:
         """Return what is to be read, and whether it is in doubt, and all that it gave was kept."""
         lines, turn.doubted = turn.doubted, None
         if lines is not None and lines.offset == manifest.lines:
@@ -306,8 +285,11 @@ class Download:
         )
         return lines, False
 
-    async def _read(self, lines: LogPaginator, news: Additions, turn: _Turn, disk: Disk) -> None:
+    async def _read(
+        self, lines: LogPaginator, news: Additions, turn: Turn, job: Job, disk: Disk
+    ) -> None:
         began_at = committed_at = _now()
+        begin = lines.offset
         patience = _COMMIT_AFTER
         try:
             async with aclosing(lines.pages()) as pages:
@@ -316,6 +298,7 @@ class Download:
                         # Of a read that was taken up. While it is in doubt, no file is checked again.
                         await disk.run(news.open)
                     news.take(page)
+                    turn.joined = turn.joined or page.offset > begin
                     self._progress.lines += len(page.lines)
                     self._progress.reading[page.job_id] = (page.next_offset, page.total)
                     if _now() - committed_at >= patience:
@@ -330,38 +313,50 @@ class Download:
             raise
         await disk.run(news.open)
         ended_for = 0.0 if turn.ended_at is None else began_at - turn.ended_at
-        news.ended(lines.offset, lines.total, ended_for, self._settle)
+        complete = news.would_complete(lines.offset, ended_for, self._settle)
+        if complete and turn.may_be_of_two(lines.offset, job):
+            await self._prove_beginning(news, turn, disk)
+        news.ended(lines.total, complete=complete)
+
+    async def _prove_beginning(self, news: Additions, turn: Turn, disk: Disk) -> None:
+        """Ask for the first page again.
+
+        Raises:
+            InDoubtError: it is another one, and has to be asked for once more.
+            LogRewrittenError: it is another one for as long as machines may lag.
+        """
+        await disk.run(news.commit)
+        asked_at, manifest = _now(), news.file.manifest
+        page = await self._first_page(manifest)
+        same = bool(page.lines) and await disk.run(news.file.begins_with, page.lines)
+        decision = (turn.beginning or Doubt(self._service.lag)).after(
+            None if same else Contradiction.ANOTHER_LOG,
+            repeated=same,
+            asked_at=asked_at,
+            now=_now(),
+        )
+        turn.beginning = decision.doubt
+        if decision.verdict is Verdict.BELIEVED:
+            raise LogRewrittenError(manifest.lines, page.total)
+        if not same:
+            raise InDoubtError(decision.wait)
+
+    async def _first_page(self, manifest: Manifest) -> LogPage:
+        line = min(checks.MAX_LINE, manifest.lines)
+        while True:
+            try:
+                return await self._service.read_page(manifest.job_id, 0, line)
+            except ResponseTooLargeError:
+                if line == 1:
+                    raise
+                line = (line + 1) // 2
 
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def _first_turns(jobs: Jobs) -> AsyncGenerator[_Turn, None]:
+async def _first_turns(jobs: Jobs) -> AsyncGenerator[Turn, None]:
     async with aclosing(once_each(jobs)) as coming:
         async for job in coming:
-            yield _Turn(job)
-
-
-def _outcome(manifest: Manifest, turn: _Turn, state: State) -> Downloaded:
-    return Downloaded(
-        job_id=manifest.job_id,
-        state=state,
-        lines=manifest.lines,
-        new_lines=manifest.lines - (manifest.lines if turn.before is None else turn.before),
-        file=manifest.file,
-        set_aside=tuple(turn.older),
-    )
-
-
-def _next_round(later: list[_Turn]) -> tuple[float, list[_Turn], list[_Turn]]:
-    """Return when the next turns are to be taken, which those are, and the others.
-
-    All that is in doubt is asked for together, and so is all that has to settle.
-    """
-    doubted = [turn for turn in later if turn.doubted is not None]
-    settling = [turn for turn in later if turn.doubted is None]
-    ask_at, look_at = (max((turn.due for turn in turns), default=inf) for turns in (doubted, settling))
-    if ask_at <= look_at:
-        return ask_at, doubted, settling
-    return look_at, settling, doubted
+            yield Turn(job)

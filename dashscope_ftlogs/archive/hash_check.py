@@ -54,6 +54,15 @@ def check(descriptor: int, manifest: Manifest) -> Digest:
     return found
 
 
+def begins_with(descriptor: int, manifest: Manifest, data: bytes) -> bool:
+    """Whether a log's content begins with that; it was checked before."""
+    for piece in _content(descriptor, manifest):
+        if not data.startswith(piece):
+            return piece.startswith(data)
+        data = data[len(piece) :]
+    return not data
+
+
 def _content(descriptor: int, manifest: Manifest) -> Iterator[bytes]:
     """Yield what the committed part of a log holds, decompressed."""
     os.lseek(descriptor, 0, os.SEEK_SET)

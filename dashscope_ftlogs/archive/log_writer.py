@@ -19,7 +19,7 @@ import attrs
 from dashscope_ftlogs.archive.completeness import stamp
 from dashscope_ftlogs.archive.directory import Archive, write_all
 from dashscope_ftlogs.archive.generations import withdraw
-from dashscope_ftlogs.archive.hash_check import Digest, check
+from dashscope_ftlogs.archive.hash_check import Digest, begins_with, check
 from dashscope_ftlogs.archive.manifest import Manifest
 from dashscope_ftlogs.text import TAIL, digests, jsonl_bytes, text_bytes
 
@@ -68,13 +68,17 @@ class LogFile:
         """Whether so much was appended that it should be written."""
         return len(self._unwritten) >= _DUE
 
+    def begins_with(self, lines: Sequence[str]) -> bool:
+        """Whether these are the first lines of what was committed."""
+        try:
+            return begins_with(self._file, self.manifest, self._encoded(lines, 0))
+        finally:
+            os.lseek(self._file, 0, os.SEEK_END)
+
     def append(self, lines: Sequence[str]) -> None:
         """Take lines for the end of the file; does not block."""
         with self._writing():
-            if self.manifest.format == "text":
-                data = text_bytes(lines)
-            else:
-                data = jsonl_bytes(lines, self._lines)
+            data = self._encoded(lines, self._lines)
             self._lines += len(lines)
             self._bytes += len(data)
             self._last.extend(lines)
@@ -123,6 +127,9 @@ class LogFile:
     def __del__(self) -> None:
         # A loop that was closed under a download lets go of it without another await.
         self.close()
+
+    def _encoded(self, lines: Sequence[str], offset: int) -> bytes:
+        return text_bytes(lines) if self.manifest.format == "text" else jsonl_bytes(lines, offset)
 
     @contextmanager
     def _writing(self) -> Generator[None]:

@@ -36,6 +36,8 @@ REGIONS: Final[Mapping[str, str]] = {
 
 _WORKSPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _KEY = re.compile(r"[!-~]+")
+_OF_A_WORKSPACE: Final = re.compile(r"[^.]+\.([a-z0-9-]+)\.maas\.aliyuncs\.com")
+_PORTS: Final = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9._:-]+")
 _PLACE_IN_TOML = re.compile(r"at (?:line \d+, column \d+|end of document)")
 
@@ -193,6 +195,33 @@ def checked_url(url: str, *, allow_http: bool) -> str:
             "(--allow-http)"
         )
     return (parts.scheme + url[len(parts.scheme) :]).rstrip("/")
+
+
+def same_service(one: str, other: str) -> bool:
+    """Whether a log that was begun at one base URL may be gone on with from another.
+
+    The gateways of workspaces are their region's; whatever serves this machine alone, an emulator or a
+    tunnel, comes on another port each time, and is taken for the same.
+
+    >>> same_service("https://dashscope.aliyuncs.com/api/v1", "https://dashscope-intl.aliyuncs.com/api/v1")
+    False
+    >>> same_service("http://127.0.0.1:40001/api/v1", "http://localhost:40002/api/v1")
+    True
+    """
+    return one == other or _service(one) == _service(other)
+
+
+def _service(url: str) -> tuple[str, int | None, str]:
+    try:
+        parts = urlsplit(url)
+        host, port = (parts.hostname or "").rstrip("."), parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        return url, None, ""
+    if _is_loopback(host):
+        return "localhost", None, ""
+    workspaces = _OF_A_WORKSPACE.fullmatch(host)
+    gateway = REGIONS.get(workspaces[1]) if workspaces else None
+    return _service(gateway) if gateway else (host, port, parts.path.rstrip("/"))
 
 
 def _is_loopback(host: str) -> bool:

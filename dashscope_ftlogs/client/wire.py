@@ -85,7 +85,9 @@ class LogsRequest(msgspec.Struct, frozen=True):
         lines = output.logs if len(output.logs) <= self.line else output.logs[: self.line]
         if self.lines_due and not lines and output.total > self.offset:
             raise IncompleteLogError(self.offset, output.total, answer.request_id)
-        return LogPage(self.job_id, self.offset, lines, output.total, answer.request_id)
+        # Lines that are given exist, whatever is said of their number.
+        total = max(output.total, self.offset + len(lines)) if lines else output.total
+        return LogPage(self.job_id, self.offset, lines, total, answer.request_id)
 
 
 @attrs.frozen

@@ -33,7 +33,9 @@ class EventKind(enum.StrEnum):
     """Its last line goes on: it was delivered while it was still being written. The log is the same one;
     the line is not delivered again, those after it are."""
     MISSING = "missing"
-    """Lines that the service says exist are not given since long; asking goes on."""
+    """Lines that the service said exist, or the job itself, are not there now; asking goes on."""
+    AWAITED = "awaited"
+    """The log does not reach the offset yet from which it is to be followed."""
     FAILED = "failed"
     """It can't be followed any further; the other jobs are."""
     FINISHED = "finished"

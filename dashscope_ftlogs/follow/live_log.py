@@ -4,8 +4,9 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from dashscope_ftlogs import checks
 from dashscope_ftlogs.client.doubt import Contradiction, Doubt, InDoubtError, Verdict
 from dashscope_ftlogs.client.paginator import LogPaginator
 from dashscope_ftlogs.client.retry_on_429_and_5xx import worth_a_retry
@@ -63,8 +64,11 @@ class LiveLog:
         self._settling = Settling(options.settle)
         self._doubt = Doubt(service.lag)
         self._absent_at = 0.0
+        self._told_of_absence = self._told_of_waiting = False
         self._missing_since: float | None = None
         self._grown: tuple[int, Position] | None = None
+        self._joined: LogPaginator | None = None
+        """Reads again where the first of several pages ended that were joined, until that is proven."""
         self._caught_up = False
         self._hinted = False
         self._asked_at = self._heard_at = self._now()
@@ -79,6 +83,7 @@ class LiveLog:
                 looked_at = self._now()
                 lines = await self._read(job)
                 if self._wait is None and self._settling.is_over(looked_at=looked_at, lines=lines):
+                    checks.within(self._job_id, self._awaited, self._log.total)
                     break
                 if not job.ended and self._in_doubt():
                     job = await self._status()
@@ -87,7 +92,7 @@ class LiveLog:
             raise
         except FTLogsError as error:
             self._followed.error, self._followed.settling = error, False
-            error.position = error.position or self._log.position
+            error.position = self._log.position
             await self._tell(EventKind.FAILED, str(error))
         else:
             self._followed.settling = False
@@ -129,16 +134,29 @@ class LiveLog:
         self._begin(position)
 
     def _begin(self, position: Position) -> None:
-        self._log = LogPaginator(
+        self._log, self._joined = self._reader(position, on_growth=self._note_growth), None
+        self._awaited = 0 if position["last"] else position["offset"]
+
+    def _reader(self, position: Position, **more: Any) -> LogPaginator:
+        return LogPaginator(
             self._service,
             self._job_id,
             at=position,
-            heard=position["offset"],
+            # A plain offset is a wish, and says nothing of what there was.
+            heard=position["offset"] if position["last"] else None,
             concurrency=self._width,
             lag=self._service.lag,
             steps_back=True,
-            on_growth=self._note_growth,
+            **more,
         )
+
+    async def _tell_if_it_is_awaited(self) -> None:
+        """Say once if the first line that is to be delivered does not exist yet."""
+        total = self._log.total
+        if total is not None and total < self._awaited and not self._told_of_waiting:
+            self._told_of_waiting = True
+            message = f"there are {total:,} lines so far; it is followed from line {self._awaited:,} on"
+            await self._tell(EventKind.AWAITED, message)
 
     def _note_growth(self) -> None:
         position = self._log.position
@@ -158,6 +176,7 @@ class LiveLog:
     async def _read(self, job: Job) -> int:
         """Deliver all that is new, and learn from it; return how many lines that were."""
         lines = await self._deliver(job)
+        await self._tell_if_it_is_awaited()
         now = self._now()
         if lines and self._caught_up:
             self._rhythm = self._rhythm.heard(now, lines)
@@ -230,15 +249,31 @@ class LiveLog:
         """
         try:
             self._log.look_for_more()
+            first: Position | None = None
             async with aclosing(self._log.pages()) as pages:
                 async for page in pages:
                     await self._tell_of_growth()
                     await self._take(page)
+                    if first is None:
+                        first = self._log.position
+                    elif self._joined is None:
+                        self._joined = self._reader(first, limit=1)
             await self._tell_of_growth()
+            await self._prove_joined()
         except (InvalidParameterError, NotFoundError, UnsupportedOperationError):
             if not job.unstarted:
                 raise
             # A job that waits for its turn may have no log yet.
+
+    async def _prove_joined(self) -> None:
+        """Look again where the first of several pages ended.
+
+        A log that is started afresh while it is read, and has outgrown the old one by the next answer,
+        shows in no answer.
+        """
+        if self._joined is not None:
+            await self._joined.collect()
+            self._joined = None
 
     async def _tell_of_growth(self) -> None:
         if self._grown is None:
@@ -274,7 +309,7 @@ class LiveLog:
                 asked = error.retry_after if isinstance(error, ThrottlingError) else None
                 await asyncio.sleep(max(self._options.longest_poll, asked or 0.0))
             else:
-                self._doubt = Doubt(self._service.lag)
+                self._doubt, self._told_of_absence = Doubt(self._service.lag), False
                 if self._followed.error is not None:
                     self._followed.error = None
                     await self._tell(EventKind.CONNECTED, f"again, after {self._now() - began:.0f} s")
@@ -296,6 +331,9 @@ class LiveLog:
         self._doubt = decision.doubt
         if decision.verdict is Verdict.BELIEVED:
             raise error
+        if not self._told_of_absence:
+            self._told_of_absence = True
+            await self._tell(EventKind.MISSING, "the service knows no such job any more")
         await asyncio.sleep(decision.wait)
 
     def _gives_up(self, lasted: float) -> bool:

@@ -17,7 +17,7 @@ from dashscope_ftlogs import (
     ManifestError,
     verify_archive,
 )
-from dashscope_ftlogs.archive.endpoint import same_service
+from dashscope_ftlogs.client.config import same_service
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
 LINES = [f"line {n}" for n in range(20)]

@@ -10,7 +10,7 @@ import attrs
 import pytest
 from downloading import JOB, add, hours_ago, in_service, kept, now, run
 from following import in_virtual_time
-from lagging_service import History, LaggingService, any_history, generation, lags
+from lagging_service import History, LaggingService, Restarts, any_history, generation, lags
 
 from dashscope_ftlogs import (
     Downloaded,
@@ -69,7 +69,9 @@ class Archived:
             return type(outcome.error).__name__
         if not self.is_mixed:
             self._compare(outcome, service)
-        return "mixed" if self.is_mixed else outcome.state
+        if self.is_mixed:
+            return f"mixed, and {outcome.state}"
+        return outcome.state
 
     def _compare(self, outcome: Downloaded, service: LaggingService) -> None:
         states = [state for _, state in self.truth.states if state is not None]
@@ -85,7 +87,7 @@ class Archived:
 async def any_downloads(seed: int, folder: Path, ends: Counter[str]) -> None:
     """Bring an archive up to date several times, while logs have any life."""
     rng = random.Random(seed)
-    service = LaggingService(rng, lags(rng, LAG))
+    service = LaggingService(rng, lags(rng, LAG), most=rng.choice([1_000, 10]))
     async with service.serving():
         all_of_them: dict[str, Archived] = {}
         for number in range(rng.randrange(1, 5)):
@@ -235,5 +237,61 @@ def test_a_stale_answer_to_a_recheck_changes_nothing(tmp_path: Path) -> None:
         log.states[:] = [(-1e9, generation("a", 10)), (now() + 10, generation("a", 20))]
         done = await run(service, tmp_path, JOB, recheck=True)
         assert (done.states, done.outcomes[0].set_aside) == ({JOB: "complete"}, ())
+
+    in_service(main)
+
+
+@pytest.mark.parametrize("most", [1_000, 50])
+@pytest.mark.parametrize("longer", [0, 1, 900])
+def test_a_log_that_another_one_replaces_while_it_is_read_is_never_complete_as_a_mixture(
+    tmp_path: Path, most: int, longer: int
+) -> None:
+    before = generation("a", 4 * most + most // 2)
+    after = generation("b", len(before) + longer)
+
+    async def main(service: LaggingService) -> None:
+        service.most = most
+        for answers in range(1, 7):  # five pages, a look when it has settled, and the first page again
+            job_id = f"ft-{answers}"
+            add(service, job_id, before, end_time=hours_ago(1))
+            service.logs[job_id] = Restarts([(0, before), (0, after)], answers)
+        done = await run(service, tmp_path, list(service.logs))
+        assert set(done.states.values()) == {"complete"}
+        for outcome in done.outcomes:
+            assert kept(tmp_path, outcome.file) == after
+            assert len(outcome.set_aside) == 1
+
+    in_service(main)
+
+
+def test_how_a_log_begins_is_asked_again_over_the_lag_before_another_one_is_believed(
+    tmp_path: Path,
+) -> None:
+    before, other = generation("a", 1_500), generation("b", 1_500)
+
+    async def main(service: LaggingService) -> None:
+        add(service, JOB, before, status="RUNNING")
+        await run(service, tmp_path, JOB)
+        add(service, JOB, before, end_time=hours_ago(25))
+        # The look at the end finds nothing new, and whoever answers after it is behind.
+        service.logs[JOB] = Restarts([(0, before), (0, other)], 1)
+        asyncio.get_running_loop().call_later(
+            20, lambda: service.logs.update({JOB: History([(0, before)])})
+        )
+        done = await run(service, tmp_path, JOB)
+        assert (done.states, done.outcomes[0].set_aside) == ({JOB: "complete"}, ())
+        assert 20 < done.seconds < 45
+
+    in_service(main)
+
+
+def test_a_first_page_that_is_too_large_is_asked_for_in_part(tmp_path: Path) -> None:
+    lines = [f"{n:0100}" for n in range(1_500)]
+
+    async def main(service: LaggingService) -> None:
+        add(service, JOB, lines, end_time=hours_ago(1))
+        async with LogSession("sk-1", base_url=service.base_url, max_answer=60_000) as session:
+            (outcome,) = await session.download(JOB, tmp_path)
+        assert (outcome.state, kept(tmp_path, "ft-1.log")) == ("complete", lines)
 
     in_service(main)

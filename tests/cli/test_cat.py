@@ -204,6 +204,15 @@ async def test_a_failure_in_mid_log_says_how_to_go_on(ftlogs: Any) -> None:
     assert f"go on with: ftlogs cat {JOB} --offset 30" in ended.err
 
 
+async def test_an_offset_beyond_the_end_is_refused_and_one_at_the_end_is_not(ftlogs: Any) -> None:
+    async with serving("a", "b") as emulator:
+        at_end = await ftlogs("cat", JOB, "--offset", "2", emulator=emulator)
+        beyond = await ftlogs("cat", JOB, "--offset", "1000", emulator=emulator)
+    assert (at_end.code, at_end.out, at_end.err) == (0, b"", "")
+    assert (beyond.code, beyond.out) == (2, b"")
+    assert beyond.err == f"ftlogs: offset 1,000: the log of {JOB} has only 2 lines.\n"
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [

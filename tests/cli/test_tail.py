@@ -30,6 +30,16 @@ async def test_without_follow_the_last_lines_are_printed_and_only_they_are_fetch
         assert (ended.code, ended.out) == (0, b"")
 
 
+@pytest.mark.parametrize("follow", [(), ("-f",)])
+async def test_an_offset_beyond_the_end_prints_nothing_and_says_so(
+    ftlogs: Any, follow: tuple[str, ...]
+) -> None:
+    async with Emulator([EmulatedJob(JOB, LINES)]) as emulator:
+        ended = await ftlogs("tail", *follow, f"{JOB}:50", emulator=emulator)
+    assert (ended.code, ended.out) == (2, b"")
+    assert ended.err.endswith(f"offset 50: the log of {JOB} has only 20 lines.\n")
+
+
 async def test_several_jobs_are_told_apart_by_a_prefix(ftlogs: Any) -> None:
     jobs = [EmulatedJob("ft-a", ["one"]), EmulatedJob("ft-b", ["two"])]
     async with Emulator(jobs) as emulator:

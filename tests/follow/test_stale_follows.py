@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from following import JOB, in_virtual_time
-from lagging_service import History, LaggingService, any_history, generation, lags
+from lagging_service import History, LaggingService, Restarts, any_history, generation, lags
 
 from dashscope_ftlogs import (
     EventKind,
@@ -237,17 +237,81 @@ def test_following_goes_on_from_a_position_and_notices_another_log(count: int) -
     in_virtual_time(main())
 
 
-def test_a_plain_offset_behind_the_end_is_another_log_only_after_the_lag() -> None:
+@pytest.mark.parametrize("status", ["RUNNING", "SUCCEEDED"])
+def test_a_plain_offset_beyond_the_end_is_waited_for_and_no_line_before_it_is_delivered(
+    status: str,
+) -> None:
+    async def main() -> None:
+        async with service(1, lag=lambda: 0.0) as (serving, session):
+            start = asyncio.get_running_loop().time()
+            serving.facts[JOB] = ended(start + 100)
+            grown = 11 if status == "RUNNING" else 5
+            logs = [(start, generation("a", 5)), (start + 50, generation("a", grown))]
+            serving.logs[JOB] = History(logs)
+            events: list[FollowEvent] = []
+            follower = session.follow(JOB, offset=9, on_event=events.append)
+            got: list[int] = []
+            try:
+                async for line in follower:
+                    got.append(line.offset)
+            except InvalidArgumentError as error:
+                assert str(error) == "offset 9: the log of ft-1 has only 5 lines."
+                assert status == "SUCCEEDED"
+            else:
+                assert status == "RUNNING"
+            assert got == list(range(9, grown))
+            (told,) = [event for event in events if event.kind is EventKind.AWAITED]
+            assert told.message == "there are 5 lines so far; it is followed from line 9 on"
+            assert EventKind.REWRITTEN not in {event.kind for event in events}
+
+    in_virtual_time(main())
+
+
+@pytest.mark.parametrize("most", [1_000, 50])
+@pytest.mark.parametrize("longer", [0, 1, 900])
+def test_a_log_that_another_one_replaces_while_it_is_read_is_announced(most: int, longer: int) -> None:
+    before = generation("a", 4 * most + most // 2)
+    after = generation("b", len(before) + longer)
+
+    async def main() -> None:
+        for answers in range(1, 7):
+            async with service(answers, lag=lambda: 0.0) as (serving, session):
+                serving.most = most
+                now = asyncio.get_running_loop().time()
+                serving.logs[JOB] = Restarts([(0, before), (0, after)], answers)
+                serving.facts[JOB] = ended(now + 30)
+                lives: list[list[str]] = [[]]
+
+                def begin(event: FollowEvent, lives: list[list[str]] = lives) -> None:
+                    if event.kind is EventKind.REWRITTEN:
+                        lives.append([])
+
+                async for line in session.follow(JOB, on_event=begin):
+                    lives[-1].append(line.text)
+                assert len(lives) == 2
+                assert lives[-1] == after
+
+    in_virtual_time(main(), debug=False)
+
+
+def test_a_job_that_is_gone_is_told_of_at_once_and_is_an_error_after_the_lag() -> None:
     async def main() -> None:
         async with service(1, lag=lambda: 0.0) as (serving, session):
             now = asyncio.get_running_loop().time
             start = now()
-            serving.facts[JOB] = ended(start + 100)
-            serving.logs[JOB] = History([(start, generation("a", 5))])
-            lines = aiter(session.follow(JOB, offset=9))
-            assert (await anext(lines)).offset == 0
-            assert now() - start >= 45
-            assert len([line async for line in lines]) == 4
+            serving.facts[JOB] = History([(start, {"status": "RUNNING"}), (start + 20, None)])
+            serving.logs[JOB] = History([(start, ["a"]), (start + 20, None)])
+            told: list[tuple[float, EventKind]] = []
+
+            def tell(event: FollowEvent) -> None:
+                told.append((now() - start, event.kind))
+
+            with pytest.raises(NotFoundError):
+                async for _ in session.follow(JOB, on_event=tell):
+                    pass
+            assert now() - start > 60
+            (when,) = [when for when, kind in told if kind is EventKind.MISSING]
+            assert 20 <= when < 40
 
     in_virtual_time(main())
 

@@ -25,6 +25,17 @@ class History:
         return found
 
 
+@attrs.define
+class Restarts(History):
+    """Is the first state for so many answers, and the second one from then on."""
+
+    after: int
+
+    def at(self, when: float) -> Any:
+        self.after -= 1
+        return self.states[0 if self.after >= 0 else 1][1]
+
+
 @attrs.frozen
 class Answer:
     """What one request was told."""
@@ -45,6 +56,8 @@ class LaggingService:
     lag: Callable[[], float]
     latency: float = 2.0
     """An answer takes up to so many seconds, so that they overtake each other."""
+    most: int = 1_000
+    """Lines of one answer."""
     logs: dict[str, History] = attrs.Factory(dict[str, History])
     facts: dict[str, History] = attrs.Factory(dict[str, History])
     """What is said of each job, without its id; None for one that was deleted."""
@@ -90,7 +103,7 @@ class LaggingService:
             self.told.append(Answer(asked_at, asyncio.get_running_loop().time(), -1, job_id))
             return _not_found()
         begin = int(request.query["offset"])
-        given = lines[begin : begin + int(request.query["line"])]
+        given = lines[begin : begin + min(int(request.query["line"]), self.most)]
         return self._tell(asked_at, len(lines), {"logs": given}, job_id)
 
     async def _job(self, request: web.Request) -> web.Response:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from dashscope_ftlogs import FTLogsError, LogPage, LogPaginator
+from dashscope_ftlogs.checks import within
 from dashscope_ftlogs.cli.completion import complete_job_ids
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.options import Concurrency, Raw, grouped
@@ -60,6 +61,7 @@ def cat(
                         async for page in pages:
                             await printer.run(put_out, page)
                             show(resume_at, reader.total)
+                    within(job_id, offset, reader.total)
                 except FTLogsError as error:
                     if resume_at > offset:
                         error.advice = (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from dashscope_ftlogs import FTLogsError
+from dashscope_ftlogs.checks import within
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.exit_codes import exit_code
 from dashscope_ftlogs.cli.run_command import complain, run
@@ -20,7 +21,7 @@ from dashscope_ftlogs.reading.records import Metrics, parse_line
 from dashscope_ftlogs.text import excerpt
 
 if TYPE_CHECKING:
-    from dashscope_ftlogs import Followed, LogFollower, LogPage, LogSession
+    from dashscope_ftlogs import Followed, LogFollower, LogPage, LogPaginator, LogSession
 
 _FAILED: Final = 7
 _CANCELED: Final = 8
@@ -69,11 +70,11 @@ class Following:
                         if limit is not None:
                             total = (await session.page(job_id, 0, 1)).total
                             offset = max(0, total - limit)  # noqa: PLW2901
-                    async with aclosing(
-                        session.lines(job_id, offset=offset, limit=limit).pages()
-                    ) as pages:
+                    reader: LogPaginator = session.lines(job_id, offset=offset, limit=limit)
+                    async with aclosing(reader.pages()) as pages:
                         async for page in pages:
                             await printer.run(self._print, page, len(page.lines))
+                    within(job_id, offset, reader.total)
         return 0
 
     async def _follow(self) -> int:

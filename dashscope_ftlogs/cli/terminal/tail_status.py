@@ -119,6 +119,7 @@ def _words(event: FollowEvent) -> str:
         EventKind.FAILED,
         EventKind.REWRITTEN,
         EventKind.GREW,
+        EventKind.AWAITED,
     }:
         return event.message
     return f"{event.kind}: {event.message}"

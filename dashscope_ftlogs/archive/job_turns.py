@@ -1,0 +1,73 @@
+"""The turns that jobs take in one download: when each is due, and what the earlier ones found. Pure."""
+
+from math import inf
+from typing import TYPE_CHECKING
+
+import attrs
+
+from dashscope_ftlogs import checks
+from dashscope_ftlogs.archive.completeness import seconds_since
+from dashscope_ftlogs.archive.manifest import Manifest
+from dashscope_ftlogs.archive.outcomes import Downloaded, State
+from dashscope_ftlogs.client.doubt import Doubt
+from dashscope_ftlogs.models import Job
+
+if TYPE_CHECKING:
+    from dashscope_ftlogs.client.paginator import LogPaginator
+
+
+@attrs.define(eq=False)
+class Turn:
+    """A job that is to be looked at, and what this run knows of it from earlier looks."""
+
+    job: str | Job
+    due: float = 0.0
+    """When. Times are monotonic."""
+    ended_at: float | None = None
+    """When its end was first heard."""
+    before: int | None = None
+    """How many lines there were before this run."""
+    older: list[str] = attrs.Factory(list[str])
+    """The names of what was set aside."""
+    doubted: "LogPaginator | None" = None
+    """The read that is in doubt. None in a later turn: the log is settling."""
+    looks: int = 0
+    """How often it was looked at only to see whether the log has settled."""
+    joined: bool = False
+    """Whether a page was joined to the one before it by its offset alone."""
+    beginning: Doubt | None = None
+    """What is known of whether the log still begins as it did; None before that was asked."""
+
+    def hear_of(self, job: Job, manifest: Manifest | None, now: float) -> None:
+        """Take note of when the end was first heard, by this run or an earlier one."""
+        if self.ended_at is None and job.ended:
+            heard = "" if manifest is None else manifest.ended_by
+            self.ended_at = now - seconds_since(heard, job.http_date)
+
+    def may_be_of_two(self, lines: int, job: Job) -> bool:
+        """Whether pages of two logs may have been joined to so many lines."""
+        return (self.joined or lines > checks.MAX_LINE) and not (self.before == 0 and job.ended_long_ago)
+
+    def outcome(self, manifest: Manifest, state: State) -> Downloaded:
+        """Return what became of it, if no error did."""
+        return Downloaded(
+            job_id=manifest.job_id,
+            state=state,
+            lines=manifest.lines,
+            new_lines=manifest.lines - (manifest.lines if self.before is None else self.before),
+            file=manifest.file,
+            set_aside=tuple(self.older),
+        )
+
+
+def next_round(later: list[Turn]) -> tuple[float, list[Turn], list[Turn]]:
+    """Return when the next turns are to be taken, which those are, and the others.
+
+    All that is in doubt is asked for together, and so is all that has to settle.
+    """
+    doubted = [turn for turn in later if turn.doubted is not None]
+    settling = [turn for turn in later if turn.doubted is None]
+    ask_at, look_at = (max((turn.due for turn in turns), default=inf) for turns in (doubted, settling))
+    if ask_at <= look_at:
+        return ask_at, doubted, settling
+    return look_at, settling, doubted

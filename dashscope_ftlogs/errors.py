@@ -22,8 +22,11 @@
     ├── LogRewrittenError             the log is another one than was already read
     └── ArchiveError                  a directory of downloaded logs can't be used
         ├── ArchiveMismatchError      it is whole, and not for this: of another endpoint, or newer
+        ├── ArchivePathError          something else is at its path or at a file's, or nobody lets us in
         ├── ManifestError             a log's manifest is lost, or not as it was written
+        ├── LogGoneError              a log's file was moved or removed while it was downloaded
         └── ArchiveWriteError         it can't be written to any further: the disk is full, say
+            └── ArchiveGoneError      all of it was moved or removed while it was written to
 
 Every error that ends a read says which job it was, at which offset (`job_id`, `offset`: the resume
 point) and after how many tries (`attempts`). All of them pickle. The codes are those of
@@ -250,6 +253,14 @@ class ArchiveMismatchError(ArchiveError):
     advice = "Nothing was changed. Use another directory, or what the archive was made with."
 
 
+class ArchivePathError(ArchiveError):
+    """What is at the path of an archive, or of a file of it, is none, or may not be read or written."""
+
+    advice = (
+        "Nothing there was changed. Put right or move away what is in the way, or use another directory."
+    )
+
+
 class ManifestError(ArchiveError):
     """The manifest of a log is lost, or is not as it was written, so nothing vouches for the log."""
 
@@ -258,7 +269,25 @@ class ManifestError(ArchiveError):
     )
 
 
+class LogGoneError(ArchiveError):
+    """A log's file was moved, removed or replaced while it was downloaded. Other logs go on."""
+
+    advice = "Run the same again: it is then fetched anew."
+
+
 class ArchiveWriteError(ArchiveError):
     """The archive can't be written to any further. What was committed is whole."""
 
-    advice = "What was committed is whole. Make room, then run the same again: it goes on from there."
+    advice = (
+        "What was committed is whole. Make room, or see to the disk, then run the same again: it goes "
+        "on from there."
+    )
+
+
+class ArchiveGoneError(ArchiveWriteError):
+    """The archive was moved, removed or replaced while it was written to."""
+
+    advice = (
+        "If it was moved, what was committed is whole there, and a download into it goes on. If it was "
+        "removed, the next download fetches everything anew."
+    )

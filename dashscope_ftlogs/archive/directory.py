@@ -3,12 +3,13 @@
 Everything here blocks, and is called in a thread.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from dashscope_ftlogs.archive.manifest import (
     LOG_NAMES,
@@ -22,7 +23,13 @@ from dashscope_ftlogs.archive.manifest import (
     stem,
     stem_of,
 )
-from dashscope_ftlogs.errors import ArchiveError, ManifestError
+from dashscope_ftlogs.errors import (
+    ArchiveError,
+    ArchiveGoneError,
+    ArchivePathError,
+    ArchiveWriteError,
+    ManifestError,
+)
 
 _LOCK = ".ftlogs-lock"
 _FORMS: Final[tuple[tuple[Format, Compression | None], ...]] = (
@@ -31,6 +38,25 @@ _FORMS: Final[tuple[tuple[Format, Compression | None], ...]] = (
     ("text", "gzip"),
     ("jsonl", "gzip"),
 )
+
+_HOPELESS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
+"""What no other file in the archive will fare better with."""
+_REFUSED: Final = frozenset(
+    getattr(errno, name)
+    for name in (
+        *("EACCES", "EPERM", "EROFS", "ENOENT", "ENOTDIR", "EISDIR", "EEXIST", "ELOOP"),
+        *("ENAMETOOLONG", "ENXIO", "ENODEV", "EBUSY", "ENOTEMPTY"),
+    )
+)
+"""What the user has to put right."""
+
+_KINDS: Final = {
+    stat.S_IFREG: "a plain file",
+    stat.S_IFDIR: "a directory",
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+}
 
 # Nothing in an archive leads elsewhere, and nothing there makes opening it wait.
 _SAFELY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -53,7 +79,7 @@ class Archive:
             self.directory.mkdir(parents=True, exist_ok=True)
             lock = self.open(_LOCK, os.O_RDWR | os.O_CREAT)
         except OSError as error:
-            raise ArchiveError(f"cannot write to {self.directory}: {error.strerror}") from None
+            raise in_our_words(error, "write to", self.directory) from None
         try:
             _lock_exclusively(lock)
         except OSError:
@@ -74,6 +100,26 @@ class Archive:
     def __del__(self) -> None:
         # A loop that was closed under a download lets go of it without another await.
         self.unlock()
+
+    def check_is_ours(self) -> None:
+        """Raise ArchiveGoneError if what was locked is no longer what is at the directory's path.
+
+        It may have been moved or removed, and another one made in its place.
+        """
+        if self._lock < 0 or self._is_at(_LOCK, self._lock):
+            return
+        if not self.directory.is_dir():
+            raise ArchiveGoneError(f"{self.directory} has gone: it was moved or removed")
+        raise ArchiveGoneError(
+            f"{self.directory / _LOCK} has gone: the directory is another one by now, or another "
+            "process may write to it"
+        )
+
+    def _is_at(self, name: str, descriptor: int) -> bool:
+        try:
+            return os.path.samestat(os.lstat(self.directory / name), os.fstat(descriptor))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
 
     def manifest(self, job_id: str) -> Manifest | None:
         """Return a job's manifest, or None if there is none yet.
@@ -108,16 +154,24 @@ class Archive:
                 yield log_stem, found
 
     def size(self, name: str) -> int | None:
-        """Return how many bytes a file has, or None if there is none of that name."""
-        try:
-            return os.lstat(self.directory / name).st_size
-        except FileNotFoundError:
-            return None
+        """Return how many bytes a file has, or None if there is none of that name.
+
+        Raises:
+            ArchivePathError: something else is there.
+        """
+        found = self._look(name)
+        if found is not None:
+            self._refuse_odd(name, found)
+        return None if found is None else found.st_size
+
+    def is_there(self, name: str) -> bool:
+        """Whether there is anything of that name."""
+        return self._look(name) is not None
 
     @property
     def was_written_to(self) -> bool:
         """Whether a download has ever had the right to write to it."""
-        return self.size(_LOCK) is not None
+        return self.is_there(_LOCK)
 
     def unvouched(self) -> list[str]:
         """Return the names of logs, as far as names tell, of which there is no manifest, sorted.
@@ -129,7 +183,7 @@ class Archive:
         for name in self._names():
             log = LOG_NAMES.fullmatch(name)
             # Asked for one by one, since a download may be putting it in place.
-            if log and self.size(manifest_name(log["stem"])) is None:
+            if log and not self.is_there(manifest_name(log["stem"])):
                 found.append(name)
         return found
 
@@ -151,25 +205,43 @@ class Archive:
 
         So is, for writing, a file that has another name besides: that may be somebody's, or a backup.
         To the lock alone nothing is ever written.
+
+        Raises:
+            ArchivePathError: something else is there.
+            ArchiveGoneError: this is no longer the directory that was locked.
         """
+        self.check_is_ours()
+        # Looked at before it is opened, too: opening a device can do things.
+        self.size(name)
         path = self.directory / name
         descriptor = os.open(path, flags | _SAFELY, 0o666)
-        found = os.fstat(descriptor)
-        why = None if stat.S_ISREG(found.st_mode) else "is not a plain file"
-        if found.st_nlink > 1 and flags & (os.O_WRONLY | os.O_RDWR) and name != _LOCK:
-            why = "has another name, a hard link, and both would be written to: put a copy in its place"
-        if why:
+        try:
+            found = os.fstat(descriptor)
+            self._refuse_odd(name, found)
+            if found.st_nlink > 1 and flags & (os.O_WRONLY | os.O_RDWR) and name != _LOCK:
+                raise ArchivePathError(  # noqa: TRY301  (whatever is raised here, it is closed)
+                    f"{path} has another name, a hard link, and both would be written to: put a copy in "
+                    "its place"
+                )
+        except BaseException:
             os.close(descriptor)
-            raise OSError(f"{path} {why}")
+            raise
         return descriptor
+
+    def holds(self, name: str, descriptor: int) -> bool:
+        """Whether a file that was opened still is the one of that name."""
+        self.check_is_ours()
+        return self._is_at(name, descriptor)
 
     def replace(self, name: str, data: bytes) -> None:
         """Put a file in place, so that at any instant either the old or the new one is whole there."""
         new = self.directory / f"{name}.new"
-        with suppress(FileNotFoundError):
-            # What a kill left behind, and of a hard link our name alone. Whatever else is there stays.
-            if stat.S_ISREG(os.lstat(new).st_mode):
-                os.unlink(new)
+        self.check_is_ours()
+        # Anything but a file stays, and is refused.
+        self.size(name)
+        if self.size(new.name) is not None:
+            # What a kill left behind, and of a hard link our name alone.
+            os.unlink(new)
         descriptor = self.open(new.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         try:
             try:
@@ -190,11 +262,13 @@ class Archive:
 
     def move(self, name: str, new: str) -> None:
         """Give a file another name, for good."""
+        self.check_is_ours()
         os.replace(self.directory / name, self.directory / new)
         self._sync()
 
     def remove(self, name: str) -> None:
         """Remove a file, for good."""
+        self.check_is_ours()
         os.unlink(self.directory / name)
         self._sync()
 
@@ -202,7 +276,20 @@ class Archive:
         try:
             return sorted(os.listdir(self.directory))
         except OSError as error:
-            raise ArchiveError(f"cannot read {self.directory}: {error.strerror}") from None
+            raise in_our_words(error, "read", self.directory) from None
+
+    def _look(self, name: str) -> os.stat_result | None:
+        try:
+            return os.lstat(self.directory / name)
+        except FileNotFoundError:
+            return None
+
+    def _refuse_odd(self, name: str, found: os.stat_result) -> None:
+        if not stat.S_ISREG(found.st_mode):
+            raise ArchivePathError(
+                f"{self.directory / name} is {_kind(found.st_mode)}, and only a plain file is read or "
+                "written there"
+            )
 
     def _read(self, name: str) -> bytes | None:
         try:
@@ -211,7 +298,7 @@ class Archive:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise ArchiveError(f"cannot read {self.directory / name}: {error.strerror}") from None
+            raise in_our_words(error, "read", self.directory) from None
 
     def _sync(self) -> None:
         """Make names last through a power cut, where the system lets a directory be synced."""
@@ -229,6 +316,38 @@ def write_all(descriptor: int, data: bytes | bytearray) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
+
+
+def in_our_words(
+    error: OSError, doing: Literal["read", "write to"], directory: Path, name: str = ""
+) -> ArchiveError:
+    """Return why a directory, or a file in it, can't be read or written, as an error of ours."""
+    why = _in_the_way(directory)
+    of = directory if why else error.filename or directory / name
+    kind = ArchiveError
+    if why or error.errno in _REFUSED:
+        kind = ArchivePathError
+    elif doing == "write to" and error.errno in _HOPELESS:
+        kind = ArchiveWriteError
+    told = kind(f"cannot {doing} {of}: {why or error.strerror or error}")
+    if isinstance(error, FileNotFoundError):
+        told.advice = "Check the path."
+    return told
+
+
+def _in_the_way(directory: Path) -> str:
+    """Return what is there instead of a directory, at its path or above it; nothing if nothing is."""
+    for there in (directory, *directory.parents):
+        if os.path.lexists(there) and not os.path.isdir(there):
+            mode = os.lstat(there).st_mode
+            if stat.S_ISLNK(mode):
+                return f"{there} is a symbolic link that leads to no directory"
+            return f"{there} is {_kind(mode)}, not a directory"
+    return ""
+
+
+def _kind(mode: int) -> str:
+    return _KINDS.get(stat.S_IFMT(mode), "a device")
 
 
 def _lock_exclusively(descriptor: int) -> None:

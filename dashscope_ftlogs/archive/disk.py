@@ -2,18 +2,15 @@
 
 import errno
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import attrs
 
-from dashscope_ftlogs.archive.directory import Archive
+from dashscope_ftlogs.archive.directory import Archive, in_our_words
 from dashscope_ftlogs.archive.threads import Thread
-from dashscope_ftlogs.errors import ArchiveError, ArchiveWriteError
+from dashscope_ftlogs.errors import ArchiveWriteError
 
 T = TypeVar("T")
-
-_HOPELESS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
-"""What no other file in the archive will fare better with."""
 
 
 @attrs.frozen
@@ -32,13 +29,14 @@ class Disk:
         return await self._thread.run_surely(self._in_our_words, work, *arguments)
 
     def _in_our_words(self, work: Callable[..., T], *arguments: Any) -> T:
-        directory = self._archive.directory
         try:
             return work(*arguments)
         except FileNotFoundError:
-            if directory.is_dir():
-                raise
-            raise ArchiveWriteError(f"{directory} has gone: it was moved or removed") from None
+            self._archive.check_is_ours()
+            raise
         except OSError as error:
-            kind = ArchiveWriteError if error.errno in _HOPELESS else ArchiveError
-            raise kind(f"cannot write to {directory}: {error}") from None
+            self._archive.check_is_ours()
+            told = in_our_words(error, "write to", self._archive.directory)
+            if error.errno == errno.EROFS:  # it could be written to before
+                told = ArchiveWriteError(told.summary())
+            raise told from None

@@ -41,6 +41,7 @@ from dashscope_ftlogs.errors import (
     AuthenticationError,
     FTLogsError,
     IncompleteLogError,
+    LogGoneError,
     LogRewrittenError,
     NotFoundError,
     ResponseTooLargeError,
@@ -62,6 +63,9 @@ _GENERATIONS: Final = 3
 
 _LOOKS: Final = 3
 """How often one run looks at a log again that has ended, and has grown since all the same."""
+
+_LOOK_EVERY: Final = 1.0
+"""Seconds from one look whether the directory is still there to the next, while jobs are waited for."""
 
 _THREADS: Final = 8
 """How many files are written at the same time."""
@@ -90,6 +94,8 @@ class Download:
         self._settle = checks.seconds("settle", settle) if self._looks_again else service.lag
         self._recheck = recheck
         self._progress = progress
+        self._waiting: dict[str, Downloaded] = {}
+        """What is known of jobs that have yet to be looked at once more, by id."""
 
     async def run(self, jobs: Jobs) -> list[Downloaded]:
         """Download every job once; return what became of each, in the order in which they were done."""
@@ -97,7 +103,13 @@ class Download:
             lock = Disk(threads.next(), self._archive)
             try:
                 await lock.run(self._archive.lock)
-                return await self._run(jobs, threads)
+                outcomes = await self._run(jobs, threads)
+                await lock.run(self._archive.check_is_ours)
+            except FTLogsError:
+                self._progress.outcomes.extend(self._waiting.values())
+                raise
+            else:
+                return outcomes
             finally:
                 await lock.run_surely(self._archive.unlock)
 
@@ -117,21 +129,26 @@ class Download:
                 async for found in done:
                     if isinstance(found, Turn):
                         later.append(found)
+                        if found.so_far is not None:
+                            self._waiting[found.so_far.job_id] = found.so_far
                     else:
                         outcomes.append(found)
+                        self._waiting.pop(found.job_id, None)
+                        self._progress.outcomes.append(found)
                         self._progress.jobs_done += 1
             if not later:
                 return outcomes
             due, now, later = next_round(later)
-            turns = self._at(due, now, len(now) + len(later))
+            turns = self._at(due, now, len(now) + len(later), Disk(threads.next(), self._archive))
 
-    async def _at(self, due: float, turns: list[Turn], waiting: int) -> AsyncGenerator[Turn, None]:
+    async def _at(
+        self, due: float, turns: list[Turn], waiting: int, disk: Disk
+    ) -> AsyncGenerator[Turn, None]:
         """Yield turns when it is time for the last of them: one wait for all."""
-        wait = due - _now()
-        if wait > 0:
+        if due > _now():
             self._progress.waiting = (waiting, due)
             try:
-                await self._service.spawn(asyncio.sleep(wait))
+                await self._service.spawn(self._wait(due, disk))
             except asyncio.CancelledError:
                 task = asyncio.current_task()
                 if task is None or task.cancelling():
@@ -141,6 +158,12 @@ class Download:
                 self._progress.waiting = None
         for turn in turns:
             yield turn
+
+    async def _wait(self, due: float, disk: Disk) -> None:
+        """Wait, unless the directory goes away in the meantime."""
+        while (wait := due - _now()) > 0:
+            await asyncio.sleep(min(wait, _LOOK_EVERY))
+            await disk.run(self._archive.check_is_ours)
 
     async def _job(self, turn: Turn, disk: Disk) -> Downloaded | Turn:
         job_id = id_of(turn.job)
@@ -161,7 +184,7 @@ class Download:
             self._progress.reading.pop(job_id, None)
 
     async def _log(self, job_id: str, turn: Turn, disk: Disk) -> Downloaded | Turn:
-        manifest = await disk.run(self._known, job_id)
+        manifest = await disk.run(self._known, job_id, turn.so_far)
         if manifest is not None:
             size = await disk.run(self._archive.size, manifest.file)
             if manifest.complete and size == manifest.file_bytes:
@@ -184,6 +207,7 @@ class Download:
         if manifest.settling and self._looks_again and turn.looks < _LOOKS:
             turn.looks += 1
             turn.due = (turn.ended_at or 0.0) + self._settle
+            turn.so_far = turn.outcome(manifest, "settling")
             return turn
         if manifest.complete:
             return turn.outcome(manifest, "complete")
@@ -195,7 +219,8 @@ class Download:
             try:
                 return await self._continue(manifest, turn, job, disk)
             except FileNotFoundError:
-                pass
+                if turn.so_far is not None:
+                    raise self._log_gone(turn.so_far) from None
             except (LogRewrittenError, DamagedError) as error:
                 turn.older.append(await disk.run(self._set_aside, manifest.job_id, error))
                 if len(turn.older) == _GENERATIONS:
@@ -205,6 +230,11 @@ class Download:
             turn.before, turn.joined = 0, False
             manifest = self._fresh(manifest.job_id, manifest.format, manifest.compression)
             manifest = await disk.run(self._archive.put, manifest)
+
+    def _log_gone(self, before: Downloaded) -> LogGoneError:
+        """Return the error for what was there earlier in this run."""
+        path = self._archive.directory / before.file
+        return LogGoneError(f"{path} has gone: it was moved or removed while this download ran")
 
     async def _is_still(self, manifest: Manifest) -> bool:
         """Whether the service has the same lines as a log that is complete, as far as one answer tells.
@@ -223,11 +253,13 @@ class Download:
         endpoint = self._service.base_url
         return Manifest(job_id=job_id, endpoint=endpoint, format=form, compression=compression)
 
-    def _known(self, job_id: str) -> Manifest | None:
+    def _known(self, job_id: str, before: Downloaded | None) -> Manifest | None:
         """Return a job's manifest, if there is one and this run may go on with its log."""
         manifest = self._archive.manifest(job_id)
         if manifest is None:
             self._archive.refuse_unvouched(job_id)
+            if before is not None:
+                raise self._log_gone(before)
             return None
         self._check_form(manifest)
         if not same_service(manifest.endpoint, self._service.base_url):
@@ -245,10 +277,7 @@ class Download:
         if (self._form or manifest.format) != manifest.format or (
             self._compression or manifest.compression
         ) != manifest.compression:
-            raise ArchiveError(
-                f"{manifest.file} is there already: go on in its format, or download into another "
-                "directory"
-            )
+            raise ArchiveMismatchError(f"{manifest.file} is there already, in another format")
 
     async def _continue(self, manifest: Manifest, turn: Turn, job: Job, disk: Disk) -> Manifest:
         """Read what the archive does not have yet; return the manifest as committed."""

@@ -63,7 +63,7 @@ def _older(archive: Archive, manifest: Manifest) -> Iterator[tuple[int, bool, bo
     number = 0
     while True:
         number += 1
-        is_there = archive.size(_log(manifest, "rewritten", number)) is not None
+        is_there = archive.is_there(_log(manifest, "rewritten", number))
         found = archive.at(_stem(manifest.job_id, "rewritten", number))
         if found is None and not is_there:
             return
@@ -73,7 +73,7 @@ def _older(archive: Archive, manifest: Manifest) -> Iterator[tuple[int, bool, bo
 def _free(archive: Archive, manifest: Manifest, why: Why) -> int:
     """Return the first number under which nothing is kept."""
     if why == "damaged":
-        return next(n for n in count(1) if archive.size(_log(manifest, why, n)) is None)
+        return next(n for n in count(1) if not archive.is_there(_log(manifest, why, n)))
     return sum(1 for _ in _older(archive, manifest)) + 1
 
 

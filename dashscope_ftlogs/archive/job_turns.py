@@ -29,6 +29,8 @@ class Turn:
     """How many lines there were before this run."""
     older: list[str] = attrs.Factory(list[str])
     """The names of what was set aside."""
+    so_far: Downloaded | None = None
+    """What there is to tell of it, until it has settled."""
     doubted: "LogPaginator | None" = None
     """The read that is in doubt. None in a later turn: the log is settling."""
     looks: int = 0

@@ -12,10 +12,10 @@ from typing import Final
 import attrs
 import msgspec
 
-from dashscope_ftlogs.archive.directory import Archive
+from dashscope_ftlogs.archive.directory import Archive, in_our_words
 from dashscope_ftlogs.archive.hash_check import beginning
-from dashscope_ftlogs.archive.manifest import Manifest, decode, log_name, manifest_name
-from dashscope_ftlogs.errors import ArchiveError
+from dashscope_ftlogs.archive.manifest import LOG_NAMES, Manifest, log_name
+from dashscope_ftlogs.errors import ArchiveError, ArchivePathError
 from dashscope_ftlogs.models import Job
 
 _GZIP: Final = b"\x1f\x8b"
@@ -63,7 +63,7 @@ class StoredLog:
                 with os.fdopen(descriptor, "rb"), beginning(descriptor, self.committed) as file:
                     yield from numbered_lines(file)
         except OSError as error:
-            raise ArchiveError(f"cannot read {self.path}: {error.strerror or error}") from None
+            raise in_our_words(error, "read", self.path.parent, self.path.name) from None
         except (EOFError, zlib.error) as error:
             raise ArchiveError(
                 f"cannot read {self.path}: its compressed data is broken: {error}"
@@ -76,7 +76,7 @@ def stored_logs(path: Path) -> list[StoredLog]:
     Raises:
         ArchiveError: there is none.
     """
-    if not path.is_dir():
+    if not os.path.isdir(path):  # unlike Path's, it never raises
         return [_in_archive(path) or StoredLog(path.name, path)]
     found: list[StoredLog] = []
     for stem, manifest in Archive(path).manifests():
@@ -85,18 +85,19 @@ def stored_logs(path: Path) -> list[StoredLog]:
         if not manifest.superseded:
             found.append(_stored(path / _name(stem, manifest), manifest))
     if not found:
-        raise ArchiveError(f"{path} holds no manifest, so it is no archive")
+        raise ArchivePathError(f"{path} holds no manifest, so it is no archive")
     return found
 
 
 def _in_archive(path: Path) -> StoredLog | None:
     """Return a log file as its manifest describes it, if it has one."""
-    stem = path.name.removesuffix(".gz").removesuffix(".log").removesuffix(".jsonl")
-    beside = path.with_name(manifest_name(stem))
-    if not beside.is_file():
+    log = LOG_NAMES.fullmatch(path.name)
+    manifest = Archive(path.parent).at(log["stem"]) if log else None
+    if isinstance(manifest, ArchiveError):
+        raise manifest
+    if log is None or manifest is None or path.name != _name(log["stem"], manifest):
         return None
-    manifest = decode(beside.read_bytes(), beside.name)
-    return _stored(path, manifest) if path.name == _name(stem, manifest) else None
+    return _stored(path, manifest)
 
 
 def _name(stem: str, manifest: Manifest) -> str:

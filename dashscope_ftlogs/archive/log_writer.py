@@ -21,6 +21,7 @@ from dashscope_ftlogs.archive.directory import Archive, write_all
 from dashscope_ftlogs.archive.generations import withdraw
 from dashscope_ftlogs.archive.hash_check import Digest, begins_with, check
 from dashscope_ftlogs.archive.manifest import Manifest
+from dashscope_ftlogs.errors import LogGoneError
 from dashscope_ftlogs.text import TAIL, digests, jsonl_bytes, text_bytes
 
 _DUE = 2**19
@@ -97,7 +98,11 @@ class LogFile:
                 self._write(self._packer.compress(data))
 
     def commit(self, **facts: Any) -> None:
-        """Make what was appended last, and vouch for it; `facts` change other fields of the manifest."""
+        """Make what was appended last, and vouch for it; `facts` change other fields of the manifest.
+
+        Raises:
+            LogGoneError: what was written to is no longer the log's file.
+        """
         self.write()
         with self._writing():
             if self._packer is not None:
@@ -105,6 +110,11 @@ class LogFile:
                 self._write(self._packer.flush())
                 self._packer = None
             os.fsync(self._file)
+            if not self._archive.holds(self.manifest.file, self._file):
+                raise LogGoneError(
+                    f"{self._archive.directory / self.manifest.file} has gone: it was moved, removed or "
+                    "replaced while it was written to"
+                )
             manifest = attrs.evolve(
                 self.manifest,
                 lines=self._lines,

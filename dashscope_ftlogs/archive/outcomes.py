@@ -41,5 +41,8 @@ class Progress:
     """Lines fetched."""
     reading: dict[str, tuple[int, int]] = attrs.Factory(dict[str, tuple[int, int]])
     """Jobs being read: the next line's number, and how many lines the service says exist."""
+    outcomes: list[Downloaded] = attrs.Factory(list[Downloaded])
+    """What became of each job so far: what there is to tell when the download raises. Jobs that had yet
+    to be looked at once more come last then, as `settling`."""
     waiting: tuple[int, float] | None = None
     """How many jobs will be looked at once more, and when: by the clock of the event loop."""

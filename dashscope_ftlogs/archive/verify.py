@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final, Literal
 import attrs
 
 from dashscope_ftlogs.archive.completeness import stage
-from dashscope_ftlogs.archive.directory import Archive
+from dashscope_ftlogs.archive.directory import Archive, in_our_words
 from dashscope_ftlogs.archive.generations import announces, moved_to
 from dashscope_ftlogs.archive.hash_check import DamagedError, check
 from dashscope_ftlogs.archive.manifest import Manifest, log_name, manifest_name
 from dashscope_ftlogs.client.fetch_many import each
-from dashscope_ftlogs.errors import ArchiveError, ArchiveMismatchError, NotFoundError
+from dashscope_ftlogs.errors import ArchiveError, ArchiveMismatchError, ArchivePathError, NotFoundError
 
 if TYPE_CHECKING:
     from dashscope_ftlogs.client.service import Service
@@ -61,7 +61,7 @@ def verify_archive(directory: str | os.PathLike[str]) -> Iterator[Verdict]:
             verdict = _local(archive, log_stem, archive.at(log_stem) or manifest)
         yield verdict
     if empty and not archive.was_written_to:
-        raise ArchiveError(f"{directory} holds no manifest, so it is no archive")
+        raise ArchivePathError(f"{directory} holds no manifest, so it is no archive")
     for name in archive.unvouched():
         yield Verdict(job_id="", file=name, state="unvouched", why=_UNVOUCHED)
 
@@ -115,7 +115,7 @@ def reopen_stale(directory: str | os.PathLike[str], stale: Iterable[Verdict]) ->
             if manifest is not None and manifest.complete and manifest.lines == verdict.lines:
                 archive.put(attrs.evolve(manifest, complete=False))
     except OSError as error:
-        raise ArchiveError(f"cannot write to {directory}: {error.strerror or error}") from None
+        raise in_our_words(error, "write to", archive.directory) from None
     finally:
         archive.unlock()
 
@@ -138,8 +138,11 @@ def _found(archive: Archive, name: str, manifest: Manifest) -> tuple[State, str]
         return _being_set_aside(archive, manifest) or ("damaged", "the file is gone")
     except DamagedError as error:
         return "damaged", str(error)
-    except OSError as error:
-        return "damaged", f"the file can't be read: {error.strerror or error}"
+    except (ArchiveError, OSError) as error:
+        told = (
+            error if isinstance(error, ArchiveError) else in_our_words(error, "read", archive.directory)
+        )
+        return "damaged", told.summary()
     if extra > 0:
         return "incomplete", f"ends with {extra:,} bytes that were not committed"
     return stage(manifest)

@@ -20,7 +20,9 @@ _EXIT_CODES: Final[tuple[tuple[type[errors.FTLogsError], int], ...]] = (
     (errors.IncompleteLogError, 6),
     (errors.LogRewrittenError, 6),
     (errors.ArchiveMismatchError, 2),
+    (errors.ArchivePathError, 2),
     (errors.ManifestError, 6),
+    (errors.LogGoneError, 6),
     (errors.ArchiveWriteError, 6),
 )
 

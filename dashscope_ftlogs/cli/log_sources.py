@@ -1,5 +1,6 @@
 """What `metrics`, `plot` and `report` read: jobs of the service, archives, files, or a pipe."""
 
+import os
 from collections.abc import AsyncGenerator, Callable, Container, Iterable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from itertools import chain, count, islice
@@ -71,8 +72,8 @@ async def sources(words: Iterable[str], connection: Connection) -> AsyncGenerato
             if word == "-":
                 taken.add(name := distinct(taken, "stdin"))
                 yield Source(name, None, _batches(piped_lines()))
-            elif (path := Path(word)).exists():
-                for log in stored_logs(path):
+            elif _is_there(word):
+                for log in stored_logs(Path(word)):
                     taken.add(name := distinct(taken, log.name, str(log.path)))
                     yield Source(name, log.job, _batches(log.lines()))
             else:
@@ -88,6 +89,10 @@ def distinct(taken: Container[str], *names: str) -> str:
     """Return the first of these names that is not taken; if all are, the last with a number."""
     counted = (f"{names[-1]} ({number})" for number in count(2))
     return next(name for name in chain(names, counted) if name not in taken)
+
+
+def _is_there(word: str) -> bool:
+    return os.path.lexists(word)
 
 
 def _job_id(word: str) -> str:

@@ -11,8 +11,8 @@ import pytest
 from sealed_manifests import edit
 
 from dashscope_ftlogs import (
-    ArchiveError,
     ArchiveMismatchError,
+    ArchivePathError,
     LogSession,
     ManifestError,
     verify_archive,
@@ -164,7 +164,7 @@ async def test_a_hard_link_in_the_way_keeps_what_it_holds(
 
 async def test_a_log_with_a_second_name_is_not_written_to(archived: Archived, tmp_path: Path) -> None:
     os.link(archived.folder / "ft-1.log", tmp_path / "backup")
-    await refused(archived, ArchiveError, "a hard link", unasked=False)
+    await refused(archived, ArchivePathError, "a hard link", unasked=False)
     assert (tmp_path / "backup").read_text().splitlines() == LINES
     assert archived.states()["ft-1.log"] == "incomplete"
 
@@ -194,3 +194,4 @@ async def test_a_log_of_another_format_is_left_alone(
             (outcome,) = await session.download("ft-1", tmp_path, **options)
             assert outcome.state == "failed"
             assert "ft-1.log is there already" in str(outcome.error)
+            assert isinstance(outcome.error, ArchiveMismatchError)

@@ -10,7 +10,7 @@ import attrs
 import pytest
 from sealed_manifests import edit
 
-from dashscope_ftlogs import ArchiveError, LogSession, verify_archive
+from dashscope_ftlogs import ArchivePathError, LogSession, verify_archive
 from dashscope_ftlogs.archive.verify import reopen_stale
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
@@ -54,7 +54,7 @@ async def test_what_cannot_be_read_is_damaged(archive: Any) -> None:
     verdicts = found(folder)
     assert verdicts["ft-0.manifest.json"][0] == "damaged"
     assert verdicts["ft-1.log"][0] == "damaged"
-    assert verdicts["ft-1.log"][1].endswith("ft-1.log is not a plain file")
+    assert verdicts["ft-1.log"][1].startswith(f"{folder / 'ft-1.log'} is a directory")
 
 
 async def test_what_was_begun_is_incomplete(archive: Any) -> None:
@@ -70,7 +70,7 @@ async def test_what_was_begun_is_incomplete(archive: Any) -> None:
 @pytest.mark.parametrize("name", ["nowhere", "empty"])
 def test_what_is_no_archive_says_so(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ArchiveError, match=r"No such file|holds no manifest"):
+    with pytest.raises(ArchivePathError, match=r"No such file|holds no manifest"):
         list(verify_archive(tmp_path / name))
 
 
@@ -111,8 +111,10 @@ async def test_the_service_is_asked_for_what_there_is_by_now(archive: Any, ftlog
 
 async def test_a_missing_archive_is_one_clear_line(ftlogs: Any, tmp_path: Path) -> None:
     ended = await ftlogs("verify", str(tmp_path / "nowhere"))
-    assert ended.code == 1
-    assert ended.err == f"ftlogs: cannot read {tmp_path / 'nowhere'}: No such file or directory.\n"
+    assert ended.code == 2
+    assert ended.err == (
+        f"ftlogs: cannot read {tmp_path / 'nowhere'}: No such file or directory. Check the path.\n"
+    )
 
 
 async def test_checking_while_a_download_goes_on_disturbs_nothing(
@@ -150,6 +152,6 @@ async def test_only_what_is_as_it_was_judged_is_opened_again(archive: Any) -> No
         "ft-3.log": "incomplete",
     }
     (folder / "ft-1.manifest.json.new").mkdir()
-    with pytest.raises(ArchiveError, match="cannot write to"):
+    with pytest.raises(ArchivePathError, match=r"ft-1\.manifest\.json\.new is a directory"):
         reopen_stale(folder, [asked["ft-1"]])
     reopen_stale(folder, [asked["ft-2"]])  # the lock was given back

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import attrs
 import typer
 
-from dashscope_ftlogs import Downloaded, Job, Progress
+from dashscope_ftlogs import Downloaded, FTLogsError, Job, Progress
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.exit_codes import exit_code
 from dashscope_ftlogs.cli.job_selection import Selection
@@ -98,15 +98,20 @@ def download(
             connection.session(concurrency) as session,
             nullcontext() if quiet else watched(session, progress, progress_every),
         ):
-            outcomes = await session.download(
-                _selected(selection, session, progress),
-                out,
-                format=None if form is None else form.value,
-                compression=None if compress is None else "gzip",
-                settle=settle,
-                recheck=recheck,
-                progress=progress,
-            )
+            try:
+                outcomes = await session.download(
+                    _selected(selection, session, progress),
+                    out,
+                    format=None if form is None else form.value,
+                    compression=None if compress is None else "gzip",
+                    settle=settle,
+                    recheck=recheck,
+                    progress=progress,
+                )
+            except FTLogsError:
+                if progress.outcomes:
+                    _report(progress.outcomes, out, as_json=as_json, quiet=quiet)
+                raise
         _report(outcomes, out, as_json=as_json, quiet=quiet)
         return _exit_code(outcomes)
 

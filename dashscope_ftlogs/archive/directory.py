@@ -133,11 +133,17 @@ class Archive:
         return found
 
     def at(self, log_stem: str) -> Manifest | ArchiveError | None:
-        """Return the manifest of a log, or why it can't be read, or None if none is there."""
+        """Return the manifest of a log, or why it can't be read, or None if none is there.
+
+        Raises:
+            ArchiveGoneError: this is no longer the directory that was locked.
+        """
         name = manifest_name(log_stem)
         try:
             data = self._read(name)
             return None if data is None else decode(data, name)
+        except ArchiveGoneError:
+            raise
         except ArchiveError as error:
             return error
 

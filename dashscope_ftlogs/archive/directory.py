@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
 
+from dashscope_ftlogs import checks
 from dashscope_ftlogs.archive.manifest import (
     LOG_NAMES,
     Compression,
@@ -66,8 +67,8 @@ class Archive:
     """One directory, with at most one writer at a time."""
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
-        self.directory = Path(directory)
         self._lock = -1
+        self.directory = Path(checks.path("directory", directory))
 
     def lock(self) -> None:
         """Create the directory if need be, and take the right to write.

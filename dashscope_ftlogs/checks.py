@@ -1,17 +1,30 @@
 """Refuse a wrong argument before any request is sent, naming the value and what is allowed."""
 
 import re
-import sys
-from typing import Any
+from collections.abc import AsyncIterable, Collection, Iterable, Mapping, Sequence
+from typing import Any, Final, TypeVar, cast
 
 from dashscope_ftlogs.errors import InvalidArgumentError
+from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.text import TAIL, Position, shown
+
+T = TypeVar("T")
 
 MAX_LINE = 1000
 """The most lines that the service gives in one answer."""
 
+MOST: Final = 1e12
+"""No time and no rate is meant to be more: as seconds, that is 31,000 years."""
+
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _JOB_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+def refused(name: str, value: object, allowed: str) -> InvalidArgumentError:
+    """Return the error that says which values an argument may have."""
+    error = InvalidArgumentError(f"{name}={shown(value)}: must be {allowed}")
+    error.argument = name
+    return error
 
 
 def whole_number(name: str, value: Any, low: int, high: int | None = None) -> int:
@@ -19,25 +32,70 @@ def whole_number(name: str, value: Any, low: int, high: int | None = None) -> in
     # bool is an int to Python, but nobody means offset=True.
     if type(value) is not int or value < low or (high is not None and value > high):
         allowed = f"at least {low}" if high is None else f"{low} to {high}"
-        raise InvalidArgumentError(f"{name}={shown(value)}: must be a whole number, {allowed}")
+        raise refused(name, value, f"a whole number, {allowed}")
     return value
 
 
-def seconds(name: str, value: Any) -> float:
-    """Return `value` if it is a finite number above 0."""
-    return above_zero(name, value, "a number of seconds")
+def seconds(name: str, value: Any, *, or_zero: bool = False) -> float:
+    """Return `value` if it is a number of seconds above 0, or else 0 where that means something too."""
+    return above_zero(name, value, "a number of seconds", or_zero=or_zero)
 
 
-def above_zero(name: str, value: Any, what: str = "a number") -> float:
-    """Return `value` if it is a finite number above 0; `what` is said of it if it is not."""
-    # An integer can be finite and yet too large for a float.
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not 0 < value <= sys.float_info.max
-    ):
-        raise InvalidArgumentError(f"{name}={shown(value)}: must be {what} above 0")
+def above_zero(name: str, value: Any, what: str = "a number", *, or_zero: bool = False) -> float:
+    """Return `value` if it is a number above 0, or 0 where that may be; `what` is said if it is not."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST:
+        fits = False
+    else:
+        fits = value > 0 or or_zero
+    if not fits:
+        low = "0 or above" if or_zero else "above 0"
+        raise refused(name, value, f"{what} {low}, {MOST:,.0f} at most")
     return float(value)
+
+
+def flag(name: str, value: Any) -> bool:
+    """Return `value` if it is True or False."""
+    if not isinstance(value, bool):
+        raise refused(name, value, "True or False")
+    return value
+
+
+def word(name: str, value: Any, words: Sequence[str] = ()) -> Any:
+    """Return `value` if it is None, or one of these words; without any, whatever string."""
+    if value is not None and (not isinstance(value, str) or (words and value not in words)):
+        allowed = " or ".join(map(repr, words)) if words else "a string"
+        raise refused(name, value, f"{allowed}, or None")
+    return value
+
+
+def kind_of(name: str, value: Any, kind: type[T], article: str = "a") -> T:
+    """Return `value` if it is of that kind."""
+    if not isinstance(value, kind):
+        raise refused(name, value, f"{article} {kind.__name__}")
+    return value
+
+
+def function(name: str, value: Any) -> Any:
+    """Return `value` if it can be called, or is None."""
+    if value is not None and not callable(value):
+        raise refused(name, value, "a function, or None")
+    return value
+
+
+def path(name: str, value: Any) -> str:
+    """Return `value`, as a string, if it can be the path of a directory."""
+    as_text = getattr(type(value), "__fspath__", None)
+    text = value if as_text is None else as_text(value)
+    if isinstance(text, str) and text and "\0" not in text:
+        return text
+    raise refused(name, value, "a path: a string that is not empty, or a pathlib.Path")
+
+
+def texts(name: str, value: Any) -> Iterable[str]:
+    """Return `value` if it can be many strings; a single one would be taken for its characters."""
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        raise refused(name, value, "an iterable of strings")
+    return cast("Iterable[str]", value)
 
 
 def position(value: Any) -> Position:
@@ -48,20 +106,50 @@ def position(value: Any) -> Position:
         ):
             return Position(offset=whole_number("offset", offset, 0), last=list(last))
         case _:
-            raise InvalidArgumentError(f"at={shown(value)}: must be a position, as a read gives it")
+            raise refused("at", value, "a position, as a read gives it")
 
 
 def _is_digest(value: object) -> bool:
     return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
 
 
+def by_job(name: str, value: Mapping[Any, Any]) -> None:
+    """Refuse a mapping of which a key is no job id."""
+    for key in value:
+        if not isinstance(key, str) or not _JOB_ID.fullmatch(key):
+            raise refused(name, value, f"a mapping by job id, and {shown(key)} is none")
+
+
 def job_id(value: Any) -> str:
-    """Return `value` if it can be a job's id: it becomes part of a URL's path and of file names."""
+    """Return the id of a job, given by it or as the service described it, if it can be one.
+
+    It becomes part of a URL's path and of file names.
+    """
+    if isinstance(value, Job):
+        value = value.job_id
     if not isinstance(value, str) or not _JOB_ID.fullmatch(value) or value in {".", ".."}:
         raise InvalidArgumentError(
             f"job id {shown(value)}: must be 1 to 128 of the characters "
             "A-Z a-z 0-9 . _ - and not '.' or '..'"
         )
+    return value
+
+
+def jobs(value: Any) -> Any:
+    """Return `value` if it can be one job or many; of a generator, what comes is looked at then."""
+    if not isinstance(value, str | Job | AsyncIterable):
+        if isinstance(value, bytes | bytearray) or not isinstance(value, Iterable):
+            raise refused("jobs", value, "job ids or Jobs: one, or an iterable of them")
+        if isinstance(value, Collection):
+            for one in cast("Collection[object]", value):
+                job(one)
+    return value
+
+
+def job(value: Any) -> Any:
+    """Return `value` if it is a string or a Job; which strings are ids is another question."""
+    if not isinstance(value, str | Job):
+        raise refused("jobs", value, "a job id or a Job, each of them")
     return value
 
 

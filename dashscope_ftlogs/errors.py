@@ -81,6 +81,9 @@ class ConfigError(FTLogsError, ValueError):
 class InvalidArgumentError(FTLogsError, ValueError):
     """An argument outside its range. Nothing was sent."""
 
+    argument: str | None = None
+    """Its name, where the message begins with it: `name=value: must be ...`."""
+
 
 class SessionStateError(FTLogsError, RuntimeError):
     """A session was used outside its `async with` block."""

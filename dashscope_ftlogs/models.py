@@ -12,6 +12,9 @@ ENDED: Final = frozenset({"SUCCEEDED", "FAILED", "CANCELED"})
 UNSTARTED: Final = frozenset({"PENDING", "QUEUING"})
 """The statuses of a job that may have no log yet."""
 
+STATUSES: Final = ENDED | UNSTARTED | {"RUNNING", "CANCELING"}
+"""Those that the service's documentation knows; there may be others."""
+
 _LONG_AGO: Final = timedelta(hours=24)
 """Times come without a zone: one that seems to be that long past is past in any zone."""
 

@@ -5,9 +5,11 @@ from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
+from dashscope_ftlogs import checks
 from dashscope_ftlogs.client.fetch_many import Jobs
 from dashscope_ftlogs.client.service import Service
 from dashscope_ftlogs.errors import InvalidArgumentError
+from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.text import Position
 
 if TYPE_CHECKING:
@@ -88,6 +90,7 @@ class LogSession(Service):
         from dashscope_ftlogs.archive.download import Download  # noqa: PLC0415
         from dashscope_ftlogs.archive.outcomes import Progress  # noqa: PLC0415
 
+        checks.jobs(jobs)
         download = Download(
             self,
             Archive(directory),
@@ -155,9 +158,9 @@ class LogSession(Service):
             give_up_after=give_up_after,
             settle=self.lag if settle is None else settle,
         )
-        return LogFollower(self, jobs, options, on_event)
+        return LogFollower(self, checks.jobs(jobs), options, checks.function("on_event", on_event))
 
-    async def metrics(self, job_id: str) -> "MetricsTable":
+    async def metrics(self, job_id: str | Job) -> "MetricsTable":
         """Return the metrics of a job's log, as far as it has come, as a table.
 
         Raises:
@@ -167,6 +170,7 @@ class LogSession(Service):
         from dashscope_ftlogs.metrics.points import LogPoints  # noqa: PLC0415
         from dashscope_ftlogs.metrics.table import MetricsTable  # noqa: PLC0415
 
+        job_id = checks.job_id(job_id)
         points = LogPoints()
         async with aclosing(self.lines(job_id).pages()) as pages:
             async for page in pages:

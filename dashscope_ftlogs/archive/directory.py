@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
 
+from dashscope_ftlogs import checks
 from dashscope_ftlogs.archive.manifest import (
     LOG_NAMES,
     Compression,
@@ -66,8 +67,8 @@ class Archive:
     """One directory, with at most one writer at a time."""
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
-        self.directory = Path(directory)
         self._lock = -1
+        self.directory = Path(checks.path("directory", directory))
 
     def lock(self) -> None:
         """Create the directory if need be, and take the right to write.
@@ -133,11 +134,17 @@ class Archive:
         return found
 
     def at(self, log_stem: str) -> Manifest | ArchiveError | None:
-        """Return the manifest of a log, or why it can't be read, or None if none is there."""
+        """Return the manifest of a log, or why it can't be read, or None if none is there.
+
+        Raises:
+            ArchiveGoneError: this is no longer the directory that was locked.
+        """
         name = manifest_name(log_stem)
         try:
             data = self._read(name)
             return None if data is None else decode(data, name)
+        except ArchiveGoneError:
+            raise
         except ArchiveError as error:
             return error
 

@@ -27,7 +27,7 @@ from dashscope_ftlogs.archive.generations import set_aside
 from dashscope_ftlogs.archive.hash_check import DamagedError
 from dashscope_ftlogs.archive.job_turns import Turn, next_round
 from dashscope_ftlogs.archive.log_writer import LogFile
-from dashscope_ftlogs.archive.manifest import Compression, Format, Manifest
+from dashscope_ftlogs.archive.manifest import COMPRESSIONS, FORMATS, Compression, Format, Manifest
 from dashscope_ftlogs.archive.outcomes import Downloaded, Progress
 from dashscope_ftlogs.archive.threads import Threads
 from dashscope_ftlogs.client.config import same_service
@@ -87,13 +87,13 @@ class Download:
     ) -> None:
         self._service = service
         self._archive = archive
-        self._form: Format | None = form
-        self._compression: Compression | None = compression
-        settle = service.lag if settle is None else settle
+        self._form: Format | None = checks.word("format", form, FORMATS)
+        self._compression: Compression | None = checks.word("compression", compression, COMPRESSIONS)
+        settle = service.lag if settle is None else checks.seconds("settle", settle, or_zero=True)
         self._looks_again = settle != 0
-        self._settle = checks.seconds("settle", settle) if self._looks_again else service.lag
-        self._recheck = recheck
-        self._progress = progress
+        self._settle = settle or service.lag
+        self._recheck = checks.flag("recheck", recheck)
+        self._progress = checks.kind_of("progress", progress, Progress)
         self._waiting: dict[str, Downloaded] = {}
         """What is known of jobs that have yet to be looked at once more, by id."""
 

@@ -64,9 +64,11 @@ def _older(archive: Archive, manifest: Manifest) -> Iterator[tuple[int, bool, bo
     while True:
         number += 1
         is_there = archive.is_there(_log(manifest, "rewritten", number))
-        found = archive.at(_stem(manifest.job_id, "rewritten", number))
-        if found is None and not is_there:
+        log_stem = _stem(manifest.job_id, "rewritten", number)
+        # Names tell the end: what can't be read may go on for ever.
+        if not is_there and not archive.is_there(manifest_name(log_stem)):
             return
+        found = archive.at(log_stem)
         yield number, is_there, isinstance(found, Manifest) and announces(found, manifest)
 
 

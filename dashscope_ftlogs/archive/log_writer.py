@@ -110,11 +110,6 @@ class LogFile:
                 self._write(self._packer.flush())
                 self._packer = None
             os.fsync(self._file)
-            if not self._archive.holds(self.manifest.file, self._file):
-                raise LogGoneError(
-                    f"{self._archive.directory / self.manifest.file} has gone: it was moved, removed or "
-                    "replaced while it was written to"
-                )
             manifest = attrs.evolve(
                 self.manifest,
                 lines=self._lines,
@@ -127,6 +122,11 @@ class LogFile:
             )
             self.manifest = self._archive.put(manifest)
             self._last.clear()
+            if not self._archive.holds(self.manifest.file, self._file):
+                raise LogGoneError(
+                    f"{self._archive.directory / self.manifest.file} has gone: it was moved, removed or "
+                    "replaced while it was written to"
+                )
 
     def close(self) -> None:
         """Let go of the file, if it is open. What was not committed will be cut off."""

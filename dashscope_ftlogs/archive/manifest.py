@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, cast, get_args
 
 import attrs
 import msgspec
@@ -25,8 +25,10 @@ SCHEMA: Final = 2
 """1 had no checksum, no `settling` and no `ended_by`."""
 
 Format = Literal["text", "jsonl"]
+FORMATS: Final[tuple[str, ...]] = get_args(Format)
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Compression = Literal["gzip"]
+COMPRESSIONS: Final[tuple[str, ...]] = get_args(Compression)
 
 _DEEPEST: Final = 100
 """Levels. What is nested deeper would exhaust the stack of whoever reads it."""

@@ -3,20 +3,19 @@
 import os
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 import attrs
 
+from dashscope_ftlogs import checks
 from dashscope_ftlogs.archive.completeness import stage
 from dashscope_ftlogs.archive.directory import Archive, in_our_words
 from dashscope_ftlogs.archive.generations import announces, moved_to
 from dashscope_ftlogs.archive.hash_check import DamagedError, check
 from dashscope_ftlogs.archive.manifest import Manifest, log_name, manifest_name
 from dashscope_ftlogs.client.fetch_many import each
+from dashscope_ftlogs.client.service import Service
 from dashscope_ftlogs.errors import ArchiveError, ArchiveMismatchError, ArchivePathError, NotFoundError
-
-if TYPE_CHECKING:
-    from dashscope_ftlogs.client.service import Service
 
 State = Literal["ok", "superseded", "settling", "incomplete", "stale", "damaged", "unvouched", "newer"]
 
@@ -67,7 +66,7 @@ def verify_archive(directory: str | os.PathLike[str]) -> Iterator[Verdict]:
 
 
 async def verify_remotely(
-    session: "Service", verdicts: Iterable[Verdict]
+    session: Service, verdicts: Iterable[Verdict]
 ) -> AsyncGenerator[Verdict, None]:
     """Yield the verdicts, in any order, after asking the service how many lines each log has by now.
 
@@ -91,7 +90,11 @@ async def verify_remotely(
 
     async def all_of_them() -> AsyncGenerator[Verdict, None]:
         for verdict in verdicts:
-            yield verdict
+            yield checks.kind_of("verdicts", verdict, Verdict)
+
+    if not isinstance(verdicts, Iterable):
+        raise checks.refused("verdicts", verdicts, "an iterable of Verdicts")
+    checks.kind_of("session", session, Service)
 
     asked = each(all_of_them(), ask, at_once=session.concurrency, spawn=session.spawn)
     async with aclosing(asked):

@@ -4,13 +4,14 @@ import asyncio
 import importlib
 import logging
 import os
+import re
 import selectors
 import stat
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import typer
 
@@ -20,11 +21,28 @@ from dashscope_ftlogs.cli.exit_codes import exit_code
 from dashscope_ftlogs.cli.signals import Stopping, end_now
 from dashscope_ftlogs.text import escaped
 
+_NAME: Final = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
+"""What Python calls an option of several words."""
+
 
 def complain(message: str) -> None:
     """Say something on stderr, marked as ours and harmless to a terminal."""
     sys.stderr.write(f"ftlogs: {escaped(message)}\n")
     sys.stderr.flush()
+
+
+def told(error: errors.FTLogsError) -> str:
+    """Return what an error says, in terms of the command: a wrong argument is an option there."""
+    words = str(error)
+    name = error.argument if isinstance(error, errors.InvalidArgumentError) else None
+    if name is None:
+        return words
+    value, must, allowed = words.removeprefix(f"{name}=").partition(": must be ")
+    return f"{_option(name)} {value}{must}{_NAME.sub(lambda other: _option(other[0]), allowed)}"
+
+
+def _option(name: str) -> str:
+    return name if name.startswith("-") else f"--{name.replace('_', '-')}"
 
 
 def run(
@@ -51,7 +69,7 @@ def run(
             code = runner.run(_while_read(stopping, main))
             sys.stdout.flush()
     except errors.FTLogsError as error:
-        complain(str(error))
+        complain(told(error))
         code = exit_code(error)
     except BrokenPipeError:
         # Whoever read our output has seen enough.

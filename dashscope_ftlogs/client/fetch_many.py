@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import attrs
 
+from dashscope_ftlogs import checks
 from dashscope_ftlogs.client.paginator import LogPaginator
 from dashscope_ftlogs.errors import FTLogsError, SessionStateError
 from dashscope_ftlogs.models import Job
@@ -49,7 +50,7 @@ def id_of(job: str | Job) -> str:
 async def once_each(jobs: Jobs) -> AsyncGenerator[str | Job, None]:
     """Yield jobs from whatever holds them, each once; a single id counts as one."""
     seen: set[str] = set()
-    async with aclosing(_as_they_come(jobs)) as coming:
+    async with aclosing(_as_they_come(checks.jobs(jobs))) as coming:
         async for job in coming:
             if id_of(job) not in seen:
                 seen.add(id_of(job))
@@ -61,10 +62,10 @@ async def _as_they_come(jobs: Jobs) -> AsyncGenerator[str | Job, None]:
         yield jobs
     elif isinstance(jobs, AsyncIterable):
         async for job in jobs:
-            yield job
+            yield checks.job(job)
     else:
         for job in jobs:
-            yield job
+            yield checks.job(job)
 
 
 async def each(

@@ -9,7 +9,6 @@ from dashscope_ftlogs.errors import (
     FTLogsError,
     IncompleteLogError,
     InternalServerError,
-    InvalidArgumentError,
     MalformedResponseError,
     ThrottlingError,
     TransportError,
@@ -65,8 +64,8 @@ class RetryPolicy:
 
     def __attrs_post_init__(self) -> None:
         if self.max_delay < self.base_delay:
-            raise InvalidArgumentError(
-                f"max_delay={self.max_delay!r}: must be at least base_delay, {self.base_delay!r}"
+            raise checks.refused(
+                "max_delay", self.max_delay, f"at least base_delay, {self.base_delay!r}"
             )
 
     def decide(self, error: FTLogsError, *, tries: int, lasted: float, draw: float) -> Decision:

@@ -1,13 +1,16 @@
 """What is asked of the service, and the owner of all that runs for it: tasks, and connections."""
 
 import asyncio
+import logging
 import os
 import warnings
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
+
+import aiohttp
 
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.client.config import Secret, resolve
@@ -18,11 +21,10 @@ from dashscope_ftlogs.client.paginator import LogPaginator
 from dashscope_ftlogs.client.retry_on_429_and_5xx import RetryPolicy
 from dashscope_ftlogs.client.wire import JobRequest, JobsRequest, LogsRequest
 from dashscope_ftlogs.errors import ConfigError, SessionStateError
-from dashscope_ftlogs.models import Job, LogPage
-from dashscope_ftlogs.text import Position
+from dashscope_ftlogs.models import STATUSES, Job, LogPage
+from dashscope_ftlogs.text import Position, excerpt, shown
 
-if TYPE_CHECKING:
-    import aiohttp
+_log = logging.getLogger("dashscope_ftlogs")
 
 DEFAULT_TIMEOUT = 60.0
 MAX_ANSWER = 64 * 2**20
@@ -50,7 +52,7 @@ class Service:
         max_answer: int = MAX_ANSWER,
         max_rate: float | None = None,
         allow_http: bool = False,
-        client_session: "aiohttp.ClientSession | None" = None,
+        client_session: aiohttp.ClientSession | None = None,
     ) -> None:
         if isinstance(api_key, str):
             api_key = Secret(api_key)  # for whoever prints the local variables of this frame
@@ -62,16 +64,20 @@ class Service:
                 base_url=base_url,
                 region=region,
                 workspace=workspace,
-                allow_http=allow_http,
+                allow_http=checks.flag("allow_http", allow_http),
             )
         except ConfigError as error:
             # Its own frames hold the environment and the text of files, with the key in them.
             raise error.with_traceback(None) from None
-        if retry is None:
+        if retry is not None:
+            checks.kind_of("retry", retry, RetryPolicy)
+        else:
             retries = settings.max_retries
             retry = RetryPolicy() if retries is None else RetryPolicy(max_tries=retries + 1)
         if timeout is None:
             timeout = settings.timeout or DEFAULT_TIMEOUT
+        if client_session is not None:
+            checks.kind_of("client_session", client_session, aiohttp.ClientSession)
         self.base_url = settings.base_url
         self.lag = retry.lag
         self.concurrency = checks.whole_number("concurrency", concurrency, 1)
@@ -131,11 +137,11 @@ class Service:
         if "_transport" in self.__dict__ and self._transport.is_open:
             warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
 
-    async def page(self, job_id: str, offset: int = 0, line: int = 100) -> LogPage:
+    async def page(self, job_id: str | Job, offset: int = 0, line: int = 100) -> LogPage:
         """Return one page of a job's log: the plain call, with the service's own defaults.
 
         Args:
-            job_id: The job, such as `ft-202410291653-1c7f`.
+            job_id: The job, such as `ft-202410291653-1c7f`; or a `Job`, as everywhere.
             offset: How many lines to skip; the page begins with line number `offset`, from 0.
             line: The most lines to return, 1 to 1000. Past the end there are none, which is no error.
 
@@ -152,7 +158,7 @@ class Service:
 
     def lines(
         self,
-        job_id: str,
+        job_id: str | Job,
         *,
         offset: int = 0,
         limit: int | None = None,
@@ -173,7 +179,7 @@ class Service:
         """
         return LogPaginator(
             self,
-            job_id,
+            checks.job_id(job_id),
             offset=offset,
             limit=limit,
             page_size=page_size,
@@ -182,8 +188,8 @@ class Service:
             at=at,
         )
 
-    async def job(self, job_id: str) -> Job:
-        """Return one job, with its status."""
+    async def job(self, job_id: str | Job) -> Job:
+        """Return one job, with its status as it is now."""
         return await self._transport.fetch(JobRequest(checks.job_id(job_id)))
 
     async def jobs(
@@ -195,17 +201,25 @@ class Service:
         jobs come and go.
 
         Args:
-            status: Only jobs with this status, such as `RUNNING`; any case.
+            status: Only jobs with this status, such as `RUNNING`; any case. One that no job has, and the
+                service's documentation does not know, is warned of: the logger `dashscope_ftlogs`.
             model: Only jobs that fine-tune this model.
 
         Raises:
             MalformedResponseError: the list stays incomplete, or repeats itself.
         """
+        checks.word("status", status)
+        checks.word("model", model)
+        statuses = set(STATUSES)
         whole = JobList(lambda page_no: self._transport.fetch(JobsRequest(page_no, PER_PAGE)), self.lag)
         async with aclosing(whole.jobs()) as jobs:
             async for job in jobs:
+                statuses.add(job.status.upper())
                 if _matches(job, status, model):
                     yield job
+        if status is not None and status.upper() not in statuses:
+            known = ", ".join(excerpt(one, 40) for one in sorted(statuses))
+            _log.warning("no job has the status %s; those there are: %s", shown(status), known)
 
     async def fetch_many(self, jobs: Jobs) -> AsyncGenerator[JobLog, None]:
         """Yield the whole log of each job, in the order in which they arrive.
@@ -217,7 +231,7 @@ class Service:
             jobs: Job ids or jobs, from any iterable or async iterable; repeated ones are read once.
         """
         reads = each(
-            once_each(jobs),
+            once_each(checks.jobs(jobs)),
             lambda job: fetch(self.lines, job),
             at_once=2 * self.concurrency,
             spawn=self.spawn,

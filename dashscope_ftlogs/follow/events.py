@@ -1,7 +1,7 @@
 """What is known of jobs that are followed, and what is told of them."""
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 import attrs
@@ -11,7 +11,7 @@ from dashscope_ftlogs.client.handed_out import HandedOut
 from dashscope_ftlogs.errors import FTLogsError, InvalidArgumentError
 from dashscope_ftlogs.follow.line_delay import Lags
 from dashscope_ftlogs.models import Job, LogPage
-from dashscope_ftlogs.text import Position
+from dashscope_ftlogs.text import Position, shown
 
 
 class EventKind(enum.StrEnum):
@@ -110,21 +110,43 @@ class FollowOptions:
     def __attrs_post_init__(self) -> None:
         for position in self.positions.values():
             checks.position(position)
-        if self.settle != 0:
-            checks.seconds("settle", self.settle)
-        for offset in [self.offset] if isinstance(self.offset, int) else self.offset.values():
+        if "" not in self.positions:
+            checks.by_job("at", self.positions)
+        checks.seconds("settle", self.settle, or_zero=True)
+        if isinstance(self.offset, Mapping):
+            checks.by_job("offset", self.offset)
+        for offset in self.offset.values() if isinstance(self.offset, Mapping) else [self.offset]:
             checks.whole_number("offset", offset, 0)
         if self.tail is not None:
             checks.whole_number("tail", self.tail, 0)
+        self._refuse_what_would_be_ignored()
         checks.seconds("shortest_poll", self.shortest_poll)
         checks.seconds("longest_poll", self.longest_poll)
         if self.longest_poll < self.shortest_poll:
-            raise InvalidArgumentError(
-                f"longest_poll={self.longest_poll!r}: must be at least shortest_poll, "
-                f"{self.shortest_poll!r}"
+            raise checks.refused(
+                "longest_poll", self.longest_poll, f"at least shortest_poll, {self.shortest_poll!r}"
             )
         if self.give_up_after is not None:
             checks.seconds("give_up_after", self.give_up_after)
+
+    def _refuse_what_would_be_ignored(self) -> None:
+        """Refuse two places for one job to begin at."""
+        tail = f"tail={self.tail}" if self.tail is not None else ""
+        offset = f"offset={shown(self.offset)}" if self.offset else ""
+        if "" in self.positions and (offset or tail):
+            raise InvalidArgumentError(f"{offset or tail}: `at` says where to begin")
+        if not isinstance(self.offset, Mapping):
+            if offset and tail:
+                raise InvalidArgumentError(f"{offset}, {tail}: only one of them can say where to begin")
+        elif twice := sorted(self.offset.keys() & self.positions.keys()):
+            raise InvalidArgumentError(f"{offset}: `at` says where to begin with {twice[0]}")
+
+    def refuse_others(self, job_ids: Collection[str]) -> None:
+        """Refuse a place to begin at in a job that is not followed."""
+        offset = self.offset if isinstance(self.offset, Mapping) else {}
+        for name, places in (("at", self.positions), ("offset", offset)):
+            if others := sorted(places.keys() - {"", *job_ids}):
+                raise InvalidArgumentError(f"{name}: {others[0]} is none of the jobs to follow")
 
     @property
     def positions(self) -> Mapping[str, Position]:

@@ -43,8 +43,7 @@ class LogFollower:
     ) -> None:
         if not isinstance(jobs, AsyncIterable):
             jobs = [jobs] if isinstance(jobs, str | Job) else list(jobs)
-            for job in jobs:
-                checks.job_id(id_of(job))
+            options.refuse_others([checks.job_id(checks.job(job)) for job in jobs])
         if "" in options.positions and (not isinstance(jobs, list) or len(jobs) != 1):
             raise InvalidArgumentError("at: one position is for one job; give a mapping by job id")
         self.jobs: dict[str, Followed] = {}

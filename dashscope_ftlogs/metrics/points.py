@@ -8,6 +8,7 @@ from typing import Final
 
 import attrs
 
+from dashscope_ftlogs import checks
 from dashscope_ftlogs.reading.metrics_in_line import Values
 from dashscope_ftlogs.reading.records import Kind, Message, Metrics, Progress, Record, Tokens, whole
 from dashscope_ftlogs.reading.tracebacks import RecordReader
@@ -61,7 +62,8 @@ def read_points(lines: Iterable[str], offset: int = 0) -> list[Point]:
     [(0, None, 0.1), (1, None, 0.2)]
     """
     log = LogPoints()
-    for number, line in enumerate(lines, offset):
+    checks.whole_number("offset", offset, 0)
+    for number, line in enumerate(checks.texts("lines", lines), offset):
         log.read(number, line)
     return log.points()
 

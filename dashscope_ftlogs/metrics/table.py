@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from dashscope_ftlogs import checks
 from dashscope_ftlogs.metrics import arrow
 from dashscope_ftlogs.metrics.points import Point, read_points
 
@@ -60,7 +61,9 @@ class MetricsTable:
 
     def __init__(self, points: Iterable[tuple[str, Point]]) -> None:
         """Make a table of points, each with the name of its log."""
-        named = list(points)
+        if not isinstance(points, Iterable):
+            raise checks.refused("points", points, "pairs of a name and a Point")
+        named = [_named(one) for one in points]
         rows = self._rows = len(named)
         self._columns = {"source": _column("u", [source for source, _ in named], rows)}
         for name in _OF_POINTS:
@@ -72,6 +75,7 @@ class MetricsTable:
     @classmethod
     def from_lines(cls, lines: Iterable[str], source: str = "", *, offset: int = 0) -> "MetricsTable":
         """Read the metrics of one log, given as its lines, of which the first has number `offset`."""
+        checks.kind_of("source", source, str)
         return cls((source, point) for point in read_points(lines, offset))
 
     def __len__(self) -> int:
@@ -106,6 +110,14 @@ class MetricsTable:
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Return an Arrow stream of one batch; the schema is always the table's own."""
         return arrow.stream(self._columns, self._rows)
+
+
+def _named(one: tuple[str, Point]) -> tuple[str, Point]:
+    match one:
+        case str(), Point():
+            return one
+        case _:
+            raise checks.refused("points", one, "pairs of a name and a Point, each of them")
 
 
 def _by_metric(points: Iterable[Point]) -> dict[str, list[Any]]:

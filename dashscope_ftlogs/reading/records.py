@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 import attrs
 
+from dashscope_ftlogs import checks
 from dashscope_ftlogs.reading.metrics_in_line import (
     DECODE_ERRORS,
     Values,
@@ -192,13 +193,15 @@ def parse_line(line: str) -> tuple[Record, ...]:
     r"""Return what a line holds, in order; nothing for a blank one.
 
     A line can hold many parts: redraws of a progress bar, and a metric dict glued to the last of them.
-    Takes time linear in its length, and never raises.
+    Takes time linear in its length, and never raises for a string.
 
     >>> parse_line("{'loss': 1.5, 'epoch': 0.3}")[0].values["loss"]
     1.5
     >>> [type(record).__name__ for record in parse_line(" 10%|█ | 1/10 [00:01<00:09,  1.0s/it]\rdone")]
     ['Progress', 'Text']
     """
+    if not isinstance(line, str):
+        raise checks.refused("line", line, "a string")
     if line[:1] == "{":
         try:  # what most such lines are, in the shortest time
             values = decode_numbers(line.replace("'", '"'))

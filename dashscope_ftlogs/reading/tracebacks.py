@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from dashscope_ftlogs import checks
 from dashscope_ftlogs.reading.records import Record, Traceback, parse_line, parts
 
 _BEGIN: Final = "Traceback (most recent call last):"
@@ -30,7 +31,8 @@ def parse_lines(lines: Iterable[str], offset: int = 0) -> Iterator[tuple[int, Re
     3 Text
     """
     reader = RecordReader()
-    for number, line in enumerate(lines, offset):
+    checks.whole_number("offset", offset, 0)
+    for number, line in enumerate(checks.texts("lines", lines), offset):
         yield from reader.read(number, line)
     yield from reader.end()
 
@@ -43,6 +45,8 @@ class RecordReader:
 
     def read(self, number: int, line: str) -> Iterable[tuple[int, Record]]:
         """Return what is complete with this line, each record with the number where it begins."""
+        if not isinstance(line, str):
+            raise checks.refused("line", line, "a string")
         if self._block is None and _BEGIN not in line:
             return [(number, record) for record in parse_line(line)]
         return self._in_parts(number, line)

@@ -229,7 +229,7 @@ async def test_a_log_without_metrics_is_told_of_and_no_error(ftlogs: Any, tmp_pa
     [
         (("-o", "m.txt", "{log}"), 2, "must end with .csv, .jsonl, .parquet"),
         (("no such/file.log",), 2, "there is no file 'no such/file.log'"),
-        (("{tmp}",), 1, "holds no manifest"),
+        (("{tmp}",), 2, "holds no manifest"),
         (("ft-unknown",), 4, "ft-unknown"),
         (("-o", "{tmp}/nowhere/m.csv", "{log}"), 1, "No such file or directory"),
     ],

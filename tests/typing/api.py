@@ -6,12 +6,14 @@ from typing import Any, assert_type
 
 from dashscope_ftlogs import (
     APIError,
+    ArchiveGoneError,
     Downloaded,
     EventKind,
     Followed,
     FollowEvent,
     FTLogsError,
     IncompleteLogError,
+    InvalidArgumentError,
     Job,
     JobLog,
     LogFollower,
@@ -19,6 +21,7 @@ from dashscope_ftlogs import (
     LogPage,
     LogPaginator,
     LogSession,
+    MetricsTable,
     Position,
     Progress,
     RetryPolicy,
@@ -30,7 +33,9 @@ from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Exchange, Fault, Re
 
 
 async def read() -> None:
-    policy = RetryPolicy(max_tries=3, base_delay=0.1, max_delay=1, max_retry_after=60, deadline=300)
+    policy = RetryPolicy(
+        max_tries=3, base_delay=0.1, max_delay=1, max_retry_after=60, deadline=300, lag=45
+    )
     async with LogSession("sk-1", region="cn-beijing", retry=policy, concurrency=4) as session:
         assert_type(session, LogSession)
         page = await session.page("ft-1", offset=0, line=100)
@@ -50,12 +55,19 @@ async def read() -> None:
         assert_type(lines.total, int | None)
         assert_type(lines.position, Position)
         assert_type(session.lines("ft-1", at=lines.position), LogPaginator)
+        kept: Position = {"offset": 5, "last": []}
+        assert_type(session.lines("ft-1", at=kept), LogPaginator)
 
         async for job in session.jobs(status="RUNNING", model="qwen3-14b"):
             assert_type(job, Job)
         job = await session.job("ft-1")
         assert_type(job.hyper_parameters, Mapping[str, Any] | None)
         assert_type(job.ended, bool)
+        # What was described stands for its id.
+        assert_type(await session.page(job), LogPage)
+        assert_type(session.lines(job), LogPaginator)
+        assert_type(await session.job(job), Job)
+        assert_type(await session.metrics(job), MetricsTable)
 
 
 async def keep(session: LogSession) -> None:
@@ -64,6 +76,9 @@ async def keep(session: LogSession) -> None:
         ["ft-1"], "logs", format="jsonl", compression="gzip", progress=progress
     )
     assert_type(done, list[Downloaded])
+    assert_type(progress.outcomes, list[Downloaded])
+    assert_type(progress.waiting, tuple[int, float] | None)
+    assert_type(await session.download("ft-1", "logs", settle=0, recheck=True), list[Downloaded])
     await session.download(session.jobs(), Path("logs"))
     assert_type(done[0].error, FTLogsError | None)
     async for log in session.fetch_many(["ft-1", "ft-2"]):
@@ -91,6 +106,10 @@ async def watch(session: LogSession) -> None:
         assert_type(page, LogPage)
     assert_type(follower.jobs["ft-1"], Followed)
     assert_type(follower.jobs["ft-1"].job, Job | None)
+    left = {job_id: followed.position for job_id, followed in follower.jobs.items()}
+    assert_type(left, dict[str, Position])
+    assert_type(session.follow(list(left), at=left, settle=10.5), LogFollower)
+    assert_type(session.follow("ft-1", at=left["ft-1"], settle=None), LogFollower)
 
 
 def tell(error: FTLogsError) -> None:
@@ -99,6 +118,10 @@ def tell(error: FTLogsError) -> None:
     if isinstance(error, APIError):
         assert_type(error.status, int)
         assert_type(error.retry_after, float | None)
+    if isinstance(error, ArchiveGoneError):
+        assert_type(error.advice, str)
+    if isinstance(error, InvalidArgumentError):
+        assert_type(error.argument, str | None)
     if isinstance(error, IncompleteLogError):
         assert_type(error.next_offset, int)
 

@@ -12,7 +12,7 @@ from dashscope_ftlogs.checks import seconds, whole_number
 from dashscope_ftlogs.cli.completion import complete_job_ids
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.options import grouped
-from dashscope_ftlogs.cli.run_command import complain
+from dashscope_ftlogs.cli.run_command import complain, told
 from dashscope_ftlogs.cli.terminal.tail_line_format import Lines
 from dashscope_ftlogs.metrics.fail_on_and_until_conditions import Alarm, duration, parse_alarm
 
@@ -129,7 +129,7 @@ def tail(
             stats=watch.stats,
         )
     except InvalidArgumentError as error:
-        complain(str(error))
+        complain(told(error))
         raise typer.Exit(2) from None
     following.run()
 
@@ -137,12 +137,21 @@ def tail(
 def _places(jobs: Sequence[str], *, all_running: bool) -> dict[str, int | None]:
     if bool(jobs) == all_running:
         raise InvalidArgumentError("say which jobs: by id, or else --all-running")
-    return dict(map(_place, jobs))
+    places: dict[str, int | None] = {}
+    for job_id, offset in map(_place, jobs):
+        if places.setdefault(job_id, offset) != offset:
+            raise InvalidArgumentError(f"{job_id} is named twice, with two places to begin at")
+    return places
 
 
 def _place(text: str) -> tuple[str, int | None]:
     job_id, colon, offset = text.partition(":")
-    return checked_id(job_id), whole_number("offset", _number(offset), 0) if colon else None
+    number = _number(offset)
+    if colon and not isinstance(number, int):
+        raise InvalidArgumentError(
+            f"{text!r}: what follows the colon must be the number of a line, 0 or more, as in {job_id}:0"
+        )
+    return checked_id(job_id), number if isinstance(number, int) else None
 
 
 def _number(text: str) -> int | str:

@@ -113,11 +113,19 @@ def install_wheel(session: nox.Session, extras: str, *more: str) -> None:
 
 
 def run_tests(session: nox.Session, *arguments: str, dev: bool = False) -> None:
-    """Run tests, in dev mode or not, from where the source tree can't be imported by accident."""
+    """Run tests, in dev mode or not, from where the source tree can't be imported by accident.
+
+    They start hundreds of processes. Where nothing is to be written beside the sources, each one would
+    compile all that it imports, and each worker all tests: what is compiled is kept in the environment.
+    """
+    kept: dict[str, str | None] = {}
+    if os.environ.get("PYTHONDONTWRITEBYTECODE"):
+        folder = Path(session.virtualenv.location) / "bytecode"
+        kept = {"PYTHONDONTWRITEBYTECODE": None, "PYTHONPYCACHEPREFIX": str(folder)}
     session.run(
         *("python", "-P", *arguments, *session.posargs),
         # Not by -X dev, which does not reach the workers.
-        env={"PYTHONDEVMODE": "1"} if dev else {},
+        env=kept | ({"PYTHONDEVMODE": "1"} if dev else {}),
         success_codes=[0, 5] if session.posargs else [0],  # 5: what was asked for are other tests
     )
 

@@ -53,6 +53,9 @@ MUTATED = {
 # One more worker than there are processors: tests wait for processes and connections, too.
 PARALLEL = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal")
 
+# Where what Python compiles is kept, below nox's own cache.
+BYTECODE = "bytecode"
+
 # What runs without coverage, which it would not add to.
 UNMEASURED = "long or unmeasured"
 
@@ -115,17 +118,14 @@ def install_wheel(session: nox.Session, extras: str, *more: str) -> None:
 def run_tests(session: nox.Session, *arguments: str, dev: bool = False) -> None:
     """Run tests, in dev mode or not, from where the source tree can't be imported by accident.
 
-    They start hundreds of processes. Where nothing is to be written beside the sources, each one would
-    compile all that it imports, and each worker all tests: what is compiled is kept in the environment.
+    They start hundreds of processes. What is compiled is kept, lest each one compile all that it imports,
+    but not beside the sources, where some want nothing written.
     """
-    kept: dict[str, str | None] = {}
-    if os.environ.get("PYTHONDONTWRITEBYTECODE"):
-        folder = Path(session.virtualenv.location) / "bytecode"
-        kept = {"PYTHONDONTWRITEBYTECODE": None, "PYTHONPYCACHEPREFIX": str(folder)}
+    environ = {"PYTHONDONTWRITEBYTECODE": None, "PYTHONPYCACHEPREFIX": str(session.cache_dir / BYTECODE)}
     session.run(
         *("python", "-P", *arguments, *session.posargs),
         # Not by -X dev, which does not reach the workers.
-        env=kept | ({"PYTHONDEVMODE": "1"} if dev else {}),
+        env=environ | ({"PYTHONDEVMODE": "1"} if dev else {}),
         success_codes=[0, 5] if session.posargs else [0],  # 5: what was asked for are other tests
     )
 
@@ -138,6 +138,9 @@ def tests(session: nox.Session) -> None:
     """
     install_wheel(session, "cli,data,fast,plot,tensorboard", "readers", "lint")
     session.run("coverage", "erase")
+    if not (session.posargs or (session.cache_dir / BYTECODE).exists()):
+        # One process compiles the tests and what commands import, instead of each worker for itself.
+        run_tests(session, "-m", "pytest", "-q", *APART, "-k", "one_thread_as_forking_asks_for")
     pytest = ("-m", "pytest", *PARALLEL, *APART, "-m")
     run_tests(session, "-m", "coverage", "run", *pytest, f"not ({UNMEASURED})")
     session.run("coverage", "combine", "--quiet")

@@ -118,8 +118,8 @@ def install_wheel(session: nox.Session, extras: str, *more: str) -> None:
 def run_tests(session: nox.Session, *arguments: str, dev: bool = False) -> None:
     """Run tests, in dev mode or not, from where the source tree can't be imported by accident.
 
-    They start hundreds of processes. What is compiled is kept, lest each one compile all that it imports,
-    but not beside the sources, where some want nothing written.
+    They start hundreds of processes. What is compiled is kept, or each one would compile all that it
+    imports, but not beside the sources, where some want nothing written.
     """
     environ = {"PYTHONDONTWRITEBYTECODE": None, "PYTHONPYCACHEPREFIX": str(session.cache_dir / BYTECODE)}
     session.run(

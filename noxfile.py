@@ -53,9 +53,6 @@ MUTATED = {
 # One more worker than there are processors: tests wait for processes and connections, too.
 PARALLEL = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal")
 
-# Where what Python compiles is kept, below nox's own cache.
-BYTECODE = "bytecode"
-
 # What runs without coverage, which it would not add to.
 UNMEASURED = "long or unmeasured"
 
@@ -115,13 +112,18 @@ def install_wheel(session: nox.Session, extras: str, *more: str) -> None:
     session.install(f"dashscope-ftlogs[{extras}] @ {wheel.as_uri()}")
 
 
+def bytecode(session: nox.Session) -> Path:
+    """Return the folder for what Python compiles."""
+    return HERE / session.cache_dir / "bytecode"
+
+
 def run_tests(session: nox.Session, *arguments: str, dev: bool = False) -> None:
     """Run tests, in dev mode or not, from where the source tree can't be imported by accident.
 
     They start hundreds of processes. What is compiled is kept, or each one would compile all that it
     imports, but not beside the sources, where some want nothing written.
     """
-    environ = {"PYTHONDONTWRITEBYTECODE": None, "PYTHONPYCACHEPREFIX": str(session.cache_dir / BYTECODE)}
+    environ = {"PYTHONDONTWRITEBYTECODE": None, "PYTHONPYCACHEPREFIX": str(bytecode(session))}
     session.run(
         *("python", "-P", *arguments, *session.posargs),
         # Not by -X dev, which does not reach the workers.
@@ -138,7 +140,7 @@ def tests(session: nox.Session) -> None:
     """
     install_wheel(session, "cli,data,fast,plot,tensorboard", "readers", "lint")
     session.run("coverage", "erase")
-    if not (session.posargs or (session.cache_dir / BYTECODE).exists()):
+    if not (session.posargs or bytecode(session).exists()):
         # One process compiles the tests and what commands import, instead of each worker for itself.
         run_tests(session, "-m", "pytest", "-q", *APART, "-k", "one_thread_as_forking_asks_for")
     pytest = ("-m", "pytest", *PARALLEL, *APART, "-m")

@@ -113,8 +113,18 @@ def install_wheel(session: nox.Session, extras: str, *more: str) -> None:
 
 
 def bytecode(session: nox.Session) -> Path:
-    """Return the folder for what Python compiles."""
-    return HERE / session.cache_dir / "bytecode"
+    """Return the folder for what Python compiles in this environment."""
+    return HERE / session.cache_dir / "bytecode" / Path(session.bin).parent.name
+
+
+def prepare(session: nox.Session) -> None:
+    """Let one process compile the tests and what commands import, or each worker would, all at once.
+
+    What Hypothesis keeps is made then, too: the kinds of characters, the constants of the tests.
+    """
+    if not session.posargs and not bytecode(session).exists():
+        needing_it_all = "one_thread_as_forking_asks_for or any_text_is_a_fault"
+        run_tests(session, "-m", "pytest", "-q", *APART, "-k", needing_it_all)
 
 
 def run_tests(session: nox.Session, *arguments: str, dev: bool = False) -> None:
@@ -140,9 +150,7 @@ def tests(session: nox.Session) -> None:
     """
     install_wheel(session, "cli,data,fast,plot,tensorboard", "readers", "lint")
     session.run("coverage", "erase")
-    if not (session.posargs or bytecode(session).exists()):
-        # One process compiles the tests and what commands import, instead of each worker for itself.
-        run_tests(session, "-m", "pytest", "-q", *APART, "-k", "one_thread_as_forking_asks_for")
+    prepare(session)
     pytest = ("-m", "pytest", *PARALLEL, *APART, "-m")
     run_tests(session, "-m", "coverage", "run", *pytest, f"not ({UNMEASURED})")
     session.run("coverage", "combine", "--quiet")
@@ -222,6 +230,7 @@ def versions(session: nox.Session) -> None:
     here_too = {"test_app.py", "test_cat.py", "test_emulator.py"}
     others = (path.name for path in HERE.glob("tests/cli/test_*.py") if path.name not in here_too)
     commands = [f"--ignore=tests/cli/{name}" for name in others]
+    prepare(session)
     run_tests(
         session,
         *("-m", "pytest", "-q", "-m", "not (slow or long or extras)"),

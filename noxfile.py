@@ -112,12 +112,32 @@ def install_wheel(session: nox.Session, extras: str, *more: str) -> None:
     session.install(f"dashscope-ftlogs[{extras}] @ {wheel.as_uri()}")
 
 
+def bytecode(session: nox.Session) -> Path:
+    """Return the folder for what Python compiles in this environment."""
+    return HERE / session.cache_dir / "bytecode" / Path(session.bin).parent.name
+
+
+def prepare(session: nox.Session) -> None:
+    """Let one process compile the tests and what commands import, or each worker would, all at once.
+
+    What Hypothesis keeps is made then, too: the kinds of characters, the constants of the tests.
+    """
+    if not session.posargs and not bytecode(session).exists():
+        needing_it_all = "one_thread_as_forking_asks_for or any_text_is_a_fault"
+        run_tests(session, "-m", "pytest", "-q", *APART, "-k", needing_it_all)
+
+
 def run_tests(session: nox.Session, *arguments: str, dev: bool = False) -> None:
-    """Run tests, in dev mode or not, from where the source tree can't be imported by accident."""
+    """Run tests, in dev mode or not, from where the source tree can't be imported by accident.
+
+    They start hundreds of processes. What is compiled is kept, or each one would compile all that it
+    imports, but not beside the sources, where some want nothing written.
+    """
+    environ = {"PYTHONDONTWRITEBYTECODE": None, "PYTHONPYCACHEPREFIX": str(bytecode(session))}
     session.run(
         *("python", "-P", *arguments, *session.posargs),
         # Not by -X dev, which does not reach the workers.
-        env={"PYTHONDEVMODE": "1"} if dev else {},
+        env=environ | ({"PYTHONDEVMODE": "1"} if dev else {}),
         success_codes=[0, 5] if session.posargs else [0],  # 5: what was asked for are other tests
     )
 
@@ -130,6 +150,7 @@ def tests(session: nox.Session) -> None:
     """
     install_wheel(session, "cli,data,fast,plot,tensorboard", "readers", "lint")
     session.run("coverage", "erase")
+    prepare(session)
     pytest = ("-m", "pytest", *PARALLEL, *APART, "-m")
     run_tests(session, "-m", "coverage", "run", *pytest, f"not ({UNMEASURED})")
     session.run("coverage", "combine", "--quiet")
@@ -209,6 +230,7 @@ def versions(session: nox.Session) -> None:
     here_too = {"test_app.py", "test_cat.py", "test_emulator.py"}
     others = (path.name for path in HERE.glob("tests/cli/test_*.py") if path.name not in here_too)
     commands = [f"--ignore=tests/cli/{name}" for name in others]
+    prepare(session)
     run_tests(
         session,
         *("-m", "pytest", "-q", "-m", "not (slow or long or extras)"),

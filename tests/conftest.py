@@ -40,6 +40,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--cancels", type=int, default=24, help="how many downloads are cancelled")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Measure the workers that run tests, not the process that only counts what they report."""
+    measuring = sys.modules.get("coverage")
+    counts = getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput")
+    if counts and measuring and (measured := measuring.Coverage.current()):
+        measured.stop()
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip, by name, what this system has no means for."""
     for name, here in (("posix", os.name == "posix"), ("linux", sys.platform == "linux")):

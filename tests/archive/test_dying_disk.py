@@ -107,6 +107,7 @@ def check_both_are_kept(folder: Path) -> None:
     assert {path.name for path in folder.iterdir()} == {log.path.name, kept, ".ftlogs-lock", *manifests}
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("how", HOWS)
 @pytest.mark.parametrize(("form", "compression"), [("text", None), ("jsonl", "gzip")])
 async def test_a_log_that_was_rewritten_is_kept_and_its_next_life_is_whole(
@@ -128,6 +129,7 @@ async def test_a_log_that_was_rewritten_is_kept_and_its_next_life_is_whole(
     assert dies_at > 15
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=20)
 @given(deaths=st.lists(st.tuples(st.integers(1, 30), st.sampled_from(HOWS)), min_size=2, max_size=5))
 def test_dying_again_and_again_loses_nothing(
@@ -148,6 +150,7 @@ def test_dying_again_and_again_loses_nothing(
     asyncio.run(main())
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("how", HOWS)
 async def test_a_log_that_was_not_rewritten_after_all_goes_on(tmp_path: Path, how: Any) -> None:
     """Between the death and the next run the service has come back to the old log."""
@@ -172,6 +175,7 @@ async def test_a_log_that_was_not_rewritten_after_all_goes_on(tmp_path: Path, ho
         assert was_moved == {False, True}
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("how", HOWS)
 async def test_a_damaged_log_is_kept_too_and_fetched_anew(tmp_path: Path, how: Any) -> None:
     async with Emulator([EmulatedJob("ft-1")]) as emulator:

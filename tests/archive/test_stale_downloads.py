@@ -177,6 +177,7 @@ def test_lines_that_an_earlier_run_heard_of_are_expected_by_the_next(tmp_path: P
     in_service(main)
 
 
+@pytest.mark.unmeasured
 def test_hundreds_of_doubts_hold_up_no_other_job_and_are_no_hundreds_of_tasks(tmp_path: Path) -> None:
     async def main(service: LaggingService) -> None:
         many = [f"ft-{number}" for number in range(300)]

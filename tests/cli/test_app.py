@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dashscope_ftlogs import __version__
-from dashscope_ftlogs.cli.commands.demo_scenes import _Stage
+from dashscope_ftlogs.cli.commands.demo_scenes import _Stage, _train
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
 
@@ -113,12 +113,25 @@ async def test_the_command_runs_without_the_extra_fast() -> None:
     assert (process.returncode, out) == (0, b"x\n")
 
 
+async def test_the_job_of_the_demo_begins_only_when_it_is_watched(connect: Any) -> None:
+    job = EmulatedJob("ft-1", status="RUNNING")
+    async with Emulator([job]) as emulator:
+        training = asyncio.create_task(_train(job, ["a", "b"], emulator))
+        async with connect(emulator) as session:
+            await session.job("ft-1")
+            await asyncio.sleep(0.1)  # longer than from one line to the next
+            assert len(job.lines) == 0
+            follower = session.follow("ft-1", settle=0, shortest_poll=0.05)
+            assert [followed.text async for followed in follower] == ["a", "b"]
+        await training
+
+
 @pytest.mark.posix
 async def test_an_interrupted_demo_takes_its_commands_with_it(start_ftlogs: Any) -> None:
     process = await start_ftlogs(("demo",), None, {"PYTHONUNBUFFERED": "1"})
     for sign in (b"$ ftlogs tail", b"eval_loss"):  # one of its commands is in the middle of its work
-        while sign not in await process.stdout.readline():
-            pass
+        while sign not in (line := await process.stdout.readline()):
+            assert line
     process.send_signal(signal.SIGINT)
     # Both ends are read to their end, which comes only when no process holds them any more.
     _, err = await process.communicate()

@@ -110,6 +110,7 @@ class Restarted(ListSource):
         return page
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("concurrency", [1, 2, 5])
 @pytest.mark.parametrize("then", [4, 15, 20, 21, 60])
 @pytest.mark.parametrize("page_size", [1, 3, 7, 30])

@@ -133,6 +133,7 @@ WORDS = [
 ]
 
 
+@pytest.mark.unmeasured
 @given(st.text(max_size=10) | st.lists(st.sampled_from(WORDS), max_size=9).map("".join))
 def test_any_text_is_a_fault_or_a_value_error(text: str) -> None:
     try:

@@ -92,6 +92,7 @@ async def any_follow(seed: int) -> str:
     return "missing"
 
 
+@pytest.mark.unmeasured
 def test_any_follow_delivers_each_generation_once_and_ends_only_when_it_is_complete(
     request: pytest.FixtureRequest,
 ) -> None:
@@ -106,6 +107,7 @@ def test_any_follow_delivers_each_generation_once_and_ends_only_when_it_is_compl
     assert ends["rewritten"] > 0
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("then", [4, 20, 60])
 def test_a_log_that_is_started_afresh_at_any_line_is_announced_whatever_its_length(then: int) -> None:
     async def main() -> None:

@@ -47,9 +47,10 @@ async def _main() -> int:
 
         stage.say("One is training. What matters of its log, as it comes, until the job has ended:")
         async with asyncio.TaskGroup() as group:
-            group.create_task(_train(live, story.lines))
+            training = group.create_task(_train(live, story.lines, emulator))
             often = ("--shortest-poll", "0.2", "--longest-poll", "1", "--settle", "1")
             await stage.run("tail", "-f", live.job_id, *often, "--grep", _MATTERS)
+            training.cancel()  # it waits still, if the command could not even begin to read
 
         stage.say("Now the server fails one request in four, in ten different ways.")
         emulator.faults = ten_ways_to_fail(0.25)
@@ -92,8 +93,11 @@ async def _main() -> int:
     return 0 if exact else 1
 
 
-async def _train(job: EmulatedJob, lines: Sequence[str]) -> None:
-    """Let a job grow to its end, in a few seconds."""
+async def _train(job: EmulatedJob, lines: Sequence[str], emulator: Emulator) -> None:
+    """Let a job grow to its end, in a few seconds, once it is watched: a slow machine starts slowly."""
+    watched = (job.job_id, "logs")
+    while watched not in ((one.job_id, one.endpoint) for one in emulator.journal):  # noqa: ASYNC110  (it only grows)
+        await asyncio.sleep(0.01)
     for line in lines:
         await asyncio.sleep(0.06)
         job.append(line)

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping
-from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from dashscope_ftlogs.client.fetch_many import Jobs
@@ -168,7 +167,7 @@ class LogSession(Service):
         from dashscope_ftlogs.metrics.table import MetricsTable  # noqa: PLC0415
 
         points = LogPoints()
-        async with aclosing(self.lines(job_id).pages()) as pages:
+        async with self.lines(job_id).pages() as pages:
             async for page in pages:
                 for number, line in enumerate(page.lines, page.offset):
                     points.read(number, line)

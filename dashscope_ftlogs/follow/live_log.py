@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from dashscope_ftlogs.client.doubt import Contradiction, Doubt, InDoubtError, Verdict
@@ -16,6 +15,7 @@ from dashscope_ftlogs.errors import (
     InvalidParameterError,
     LogRewrittenError,
     NotFoundError,
+    SessionStateError,
     ThrottlingError,
     UnsupportedOperationError,
 )
@@ -83,8 +83,8 @@ class LiveLog:
                 if not job.ended and self._in_doubt():
                     job = await self._status()
                 await asyncio.sleep(self._pause())
-        except AuthenticationError:
-            raise
+        except (AuthenticationError, SessionStateError):
+            raise  # no other job would fare better
         except FTLogsError as error:
             self._followed.error, self._followed.settling = error, False
             error.position = error.position or self._log.position
@@ -230,7 +230,7 @@ class LiveLog:
         """
         try:
             self._log.look_for_more()
-            async with aclosing(self._log.pages()) as pages:
+            async with self._log.pages() as pages:
                 async for page in pages:
                     await self._tell_of_growth()
                     await self._take(page)

@@ -46,7 +46,7 @@ class Tasks:
         self._running: dict[asyncio.Task[Any], asyncio.Task[Any] | None] = {}
 
     def __len__(self) -> int:
-        return len(self._running)
+        return sum(not task.done() for task in self._running)
 
     def __contains__(self, task: object) -> bool:
         return task in self._running

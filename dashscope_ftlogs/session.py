@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 class LogSession(Service):
     """A connection to the service, for all that one application asks of it.
 
-    Use it as ``async with LogSession() as session:``, once for the whole application; its methods may
-    be awaited from any number of tasks. What is not given is looked for where the vendor's SDK looks:
+    Use it as ``async with LogSession() as session:``, once for the whole application, or close it by
+    `aclose`; its methods may be awaited from any number of tasks. What is under way when it is closed
+    ends with `SessionStateError`. What is not given is looked for where the vendor's SDK looks:
     environment variables, then `~/.dashscope`.
 
     Args:
@@ -80,6 +81,7 @@ class LogSession(Service):
         Raises:
             ArchiveError: another process writes to the directory, or it can't be used.
             AuthenticationError: the key is not accepted.
+            SessionStateError: the session was closed meanwhile. What has arrived is committed.
             ArchiveWriteError: the disk is full or broken; what was committed is whole.
         """
         # Most sessions never download.

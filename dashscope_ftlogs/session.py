@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping
-from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from dashscope_ftlogs import checks
@@ -23,8 +22,9 @@ if TYPE_CHECKING:
 class LogSession(Service):
     """A connection to the service, for all that one application asks of it.
 
-    Use it as ``async with LogSession() as session:``, once for the whole application; its methods may
-    be awaited from any number of tasks. What is not given is looked for where the vendor's SDK looks:
+    Use it as ``async with LogSession() as session:``, once for the whole application, or close it by
+    `aclose`; its methods may be awaited from any number of tasks. What is under way when it is closed
+    ends with `SessionStateError`. What is not given is looked for where the vendor's SDK looks:
     environment variables, then `~/.dashscope`.
 
     Args:
@@ -83,6 +83,7 @@ class LogSession(Service):
         Raises:
             ArchiveError: another process writes to the directory, or it can't be used.
             AuthenticationError: the key is not accepted.
+            SessionStateError: the session was closed meanwhile. What has arrived is committed.
             ArchiveWriteError: the disk is full or broken; what was committed is whole.
         """
         # Most sessions never download.
@@ -172,7 +173,7 @@ class LogSession(Service):
 
         job_id = checks.job_id(job_id)
         points = LogPoints()
-        async with aclosing(self.lines(job_id).pages()) as pages:
+        async with self.lines(job_id).pages() as pages:
             async for page in pages:
                 for number, line in enumerate(page.lines, page.offset):
                     points.read(number, line)

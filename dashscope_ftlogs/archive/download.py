@@ -99,6 +99,9 @@ class Download:
 
     async def run(self, jobs: Jobs) -> list[Downloaded]:
         """Download every job once; return what became of each, in the order in which they were done."""
+        return await self._service.tasks.run(self._locked(jobs), "logs were downloaded")
+
+    async def _locked(self, jobs: Jobs) -> list[Downloaded]:
         with Threads(_THREADS) as threads:
             lock = Disk(threads.next(), self._archive)
             try:
@@ -123,7 +126,7 @@ class Download:
                 lambda turn: self._job(turn, Disk(threads.next(), self._archive)),
                 # Twice as many jobs as requests, so that no request waits for a disk.
                 at_once=2 * self._service.concurrency,
-                spawn=self._service.spawn,
+                tasks=self._service.tasks,
             )
             async with aclosing(done):
                 async for found in done:
@@ -148,12 +151,7 @@ class Download:
         if due > _now():
             self._progress.waiting = (waiting, due)
             try:
-                await self._service.spawn(self._wait(due, disk))
-            except asyncio.CancelledError:
-                task = asyncio.current_task()
-                if task is None or task.cancelling():
-                    raise
-                raise SessionStateError("the session was closed while jobs were waited for") from None
+                await self._wait(due, disk)
             finally:
                 self._progress.waiting = None
         for turn in turns:
@@ -169,7 +167,7 @@ class Download:
         job_id = id_of(turn.job)
         try:
             return await self._log(job_id, turn, disk)
-        except (ArchiveWriteError, AuthenticationError):
+        except (ArchiveWriteError, AuthenticationError, SessionStateError):
             raise  # no other job would fare better
         except FTLogsError as error:
             try:
@@ -321,7 +319,7 @@ class Download:
         begin = lines.offset
         patience = _COMMIT_AFTER
         try:
-            async with aclosing(lines.pages()) as pages:
+            async with lines.pages() as pages:
                 async for page in pages:
                     if not news.is_open:
                         # Of a read that was taken up. While it is in doubt, no file is checked again.

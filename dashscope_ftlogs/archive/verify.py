@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import AsyncGenerator, Iterable, Iterator
-from contextlib import aclosing
 from typing import Final, Literal
 
 import attrs
@@ -15,6 +14,7 @@ from dashscope_ftlogs.archive.hash_check import DamagedError, check
 from dashscope_ftlogs.archive.manifest import Manifest, log_name, manifest_name
 from dashscope_ftlogs.client.fetch_many import each
 from dashscope_ftlogs.client.service import Service
+from dashscope_ftlogs.client.tasks import Stream
 from dashscope_ftlogs.errors import ArchiveError, ArchiveMismatchError, ArchivePathError, NotFoundError
 
 State = Literal["ok", "superseded", "settling", "incomplete", "stale", "damaged", "unvouched", "newer"]
@@ -65,10 +65,8 @@ def verify_archive(directory: str | os.PathLike[str]) -> Iterator[Verdict]:
         yield Verdict(job_id="", file=name, state="unvouched", why=_UNVOUCHED)
 
 
-async def verify_remotely(
-    session: Service, verdicts: Iterable[Verdict]
-) -> AsyncGenerator[Verdict, None]:
-    """Yield the verdicts, in any order, after asking the service how many lines each log has by now.
+def verify_remotely(session: Service, verdicts: Iterable[Verdict]) -> Stream[Verdict]:
+    """Return the verdicts, in any order, after asking the service how many lines each log has by now.
 
     A job that the service no longer knows stays as it was found: what is here may be all that is left.
 
@@ -96,10 +94,8 @@ async def verify_remotely(
         raise checks.refused("verdicts", verdicts, "an iterable of Verdicts")
     checks.kind_of("session", session, Service)
 
-    asked = each(all_of_them(), ask, at_once=session.concurrency, spawn=session.spawn)
-    async with aclosing(asked):
-        async for verdict in asked:
-            yield verdict
+    asked = each(all_of_them(), ask, at_once=session.concurrency, tasks=session.tasks)
+    return Stream.of(session.tasks, asked, "logs were compared")
 
 
 def reopen_stale(directory: str | os.PathLike[str], stale: Iterable[Verdict]) -> None:

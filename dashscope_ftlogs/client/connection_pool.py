@@ -24,6 +24,7 @@ from dashscope_ftlogs.client.requests_per_second import Rate
 from dashscope_ftlogs.client.retry_on_429_and_5xx import RetryPolicy
 from dashscope_ftlogs.client.wire import Headers, Request
 from dashscope_ftlogs.errors import (
+    ConfigError,
     FTLogsError,
     ResponseTooLargeError,
     SessionStateError,
@@ -112,12 +113,7 @@ class Transport:
         self._max_answer = max_answer
         self.gate = Gate(concurrency, Rate(max_rate, lowest=1 / retry.base_delay))
         self._given = client_session
-        self._client: aiohttp.ClientSession | None = None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether requests can be sent."""
-        return self._client is not None
+        self._client: aiohttp.ClientSession
 
     def open(self) -> None:
         """Get ready to send requests. Must be called where an event loop runs."""
@@ -128,9 +124,8 @@ class Transport:
 
     async def close(self) -> None:
         """Close the connections that are ours."""
-        client, self._client = self._client, None
-        if client is not None and client is not self._given:
-            await client.close()
+        if self._client is not self._given:
+            await self._client.close()
 
     async def fetch(self, request: Request[T]) -> T:
         """Send a request until it succeeds or the policy gives up; return what the answer means."""
@@ -211,10 +206,11 @@ class Transport:
 
     async def _get(self, call: _Call[Any]) -> Answer:
         path = call.request.path
-        if self._client is None:
-            raise SessionStateError("the session is not open: use `async with LogSession() as session:`")
         call.sent_at = await self.gate.enter(call.request.job_id or "", again=call.tries > 1)
         try:
+            # Of one that was given, and is closed by now, aiohttp would say so with a RuntimeError.
+            if self._client.closed:
+                raise _closed()
             async with self._client.get(
                 self._url(path),
                 headers=self._headers,
@@ -227,7 +223,14 @@ class Transport:
                 _log.debug("GET %s: %d, %d bytes", path, response.status, len(body))
                 return response.status, response.headers, body
         except (aiohttp.ClientError, OSError) as error:
-            failure = _transport_error(error, self._timeout.total)
+            failure: FTLogsError = (
+                _closed() if self._client.closed else _transport_error(error, self._timeout.total)
+            )
+        except ValueError:
+            failure = ConfigError(
+                "the aiohttp session that was given has credentials of its own for this host (auth=..., "
+                "or a netrc file with trust_env): the API key can't be sent beside them"
+            )
         finally:
             self.gate.leave()
         # Outside of the handler: the foreign traceback holds buffers with the key in them, and some
@@ -259,6 +262,10 @@ class Transport:
                 )
             chunks.append(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _closed() -> SessionStateError:
+    return SessionStateError("the aiohttp session that was given is closed")
 
 
 def _transport_error(error: Exception, timeout: float | None) -> TransportError:

@@ -9,7 +9,8 @@ import attrs
 
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.client.paginator import LogPaginator
-from dashscope_ftlogs.errors import FTLogsError, SessionStateError
+from dashscope_ftlogs.client.tasks import Tasks, end
+from dashscope_ftlogs.errors import AuthenticationError, FTLogsError, SessionStateError
 from dashscope_ftlogs.models import Job
 
 Item = TypeVar("Item")
@@ -30,13 +31,15 @@ class JobLog:
 
 
 async def fetch(lines_of: Callable[[str], LogPaginator], job: str | Job) -> JobLog:
-    """Read one log; an error becomes part of the result."""
+    """Read one log; an error becomes part of the result, unless no other log would fare better."""
     job_id = id_of(job)
     lines: list[str] = []
     try:
-        async with aclosing(lines_of(job_id).pages()) as pages:
+        async with lines_of(job_id).pages() as pages:
             async for page in pages:
                 lines.extend(page.lines)
+    except (AuthenticationError, SessionStateError):
+        raise
     except FTLogsError as error:
         return JobLog(job_id, tuple(lines), error)
     return JobLog(job_id, tuple(lines))
@@ -73,13 +76,13 @@ async def each(
     work: Callable[[Item], Coroutine[Any, Any, Result]],
     *,
     at_once: int,
-    spawn: Callable[[Coroutine[Any, Any, Result]], "asyncio.Task[Result]"],
+    tasks: Tasks,
 ) -> AsyncGenerator[Result, None]:
     """Yield what `work` returns for each item, in the order in which it is done.
 
     No more than `at_once` items are taken that were not yet yielded, so ten thousand of them never
-    mean ten thousand tasks. Leave it early through `aclosing`; what is under way is then cancelled and
-    waited for, as it is when a piece of work raises.
+    mean ten thousand tasks. When a piece of work raises, or this is left, what is under way is cancelled
+    and waited for.
     """
     running: set[asyncio.Task[Result]] = set()
     done: set[asyncio.Task[Result]] = set()
@@ -88,17 +91,13 @@ async def each(
             while True:
                 while len(running) < at_once:
                     try:
-                        running.add(spawn(work(await anext(items))))
+                        running.add(tasks.spawn(work(await anext(items))))
                     except StopAsyncIteration:
                         at_once = 0  # nothing more to take
                 if not running:
                     return
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 while done:
-                    if (task := done.pop()).cancelled():
-                        raise SessionStateError("the session was closed while jobs were worked on")
-                    yield task.result()
+                    yield done.pop().result()
         finally:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, *done, return_exceptions=True)
+            await end(running)

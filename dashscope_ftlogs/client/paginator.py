@@ -12,25 +12,19 @@ was joined shortly before is looked at again.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterator
 from itertools import islice
 from math import inf
 from operator import length_hint
-from typing import Any, Protocol
+from typing import Protocol
 
 import attrs
 
 from dashscope_ftlogs import checks
-from dashscope_ftlogs.client.cursor import Cursor, Span
+from dashscope_ftlogs.client.cursor import Cursor, HandedOut, Span
 from dashscope_ftlogs.client.doubt import LAG, Contradiction, Doubt, InDoubtError, Known, Verdict
-from dashscope_ftlogs.client.handed_out import HandedOut, LineIterator
-from dashscope_ftlogs.errors import (
-    FTLogsError,
-    IncompleteLogError,
-    ResponseTooLargeError,
-    SessionStateError,
-)
+from dashscope_ftlogs.client.tasks import Feed, InOrder, LeftByBlock, Stream, Tasks, Unfolded
+from dashscope_ftlogs.errors import FTLogsError, IncompleteLogError, ResponseTooLargeError
 from dashscope_ftlogs.models import LogPage
 from dashscope_ftlogs.text import Position
 
@@ -38,23 +32,31 @@ from dashscope_ftlogs.text import Position
 class PageSource(Protocol):
     """What a paginator needs of a session."""
 
+    @property
+    def tasks(self) -> Tasks:
+        """Owns the tasks that read."""
+        ...
+
     async def read_page(self, job_id: str, offset: int, line: int) -> LogPage:
         """Return a page that is empty only if the log has ended before `offset`."""
         ...
 
-    def spawn(self, work: Coroutine[Any, Any, Span]) -> "asyncio.Task[Span]":
-        """Run `work` as a task that does not outlive the session."""
-        ...
+
+_Read = tuple[LogPage, bool]
+"""A page, and whether its answer has proven that it is of the log that was read before."""
 
 
-class LogPaginator:
+class LogPaginator(LeftByBlock):
     """Every line of a job's log from an offset on: each once, and in order.
 
     Iterate over it for lines, over `pages()` for pages. Both can be left at any time; iterating again
-    goes on from `offset`. Iteration ends where the service says that the log ends, or after `limit`
-    lines. The offset is at hand after every line and every error, so a read can be taken up again,
-    by `session.lines(job_id, offset=paginator.offset)` in another process too; with `at=` and
-    `position`, another log in the same place is noticed.
+    goes on from `offset`, and an older iterator then raises `SessionStateError`. A step that is
+    cancelled, by `asyncio.wait_for(anext(lines), 1)` say, costs nothing. Iteration ends where the
+    service says that the log ends, or after `limit` lines.
+
+    `offset` counts a line once it is handed out: whoever keeps lines saves it after keeping each. Then a
+    read can be taken up again, by `session.lines(job_id, offset=saved)` in another process too; with
+    `at=` and `position`, another log in the same place is noticed.
 
     Made by `LogSession.lines`, which says what the arguments mean.
     """
@@ -96,7 +98,8 @@ class LogPaginator:
         """Whether nothing was heard since the last proof that would call for another one."""
         self._careful_until = -inf
         self._unread: Iterator[str] = iter(())
-        self._readers = 0
+        self._feed: Feed[_Read, LogPage] | None = None
+        """Of the iteration that goes on, or has ended last."""
 
     @property
     def total(self) -> int | None:
@@ -132,13 +135,13 @@ class LogPaginator:
     async def collect(self) -> list[str]:
         """Return all lines that are left, in memory at once."""
         lines: list[str] = []
-        async with aclosing(self.pages()) as pages:
+        async with self.pages() as pages:
             async for page in pages:
                 lines.extend(page.lines)
         return lines
 
-    def __aiter__(self) -> "LineIterator":
-        return LineIterator(self.pages(), self._unfold)
+    def __aiter__(self) -> Unfolded[LogPage, str]:
+        return Unfolded(self.pages(), self._unfold)
 
     def _unfold(self, page: LogPage) -> Iterator[str]:
         """Return the lines of a page that was handed out.
@@ -148,30 +151,45 @@ class LogPaginator:
         self._unread = iter(page.lines)
         return self._unread
 
-    async def pages(self) -> AsyncGenerator[LogPage, None]:
-        """Yield the log as pages, none of them empty.
+    def pages(self) -> Stream[LogPage]:
+        """Return an async iterator over the log as pages, none of them empty.
 
         Raises:
             IncompleteLogError: lines that the service says exist are not given.
             LogRewrittenError: the log is another one than was read so far, or shorter than that.
             FTLogsError: whatever else ended the read, with `job_id` and `offset`.
         """
-        self._readers += 1
-        reader = self._readers
+        return Stream(Feed(self._source.tasks, self._take_over, self._hand_out, "this log was read"))
+
+    async def aclose(self) -> None:
+        """End what is under way, and wait until nothing of it is left; `offset` stays."""
+        if self._feed is not None:
+            await self._feed.aclose()
+
+    def _take_over(self, feed: Feed[_Read, LogPage]) -> AsyncGenerator[_Read, None]:
+        """Begin an iteration, in the place of the one before."""
+        before, self._feed = self._feed, feed
+        if before is not None:
+            before.replace()
         self._cursor = self._cursor.at(self.offset)
-        self._unread = iter(())
-        window: deque[asyncio.Task[Span]] = deque()
+        deque(self._unread, maxlen=0)  # what an older iterator still holds of its page
+        return self._read(before)
+
+    async def _read(self, before: Feed[_Read, LogPage] | None) -> AsyncGenerator[_Read, None]:
+        if before is not None:
+            await before.aclose()
+        window = InOrder[Span](self._source.tasks)
         planned = self._cursor.offset
         room = 1
         try:
             while not self._has_ended():
                 if careful := self._is_careful():
-                    await _drop(window)
+                    await window.drop()
                     span = await self._look_again(window)
                     planned = span.stop
                 else:
                     planned = self._read_ahead(window, planned, room)
-                    span = await self._first(window)
+                    span = await window.first()
                 room = self._concurrency
                 if not self._is_careful():
                     # The next spans are asked for before the consumer gets to work on this one.
@@ -180,24 +198,23 @@ class LogPaginator:
                     if not careful and self._is_careful():
                         break  # what is in flight may be of another log
                     if page.lines:
-                        self._hand_out(page, proven=careful)
-                        yield page
-                        if self._readers != reader:
-                            raise SessionStateError("this read was replaced by a newer one")
+                        yield page, careful
                 if self._cursor.offset < span.stop and not self._is_careful():
                     if span.error is not None:
                         raise self._with_position(span.error)
                     # The log ended inside this span, so the spans behind it are void.
-                    await _drop(window)
+                    await window.drop()
                     planned = self._cursor.offset
         finally:
-            await _drop(window)
+            await window.drop()
 
-    def _hand_out(self, page: LogPage, *, proven: bool) -> None:
+    def _hand_out(self, read: _Read) -> LogPage:
+        page, proven = read
         now = self._now()
         self._handed_out.add(page, now, proven=proven)
         self._handed_out.forget_seams(now - self._doubt.lag)
         self._cursor = self._cursor.past(page)
+        return page
 
     def _is_careful(self) -> bool:
         """Whether answers have to prove that they are of the log that was read so far."""
@@ -220,25 +237,13 @@ class LogPaginator:
         """Return the place as it is after all that any answer said of the total."""
         return self._cursor if self._heard is None else self._cursor.heard(self._heard)
 
-    def _read_ahead(self, window: "deque[asyncio.Task[Span]]", planned: int, room: int) -> int:
+    def _read_ahead(self, window: InOrder[Span], planned: int, room: int) -> int:
         """Fill the window with spans from `planned` on; return where the next one will begin."""
         self._cursor = self._latest()
         while len(window) < room and (span := self._cursor.span(planned)) is not None:
-            window.append(self._source.spawn(self._read_span(span)))
+            window.begin(self._read_span(span))
             planned += span.wanted
         return planned
-
-    async def _first(self, window: "deque[asyncio.Task[Span]]") -> Span:
-        """Wait for the first span of the window and take it out."""
-        try:
-            span = await window[0]
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            raise SessionStateError("the session was closed while this log was read") from None
-        window.popleft()
-        return span
 
     async def _read_span(self, left: Cursor) -> Span:
         """Read until the span is whole or the log ends; a failure keeps what was read before it."""
@@ -273,7 +278,7 @@ class LogPaginator:
                 self._heard = max(self._heard or 0, page.total)
                 return page
 
-    async def _look_again(self, window: "deque[asyncio.Task[Span]]") -> Span:
+    async def _look_again(self, window: InOrder[Span]) -> Span:
         """Read on with proof that the log is still the same; what comes of that may be no line.
 
         Raises:
@@ -283,7 +288,7 @@ class LogPaginator:
             await self._prove_seams(window)
         known = self._known()
         stop = known.offset + self._cursor.at(known.offset).wanted
-        window.append(self._source.spawn(self._look(known.begin, known.offset + 1, stop)))
+        window.begin(self._look(known.begin, known.offset + 1, stop))
         span, page = await self._seen(window)
         if page.total < known.total:
             self._be_careful()
@@ -304,7 +309,7 @@ class LogPaginator:
             span.stop = page.next_offset
         return span
 
-    async def _prove_seams(self, window: "deque[asyncio.Task[Span]]") -> None:
+    async def _prove_seams(self, window: InOrder[Span]) -> None:
         """Ask again for the lines around what was joined of late.
 
         Before the contradiction was heard, a page of another log may have been taken for the next one.
@@ -312,13 +317,13 @@ class LogPaginator:
         seams = self._handed_out.seams
         while seams:
             for seam in list(islice(seams, len(window), self._concurrency)):
-                window.append(self._source.spawn(self._look(seam.begin, seam.end, seam.end)))
+                window.begin(self._look(seam.begin, seam.end, seam.end))
             span, page = await self._seen(window)
             repeated = seams[0].joins(page.lines)
             if repeated:
                 seams.popleft()
             else:
-                await _drop(window)
+                await window.drop()
             contradiction = None if repeated else Contradiction.ANOTHER_LOG
             self._judge(self._known(), page, contradiction, repeated=repeated, asked_at=span.asked_at)
 
@@ -346,9 +351,9 @@ class LogPaginator:
             span.pages = [attrs.evolve(page, offset=begin, lines=lines)]
         return span
 
-    async def _seen(self, window: "deque[asyncio.Task[Span]]") -> tuple[Span, LogPage]:
+    async def _seen(self, window: InOrder[Span]) -> tuple[Span, LogPage]:
         """Return what the first look of the window saw."""
-        span = await self._first(window)
+        span = await window.first()
         if span.error is not None:
             raise self._with_position(span.error)
         (page,) = span.pages
@@ -387,11 +392,3 @@ class LogPaginator:
     def _with_position(self, error: FTLogsError) -> FTLogsError:
         error.position = self.position
         return error
-
-
-async def _drop(window: "deque[asyncio.Task[Span]]") -> None:
-    """Cancel what is in flight and wait until it is gone."""
-    for task in window:
-        task.cancel()
-    await asyncio.gather(*window, return_exceptions=True)
-    window.clear()

@@ -4,11 +4,10 @@ import asyncio
 import logging
 import os
 import warnings
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self
 
 import aiohttp
 
@@ -19,6 +18,7 @@ from dashscope_ftlogs.client.fetch_many import JobLog, Jobs, each, fetch, once_e
 from dashscope_ftlogs.client.job_list import PER_PAGE, JobList
 from dashscope_ftlogs.client.paginator import LogPaginator
 from dashscope_ftlogs.client.retry_on_429_and_5xx import RetryPolicy
+from dashscope_ftlogs.client.tasks import LeftByBlock, Stream, Tasks, ended
 from dashscope_ftlogs.client.wire import JobRequest, JobsRequest, LogsRequest
 from dashscope_ftlogs.errors import ConfigError, SessionStateError
 from dashscope_ftlogs.models import STATUSES, Job, LogPage
@@ -29,10 +29,8 @@ _log = logging.getLogger("dashscope_ftlogs")
 DEFAULT_TIMEOUT = 60.0
 MAX_ANSWER = 64 * 2**20
 
-T = TypeVar("T")
 
-
-class Service:
+class Service(LeftByBlock):
     """What is asked of the service: pages, lines, jobs; and the owner of all that runs for it.
 
     An application opens `dashscope_ftlogs.LogSession`, which is this and more, and says what the
@@ -90,7 +88,9 @@ class Service:
             max_rate=None if max_rate is None else checks.above_zero("max_rate", max_rate),
             client_session=client_session,
         )
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self.tasks = Tasks()
+        """Own whatever runs for a caller; for what is built on the service."""
+        self._closing: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.base_url}>"
@@ -113,28 +113,40 @@ class Service:
         """Whether the service has refused requests of late, so that fewer are sent."""
         return self._transport.gate.rate.throttled
 
+    @property
+    def closed(self) -> bool:
+        """Whether the session was closed, or is being closed; not so before it is opened."""
+        return self._closing is not None
+
     async def __aenter__(self) -> Self:
-        if self._transport.is_open:
+        if self.tasks.is_open or (self._closing is not None and not self._closing.done()):
             raise SessionStateError("the session is open already")
         self._transport.open()
+        self.tasks.open()
+        self._closing = None
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        try:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-        finally:
-            await self._transport.close()
+    async def aclose(self) -> None:
+        """End whatever is under way, with `SessionStateError`, and wait until nothing of it is left.
+
+        Leaving the `async with` block does the same.
+        """
+        if asyncio.current_task() in self.tasks:
+            raise SessionStateError(
+                "a session is not closed by what runs in it, an iterator of jobs say"
+            )
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._close())
+        await ended([self._closing])
+        self._closing.result()
+
+    async def _close(self) -> None:
+        await self.tasks.close()
+        await self._transport.close()
 
     def __del__(self) -> None:
-        # A constructor that failed leaves no transport behind.
-        if "_transport" in self.__dict__ and self._transport.is_open:
+        # A constructor that failed leaves no tasks behind.
+        if "tasks" in self.__dict__ and self.tasks.is_open:
             warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
 
     async def page(self, job_id: str | Job, offset: int = 0, line: int = 100) -> LogPage:
@@ -148,13 +160,12 @@ class Service:
         Raises:
             FTLogsError: see the tree in `dashscope_ftlogs.errors`.
         """
-        return await self._transport.fetch(
-            LogsRequest(
-                checks.job_id(job_id),
-                checks.whole_number("offset", offset, 0),
-                checks.whole_number("line", line, 1, checks.MAX_LINE),
-            )
+        request = LogsRequest(
+            checks.job_id(job_id),
+            checks.whole_number("offset", offset, 0),
+            checks.whole_number("line", line, 1, checks.MAX_LINE),
         )
+        return await self.tasks.run(self._transport.fetch(request), "a page was asked for")
 
     def lines(
         self,
@@ -190,12 +201,11 @@ class Service:
 
     async def job(self, job_id: str | Job) -> Job:
         """Return one job, with its status as it is now."""
-        return await self._transport.fetch(JobRequest(checks.job_id(job_id)))
+        request = JobRequest(checks.job_id(job_id))
+        return await self.tasks.run(self._transport.fetch(request), "a job was asked for")
 
-    async def jobs(
-        self, *, status: str | None = None, model: str | None = None
-    ) -> AsyncGenerator[Job, None]:
-        """Yield the jobs of the workspace, in the service's order, each once.
+    def jobs(self, *, status: str | None = None, model: str | None = None) -> Stream[Job]:
+        """Return an async iterator over the jobs of the workspace, in the service's order, each once.
 
         A list of more than one page is read twice, and a third time where that differs: pages shift when
         jobs come and go.
@@ -210,6 +220,9 @@ class Service:
         """
         checks.word("status", status)
         checks.word("model", model)
+        return Stream.of(self.tasks, self._jobs(status, model), "jobs were listed")
+
+    async def _jobs(self, status: str | None, model: str | None) -> AsyncGenerator[Job, None]:
         statuses = set(STATUSES)
         whole = JobList(lambda page_no: self._transport.fetch(JobsRequest(page_no, PER_PAGE)), self.lag)
         async with aclosing(whole.jobs()) as jobs:
@@ -221,35 +234,29 @@ class Service:
             known = ", ".join(excerpt(one, 40) for one in sorted(statuses))
             _log.warning("no job has the status %s; those there are: %s", shown(status), known)
 
-    async def fetch_many(self, jobs: Jobs) -> AsyncGenerator[JobLog, None]:
-        """Yield the whole log of each job, in the order in which they arrive.
+    def fetch_many(self, jobs: Jobs) -> Stream[JobLog]:
+        """Return an async iterator over the whole log of each job, in the order in which they arrive.
 
         An error in one log leaves the others alone: see `JobLog.error`. At most twice `concurrency`
-        logs are in memory at once. Leave it early through `contextlib.aclosing`.
+        logs are in memory at once.
 
         Args:
             jobs: Job ids or jobs, from any iterable or async iterable; repeated ones are read once.
+
+        Raises:
+            AuthenticationError: at once; the key is not accepted.
         """
-        reads = each(
+        logs = each(
             once_each(checks.jobs(jobs)),
             lambda job: fetch(self.lines, job),
             at_once=2 * self.concurrency,
-            spawn=self.spawn,
+            tasks=self.tasks,
         )
-        async with aclosing(reads):
-            async for log in reads:
-                yield log
+        return Stream.of(self.tasks, logs, "logs were fetched")
 
     async def read_page(self, job_id: str, offset: int, line: int) -> LogPage:
         """Return a page that is empty only if the log has ended before `offset`; for paginators."""
         return await self._transport.fetch(LogsRequest(job_id, offset, line, lines_due=True))
-
-    def spawn(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
-        """Run `work` as a task that does not outlive the session; for paginators."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
 
 def _matches(job: Job, status: str | None, model: str | None) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, cast
 import attrs
 
 from dashscope_ftlogs import checks
-from dashscope_ftlogs.client.handed_out import HandedOut
+from dashscope_ftlogs.client.cursor import HandedOut
 from dashscope_ftlogs.errors import FTLogsError, InvalidArgumentError
 from dashscope_ftlogs.follow.line_delay import Lags
 from dashscope_ftlogs.models import Job, LogPage

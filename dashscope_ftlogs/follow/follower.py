@@ -6,13 +6,14 @@ while that is full, nobody reads on.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Coroutine, Iterator
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.client.fetch_many import Jobs, id_of, once_each
-from dashscope_ftlogs.errors import FTLogsError, InvalidArgumentError, SessionStateError
+from dashscope_ftlogs.client.tasks import Feed, LeftByBlock, Stream, Unfolded, end
+from dashscope_ftlogs.errors import InvalidArgumentError, SessionStateError
 from dashscope_ftlogs.follow.events import EventKind, Followed, FollowEvent, FollowOptions
 from dashscope_ftlogs.follow.live_log import LiveLog
 from dashscope_ftlogs.models import Job, LogLine, LogPage
@@ -25,11 +26,13 @@ _log = logging.getLogger("dashscope_ftlogs")
 _Item = LogPage | FollowEvent
 
 
-class LogFollower:
+class LogFollower(LeftByBlock):
     """The lines of live jobs as they come, each once and in order per job, until every job has ended.
 
-    Iterate over it for `LogLine`s, over `pages()` for whole answers; either once. Leave it early
-    through `contextlib.aclosing`. What is known of each job is in `jobs`, during and afterwards.
+    Iterate over it for `LogLine`s, over `pages()` for whole answers; either once. A step that is
+    cancelled, by `asyncio.wait_for(anext(lines), 1)` say, costs nothing. Leave it early by `aclose`, or
+    as an `async with` block. What is known of each job is in `jobs`, during and afterwards: its `offset`
+    counts a line once it is handed out, so whoever keeps lines saves that after keeping each.
 
     Made by `LogSession.follow`, which says what the arguments mean.
     """
@@ -52,74 +55,98 @@ class LogFollower:
         self._coming = jobs
         self._options = options
         self._on_event = on_event or _log_event
+        self._feed: Feed[_Item, LogPage] | None = None
 
     def __repr__(self) -> str:
         return f"<LogFollower {len(self.jobs)} jobs>"
 
-    def __aiter__(self) -> AsyncIterator[LogLine]:
-        return self._lines()
+    def __aiter__(self) -> Unfolded[LogPage, LogLine]:
+        return Unfolded(self.pages(), self._unfold)
 
-    async def _lines(self) -> AsyncGenerator[LogLine, None]:
-        async with aclosing(self.pages()) as pages:
-            async for page in pages:
-                followed = self.jobs[page.job_id]
-                for offset, text in enumerate(page.lines, page.offset):
-                    followed.offset = offset + 1
-                    yield LogLine(page.job_id, offset, text)
+    def _unfold(self, page: LogPage) -> Iterator[LogLine]:
+        followed = self.jobs[page.job_id]
+        for offset, text in enumerate(page.lines, page.offset):
+            followed.offset = offset + 1
+            yield LogLine(page.job_id, offset, text)
 
-    async def pages(self) -> AsyncGenerator[LogPage, None]:
-        """Yield new lines as pages, none of them empty, as they come.
+    def pages(self) -> Stream[LogPage]:
+        """Return an async iterator over new lines as pages, none of them empty, as they come.
 
         Raises:
             AuthenticationError: at once; no job could be followed any further.
             FTLogsError: when all jobs have ended, the first error that kept one from being followed
                 to its end; `jobs` has them all.
         """
-        if self.jobs:
+        return Stream(Feed(self._service.tasks, self._begin, self._hand_out, "these jobs were followed"))
+
+    async def aclose(self) -> None:
+        """End what is under way, and wait until nothing of it is left; `jobs` stays."""
+        if self._feed is not None:
+            await self._feed.aclose()
+
+    def _begin(self, feed: Feed[_Item, LogPage]) -> AsyncGenerator[_Item, None]:
+        if self._feed is not None:
             raise SessionStateError("these jobs were followed already: ask for them once more")
+        self._feed = feed
+        return self._items()
+
+    def _hand_out(self, item: _Item) -> LogPage | None:
+        followed = self.jobs[item.job_id]
+        if isinstance(item, LogPage):
+            followed.take(item)
+            followed.offset = item.next_offset
+            return item
+        if item.position is not None:
+            followed.stands_at(item.position)
+        self._on_event(item)
+        return None
+
+    async def _items(self) -> AsyncGenerator[_Item, None]:
+        """Yield what is found, until all that looks for it has ended."""
         queue: asyncio.Queue[_Item | None] = asyncio.Queue(maxsize=1)
-        following = self._service.spawn(self._follow_all(queue))
-        following.add_done_callback(lambda _: _wake(queue))
+        running: set[asyncio.Task[None]] = set()
+        ended: list[asyncio.Task[None]] = []
+        parent = asyncio.current_task()
+
+        def end_of(task: asyncio.Task[None]) -> None:
+            ended.append(task)
+            if queue.empty():
+                queue.put_nowait(None)  # whoever waits for an item sees that
+
+        def begin(work: Coroutine[Any, Any, None]) -> None:
+            task = self._service.tasks.spawn(work, parent)
+            running.add(task)
+            task.add_done_callback(end_of)
+
         try:
-            while not (following.done() and queue.empty()):
+            begin(self._join(begin, queue.put))
+            while running or not queue.empty():
                 item = await queue.get()
-                if isinstance(item, FollowEvent):
-                    if item.position is not None:
-                        self.jobs[item.job_id].stands_at(item.position)
-                    self._on_event(item)
-                elif item is not None:
-                    followed = self.jobs[item.job_id]
-                    followed.take(item)
-                    followed.offset = item.next_offset
+                if item is not None:
                     yield item
-                    followed.rest()
+                if isinstance(item, LogPage):
+                    self.jobs[item.job_id].rest()
+                while ended:
+                    running.remove(task := ended.pop())
+                    task.result()
         finally:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
-        if following.cancelled():
-            raise SessionStateError("the session was closed while these jobs were followed")
-        following.result()
+            await end(running)
         errors = [followed.error for followed in self.jobs.values() if followed.error is not None]
         if errors:
             raise errors[0]
 
-    async def _follow_all(self, queue: asyncio.Queue[_Item | None]) -> None:
-        try:
-            async with asyncio.TaskGroup() as group, aclosing(once_each(self._coming)) as coming:
-                async for job in coming:
-                    followed = Followed(checks.job_id(id_of(job)))
-                    self.jobs[followed.job_id] = followed
-                    width = max(1, self._service.concurrency // len(self.jobs))
-                    one = LiveLog(self._service, followed, self._options, queue.put, width)
-                    group.create_task(one.follow())
-        except* FTLogsError as errors:
-            raise errors.exceptions[0] from None
-
-
-def _wake(queue: asyncio.Queue[_Item | None]) -> None:
-    """Let who waits for the next item see that none will come."""
-    if queue.empty():
-        queue.put_nowait(None)
+    async def _join(
+        self,
+        begin: Callable[[Coroutine[Any, Any, None]], None],
+        put: Callable[[_Item], Awaitable[None]],
+    ) -> None:
+        """Begin to follow each job when it comes."""
+        async with aclosing(once_each(self._coming)) as coming:
+            async for job in coming:
+                followed = Followed(checks.job_id(id_of(job)))
+                self.jobs[followed.job_id] = followed
+                width = max(1, self._service.concurrency // len(self.jobs))
+                begin(LiveLog(self._service, followed, self._options, put, width).follow())
 
 
 def _log_event(event: FollowEvent) -> None:

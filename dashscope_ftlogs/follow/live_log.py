@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from dashscope_ftlogs import checks
@@ -17,6 +16,7 @@ from dashscope_ftlogs.errors import (
     InvalidParameterError,
     LogRewrittenError,
     NotFoundError,
+    SessionStateError,
     ThrottlingError,
     UnsupportedOperationError,
 )
@@ -88,8 +88,8 @@ class LiveLog:
                 if not job.ended and self._in_doubt():
                     job = await self._status()
                 await asyncio.sleep(self._pause())
-        except AuthenticationError:
-            raise
+        except (AuthenticationError, SessionStateError):
+            raise  # no other job would fare better
         except FTLogsError as error:
             self._followed.error, self._followed.settling = error, False
             error.position = self._log.position
@@ -250,7 +250,7 @@ class LiveLog:
         try:
             self._log.look_for_more()
             first: Position | None = None
-            async with aclosing(self._log.pages()) as pages:
+            async with self._log.pages() as pages:
                 async for page in pages:
                     await self._tell_of_growth()
                     await self._take(page)

@@ -300,7 +300,7 @@ async def test_leaving_many_logs_early_leaves_nothing_behind(connect: Connect) -
         async for _ in logs:
             break
         await logs.aclose()
-        assert not session._tasks
+        assert not session.tasks
 
 
 def test_a_source_of_jobs_that_fails_ends_what_is_under_way(connect: Connect) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from list_source import JOB, ListSource, numbered
 
 from dashscope_ftlogs.client.paginator import LogPaginator
+from dashscope_ftlogs.client.tasks import Tasks
 from dashscope_ftlogs.errors import (
     FTLogsError,
     IncompleteLogError,
@@ -88,7 +89,7 @@ def test_every_line_once_and_in_order_for_any_pages_growth_and_concurrency(
             assert reader.offset >= reader.total
         assert reader.offset == offset + len(got)
         assert source.peak <= concurrency
-        assert all(task.done() for task in source.tasks)
+        assert not source.tasks
 
     asyncio.run(main(), debug=False)
 
@@ -122,7 +123,7 @@ def test_a_failure_comes_after_all_lines_before_it_and_names_the_place_to_resume
             else:
                 break
         assert got == source.log
-        assert all(task.done() for task in source.tasks)
+        assert not source.tasks
 
     asyncio.run(main(), debug=False)
 
@@ -171,7 +172,7 @@ async def test_iterating_again_goes_on_where_the_last_loop_was_left() -> None:
     assert got == numbered(50)
     gc.collect()
     await asyncio.sleep(0)
-    assert all(task.done() for task in source.tasks)
+    assert not source.tasks
 
 
 async def test_a_log_that_shrank_below_what_was_read_is_an_error() -> None:
@@ -262,8 +263,9 @@ class _Replaced:
     async def read_page(self, job_id: str, offset: int, line: int) -> LogPage:
         return await self.answer(job_id, offset, line)
 
-    def spawn(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
-        return self.source.spawn(work)
+    @property
+    def tasks(self) -> Tasks:
+        return self.source.tasks
 
 
 async def test_a_page_too_large_to_hold_is_asked_for_in_smaller_parts() -> None:

@@ -2,12 +2,12 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 import attrs
 
 from dashscope_ftlogs.client.paginator import LogPaginator
+from dashscope_ftlogs.client.tasks import Tasks
 from dashscope_ftlogs.models import LogPage
 
 JOB = "ft-1"
@@ -22,7 +22,7 @@ class ListSource:
     rng: random.Random | None = None
     on_request: Callable[[int], None] = lambda _number: None
     requests: list[tuple[int, int]] = attrs.Factory(list)
-    tasks: set["asyncio.Task[Any]"] = attrs.Factory(set)
+    tasks: Tasks = attrs.Factory(Tasks)
     in_flight: int = 0
     peak: int = 0
 
@@ -45,11 +45,8 @@ class ListSource:
         finally:
             self.in_flight -= 1
 
-    def spawn(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
-        task = asyncio.get_running_loop().create_task(work)
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-        return task
+    def __attrs_post_init__(self) -> None:
+        self.tasks.open()
 
     def lines(
         self,

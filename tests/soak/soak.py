@@ -268,8 +268,8 @@ async def soak(seconds: float, folder: Path) -> list[str]:
             wrong = [
                 f"{job_id}: {count} of {total} lines" for job_id, count in came.items() if count != total
             ]
-            if session._tasks:
-                wrong.append(f"{len(session._tasks)} tasks are left")
+            if session.tasks:
+                wrong.append(f"{len(session.tasks)} tasks are left")
         await asyncio.sleep(0.1)
         if left := asyncio.all_tasks() - {asyncio.current_task()}:
             wrong.append(f"tasks are left: {left}")

@@ -1,6 +1,7 @@
 """The public API as its users' type checkers see it. Checked by mypy and pyright, never run."""
 
 from collections.abc import Mapping
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -68,6 +69,34 @@ async def read() -> None:
         assert_type(session.lines(job), LogPaginator)
         assert_type(await session.job(job), Job)
         assert_type(await session.metrics(job), MetricsTable)
+
+
+async def leave() -> None:
+    session = LogSession()
+    async with session as entered:
+        assert_type(entered, LogSession)
+    async with aclosing(await session.__aenter__()):
+        assert_type(session.closed, bool)
+    assert_type(await session.aclose(), None)
+
+    async with session.lines("ft-1") as lines, aclosing(session.lines("ft-2")) as others:
+        assert_type(lines, LogPaginator)
+        assert_type(others, LogPaginator)
+        async with aiter(lines) as each, aclosing(aiter(lines)) as again:
+            assert_type(await anext(each), str)
+            assert_type(await anext(again), str)
+        async with lines.pages() as pages, aclosing(lines.pages()) as more:
+            assert_type(await anext(pages), LogPage)
+            assert_type(await anext(more), LogPage)
+    async with session.follow("ft-1") as follower, aclosing(session.follow("ft-1")) as other:
+        assert_type(follower, LogFollower)
+        assert_type(other, LogFollower)
+        async with aiter(follower) as live, follower.pages() as live_pages, aclosing(aiter(other)):
+            assert_type(await anext(live), LogLine)
+            assert_type(await anext(live_pages), LogPage)
+    async with session.jobs() as jobs, aclosing(session.fetch_many(jobs)) as logs:
+        assert_type(await anext(jobs), Job)
+        assert_type(await anext(logs), JobLog)
 
 
 async def keep(session: LogSession) -> None:

@@ -62,7 +62,7 @@ async def test_cancellation_at_every_await(connect: Connect) -> None:
                         assert await task == LOG[:100]
                     except asyncio.CancelledError:
                         pass
-                    assert not session._tasks
+                    assert not session.tasks
 
 
 async def test_leaving_the_loop_early(connect: Connect) -> None:
@@ -87,7 +87,7 @@ async def test_a_pages_iterator_that_is_closed_in_mid_read(connect: Connect) -> 
         ):
             async with aclosing(s.lines("ft-1", page_size=10).pages()) as pages:
                 await anext(pages)
-            assert not s._tasks
+            assert not s.tasks
 
 
 async def test_a_session_closed_under_a_reader_ends_the_read_with_an_error(connect: Connect) -> None:

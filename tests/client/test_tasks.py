@@ -1,0 +1,440 @@
+"""Iterators that a session's tasks feed, and what becomes of them when they are left or taken over."""
+
+import asyncio
+import gc
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Any
+
+import aiohttp
+import pytest
+from list_source import ListSource, numbered
+
+from dashscope_ftlogs import (
+    AuthenticationError,
+    ConfigError,
+    LogSession,
+    NotFoundError,
+    SessionStateError,
+)
+from dashscope_ftlogs.client.tasks import Stream, Tasks
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Stall
+
+Connect = Callable[..., LogSession]
+LOG = numbered(60)
+
+
+async def test_a_step_that_is_timed_out_keeps_the_read_ahead_and_loses_nothing(connect: Connect) -> None:
+    async with Emulator([EmulatedJob("ft-1", LOG)], latency=0.02) as emulator:
+        async with connect(emulator) as session:
+            reader = session.lines("ft-1", page_size=10)
+            lines, got, timeouts = aiter(reader), [], 0
+            while True:
+                try:
+                    got.append(await asyncio.wait_for(anext(lines), 0.005))
+                except TimeoutError:
+                    timeouts += 1
+                    assert reader.offset == len(got)
+                except StopAsyncIteration:
+                    break
+            assert got == LOG
+            assert timeouts > 0
+            assert session.requests == 6
+
+
+async def test_a_follower_with_a_heartbeat_goes_on(connect: Connect) -> None:
+    job = EmulatedJob("ft-1", LOG[:3], status="RUNNING")
+    async with Emulator([job]) as emulator, connect(emulator) as session:
+        follower = session.follow("ft-1", shortest_poll=0.01, longest_poll=0.02, settle=0)
+        got, beats = [], 0
+        async with follower as lines:
+            line = aiter(lines)
+            while True:
+                try:
+                    got.append((await asyncio.wait_for(anext(line), 0.05)).text)
+                except TimeoutError:
+                    beats += 1
+                    if beats < 4:
+                        job.append(f"beat {beats}")
+                    else:
+                        job.status = "SUCCEEDED"
+                except StopAsyncIteration:
+                    break
+        assert got == [*LOG[:3], "beat 1", "beat 2", "beat 3"]
+
+
+async def test_a_newer_iteration_takes_over_and_the_older_one_gives_no_further_line() -> None:
+    reader = ListSource(LOG).lines()
+    older = aiter(reader)
+    assert [await anext(older) for _ in range(3)] == LOG[:3]
+    assert await reader.collect() == LOG[3:]
+    for _ in range(2):
+        with pytest.raises(SessionStateError, match="replaced by a newer one"):
+            await anext(older)
+    assert reader.offset == len(LOG)
+
+
+async def test_a_newer_iteration_takes_over_from_one_that_waits() -> None:
+    source = ListSource(LOG)
+    reader = source.lines()
+    older = reader.pages()
+    waiting = asyncio.create_task(anext(older))
+    await asyncio.sleep(0)
+    assert await reader.collect() == LOG
+    with pytest.raises(SessionStateError, match="replaced by a newer one"):
+        await waiting
+    assert not source.tasks
+
+
+async def test_an_iteration_that_has_ended_stays_so_when_another_one_begins() -> None:
+    reader = ListSource(LOG).lines()
+    older = aiter(reader)
+    assert [line async for line in older] == LOG
+    assert await reader.collect() == []
+    assert [line async for line in older] == []
+
+
+async def test_two_tasks_that_wait_for_the_same_iterator_are_told() -> None:
+    pages = ListSource(LOG).lines().pages()
+    async with pages:
+        first = asyncio.create_task(anext(pages))
+        await asyncio.sleep(0)
+        with pytest.raises(SessionStateError, match="another task waits"):
+            await anext(pages)
+        assert (await first).lines == tuple(LOG[:10])
+        assert (await anext(pages)).lines == tuple(LOG[10:20])
+
+
+async def read_on(source: ListSource, lines: Any) -> None:
+    async for _ in lines:
+        if not source.requests[6:]:
+            continue
+        for _ in range(3):  # so that something is in flight
+            await asyncio.sleep(0)
+        assert source.tasks
+        break
+
+
+@pytest.mark.parametrize("what", ["lines", "pages"])
+async def test_after_a_break_all_is_gone_one_turn_of_the_loop_later(what: str) -> None:
+    source = ListSource(numbered(1000))
+    reader = source.lines()
+    await read_on(source, reader if what == "lines" else reader.pages())
+    await asyncio.sleep(0)
+    assert not source.tasks
+    assert not source.in_flight
+
+
+async def test_after_a_break_no_request_is_under_way_one_turn_of_the_loop_later(
+    connect: Connect,
+) -> None:
+    jobs = [EmulatedJob("ft-1", numbered(1000)), EmulatedJob("ft-2", LOG, status="RUNNING")]
+    async with Emulator(jobs, latency=0.05) as emulator, connect(emulator) as session:
+        async for _ in session.lines("ft-1", page_size=10):
+            break
+        await asyncio.sleep(0)
+        assert not session.tasks
+        async for _ in session.follow(["ft-1", "ft-2"]):
+            break
+        await asyncio.sleep(0)
+        assert not session.tasks
+        async for _ in session.fetch_many(["ft-2", "ft-1"]):
+            break
+        await asyncio.sleep(0)
+        assert not session.tasks
+        assert session._transport.gate._free == session.concurrency
+
+
+async def test_a_traceback_that_is_kept_keeps_no_read_going(connect: Connect) -> None:
+    async with Emulator([EmulatedJob("ft-1", LOG, status="RUNNING")]) as emulator:
+        async with connect(emulator) as session:
+
+            async def forever() -> None:
+                async for _ in session.follow("ft-1"):
+                    pass
+
+            task = asyncio.create_task(forever())
+            while session.requests < 3:
+                await asyncio.sleep(0.001)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError) as kept:
+                await task
+            assert not session.tasks
+            assert kept.traceback
+
+
+async def test_an_iterator_that_is_collected_in_another_thread_ends_as_well() -> None:
+    source = ListSource(numbered(1000))
+    held = [source.lines().pages()]
+    await anext(held[0])
+    assert source.tasks
+    thread = threading.Thread(target=held.clear)
+    thread.start()
+    thread.join()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not source.tasks
+
+
+@pytest.mark.filterwarnings("ignore")  # of tasks whose loop was closed under them, asyncio complains
+def test_an_iterator_that_outlives_its_loop_is_collected_in_peace() -> None:
+    loop = asyncio.new_event_loop()
+    source = ListSource(numbered(1000))
+    pages = source.lines().pages()
+    loop.run_until_complete(anext(pages))
+    loop.close()
+    del pages
+    gc.collect()
+
+
+async def test_what_was_left_ends_and_can_be_left_again() -> None:
+    source = ListSource(LOG)
+    reader = source.lines()
+    async with reader as lines, aclosing(aiter(lines)) as one:
+        assert await anext(one) == LOG[0]
+    for _ in range(2):
+        await reader.aclose()
+        await one.aclose()
+        assert [line async for line in one] == []
+    assert not source.tasks
+    assert reader.offset == 1
+    assert await reader.collect() == LOG[1:]
+    untouched = source.lines()
+    await untouched.aclose()
+
+
+async def test_whoever_waits_when_it_is_left_sees_the_end() -> None:
+    pages = ListSource(LOG).lines().pages()
+    waiting = asyncio.create_task(anext(pages, None))
+    await asyncio.sleep(0)
+    await pages.aclose()
+    assert await waiting is None
+
+
+async def test_a_follower_is_left_by_its_block(connect: Connect) -> None:
+    async with Emulator([EmulatedJob("ft-1", LOG, status="RUNNING")]) as emulator:
+        async with connect(emulator) as session:
+            async with session.follow("ft-1") as follower:
+                async for line in follower:
+                    assert line.text == LOG[0]
+                    break
+                with pytest.raises(SessionStateError, match="followed already"):
+                    await anext(follower.pages())
+            assert not session.tasks
+            assert follower.jobs["ft-1"].offset == 1
+            await session.follow("ft-1").aclose()
+
+
+async def test_a_closed_session_says_so(connect: Connect) -> None:
+    async with Emulator([EmulatedJob("ft-1", LOG)]) as emulator:
+        session = connect(emulator)
+        assert not session.closed
+        async with session:
+            assert not session.closed
+            lines = aiter(session.lines("ft-1"))
+            await anext(lines)
+            with pytest.raises(SessionStateError, match="open already"):
+                await session.__aenter__()
+            await session.aclose()
+            assert session.closed
+        await asyncio.gather(session.aclose(), session.aclose())
+        for call in (session.page("ft-1"), session.lines("ft-1").collect(), anext(session.jobs())):
+            with pytest.raises(SessionStateError, match="not open"):
+                await call
+        with pytest.raises(SessionStateError, match="closed while this log was read"):
+            while True:
+                await anext(lines)
+        async with session:
+            assert not session.closed
+            assert await session.lines("ft-1").collect() == LOG
+
+
+async def test_a_session_is_not_opened_while_it_is_being_closed(connect: Connect) -> None:
+    async with Emulator([EmulatedJob("ft-1", LOG)], faults=[Fault(Stall(60))]) as emulator:
+        async with connect(emulator) as session:
+            reading = asyncio.create_task(session.page("ft-1"))
+            await asyncio.sleep(0)
+            closing = asyncio.create_task(session.aclose())
+            await asyncio.sleep(0)
+            with pytest.raises(SessionStateError, match="open already"):
+                await session.__aenter__()
+            await closing
+            with pytest.raises(SessionStateError, match="closed while a page was asked for"):
+                await reading
+
+
+async def test_a_session_is_not_closed_by_what_runs_in_it(connect: Connect) -> None:
+    async with Emulator([EmulatedJob("ft-1", LOG)]) as emulator, connect(emulator) as session:
+
+        async def ids() -> AsyncIterator[str]:
+            yield "ft-1"
+            await session.aclose()
+
+        with pytest.raises(SessionStateError, match="not closed by what runs in it"):
+            async for _ in session.fetch_many(ids()):
+                pass
+        assert not session.closed
+
+
+class MineError(Exception):
+    """An application's own error."""
+
+
+Failing = Callable[[LogSession, Any, Any], Any]
+
+
+async def fetched(session: LogSession, ids: Any, _folder: Any) -> None:
+    async for _ in session.fetch_many(ids):
+        pass
+
+
+async def followed(session: LogSession, ids: Any, _folder: Any) -> None:
+    async for _ in session.follow(ids, shortest_poll=0.001, longest_poll=0.002):
+        pass
+
+
+async def downloaded(session: LogSession, ids: Any, folder: Any) -> None:
+    await session.download(ids, folder)
+
+
+@pytest.mark.parametrize("use", [fetched, followed, downloaded])
+@pytest.mark.parametrize(
+    "error",
+    [MineError("gone"), ExceptionGroup("mine", [MineError("gone")]), NotFoundError(404, "x", "y")],
+)
+async def test_what_an_iterator_of_jobs_raises_comes_out_as_it_is(
+    connect: Connect, tmp_path: Any, use: Failing, error: Exception
+) -> None:
+    cause = KeyError("why")
+
+    async def ids() -> AsyncIterator[str]:
+        yield "ft-1"
+        raise error from cause
+
+    async with Emulator([EmulatedJob("ft-1", LOG, status="RUNNING")]) as emulator:
+        async with connect(emulator) as session:
+            with pytest.raises(type(error)) as caught:
+                await use(session, ids(), tmp_path)
+            assert caught.value is error
+            assert caught.value.__cause__ is cause
+            assert not session.tasks
+
+
+@pytest.mark.parametrize("use", [fetched, followed, downloaded])
+async def test_a_cancellation_that_an_iterator_of_jobs_raises_is_no_closing(
+    connect: Connect, tmp_path: Any, use: Failing
+) -> None:
+    async def ids() -> AsyncIterator[str]:
+        yield "ft-1"
+        raise asyncio.CancelledError
+
+    async with Emulator([EmulatedJob("ft-1", LOG)]) as emulator, connect(emulator) as session:
+        with pytest.raises(asyncio.CancelledError):
+            await use(session, ids(), tmp_path)
+
+
+async def test_what_a_callback_raises_comes_out_as_it_is_and_ends_the_following(
+    connect: Connect,
+) -> None:
+    error = MineError("no")
+
+    def on_event(_event: object) -> None:
+        raise error
+
+    async with Emulator([EmulatedJob("ft-1", LOG)]) as emulator, connect(emulator) as session:
+        lines = aiter(session.follow("ft-1", on_event=on_event))
+        with pytest.raises(MineError) as caught:
+            await anext(lines)
+        assert caught.value is error
+        assert not session.tasks
+
+
+@pytest.mark.parametrize("use", [fetched, followed, downloaded])
+async def test_a_key_that_is_not_accepted_ends_all_at_once(
+    connect: Connect, tmp_path: Any, use: Failing
+) -> None:
+    async with Emulator([EmulatedJob("ft-1", LOG)]) as emulator:
+        async with LogSession("sk-wrong", base_url=emulator.base_url) as session:
+            with pytest.raises(AuthenticationError):
+                await use(session, [f"ft-{n}" for n in range(200)], tmp_path)
+            assert session.requests <= 2 * session.concurrency
+
+
+@pytest.mark.parametrize("use", [fetched, followed, downloaded])
+async def test_a_client_session_that_was_closed_is_told_in_our_words(
+    connect: Connect, tmp_path: Any, use: Failing
+) -> None:
+    async with Emulator([EmulatedJob("ft-1", LOG)], faults=[Fault(Stall(60), on={2})]) as emulator:
+        client = aiohttp.ClientSession()
+        async with connect(emulator, client_session=client) as session:
+            await session.page("ft-1")
+            using = asyncio.create_task(use(session, ["ft-1"], tmp_path))
+            while not emulator.in_flight:
+                await asyncio.sleep(0.001)
+            await client.close()
+            with pytest.raises(SessionStateError, match="the aiohttp session that was given is closed"):
+                await using
+            with pytest.raises(SessionStateError, match="the aiohttp session that was given is closed"):
+                await session.page("ft-1")
+
+
+async def test_credentials_of_the_client_sessions_own_are_told_in_our_words(
+    connect: Connect, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login me password secret-of-mine\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    async with Emulator([EmulatedJob("ft-1", LOG)]) as emulator:
+        async with aiohttp.ClientSession(trust_env=True) as client:
+            async with connect(emulator, client_session=client) as session:
+                with pytest.raises(ConfigError, match="has credentials of its own") as caught:
+                    await session.page("ft-1")
+    assert "secret-of-mine" not in str(caught.value)
+
+
+async def test_a_task_ends_with_the_one_that_began_it() -> None:
+    tasks = Tasks()
+    tasks.open()
+    ended: list[str] = []
+
+    async def sleep(name: str) -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append(name)
+
+    async def parent() -> None:
+        tasks.spawn(sleep("child"))
+        await sleep("parent")
+
+    other = tasks.spawn(sleep("other"))
+    first = tasks.spawn(parent())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    tasks.cancel(first)
+    await asyncio.sleep(0)
+    assert ended == ["child", "parent"]
+    assert len(tasks) == 1
+    await tasks.close()
+    assert other.cancelled()
+    with pytest.raises(SessionStateError, match="not open"):
+        tasks.spawn(sleep("late"))
+
+
+async def test_a_stream_gives_what_its_generator_yields_and_then_its_error_once() -> None:
+    tasks = Tasks()
+    tasks.open()
+
+    async def items() -> AsyncIterator[int]:
+        yield 1
+        yield 2
+        raise MineError
+
+    stream = Stream.of(tasks, items(), "things were done")  # type: ignore[arg-type]
+    got = []
+    with pytest.raises(MineError):
+        async for item in stream:
+            got.append(item)
+    assert got == [1, 2]
+    assert [item async for item in stream] == []

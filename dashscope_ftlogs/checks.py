@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from dashscope_ftlogs.errors import InvalidArgumentError
-from dashscope_ftlogs.text import TAIL, Position, shown
+from dashscope_ftlogs.text import TAIL, Position, holds_key, shown
 
 MAX_LINE = 1000
 """The most lines that the service gives in one answer."""
@@ -62,6 +62,8 @@ def job_id(value: Any) -> str:
             f"job id {shown(value)}: must be 1 to 128 of the characters "
             "A-Z a-z 0-9 . _ - and not '.' or '..'"
         )
+    if holds_key(value):
+        raise InvalidArgumentError("job id: that looks like an API key, which no URL should hold")
     return value
 
 

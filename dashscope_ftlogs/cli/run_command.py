@@ -18,12 +18,12 @@ from dashscope_ftlogs import errors
 from dashscope_ftlogs.archive.threads import NAME
 from dashscope_ftlogs.cli.exit_codes import exit_code
 from dashscope_ftlogs.cli.signals import Stopping, end_now
-from dashscope_ftlogs.text import escaped
+from dashscope_ftlogs.text import escaped, without_keys
 
 
 def complain(message: str) -> None:
     """Say something on stderr, marked as ours and harmless to a terminal."""
-    sys.stderr.write(f"ftlogs: {escaped(message)}\n")
+    sys.stderr.write(f"ftlogs: {escaped(without_keys(message))}\n")
     sys.stderr.flush()
 
 

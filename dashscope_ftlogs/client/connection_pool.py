@@ -18,12 +18,13 @@ from yarl import URL
 
 from dashscope_ftlogs import __version__
 from dashscope_ftlogs.client.config import Secret, Settings
-from dashscope_ftlogs.client.redaction import without
+from dashscope_ftlogs.client.redaction import hidden, without
 from dashscope_ftlogs.client.request_gate import Gate
 from dashscope_ftlogs.client.requests_per_second import Rate
 from dashscope_ftlogs.client.retry_on_429_and_5xx import RetryPolicy
 from dashscope_ftlogs.client.wire import Headers, Request
 from dashscope_ftlogs.errors import (
+    ConfigError,
     FTLogsError,
     ResponseTooLargeError,
     SessionStateError,
@@ -147,8 +148,10 @@ class Transport:
 
     def _told(self, call: _Call[T], result: T) -> T:
         """Return a result that says how many tries it took, and holds no key."""
-        if isinstance(result, LogPage) and (call.tries > 1 or self._key in (result.request_id or "")):
-            request_id = (result.request_id or "").replace(self._key, "[secret]") or None
+        if not isinstance(result, LogPage):
+            return result
+        request_id = hidden(self._key, result.request_id) if result.request_id else None
+        if call.tries > 1 or request_id != result.request_id:
             return attrs.evolve(result, attempts=call.tries, request_id=request_id)
         return result
 
@@ -178,7 +181,8 @@ class Transport:
         """Return what an answer stands for, or raise it."""
         if request.offset is None:
             # No lines, which stay as they are. What is said of jobs ends up in listings and manifests.
-            return request.read(*without(self._key, *answer))
+            answer = without(self._key, *answer)
+            return request.read(*answer)
         try:
             return request.read(*answer)
         except FTLogsError:
@@ -210,12 +214,23 @@ class Transport:
         _log.info("%s; next try in %.1f s", error.summary(), decision.delay)
 
     async def _get(self, call: _Call[Any]) -> Answer:
-        path = call.request.path
         if self._client is None:
             raise SessionStateError("the session is not open: use `async with LogSession() as session:`")
         call.sent_at = await self.gate.enter(call.request.job_id or "", again=call.tries > 1)
         try:
-            async with self._client.get(
+            answer = await self._exchange(self._client, call.request.path)
+        finally:
+            self.gate.leave()
+        if isinstance(answer, FTLogsError):
+            # From here, where no frame holds what the server said, and no foreign traceback its buffers:
+            # some tools print the local variables of every frame.
+            raise answer
+        return answer
+
+    async def _exchange(self, client: aiohttp.ClientSession, path: str) -> Answer | FTLogsError:
+        """Send one request; return what came back, or the error that stands for it."""
+        try:
+            async with client.get(
                 self._url(path),
                 headers=self._headers,
                 timeout=self._timeout,
@@ -224,15 +239,22 @@ class Transport:
                 raise_for_status=False,
             ) as response:
                 body = await self._read(response)
+                if body is None:
+                    response.close()
+                    return ResponseTooLargeError(
+                        reason=f"the answer is larger than {self._max_answer:,} bytes",
+                        status=response.status,
+                        request_id=hidden(self._key, response.headers.get("x-request-id", "")) or None,
+                    )
                 _log.debug("GET %s: %d, %d bytes", path, response.status, len(body))
                 return response.status, response.headers, body
         except (aiohttp.ClientError, OSError) as error:
-            failure = _transport_error(error, self._timeout.total)
-        finally:
-            self.gate.leave()
-        # Outside of the handler: the foreign traceback holds buffers with the key in them, and some
-        # tools print the local variables of every frame.
-        raise failure
+            return _transport_error(error, self._timeout.total)
+        except ValueError:
+            return ConfigError(
+                "client_session: it has credentials of its own for this host, from a .netrc file, say, "
+                "and would send them in place of the key"
+            )
 
     def _url(self, target: str) -> URL:
         """Return the URL of a path and query. They are made of checked parts: no quoting, no parsing."""
@@ -245,27 +267,45 @@ class Transport:
             encoded=True,
         )
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes | None:
+        """Return the body; None if it is larger than the cap."""
         chunks: list[bytes] = []
         size = 0
         while chunk := await response.content.readany():
             size += len(chunk)
             if size > self._max_answer:
-                response.close()
-                raise ResponseTooLargeError(
-                    reason=f"the answer is larger than {self._max_answer:,} bytes",
-                    status=response.status,
-                    request_id=response.headers.get("x-request-id"),
-                )
+                return None
             chunks.append(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def _transport_error(error: Exception, timeout: float | None) -> TransportError:
-    """Say in our words what the network layer reported."""
+    """Say in our words what the network layer reported: its own hold bytes of the answer."""
     if isinstance(error, TimeoutError):
         return TransportError(f"timed out after {timeout:g} s")
     certificate = isinstance(error, aiohttp.ClientSSLError | ssl.SSLCertVerificationError)
-    words = str(error)
-    kind = type(error).__name__
-    return TransportError(f"{kind}: {words}" if words else kind, passing=not certificate)
+    return TransportError(f"{type(error).__name__}: {_in_our_words(error)}", passing=not certificate)
+
+
+def _in_our_words(error: Exception) -> str:
+    match error:
+        case aiohttp.ClientConnectorError(os_error=cause):
+            # The host is the one that was configured, or the proxy; the rest is the system's.
+            return f"no connection to {error.host}:{error.port}, {_of_the_system(cause)}"
+        case aiohttp.ServerDisconnectedError():
+            return "the connection was closed before an answer came"
+        case aiohttp.ClientPayloadError():
+            return "the answer was cut short, or is not what its headers say"
+        case aiohttp.ClientHttpProxyError(status=int(status)):
+            return f"the proxy refused with HTTP {status}"
+        case aiohttp.ClientResponseError():
+            return "what came is not HTTP"
+        case _:
+            return f"the connection broke, {_of_the_system(error)}"
+
+
+def _of_the_system(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    said = error.strerror if isinstance(error, OSError) else None
+    return said or "and nothing more was said"

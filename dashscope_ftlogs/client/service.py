@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Self, SupportsIndex, TypeVar
 
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.client.config import Secret, resolve
@@ -88,6 +88,12 @@ class Service:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.base_url}>"
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        """Refuse to be pickled: the key would be in it."""
+        raise TypeError(
+            f"a {type(self).__name__} is not pickled, since it holds the key: make one there"
+        )
 
     @property
     def requests(self) -> int:
@@ -250,4 +256,5 @@ def _read_text(path: str) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, RuntimeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {path}: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"cannot read {path}: {reason}") from None

@@ -91,6 +91,28 @@ def test_an_answer_damaged_anywhere_is_a_value_or_one_of_our_errors(data: st.Dat
     asyncio.run(main(), debug=False)
 
 
+async def told_by(url: str, client: aiohttp.ClientSession | None = None) -> TransportError:
+    async with LogSession("sk-1", base_url=url, retry=ONCE, timeout=5, client_session=client) as session:
+        with pytest.raises(TransportError) as caught:
+            await session.page("ft-1")
+    return caught.value
+
+
+async def test_what_failed_is_told_in_our_words_by_its_class() -> None:
+    async with socket_server(b"") as port:
+        pass
+    refused = await told_by(f"http://127.0.0.1:{port}/api/v1")
+    assert "ClientConnectorError: no connection to 127.0.0.1:" in refused.reason
+    unknown = await told_by("https://nowhere.invalid/api/v1")
+    assert "ClientConnectorDNSError: no connection to nowhere.invalid:443, " in unknown.reason
+    async with (
+        socket_server(b"HTTP/1.1 403 sk-1\r\nX: sk-1\r\n\r\n") as port,
+        aiohttp.ClientSession(proxy=f"http://127.0.0.1:{port}") as client,
+    ):
+        proxy = await told_by("https://localhost/api/v1", client)
+        assert proxy.reason == "ClientHttpProxyError: the proxy refused with HTTP 403"
+
+
 async def test_a_certificate_that_is_not_trusted_is_refused_at_once() -> None:
     authority = trustme.CA()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -9,7 +9,7 @@ import random
 import ssl
 import warnings
 from collections.abc import Awaitable, Callable, Generator
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Final, Generic, ParamSpec, TypeVar
 
 import aiohttp
 import attrs
@@ -22,7 +22,7 @@ from dashscope_ftlogs.client.redaction import hidden, without
 from dashscope_ftlogs.client.request_gate import Gate
 from dashscope_ftlogs.client.requests_per_second import Rate
 from dashscope_ftlogs.client.retry_on_429_and_5xx import RetryPolicy
-from dashscope_ftlogs.client.wire import Headers, Request
+from dashscope_ftlogs.client.wire import Headers, Request, memory_for
 from dashscope_ftlogs.errors import (
     ConfigError,
     FTLogsError,
@@ -37,6 +37,15 @@ _log = logging.getLogger("dashscope_ftlogs")
 
 T = TypeVar("T")
 P = ParamSpec("P")
+
+_LARGEST_LISTING: Final = 2 * 2**20
+"""Bytes of what is said of jobs, a hundred at the most."""
+_LARGEST_ERROR: Final = 64 * 2**10
+"""What is longer is cut off: the status says the most of it."""
+_COSTLIEST: Final = 4
+"""How many times the cap on answers one may take in memory."""
+_DEAREST: Final = 16
+"""How many times its bytes an answer may take."""
 
 Answer = tuple[int, Headers, bytes]
 """Status, headers and body."""
@@ -103,6 +112,7 @@ class Transport:
         self._headers: dict[str, str] = {
             "Accept": "application/json",
             "Authorization": Secret(f"Bearer {settings.api_key}"),
+            "Content-Type": "application/json",  # of no body, but the vendor's example sends it
             "User-Agent": f"dashscope-ftlogs/{__version__}",
         }
         if settings.workspace is not None:
@@ -218,7 +228,7 @@ class Transport:
             raise SessionStateError("the session is not open: use `async with LogSession() as session:`")
         call.sent_at = await self.gate.enter(call.request.job_id or "", again=call.tries > 1)
         try:
-            answer = await self._exchange(self._client, call.request.path)
+            answer = await self._exchange(self._client, call.request)
         finally:
             self.gate.leave()
         if isinstance(answer, FTLogsError):
@@ -227,8 +237,11 @@ class Transport:
             raise answer
         return answer
 
-    async def _exchange(self, client: aiohttp.ClientSession, path: str) -> Answer | FTLogsError:
+    async def _exchange(
+        self, client: aiohttp.ClientSession, request: Request[Any]
+    ) -> Answer | FTLogsError:
         """Send one request; return what came back, or the error that stands for it."""
+        path = request.path
         try:
             async with client.get(
                 self._url(path),
@@ -238,11 +251,10 @@ class Transport:
                 allow_redirects=False,
                 raise_for_status=False,
             ) as response:
-                body = await self._read(response)
-                if body is None:
-                    response.close()
+                body, whole = await self._read(response, lines=request.offset is not None)
+                if too_large := self._too_large(body, whole=whole or response.status != 200):
                     return ResponseTooLargeError(
-                        reason=f"the answer is larger than {self._max_answer:,} bytes",
+                        reason=too_large,
                         status=response.status,
                         request_id=hidden(self._key, response.headers.get("x-request-id", "")) or None,
                     )
@@ -267,16 +279,31 @@ class Transport:
             encoded=True,
         )
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes | None:
-        """Return the body; None if it is larger than the cap."""
+    async def _read(self, response: aiohttp.ClientResponse, *, lines: bool) -> tuple[bytes, bool]:
+        """Return the body and whether it is whole: of one above its cap, only the beginning."""
+        cap = self._max_answer
+        if not lines:
+            cap = min(cap, _LARGEST_LISTING)
+        if response.status != 200:
+            cap = min(cap, _LARGEST_ERROR)
         chunks: list[bytes] = []
         size = 0
         while chunk := await response.content.readany():
             size += len(chunk)
-            if size > self._max_answer:
-                return None
             chunks.append(chunk)
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            if size > cap:
+                response.close()
+                return b"".join(chunks)[:cap], False
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks), True
+
+    def _too_large(self, body: bytes, *, whole: bool) -> str:
+        """Say why an answer is not made anything of, or nothing."""
+        if not whole:
+            return f"the answer is larger than {len(body):,} bytes"
+        most = _COSTLIEST * self._max_answer
+        if len(body) * _DEAREST > most and memory_for(body) > most:
+            return f"the answer of {len(body):,} bytes would take more than {most:,} bytes of memory"
+        return ""
 
 
 def _transport_error(error: Exception, timeout: float | None) -> TransportError:

@@ -1,8 +1,8 @@
 r"""Answers in which a secret is blacked out, however the service spelled it.
 
-Each character may be written as itself, as an escape of JSON, as a percent-encoded byte or as a reference
-of HTML, once or over and over, one so and the next otherwise; the whole may stand in base64, together with
-what was before and after it.
+Each character may be written as itself, as an escape of JSON, as a percent-encoded byte or as a
+reference of HTML, once or over and over, one so and the next otherwise; the whole may stand in base64,
+together with what was before and after it.
 """
 
 import re
@@ -19,6 +19,7 @@ _MARKS: Final = (b"%", b"&", b"\\u00", b"\\x")
 """Where none of these is, letters and digits stand for themselves."""
 _ESCAPED: Final = "\"'/\\"
 """What JSON may also write with a backslash before it."""
+_LARGE: Final = 4 * 2**20
 _SHORTEST: Final = 8
 """What is shorter in base64 may stand there by chance."""
 
@@ -51,6 +52,10 @@ class _Spellings:
     any: re.Pattern[bytes] = attrs.field(repr=False)
 
     def hidden(self, data: bytes) -> bytes:
+        if len(data) > _LARGE:  # nobody is shown any of it
+            for one in self.plain:
+                data = data.replace(one, _SHOWN.encode())
+            return data
         # To look for every spelling takes a hundred times as long.
         if any(one in data for one in (*self.marks, *self.plain)):
             clean = self.any.sub(_SHOWN.encode(), data)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 DEFAULT_TIMEOUT = 60.0
-MAX_ANSWER = 64 * 2**20
+MAX_ANSWER = 16 * 2**20
 
 T = TypeVar("T")
 

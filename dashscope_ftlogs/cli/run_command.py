@@ -23,8 +23,12 @@ from dashscope_ftlogs.text import escaped, without_keys
 
 def complain(message: str) -> None:
     """Say something on stderr, marked as ours and harmless to a terminal."""
-    sys.stderr.write(f"ftlogs: {escaped(without_keys(message))}\n")
-    sys.stderr.flush()
+    try:
+        sys.stderr.write(f"ftlogs: {escaped(without_keys(message))}\n")
+        sys.stderr.flush()
+    except OSError:
+        # Full, or its reader has gone: that is no reason to leave off, and there is nowhere to say so.
+        _discard(2)
 
 
 def run(
@@ -55,16 +59,16 @@ def run(
         code = exit_code(error)
     except BrokenPipeError:
         # Whoever read our output has seen enough.
-        _discard_output()
+        _discard(sys.stdout.fileno())
         code = 0
     except OSError as error:
-        _discard_output()
+        _discard(sys.stdout.fileno())
         complain(f"cannot write the output: {error}")
         code = 1
     except (KeyboardInterrupt, asyncio.CancelledError):
         code = stopping.code
         if stopping.nobody_reads:
-            _discard_output()
+            _discard(sys.stdout.fileno())
         else:
             complain(on_interrupt())
     if any(thread.name.startswith(NAME) for thread in threading.enumerate()):
@@ -105,9 +109,11 @@ def _reader_of_output(gone: Callable[[], None]) -> Generator[None]:
             loop.remove_reader(watched)
 
 
-def _discard_output() -> None:
-    """Let what Python still holds for stdout go nowhere, or it would fail once more at the exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _discard(descriptor: int) -> None:
+    """Let what Python still holds for a stream go nowhere, or it would fail once more at the exit."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, descriptor)
+    os.close(null)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

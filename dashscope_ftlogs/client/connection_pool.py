@@ -93,6 +93,26 @@ def _retried(attempt: Callable[P, Awaitable[Any]]) -> Callable[P, Awaitable[Any]
         return decorate(attempt)
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Connections that are used again only if nobody spoke while they lay idle.
+
+    What had come there would be taken for the next answer.
+    """
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Any],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  (aiohttp's)
+    ) -> aiohttp.connector.Connection:
+        """Return a connection on which nothing has come yet."""
+        connection = await super().connect(req, traces, timeout)
+        while connection.protocol is not None and connection.protocol.should_close:
+            connection.close()
+            connection = await super().connect(req, traces, timeout)
+        return connection
+
+
 class Transport:
     """Sends requests to one endpoint."""
 
@@ -133,7 +153,7 @@ class Transport:
     def open(self) -> None:
         """Get ready to send requests. Must be called where an event loop runs."""
         self._client = self._given or aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._concurrency),
+            connector=_Connector(limit=self._concurrency),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 

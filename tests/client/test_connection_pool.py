@@ -50,6 +50,48 @@ async def test_a_whole_answer_is_read() -> None:
     assert await read_from(WHOLE) == ("x",)
 
 
+@pytest.mark.parametrize("stray", [WHOLE, WHOLE[:20], b"\r\n", b"HTTP/1.1 408 Timeout\r\n\r\n"])
+async def test_a_connection_on_which_something_came_while_it_lay_idle_is_not_used_again(
+    stray: bytes,
+) -> None:
+    connections = 0
+    spoke = asyncio.Event()
+
+    async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        number = 0
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                number += 1
+                line = head.split(b"offset=")[1].split(b"&")[0]
+                page = b'{"output": {"total": 9, "logs": ["%b"]}}' % line
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(page), page))
+                await writer.drain()
+                if number % 2 == 0:
+                    await asyncio.sleep(0.05)
+                    writer.write(stray)
+                    await writer.drain()
+                    spoke.set()
+        except (OSError, EOFError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(on_connection, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api/v1"
+        async with LogSession("sk-1", base_url=url, retry=ONCE, timeout=5) as session:
+            for offset in range(6):
+                assert (await session.page("ft-1", offset)).lines == (f"{offset}",)
+                if offset % 2:
+                    await asyncio.wait_for(spoke.wait(), 5)
+                    spoke.clear()
+                    await asyncio.sleep(0.05)  # for what was said to arrive
+    # Of what is no whole answer's beginning nothing is left when the next one is read.
+    assert connections == (3 if b"\r\n\r\n" in stray else 1), "used again as long as nothing came"
+
+
 @pytest.mark.parametrize(
     "answer",
     [

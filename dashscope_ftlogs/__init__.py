@@ -14,10 +14,12 @@ Example:
         asyncio.run(main())
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+# Type checkers know this name. To import it, with all of `typing`, would be most of what the command
+# imports before it can see to Ctrl-C.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from dashscope_ftlogs.archive.outcomes import Downloaded, Progress
     from dashscope_ftlogs.archive.verify import Verdict, verify_archive, verify_remotely
     from dashscope_ftlogs.client.config import DEFAULT_REGION, REGIONS
@@ -139,7 +141,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """Import a public name when it is first used.
 
     The command's start-up, its completion above all, should not pay for an HTTP client that it may not
@@ -147,6 +149,8 @@ def __getattr__(name: str) -> Any:
     """
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415
+
     value = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)
     globals()[name] = value
     return value

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar, cast
 
 from dashscope_ftlogs.errors import InvalidArgumentError
 from dashscope_ftlogs.models import Job
-from dashscope_ftlogs.text import TAIL, Position, shown
+from dashscope_ftlogs.text import TAIL, Position, holds_key, shown
 
 T = TypeVar("T")
 
@@ -132,6 +132,8 @@ def job_id(value: Any) -> str:
             f"job id {shown(value)}: must be 1 to 128 of the characters "
             "A-Z a-z 0-9 . _ - and not '.' or '..'"
         )
+    if holds_key(value):
+        raise InvalidArgumentError("job id: that looks like an API key, which no URL should hold")
     return value
 
 

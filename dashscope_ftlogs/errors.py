@@ -35,7 +35,7 @@ https://www.alibabacloud.com/help/en/model-studio/get-fine-tuning-job-logs-api
 
 import attrs
 
-from dashscope_ftlogs.text import Position, excerpt
+from dashscope_ftlogs.text import Position, excerpt, without_keys
 
 
 class FTLogsError(Exception):
@@ -56,6 +56,10 @@ class FTLogsError(Exception):
 
     advice: str = ""
     """What to do next, as a sentence; the same for every error of a class."""
+
+    def __init__(self, *told: object) -> None:
+        # A key that was typed where a file, a URL or a job belongs is not repeated.
+        super().__init__(*(without_keys(one) if isinstance(one, str) else one for one in told))
 
     def summary(self) -> str:
         """Say what happened, in one clause."""

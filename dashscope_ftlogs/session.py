@@ -35,7 +35,8 @@ class LogSession(Service):
         retry: Which failures are retried, and how patiently.
         concurrency: The most requests in flight at once, over all tasks; at least 1.
         timeout: Seconds that one request may take, from connecting to its last byte; default 60.
-        max_answer: The largest answer that is read, in bytes after decompression.
+        max_answer: The largest answer that is read, in bytes after decompression; default 16 MiB. What
+            would take more than four times as much memory is refused like a larger one.
         max_rate: The most requests a second, over all tasks; None leaves it to the service.
         allow_http: Send the key over plain http to other machines than this one.
         client_session: An aiohttp session to use instead of an own one; it is not closed. Its proxy

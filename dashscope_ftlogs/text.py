@@ -19,6 +19,8 @@ _ACTIVE = re.compile(
     "[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
+_KEY = re.compile(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9._-]{12,}")
+
 TAIL: Final = 5
 """So many last lines tell a log from another one: a single line may be in both."""
 
@@ -47,10 +49,28 @@ def excerpt(text: str, limit: int = 200) -> str:
     return escaped(folded if len(folded) <= limit else folded[:limit] + "…")
 
 
+def holds_key(text: str) -> bool:
+    """Whether there is something in it that looks like an API key.
+
+    >>> holds_key("sk-0123456789abcdef"), holds_key("task-202410291653")
+    (True, False)
+    """
+    return _KEY.search(text) is not None
+
+
+def without_keys(text: str) -> str:
+    """Return `text` with all that looks like an API key blacked out: it was typed in a wrong place.
+
+    >>> without_keys("region 'sk-0123456789abcdef': must be one of ...")
+    "region '[secret]': must be one of ..."
+    """
+    return _KEY.sub("[secret]", text)
+
+
 def shown(value: object) -> str:
     """Return the repr of a refused value, short and safe to show."""
     try:
-        return excerpt(repr(value), 80)
+        return excerpt(without_keys(repr(value)), 80)
     except ValueError:  # Python writes out no integer of more than 4300 digits
         return "a number too large to show"
 

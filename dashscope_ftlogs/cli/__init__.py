@@ -9,14 +9,22 @@ May import: `session`, `report`, `follow`, `archive`, `metrics`, `reading`, `che
 
 import os
 import sys
-from collections.abc import Callable
-from typing import Any
 
 from dashscope_ftlogs import __version__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 
 def main() -> None:
     """Run the command; what the installed script calls."""
+    try:
+        _let_ctrl_c_end_it()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    _open_streams()
     # Answered before anything is imported: scripts ask this often.
     if sys.argv[1:] == ["--version"]:
         sys.stdout.write(f"ftlogs {__version__}\n")
@@ -30,7 +38,32 @@ def main() -> None:
     app(prog_name="ftlogs")
 
 
-def _app() -> Callable[..., Any]:
+def _let_ctrl_c_end_it() -> None:
+    """Let Ctrl-C end this as it ends any command, until there is more to do than that.
+
+    The imports take their time, and a traceback out of them helps nobody. What was started to ignore
+    Ctrl-C goes on ignoring it.
+    """
+    import signal  # noqa: PLC0415  (takes long enough to be interrupted)
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _open_streams() -> None:
+    """Open those of the three standard streams that are closed, on the null device, as curl does.
+
+    Else the first file or socket that is opened would get the number of one, and what is written to it.
+    """
+    while (new := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(new, True)
+    os.close(new)
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
+
+
+def _app() -> "Callable[..., Any]":
     """Import as little as the question needs."""
     if "_FTLOGS_COMPLETE" in os.environ:
         from dashscope_ftlogs.cli.quick_completion import only_jobs  # noqa: PLC0415

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import typer
 
 from dashscope_ftlogs.cli.run_command import complain
+from dashscope_ftlogs.cli.signals import takes_more
 from dashscope_ftlogs.cli.terminal.stdout import write
 from dashscope_ftlogs.emulator import (
     EmulatedJob,
@@ -137,7 +138,9 @@ def _introduce(jobs: Sequence[EmulatedJob]) -> None:
 
 
 def show(exchange: Exchange) -> None:
-    """Say what was asked, and what came of it."""
+    """Say what was asked, and what came of it; not to a full pipe, which would hold up all answers."""
+    if not takes_more(2):
+        return
     query = f"?{urlencode(exchange.query)}" if exchange.query else ""
     status = exchange.status or "broken off"
     lines = f" {exchange.lines} lines" if exchange.lines else ""

@@ -11,6 +11,7 @@ import attrs
 
 from dashscope_ftlogs import InvalidArgumentError, Job
 from dashscope_ftlogs.archive.threads import Thread
+from dashscope_ftlogs.text import holds_key
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
@@ -44,6 +45,8 @@ class Selection:
         """Return the jobs; those that were named stand as ids."""
         with Thread(patience=0) as reading:  # a pipe may take its time, and Ctrl-C should not
             named: list[str | Job] = [*self.job_ids, *await reading.run(self._from_file)]
+        if any(isinstance(one, str) and holds_key(one) for one in named):
+            raise InvalidArgumentError("a job id: that looks like an API key; nothing was sent")
         if named or self.from_file is not None:
             return named
         listing = session.jobs(status=self.status, model=self.model)

@@ -19,7 +19,7 @@ from dashscope_ftlogs import errors
 from dashscope_ftlogs.archive.threads import NAME
 from dashscope_ftlogs.cli.exit_codes import exit_code
 from dashscope_ftlogs.cli.signals import Stopping, end_now
-from dashscope_ftlogs.text import escaped
+from dashscope_ftlogs.text import escaped, without_keys
 
 _NAME: Final = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
 """What Python calls an option of several words."""
@@ -27,8 +27,12 @@ _NAME: Final = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
 
 def complain(message: str) -> None:
     """Say something on stderr, marked as ours and harmless to a terminal."""
-    sys.stderr.write(f"ftlogs: {escaped(message)}\n")
-    sys.stderr.flush()
+    try:
+        sys.stderr.write(f"ftlogs: {escaped(without_keys(message))}\n")
+        sys.stderr.flush()
+    except OSError:
+        # Full, or its reader has gone: that is no reason to leave off, and there is nowhere to say so.
+        _discard(2)
 
 
 def told(error: errors.FTLogsError) -> str:
@@ -73,16 +77,16 @@ def run(
         code = exit_code(error)
     except BrokenPipeError:
         # Whoever read our output has seen enough.
-        _discard_output()
+        _discard(sys.stdout.fileno())
         code = 0
     except OSError as error:
-        _discard_output()
+        _discard(sys.stdout.fileno())
         complain(f"cannot write the output: {error}")
         code = 1
     except (KeyboardInterrupt, asyncio.CancelledError):
         code = stopping.code
         if stopping.nobody_reads:
-            _discard_output()
+            _discard(sys.stdout.fileno())
         else:
             complain(on_interrupt())
     if any(thread.name.startswith(NAME) for thread in threading.enumerate()):
@@ -123,9 +127,11 @@ def _reader_of_output(gone: Callable[[], None]) -> Generator[None]:
             loop.remove_reader(watched)
 
 
-def _discard_output() -> None:
-    """Let what Python still holds for stdout go nowhere, or it would fail once more at the exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _discard(descriptor: int) -> None:
+    """Let what Python still holds for a stream go nowhere, or it would fail once more at the exit."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, descriptor)
+    os.close(null)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

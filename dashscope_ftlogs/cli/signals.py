@@ -72,7 +72,7 @@ class Stopping:
         self._work.cancel()
 
     def _explain(self) -> None:
-        if _takes_more(2):
+        if takes_more(2):
             self._complain("finishing what has begun; Ctrl-C once more ends at once")
 
 
@@ -103,7 +103,7 @@ def end_now(code: int) -> NoReturn:
 
 def _end_at_once(number: int, _frame: object) -> NoReturn:
     try:
-        if _takes_more(2):
+        if takes_more(2):
             os.write(2, (_SHOW_CURSOR if os.isatty(2) else b"") + b"ftlogs: ended at once\n")
     finally:
         end_now(CODES[signal.Signals(number)])
@@ -116,7 +116,7 @@ def _handle_with(handler: Callable[[int, Any], object]) -> None:
             signal.signal(number, handler)
 
 
-def _takes_more(descriptor: int) -> bool:
+def takes_more(descriptor: int) -> bool:
     """Whether something can be written there without waiting for a reader."""
     if sys.platform == "win32":  # pragma: no cover  (where select() knows sockets only)
         return True

@@ -9,7 +9,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
-from typing import Any, Final, SupportsIndex
+from typing import Any, Final, NoReturn, SupportsIndex
 from urllib.parse import urlsplit
 
 import attrs
@@ -60,6 +60,10 @@ class Secret(str):
     def __getitem__(self, key: SupportsIndex | slice) -> "Secret":
         """Return a part, no less secret: tools that shorten long strings show the repr of a part."""
         return Secret(super().__getitem__(key))
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        """Refuse to be pickled, and so does all that holds it."""
+        raise TypeError("an API key is not pickled: hand on where it is found, not what holds it")
 
 
 @attrs.frozen

@@ -9,7 +9,7 @@ import random
 import ssl
 import warnings
 from collections.abc import Awaitable, Callable, Generator
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Final, Generic, ParamSpec, TypeVar
 
 import aiohttp
 import attrs
@@ -18,11 +18,11 @@ from yarl import URL
 
 from dashscope_ftlogs import __version__
 from dashscope_ftlogs.client.config import Secret, Settings
-from dashscope_ftlogs.client.redaction import without
+from dashscope_ftlogs.client.redaction import hidden, without
 from dashscope_ftlogs.client.request_gate import Gate
 from dashscope_ftlogs.client.requests_per_second import Rate
 from dashscope_ftlogs.client.retry_on_429_and_5xx import RetryPolicy
-from dashscope_ftlogs.client.wire import Headers, Request
+from dashscope_ftlogs.client.wire import Headers, Request, memory_for
 from dashscope_ftlogs.errors import (
     ConfigError,
     FTLogsError,
@@ -37,6 +37,15 @@ _log = logging.getLogger("dashscope_ftlogs")
 
 T = TypeVar("T")
 P = ParamSpec("P")
+
+_LARGEST_LISTING: Final = 2 * 2**20
+"""Bytes of what is said of jobs, a hundred at the most."""
+_LARGEST_ERROR: Final = 64 * 2**10
+"""What is longer is cut off: the status says the most of it."""
+_COSTLIEST: Final = 4
+"""How many times the cap on answers one may take in memory."""
+_DEAREST: Final = 16
+"""How many times its bytes an answer may take."""
 
 Answer = tuple[int, Headers, bytes]
 """Status, headers and body."""
@@ -84,6 +93,26 @@ def _retried(attempt: Callable[P, Awaitable[Any]]) -> Callable[P, Awaitable[Any]
         return decorate(attempt)
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Connections that are used again only if nobody spoke while they lay idle.
+
+    What had come there would be taken for the next answer.
+    """
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Any],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  (aiohttp's)
+    ) -> aiohttp.connector.Connection:
+        """Return a connection on which nothing has come yet."""
+        connection = await super().connect(req, traces, timeout)
+        while connection.protocol is not None and connection.protocol.should_close:
+            connection.close()
+            connection = await super().connect(req, traces, timeout)
+        return connection
+
+
 class Transport:
     """Sends requests to one endpoint."""
 
@@ -103,6 +132,7 @@ class Transport:
         self._headers: dict[str, str] = {
             "Accept": "application/json",
             "Authorization": Secret(f"Bearer {settings.api_key}"),
+            "Content-Type": "application/json",  # of no body, but the vendor's example sends it
             "User-Agent": f"dashscope-ftlogs/{__version__}",
         }
         if settings.workspace is not None:
@@ -118,7 +148,7 @@ class Transport:
     def open(self) -> None:
         """Get ready to send requests. Must be called where an event loop runs."""
         self._client = self._given or aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._concurrency),
+            connector=_Connector(limit=self._concurrency),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 
@@ -142,8 +172,10 @@ class Transport:
 
     def _told(self, call: _Call[T], result: T) -> T:
         """Return a result that says how many tries it took, and holds no key."""
-        if isinstance(result, LogPage) and (call.tries > 1 or self._key in (result.request_id or "")):
-            request_id = (result.request_id or "").replace(self._key, "[secret]") or None
+        if not isinstance(result, LogPage):
+            return result
+        request_id = hidden(self._key, result.request_id) if result.request_id else None
+        if call.tries > 1 or request_id != result.request_id:
             return attrs.evolve(result, attempts=call.tries, request_id=request_id)
         return result
 
@@ -173,7 +205,8 @@ class Transport:
         """Return what an answer stands for, or raise it."""
         if request.offset is None:
             # No lines, which stay as they are. What is said of jobs ends up in listings and manifests.
-            return request.read(*without(self._key, *answer))
+            answer = without(self._key, *answer)
+            return request.read(*answer)
         try:
             return request.read(*answer)
         except FTLogsError:
@@ -205,12 +238,24 @@ class Transport:
         _log.info("%s; next try in %.1f s", error.summary(), decision.delay)
 
     async def _get(self, call: _Call[Any]) -> Answer:
-        path = call.request.path
         call.sent_at = await self.gate.enter(call.request.job_id or "", again=call.tries > 1)
         try:
-            # Of one that was given, and is closed by now, aiohttp would say so with a RuntimeError.
-            if self._client.closed:
-                raise _closed()
+            answer = await self._exchange(call.request)
+        finally:
+            self.gate.leave()
+        if isinstance(answer, FTLogsError):
+            # From here, where no frame holds what the server said, and no foreign traceback its buffers:
+            # some tools print the local variables of every frame.
+            raise answer
+        return answer
+
+    async def _exchange(self, request: Request[Any]) -> Answer | FTLogsError:
+        """Send one request; return what came back, or the error that stands for it."""
+        path = request.path
+        # aiohttp would say so of a session that was given with a RuntimeError.
+        if self._client.closed:
+            return _closed()
+        try:
             async with self._client.get(
                 self._url(path),
                 headers=self._headers,
@@ -219,23 +264,25 @@ class Transport:
                 allow_redirects=False,
                 raise_for_status=False,
             ) as response:
-                body = await self._read(response)
+                body, whole = await self._read(response, lines=request.offset is not None)
+                if too_large := self._too_large(body, whole=whole or response.status != 200):
+                    return ResponseTooLargeError(
+                        reason=too_large,
+                        status=response.status,
+                        request_id=hidden(self._key, response.headers.get("x-request-id", "")) or None,
+                    )
                 _log.debug("GET %s: %d, %d bytes", path, response.status, len(body))
                 return response.status, response.headers, body
         except (aiohttp.ClientError, OSError) as error:
-            failure: FTLogsError = (
-                _closed() if self._client.closed else _transport_error(error, self._timeout.total)
-            )
+            return self._network_error(error)
         except ValueError:
-            failure = ConfigError(
-                "the aiohttp session that was given has credentials of its own for this host (auth=..., "
-                "or a netrc file with trust_env): the API key can't be sent beside them"
+            return ConfigError(
+                "client_session: it has credentials of its own for this host (auth=..., or a netrc file "
+                "with trust_env): the API key can't be sent beside them"
             )
-        finally:
-            self.gate.leave()
-        # Outside of the handler: the foreign traceback holds buffers with the key in them, and some
-        # tools print the local variables of every frame.
-        raise failure
+
+    def _network_error(self, error: Exception) -> FTLogsError:
+        return _closed() if self._client.closed else _transport_error(error, self._timeout.total)
 
     def _url(self, target: str) -> URL:
         """Return the URL of a path and query. They are made of checked parts: no quoting, no parsing."""
@@ -248,20 +295,31 @@ class Transport:
             encoded=True,
         )
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _read(self, response: aiohttp.ClientResponse, *, lines: bool) -> tuple[bytes, bool]:
+        """Return the body and whether it is whole: of one above its cap, only the beginning."""
+        cap = self._max_answer
+        if not lines:
+            cap = min(cap, _LARGEST_LISTING)
+        if response.status != 200:
+            cap = min(cap, _LARGEST_ERROR)
         chunks: list[bytes] = []
         size = 0
         while chunk := await response.content.readany():
             size += len(chunk)
-            if size > self._max_answer:
-                response.close()
-                raise ResponseTooLargeError(
-                    reason=f"the answer is larger than {self._max_answer:,} bytes",
-                    status=response.status,
-                    request_id=response.headers.get("x-request-id"),
-                )
             chunks.append(chunk)
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            if size > cap:
+                response.close()
+                return b"".join(chunks)[:cap], False
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks), True
+
+    def _too_large(self, body: bytes, *, whole: bool) -> str:
+        """Say why an answer is not made anything of, or nothing."""
+        if not whole:
+            return f"the answer is larger than {len(body):,} bytes"
+        most = _COSTLIEST * self._max_answer
+        if len(body) * _DEAREST > most and memory_for(body) > most:
+            return f"the answer of {len(body):,} bytes would take more than {most:,} bytes of memory"
+        return ""
 
 
 def _closed() -> SessionStateError:
@@ -269,10 +327,32 @@ def _closed() -> SessionStateError:
 
 
 def _transport_error(error: Exception, timeout: float | None) -> TransportError:
-    """Say in our words what the network layer reported."""
+    """Say in our words what the network layer reported: its own hold bytes of the answer."""
     if isinstance(error, TimeoutError):
         return TransportError(f"timed out after {timeout:g} s")
     certificate = isinstance(error, aiohttp.ClientSSLError | ssl.SSLCertVerificationError)
-    words = str(error)
-    kind = type(error).__name__
-    return TransportError(f"{kind}: {words}" if words else kind, passing=not certificate)
+    return TransportError(f"{type(error).__name__}: {_in_our_words(error)}", passing=not certificate)
+
+
+def _in_our_words(error: Exception) -> str:
+    match error:
+        case aiohttp.ClientConnectorError(os_error=cause):
+            # The host is the one that was configured, or the proxy; the rest is the system's.
+            return f"no connection to {error.host}:{error.port}, {_of_the_system(cause)}"
+        case aiohttp.ServerDisconnectedError():
+            return "the connection was closed before an answer came"
+        case aiohttp.ClientPayloadError():
+            return "the answer was cut short, or is not what its headers say"
+        case aiohttp.ClientHttpProxyError(status=int(status)):
+            return f"the proxy refused with HTTP {status}"
+        case aiohttp.ClientResponseError():
+            return "what came is not HTTP"
+        case _:
+            return f"the connection broke, {_of_the_system(error)}"
+
+
+def _of_the_system(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    said = error.strerror if isinstance(error, OSError) else None
+    return said or "and nothing more was said"

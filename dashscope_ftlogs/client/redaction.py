@@ -1,11 +1,27 @@
-"""Answers in which a secret is blacked out, however the service spelled it."""
+r"""Answers in which a secret is blacked out, however the service spelled it.
 
-import json
+Each character may be written as itself, as an escape of JSON, as a percent-encoded byte or as a
+reference of HTML, once or over and over, one so and the next otherwise; the whole may stand in base64,
+together with what was before and after it.
+"""
+
 import re
+from base64 import b64encode
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
 
-_SHOWN = "[secret]"
-_ESCAPE = re.compile(rb"\\(?:u00([2-7][0-9A-Fa-f])|(.))", re.DOTALL)
+import attrs
+
+_SHOWN: Final = "[secret]"
+_HTML: Final = {'"': "quot", "&": "amp", "'": "apos", "<": "lt", ">": "gt"}
+_MARKS: Final = (b"%", b"&", b"\\u00", b"\\x")
+"""Where none of these is, letters and digits stand for themselves."""
+_ESCAPED: Final = "\"'/\\"
+"""What JSON may also write with a backslash before it."""
+_LARGE: Final = 4 * 2**20
+_SHORTEST: Final = 8
+"""What is shorter in base64 may stand there by chance."""
 
 
 def without(
@@ -13,23 +29,70 @@ def without(
 ) -> tuple[int, dict[str, str], bytes]:
     r"""Return an answer with every copy of `secret`, which is visible ASCII, blacked out.
 
-    >>> without("sk-1/2", 401, {"X-Echo": "sk-1/2"}, b'{"message": "no: sk\\u002d1\\/2"}')
+    >>> without("sk-1/2", 401, {"X-Echo": "sk-1%2F2"}, b'{"message": "no: sk\\u002d1\\/2"}')
     (401, {'x-echo': '[secret]'}, b'{"message": "no: [secret]"}')
     """
-    clean = {name.lower(): value.replace(secret, _SHOWN) for name, value in headers.items()}
-    body = body.replace(secret.encode(), _SHOWN.encode())
-    if b"\\" in body:
-        # JSON may spell any character as an escape, and many encoders do so for / = + & and '.
-        plain, in_json = _ESCAPE.sub(_unescaped, body), json.dumps(secret)[1:-1].encode()
-        if in_json in plain:
-            body = plain.replace(in_json, _SHOWN.encode())
-    return status, clean, body
+    clean = {hidden(secret, name).lower(): hidden(secret, value) for name, value in headers.items()}
+    return status, clean, _spellings(secret).hidden(body)
 
 
-def _unescaped(escape: re.Match[bytes]) -> bytes:
-    """Return the character that needed no escape; any other escape as it is."""
-    character = escape[2] if escape[1] is None else bytes([int(escape[1], 16)])
-    if character in b'"\\\x7f' or (escape[1] is None and character != b"/"):
-        # A quote and a backslash in their shortest form.
-        return b"\\" + character if character in b'"\\' else escape[0]
-    return character
+def hidden(secret: str, text: str) -> str:
+    """Return a text with every copy of `secret` blacked out."""
+    data = text.encode("utf-8", "surrogatepass")
+    clean = _spellings(secret).hidden(data)
+    return text if clean is data else clean.decode("utf-8", "surrogatepass")
+
+
+@attrs.frozen
+class _Spellings:
+    """The ways to write a secret."""
+
+    plain: tuple[bytes, ...]
+    marks: tuple[bytes, ...]
+    any: re.Pattern[bytes] = attrs.field(repr=False)
+
+    def hidden(self, data: bytes) -> bytes:
+        if len(data) > _LARGE:  # nobody is shown any of it
+            for one in self.plain:
+                data = data.replace(one, _SHOWN.encode())
+            return data
+        # To look for every spelling takes a hundred times as long.
+        if any(one in data for one in (*self.marks, *self.plain)):
+            clean = self.any.sub(_SHOWN.encode(), data)
+            return data if clean == data else clean
+        return data
+
+
+@lru_cache(maxsize=8)
+def _spellings(secret: str) -> _Spellings:
+    plain = [secret, *_in_base64(secret)]
+    pattern = "|".join("".join(map(_spelled, one)) for one in plain)
+    marks = (*_MARKS, b"\\") if set(secret) & set(_ESCAPED) else _MARKS
+    return _Spellings(tuple(one.encode() for one in plain), marks, re.compile(pattern.encode()))
+
+
+def _in_base64(secret: str) -> list[str]:
+    """Return what of the base64 of a text comes of the secret alone, wherever in it that stands."""
+    found: list[str] = []
+    for before in range(3):
+        data = b64encode(b"\0" * before + secret.encode() + b"\0\0").decode()
+        core = data[-(-before * 8 // 6) : (before + len(secret)) * 8 // 6]
+        if len(core) >= _SHORTEST:
+            found += {core, core.replace("+", "-").replace("/", "_")}
+    return found
+
+
+def _spelled(character: str) -> str:
+    r"""Return a pattern for one character, the longest spellings first.
+
+    >>> bool(re.fullmatch(_spelled("-"), "%252D")), bool(re.fullmatch(_spelled("-"), r"\u002d"))
+    (True, True)
+    """
+    number = ord(character)
+    digits = "".join(f"[{one}{one.upper()}]" if one.isalpha() else one for one in f"{number:02x}")
+    named = f"|{_HTML[character]};" if character in _HTML else ""
+    escaped = r"\\*" if character in _ESCAPED else ""
+    return (
+        rf"(?:%(?:25)*{digits}|\\+(?:u00|x){digits}"
+        rf"|&(?:amp;)*(?:#0*{number};?|#[xX]0*{digits};?{named})|{escaped}{re.escape(character)})"
+    )

@@ -1,5 +1,10 @@
 """Which failures are worth another try, and after how long."""
 
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
 import attrs
 
 from dashscope_ftlogs import checks
@@ -14,6 +19,7 @@ from dashscope_ftlogs.errors import (
     TransportError,
 )
 
+_PLAIN_NUMBER = re.compile(r"[ \t]*[0-9]{1,15}(?:\.[0-9]{0,15})?[ \t]*")
 _PASSING_STATUSES = frozenset({408, 502, 503, 504})
 _PASSING_CODES = ("InternalError", "ServiceUnavailable", "GatewayTimeout")
 
@@ -113,3 +119,35 @@ def worth_a_retry(error: FTLogsError) -> bool:
             return error.status in _PASSING_STATUSES
         case _:
             return False
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return how many seconds the server asked to wait, or None if it said nothing usable.
+
+    `retry-after-ms` is finer, so it goes first. A date is measured against the answer's own `Date`, so
+    a wrong clock on either side does no harm; without `Date` it can't be used. A moment in the past
+    means 0.
+
+    >>> retry_after({"retry-after": "2.5"}), retry_after({"retry-after": "soon"})
+    (2.5, None)
+    """
+    milliseconds = headers.get("retry-after-ms", "")
+    if _PLAIN_NUMBER.fullmatch(milliseconds):
+        return float(milliseconds) / 1000
+    value = headers.get("retry-after", "")
+    if _PLAIN_NUMBER.fullmatch(value):
+        return float(value)
+    asked, sent = moment(value), moment(headers.get("date", ""))
+    if asked is None or sent is None:
+        return None
+    return max(0.0, (asked - sent).total_seconds())
+
+
+def moment(value: str) -> datetime | None:
+    """Return the time that a header tells, if it does."""
+    try:
+        moment = parsedate_to_datetime(value)
+        # "-0000" means that the zone is unknown; HTTP dates are UTC.
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
-from typing import Self
+from typing import NoReturn, Self, SupportsIndex
 
 import aiohttp
 
@@ -27,7 +27,7 @@ from dashscope_ftlogs.text import Position, excerpt, shown
 _log = logging.getLogger("dashscope_ftlogs")
 
 DEFAULT_TIMEOUT = 60.0
-MAX_ANSWER = 64 * 2**20
+MAX_ANSWER = 16 * 2**20
 
 
 class Service(LeftByBlock):
@@ -94,6 +94,12 @@ class Service(LeftByBlock):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.base_url}>"
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        """Refuse to be pickled: the key would be in it."""
+        raise TypeError(
+            f"a {type(self).__name__} is not pickled, since it holds the key: make one there"
+        )
 
     @property
     def requests(self) -> int:
@@ -271,4 +277,5 @@ def _read_text(path: str) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, RuntimeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {path}: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"cannot read {path}: {reason}") from None

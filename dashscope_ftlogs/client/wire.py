@@ -7,16 +7,15 @@ were seen to do beyond it.
 """
 
 import json
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Annotated, Any, Generic, NoReturn, Protocol, TypeVar, cast
 
 import attrs
 import msgspec
 from msgspec.json import Decoder
 
+from dashscope_ftlogs.client.retry_on_429_and_5xx import moment, retry_after
 from dashscope_ftlogs.errors import (
     APIError,
     AuthenticationError,
@@ -27,6 +26,7 @@ from dashscope_ftlogs.errors import (
     MalformedResponseError,
     NotFoundError,
     PermissionDeniedError,
+    ResponseTooLargeError,
     ThrottlingError,
     UnsupportedOperationError,
 )
@@ -38,6 +38,9 @@ Output = TypeVar("Output")
 
 Headers = Mapping[str, str]
 """Header names are looked up in lower case: give a case-insensitive mapping, or lower-case names."""
+
+
+_BOM = b"\xef\xbb\xbf"
 
 
 class Request(Protocol[Answer]):
@@ -152,6 +155,28 @@ _JOB = Decoder(_Answer[Job])
 _JOBS = Decoder(_Answer[_Jobs])
 _PLAIN = Decoder(dict[str, Any])
 
+# What gateways put where an error's code stands when there is none, in lower case.
+_SUCCESS = frozenset({"", "0", "200", "ok", "success"})
+
+_FOUR_BYTES = range(0xF0, 0xF5)
+"""What the UTF-8 of a character begins with that makes a string four bytes wide."""
+
+_LARGEST_ODD = 4 * 2**20
+"""What is not as the page describes is taken apart, which costs 25 times its size."""
+
+
+def memory_for(body: bytes) -> int:
+    """Return how many bytes an answer takes at the most while its lines are made from it.
+
+    A string of Python's takes some sixty bytes, and up to four for each character.
+    """
+    strings = body.count(b'"') - body.count(b'\\"')
+    if any(lead in body for lead in _FOUR_BYTES) or b"\\ud" in body or b"\\uD" in body:
+        width = 4
+    else:
+        width = 1 if body.isascii() and b"\\u" not in body else 2
+    return len(body) * (1 + width) + strings * 60
+
 
 def _decode(
     decoder: Decoder[_Answer[Output]], status: int, headers: Headers, body: bytes
@@ -160,14 +185,74 @@ def _decode(
     if status != 200:
         return _refuse(status, headers, body)
     try:
-        answer = _from_json(body, decoder)
+        large = len(body) > _LARGEST_ODD
+        answer = decoder.decode(body) if large else _from_json(body, decoder)
     except (ValueError, RecursionError) as error:  # msgspec's and json's own errors are ValueErrors
-        mismatch = str(error)
+        mismatch, damaged = str(error), not isinstance(error, msgspec.ValidationError)
     else:
-        if not answer.code:
+        if not answer.code or answer.code.lower() in _SUCCESS:
             return answer
-        mismatch = ""
+        mismatch, damaged = "", False
+    if large:
+        raise ResponseTooLargeError(
+            reason=f"not as the service's page describes, and of {len(body):,} bytes",
+            status=status,
+            request_id=headers.get("x-request-id"),
+            damaged=damaged and b"\\ud" not in body and b"\\uD" not in body,  # no lone surrogate
+        )
+    try:
+        return msgspec.convert(_as_described(_from_json(body.removeprefix(_BOM), _PLAIN)), decoder.type)
+    except msgspec.ValidationError as error:
+        mismatch = mismatch or str(error)
+    except (ValueError, RecursionError):
+        pass
     return _refuse(status, headers, body, mismatch)
+
+
+def _as_described(plain: dict[str, Any]) -> dict[str, Any]:
+    """Return an answer in the page's own form, where what it says can't be misunderstood.
+
+    The vendor's own tools expect a payload under `data`, and entries that are objects.
+    """
+    told = dict(plain)
+    if told.get("output") is None and "data" in told:
+        told["output"] = told["data"]
+    if _is_number(told.get("request_id")):
+        told["request_id"] = str(told["request_id"])
+    if _says_success(told.get("code")):
+        told["code"] = None
+    else:
+        told.pop("output", None)  # a failure, whatever stands beside it
+    match told.get("output"):
+        case {"total": total, **others} as output:
+            output = {**others, "total": _whole(total)}
+            if isinstance(entries := output.get("logs"), list):
+                output["logs"] = [_entry(one) for one in entries]
+            told["output"] = output
+        case _:
+            pass
+    return told
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _says_success(code: object) -> bool:
+    return code is None or (
+        (isinstance(code, str) or _is_number(code)) and str(code).lower() in _SUCCESS
+    )
+
+
+def _whole(total: object) -> object:
+    return int(total) if isinstance(total, float) and total.is_integer() else total
+
+
+def _entry(entry: object) -> str:
+    """Return what stands for a line as a line: its compact JSON text, if it is no string."""
+    if isinstance(entry, str):
+        return entry
+    return json.dumps(entry, ensure_ascii=False, separators=(",", ":"))
 
 
 def _from_json(body: bytes, decoder: Decoder[Output]) -> Output:
@@ -192,13 +277,15 @@ def _no_constant(name: str) -> NoReturn:
 def _refuse(status: int, headers: Headers, body: bytes, mismatch: str = "") -> NoReturn:
     """Raise the error that an answer stands for, however a gateway wrapped it."""
     try:
-        plain: Any = _from_json(body, _PLAIN)
+        plain: Any = _from_json(body.removeprefix(_BOM), _PLAIN)
     except (ValueError, RecursionError):
         plain = None
     answer: dict[str, Any] = plain if plain is not None else {}
     nested = answer.get("error")
     fault: dict[str, Any] = cast("dict[str, Any]", nested) if isinstance(nested, dict) else {}
     code = _first_text(fault, "code", "type") or _first_text(answer, "code", "type")
+    if status == 200 and code.lower() in _SUCCESS:
+        code = ""
     message = _first_text(fault, "message") or _first_text(answer, "message")
     request_id = _first_text(answer, "request_id") or headers.get("x-request-id")
 
@@ -273,43 +360,9 @@ def _error_class(status: int, code: str) -> type[APIError]:
     return InternalServerError if status >= 500 else APIError
 
 
-_PLAIN_NUMBER = re.compile(r"[ \t]*[0-9]{1,15}(?:\.[0-9]{0,15})?[ \t]*")
-
-
-def retry_after(headers: Headers) -> float | None:
-    """Return how many seconds the server asked to wait, or None if it said nothing usable.
-
-    `retry-after-ms` is finer, so it goes first. A date is measured against the answer's own `Date`, so
-    a wrong clock on either side does no harm; without `Date` it can't be used. A moment in the past
-    means 0.
-
-    >>> retry_after({"retry-after": "2.5"}), retry_after({"retry-after": "soon"})
-    (2.5, None)
-    """
-    milliseconds = headers.get("retry-after-ms", "")
-    if _PLAIN_NUMBER.fullmatch(milliseconds):
-        return float(milliseconds) / 1000
-    value = headers.get("retry-after", "")
-    if _PLAIN_NUMBER.fullmatch(value):
-        return float(value)
-    asked, sent = _moment(value), _moment(headers.get("date", ""))
-    if asked is None or sent is None:
-        return None
-    return max(0.0, (asked - sent).total_seconds())
-
-
 def _http_date(headers: Headers) -> datetime | None:
-    return _moment(headers.get("date", ""))
+    return moment(headers.get("date", ""))
 
 
 def _dated(job: Job, date: datetime | None) -> Job:
     return attrs.evolve(job, http_date=date)
-
-
-def _moment(value: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(value)
-        # "-0000" means that the zone is unknown; HTTP dates are UTC.
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError, TypeError, IndexError):
-        return None

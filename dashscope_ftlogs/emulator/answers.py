@@ -104,11 +104,13 @@ def route(raw_path: str) -> Route:
             return Route("other")
 
 
-def check_key(authorization: str | None, api_key: str) -> None:
-    """Raise the service's 401 unless the header is `Bearer {api_key}`."""
-    scheme, _, key = (authorization or "").partition(" ")
+def check_headers(headers: Mapping[str, str], api_key: str, *, insists: bool) -> None:
+    """Raise the service's 401 unless there is `Bearer {api_key}`; 400 where it insists on more."""
+    scheme, _, key = headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or key.strip() != api_key:
         raise Refusal(401)
+    if insists and headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise Refusal(400, "Header 'Content-Type' must be application/json.")
 
 
 def integer(

@@ -40,8 +40,7 @@ class Emulator:
     Args:
         jobs: to be served.
         api_key: the only one that is accepted.
-        host: where to listen.
-        port: 0 takes a free one.
+        host: where to listen, with `port`, of which 0 takes a free one.
         faults: rules, tried in turn for each request; as text too, see `parse_fault`.
         seed: of everything that is left to chance: request ids, faults, latency, ragged pages.
         latency: seconds before each answer, or a pair (lowest, highest) to draw from.
@@ -53,6 +52,7 @@ class Emulator:
         machines: each sees logs, jobs and the list as they were some seconds ago: a `Machine`, seconds,
             or a pair (lowest, highest) to draw from. None: one that is never behind.
         machine_by: "request" chooses a machine for each, "connection" for all requests of one.
+        insist_on_content_type: 400 without the header that the vendor's example sends.
         compress: gzip bodies of more than 1 KiB for clients that accept it.
         clock: monotonic seconds: for schedules, the rate limit and the journal.
         on_end: is told of each exchange as it ends, however it ended, in its loop's thread.
@@ -78,6 +78,7 @@ class Emulator:
         time_scale: float = 1.0,
         machines: Machines = (),
         machine_by: MachineBy = "request",
+        insist_on_content_type: bool = False,
         compress: bool = True,
         clock: Callable[[], float] = time.monotonic,
         on_end: Callable[[Exchange], None] = lambda _: None,
@@ -94,13 +95,12 @@ class Emulator:
             raise ValueError(f"time_scale must be 0 or more and finite, not {time_scale!r}")
         self.api_key = api_key
         self.journal: list[Exchange] = []
-        self.in_flight = 0
-        self.peak_in_flight = 0
+        self.in_flight = self.peak_in_flight = 0
         self.page_cap = page_cap
         self.ragged = ragged
         self.compress = compress
-        self._host = host
-        self._port = port
+        self._host, self._port = host, port
+        self._insists = insist_on_content_type
         self._clock = clock
         self._on_end = on_end
         self._ids, self._luck, self._waits, self._cuts, draws = sources(
@@ -346,7 +346,7 @@ class Emulator:
         return answers.success(output, fate.request_id), lines
 
     def _output(self, exchange: Exchange, fate: Fate) -> tuple[Mapping[str, object], int]:
-        answers.check_key(exchange.headers.get("authorization"), self.api_key)
+        answers.check_headers(exchange.headers, self.api_key, insists=self._insists)
         if exchange.method != "GET":
             raise Refusal(404)
         match exchange.endpoint:

@@ -50,6 +50,48 @@ async def test_a_whole_answer_is_read() -> None:
     assert await read_from(WHOLE) == ("x",)
 
 
+@pytest.mark.parametrize("stray", [WHOLE, WHOLE[:20], b"\r\n", b"HTTP/1.1 408 Timeout\r\n\r\n"])
+async def test_a_connection_on_which_something_came_while_it_lay_idle_is_not_used_again(
+    stray: bytes,
+) -> None:
+    connections = 0
+    spoke = asyncio.Event()
+
+    async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        number = 0
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                number += 1
+                line = head.split(b"offset=")[1].split(b"&")[0]
+                page = b'{"output": {"total": 9, "logs": ["%b"]}}' % line
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(page), page))
+                await writer.drain()
+                if number % 2 == 0:
+                    await asyncio.sleep(0.05)
+                    writer.write(stray)
+                    await writer.drain()
+                    spoke.set()
+        except (OSError, EOFError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(on_connection, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api/v1"
+        async with LogSession("sk-1", base_url=url, retry=ONCE, timeout=5) as session:
+            for offset in range(6):
+                assert (await session.page("ft-1", offset)).lines == (f"{offset}",)
+                if offset % 2:
+                    await asyncio.wait_for(spoke.wait(), 5)
+                    spoke.clear()
+                    await asyncio.sleep(0.05)  # for what was said to arrive
+    # Of what is no whole answer's beginning nothing is left when the next one is read.
+    assert connections == (3 if b"\r\n\r\n" in stray else 1), "used again as long as nothing came"
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -89,6 +131,28 @@ def test_an_answer_damaged_anywhere_is_a_value_or_one_of_our_errors(data: st.Dat
             assert all(isinstance(line, str) for line in lines)
 
     asyncio.run(main(), debug=False)
+
+
+async def told_by(url: str, client: aiohttp.ClientSession | None = None) -> TransportError:
+    async with LogSession("sk-1", base_url=url, retry=ONCE, timeout=5, client_session=client) as session:
+        with pytest.raises(TransportError) as caught:
+            await session.page("ft-1")
+    return caught.value
+
+
+async def test_what_failed_is_told_in_our_words_by_its_class() -> None:
+    async with socket_server(b"") as port:
+        pass
+    refused = await told_by(f"http://127.0.0.1:{port}/api/v1")
+    assert "ClientConnectorError: no connection to 127.0.0.1:" in refused.reason
+    unknown = await told_by("https://nowhere.invalid/api/v1")
+    assert "ClientConnectorDNSError: no connection to nowhere.invalid:443, " in unknown.reason
+    async with (
+        socket_server(b"HTTP/1.1 403 sk-1\r\nX: sk-1\r\n\r\n") as port,
+        aiohttp.ClientSession(proxy=f"http://127.0.0.1:{port}") as client,
+    ):
+        proxy = await told_by("https://localhost/api/v1", client)
+        assert proxy.reason == "ClientHttpProxyError: the proxy refused with HTTP 403"
 
 
 async def test_a_certificate_that_is_not_trusted_is_refused_at_once() -> None:

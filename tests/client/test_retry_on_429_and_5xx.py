@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashscope_ftlogs import InvalidArgumentError, RetryPolicy, errors
-from dashscope_ftlogs.client.retry_on_429_and_5xx import Decision, worth_a_retry
-from dashscope_ftlogs.client.wire import retry_after
+from dashscope_ftlogs.client.retry_on_429_and_5xx import Decision, retry_after, worth_a_retry
 
 NOW = datetime(2026, 11, 24, 8, 30, tzinfo=UTC)
 

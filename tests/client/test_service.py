@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+import aiohttp
 import pytest
 
 from dashscope_ftlogs import (
@@ -356,3 +357,16 @@ async def test_a_wrong_argument_is_refused_before_any_request(
         with pytest.raises(InvalidArgumentError):
             await wrong(session)
         assert emulator.journal == []
+
+
+async def test_a_service_that_insists_on_the_header_of_the_vendors_example_is_content(
+    connect: Callable[..., LogSession],
+) -> None:
+    emulator = Emulator([EmulatedJob("ft-1", ["x"])], insist_on_content_type=True)
+    async with emulator, connect(emulator) as session:
+        assert (await session.page("ft-1")).lines == ("x",)
+        async with aiohttp.ClientSession() as client:
+            url, key = f"{emulator.base_url}/fine-tunes", f"Bearer {emulator.api_key}"
+            async with client.get(url, headers={"Authorization": key}) as response:
+                assert response.status == 400
+                assert "Content-Type" in (await response.json())["message"]

@@ -161,7 +161,15 @@ def test_a_code_beside_an_output_is_the_error_that_it_names() -> None:
         (b"{}", "missing required field `output`", False),
         (body({"total": -1, "logs": []}), ">= 0", False),
         (body({"total": "9", "logs": []}), "Expected `int`", False),
-        (body({"total": 9, "logs": [1]}), "Expected `str`", False),
+        (body({"total": 9, "logs": "a"}), "Expected `array`", False),
+        (body({"total": 9, "logs": {"a": 1}}), "Expected `array`", False),
+        (body({"total": 20.5, "logs": []}), "Expected `int`", False),
+        (body({"total": True, "logs": []}), "Expected `int`", False),
+        (body({"total": 9, "logs": []}, code={}), "Expected `str | null`", False),
+        (body({"total": 9, "logs": []}, code=True), "Expected `str | null`", False),
+        (body({"total": 9, "logs": []}, request_id=[]), "Expected `str | null`", False),
+        (b'{"code": "Success"}', "missing required field `output`", False),
+        (b'{"output": {"total": 1, "logs": [%s]}}' % (b"1" * 5000), "not a JSON object", True),
         (body({"total": 9, "logs": None}), "Expected `array`", False),
         (b'{"output": {"total": NaN, "logs": ["\\ud800"]}}', "not a JSON object", True),
     ],
@@ -177,6 +185,69 @@ def test_an_answer_of_another_shape_says_what_is_wrong(
     assert error.request_id in {"req-7", "req-1"}
     assert len(error.excerpt) <= 130
     assert error.excerpt.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("entry", "line"),
+    [
+        ({"a": [1, 2.5, "é"], "b": None}, '{"a":[1,2.5,"é"],"b":null}'),
+        ({}, "{}"),
+        ([], "[]"),
+        (7, "7"),
+        (None, "null"),
+        (False, "false"),
+        ({"a": "\ud800"}, '{"a":"\ud800"}'),
+    ],
+    ids=ascii,
+)
+def test_an_entry_that_is_no_string_is_its_json_text(entry: object, line: str) -> None:
+    data = body({"total": 9, "logs": ["a", entry, "b"]})
+    assert LOGS.read(200, {}, data).lines == ("a", line, "b")
+
+
+@pytest.mark.parametrize("code", ["Success", "success", "SUCCESS", "200", 200, 0, "0", "", "OK", None])
+def test_a_code_that_means_success_is_none(code: object) -> None:
+    job = {"job_id": "ft-1", "status": "RUNNING"}
+    assert LOGS.read(200, {}, body({"total": 9, "logs": ["a"]}, code=code)).lines == ("a",)
+    assert JobRequest("ft-1").read(200, {}, body(job, code=code)).status == "RUNNING"
+
+
+@pytest.mark.parametrize("code", [7, "7", "Failed", "404"])
+def test_any_other_code_is_an_error_whatever_stands_beside_it(code: object) -> None:
+    for envelope in ("output", "data"):
+        data = json.dumps({envelope: {"total": 9, "logs": [{}]}, "code": code}).encode()
+        with pytest.raises(errors.APIError) as caught:
+            LOGS.read(200, {}, data)
+        assert (type(caught.value), caught.value.code) == (errors.APIError, str(code))
+
+
+def test_what_can_be_understood_in_one_way_only_is_read() -> None:
+    output = {"total": 9, "logs": ["a"]}
+    want = LogPage("ft-1", 5, ("a",), 9, "7")
+    for plain in (
+        {"request_id": 7, "output": output},
+        {"request_id": "7", "output": None, "data": output},
+        {"request_id": "7", "output": {**output, "total": 9.0}},
+        {"request_id": 7, "code": "Success", "data": {**output, "total": 9.0}, "message": ""},
+    ):
+        data = json.dumps(plain).encode()
+        assert LOGS.read(200, {}, data) == LOGS.read(200, {}, b"\xef\xbb\xbf" + data) == want
+    jobs = {"data": {"total": 1.0, "jobs": [{"job_id": "ft-1", "status": "X"}]}}
+    assert JobsRequest(1, 10).read(200, {}, json.dumps(jobs).encode()).total == 1
+    with pytest.raises(errors.ThrottlingError, match="slow down"):
+        LOGS.read(429, {}, b'\xef\xbb\xbf{"code": "Throttling", "message": "slow down"}')
+
+
+@pytest.mark.parametrize(
+    ("entry", "damaged"), [(b"{}", False), (b'"\\ud800"', False), (b'"\\uD800"', False), (b'"a', True)]
+)
+def test_what_is_odd_and_large_is_refused_by_its_size(entry: bytes, *, damaged: bool) -> None:
+    data = b'{"output": {"total": 9, "logs": [' + b",".join([entry] * (2 * 2**20)) + b"]}}"
+    with pytest.raises(
+        errors.ResponseTooLargeError, match="not as the service's page describes"
+    ) as caught:
+        LOGS.read(200, {"x-request-id": "r"}, data)
+    assert (caught.value.damaged, caught.value.request_id) == (damaged, "r")
 
 
 def test_a_gateways_page_is_quoted_short_and_on_one_line() -> None:

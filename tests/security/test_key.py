@@ -7,6 +7,7 @@ import asyncio
 import base64
 import json
 import logging
+import pickle
 from collections.abc import Callable
 from io import StringIO
 from typing import Any
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.traceback import Traceback
 
-from dashscope_ftlogs import FTLogsError, LogSession, RetryPolicy
+from dashscope_ftlogs import ConfigError, FTLogsError, LogSession, RetryPolicy
 from dashscope_ftlogs.client.config import Secret
 from dashscope_ftlogs.client.redaction import without
 from dashscope_ftlogs.emulator import Body, EmulatedJob, Emulator, Fault, Refuse, Reset, Stall
@@ -131,6 +132,83 @@ async def test_no_logger_of_ours_or_of_what_we_use_tells_it(caplog: pytest.LogCa
         assert await session.lines("ft-1").collect() == ["x"]
     assert {record.name for record in caplog.records} >= {"dashscope_ftlogs"}
     assert BEGINNING not in caplog.text + repr([record.__dict__ for record in caplog.records])
+
+
+MISTYPED = [
+    {"base_url": LONG},
+    {"base_url": f"https://[{LONG}"},
+    {"base_url": f"ftp://{LONG}"},
+    {"region": LONG},
+    {"workspace": f"{LONG}!"},
+    {"api_key": 7, "region": LONG},
+]
+
+
+@pytest.mark.parametrize("given", MISTYPED, ids=str)
+def test_a_key_that_is_given_for_something_else_is_not_repeated(given: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        LogSession(**{"api_key": "sk-1", **given})
+    assert BEGINNING not in str(caught.value) + repr(caught.value) + repr(caught.value.__dict__)
+
+
+@pytest.mark.parametrize(
+    "name", ["DASHSCOPE_API_KEY_FILE_PATH", "DASHSCOPE_REGION", "DASHSCOPE_BASE_URL"]
+)
+def test_nor_one_in_a_variable_for_something_else(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, LONG)
+    with pytest.raises(ConfigError) as caught:
+        LogSession()
+    assert BEGINNING not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("cat", LONG),
+        ("metrics", LONG),
+        ("download", "ft-1", LONG),
+        ("cat", "ft-1", "--region", LONG),
+        ("cat", "ft-1", "--base-url", LONG),
+        ("cat", "ft-1", "--workspace", f"{LONG}/"),
+        ("cat", "ft-1", "--api-key-file", LONG),
+        ("metrics", "ft-1", "-o", LONG),
+        ("report", "ft-1", "-o", f"{LONG}/x.html"),
+        ("download", "--from-file", LONG),
+        ("verify", LONG),
+    ],
+    ids=lambda words: " ".join(words).replace(LONG, "KEY"),
+)
+async def test_the_command_repeats_none_that_is_typed_in_a_wrong_place(
+    ftlogs: Any, words: tuple[str, ...]
+) -> None:
+    async with Emulator([EmulatedJob("ft-1", ["x"])]) as emulator:
+        ended = await ftlogs(*words, emulator=emulator)
+        assert BEGINNING not in repr(emulator.journal)
+    assert ended.code != 0
+    assert BEGINNING not in ended.err
+    assert BEGINNING.encode() not in ended.out
+
+
+async def test_neither_a_session_nor_what_holds_its_key_can_be_pickled() -> None:
+    session = LogSession(LONG)
+    for one in (session, session._transport, session._transport._headers):
+        with pytest.raises(TypeError, match="key"):
+            pickle.dumps(one)
+
+
+async def test_credentials_that_would_take_its_place_are_refused_in_our_words(
+    connect: Callable[..., LogSession], home: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / ".netrc").write_text("machine 127.0.0.1 login a password b\n")
+    monkeypatch.setenv("NETRC", str(home / ".netrc"))
+    async with (
+        Emulator() as emulator,
+        aiohttp.ClientSession(trust_env=True) as trusting,
+        connect(emulator, client_session=trusting) as session,
+    ):
+        with pytest.raises(ConfigError, match=r"credentials of its own for this host"):
+            await session.page("ft-1")
+    assert emulator.journal == []
 
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY")

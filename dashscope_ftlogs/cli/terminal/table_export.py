@@ -5,6 +5,7 @@ import io
 import math
 import re
 import shutil
+import stat
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -96,9 +97,9 @@ def _json(row: dict[str, Any]) -> bytes:
 
 def _write_parquet(table: MetricsTable, path: Path) -> None:
     arrow, parquet = extra("data", "pyarrow", "pyarrow.parquet")
-    new = _beside(path)
-    parquet.write_table(arrow.table(table), new)
-    new.replace(path)
+    data = io.BytesIO()
+    parquet.write_table(arrow.table(table), data)
+    put(path, data.getvalue())
 
 
 FORMATS: Final[Mapping[str, Callable[[MetricsTable, Path], None]]] = {
@@ -149,11 +150,28 @@ def extra(name: str, *modules: str) -> list[Any]:
 
 
 def put(path: Path, data: bytes) -> None:
-    """Write a file so that under its name there is never half of it."""
+    """Write a file so that under its name there is never half of it.
+
+    A device, a pipe, and what a name such as /dev/stdout stands for are written to, never replaced.
+    """
+    if _is_no_file(path):
+        with path.open("wb") as end:
+            end.write(data)
+        return
     new = _beside(path)
     with new.open("xb") as file:
         file.write(data)
     new.replace(path)
+
+
+def _is_no_file(path: Path) -> bool:
+    if path.parent.resolve().parts[1:2] in (("dev",), ("proc",)):
+        return True
+    try:
+        kind = path.lstat().st_mode  # a link may have been laid by another: it is replaced
+    except OSError:
+        return False
+    return stat.S_ISCHR(kind) or stat.S_ISFIFO(kind)
 
 
 def _beside(path: Path) -> Path:

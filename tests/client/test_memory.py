@@ -1,0 +1,132 @@
+"""What an answer takes in memory at most, seen from outside, in a process of its own."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from dashscope_ftlogs.client.wire import memory_for
+
+pytestmark = [pytest.mark.slow, pytest.mark.linux]
+
+MEBIBYTE = 2**20
+CAP = 16 * MEBIBYTE
+BEGIN, END = b'{"output": {"total": 1000, "logs": [', b"]}}"
+
+
+def filled(entry: bytes, size: int = CAP, begin: bytes = BEGIN, end: bytes = END) -> bytes:
+    """An answer of as many such entries as fit in."""
+    count = (size - len(begin) - len(end) + 1) // (len(entry) + 1)
+    return begin + b",".join([entry] * count) + end
+
+
+PAGES = {
+    "tiny strings": filled(b'"ab"'),
+    "empty strings": filled(b'""'),
+    "strings of a backslash": filled(b'"\\\\"'),
+    "long lines": filled(b'"' + b"x" * 16_000 + b'"'),
+    "long lines with an emoji": filled(b'"' + b"x" * 16_000 + b'\xf0\x9f\x98\x80"'),
+    "an emoji as escapes": filled(b'"' + b"x" * 16_000 + b'\\ud83d\\ude00"'),
+    "long lines in Chinese": filled(b'"' + b"x" * 16_000 + "中".encode() + b'"'),
+    "lone surrogates": filled(b'"\\ud800"'),
+    "one line": filled(b'"' + b"x" * (CAP - 100) + b'"'),
+    "empty objects": filled(b"{}"),
+    "empty lists": filled(b"[]"),
+    "numbers": filled(b"1"),
+    "nested lists": filled(b"[" * 500 + b"]" * 500),
+    "another field": filled(b"{}", begin=b'{"x": [', end=b'], "output": {"total": 0, "logs": []}}'),
+    "a code, and another field": filled(b"{}", begin=b'{"code": "X", "x": [', end=b"]}"),
+    "no JSON": b"\x00" * CAP,
+    "percent signs": b"%" * CAP,
+}
+CODES = {f"{what} under 500": (500, PAGES[what]) for what in ("another field", "tiny strings")}
+ANSWERS = {**{what: (200, page) for what, page in PAGES.items()}, **CODES}
+
+READER = """
+import asyncio, re, sys
+from pathlib import Path
+from dashscope_ftlogs import FTLogsError, LogSession, RetryPolicy
+
+def most():
+    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
+
+async def main():
+    async with LogSession("sk-1", base_url=sys.argv[1], retry=RetryPolicy(max_tries=1)) as session:
+        before = None
+        for job_id in ("ft-small", "ft-1"):
+            if job_id == "ft-1":
+                before = most()
+            try:
+                value = await getattr(session, sys.argv[2])(job_id)
+                told = "value"
+            except FTLogsError as error:
+                told = type(error).__name__
+        print(most() - before, told)
+
+asyncio.run(main())
+"""
+
+
+@asynccontextmanager
+async def serving(status: int, body: bytes) -> AsyncIterator[str]:
+    async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                said = filled(b'"ab"', 500) if b"ft-small" in head else body
+                writer.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n" % (status, len(said)))
+                writer.write(said)
+                await writer.drain()
+        except (OSError, EOFError):
+            pass
+        finally:
+            writer.transport.abort()
+
+    server = await asyncio.start_server(on_connection, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api/v1"
+
+
+async def costs(method: str, status: int, body: bytes) -> tuple[int, str]:
+    async with serving(status, body) as url:
+        reader = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", READER, url, method), stdout=subprocess.PIPE
+        )
+        out, _ = await reader.communicate()
+    cost, told = out.split()
+    return int(cost), told.decode()
+
+
+@pytest.mark.parametrize("what", ANSWERS)
+async def test_an_answer_of_the_largest_size_takes_four_times_its_bytes_at_most(what: str) -> None:
+    status, body = ANSWERS[what]
+    assert len(body) <= CAP
+    cost, told = await costs("page", status, body)
+    assert cost <= 4 * CAP, told
+
+
+@pytest.mark.parametrize(("status", "most"), [(200, 64), (500, 8)])
+@pytest.mark.parametrize("what", ["another field", "tiny strings", "percent signs"])
+async def test_what_is_said_of_jobs_and_of_errors_takes_far_less(
+    status: int, most: int, what: str
+) -> None:
+    fields = filled(
+        b"{}", 2 * MEBIBYTE - 10, b'{"output": {"job_id": "x", "hyper_parameters": {"a": [', b"]}}}"
+    )
+    for body in (PAGES[what], fields):
+        cost, told = await costs("job", status, body)
+        assert cost <= most * MEBIBYTE, told
+
+
+@pytest.mark.parametrize("what", ["long lines", "long lines in Chinese", "one line"])
+async def test_lines_of_that_size_are_read(what: str) -> None:
+    assert (await costs("page", 200, PAGES[what]))[1] == "value"
+
+
+def test_what_is_worked_out_before_is_no_less_than_what_strings_take() -> None:
+    for entry in ("ab", "", "\\", "x" * 99, "x\U0001f600" * 9, "é" * 50, "中" * 50):
+        body = filled(b'"%b"' % entry.replace("\\", "\\\\").encode(), 20_000)
+        made = (body.count(b",") - 1) * (sys.getsizeof(entry) + 8)
+        assert memory_for(body) >= made

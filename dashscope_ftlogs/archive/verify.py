@@ -12,7 +12,7 @@ from dashscope_ftlogs.archive.generations import announces, moved_to
 from dashscope_ftlogs.archive.hash_check import DamagedError, check
 from dashscope_ftlogs.archive.manifest import Manifest, log_name, manifest_name
 from dashscope_ftlogs.client.fetch_many import each
-from dashscope_ftlogs.client.tasks import Stream
+from dashscope_ftlogs.client.tasks import Stream, stream
 from dashscope_ftlogs.errors import ArchiveError, ArchiveMismatchError, NotFoundError
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def verify_remotely(session: "Service", verdicts: Iterable[Verdict]) -> Stream[V
             yield verdict
 
     asked = each(all_of_them(), ask, at_once=session.concurrency, tasks=session.tasks)
-    return Stream.of(session.tasks, asked, "logs were compared")
+    return stream(session.tasks, asked, "logs were compared")
 
 
 def reopen_stale(directory: str | os.PathLike[str], stale: Iterable[Verdict]) -> None:

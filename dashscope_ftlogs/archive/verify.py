@@ -14,7 +14,7 @@ from dashscope_ftlogs.archive.hash_check import DamagedError, check
 from dashscope_ftlogs.archive.manifest import Manifest, log_name, manifest_name
 from dashscope_ftlogs.client.fetch_many import each
 from dashscope_ftlogs.client.service import Service
-from dashscope_ftlogs.client.tasks import Stream
+from dashscope_ftlogs.client.tasks import Stream, stream
 from dashscope_ftlogs.errors import ArchiveError, ArchiveMismatchError, ArchivePathError, NotFoundError
 
 State = Literal["ok", "superseded", "settling", "incomplete", "stale", "damaged", "unvouched", "newer"]
@@ -95,7 +95,7 @@ def verify_remotely(session: Service, verdicts: Iterable[Verdict]) -> Stream[Ver
     checks.kind_of("session", session, Service)
 
     asked = each(all_of_them(), ask, at_once=session.concurrency, tasks=session.tasks)
-    return Stream.of(session.tasks, asked, "logs were compared")
+    return stream(session.tasks, asked, "logs were compared")
 
 
 def reopen_stale(directory: str | os.PathLike[str], stale: Iterable[Verdict]) -> None:

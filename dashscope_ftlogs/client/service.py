@@ -18,7 +18,7 @@ from dashscope_ftlogs.client.fetch_many import JobLog, Jobs, each, fetch, once_e
 from dashscope_ftlogs.client.job_list import PER_PAGE, JobList
 from dashscope_ftlogs.client.paginator import LogPaginator
 from dashscope_ftlogs.client.retry_on_429_and_5xx import RetryPolicy
-from dashscope_ftlogs.client.tasks import LeftByBlock, Stream, Tasks, ended
+from dashscope_ftlogs.client.tasks import LeftByBlock, Stream, Tasks, ended, stream
 from dashscope_ftlogs.client.wire import JobRequest, JobsRequest, LogsRequest
 from dashscope_ftlogs.errors import ConfigError, SessionStateError
 from dashscope_ftlogs.models import STATUSES, Job, LogPage
@@ -226,7 +226,7 @@ class Service(LeftByBlock):
         """
         checks.word("status", status)
         checks.word("model", model)
-        return Stream.of(self.tasks, self._jobs(status, model), "jobs were listed")
+        return stream(self.tasks, self._jobs(status, model), "jobs were listed")
 
     async def _jobs(self, status: str | None, model: str | None) -> AsyncGenerator[Job, None]:
         statuses = set(STATUSES)
@@ -258,7 +258,7 @@ class Service(LeftByBlock):
             at_once=2 * self.concurrency,
             tasks=self.tasks,
         )
-        return Stream.of(self.tasks, logs, "logs were fetched")
+        return stream(self.tasks, logs, "logs were fetched")
 
     async def read_page(self, job_id: str, offset: int, line: int) -> LogPage:
         """Return a page that is empty only if the log has ended before `offset`; for paginators."""

@@ -266,11 +266,6 @@ class Stream(LeftByBlock, Generic[Item]):
     def __init__(self, feed: Feed[Any, Item]) -> None:
         self._feed = feed
 
-    @classmethod
-    def of(cls, tasks: Tasks, items: AsyncGenerator[Item, None], doing: str) -> "Stream[Item]":
-        """Give what a generator yields, as it is."""
-        return cls(Feed(tasks, lambda _: items, lambda item: item, doing))
-
     def __aiter__(self) -> Self:
         return self
 
@@ -286,6 +281,18 @@ class Stream(LeftByBlock, Generic[Item]):
 
     def __del__(self) -> None:
         self._feed.abandon()
+
+
+def stream(tasks: Tasks, items: AsyncGenerator[T, None], doing: str) -> Stream[T]:
+    """Give what a generator yields, as it is."""
+
+    def start(_: Feed[T, T]) -> AsyncGenerator[T, None]:
+        return items
+
+    def take(item: T) -> T:
+        return item
+
+    return Stream(Feed(tasks, start, take, doing))
 
 
 class Unfolded(LeftByBlock, Generic[Found, Item]):

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -18,7 +18,7 @@ from dashscope_ftlogs import (
     NotFoundError,
     SessionStateError,
 )
-from dashscope_ftlogs.client.tasks import Stream, Tasks
+from dashscope_ftlogs.client.tasks import Tasks, stream
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Stall
 
 Connect = Callable[..., LogSession]
@@ -426,15 +426,15 @@ async def test_a_stream_gives_what_its_generator_yields_and_then_its_error_once(
     tasks = Tasks()
     tasks.open()
 
-    async def items() -> AsyncIterator[int]:
+    async def items() -> AsyncGenerator[int, None]:
         yield 1
         yield 2
         raise MineError
 
-    stream = Stream.of(tasks, items(), "things were done")  # type: ignore[arg-type]
+    numbers = stream(tasks, items(), "things were done")
     got = []
     with pytest.raises(MineError):
-        async for item in stream:
+        async for item in numbers:
             got.append(item)
     assert got == [1, 2]
-    assert [item async for item in stream] == []
+    assert [item async for item in numbers] == []

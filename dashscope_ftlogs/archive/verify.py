@@ -92,8 +92,7 @@ async def verify_remotely(
         for verdict in verdicts:
             yield checks.kind_of("verdicts", verdict, Verdict)
 
-    if not isinstance(verdicts, Iterable):
-        raise checks.refused("verdicts", verdicts, "an iterable of Verdicts")
+    checks.many("verdicts", verdicts, "an iterable of Verdicts")
     checks.kind_of("session", session, Service)
 
     asked = each(all_of_them(), ask, at_once=session.concurrency, spawn=session.spawn)

@@ -68,10 +68,10 @@ def word(name: str, value: Any, words: Sequence[str] = ()) -> Any:
     return value
 
 
-def kind_of(name: str, value: Any, kind: type[T], article: str = "a") -> T:
+def kind_of(name: str, value: Any, kind: type[T]) -> T:
     """Return `value` if it is of that kind."""
     if not isinstance(value, kind):
-        raise refused(name, value, f"{article} {kind.__name__}")
+        raise refused(name, value, f"a {kind.__name__}")
     return value
 
 
@@ -84,18 +84,20 @@ def function(name: str, value: Any) -> Any:
 
 def path(name: str, value: Any) -> str:
     """Return `value`, as a string, if it can be the path of a directory."""
-    as_text = getattr(type(value), "__fspath__", None)
-    text = value if as_text is None else as_text(value)
+    as_text = getattr(cast("object", type(value)), "__fspath__", None)
+    text: object = value if as_text is None else as_text(value)
     if isinstance(text, str) and text and "\0" not in text:
         return text
     raise refused(name, value, "a path: a string that is not empty, or a pathlib.Path")
 
 
-def texts(name: str, value: Any) -> Iterable[str]:
-    """Return `value` if it can be many strings; a single one would be taken for its characters."""
-    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
-        raise refused(name, value, "an iterable of strings")
-    return cast("Iterable[str]", value)
+def many(name: str, value: Any, what: str = "an iterable of strings") -> Iterable[Any]:
+    """Return `value` if it can be many of something; a string would be taken for its characters."""
+    is_one = isinstance(value, str | bytes | Mapping)
+    if is_one or not isinstance(value, Iterable):
+        raise refused(name, cast("object", value), what)
+    found: Iterable[Any] = value
+    return found
 
 
 def position(value: Any) -> Position:
@@ -145,7 +147,7 @@ def jobs(value: Any) -> Any:
         if isinstance(value, Collection):
             for one in cast("Collection[object]", value):
                 job(one)
-    return value
+    return cast("Any", value)
 
 
 def job(value: Any) -> Any:

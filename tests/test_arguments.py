@@ -98,7 +98,7 @@ SESSION = Call(
         "max_answer": Wrong([*NO_COUNT, 1023, None], "a whole number, at least 1024"),
         "max_rate": Wrong([*NO_SECONDS, 0], "a number above 0, 1,000,000,000,000 at most"),
         "allow_http": Wrong(NO_FLAG, "True or False"),
-        "client_session": Wrong([5, "x", object()], "a ClientSession"),
+        "client_session": Wrong([5, "x", object()], "an aiohttp.ClientSession"),
     },
 )
 POLICY = Call(
@@ -196,7 +196,9 @@ FUNCTIONS = {
             "verdicts": Wrong([5, None, [5], ["ft-1"], "ft-1"], "must be", names_value=False),
         },
     ),
-    "parse_line": Call(parse_line, {"line": ""}, {"line": Wrong([5, None, b"x", ["x"]], "a string")}),
+    "parse_line": Call(
+        parse_line, {"line": ""}, {"line": Wrong([5, None, b"x", ["x"]], "line=.*: must be a str")}
+    ),
     "parse_lines": Call(
         parse_lines,
         {"lines": []},

@@ -90,8 +90,7 @@ def verify_remotely(session: Service, verdicts: Iterable[Verdict]) -> Stream[Ver
         for verdict in verdicts:
             yield checks.kind_of("verdicts", verdict, Verdict)
 
-    if not isinstance(verdicts, Iterable):
-        raise checks.refused("verdicts", verdicts, "an iterable of Verdicts")
+    checks.many("verdicts", verdicts, "an iterable of Verdicts")
     checks.kind_of("session", session, Service)
 
     asked = each(all_of_them(), ask, at_once=session.concurrency, tasks=session.tasks)

@@ -7,9 +7,7 @@ import warnings
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
-from typing import NoReturn, Self, SupportsIndex
-
-import aiohttp
+from typing import TYPE_CHECKING, NoReturn, Self, SupportsIndex
 
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.client.config import Secret, resolve
@@ -23,6 +21,9 @@ from dashscope_ftlogs.client.wire import JobRequest, JobsRequest, LogsRequest
 from dashscope_ftlogs.errors import ConfigError, SessionStateError
 from dashscope_ftlogs.models import STATUSES, Job, LogPage
 from dashscope_ftlogs.text import Position, excerpt, shown
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _log = logging.getLogger("dashscope_ftlogs")
 
@@ -50,7 +51,7 @@ class Service(LeftByBlock):
         max_answer: int = MAX_ANSWER,
         max_rate: float | None = None,
         allow_http: bool = False,
-        client_session: aiohttp.ClientSession | None = None,
+        client_session: "aiohttp.ClientSession | None" = None,
     ) -> None:
         if isinstance(api_key, str):
             api_key = Secret(api_key)  # for whoever prints the local variables of this frame
@@ -74,8 +75,8 @@ class Service(LeftByBlock):
             retry = RetryPolicy() if retries is None else RetryPolicy(max_tries=retries + 1)
         if timeout is None:
             timeout = settings.timeout or DEFAULT_TIMEOUT
-        if client_session is not None:
-            checks.kind_of("client_session", client_session, aiohttp.ClientSession)
+        if client_session is not None and not callable(getattr(client_session, "get", None)):
+            raise checks.refused("client_session", client_session, "an aiohttp.ClientSession")
         self.base_url = settings.base_url
         self.lag = retry.lag
         self.concurrency = checks.whole_number("concurrency", concurrency, 1)

@@ -143,9 +143,9 @@ class FollowOptions:
 
     def refuse_others(self, job_ids: Collection[str]) -> None:
         """Refuse a place to begin at in a job that is not followed."""
-        offset = self.offset if isinstance(self.offset, Mapping) else {}
-        for name, places in (("at", self.positions), ("offset", offset)):
-            if others := sorted(places.keys() - {"", *job_ids}):
+        offsets = [] if isinstance(self.offset, int) else list(self.offset)
+        for name, named in (("at", list(self.positions)), ("offset", offsets)):
+            if others := sorted({*named} - {"", *job_ids}):
                 raise InvalidArgumentError(f"{name}: {others[0]} is none of the jobs to follow")
 
     @property

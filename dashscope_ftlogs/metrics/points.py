@@ -63,7 +63,7 @@ def read_points(lines: Iterable[str], offset: int = 0) -> list[Point]:
     """
     log = LogPoints()
     checks.whole_number("offset", offset, 0)
-    for number, line in enumerate(checks.texts("lines", lines), offset):
+    for number, line in enumerate(checks.many("lines", lines), offset):
         log.read(number, line)
     return log.points()
 

@@ -61,9 +61,7 @@ class MetricsTable:
 
     def __init__(self, points: Iterable[tuple[str, Point]]) -> None:
         """Make a table of points, each with the name of its log."""
-        if not isinstance(points, Iterable):
-            raise checks.refused("points", points, "pairs of a name and a Point")
-        named = [_named(one) for one in points]
+        named = [_named(one) for one in checks.many("points", points, "pairs of a name and a Point")]
         rows = self._rows = len(named)
         self._columns = {"source": _column("u", [source for source, _ in named], rows)}
         for name in _OF_POINTS:
@@ -112,10 +110,10 @@ class MetricsTable:
         return arrow.stream(self._columns, self._rows)
 
 
-def _named(one: tuple[str, Point]) -> tuple[str, Point]:
+def _named(one: Any) -> tuple[str, Point]:
     match one:
-        case str(), Point():
-            return one
+        case str(source), Point() as point:
+            return source, point
         case _:
             raise checks.refused("points", one, "pairs of a name and a Point, each of them")
 

@@ -311,11 +311,11 @@ async def test_all_running_jobs_are_followed_until_none_runs(ftlogs: Any) -> Non
         ((JOB, "-f", "--give-up-after", "1 week"), "must be a duration"),
         (
             (JOB, "-f", "--shortest-poll", "0"),
-            "--shortest-poll 0.0: must be a number",
+            "--shortest-poll 0.0: must be a number of seconds above 0",
         ),
         (
             (JOB, "-f", "--shortest-poll", "30"),
-            "--longest-poll 15.0: must be at least --shortest-poll",
+            "--longest-poll 15.0: must be at least --shortest-poll, 30.0",
         ),
     ],
     ids=str,

@@ -32,6 +32,9 @@ PROMISED = [text.rpartition(" ")[2] for text in PROJECT["classifiers"] if "Pytho
 OWN = "{}.{}".format(*sys.version_info)
 SOURCES = ("dashscope_ftlogs", "tests", "benchmarks", "docs", "noxfile.py")
 
+# What reads this repository as text, which is the same to each Python.
+TEXTS = ("--ignore=tests/project/test_docs.py", "--ignore=tests/project/test_rooms.py")
+
 # What meets most of what other packages could have changed.
 LOWEST = (
     "tests/test_session.py",
@@ -221,8 +224,8 @@ def runs(python: str) -> bool:
 def versions(session: nox.Session) -> None:
     """The suite on every promised Python that this machine has, without the extra `fast`.
 
-    Of the tests that start the command again and again, only those of reading a log; and fewer examples
-    of each property than on the Python of `tests`.
+    Of the tests that start the command again and again, only those of reading a log; none of those that
+    read the repository; and fewer examples of each property than on the Python of `tests`.
     """
     if session.python is False:
         session.skip(f"there is none of Python {', '.join(PROMISED)} here but the one that runs this")
@@ -234,7 +237,7 @@ def versions(session: nox.Session) -> None:
     run_tests(
         session,
         *("-m", "pytest", "-q", "-m", "not (slow or long or extras)"),
-        *("--hypothesis-profile=few", *PARALLEL, *APART, *commands),
+        *("--hypothesis-profile=few", *PARALLEL, *APART, *TEXTS, *commands),
     )
 
 

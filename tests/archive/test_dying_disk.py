@@ -175,7 +175,6 @@ async def test_a_log_that_was_not_rewritten_after_all_goes_on(tmp_path: Path, ho
         assert was_moved == {False, True}
 
 
-@pytest.mark.unmeasured
 @pytest.mark.parametrize("how", HOWS)
 async def test_a_damaged_log_is_kept_too_and_fetched_anew(tmp_path: Path, how: Any) -> None:
     async with Emulator([EmulatedJob("ft-1")]) as emulator:

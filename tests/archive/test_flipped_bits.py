@@ -14,6 +14,8 @@ from dashscope_ftlogs.archive.manifest import SCHEMA, Manifest, decode, encode
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 from dashscope_ftlogs.text import digests, text_bytes
 
+pytestmark = [pytest.mark.slow, pytest.mark.unmeasured]
+
 MANIFESTS = sorted((GOLDEN / f"schema-{SCHEMA}").glob("*/ft-*.manifest.json"))
 
 
@@ -24,7 +26,6 @@ def flipped(data: bytes) -> Iterator[bytes]:
             yield data[:place] + bytes([data[place] ^ 1 << bit]) + data[place + 1 :]
 
 
-@pytest.mark.unmeasured
 @pytest.mark.parametrize("path", MANIFESTS[::5], ids=lambda path: f"{path.parent.name}-{path.name}")
 def test_no_manifest_is_read_with_any_bit_flipped(path: Path) -> None:
     data = path.read_bytes()
@@ -68,7 +69,6 @@ def put(folder: Path) -> dict[str, bytes]:
     return files
 
 
-@pytest.mark.unmeasured
 async def test_verify_names_every_flipped_bit_and_no_download_touches_its_log(
     connect: Callable[..., LogSession], tmp_path: Path
 ) -> None:

@@ -39,7 +39,6 @@ def drawings(draw: Any) -> tuple[dict[str, list[Curve]], Any]:
     return curves, x
 
 
-@pytest.mark.unmeasured
 @given(drawings(), st.floats(0, 0.99), st.integers(40, 120), st.integers(12, 40), st.booleans())
 def test_any_numbers_can_be_drawn(
     drawing: Any, weight: float, width: int, height: int, colours: bool

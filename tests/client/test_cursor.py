@@ -1,6 +1,7 @@
 """Offset arithmetic, against a model of the server."""
 
 import msgspec
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -62,7 +63,7 @@ class Reading(RuleBasedStateMachine):
             assert self.cursor.offset >= self.cursor.total
 
 
-test_reading = Reading.TestCase
+test_reading = pytest.mark.unmeasured(Reading.TestCase)
 
 
 def test_a_read_that_begins_past_the_end_has_ended() -> None:

@@ -12,6 +12,8 @@ from fork_server import Forked, ForkServer
 
 from dashscope_ftlogs.cli.app import COMMANDS
 
+pytestmark = pytest.mark.unmeasured
+
 
 async def started(*words: str) -> asyncio.subprocess.Process:
     """Start the command as users do."""

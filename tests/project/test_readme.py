@@ -39,6 +39,7 @@ def test_ci_calls_the_two_commands_of_the_readme_word_for_word() -> None:
     assert f'tests="{tests}"\n' in script
 
 
+@pytest.mark.unmeasured
 def test_every_command_shown_exists() -> None:
     shown = set(re.findall(r"ftlogs ([a-z]+)", "".join(blocks("sh"))))
     for command in shown:

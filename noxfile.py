@@ -47,7 +47,7 @@ LOWEST = (
 MUTATED = {
     "client/cursor": "client/test_cursor client/test_paginator",
     "client/retry_on_429_and_5xx": "client/test_retry_on_429_and_5xx",
-    "client/wire": "client/test_wire client/test_retry_on_429_and_5xx client/test_connection_pool",
+    "client/wire": "client/test_wire client/test_retry_on_429_and_5xx client/test_connection_owner",
     "archive/manifest": "archive/test_directory archive/test_verify archive/test_local_log_reader",
     "archive/directory": "archive/test_directory archive/test_download archive/test_verify",
     "client/redaction": "security/test_secrets test_public_names",

@@ -5,7 +5,7 @@ service gives contradicts them, it is in doubt: the job steps back, others go on
 until every machine has caught up. Only then the log counts as rewritten: what is on disk is kept under
 another name, and a new generation begins. What follows is appended, and committed every second or so.
 
-A job that ended just now is looked at once more, at the end of the run: see `completeness`.
+A job that ended just now is looked at once more, at the end of the run: see `when_a_log_is_complete`.
 
 A log that is started afresh while it is read, and has outgrown the old one by the next answer, shows in
 no answer: its pages join those of the old one. So before a log of several pages counts as complete, its
@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from dashscope_ftlogs import checks
-from dashscope_ftlogs.archive.additions import Additions
 from dashscope_ftlogs.archive.directory import Archive
-from dashscope_ftlogs.archive.disk import Disk
+from dashscope_ftlogs.archive.disk_failures import Disk
 from dashscope_ftlogs.archive.generations import set_aside
-from dashscope_ftlogs.archive.hash_check import DamagedError
 from dashscope_ftlogs.archive.job_turns import Turn, next_round
+from dashscope_ftlogs.archive.log_file_sha256 import DamagedError
 from dashscope_ftlogs.archive.log_writer import LogFile
 from dashscope_ftlogs.archive.manifest import COMPRESSIONS, FORMATS, Compression, Format, Manifest
+from dashscope_ftlogs.archive.new_lines import Additions
 from dashscope_ftlogs.archive.outcomes import Downloaded, Progress
 from dashscope_ftlogs.archive.threads import Threads
 from dashscope_ftlogs.client.config import same_service

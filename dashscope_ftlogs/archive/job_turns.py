@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import attrs
 
 from dashscope_ftlogs import checks
-from dashscope_ftlogs.archive.completeness import seconds_since
 from dashscope_ftlogs.archive.manifest import Manifest
 from dashscope_ftlogs.archive.outcomes import Downloaded, State
+from dashscope_ftlogs.archive.when_a_log_is_complete import seconds_since
 from dashscope_ftlogs.client.doubt import Doubt
 from dashscope_ftlogs.models import Job
 

@@ -13,7 +13,7 @@ import attrs
 import msgspec
 
 from dashscope_ftlogs.archive.directory import Archive, in_our_words
-from dashscope_ftlogs.archive.hash_check import beginning
+from dashscope_ftlogs.archive.log_file_sha256 import beginning
 from dashscope_ftlogs.archive.manifest import LOG_NAMES, Manifest, log_name
 from dashscope_ftlogs.errors import ArchiveError, ArchivePathError
 from dashscope_ftlogs.models import Job

@@ -16,11 +16,11 @@ from typing import Any
 
 import attrs
 
-from dashscope_ftlogs.archive.completeness import stamp
 from dashscope_ftlogs.archive.directory import Archive, write_all
 from dashscope_ftlogs.archive.generations import withdraw
-from dashscope_ftlogs.archive.hash_check import Digest, begins_with, check
+from dashscope_ftlogs.archive.log_file_sha256 import Digest, begins_with, check
 from dashscope_ftlogs.archive.manifest import Manifest
+from dashscope_ftlogs.archive.when_a_log_is_complete import stamp
 from dashscope_ftlogs.errors import LogGoneError
 from dashscope_ftlogs.text import TAIL, digests, jsonl_bytes, text_bytes
 

@@ -7,11 +7,11 @@ from typing import Final, Literal
 import attrs
 
 from dashscope_ftlogs import checks
-from dashscope_ftlogs.archive.completeness import stage
 from dashscope_ftlogs.archive.directory import Archive, in_our_words
 from dashscope_ftlogs.archive.generations import announces, moved_to
-from dashscope_ftlogs.archive.hash_check import DamagedError, check
+from dashscope_ftlogs.archive.log_file_sha256 import DamagedError, check
 from dashscope_ftlogs.archive.manifest import Manifest, log_name, manifest_name
+from dashscope_ftlogs.archive.when_a_log_is_complete import stage
 from dashscope_ftlogs.client.fetch_many import each
 from dashscope_ftlogs.client.service import Service
 from dashscope_ftlogs.client.tasks import Stream, stream

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn, Self, SupportsIndex
 
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.client.config import Secret, resolve
-from dashscope_ftlogs.client.connection_pool import Transport
+from dashscope_ftlogs.client.connection_owner import Transport
 from dashscope_ftlogs.client.fetch_many import JobLog, Jobs, each, fetch, once_each
 from dashscope_ftlogs.client.job_list import PER_PAGE, JobList
 from dashscope_ftlogs.client.paginator import LogPaginator

@@ -18,7 +18,7 @@ from sealed_manifests import edit
 from dashscope_ftlogs import ArchiveError, InvalidArgumentError, LogSession, verify_archive
 from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.generations import set_aside
-from dashscope_ftlogs.archive.hash_check import DamagedError
+from dashscope_ftlogs.archive.log_file_sha256 import DamagedError
 from dashscope_ftlogs.archive.log_writer import LogFile
 from dashscope_ftlogs.archive.manifest import (
     Manifest,

@@ -1,7 +1,7 @@
 """Answers that are made to exhaust memory, time or patience.
 
 Also: a body without end, tests/test_session.py; a header of a megabyte,
-tests/client/test_connection_pool.py.
+tests/client/test_connection_owner.py.
 """
 
 import asyncio

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from dashscope_ftlogs import Job
-from dashscope_ftlogs.archive.completeness import (
+from dashscope_ftlogs.archive.manifest import Manifest
+from dashscope_ftlogs.archive.when_a_log_is_complete import (
     is_complete,
     seconds_since,
     stage,
     stamp,
 )
-from dashscope_ftlogs.archive.manifest import Manifest
 
 NOW = datetime(2026, 11, 24, 8, 30, tzinfo=UTC)
 LONG_AGO, JUST_NOW = "2026-11-23 08:29:59", "2026-11-23 08:30:00"

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from dashscope_ftlogs.archive.completeness import is_complete, stamp
 from dashscope_ftlogs.archive.log_writer import LogFile
 from dashscope_ftlogs.archive.manifest import facts
+from dashscope_ftlogs.archive.when_a_log_is_complete import is_complete, stamp
 from dashscope_ftlogs.models import Job, LogPage
 
 

@@ -22,7 +22,7 @@ from dashscope_ftlogs.client.redaction import hidden, without
 from dashscope_ftlogs.client.request_gate import Gate
 from dashscope_ftlogs.client.requests_per_second import Rate
 from dashscope_ftlogs.client.retry_on_429_and_5xx import RetryPolicy
-from dashscope_ftlogs.client.wire import Headers, Request, memory_for
+from dashscope_ftlogs.client.wire import Headers, Request
 from dashscope_ftlogs.errors import (
     ConfigError,
     FTLogsError,
@@ -46,6 +46,9 @@ _COSTLIEST: Final = 4
 """How many times the cap on answers one may take in memory."""
 _DEAREST: Final = 16
 """How many times its bytes an answer may take."""
+
+_FOUR_BYTES: Final = range(0xF0, 0xF5)
+"""What the UTF-8 of a character begins with that makes a string four bytes wide."""
 
 Answer = tuple[int, Headers, bytes]
 """Status, headers and body."""
@@ -324,6 +327,19 @@ class Transport:
 
 def _closed() -> SessionStateError:
     return SessionStateError("the aiohttp session that was given is closed")
+
+
+def memory_for(body: bytes) -> int:
+    """Return how many bytes an answer takes at the most while its lines are made from it.
+
+    A string of Python's takes some sixty bytes, and up to four for each character.
+    """
+    strings = body.count(b'"') - body.count(b'\\"')
+    if any(lead in body for lead in _FOUR_BYTES) or b"\\ud" in body or b"\\uD" in body:
+        width = 4
+    else:
+        width = 1 if body.isascii() and b"\\u" not in body else 2
+    return len(body) * (1 + width) + strings * 60
 
 
 def _transport_error(error: Exception, timeout: float | None) -> TransportError:

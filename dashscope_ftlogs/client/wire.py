@@ -158,24 +158,8 @@ _PLAIN = Decoder(dict[str, Any])
 # What gateways put where an error's code stands when there is none, in lower case.
 _SUCCESS = frozenset({"", "0", "200", "ok", "success"})
 
-_FOUR_BYTES = range(0xF0, 0xF5)
-"""What the UTF-8 of a character begins with that makes a string four bytes wide."""
-
 _LARGEST_ODD = 4 * 2**20
 """What is not as the page describes is taken apart, which costs 25 times its size."""
-
-
-def memory_for(body: bytes) -> int:
-    """Return how many bytes an answer takes at the most while its lines are made from it.
-
-    A string of Python's takes some sixty bytes, and up to four for each character.
-    """
-    strings = body.count(b'"') - body.count(b'\\"')
-    if any(lead in body for lead in _FOUR_BYTES) or b"\\ud" in body or b"\\uD" in body:
-        width = 4
-    else:
-        width = 1 if body.isascii() and b"\\u" not in body else 2
-    return len(body) * (1 + width) + strings * 60
 
 
 def _decode(
@@ -184,8 +168,8 @@ def _decode(
     """Return the body's value if the answer is a success, else raise what it stands for."""
     if status != 200:
         return _refuse(status, headers, body)
+    large = len(body) > _LARGEST_ODD
     try:
-        large = len(body) > _LARGEST_ODD
         answer = decoder.decode(body) if large else _from_json(body, decoder)
     except (ValueError, RecursionError) as error:  # msgspec's and json's own errors are ValueErrors
         mismatch, damaged = str(error), not isinstance(error, msgspec.ValidationError)
@@ -227,7 +211,7 @@ def _as_described(plain: dict[str, Any]) -> dict[str, Any]:
         case {"total": total, **others} as output:
             output = {**others, "total": _whole(total)}
             if isinstance(entries := output.get("logs"), list):
-                output["logs"] = [_entry(one) for one in entries]
+                output["logs"] = list(map(_entry, cast("list[object]", entries)))
             told["output"] = output
         case _:
             pass

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from dashscope_ftlogs.client.wire import memory_for
+from dashscope_ftlogs import LogSession, ResponseTooLargeError
+from dashscope_ftlogs.client.connection_owner import memory_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.linux]
 
@@ -130,3 +131,12 @@ def test_what_is_worked_out_before_is_no_less_than_what_strings_take() -> None:
         body = filled(b'"%b"' % entry.replace("\\", "\\\\").encode(), 20_000)
         made = (body.count(b",") - 1) * (sys.getsizeof(entry) + 8)
         assert memory_for(body) >= made
+
+
+async def test_what_would_take_more_memory_than_that_is_refused_and_says_so() -> None:
+    async with (
+        serving(200, filled(b'"ab"', 2_000)) as url,
+        LogSession("sk-1", base_url=url, max_answer=2_048) as session,
+    ):
+        with pytest.raises(ResponseTooLargeError, match="would take more than 8,192 bytes of memory"):
+            await session.page("ft-1")

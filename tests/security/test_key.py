@@ -108,6 +108,11 @@ def test_an_answer_without_the_key_stays_as_it_is(key: str, body: bytes) -> None
     assert without(key, 200, {}, body) == (200, {}, body)
 
 
+def test_of_a_huge_answer_the_plain_copies_are_blacked_out_and_it_takes_no_time() -> None:
+    huge = b"%" * (4 * 2**20) + BEGINNING.encode()
+    assert without(BEGINNING, 200, {}, huge)[2] == huge.replace(BEGINNING.encode(), b"[secret]")
+
+
 async def test_a_key_spelled_with_escapes_is_in_no_error() -> None:
     key = "sk-a/b+c=="
     body = b'{"code": "InvalidApiKey", "message": "no: sk\\u002da\\/b\\u002Bc\\u003d\\u003D"}'

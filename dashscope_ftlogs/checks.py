@@ -93,8 +93,7 @@ def path(name: str, value: Any) -> str:
 
 def many(name: str, value: Any, what: str = "an iterable of strings") -> Iterable[Any]:
     """Return `value` if it can be many of something; a string would be taken for its characters."""
-    is_one = isinstance(value, str | bytes | Mapping)
-    if is_one or not isinstance(value, Iterable):
+    if isinstance(value, str | bytes | Mapping) or not hasattr(type(cast("object", value)), "__iter__"):
         raise refused(name, cast("object", value), what)
     found: Iterable[Any] = value
     return found

@@ -15,6 +15,7 @@ import attrs
 import pytest
 
 import dashscope_ftlogs
+import dashscope_ftlogs.emulator as emulating
 from dashscope_ftlogs import (
     ConfigError,
     InvalidArgumentError,
@@ -409,3 +410,25 @@ async def test_the_command_warns_of_such_a_status_too(ftlogs: Any) -> None:
         ended = await ftlogs("jobs", "--status", "DONE", emulator=emulator)
     assert ended.code == 0
     assert "ftlogs: no job has the status 'DONE'; those there are: CANCELED, " in ended.err
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        emulating.Stall,
+        emulating.Drip,
+        emulating.Bomb,
+        emulating.CutBody,
+        emulating.ShortPage,
+        emulating.Machine,
+        emulating.RateLimit,
+        lambda value: emulating.RateLimit(1, burst=value),
+        lambda value: emulating.Refuse(status=value),
+    ],
+)
+@pytest.mark.parametrize("value", ["1", b"1", None, [1], True, math.nan, math.inf, -1, object()])
+def test_a_number_of_the_emulator_is_refused_with_what_it_may_be(
+    make: Callable[[Any], Any], value: Any
+) -> None:
+    with pytest.raises(ValueError, match=r"\w+ must be .*, not "):
+        make(value)

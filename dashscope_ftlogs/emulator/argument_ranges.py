@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 if TYPE_CHECKING:
     import attrs
@@ -10,9 +10,14 @@ if TYPE_CHECKING:
 Validator = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 
 
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether it is one to whoever writes an argument: to Python, True is one too."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _number(words: str, fits: Callable[[float], bool]) -> Validator:
-    def check(_: object, attribute: "attrs.Attribute[Any]", value: float) -> None:
-        if not fits(value):
+    def check(_: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+        if not is_number(value) or not fits(value):
             raise ValueError(f"{attribute.name} must be {words}, not {value!r}")
 
     return check

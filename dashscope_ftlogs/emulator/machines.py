@@ -8,6 +8,8 @@ from weakref import WeakKeyDictionary
 
 import attrs
 
+from dashscope_ftlogs.emulator.argument_ranges import is_number
+
 MachineBy = Literal["request", "connection"]
 
 
@@ -27,7 +29,8 @@ class Machine:
 
     def __attrs_post_init__(self) -> None:
         """Check the range."""
-        if not 0 <= self.lowest <= self.highest < math.inf:
+        are_numbers = is_number(self.lowest) and is_number(self.highest)
+        if not are_numbers or not 0 <= self.lowest <= self.highest < math.inf:
             raise ValueError(
                 "a machine's lag must be seconds, 0 or more, or (lowest, highest), "
                 f"not {self.lowest!r} to {self.highest!r}"

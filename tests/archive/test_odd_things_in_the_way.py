@@ -1,6 +1,7 @@
 """Whatever lies where an archive has a file: named, left as it is, and nothing waits for it."""
 
 import asyncio
+import errno
 import os
 import shutil
 import socket
@@ -13,8 +14,12 @@ import attrs
 import pytest
 from modest_root import modes_count
 
-from dashscope_ftlogs import ArchivePathError, LogSession, verify_archive
+from dashscope_ftlogs import ArchivePathError, ArchiveWriteError, LogSession, verify_archive
+from dashscope_ftlogs.archive.directory import Archive
+from dashscope_ftlogs.archive.disk import Disk
 from dashscope_ftlogs.archive.local_log_reader import stored_logs
+from dashscope_ftlogs.archive.threads import Thread
+from dashscope_ftlogs.archive.verify import reopen_stale
 from dashscope_ftlogs.cli.exit_codes import exit_code
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
@@ -267,3 +272,28 @@ async def test_a_source_that_cannot_be_read_is_no_job_id(ftlogs: Any, tmp_path: 
     assert f"ftlogs: cannot read {trap.path}: " in ended.err
     assert "None" not in ended.err
     assert trap.is_untouched
+
+
+async def test_a_directory_that_may_not_be_written_to_is_no_place_to_reopen_logs_in(
+    connect: Connect, folder: Path
+) -> None:
+    archive = folder / "archive"
+    async with Emulator([EmulatedJob("ft-1", ["x"])]) as emulator, connect(emulator) as session:
+        await session.download("ft-1", archive)
+    verdicts = list(verify_archive(archive))
+    archive.chmod(0o500)
+    with pytest.raises(ArchivePathError, match="Permission denied") as caught:
+        reopen_stale(archive, verdicts)
+    check_words(caught.value, archive)
+    assert list(verify_archive(archive)) == verdicts
+
+
+async def test_a_disk_that_takes_nothing_any_more_ends_the_whole_download(tmp_path: Path) -> None:
+    def write() -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with Thread() as thread:
+        with pytest.raises(
+            ArchiveWriteError, match=r"Read-only file system\. What was committed is whole"
+        ):
+            await Disk(thread, Archive(tmp_path)).run(write)

@@ -38,6 +38,26 @@ async def ended(tasks: Collection["asyncio.Task[Any]"]) -> None:
         raise cancelled
 
 
+async def end_of(task: "asyncio.Task[Any]") -> None:
+    """Wait until a task has ended, which a cancellation of the waiter leaves alone.
+
+    That is `asyncio.wait([task])`, which takes three times as long.
+    """
+    if task.done():
+        return
+    waiter = asyncio.get_running_loop().create_future()
+
+    def wake(_: "asyncio.Task[Any]") -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    task.add_done_callback(wake)
+    try:
+        await waiter
+    finally:
+        task.remove_done_callback(wake)
+
+
 class Tasks:
     """The tasks of one session, each with the one that began it. They are awaited by who began them."""
 
@@ -75,7 +95,7 @@ class Tasks:
         """
         task = self.spawn(work)
         try:
-            await asyncio.wait([task])
+            await end_of(task)
         except asyncio.CancelledError:
             self.cancel(task)
             await ended([task])
@@ -124,7 +144,7 @@ class InOrder(Generic[T]):
 
     async def first(self) -> T:
         """Return what the first of them comes to, and let go of it."""
-        await asyncio.wait([self._waiting[0]])
+        await end_of(self._waiting[0])
         return self._waiting.popleft().result()
 
     async def drop(self) -> None:

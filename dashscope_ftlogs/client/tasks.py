@@ -63,6 +63,8 @@ class Tasks:
 
     def __init__(self) -> None:
         self.is_open = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """The one in which they run, once one of them does."""
         self._running: dict[asyncio.Task[Any], asyncio.Task[Any] | None] = {}
 
     def __len__(self) -> int:
@@ -73,7 +75,7 @@ class Tasks:
 
     def open(self) -> None:
         """Let work begin."""
-        self.is_open = True
+        self.is_open, self._loop = True, None
 
     def spawn(
         self, work: Coroutine[Any, Any, T], parent: "asyncio.Task[Any] | None" = None
@@ -82,7 +84,14 @@ class Tasks:
         if not self.is_open:
             work.close()
             raise SessionStateError("the session is not open: use `async with LogSession() as session:`")
-        task = asyncio.get_running_loop().create_task(work)
+        loop = asyncio.get_running_loop()
+        self._loop = self._loop or loop
+        if loop is not self._loop:
+            work.close()
+            raise SessionStateError(
+                "the session is used in another event loop: each needs one of its own"
+            )
+        task = loop.create_task(work)
         self._running[task] = parent or asyncio.current_task()
         task.add_done_callback(self._forget)
         return task

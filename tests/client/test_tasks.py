@@ -470,3 +470,27 @@ async def test_however_often_the_waiter_is_cancelled_what_ends_slowly_is_waited_
     with pytest.raises(asyncio.CancelledError):
         await waiter
     assert not tasks
+
+
+async def test_a_session_that_is_used_in_another_loop_says_so(connect: Connect) -> None:
+    with Emulator([EmulatedJob("ft-1", LOG)]) as emulator:
+        async with connect(emulator) as session:
+            assert (await session.page("ft-1", line=1)).total == len(LOG)
+
+            def elsewhere() -> None:
+                asyncio.run(session.lines("ft-1").collect())
+
+            with pytest.raises(SessionStateError, match="used in another event loop"):
+                await asyncio.to_thread(elsewhere)
+            assert await session.lines("ft-1").collect() == LOG
+
+
+def test_a_session_can_be_opened_again_in_another_loop(connect: Connect) -> None:
+    with Emulator([EmulatedJob("ft-1", LOG)]) as emulator:
+        session = connect(emulator)
+
+        async def read() -> list[str]:
+            async with session:
+                return await session.lines("ft-1").collect()
+
+        assert [asyncio.run(read()) for _ in range(2)] == [LOG, LOG]

@@ -1,9 +1,9 @@
 """Asking the service: one GET, paced, retried, turned into a value; pages read ahead, in order.
 
 The only room that retries, and on the client's side the only one that speaks HTTP, in
-`connection_owner`. What decides is pure: `wire` (what an answer means), `cursor` (what to ask next),
-`doubt` (what to believe), `retry_on_429_and_5xx`, `requests_per_second`, `redaction` and `config` wait
-for nothing.
+`connection_owner`. Whatever runs for a caller is owned by `tasks`, and ends with the session. What
+decides is pure: `wire` (what an answer means), `cursor` (what to ask next), `doubt` (what to believe),
+`retry_on_429_and_5xx`, `requests_per_second`, `redaction` and `config` wait for nothing.
 
 May import: `checks`, `errors`, `models`, `text`. Begin with `service`: it is all that others ask for.
 """

@@ -11,6 +11,7 @@ was joined shortly before is looked at again.
 """
 
 import asyncio
+import weakref
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator
 from itertools import islice
@@ -98,8 +99,8 @@ class LogPaginator(LeftByBlock):
         """Whether nothing was heard since the last proof that would call for another one."""
         self._careful_until = -inf
         self._unread: Iterator[str] = iter(())
-        self._feed: Feed[_Read, LogPage] | None = None
-        """Of the iteration that goes on, or has ended last."""
+        self._feed: Callable[[], Feed[_Read, LogPage] | None] = lambda: None
+        """Returns that of the last iteration, as long as somebody needs it; so there is no circle."""
 
     @property
     def total(self) -> int | None:
@@ -163,12 +164,12 @@ class LogPaginator(LeftByBlock):
 
     async def aclose(self) -> None:
         """End what is under way, and wait until nothing of it is left; `offset` stays."""
-        if self._feed is not None:
-            await self._feed.aclose()
+        if (feed := self._feed()) is not None:
+            await feed.aclose()
 
     def _take_over(self, feed: Feed[_Read, LogPage]) -> AsyncGenerator[_Read, None]:
         """Begin an iteration, in the place of the one before."""
-        before, self._feed = self._feed, feed
+        before, self._feed = self._feed(), weakref.ref(feed)
         if before is not None:
             before.replace()
         self._cursor = self._cursor.at(self.offset)

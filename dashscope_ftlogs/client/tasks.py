@@ -38,11 +38,33 @@ async def ended(tasks: Collection["asyncio.Task[Any]"]) -> None:
         raise cancelled
 
 
+async def end_of(task: "asyncio.Task[Any]") -> None:
+    """Wait until a task has ended, which a cancellation of the waiter leaves alone.
+
+    That is `asyncio.wait([task])`, which takes three times as long.
+    """
+    if task.done():
+        return
+    waiter = asyncio.get_running_loop().create_future()
+
+    def wake(_: "asyncio.Task[Any]") -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    task.add_done_callback(wake)
+    try:
+        await waiter
+    finally:
+        task.remove_done_callback(wake)
+
+
 class Tasks:
     """The tasks of one session, each with the one that began it. They are awaited by who began them."""
 
     def __init__(self) -> None:
         self.is_open = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """The one in which they run, once one of them does."""
         self._running: dict[asyncio.Task[Any], asyncio.Task[Any] | None] = {}
 
     def __len__(self) -> int:
@@ -53,7 +75,7 @@ class Tasks:
 
     def open(self) -> None:
         """Let work begin."""
-        self.is_open = True
+        self.is_open, self._loop = True, None
 
     def spawn(
         self, work: Coroutine[Any, Any, T], parent: "asyncio.Task[Any] | None" = None
@@ -62,7 +84,14 @@ class Tasks:
         if not self.is_open:
             work.close()
             raise SessionStateError("the session is not open: use `async with LogSession() as session:`")
-        task = asyncio.get_running_loop().create_task(work)
+        loop = asyncio.get_running_loop()
+        self._loop = self._loop or loop
+        if loop is not self._loop:
+            work.close()
+            raise SessionStateError(
+                "the session is used in another event loop: each needs one of its own"
+            )
+        task = loop.create_task(work)
         self._running[task] = parent or asyncio.current_task()
         task.add_done_callback(self._forget)
         return task
@@ -75,7 +104,7 @@ class Tasks:
         """
         task = self.spawn(work)
         try:
-            await asyncio.wait([task])
+            await end_of(task)
         except asyncio.CancelledError:
             self.cancel(task)
             await ended([task])
@@ -124,7 +153,7 @@ class InOrder(Generic[T]):
 
     async def first(self) -> T:
         """Return what the first of them comes to, and let go of it."""
-        await asyncio.wait([self._waiting[0]])
+        await end_of(self._waiting[0])
         return self._waiting.popleft().result()
 
     async def drop(self) -> None:

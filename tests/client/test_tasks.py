@@ -438,3 +438,59 @@ async def test_a_stream_gives_what_its_generator_yields_and_then_its_error_once(
             got.append(item)
     assert got == [1, 2]
     assert [item async for item in numbers] == []
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+async def test_however_often_the_waiter_is_cancelled_what_ends_slowly_is_waited_for(times: int) -> None:
+    tasks = Tasks()
+    tasks.open()
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> None:
+        try:
+            begun.set()
+            await asyncio.sleep(60)
+        finally:
+            await may_end.wait()
+
+    waiter = asyncio.create_task(tasks.run(slow(), "slow things were done"))
+    await begun.wait()
+    try:
+        waiter.cancel()
+        for _ in range(times - 1):
+            for _ in range(3):
+                await asyncio.sleep(0)
+            waiter.cancel()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not waiter.done()
+        assert len(tasks) == 1
+    finally:
+        may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+    assert not tasks
+
+
+async def test_a_session_that_is_used_in_another_loop_says_so(connect: Connect) -> None:
+    with Emulator([EmulatedJob("ft-1", LOG)]) as emulator:
+        async with connect(emulator) as session:
+            assert (await session.page("ft-1", line=1)).total == len(LOG)
+
+            def elsewhere() -> None:
+                asyncio.run(session.lines("ft-1").collect())
+
+            with pytest.raises(SessionStateError, match="used in another event loop"):
+                await asyncio.to_thread(elsewhere)
+            assert await session.lines("ft-1").collect() == LOG
+
+
+def test_a_session_can_be_opened_again_in_another_loop(connect: Connect) -> None:
+    with Emulator([EmulatedJob("ft-1", LOG)]) as emulator:
+        session = connect(emulator)
+
+        async def read() -> list[str]:
+            async with session:
+                return await session.lines("ft-1").collect()
+
+        assert [asyncio.run(read()) for _ in range(2)] == [LOG, LOG]

@@ -14,6 +14,7 @@ from dashscope_ftlogs import __version__
 from dashscope_ftlogs.cli.commands.demo_scenes import _Stage, _train
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
+
 @pytest.mark.parametrize("words", [("--version",), ("cat", "--help"), ("-h",), ()])
 async def test_what_needs_no_service_works_without_a_key(ftlogs: Any, words: tuple[str, ...]) -> None:
     ended = await ftlogs(*words)

@@ -109,7 +109,6 @@ async def any_downloads(seed: int, folder: Path, ends: Counter[str]) -> None:
             await asyncio.sleep(rng.random() * LAG)
 
 
-@pytest.mark.unmeasured
 def test_any_downloads_are_exact_up_to_the_highest_total_that_was_named_or_not_called_complete(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -14,9 +14,6 @@ from dashscope_ftlogs import __version__
 from dashscope_ftlogs.cli.commands.demo_scenes import _Stage, _train
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
-# The demo itself is measured, not the nine commands that it starts, which would take twice as long.
-COMMANDS_UNMEASURED = {"COVERAGE_PROCESS_CONFIG": ""}
-
 
 @pytest.mark.parametrize("words", [("--version",), ("cat", "--help"), ("-h",), ()])
 async def test_what_needs_no_service_works_without_a_key(ftlogs: Any, words: tuple[str, ...]) -> None:
@@ -131,7 +128,7 @@ async def test_the_job_of_the_demo_begins_only_when_it_is_watched(connect: Any) 
 
 @pytest.mark.posix
 async def test_an_interrupted_demo_takes_its_commands_with_it(start_ftlogs: Any) -> None:
-    process = await start_ftlogs(("demo",), None, {"PYTHONUNBUFFERED": "1", **COMMANDS_UNMEASURED})
+    process = await start_ftlogs(("demo",), None, {"PYTHONUNBUFFERED": "1"})
     for sign in (b"$ ftlogs tail", b"eval_loss"):  # one of its commands is in the middle of its work
         while sign not in (line := await process.stdout.readline()):
             assert line
@@ -144,7 +141,7 @@ async def test_an_interrupted_demo_takes_its_commands_with_it(start_ftlogs: Any)
 
 @pytest.mark.slow
 async def test_the_demo_shows_real_commands_at_work_without_key_or_network(ftlogs: Any) -> None:
-    ended = await ftlogs("demo", environ={"DASHSCOPE_REGION": "a broken setting", **COMMANDS_UNMEASURED})
+    ended = await ftlogs("demo", environ={"DASHSCOPE_REGION": "a broken setting"})
     shown = ended.out.decode()
     assert ended.code == 0
     assert "$ ftlogs jobs" in shown

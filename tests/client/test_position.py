@@ -33,10 +33,10 @@ async def test_a_read_goes_on_from_its_position_at_any_line(connect: Connect, li
             assert place == {"offset": len(got), "last": list(digests(got[-5:]))}
         place = {"offset": len(got), "last": list(digests(got[-5:]))}
         await reading.aclose()
-        before = len(emulator.journal)
         rest = session.lines(JOB, at=place)  # type: ignore[arg-type]
         assert got + await rest.collect() == numbered(25)
-        assert len(emulator.journal) == before + 1
+        # A page that was read ahead may reach the server later, but is no larger than it was to be.
+        assert [exchange.line for exchange in emulator.journal].count(1_000) == 1
         assert rest.position == {"offset": 25, "last": list(digests(numbered(25)[-5:]))}
 
 

@@ -87,8 +87,8 @@ POSITIONS: dict[str, Callable[[bytes], bytes]] = {
     "a request id": lambda said: sized(b'{"request_id": "' + said + b'"}', b"HTTP/1.1 500 E\r\n"),
     "a field of another type": lambda said: sized(b'{"output": {"total": "' + said + b'", "logs": []}}'),
     "a field's name": lambda said: sized(b'{"output": {"' + said + b'": 1, "logs": [[]]}}'),
-    "an entry of another type": lambda said: sized(
-        b'{"output": {"total": 1, "logs": [["' + said + b'"]]}}'
+    "entries that are no list": lambda said: sized(
+        b'{"output": {"total": 1, "logs": {"' + said + b'": ["' + said + b'"]}}}'
     ),
     "a hundred, then another answer": lambda said: OK.replace(b"200", b"103")
     + b"Link: <" + said + b">\r\n\r\n" + sized(b"{}"),

@@ -168,8 +168,8 @@ def larger(session: nox.Session) -> None:
     """What chance decides, tried more often than in `tests`; and every benchmark, on a tiny size."""
     install_wheel(session, "cli,fast")
     pytest = ("-m", "pytest", *PARALLEL)
-    chance = ("tests/archive", "tests/follow", "tests/whole", "-m", "long")
-    run_tests(session, *pytest, *chance, "--hours=24", "--kills=40", "--cancels=48")
+    chance = ("tests/archive", "tests/cli", "tests/follow", "tests/whole", "-m", "long")
+    run_tests(session, *pytest, *chance, "--hours=24", "--kills=40", "--cancels=48", "--instants=20")
     run_tests(session, *pytest, "tests/project/test_benchmarks.py")
 
 

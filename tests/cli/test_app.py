@@ -121,7 +121,7 @@ async def test_the_job_of_the_demo_begins_only_when_it_is_watched(connect: Any) 
             await session.job("ft-1")
             await asyncio.sleep(0.1)  # longer than from one line to the next
             assert len(job.lines) == 0
-            follower = session.follow("ft-1", settle=0, shortest_poll=0.05)
+            follower = session.follow("ft-1", settle=0, shortest_poll=0.05, longest_poll=0.1)
             assert [followed.text async for followed in follower] == ["a", "b"]
         await training
 

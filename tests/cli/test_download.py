@@ -122,6 +122,7 @@ async def test_a_table_for_people_and_rows_for_machines(ftlogs: Any, tmp_path: P
     assert "NotFound" in by_id["ft-9"]["error"]
 
 
+@pytest.mark.long  # it waits for as long as a machine may lag
 async def test_a_rewritten_log_is_reported(ftlogs: Any, tmp_path: Path) -> None:
     async with Emulator([EmulatedJob("ft-1", ["a"] * 9, status="RUNNING")]) as emulator:
         words = ("download", "--all", "--out", str(tmp_path))

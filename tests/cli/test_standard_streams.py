@@ -61,11 +61,13 @@ except KeyboardInterrupt as error:
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("words", [("cat", "ft-1"), ("tail", "-f", "ft-1"), ("emulator",)])
 async def test_a_signal_at_any_instant_of_the_start_ends_it_without_a_word(
-    words: tuple[str, ...], number: signal.Signals, code: int
+    pytestconfig: pytest.Config, words: tuple[str, ...], number: signal.Signals, code: int
 ) -> None:
+    instants: int = pytestconfig.getoption("--instants")
     async with Emulator([EmulatedJob("ft-1", LINES, status="RUNNING")], latency=9) as emulator:
 
         async def ends(after: float) -> tuple[int | None, bytes]:
@@ -82,8 +84,8 @@ async def test_a_signal_at_any_instant_of_the_start_ends_it_without_a_word(
             _, err = await process.communicate()
             return process.returncode, err
 
-        for instant in range(20):
-            ended, err = await ends(instant * 0.02)
+        for instant in range(instants):
+            ended, err = await ends(instant * 0.4 / instants)
             assert ended in {code, -number, 0 if words == ("emulator",) else code}, err
             assert b"Traceback" not in err
             assert ended != -number or err == b""

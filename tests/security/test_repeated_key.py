@@ -164,6 +164,7 @@ def loud(caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("asked", ASKED)
 @pytest.mark.parametrize("spelled", SPELLINGS)
 async def test_wherever_an_answer_repeats_the_key_it_is_not_shown(

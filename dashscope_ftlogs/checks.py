@@ -16,6 +16,7 @@ MAX_LINE = 1000
 MOST: Final = 1e12
 """No time and no rate is meant to be more: as seconds, that is 31,000 years."""
 
+_LARGEST = 2**63 - 1
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _JOB_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -28,7 +29,9 @@ def refused(name: str, value: object, allowed: str) -> InvalidArgumentError:
 
 
 def whole_number(name: str, value: Any, low: int, high: int | None = None) -> int:
-    """Return `value` if it is an integer within `low`..`high`; `high=None` means no upper bound."""
+    """Return `value` if it is an integer within `low`..`high`, or of 64 bits where that is None."""
+    if high is None and type(value) is int and value > _LARGEST:
+        high = _LARGEST
     # bool is an int to Python, but nobody means offset=True.
     if type(value) is not int or value < low or (high is not None and value > high):
         allowed = f"at least {low}" if high is None else f"{low} to {high}"

@@ -54,6 +54,13 @@ def test_a_job_id_that_could_lead_elsewhere_is_refused(value: Any) -> None:
         checks.job_id(value)
 
 
+@pytest.mark.parametrize("value", [2**63, pytest.param(10**5000, id="long")])
+def test_a_number_that_no_answer_could_be_about_is_refused(value: int) -> None:
+    with pytest.raises(InvalidArgumentError, match="0 to 9223372036854775807"):
+        checks.whole_number("offset", value, 0)
+    assert checks.whole_number("offset", 2**63 - 1, 0) == 2**63 - 1
+
+
 @given(st.text())
 def test_any_job_id_is_refused_or_harmless_in_a_path(value: str) -> None:
     try:

@@ -127,6 +127,7 @@ class Download:
                 # Twice as many jobs as requests, so that no request waits for a disk.
                 at_once=2 * self._service.concurrency,
                 tasks=self._service.tasks,
+                surely=True,
             )
             async with aclosing(done):
                 async for found in done:

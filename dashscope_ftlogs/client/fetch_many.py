@@ -77,12 +77,13 @@ async def each(
     *,
     at_once: int,
     tasks: Tasks,
+    surely: bool = False,
 ) -> AsyncGenerator[Result, None]:
     """Yield what `work` returns for each item, in the order in which it is done.
 
     No more than `at_once` items are taken that were not yet yielded, so ten thousand of them never
     mean ten thousand tasks. When a piece of work raises, or this is left, what is under way is cancelled
-    and waited for.
+    and waited for: `surely` by this itself, where the work has more to end than requests.
     """
     running: set[asyncio.Task[Result]] = set()
     done: set[asyncio.Task[Result]] = set()
@@ -100,4 +101,4 @@ async def each(
                 while done:
                     yield done.pop().result()
         finally:
-            await end(running)
+            await (end(running) if surely else tasks.leave(running))

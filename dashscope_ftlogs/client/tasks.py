@@ -66,6 +66,8 @@ class Tasks:
         self._loop: asyncio.AbstractEventLoop | None = None
         """The one in which they run, once one of them does."""
         self._running: dict[asyncio.Task[Any], asyncio.Task[Any] | None] = {}
+        self._left: set[asyncio.Task[Any]] = set()
+        """Those that were cancelled with all that came of them; whoever did that waits for them all."""
 
     def __len__(self) -> int:
         return sum(not task.done() for task in self._running)
@@ -106,8 +108,7 @@ class Tasks:
         try:
             await end_of(task)
         except asyncio.CancelledError:
-            self.cancel(task)
-            await ended([task])
+            await ended(self.cancel(task))
             raise
         return self.result(task, doing)
 
@@ -117,14 +118,26 @@ class Tasks:
             raise SessionStateError(f"the session was closed while {doing}")
         return task.result()
 
-    def cancel(self, first: "asyncio.Task[Any]") -> None:
-        """Cancel a task and all that came of it, the last first: each finds what it began ended."""
+    def cancel(self, first: "asyncio.Task[Any]") -> list["asyncio.Task[Any]"]:
+        """Cancel a task and all that came of it, the last first; return all of them."""
         family = [first]
         for task, parent in self._running.items():
             if parent in family:
                 family.append(task)
+        self._left.update(task for task in family if not task.done())
         for task in reversed(family):
             task.cancel()
+        return family
+
+    async def leave(self, tasks: Collection["asyncio.Task[Any]"]) -> None:
+        """Cancel tasks with all that came of them, and wait until they have ended.
+
+        A task that is left itself waits for none: whoever left it waits for these as well. One that was
+        about to go on when it was left comes before them, and would end some turns of the loop later.
+        """
+        family = [one for task in tasks for one in self.cancel(task)]
+        if asyncio.current_task() not in self._left:
+            await ended(family)
 
     async def close(self) -> None:
         """End all that runs, and let nothing begin."""
@@ -133,6 +146,7 @@ class Tasks:
 
     def _forget(self, task: "asyncio.Task[Any]") -> None:
         del self._running[task]
+        self._left.discard(task)
         if not task.cancelled():
             task.exception()  # or asyncio would report one that nobody had to hear of any more
 
@@ -158,8 +172,8 @@ class InOrder(Generic[T]):
 
     async def drop(self) -> None:
         """End all of them."""
-        await end(self._waiting)
-        self._waiting.clear()
+        tasks, self._waiting = self._waiting, deque()
+        await self._tasks.leave(tasks)
 
 
 class LeftByBlock(ABC):
@@ -263,8 +277,7 @@ class Feed(LeftByBlock, Generic[Found, Item]):
         """End what is under way, and wait until nothing of it is left."""
         self._is_over = True
         if self._task is not None and not self._task.done():
-            self._tasks.cancel(self._task)
-            await ended([self._task])
+            await self._tasks.leave([self._task])
 
     def abandon(self) -> None:
         """End what is under way; from wherever the garbage is collected."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.client.fetch_many import Jobs, id_of, once_each
-from dashscope_ftlogs.client.tasks import Feed, LeftByBlock, Stream, Unfolded, end
+from dashscope_ftlogs.client.tasks import Feed, LeftByBlock, Stream, Unfolded
 from dashscope_ftlogs.errors import InvalidArgumentError, SessionStateError
 from dashscope_ftlogs.follow.events import EventKind, Followed, FollowEvent, FollowOptions
 from dashscope_ftlogs.follow.live_log import LiveLog
@@ -130,7 +130,7 @@ class LogFollower(LeftByBlock):
                     running.remove(task := ended.pop())
                     task.result()
         finally:
-            await end(running)
+            await self._service.tasks.leave(running)
         errors = [followed.error for followed in self.jobs.values() if followed.error is not None]
         if errors:
             raise errors[0]

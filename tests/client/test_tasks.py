@@ -126,11 +126,12 @@ async def test_after_a_break_all_is_gone_one_turn_of_the_loop_later(what: str) -
     assert not source.in_flight
 
 
+@pytest.mark.parametrize("latency", [0, *(0.0007 * number for number in range(1, 30, 2)), 0.05])
 async def test_after_a_break_no_request_is_under_way_one_turn_of_the_loop_later(
-    connect: Connect,
+    connect: Connect, latency: float
 ) -> None:
     jobs = [EmulatedJob("ft-1", numbered(1000)), EmulatedJob("ft-2", LOG, status="RUNNING")]
-    async with Emulator(jobs, latency=0.05) as emulator, connect(emulator) as session:
+    async with Emulator(jobs, latency=latency) as emulator, connect(emulator) as session:
         async for _ in session.lines("ft-1", page_size=10):
             break
         await asyncio.sleep(0)

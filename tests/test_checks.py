@@ -21,8 +21,8 @@ def test_a_number_out_of_range_is_refused_with_the_range(value: Any) -> None:
     assert isinstance(caught.value, FTLogsError)
 
 
-def test_a_number_without_an_upper_bound_may_be_any() -> None:
-    assert checks.whole_number("offset", 10**30, 0) == 10**30
+def test_a_number_without_an_upper_bound_may_be_any_of_64_bits() -> None:
+    assert checks.whole_number("offset", 2**63 - 1, 0) == 2**63 - 1
     with pytest.raises(InvalidArgumentError, match="at least 0"):
         checks.whole_number("offset", -1, 0)
 
@@ -58,7 +58,6 @@ def test_a_job_id_that_could_lead_elsewhere_is_refused(value: Any) -> None:
 def test_a_number_that_no_answer_could_be_about_is_refused(value: int) -> None:
     with pytest.raises(InvalidArgumentError, match="0 to 9223372036854775807"):
         checks.whole_number("offset", value, 0)
-    assert checks.whole_number("offset", 2**63 - 1, 0) == 2**63 - 1
 
 
 @given(st.text())

@@ -135,8 +135,9 @@ class Tasks:
         A task that is left itself waits for none: whoever left it waits for these as well. One that was
         about to go on when it was left comes before them, and would end some turns of the loop later.
         """
-        family = [one for task in tasks for one in self.cancel(task)]
-        if asyncio.current_task() not in self._left:
+        family = [one for task in tasks if not task.done() for one in self.cancel(task)]
+        # Where there is none, there may be no loop any more, and the garbage is collected.
+        if family and asyncio.current_task() not in self._left:
             await ended(family)
 
     async def close(self) -> None:

@@ -83,3 +83,9 @@ def test_a_status_that_nobody_knows_is_not_an_end(status: str, *, ended: bool) -
 
 def test_a_page_knows_where_the_next_one_begins() -> None:
     assert LogPage("ft-1", 7, ("a", "b"), 100).next_offset == 9
+
+
+def test_a_key_where_a_job_id_belongs_is_refused_and_not_repeated() -> None:
+    with pytest.raises(InvalidArgumentError, match="looks like an API key") as caught:
+        checks.job_id("sk-0123456789abcdef")
+    assert "0123456789" not in str(caught.value)

@@ -371,13 +371,12 @@ class Download:
 
     async def _first_page(self, manifest: Manifest) -> LogPage:
         line = min(checks.MAX_LINE, manifest.lines)
-        while True:
+        while line > 1:
             try:
                 return await self._service.read_page(manifest.job_id, 0, line)
             except ResponseTooLargeError:
-                if line == 1:
-                    raise
                 line = (line + 1) // 2
+        return await self._service.read_page(manifest.job_id, 0, 1)
 
 
 def _now() -> float:

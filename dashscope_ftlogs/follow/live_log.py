@@ -205,8 +205,8 @@ class LiveLog:
             await self._begin_afresh(error.summary())
         except IncompleteLogError as error:
             if error.total <= self._log.offset:
-                # Fewer than it began behind, so it is no longer that log.
-                await self._begin_afresh(error.summary())
+                # It has not reached the line from which it is followed, so none is missing.
+                self._begin(self._log.position)
             else:
                 await self._miss(error, job)
         else:

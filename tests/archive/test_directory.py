@@ -316,3 +316,26 @@ def test_a_source_of_jobs_that_fails_ends_what_is_under_way(connect: Connect) ->
                         pass
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("compression", [None, "gzip"])
+@pytest.mark.parametrize("form", ["text", "jsonl"])
+def test_how_a_log_begins_is_compared_however_much_of_it(
+    tmp_path: Path, form: Any, compression: Any
+) -> None:
+    lines = [f"{number}:" + "x" * 99_999 for number in range(30)]
+    manifest = Manifest(job_id="ft-1", endpoint="https://x/api/v1", format=form, compression=compression)
+    file = LogFile(Archive(tmp_path), manifest)
+    file.open()
+    try:
+        file.append(lines)
+        file.commit()
+        for count in (1, 9, 29, 30):
+            assert file.begins_with(lines[:count])
+            assert not file.begins_with([*lines[: count - 1], "y"])
+        assert not file.begins_with([*lines, "more"])
+        file.append(["and it is gone on with where it ended"])
+        file.commit()
+    finally:
+        file.close()
+    assert [verdict.state for verdict in verify_archive(tmp_path)] == ["incomplete"]

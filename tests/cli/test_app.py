@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+from types import FrameType
 from typing import Any
 
 import pytest
 
 from dashscope_ftlogs import __version__
+from dashscope_ftlogs.cli import main
 from dashscope_ftlogs.cli.commands.demo_scenes import _Stage, _train
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
@@ -159,3 +161,18 @@ async def test_leaving_the_demo_early_ends_the_command_that_it_runs() -> None:
         # It waits for the command's end, which would not come by itself.
         with pytest.raises(asyncio.CancelledError):
             await running
+
+
+def test_ctrl_c_before_all_else_ends_it_without_a_traceback() -> None:
+    def interrupt(frame: FrameType, event: str, _: object) -> None:
+        if (event, frame.f_code.co_name) == ("call", "_let_ctrl_c_end_it"):
+            sys.setprofile(None)
+            raise KeyboardInterrupt
+
+    sys.setprofile(interrupt)
+    try:
+        with pytest.raises(SystemExit) as caught:
+            main()
+    finally:
+        sys.setprofile(None)
+    assert caught.value.code == 130

@@ -11,7 +11,9 @@ import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dashscope_ftlogs import FTLogsError, LogSession, RetryPolicy, TransportError
+from dashscope_ftlogs import FTLogsError, LogSession, ResponseTooLargeError, RetryPolicy, TransportError
+from dashscope_ftlogs.client.connection_owner import memory_for
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
 ONCE = RetryPolicy(max_tries=1)
 PAGE = b'{"request_id": "r", "output": {"total": 1, "logs": ["x"]}}'
@@ -174,3 +176,25 @@ async def test_a_certificate_that_is_not_trusted_is_refused_at_once() -> None:
             LogSession("sk-1", base_url=base_url, client_session=client) as session,
         ):
             assert (await session.page("ft-1")).lines == ("x",)
+
+
+async def test_an_answer_that_would_take_too_much_memory_is_refused_and_comes_in_parts() -> (
+    None
+):
+    lines = [""] * 900
+    async with Emulator([EmulatedJob("ft-1", lines)]) as emulator:
+        url = emulator.base_url
+        async with LogSession(emulator.api_key, base_url=url, max_answer=5_000) as session:
+            with pytest.raises(
+                ResponseTooLargeError, match="more than 20,000 bytes of memory"
+            ):
+                await session.page("ft-1", 0, 900)
+            assert await session.lines("ft-1").collect() == lines
+
+
+@pytest.mark.parametrize(
+    ("text", "width"), [("x", 1), ("é", 2), ("\\u00e9", 2), ("😀", 4), ("\\ud83d\\ude00", 4)]
+)
+def test_the_widest_character_tells_how_many_bytes_each_of_them_takes(text: str, width: int) -> None:
+    body = f'["{text}"]'.encode()
+    assert memory_for(body) == len(body) * (1 + width) + 2 * 60

@@ -269,6 +269,22 @@ def test_a_plain_offset_beyond_the_end_is_waited_for_and_no_line_before_it_is_de
     in_virtual_time(main())
 
 
+def test_a_log_that_shrinks_before_it_reaches_a_plain_offset_is_waited_for_all_the_same() -> None:
+    async def main() -> None:
+        async with service(1, lag=lambda: 0.0) as (serving, session):
+            start = asyncio.get_running_loop().time()
+            serving.facts[JOB] = ended(start + 300)
+            sizes = {0: 40, 20: 30, 200: 60}
+            serving.logs[JOB] = History([(start + t, generation("a", n)) for t, n in sizes.items()])
+            events: list[FollowEvent] = []
+            follower = session.follow(JOB, offset=50, on_event=events.append)
+            assert [line.offset async for line in follower] == list(range(50, 60))
+            told = {event.kind for event in events}
+            assert not told & {EventKind.REWRITTEN, EventKind.MISSING}
+
+    in_virtual_time(main())
+
+
 @pytest.mark.parametrize("most", [1_000, 50])
 @pytest.mark.parametrize("longer", [0, 1, 900])
 def test_a_log_that_another_one_replaces_while_it_is_read_is_announced(most: int, longer: int) -> None:

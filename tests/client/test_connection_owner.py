@@ -178,16 +178,12 @@ async def test_a_certificate_that_is_not_trusted_is_refused_at_once() -> None:
             assert (await session.page("ft-1")).lines == ("x",)
 
 
-async def test_an_answer_that_would_take_too_much_memory_is_refused_and_comes_in_parts() -> (
-    None
-):
+async def test_an_answer_that_would_take_too_much_memory_is_refused_and_comes_in_parts() -> None:
     lines = [""] * 900
     async with Emulator([EmulatedJob("ft-1", lines)]) as emulator:
         url = emulator.base_url
         async with LogSession(emulator.api_key, base_url=url, max_answer=5_000) as session:
-            with pytest.raises(
-                ResponseTooLargeError, match="more than 20,000 bytes of memory"
-            ):
+            with pytest.raises(ResponseTooLargeError, match="more than 20,000 bytes of memory"):
                 await session.page("ft-1", 0, 900)
             assert await session.lines("ft-1").collect() == lines
 

@@ -28,7 +28,7 @@ BODY = body(["{'loss': 1.0}"], 1_000_000)
 class Canned:
     """An aiohttp session, an answer and its body, as far as they are used here."""
 
-    status = 200
+    status, closed = 200, False
     headers: dict[str, str] = {}  # noqa: RUF012  (never written to)
 
     def get(self, url: str | URL, **_: object) -> Self:

@@ -10,6 +10,7 @@ import pytest
 import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from raw_server import raw_server
 
 from dashscope_ftlogs import FTLogsError, LogSession, ResponseTooLargeError, RetryPolicy, TransportError
 from dashscope_ftlogs.client.connection_owner import memory_for
@@ -26,19 +27,13 @@ Say = Callable[[asyncio.StreamWriter], None]
 async def socket_server(answer: bytes, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     """Answer every connection with these bytes and its end; give the port."""
 
-    async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await reader.readuntil(b"\r\n\r\n")
-            writer.write(answer)
-            await writer.drain()
-        except (OSError, EOFError):
-            pass
-        finally:
-            writer.close()
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
 
-    server = await asyncio.start_server(on_connection, "127.0.0.1", 0, ssl=tls)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
+    async with raw_server(talk, tls) as port:
+        yield port
 
 
 async def read_from(answer: bytes) -> tuple[str, ...]:
@@ -59,30 +54,24 @@ async def test_a_connection_on_which_something_came_while_it_lay_idle_is_not_use
     connections = 0
     spoke = asyncio.Event()
 
-    async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal connections
         connections += 1
         number = 0
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                number += 1
-                line = head.split(b"offset=")[1].split(b"&")[0]
-                page = b'{"output": {"total": 9, "logs": ["%b"]}}' % line
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(page), page))
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            number += 1
+            line = head.split(b"offset=")[1].split(b"&")[0]
+            page = b'{"output": {"total": 9, "logs": ["%b"]}}' % line
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(page), page))
+            await writer.drain()
+            if number % 2 == 0:
+                await asyncio.sleep(0.05)
+                writer.write(stray)
                 await writer.drain()
-                if number % 2 == 0:
-                    await asyncio.sleep(0.05)
-                    writer.write(stray)
-                    await writer.drain()
-                    spoke.set()
-        except (OSError, EOFError):
-            pass
-        finally:
-            writer.close()
+                spoke.set()
 
-    server = await asyncio.start_server(on_connection, "127.0.0.1", 0)
-    async with server:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api/v1"
+    async with raw_server(talk) as port:
+        url = f"http://127.0.0.1:{port}/api/v1"
         async with LogSession("sk-1", base_url=url, retry=ONCE, timeout=5) as session:
             for offset in range(6):
                 assert (await session.page("ft-1", offset)).lines == (f"{offset}",)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from raw_server import raw_server
 
 from dashscope_ftlogs import LogSession, ResponseTooLargeError
 from dashscope_ftlogs.client.connection_owner import memory_for
@@ -73,21 +74,15 @@ asyncio.run(main())
 
 @asynccontextmanager
 async def serving(status: int, body: bytes) -> AsyncIterator[str]:
-    async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                said = filled(b'"ab"', 500) if b"ft-small" in head else body
-                writer.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n" % (status, len(said)))
-                writer.write(said)
-                await writer.drain()
-        except (OSError, EOFError):
-            pass
-        finally:
-            writer.transport.abort()
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            said = filled(b'"ab"', 500) if b"ft-small" in head else body
+            writer.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n" % (status, len(said)))
+            writer.write(said)
+            await writer.drain()
 
-    server = await asyncio.start_server(on_connection, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api/v1"
+    async with raw_server(talk) as port:
+        yield f"http://127.0.0.1:{port}/api/v1"
 
 
 async def costs(method: str, status: int, body: bytes) -> tuple[int, str]:

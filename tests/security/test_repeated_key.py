@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
+from raw_server import raw_server
 
 from dashscope_ftlogs import FTLogsError, LogSession, RetryPolicy
 
@@ -104,20 +105,14 @@ def chunked(rest: bytes) -> bytes:
 async def serving(answers: Sequence[bytes]) -> AsyncIterator[str]:
     """Answer with the one of these that the job's id names, and close; give the base URL."""
 
-    async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            asked = re.search(rb"/ft-(\d+)", await reader.readuntil(b"\r\n\r\n"))
-            assert asked is not None
-            writer.write(answers[int(asked[1])])
-            await writer.drain()
-        except (OSError, EOFError):
-            pass
-        finally:
-            writer.close()
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = re.search(rb"/ft-(\d+)", await reader.readuntil(b"\r\n\r\n"))
+        assert asked is not None
+        writer.write(answers[int(asked[1])])
+        await writer.drain()
 
-    server = await asyncio.start_server(on_connection, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api/v1"
+    async with raw_server(talk) as port:
+        yield f"http://127.0.0.1:{port}/api/v1"
 
 
 Ask = Callable[[LogSession, str], Awaitable[object]]

@@ -129,14 +129,16 @@ async def test_an_emulator_that_nobody_listens_to_goes_on_serving(
             os.close(descriptor)
 
 
-@pytest.mark.parametrize("name", ["x.csv", "x.jsonl", "x.parquet", "x.png", "x.html"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("x.csv", "x.jsonl", "x.html"),
+        *(pytest.param(name, marks=pytest.mark.extras) for name in ("x.parquet", "x.png")),
+    ],
+)
 async def test_a_pipe_where_output_goes_is_written_to_and_stays(
     ftlogs: Any, tmp_path: Path, name: str
 ) -> None:
-    if name.endswith("parquet"):
-        pytest.importorskip("pyarrow")
-    if name.endswith("png"):
-        pytest.importorskip("matplotlib")
     command = {".html": "report", ".png": "plot"}.get(Path(name).suffix, "metrics")
     os.mkfifo(tmp_path / name)
     async with Emulator([EmulatedJob("ft-1", [POINT])]) as emulator:

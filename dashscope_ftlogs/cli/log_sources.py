@@ -115,7 +115,7 @@ async def _batches(lines: Iterable[tuple[int, str]]) -> AsyncGenerator[Sequence[
 async def _remote(session: "LogSession", job_id: str) -> AsyncGenerator[Sequence[tuple[int, str]], None]:
     reader = session.lines(job_id)
     with progress(f"{job_id}: lines") as show:
-        async with aclosing(reader.pages()) as pages:
+        async with reader.pages() as pages:
             async for page in pages:
                 yield list(enumerate(page.lines, page.offset))
                 show(page.next_offset, reader.total)

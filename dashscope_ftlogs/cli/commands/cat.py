@@ -1,7 +1,6 @@
 """`ftlogs cat`: the log of one job on stdout."""
 
 import sys
-from contextlib import aclosing
 from typing import Annotated
 
 import typer
@@ -57,7 +56,7 @@ def cat(
             reader: LogPaginator = session.lines(job_id, offset=offset, limit=limit, page_size=page_size)
             with progress(f"{job_id}: lines") as show, printing() as printer:
                 try:
-                    async with aclosing(reader.pages()) as pages:
+                    async with reader.pages() as pages:
                         async for page in pages:
                             await printer.run(put_out, page)
                             show(resume_at, reader.total)

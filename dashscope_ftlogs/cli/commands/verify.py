@@ -1,7 +1,6 @@
 """`ftlogs verify`: is an archive what it says it is, and is it all there is?"""
 
 from collections import Counter
-from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated
 
@@ -42,7 +41,7 @@ def verify(
         if remote:
             async with (
                 connection.session() as session,
-                aclosing(verify_remotely(session, verdicts)) as answers,
+                verify_remotely(session, verdicts) as answers,
             ):
                 asked = [verdict async for verdict in answers]
             _reopen(directory, {one.file for one in verdicts if one.state == "ok"}, asked)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -71,7 +70,7 @@ class Following:
                             total = (await session.page(job_id, 0, 1)).total
                             offset = max(0, total - limit)  # noqa: PLW2901
                     reader: LogPaginator = session.lines(job_id, offset=offset, limit=limit)
-                    async with aclosing(reader.pages()) as pages:
+                    async with reader.pages() as pages:
                         async for page in pages:
                             await printer.run(self._print, page, len(page.lines))
                     within(job_id, offset, reader.total)
@@ -131,7 +130,7 @@ class Following:
 
     async def _read(self, follower: "LogFollower") -> None:
         with printing() as printer:
-            async with aclosing(follower.pages()) as pages:
+            async with follower.pages() as pages:
                 async for page in pages:
                     self._status.learn(page.job_id, page.lines)
                     met = self._first_alarm(page)

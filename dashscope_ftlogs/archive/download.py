@@ -33,7 +33,7 @@ from dashscope_ftlogs.archive.threads import Threads
 from dashscope_ftlogs.client.config import same_service
 from dashscope_ftlogs.client.doubt import Contradiction, Doubt, InDoubtError, Known, Verdict
 from dashscope_ftlogs.client.fetch_many import Jobs, each, id_of, once_each
-from dashscope_ftlogs.client.paginator import LogPaginator
+from dashscope_ftlogs.client.paginator import LogPaginator, fitting_page
 from dashscope_ftlogs.errors import (
     ArchiveError,
     ArchiveMismatchError,
@@ -44,10 +44,9 @@ from dashscope_ftlogs.errors import (
     LogGoneError,
     LogRewrittenError,
     NotFoundError,
-    ResponseTooLargeError,
     SessionStateError,
 )
-from dashscope_ftlogs.models import Job, LogPage
+from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.text import Position, shown
 
 if TYPE_CHECKING:
@@ -355,7 +354,8 @@ class Download:
         """
         await disk.run(news.commit)
         asked_at, manifest = _now(), news.file.manifest
-        page = await self._first_page(manifest)
+        line = min(checks.MAX_LINE, manifest.lines)
+        page, _ = await fitting_page(self._service, manifest.job_id, 0, line)
         same = bool(page.lines) and await disk.run(news.file.begins_with, page.lines)
         decision = (turn.beginning or Doubt(self._service.lag)).after(
             None if same else Contradiction.ANOTHER_LOG,
@@ -368,15 +368,6 @@ class Download:
             raise LogRewrittenError(manifest.lines, page.total)
         if not same:
             raise InDoubtError(decision.wait)
-
-    async def _first_page(self, manifest: Manifest) -> LogPage:
-        line = min(checks.MAX_LINE, manifest.lines)
-        while line > 1:
-            try:
-                return await self._service.read_page(manifest.job_id, 0, line)
-            except ResponseTooLargeError:
-                line = (line + 1) // 2
-        return await self._service.read_page(manifest.job_id, 0, 1)
 
 
 def _now() -> float:

@@ -33,10 +33,8 @@ from dashscope_ftlogs.text import Position
 class PageSource(Protocol):
     """What a paginator needs of a session."""
 
-    @property
-    def tasks(self) -> Tasks:
-        """Owns the tasks that read."""
-        ...
+    tasks: Tasks
+    """Own the tasks that read."""
 
     async def read_page(self, job_id: str, offset: int, line: int) -> LogPage:
         """Return a page that is empty only if the log has ended before `offset`."""
@@ -267,17 +265,12 @@ class LogPaginator(LeftByBlock):
 
     async def _ask(self, span: Span, offset: int, wanted: int) -> LogPage:
         """Return one page, of fewer lines than wanted where so many are too large to hold."""
-        while True:
-            line = min(span.most, wanted)
-            try:
-                page = await self._source.read_page(self.job_id, offset, line)
-            except ResponseTooLargeError:
-                if line == 1:
-                    raise
-                span.most = (line + 1) // 2
-            else:
-                self._heard = max(self._heard or 0, page.total)
-                return page
+        line = min(span.most, wanted)
+        page, asked = await fitting_page(self._source, self.job_id, offset, line)
+        if asked < line:
+            span.most = asked
+        self._heard = max(self._heard or 0, page.total)
+        return page
 
     async def _look_again(self, window: InOrder[Span]) -> Span:
         """Read on with proof that the log is still the same; what comes of that may be no line.
@@ -393,3 +386,14 @@ class LogPaginator(LeftByBlock):
     def _with_position(self, error: FTLogsError) -> FTLogsError:
         error.position = self.position
         return error
+
+
+async def fitting_page(source: PageSource, job_id: str, offset: int, line: int) -> tuple[LogPage, int]:
+    """Return a page, of fewer lines where so many are too large to hold, and how many were asked for."""
+    while True:
+        try:
+            return await source.read_page(job_id, offset, line), line
+        except ResponseTooLargeError:
+            if line == 1:
+                raise
+            line = (line + 1) // 2

@@ -67,7 +67,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 @pytest.mark.posix
 @GOING
-def test_a_directory_that_goes_away_while_jobs_settle_is_said_before_they_have(
+def test_a_directory_that_goes_away_while_jobs_settle_is_said_within_two_seconds(
     tmp_path: Path, go: Callable[[Path], None]
 ) -> None:
     folder = tmp_path / "archive"
@@ -85,8 +85,7 @@ def test_a_directory_that_goes_away_while_jobs_settle_is_said_before_they_have(
             went = now()
             with pytest.raises(ArchiveGoneError) as caught:
                 await downloading
-            # The clock goes ahead while a slow machine's disk works, so it tells no less than that.
-            assert now() - went < 45
+            assert now() - went < 2
         assert str(folder) in str(caught.value)
         assert "Make room" not in str(caught.value)
         assert exit_code(caught.value) == 6

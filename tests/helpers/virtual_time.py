@@ -6,6 +6,8 @@ write archives.
 """
 
 import asyncio
+import gc
+import inspect
 import selectors
 from typing import Any
 
@@ -39,8 +41,18 @@ def _waits_for_a_thread(task: "asyncio.Task[Any]") -> bool:
     while awaited is not None:
         if getattr(awaited, "cr_code", None) is Thread._end_of.__code__:
             return True
-        awaited = getattr(awaited, "cr_await", None)
+        awaited = _awaited_by(awaited)
     return False
+
+
+def _awaited_by(waiting: Any) -> Any:
+    """Return what a coroutine waits for, or a generator that is asked for its next item."""
+    if inspect.iscoroutine(waiting):
+        return waiting.cr_await
+    if inspect.isasyncgen(waiting):
+        return waiting.ag_await
+    # What asks for that item shows the generator to nobody but the garbage collector.
+    return next(filter(inspect.isasyncgen, gc.get_referents(waiting)), None)
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):

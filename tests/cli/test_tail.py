@@ -250,7 +250,7 @@ async def test_it_gives_up_after_the_time_it_was_given(ftlogs: Any) -> None:
     async with Emulator(
         [EmulatedJob(JOB, LINES)], faults=[Fault(Refuse(503), endpoint="any")]
     ) as emulator:
-        words = ("--max-tries", "1", "--give-up-after", "0.2s")
+        words = ("--max-tries", "1", "--give-up-after", "2s")
         ended = await ftlogs("tail", "-f", JOB, *FAST, *words, emulator=emulator)
     assert ended.code == 5
     assert ended.err.count("HTTP 503") == 2  # when it began, and in the end

@@ -346,7 +346,7 @@ class Download:
         news.ended(lines.total, complete=complete)
 
     async def _prove_beginning(self, news: Additions, turn: Turn, disk: Disk) -> None:
-        """Ask for the first page again.
+        """Ask again for as many of the first lines as a page may hold.
 
         Raises:
             InDoubtError: it is another one, and has to be asked for once more.
@@ -354,9 +354,9 @@ class Download:
         """
         await disk.run(news.commit)
         asked_at, manifest = _now(), news.file.manifest
-        line = min(checks.MAX_LINE, manifest.lines)
-        page, _ = await fitting_page(self._service, manifest.job_id, 0, line)
-        same = bool(page.lines) and await disk.run(news.file.begins_with, page.lines)
+        count = min(checks.MAX_LINE, manifest.lines)
+        lines, total = await self._first_lines(manifest.job_id, count)
+        same = len(lines) == count and await disk.run(news.file.begins_with, lines)
         decision = (turn.beginning or Doubt(self._service.lag)).after(
             None if same else Contradiction.ANOTHER_LOG,
             repeated=same,
@@ -365,9 +365,18 @@ class Download:
         )
         turn.beginning = decision.doubt
         if decision.verdict is Verdict.BELIEVED:
-            raise LogRewrittenError(manifest.lines, page.total)
+            raise LogRewrittenError(manifest.lines, total)
         if not same:
             raise InDoubtError(decision.wait)
+
+    async def _first_lines(self, job_id: str, count: int) -> tuple[tuple[str, ...], int]:
+        """Return so many lines, or all if there are fewer, however short the answers; and the total."""
+        lines: tuple[str, ...] = ()
+        while True:
+            page, _ = await fitting_page(self._service, job_id, len(lines), count - len(lines))
+            lines += page.lines
+            if len(lines) == count or not page.lines:
+                return lines, page.total
 
 
 def _now() -> float:

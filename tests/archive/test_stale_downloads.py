@@ -265,6 +265,30 @@ def test_a_log_that_another_one_replaces_while_it_is_read_is_never_complete_as_a
     in_service(main)
 
 
+@pytest.mark.parametrize("fewer", [False, True])
+def test_another_log_is_noticed_though_it_begins_with_the_same_pages(
+    tmp_path: Path, fewer: bool
+) -> None:
+    header = [f"config {n}" for n in range(60)]
+    before, after = header + generation("a", 1_000), header + generation("b", 1_300)
+
+    async def main(service: LaggingService) -> None:
+        service.most = 50
+        for answers in (2, 10, 22):  # of 22 pages, then a look when it has settled
+            job_id = f"ft-{answers}"
+            add(service, job_id, before, end_time=hours_ago(1))
+            service.logs[job_id] = Restarts([(0, before), (0, after)], answers)
+        if fewer:  # its last lines are as before, and those that it begins with are all that there is
+            service.logs["ft-22"] = Restarts([(0, before), (0, header[:20])], 23)
+        done = await run(service, tmp_path, list(service.logs))
+        assert set(done.states.values()) == {"complete"}
+        for outcome in done.outcomes:
+            assert len(outcome.set_aside) == 1
+            assert kept(tmp_path, outcome.file) == (header[:20] if outcome.lines == 20 else after)
+
+    in_service(main)
+
+
 def test_how_a_log_begins_is_asked_again_over_the_lag_before_another_one_is_believed(
     tmp_path: Path,
 ) -> None:

@@ -50,8 +50,8 @@ class LogPaginator(LeftByBlock):
 
     Iterate over it for lines, over `pages()` for pages. Both can be left at any time; iterating again
     goes on from `offset`, and an older iterator then raises `SessionStateError`. A step that is
-    cancelled, by `asyncio.wait_for(anext(lines), 1)` say, costs nothing. Iteration ends where the
-    service says that the log ends, or after `limit` lines.
+    cancelled, by `wait_for(anext(it), 1)` of `it = aiter(lines)`, costs nothing. Iteration ends where
+    the service says that the log ends, or after `limit` lines.
 
     `offset` counts a line once it is handed out: whoever keeps lines saves it after keeping each. Then a
     read can be taken up again, by `session.lines(job_id, offset=saved)` in another process too; with

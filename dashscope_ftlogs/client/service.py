@@ -143,6 +143,8 @@ class Service(LeftByBlock):
                 "a session is not closed by what runs in it, an iterator of jobs say"
             )
         if self._closing is None:
+            if not self.tasks.is_open:
+                return  # it never was
             self._closing = asyncio.get_running_loop().create_task(self._close())
         await ended([self._closing])
         self._closing.result()

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Iterator
 from contextlib import aclosing
 from typing import Any, Generic, Self, TypeVar
+from weakref import WeakSet
 
 from dashscope_ftlogs.errors import SessionStateError
 
@@ -69,6 +70,9 @@ class Tasks:
         self._left: set[asyncio.Task[Any]] = set()
         """Those that were cancelled with all that came of them; whoever did that waits for them all."""
 
+        self._closed: WeakSet[asyncio.Task[Any]] = WeakSet()
+        """Those that were ended by closing. The session may be open again when somebody asks."""
+
     def __len__(self) -> int:
         return sum(not task.done() for task in self._running)
 
@@ -114,7 +118,7 @@ class Tasks:
 
     def result(self, task: "asyncio.Task[T]", doing: str) -> T:
         """Return what a task that has ended came to, for who waited for it outside of the session."""
-        if task.cancelled() and not self.is_open:
+        if task.cancelled() and task in self._closed:
             raise SessionStateError(f"the session was closed while {doing}")
         return task.result()
 
@@ -143,6 +147,7 @@ class Tasks:
     async def close(self) -> None:
         """End all that runs, and let nothing begin."""
         self.is_open = False
+        self._closed.update(self._running)
         await end(list(reversed(self._running)))
 
     def _forget(self, task: "asyncio.Task[Any]") -> None:

@@ -230,10 +230,12 @@ async def test_a_follower_is_left_by_its_block(connect: Connect) -> None:
 async def test_a_closed_session_says_so(connect: Connect) -> None:
     async with Emulator([EmulatedJob("ft-1", LOG)]) as emulator:
         session = connect(emulator)
+        await session.aclose()
         assert not session.closed
         async with session:
             assert not session.closed
-            lines = aiter(session.lines("ft-1"))
+            lines, old = (aiter(session.lines("ft-1", page_size=10)) for _ in range(2))
+            await anext(old)
             await anext(lines)
             with pytest.raises(SessionStateError, match="open already"):
                 await session.__aenter__()
@@ -249,6 +251,9 @@ async def test_a_closed_session_says_so(connect: Connect) -> None:
         async with session:
             assert not session.closed
             assert await session.lines("ft-1").collect() == LOG
+            with pytest.raises(SessionStateError, match="closed while this log was read"):
+                while True:
+                    await anext(old)
 
 
 async def test_a_session_is_not_opened_while_it_is_being_closed(connect: Connect) -> None:

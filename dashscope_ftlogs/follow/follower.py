@@ -31,8 +31,9 @@ class LogFollower(LeftByBlock):
 
     Iterate over it for `LogLine`s, over `pages()` for whole answers; either once. A step that is
     cancelled, by `wait_for(anext(it), 1)` of `it = aiter(lines)`, costs nothing. Leave it early by
-    `aclose`, or as an `async with` block. What is known of each job is in `jobs`, during and afterwards:
-    its `offset` counts a line once it is handed out, so whoever keeps lines saves that after keeping each.
+    `aclose`, or as an `async with` block. What is known of each job is in `jobs`, during and
+    afterwards: its `offset` counts a line once it is handed out, so whoever keeps lines saves that after
+    keeping each.
 
     Made by `LogSession.follow`, which says what the arguments mean.
     """

@@ -112,8 +112,8 @@ class Archive:
         if not self.directory.is_dir():
             raise ArchiveGoneError(f"{self.directory} has gone: it was moved or removed")
         raise ArchiveGoneError(
-            f"{self.directory / _LOCK} has gone: the directory is another one by now, or another "
-            "process may write to it"
+            f"{self.directory / _LOCK} has gone: the directory is being removed or is another "
+            "one by now, or another process may write to it"
         )
 
     def _is_at(self, name: str, descriptor: int) -> bool:

@@ -7,9 +7,9 @@ another name, and a new generation begins. What follows is appended, and committ
 
 A job that ended just now is looked at once more, at the end of the run: see `when_a_log_is_complete`.
 
-A log that is started afresh while it is read, and has outgrown the old one by the next answer, shows in
-no answer: its pages join those of the old one. So before a log of several pages counts as complete, its
-first page is asked for again, unless its job had ended long before the first line was read.
+A log that is started afresh between two answers may show in none of them: it has outgrown the old one,
+or the lines by which a log is known again are alike. So before a log that came by more than one answer
+counts as complete, its first page is asked for again, unless its job had ended long before the first.
 """
 
 import asyncio

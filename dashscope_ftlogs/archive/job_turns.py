@@ -47,8 +47,10 @@ class Turn:
             self.ended_at = now - seconds_since(heard, job.http_date)
 
     def may_be_of_two(self, lines: int, job: Job) -> bool:
-        """Whether pages of two logs may have been joined to so many lines."""
-        return (self.joined or lines > checks.MAX_LINE) and not (self.before == 0 and job.ended_long_ago)
+        """Whether answers of two logs may have been joined to so many lines."""
+        if lines == 0 or (self.before == 0 and job.ended_long_ago):
+            return False
+        return self.joined or lines > checks.MAX_LINE or self.before != 0 or self.looks > 0
 
     def outcome(self, manifest: Manifest, state: State) -> Downloaded:
         """Return what became of it, if no error did."""

@@ -154,6 +154,33 @@ def test_what_is_contradicted_for_as_long_as_machines_may_lag_is_set_aside(
     in_service(main)
 
 
+@pytest.mark.parametrize("more", [0, 1, 3])
+@pytest.mark.parametrize("length", [1, 5, 6, 40, 995])
+@pytest.mark.parametrize("when", ["between two runs", "between two looks of one run"])
+def test_a_log_that_ends_as_another_one_did_is_not_taken_for_it(
+    tmp_path: Path, when: str, length: int, more: int
+) -> None:
+    known = [*generation("a", length), *generation("alike", 5)]
+    other = [*generation("b", length), *generation("alike", 5), *generation("b", more)]
+
+    async def main(service: LaggingService) -> None:
+        status = "RUNNING" if when == "between two runs" else "SUCCEEDED"
+        log = add(service, JOB, known, status=status)
+        if status == "RUNNING":
+            await run(service, tmp_path, JOB)
+            service.facts[JOB] = History([(-1e9, {"status": "SUCCEEDED"})])
+        log.states.append((now() + 20, other))
+        done = await run(service, tmp_path, JOB)
+        assert (done.states, done.outcomes[0].set_aside) == (
+            {JOB: "complete"},
+            ("ft-1.rewritten-1.log",),
+        )
+        assert kept(tmp_path, "ft-1.log") == other
+        assert kept(tmp_path, "ft-1.rewritten-1.log")[: len(known)] == known
+
+    in_service(main)
+
+
 def test_lines_that_an_earlier_run_heard_of_are_expected_by_the_next(tmp_path: Path) -> None:
     async def main(service: LaggingService) -> None:
         log = add(service, JOB, generation("a", 20), status="RUNNING")

@@ -57,9 +57,6 @@ MUTATED = {
 # One more worker than there are processors: tests wait for processes and connections, too.
 PARALLEL = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal")
 
-# What runs without coverage, which it would not add to.
-UNMEASURED = "long or unmeasured"
-
 # Tests that need more than the suite, and have sessions of their own.
 APART = ("--ignore=tests/browser", "--ignore=tests/docs", "--ignore=tests/project/test_benchmarks.py")
 
@@ -156,20 +153,20 @@ def tests(session: nox.Session) -> None:
     session.run("coverage", "erase")
     prepare(session)
     pytest = ("-m", "pytest", *PARALLEL, *APART, "-m")
-    run_tests(session, "-m", "coverage", "run", *pytest, f"not ({UNMEASURED})")
+    run_tests(session, "-m", "coverage", "run", *pytest, "not (long or unmeasured)")
     session.run("coverage", "combine", "--quiet")
     if not session.posargs and sys.platform == "linux":
         session.run("coverage", "report")
-    run_tests(session, *pytest, UNMEASURED)
+    run_tests(session, *pytest, "unmeasured and not long")
 
 
 @nox.session(tags=MORE)
 def larger(session: nox.Session) -> None:
-    """What chance decides, tried more often than in `tests`; and every benchmark, on a tiny size."""
-    install_wheel(session, "cli,fast")
+    """What takes long; what chance decides, tried more often; and every benchmark, on a tiny size."""
+    install_wheel(session, "cli,data,fast,plot,tensorboard", "readers", "lint")
     pytest = ("-m", "pytest", *PARALLEL)
-    chance = ("tests/archive", "tests/cli", "tests/follow", "tests/whole", "-m", "long")
-    run_tests(session, *pytest, *chance, "--hours=24", "--kills=40", "--cancels=48", "--instants=20")
+    times = ("--hours=24", "--kills=40", "--cancels=48", "--instants=20", "--stale-reads=60")
+    run_tests(session, *pytest, *APART, "-m", "long or chance", *times)
     run_tests(session, *pytest, "tests/project/test_benchmarks.py")
 
 
@@ -237,7 +234,7 @@ def versions(session: nox.Session) -> None:
     prepare(session)
     run_tests(
         session,
-        *("-m", "pytest", "-q", "-m", "not (slow or long or extras)"),
+        *("-m", "pytest", "-q", "-m", "not (slow or long or chance or extras)"),
         *("--hypothesis-profile=few", *PARALLEL, *APART, *TEXTS, *commands),
     )
 

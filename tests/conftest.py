@@ -33,12 +33,12 @@ QUICK = RetryPolicy(base_delay=0.001, max_delay=0.002, lag=0.05)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kills", type=int, default=20, help="how often a download is killed with -9")
-    parser.addoption("--stale-reads", type=int, default=20, help="how often a lagging service is read")
+    parser.addoption("--kills", type=int, default=8, help="how often a download is killed with -9")
+    parser.addoption("--stale-reads", type=int, default=8, help="how often a lagging service is read")
     parser.addoption("--hours", type=int, default=12, help="how long faults are followed through")
     parser.addoption("--old-jobs", type=int, default=100, help="how many jobs ended long ago")
     parser.addoption("--instants", type=int, default=5, help="at how many a command is interrupted")
-    parser.addoption("--cancels", type=int, default=24, help="how many downloads are cancelled")
+    parser.addoption("--cancels", type=int, default=12, help="how many downloads are cancelled")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -79,7 +79,8 @@ def descriptors() -> set[str]:
     return {name for name in found if not name.startswith(("socket:", "anon_inode:", "pipe:", "/proc"))}
 
 
-@pytest.mark.long
+@pytest.mark.unmeasured
+@pytest.mark.chance
 def test_cancelled_at_random_instants_no_byte_goes_elsewhere_and_nothing_is_damaged(
     pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:

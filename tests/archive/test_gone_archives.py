@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from downloading import JOB, add, hours_ago, in_service, kept, now
 from lagging_service import LaggingService
+from thinned import thinned
 
 from dashscope_ftlogs import (
     ArchiveError,
@@ -54,10 +55,10 @@ def remove_the_lock(folder: Path) -> None:
     (folder / ".ftlogs-lock").unlink()
 
 
-GOING = pytest.mark.parametrize(
-    "go",
-    [shutil.rmtree, move, move_and_make_another, move_and_copy, put_a_file_there, remove_the_lock],
-)
+WAYS_TO_GO = [
+    *(shutil.rmtree, move, move_and_make_another, move_and_copy, put_a_file_there, remove_the_lock)
+]
+GOING = pytest.mark.parametrize("go", WAYS_TO_GO)
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -168,7 +169,8 @@ async def at_each_step(
 
 @pytest.mark.posix
 @pytest.mark.slow
-@GOING
+@pytest.mark.unmeasured
+@pytest.mark.parametrize("go", thinned(WAYS_TO_GO, keep={shutil.rmtree, move_and_make_another}))
 async def test_a_directory_that_goes_away_at_any_step_is_an_error_of_its_own(
     connect: Connect, tmp_path: Path, go: Callable[[Path], None]
 ) -> None:
@@ -196,6 +198,7 @@ def replace(name: str, folder: Path) -> None:
     (folder / "copy").rename(folder / name)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.posix
 @pytest.mark.slow
 @pytest.mark.parametrize("go", [remove, replace])
@@ -218,6 +221,7 @@ async def test_a_log_that_goes_away_at_any_step_fails_and_nothing_passes_over_it
     assert errors == {None, LogGoneError}
 
 
+@pytest.mark.unmeasured
 @pytest.mark.posix
 @pytest.mark.slow
 async def test_a_manifest_that_goes_away_at_any_step_is_put_in_place_again_or_missed(

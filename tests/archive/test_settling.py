@@ -73,7 +73,7 @@ class Waits(Progress):
         super().__setattr__(name, value)
 
 
-@pytest.mark.unmeasured
+@pytest.mark.long
 def test_five_hundred_jobs_canceled_in_the_queue_are_complete_after_one_wait(tmp_path: Path) -> None:
     async def main(service: LaggingService) -> None:
         for number in range(500):

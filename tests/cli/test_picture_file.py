@@ -39,6 +39,7 @@ def drawings(draw: Any) -> tuple[dict[str, list[Curve]], Any]:
     return curves, x
 
 
+@pytest.mark.unmeasured
 @given(drawings(), st.floats(0, 0.99), st.integers(40, 120), st.integers(12, 40), st.booleans())
 def test_any_numbers_can_be_drawn(
     drawing: Any, weight: float, width: int, height: int, colours: bool
@@ -51,7 +52,7 @@ def test_any_numbers_can_be_drawn(
     assert any(GAP in row for row in rows) == gaps
 
 
-@pytest.mark.unmeasured
+@pytest.mark.long
 @pytest.mark.extras
 @settings(max_examples=15)
 @given(drawings(), st.floats(0, 0.99), st.sampled_from([".png", ".svg"]), st.booleans())

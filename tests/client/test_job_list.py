@@ -69,6 +69,7 @@ async def test_two_passes_that_differ_are_followed_by_a_third() -> None:
     assert scripted.requests == 6
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("seed", range(4))
 def test_from_machines_that_lag_every_job_is_listed_or_an_error_raised(seed: int) -> None:
     async def main() -> None:

@@ -103,6 +103,7 @@ async def test_an_answer_of_the_largest_size_takes_four_times_its_bytes_at_most(
     assert cost <= 4 * CAP, told
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("status", "most"), [(200, 64), (500, 8)])
 @pytest.mark.parametrize("what", ["another field", "tiny strings", "percent signs"])
 async def test_what_is_said_of_jobs_and_of_errors_takes_far_less(

@@ -223,6 +223,7 @@ def test_a_silence_is_told_of_once_it_is_longer_than_usual() -> None:
     assert seen.kinds().count(EventKind.QUIET) in {4, 5}
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("begin", [0.2, 5.5, 16.0, 24.9])
 def test_a_log_with_a_steady_rhythm_costs_few_requests_and_little_lag(begin: float) -> None:
     job = live([begin + 30 * n for n in range(120)])

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from following import JOB, in_virtual_time
 from lagging_service import History, LaggingService, Restarts, any_history, generation, lags
+from thinned import every
 
 from dashscope_ftlogs import (
     EventKind,
@@ -92,6 +93,7 @@ async def any_follow(seed: int) -> str:
     return "missing"
 
 
+@pytest.mark.chance
 @pytest.mark.unmeasured
 def test_any_follow_delivers_each_generation_once_and_ends_only_when_it_is_complete(
     request: pytest.FixtureRequest,
@@ -285,8 +287,8 @@ def test_a_log_that_shrinks_before_it_reaches_a_plain_offset_is_waited_for_all_t
     in_virtual_time(main())
 
 
-@pytest.mark.parametrize("most", [1_000, 50])
-@pytest.mark.parametrize("longer", [0, 1, 900])
+@pytest.mark.unmeasured
+@pytest.mark.parametrize(("most", "longer"), every(4, [50, 1_000], [900, 1, 0]))
 def test_a_log_that_another_one_replaces_while_it_is_read_is_announced(most: int, longer: int) -> None:
     before = generation("a", 4 * most + most // 2)
     after = generation("b", len(before) + longer)

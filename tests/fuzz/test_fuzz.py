@@ -32,7 +32,7 @@ TOKENS = st.sampled_from(
     ]
 )
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.unmeasured
 
 
 @st.composite

@@ -143,6 +143,7 @@ def test_pyarrow_takes_it_with_the_expected_types(given: Any) -> None:
         assert repr(taken[name].to_pylist()) == repr(table()[name])
 
 
+@pytest.mark.unmeasured
 @pytest.mark.extras
 @pytest.mark.parametrize("given", [MetricsTable, Own])
 def test_pandas_polars_and_duckdb_take_it_as_it_is(given: Any) -> None:

@@ -38,6 +38,7 @@ async def test_commands_come_from_it_but_for_what_only_the_start_of_python_reads
         assert process.returncode == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "words",
     [

@@ -120,6 +120,7 @@ def test_errors_that_say_something_else_are_not(one: str, other: str) -> None:
     assert normalised(one) != normalised(other)
 
 
+@pytest.mark.unmeasured
 @given(st.text(max_size=300))
 def test_any_text_is_normalised_and_then_stays_so(text: str) -> None:
     once = normalised(text)

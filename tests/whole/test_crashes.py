@@ -40,7 +40,8 @@ def is_exact(folder: Path, jobs: list[EmulatedJob]) -> bool:
     )
 
 
-@pytest.mark.long
+@pytest.mark.unmeasured
+@pytest.mark.chance
 async def test_killed_at_any_instant_nothing_is_lost_doubled_torn_or_fetched_twice(
     pytestconfig: pytest.Config, start_ftlogs: Any, tmp_path: Path
 ) -> None:
@@ -106,7 +107,8 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.long
+@pytest.mark.unmeasured
+@pytest.mark.chance
 async def test_killed_at_any_instant_while_logs_are_rewritten_nothing_is_damaged_or_mixed(
     pytestconfig: pytest.Config, tmp_path: Path
 ) -> None:

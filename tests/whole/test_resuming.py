@@ -74,6 +74,7 @@ async def follow_by_offset(session: LogSession, keeper: Keeper) -> None:
         keeper.saved = line.offset + 1
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("by", ["failure", "timeout"])
 @pytest.mark.parametrize("read", [lines, lines_at, pages, follow, follow_by_offset])
 async def test_stopped_at_any_line_nothing_is_missing_or_doubled(

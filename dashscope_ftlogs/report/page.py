@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from dashscope_ftlogs.report import html_tables
-from dashscope_ftlogs.report.elements import Markup, joined, text
+from dashscope_ftlogs.report import html_job_tables
+from dashscope_ftlogs.report.html_elements import Markup, joined, text
 from dashscope_ftlogs.report.json_in_html import chart_data, embedded, log_data
 from dashscope_ftlogs.report.log_digest import ReadLog
 from dashscope_ftlogs.report.scripts_and_styles import Assets, source_hash
@@ -26,10 +26,10 @@ def page(logs: Sequence[ReadLog], assets: Assets, *, version: str, made: str) ->
         "generator": text(f"dashscope-ftlogs {version}"),
         "title": text(_title(logs)),
         "made": text(f"Read {made} by ftlogs {version}."),
-        "notes": html_tables.notes(logs),
-        "jobs": html_tables.jobs(logs),
-        "failures": html_tables.failures(logs),
-        "differences": html_tables.differences(logs),
+        "notes": html_job_tables.notes(logs),
+        "jobs": html_job_tables.jobs(logs),
+        "failures": html_job_tables.failures(logs),
+        "differences": html_job_tables.differences(logs),
         "licence": joined(Markup(f"{text(line).html}\n") for line in assets.licence.splitlines()),
         "styles": joined(Markup(f"<style>{style}</style>\n") for style in assets.styles),
         "scripts": joined(Markup(f"<script>{script}</script>\n") for script in assets.scripts),

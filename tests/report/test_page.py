@@ -17,7 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashscope_ftlogs.models import Job
-from dashscope_ftlogs.report import elements, job_facts, json_in_html, kept_lines, scripts_and_styles
+from dashscope_ftlogs.report import (
+    html_elements,
+    json_in_html,
+    kept_lines,
+    loss_and_duration,
+    scripts_and_styles,
+)
 from dashscope_ftlogs.report.kept_lines import KeptLines, fair_room
 from dashscope_ftlogs.report.log_digest import LogReader, ReadLog, fit
 from dashscope_ftlogs.report.page import page
@@ -85,7 +91,7 @@ def parsed(*logs: ReadLog) -> Elements:
 
 @pytest.mark.parametrize(
     "module",
-    [scripts_and_styles, json_in_html, kept_lines, elements, job_facts],
+    [scripts_and_styles, json_in_html, kept_lines, html_elements, loss_and_duration],
     ids=lambda module: module.__name__,
 )
 def test_the_examples_hold(module: Any) -> None:
@@ -135,20 +141,22 @@ def test_what_is_not_known_is_a_dash_and_no_guess() -> None:
 )
 def test_a_duration_that_makes_no_sense_is_none(create: str | None, end: str | None) -> None:
     job = Job("ft-1", "RUNNING", create_time=create, end_time=end)
-    assert job_facts.summary(job, [], None).duration is None
+    assert loss_and_duration.summary(job, [], None).duration is None
 
 
 def test_a_summary_tells_final_and_best_loss_and_tokens() -> None:
     lines = ["{'loss': 2.0}", "{'loss': 1.0}", "{'loss': 1.0}", "{'eval_loss': 0.5}", "{'loss': nan}"]
     log = read(*lines, "{'train_runtime': 3.0, 'loss': 0.1}")
-    found = job_facts.summary(None, log.points, 7)
+    found = loss_and_duration.summary(None, log.points, 7)
     assert found.final is not None
     assert found.best is not None
     assert math.isnan(found.final.value)
     assert (found.best.value, found.best.offset, found.tokens) == (1.0, 1, 7)
     job = Job("ft-1", "X", usage=0, create_time="2026-01-01 10:00:00", end_time="2026-01-01 10:00:00")
-    assert job_facts.summary(job, [], 7) == job_facts.Summary(timedelta(0), 0, None, None)
-    assert job_facts.summary(None, read("{'loss': inf}").points, None).best is None
+    assert loss_and_duration.summary(job, [], 7) == loss_and_duration.Summary(
+        timedelta(0), 0, None, None
+    )
+    assert loss_and_duration.summary(None, read("{'loss': inf}").points, None).best is None
 
 
 def test_the_tokens_that_the_log_counts_stand_in_for_the_bill() -> None:

@@ -29,7 +29,7 @@ def report(
     """Write one HTML page of jobs, curves, failures and logs. It opens from disk, without network."""
 
     async def main() -> int:
-        from dashscope_ftlogs.report.html_tables import left_out  # noqa: PLC0415
+        from dashscope_ftlogs.report.html_job_tables import left_out  # noqa: PLC0415
         from dashscope_ftlogs.report.page import page  # noqa: PLC0415
         from dashscope_ftlogs.report.scripts_and_styles import load  # noqa: PLC0415  (only this command needs them)
 

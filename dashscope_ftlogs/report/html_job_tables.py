@@ -5,9 +5,9 @@ from typing import Final
 
 from dashscope_ftlogs.metrics.hyper_parameters import differing
 from dashscope_ftlogs.reading.failure_causes import Cluster, Failure, clusters
-from dashscope_ftlogs.report.elements import Markup, element, joined
-from dashscope_ftlogs.report.job_facts import Loss, summary
+from dashscope_ftlogs.report.html_elements import Markup, element, joined
 from dashscope_ftlogs.report.log_digest import ReadLog
+from dashscope_ftlogs.report.loss_and_duration import Loss, summary
 from dashscope_ftlogs.text import excerpt
 
 _NOTHING: Final = Markup("")

@@ -15,7 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sealed_manifests import edit
 
-from dashscope_ftlogs import ArchiveError, InvalidArgumentError, LogSession, verify_archive
+from dashscope_ftlogs import (
+    ArchiveError,
+    ArchiveGoneError,
+    InvalidArgumentError,
+    LogSession,
+    verify_archive,
+)
 from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.generations import set_aside
 from dashscope_ftlogs.archive.log_file_sha256 import DamagedError
@@ -339,3 +345,18 @@ def test_how_a_log_begins_is_compared_however_much_of_it(
     finally:
         file.close()
     assert [verdict.state for verdict in verify_archive(tmp_path)] == ["incomplete"]
+
+
+def test_a_manifest_is_not_read_from_another_directory_in_the_place_of_the_one_locked(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "archive"
+    archive = Archive(folder)
+    archive.lock()
+    try:
+        assert archive.at("ft-1") is None
+        folder.rename(tmp_path / "elsewhere")
+        with pytest.raises(ArchiveGoneError, match="has gone"):
+            archive.at("ft-1")
+    finally:
+        archive.unlock()

@@ -198,7 +198,6 @@ def replace(name: str, folder: Path) -> None:
     (folder / "copy").rename(folder / name)
 
 
-@pytest.mark.unmeasured
 @pytest.mark.posix
 @pytest.mark.slow
 @pytest.mark.parametrize("go", [remove, replace])

@@ -141,7 +141,6 @@ async def test_an_interrupted_demo_takes_its_commands_with_it(start_ftlogs: Any)
     assert err.decode().endswith("ftlogs: interrupted\n")
 
 
-@pytest.mark.unmeasured
 @pytest.mark.slow
 async def test_the_demo_shows_real_commands_at_work_without_key_or_network(ftlogs: Any) -> None:
     ended = await ftlogs("demo", environ={"DASHSCOPE_REGION": "a broken setting"})

@@ -34,6 +34,22 @@ def test_the_examples_hold() -> None:
     assert found.failed == 0
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "written"),
+    [
+        (2.0, 2.0, ["2"]),
+        (-1e308, 1e308, ["-1e+308", "1e+308"]),
+        (0.0, 3e-5, ["0", "1e-05", "2e-05", "3e-05"]),
+        (0.0, 2e9, ["0", "1e+09", "2e+09"]),
+        (3.01, 3.02, ["3.010", "3.015", "3.020"]),
+    ],
+)
+def test_marks_on_an_axis_tell_numbers_of_any_size_apart(
+    low: float, high: float, written: list[str]
+) -> None:
+    assert [text for _, text in axis_ticks.round_ticks(low, high, 3)] == written
+
+
 async def test_several_jobs_are_told_apart_beside_what_they_differ_in(ftlogs: Any) -> None:
     jobs = [
         job("ft-1", 0, hyper_parameters={"n_epochs": 3, "learning_rate": "1.6e-5", "batch_size": 16}),

@@ -74,7 +74,6 @@ async def test_a_job_without_lines_has_its_row(ftlogs: Any, tmp_path: Path) -> N
     assert b"QUEUING" in ended.out
 
 
-@pytest.mark.unmeasured
 async def test_what_is_left_out_is_said(ftlogs: Any, tmp_path: Path) -> None:
     with (tmp_path / "large.log").open("w") as file:
         file.writelines(f"{number:010000}\n" for number in range(6_000))

@@ -79,7 +79,6 @@ async def any_read(serving: LaggingService, session: LogSession) -> str:
     return "deleted"
 
 
-@pytest.mark.unmeasured
 @pytest.mark.chance
 @pytest.mark.parametrize("seed", range(6))
 def test_a_read_is_exact_up_to_the_highest_total_that_was_named_or_an_error(

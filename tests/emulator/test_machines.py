@@ -69,7 +69,6 @@ async def asked(client: aiohttp.ClientSession, emulator: Emulator) -> list[tuple
     return said
 
 
-@pytest.mark.unmeasured
 @settings(max_examples=40)
 @given(steps=STEPS, lag=st.integers(1, 6))
 def test_for_any_history_a_machine_answers_as_one_without_lag_did(

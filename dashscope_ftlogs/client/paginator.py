@@ -97,8 +97,8 @@ class LogPaginator(LeftByBlock):
         """Whether nothing was heard since the last proof that would call for another one."""
         self._careful_until = -inf
         self._unread: Iterator[str] = iter(())
-        self._collected: tuple[Position, list[str]] | None = None
-        """Where collecting began, and what it has read, until it has come to an end."""
+        self._collected: list[str] = []
+        """What `collect` has read, until it has come to an end."""
         self._feed: Callable[[], Feed[_Read, LogPage] | None] = lambda: None
         """Returns that of the last iteration, as long as somebody needs it; so there is no circle."""
 
@@ -137,13 +137,12 @@ class LogPaginator(LeftByBlock):
         """Return all lines that are left, in memory at once.
 
         If that fails, or is cancelled, nothing is lost: the next call goes on, and returns what was read
-        before, too. `offset` counts that; an error's `position` is where collecting began.
+        before, too. It is the error's `lines` as well, and `offset` counts it.
         """
-        _, lines = self._collected = self._collected or (self.position, [])
         async with self.pages() as pages:
             async for page in pages:
-                lines.extend(page.lines)
-        self._collected = None
+                self._collected.extend(page.lines)
+        lines, self._collected = self._collected, []
         return lines
 
     def __aiter__(self) -> Unfolded[LogPage, str]:
@@ -385,7 +384,7 @@ class LogPaginator(LeftByBlock):
             raise InDoubtError(wait)
 
     def _with_position(self, error: FTLogsError) -> FTLogsError:
-        error.position = self._collected[0] if self._collected else self.position
+        error.position, error.lines = self.position, tuple(self._collected)
         return error
 
 

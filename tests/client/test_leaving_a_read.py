@@ -84,7 +84,7 @@ async def test_what_was_collected_before_a_failure_or_time_out_comes_with_the_ne
         else:
             assert isinstance(error, TransportError)
             assert error.position is not None
-            assert error.position["offset"] == 5
+            assert error.lines == tuple(log[5 : error.position["offset"]])
     assert collected == log[5:]
     assert len(source.requests) > max(stops)
     assert reader.offset == len(log)

@@ -47,6 +47,13 @@ async def test_a_step_that_is_timed_out_keeps_the_read_ahead_and_loses_nothing(c
             assert session.requests == 6
 
 
+async def test_what_makes_iterators_has_no_steps_of_its_own() -> None:
+    session = LogSession("sk-1")
+    for one, name in ((session.lines("ft-1"), "LogPaginator"), (session.follow("ft-1"), "LogFollower")):
+        with pytest.raises(TypeError, match=f"'{name}' object is not an async iterator"):
+            anext(one)  # type: ignore[call-overload]
+
+
 async def test_a_follower_with_a_heartbeat_goes_on(connect: Connect) -> None:
     job = EmulatedJob("ft-1", LOG[:3], status="RUNNING")
     async with Emulator([job]) as emulator, connect(emulator) as session:

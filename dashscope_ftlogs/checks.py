@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterable, Collection, Iterable, Mapping, Sequence
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from typing import Any, Final, TypeVar, cast
 
 from dashscope_ftlogs.errors import InvalidArgumentError
@@ -17,6 +18,7 @@ MOST: Final = 1e12
 """No time and no rate is meant to be more: as seconds, that is 31,000 years."""
 
 _LARGEST = 2**63 - 1
+_WAITED_FOR = iscoroutinefunction, isasyncgenfunction, isgeneratorfunction
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _JOB_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -79,9 +81,12 @@ def kind_of(name: str, value: Any, kind: type[T]) -> T:
 
 
 def function(name: str, value: Any) -> Any:
-    """Return `value` if it can be called, or is None."""
+    """Return `value` if it is None, or can be called, and nobody has to wait for what it returns."""
     if value is not None and not callable(value):
         raise refused(name, value, "a function, or None")
+    method = type(value).__call__ if callable(value) else None
+    if any(waits(one) for one in (value, method) for waits in _WAITED_FOR):
+        raise refused(name, value, "a plain function: nobody would wait for what this one returns")
     return value
 
 
@@ -144,8 +149,9 @@ def job_id(value: Any) -> str:
 def jobs(value: Any) -> Any:
     """Return `value` if it can be one job or many; of a generator, what comes is looked at then."""
     if not isinstance(value, str | Job | AsyncIterable):
-        if isinstance(value, bytes | bytearray) or not isinstance(value, Iterable):
-            raise refused("jobs", value, "job ids or Jobs: one, or an iterable of them")
+        if isinstance(value, bytes | bytearray | Mapping) or not isinstance(value, Iterable):
+            what = "job ids or Jobs: one, or an iterable of them"
+            raise refused("jobs", cast("object", value), f"{what}, and no mapping")
         if isinstance(value, Collection):
             for one in cast("Collection[object]", value):
                 job(one)

@@ -47,6 +47,8 @@ class FTLogsError(Exception):
     """The zero-based number of the first line that was not read: go on from here."""
     position: Position | None = None
     """The same, with digests of the last lines: for `session.lines(job_id, at=error.position)`."""
+    lines: tuple[str, ...] = ()
+    """What `LogPaginator.collect` had read before that, since it hands out all or nothing."""
     attempts: int = 0
     """How many requests were sent for this one answer; 0 if none was."""
     retry_in: float | None = None

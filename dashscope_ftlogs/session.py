@@ -165,6 +165,8 @@ class LogSession(Service):
     async def metrics(self, job_id: str | Job) -> "MetricsTable":
         """Return the metrics of a job's log, as far as it has come, as a table.
 
+        If that fails, what was read so far is lost, so a long log is better downloaded first.
+
         Raises:
             FTLogsError: the log could not be read to its end.
         """

@@ -8,7 +8,9 @@ import inspect
 import math
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import attrs
@@ -34,6 +36,7 @@ from dashscope_ftlogs.text import shown
 
 NO_JOB = ["", ".", "..", "../x", "a b", "x" * 129, 5, None, True, b"ft-1", ["ft-1"], object()]
 NO_JOBS = [5, None, True, b"ft-1", object(), ["ft-1", 5], ("ft-1", None), [["ft-1"]]]
+NO_JOBS += [{"ft-1": 1}, {}, MappingProxyType({"ft-1": 1})]
 NO_COUNT = [-1, 1.0, True, "1", math.nan, [1], 10**5000 * -1]
 NO_SECONDS = [-1, -0.5, math.nan, math.inf, -math.inf, 1e300, 10**400, True, "1", [1]]
 NO_WORD = [5, True, b"x", ["x"]]
@@ -382,6 +385,40 @@ async def test_what_an_iterator_of_jobs_gives_is_looked_at_when_it_comes(
     with pytest.raises(InvalidArgumentError, match="jobs=5: must be a job id or a Job"):
         await use(METHODS[name].function(session, **arguments))
     assert session.requests == 0
+
+
+async def tell(_event: object) -> None:
+    """Nobody waits for this."""
+
+
+async def tell_in_steps(_event: object) -> AsyncIterator[None]:
+    yield
+
+
+def tell_lazily(_event: object) -> Iterator[None]:
+    yield
+
+
+class Teller:
+    """What is called is a method."""
+
+    async def __call__(self, _event: object) -> None: ...
+
+    async def tell(self, _event: object) -> None: ...
+
+
+@pytest.mark.parametrize(
+    "on_event",
+    [tell, tell_in_steps, tell_lazily, Teller(), Teller().tell, partial(tell), partial(Teller().tell)],
+)
+async def test_a_callback_that_nobody_would_wait_for_is_refused(on_event: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"on_event=.*: must be a plain function: nobody"):
+        LogSession("sk-1").follow("ft-1", on_event=on_event)
+
+
+@pytest.mark.parametrize("on_event", [[].append, Teller, lambda _: None, partial(print), None])
+async def test_any_other_callback_is_taken(on_event: Any) -> None:
+    LogSession("sk-1").follow("ft-1", on_event=on_event)
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,13 @@ class Transport:
         self._client: aiohttp.ClientSession
 
     def open(self) -> None:
-        """Get ready to send requests. Must be called where an event loop runs."""
+        """Get ready to send requests. Must be called where an event loop runs: the given session's."""
+        # aiohttp would say so with a RuntimeError, of each request.
+        loop = asyncio.get_running_loop()
+        if getattr(self._given, "_loop", loop) is not loop:
+            raise SessionStateError(
+                "the aiohttp session that was given is of another event loop: each needs one of its own"
+            )
         self._client = self._given or aiohttp.ClientSession(
             connector=_Connector(limit=self._concurrency),
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -9,7 +9,7 @@ import attrs
 
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.client.paginator import LogPaginator
-from dashscope_ftlogs.client.tasks import Tasks, end
+from dashscope_ftlogs.client.tasks import Tasks, ended
 from dashscope_ftlogs.errors import AuthenticationError, FTLogsError, SessionStateError
 from dashscope_ftlogs.models import Job
 
@@ -81,24 +81,40 @@ async def each(
 ) -> AsyncGenerator[Result, None]:
     """Yield what `work` returns for each item, in the order in which it is done.
 
-    No more than `at_once` items are taken that were not yet yielded, so ten thousand of them never
-    mean ten thousand tasks. When a piece of work raises, or this is left, what is under way is cancelled
-    and waited for: `surely` by this itself, where the work has more to end than requests.
+    One task takes the items, so that what is done is not held up while the next item is waited for. No
+    more than `at_once` items are taken that were not yet yielded, so ten thousand of them never mean ten
+    thousand tasks. When a piece of work raises, or this is left, what is under way is cancelled and
+    waited for: `surely` by this itself, where the work has more to end than requests.
     """
-    running: set[asyncio.Task[Result]] = set()
-    done: set[asyncio.Task[Result]] = set()
-    async with aclosing(items):
-        try:
-            while True:
-                while len(running) < at_once:
-                    try:
-                        running.add(tasks.spawn(work(await anext(items))))
-                    except StopAsyncIteration:
-                        at_once = 0  # nothing more to take
-                if not running:
-                    return
-                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                while done:
-                    yield done.pop().result()
-        finally:
-            await (end(running) if surely else tasks.leave(running))
+    running: set[asyncio.Task[Any]] = set()
+    done: asyncio.Queue[asyncio.Task[Any]] = asyncio.Queue()
+    room = asyncio.Semaphore(at_once)
+    parent = asyncio.current_task()
+
+    def begin(one: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = tasks.spawn(one, parent)
+        running.add(task)
+        task.add_done_callback(done.put_nowait)
+        return task
+
+    async def take() -> None:
+        async with aclosing(items):
+            await room.acquire()
+            async for item in items:
+                begin(work(item))
+                await room.acquire()
+
+    try:
+        taking = begin(take())
+        while running:
+            task = await done.get()
+            running.remove(task)
+            result = task.result()
+            if task is not taking:
+                yield result
+                room.release()
+    finally:
+        if surely:
+            await ended([one for task in running for one in tasks.cancel(task)])
+        else:
+            await tasks.leave(running)

@@ -97,6 +97,8 @@ class LogPaginator(LeftByBlock):
         """Whether nothing was heard since the last proof that would call for another one."""
         self._careful_until = -inf
         self._unread: Iterator[str] = iter(())
+        self._collected: list[str] = []
+        """What `collect` has read, until it has come to an end."""
         self._feed: Callable[[], Feed[_Read, LogPage] | None] = lambda: None
         """Returns that of the last iteration, as long as somebody needs it; so there is no circle."""
 
@@ -132,21 +134,22 @@ class LogPaginator(LeftByBlock):
         return f"<LogPaginator {self.job_id} offset={self.offset} total={self.total}>"
 
     async def collect(self) -> list[str]:
-        """Return all lines that are left, in memory at once."""
-        lines: list[str] = []
+        """Return all lines that are left, in memory at once.
+
+        If that fails, or is cancelled, nothing is lost: the next call goes on, and returns what was read
+        before, too. It is the error's `lines` as well, and `offset` counts it.
+        """
         async with self.pages() as pages:
             async for page in pages:
-                lines.extend(page.lines)
+                self._collected.extend(page.lines)
+        lines, self._collected = self._collected, []
         return lines
 
     def __aiter__(self) -> Unfolded[LogPage, str]:
         return Unfolded(self.pages(), self._unfold)
 
     def _unfold(self, page: LogPage) -> Iterator[str]:
-        """Return the lines of a page that was handed out.
-
-        `offset` is worked out from what is left of them: no cost per line.
-        """
+        """Return the lines of a page. `offset` is worked out from what is left: no cost per line."""
         self._unread = iter(page.lines)
         return self._unread
 
@@ -322,10 +325,7 @@ class LogPaginator(LeftByBlock):
             self._judge(self._known(), page, contradiction, repeated=repeated, asked_at=span.asked_at)
 
     async def _look(self, begin: int, enough: int, stop: int) -> Span:
-        """Wait, then read from `begin` until line number `enough - 1` is there or the log ends.
-
-        It returns one page, whose total is the last that was heard.
-        """
+        """Wait, then read from `begin` to line `enough - 1` or the end: a page with the last total."""
         await asyncio.sleep(self._wait)
         span = Span(stop, min(stop - begin, checks.MAX_LINE))
         span.asked_at = self._now()
@@ -384,7 +384,7 @@ class LogPaginator(LeftByBlock):
             raise InDoubtError(wait)
 
     def _with_position(self, error: FTLogsError) -> FTLogsError:
-        error.position = self.position
+        error.position, error.lines = self.position, tuple(self._collected)
         return error
 
 

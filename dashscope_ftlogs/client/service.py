@@ -126,6 +126,7 @@ class Service(LeftByBlock):
         return self._closing is not None
 
     async def __aenter__(self) -> Self:
+        self.tasks.check_loop()
         if self.tasks.is_open or (self._closing is not None and not self._closing.done()):
             raise SessionStateError("the session is open already")
         self._transport.open()
@@ -142,16 +143,20 @@ class Service(LeftByBlock):
             raise SessionStateError(
                 "a session is not closed by what runs in it, an iterator of jobs say"
             )
+        self.tasks.check_loop()
         if self._closing is None:
             if not self.tasks.is_open:
                 return  # it never was
             self._closing = asyncio.get_running_loop().create_task(self._close())
-        await ended([self._closing])
+        await ended([self._closing], self.tasks)
         self._closing.result()
 
     async def _close(self) -> None:
-        await self.tasks.close()
-        await self._transport.close()
+        try:
+            await self.tasks.close()
+            await self._transport.close()
+        finally:
+            self.tasks.loop = None
 
     def __del__(self) -> None:
         # A constructor that failed leaves no tasks behind.

@@ -1,17 +1,17 @@
 """The tasks of a session, and the iterators that they feed. What ends a session ends all of them.
 
-Whatever a session does for its caller, a call or an iterator, runs in a task that the session owns. So
-there is one way in which closing it ends what is under way: the task is cancelled, and whoever waits for
-it is told with `SessionStateError`. The waiter's own cancellation stays what it is.
+Whatever a session does for its caller runs in a task that the session owns. So there is one way in which
+closing it ends what is under way: the task is cancelled, and whoever waits for it is told with
+`SessionStateError`. The waiter's own cancellation stays what it is.
 """
 
 import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Collection, Container, Coroutine, Iterator
 from contextlib import aclosing
 from typing import Any, Generic, Self, TypeVar
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
 from dashscope_ftlogs.errors import SessionStateError
 
@@ -20,33 +20,41 @@ Found = TypeVar("Found")
 Item = TypeVar("Item")
 
 
-async def end(tasks: Collection["asyncio.Task[Any]"]) -> None:
-    """Cancel tasks, and wait until they have ended."""
-    for task in tasks:
-        task.cancel()
-    await ended(tasks)
+class _Waiting(asyncio.Future[None]):
+    """Knows in which task it was cancelled."""
+
+    cancelled_in: "asyncio.Task[Any] | None" = None
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        self.cancelled_in = asyncio.current_task()
+        return super().cancel(msg)
 
 
-async def ended(tasks: Collection["asyncio.Task[Any]"]) -> None:
-    """Wait until tasks have ended, however often the waiter is cancelled meanwhile."""
+async def ended(tasks: Collection["asyncio.Task[Any]"], inside: Container[Any] = ()) -> None:
+    """Wait until tasks have ended, however often the waiter is cancelled meanwhile.
+
+    Unless one of these does that, or one `inside`, or the waiter by cancelling them: it is waited for
+    then, by an iterator of the caller's own say, and both would wait for ever.
+    """
     cancelled: asyncio.CancelledError | None = None
-    while running := [task for task in tasks if not task.done()]:
-        try:
-            await asyncio.wait(running)
-        except asyncio.CancelledError as error:
-            cancelled = error
+    for task in tasks:
+        while not task.done():
+            waiting = _Waiting()
+            try:
+                await end_of(task, waiting)
+            except asyncio.CancelledError as error:
+                cancelled, by = error, waiting.cancelled_in
+                if by in tasks or by in inside or by is asyncio.current_task():
+                    raise
     if cancelled is not None:
         raise cancelled
 
 
-async def end_of(task: "asyncio.Task[Any]") -> None:
-    """Wait until a task has ended, which a cancellation of the waiter leaves alone.
-
-    That is `asyncio.wait([task])`, which takes three times as long.
-    """
+async def end_of(task: "asyncio.Task[Any]", waiter: "asyncio.Future[None] | None" = None) -> None:
+    """Wait until a task has ended: as `asyncio.wait([task])` does, which takes three times as long."""
     if task.done():
         return
-    waiter = asyncio.get_running_loop().create_future()
+    waiter = asyncio.get_running_loop().create_future() if waiter is None else waiter
 
     def wake(_: "asyncio.Task[Any]") -> None:
         if not waiter.done():
@@ -60,18 +68,17 @@ async def end_of(task: "asyncio.Task[Any]") -> None:
 
 
 class Tasks:
-    """The tasks of one session, each with the one that began it. They are awaited by who began them."""
+    """The tasks of one session, each with the one that began it, and awaited by it."""
 
     def __init__(self) -> None:
         self.is_open = False
-        self._loop: asyncio.AbstractEventLoop | None = None
-        """The one in which they run, once one of them does."""
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """The one in which the session was opened, until it has been closed."""
         self._running: dict[asyncio.Task[Any], asyncio.Task[Any] | None] = {}
         self._left: set[asyncio.Task[Any]] = set()
         """Those that were cancelled with all that came of them; whoever did that waits for them all."""
-
         self._closed: WeakSet[asyncio.Task[Any]] = WeakSet()
-        """Those that were ended by closing. The session may be open again when somebody asks."""
+        """Those that closing has ended. The session may be open again when somebody asks."""
 
     def __len__(self) -> int:
         return sum(not task.done() for task in self._running)
@@ -80,34 +87,38 @@ class Tasks:
         return task in self._running
 
     def open(self) -> None:
-        """Let work begin."""
-        self.is_open, self._loop = True, None
+        """Let work begin. Must be called where an event loop runs."""
+        self.is_open, self.loop = True, asyncio.get_running_loop()
+
+    def check_loop(self) -> None:
+        """Refuse to be used in another event loop."""
+        if elsewhere := self._elsewhere():
+            raise SessionStateError(elsewhere)
+
+    def _elsewhere(self) -> str:
+        if self.loop is None or self.loop is _running_loop():
+            return ""
+        if self.loop.is_closed():
+            return "the event loop has ended in which the session was opened"
+        return "the session is used in another event loop: each needs one of its own"
 
     def spawn(
         self, work: Coroutine[Any, Any, T], parent: "asyncio.Task[Any] | None" = None
     ) -> "asyncio.Task[T]":
         """Begin a piece of work, which ends with the session, and with its parent: else, this one."""
+        refused = self._elsewhere()
         if not self.is_open:
+            refused = "the session is not open: use `async with LogSession() as session:`"
+        if refused:
             work.close()
-            raise SessionStateError("the session is not open: use `async with LogSession() as session:`")
-        loop = asyncio.get_running_loop()
-        self._loop = self._loop or loop
-        if loop is not self._loop:
-            work.close()
-            raise SessionStateError(
-                "the session is used in another event loop: each needs one of its own"
-            )
-        task = loop.create_task(work)
+            raise SessionStateError(refused)
+        task = asyncio.get_running_loop().create_task(work)
         self._running[task] = parent or asyncio.current_task()
         task.add_done_callback(self._forget)
         return task
 
     async def run(self, work: Coroutine[Any, Any, T], doing: str) -> T:
-        """Do a piece of work for the caller, whose cancellation ends it.
-
-        Raises:
-            SessionStateError: the session was closed while doing it.
-        """
+        """Do a piece of work for the caller, whose cancellation ends it, as closing the session does."""
         task = self.spawn(work)
         try:
             await end_of(task)
@@ -118,8 +129,9 @@ class Tasks:
 
     def result(self, task: "asyncio.Task[T]", doing: str) -> T:
         """Return what a task that has ended came to, for who waited for it outside of the session."""
-        if task.cancelled() and task in self._closed:
-            raise SessionStateError(f"the session was closed while {doing}")
+        if task.cancelled() and (task in self._closed or task.cancelling()):
+            how = "session was closed while" if task in self._closed else "task was cancelled in which"
+            raise SessionStateError(f"the {how} {doing}")
         return task.result()
 
     def cancel(self, first: "asyncio.Task[Any]") -> list["asyncio.Task[Any]"]:
@@ -128,16 +140,20 @@ class Tasks:
         for task, parent in self._running.items():
             if parent in family:
                 family.append(task)
-        self._left.update(task for task in family if not task.done())
-        for task in reversed(family):
-            task.cancel()
+        self._cancel(family)
         return family
+
+    def _cancel(self, family: list["asyncio.Task[Any]"]) -> None:
+        """Cancel tasks, once: what they do in the end, the caller's own code too, is not broken off."""
+        left = [task for task in reversed(family) if task not in self._left and not task.done()]
+        self._left.update(left)
+        for task in left:
+            task.cancel()
 
     async def leave(self, tasks: Collection["asyncio.Task[Any]"]) -> None:
         """Cancel tasks with all that came of them, and wait until they have ended.
 
-        A task that is left itself waits for none: whoever left it waits for these as well. One that was
-        about to go on when it was left comes before them, and would end some turns of the loop later.
+        A task that is left itself waits for none, or it would end later: who left it waits for these.
         """
         family = [one for task in tasks if not task.done() for one in self.cancel(task)]
         # Where there is none, there may be no loop any more, and the garbage is collected.
@@ -148,7 +164,8 @@ class Tasks:
         """End all that runs, and let nothing begin."""
         self.is_open = False
         self._closed.update(self._running)
-        await end(list(reversed(self._running)))
+        self._cancel(running := list(self._running))
+        await ended(running)
 
     def _forget(self, task: "asyncio.Task[Any]") -> None:
         del self._running[task]
@@ -199,9 +216,9 @@ class LeftByBlock(ABC):
 class Feed(LeftByBlock, Generic[Found, Item]):
     """A generator that runs in a task of the session, and finds one item for each step.
 
-    A step that is cancelled, by a timeout say, leaves the task alone: the next step waits for the same
-    item. What is found counts as handed out once `take` has made an item of it, in the waiter's own task
-    and with no await behind it; None stands for no item.
+    A step that is cancelled leaves the task alone: the next one waits for the same item. What is found
+    counts as handed out once `take` has made an item of it, in the waiter's own task and with no await
+    behind it; None stands for no item.
     """
 
     def __init__(
@@ -211,30 +228,31 @@ class Feed(LeftByBlock, Generic[Found, Item]):
         take: Callable[[Found], Item | None],
         doing: str,
     ) -> None:
-        self._tasks = tasks
-        self._start = start
-        self._take = take
-        self._doing = doing
+        self._tasks, self._doing = tasks, doing
+        self._start, self._take = start, take
         self._task: asyncio.Task[None] | None = None
-        self._found: list[Found] = []
-        """At most one."""
+        self._found: list[Found] = []  # at most one
         self._wanted, self._arrived = asyncio.Event(), asyncio.Event()
-        self._is_waited_for = self._is_over = self._is_replaced = False
+        self._is_waited_for = self._is_over = False
+        self._reader: Callable[[], asyncio.Task[Any] | None] = lambda: None
+        """Returns the task that took the last step, as long as there is one: no circle."""
+        self._taken_away = ""
+        """By what the reader was deprived of the items that were left."""
 
     async def step(self) -> Item:
-        """Return the next item.
+        """Return the next item; StopAsyncIteration where there is none, or who asks has left this.
 
         Raises:
-            StopAsyncIteration: there is none, or it was left.
-            SessionStateError: the session was closed, or another iteration has taken over.
+            SessionStateError: another task has closed or replaced this; or it is another event loop.
         """
+        self._tasks.check_loop()
         if self._is_waited_for:
             raise SessionStateError("another task waits for the next item of this iterator already")
         self._is_waited_for = True
+        self._reader = ref(asyncio.current_task())
         try:
             return await self._next()
-        except Exception:
-            # Whatever ended it, the caller's own code included.
+        except Exception:  # of the caller's own code, too
             await self.aclose()
             raise
         finally:
@@ -242,20 +260,23 @@ class Feed(LeftByBlock, Generic[Found, Item]):
 
     async def _next(self) -> Item:
         while True:
-            if self._is_replaced:
-                raise SessionStateError("this read was replaced by a newer one")
+            if self._taken_away:
+                raise SessionStateError(self._taken_away)
             if self._is_over:
                 raise StopAsyncIteration
             if self._found:
-                item = self._take(self._found.pop())
+                try:
+                    item = self._take(self._found.pop())
+                except StopAsyncIteration as error:  # which would pass for the end of this
+                    raise RuntimeError("a callback raised StopAsyncIteration") from error
                 if item is not None:
                     return item
             await self._look(self._task or self._begin())
 
     def _begin(self) -> "asyncio.Task[None]":
-        self._task = self._tasks.spawn(self._run(self._start(self)))
-        self._task.add_done_callback(lambda _: self._arrived.set())
-        return self._task
+        self._task = task = self._tasks.spawn(self._run(self._start(self)))
+        task.add_done_callback(lambda _: self._arrived.set())
+        return task
 
     async def _look(self, task: "asyncio.Task[None]") -> None:
         """Wait for what is found next, or for the end of it all."""
@@ -275,14 +296,24 @@ class Feed(LeftByBlock, Generic[Found, Item]):
                 self._arrived.set()
                 await self._wanted.wait()
 
+    def check_loop(self) -> None:
+        """Refuse to be closed in another event loop, unless nothing is left to close."""
+        if self._task is None or not self._task.done():
+            self._tasks.check_loop()
+
     def replace(self) -> None:
         """Let the next step say that another iteration has taken over."""
-        self._is_replaced = not self._is_over
+        if not self._is_over:
+            self._taken_away = "this read was replaced by a newer one"
 
     async def aclose(self) -> None:
-        """End what is under way, and wait until nothing of it is left."""
+        """End what is under way, and wait until nothing of it is left; another task's reader is told."""
+        self.check_loop()
+        reader = self._reader()
+        if not (self._is_over or reader is None or reader.done() or reader is asyncio.current_task()):
+            self._taken_away = self._taken_away or "another task closed this before its end"
         self._is_over = True
-        if self._task is not None and not self._task.done():
+        if self._task is not None:
             await self._tasks.leave([self._task])
 
     def abandon(self) -> None:
@@ -306,48 +337,41 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 class Stream(LeftByBlock, Generic[Item]):
     """An async iterator of a session: what it gives is found by a task that the session owns.
 
-    A step that is cancelled, by `asyncio.wait_for(anext(stream), 1)` say, costs nothing: the next one
-    goes on. Leave it early by `aclose`, or as an `async with` block. A stream that is dropped leaves
-    nothing behind either, one turn of the loop later.
+    A step that is cancelled, by `asyncio.wait_for(anext(stream), 1)` say, costs nothing: the next goes
+    on. Leave it early by `aclose`, or as an `async with` block, and nothing is left; nor is if it is
+    dropped, one turn of the loop later.
     """
 
     def __init__(self, feed: Feed[Any, Item]) -> None:
-        self._feed = feed
+        self.feed = feed
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Item:
         try:
-            return await self._feed.step()
+            return await self.feed.step()
         finally:
             del self  # or a traceback that is kept would keep all this going
 
     async def aclose(self) -> None:
-        """End what is under way, and wait until nothing of it is left."""
-        await self._feed.aclose()
+        """End what is under way, and wait until nothing of it is left; another task's reader is told."""
+        await self.feed.aclose()
 
     def __del__(self) -> None:
-        self._feed.abandon()
+        self.feed.abandon()
 
 
 def stream(tasks: Tasks, items: AsyncGenerator[T, None], doing: str) -> Stream[T]:
     """Give what a generator yields, as it is."""
-
-    def start(_: Feed[T, T]) -> AsyncGenerator[T, None]:
-        return items
-
-    def take(item: T) -> T:
-        return item
-
-    return Stream(Feed(tasks, start, take, doing))
+    feed: Feed[T, T] = Feed(tasks, lambda _: items, lambda item: item, doing)
+    return Stream(feed)
 
 
 class Unfolded(LeftByBlock, Generic[Found, Item]):
     """An async iterator over the items that the finds of a stream hold, such as the lines of pages.
 
-    A class, since a coroutine for each item costs little more than half of what an asynchronous
-    generator does.
+    A class: as an asynchronous generator, each item would cost nearly twice as much.
     """
 
     def __init__(self, stream: Stream[Found], unfold: Callable[[Found], Iterator[Item]]) -> None:
@@ -370,5 +394,6 @@ class Unfolded(LeftByBlock, Generic[Found, Item]):
 
     async def aclose(self) -> None:
         """End what is under way, and wait until nothing of it is left."""
+        self._stream.feed.check_loop()
         self._unread = iter(())
         await self._stream.aclose()

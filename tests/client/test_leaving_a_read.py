@@ -7,7 +7,7 @@ from contextlib import aclosing
 import pytest
 from list_source import ListSource, numbered
 
-from dashscope_ftlogs.errors import SessionStateError
+from dashscope_ftlogs.errors import SessionStateError, TransportError
 
 
 async def test_a_read_that_was_replaced_by_a_newer_one_says_so() -> None:
@@ -54,6 +54,41 @@ async def test_cancelling_twice_still_waits_for_what_is_in_flight() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert not source.tasks
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+@pytest.mark.parametrize("by", ["error", "cancellation"])
+@pytest.mark.parametrize("stopped_at", range(1, 19))
+async def test_what_was_collected_before_a_failure_or_time_out_comes_with_the_next_call(
+    stopped_at: int, by: str, concurrency: int
+) -> None:
+    log, stops = numbered(200), {stopped_at, stopped_at + 2}
+    source = ListSource(log)
+    reader = source.lines(offset=5, concurrency=concurrency)
+    collected: list[str] | None = None
+
+    def stop(number: int) -> None:
+        if number in stops:
+            if by == "error":
+                raise TransportError("reset")
+            collecting.cancel()
+
+    source.on_request = stop
+    while collected is None:
+        collecting = asyncio.create_task(reader.collect())
+        await asyncio.wait([collecting])
+        if collecting.cancelled():
+            assert by == "cancellation"
+        elif (error := collecting.exception()) is None:
+            collected = collecting.result()
+        else:
+            assert isinstance(error, TransportError)
+            assert error.position is not None
+            assert error.lines == tuple(log[5 : error.position["offset"]])
+    assert collected == log[5:]
+    assert len(source.requests) > max(stops)
+    assert reader.offset == len(log)
+    assert await reader.collect() == []
 
 
 async def test_a_closed_session_ends_its_readers_with_an_error_that_says_so() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import threading
+import warnings
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
@@ -17,7 +18,10 @@ from dashscope_ftlogs import (
     LogSession,
     NotFoundError,
     SessionStateError,
+    Verdict,
+    verify_remotely,
 )
+from dashscope_ftlogs.client.paginator import LogPaginator
 from dashscope_ftlogs.client.tasks import Tasks, stream
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Stall
 
@@ -41,6 +45,13 @@ async def test_a_step_that_is_timed_out_keeps_the_read_ahead_and_loses_nothing(c
             assert got == LOG
             assert timeouts > 0
             assert session.requests == 6
+
+
+async def test_what_makes_iterators_has_no_steps_of_its_own() -> None:
+    session = LogSession("sk-1")
+    for one, name in ((session.lines("ft-1"), "LogPaginator"), (session.follow("ft-1"), "LogFollower")):
+        with pytest.raises(TypeError, match=f"'{name}' object is not an async iterator"):
+            anext(one)  # type: ignore[call-overload]
 
 
 async def test_a_follower_with_a_heartbeat_goes_on(connect: Connect) -> None:
@@ -178,15 +189,24 @@ async def test_an_iterator_that_is_collected_in_another_thread_ends_as_well() ->
     assert not source.tasks
 
 
-@pytest.mark.filterwarnings("ignore")  # of tasks whose loop was closed under them, asyncio complains
 def test_an_iterator_that_outlives_its_loop_is_collected_in_peace() -> None:
+    told: list[str] = []
     loop = asyncio.new_event_loop()
-    source = ListSource(numbered(1000))
-    pages = source.lines().pages()
-    loop.run_until_complete(anext(pages))
+    loop.set_exception_handler(lambda _loop, context: told.append(context["message"]))
+
+    async def first_page() -> Any:
+        pages = ListSource(numbered(1000)).lines().pages()
+        await anext(pages)
+        return pages
+
+    pages = loop.run_until_complete(first_page())
     loop.close()
-    del pages
-    gc.collect()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of coroutines that never ran
+        del pages
+        gc.collect()
+    # That its tasks were there still is what asyncio has to say to whoever closes a loop under them.
+    assert set(told) == {"Task was destroyed but it is pending!"}
 
 
 async def test_what_was_left_ends_and_can_be_left_again() -> None:
@@ -205,12 +225,76 @@ async def test_what_was_left_ends_and_can_be_left_again() -> None:
     await untouched.aclose()
 
 
-async def test_whoever_waits_when_it_is_left_sees_the_end() -> None:
+@pytest.mark.parametrize("what", [aiter, LogPaginator.pages])
+async def test_a_reader_under_which_an_iterator_is_closed_by_another_task_is_told(what: Any) -> None:
+    for waits in (True, False):
+        source = ListSource(LOG)
+        paginator = source.lines()
+        items = what(paginator)
+        may_go_on = asyncio.Event()
+        got: list[Any] = []
+
+        async def read(items: Any = items, got: list[Any] = got, go: asyncio.Event = may_go_on) -> None:
+            async for item in items:
+                got.append(item)
+                await go.wait()
+
+        reading = asyncio.create_task(read())
+        while not waits and not got:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await (paginator if waits else items).aclose()
+        may_go_on.set()
+        with pytest.raises(SessionStateError, match="another task closed this before its end"):
+            await reading
+        assert len(got) == (0 if waits else 1)
+        assert not source.tasks
+        with pytest.raises(SessionStateError, match="another task closed this before its end"):
+            await anext(items)
+
+
+async def test_a_reader_that_has_read_all_or_has_ended_is_told_nothing_of_a_closing() -> None:
     pages = ListSource(LOG).lines().pages()
-    waiting = asyncio.create_task(anext(pages, None))
-    await asyncio.sleep(0)
+    read_all, may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def read() -> list[Any]:
+        first = [page async for page in pages]
+        read_all.set()
+        await may_go_on.wait()
+        return first + [page async for page in pages]
+
+    reading = asyncio.create_task(read())
+    await read_all.wait()
     await pages.aclose()
-    assert await waiting is None
+    may_go_on.set()
+    assert len(await reading) == 6
+    by_a_task_of_its_own = ListSource(LOG).lines().pages()
+    await asyncio.create_task(anext(by_a_task_of_its_own))
+    await by_a_task_of_its_own.aclose()
+    assert [page async for page in by_a_task_of_its_own] == []
+
+
+async def test_every_kind_of_iterator_tells_its_reader_that_another_task_closed_it(
+    connect: Connect,
+) -> None:
+    job = EmulatedJob("ft-1", LOG, status="RUNNING")
+    async with Emulator([job], faults=[Fault(Stall(60))]) as emulator, connect(emulator) as session:
+        verdict = Verdict(job_id="ft-1", file="ft-1.log", state="ok", lines=1)
+        kinds: list[Any] = [
+            *(session.jobs(), session.fetch_many("ft-1"), verify_remotely(session, [verdict])),
+            *(session.lines("ft-1"), session.lines("ft-1").pages()),
+            *(session.follow("ft-1"), session.follow("ft-1").pages()),
+        ]
+        for items in kinds:
+            before = session.requests
+            steps = aiter(items)
+            reading: asyncio.Task[Any] = asyncio.create_task(anext(steps))
+            while session.requests == before:
+                await asyncio.sleep(0)
+            await items.aclose()
+            with pytest.raises(SessionStateError, match="another task closed this"):
+                await reading
+            assert not session.tasks
 
 
 async def test_a_follower_is_left_by_its_block(connect: Connect) -> None:
@@ -353,6 +437,22 @@ async def test_what_a_callback_raises_comes_out_as_it_is_and_ends_the_following(
         with pytest.raises(MineError) as caught:
             await anext(lines)
         assert caught.value is error
+        assert not session.tasks
+
+
+async def test_a_callback_that_raises_what_ends_an_iteration_does_not_end_it_in_silence(
+    connect: Connect,
+) -> None:
+    error = StopAsyncIteration("no")
+
+    def on_event(_event: object) -> None:
+        raise error
+
+    async with Emulator([EmulatedJob("ft-1", LOG)]) as emulator, connect(emulator) as session:
+        with pytest.raises(RuntimeError, match="a callback raised StopAsyncIteration") as caught:
+            async for _ in session.follow("ft-1", on_event=on_event):
+                pass
+        assert caught.value.__cause__ is error
         assert not session.tasks
 
 

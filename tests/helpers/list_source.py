@@ -1,6 +1,7 @@
 """A log in memory, for paginators."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable
 
@@ -46,7 +47,8 @@ class ListSource:
             self.in_flight -= 1
 
     def __attrs_post_init__(self) -> None:
-        self.tasks.open()
+        with contextlib.suppress(RuntimeError):  # where no loop runs, nothing will be read
+            self.tasks.open()
 
     def lines(
         self,

@@ -149,6 +149,11 @@ METHODS = {
     "fetch_many": Call(
         LogSession.fetch_many, {"jobs": ["ft-1"]}, {"jobs": Wrong(NO_JOBS, JOBS, names_value=False)}
     ),
+    "with_options": Call(
+        LogSession.with_options,
+        {},
+        {"retry": SESSION.wrong["retry"], "timeout": SESSION.wrong["timeout"]},
+    ),
     "metrics": Call(LogSession.metrics, {"job_id": "ft-1"}, {"job_id": Wrong(NO_JOB, JOB_ID)}),
     "download": Call(
         LogSession.download,

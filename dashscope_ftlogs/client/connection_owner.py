@@ -9,7 +9,8 @@ import random
 import ssl
 import warnings
 from collections.abc import Awaitable, Callable, Generator
-from typing import Any, Final, Generic, ParamSpec, TypeVar
+from copy import copy
+from typing import Any, Final, Generic, ParamSpec, Self, TypeVar
 
 import aiohttp
 import attrs
@@ -116,6 +117,27 @@ class _Connector(aiohttp.TCPConnector):
         return connection
 
 
+class Connections:
+    """The pool of aiohttp's, which is closed by who has opened it."""
+
+    def __init__(self, limit: int, given: aiohttp.ClientSession | None) -> None:
+        self._limit = limit
+        self._given = given
+        self.client: aiohttp.ClientSession
+
+    def open(self) -> None:
+        """Get ready to send requests. Must be called where an event loop runs."""
+        self.client = self._given or aiohttp.ClientSession(
+            connector=_Connector(limit=self._limit),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    async def close(self) -> None:
+        """Close the connections that are ours."""
+        if self.client is not self._given:
+            await self.client.close()
+
+
 class Transport:
     """Sends requests to one endpoint."""
 
@@ -140,25 +162,20 @@ class Transport:
         }
         if settings.workspace is not None:
             self._headers["X-DashScope-WorkSpace"] = settings.workspace
-        self._retry = retry
-        self._concurrency = concurrency
-        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self.retry = retry
+        self.timeout = aiohttp.ClientTimeout(total=timeout)
         self._max_answer = max_answer
         self.gate = Gate(concurrency, Rate(max_rate, lowest=1 / retry.base_delay))
-        self._given = client_session
-        self._client: aiohttp.ClientSession
+        self.connections = Connections(concurrency, client_session)
 
-    def open(self) -> None:
-        """Get ready to send requests. Must be called where an event loop runs."""
-        self._client = self._given or aiohttp.ClientSession(
-            connector=_Connector(limit=self._concurrency),
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
-
-    async def close(self) -> None:
-        """Close the connections that are ours."""
-        if self._client is not self._given:
-            await self._client.close()
+    def with_options(self, retry: RetryPolicy | None, timeout: float | None) -> Self:
+        """Return one with the same connections and gate, and the same otherwise where that is None."""
+        other = copy(self)
+        if retry is not None:
+            other.retry = retry
+        if timeout is not None:
+            other.timeout = aiohttp.ClientTimeout(total=timeout)
+        return other
 
     async def fetch(self, request: Request[T]) -> T:
         """Send a request until it succeeds or the policy gives up; return what the answer means."""
@@ -223,7 +240,7 @@ class Transport:
         now = asyncio.get_running_loop().time()
         if call.tries == 1:
             call.first_failure = now
-        decision = self._retry.decide(
+        decision = self.retry.decide(
             error,
             tries=call.tries,
             lasted=now - call.first_failure,
@@ -256,13 +273,13 @@ class Transport:
         """Send one request; return what came back, or the error that stands for it."""
         path = request.path
         # aiohttp would say so of a session that was given with a RuntimeError.
-        if self._client.closed:
+        if self.connections.client.closed:
             return _closed()
         try:
-            async with self._client.get(
+            async with self.connections.client.get(
                 self._url(path),
                 headers=self._headers,
-                timeout=self._timeout,
+                timeout=self.timeout,
                 # The key goes nowhere but to the host that was configured.
                 allow_redirects=False,
                 raise_for_status=False,
@@ -285,7 +302,9 @@ class Transport:
             )
 
     def _network_error(self, error: Exception) -> FTLogsError:
-        return _closed() if self._client.closed else _transport_error(error, self._timeout.total)
+        return (
+            _closed() if self.connections.client.closed else _transport_error(error, self.timeout.total)
+        )
 
     def _url(self, target: str) -> URL:
         """Return the URL of a path and query. They are made of checked parts: no quoting, no parsing."""

@@ -78,6 +78,8 @@ async def leave() -> None:
     async with aclosing(await session.__aenter__()):
         assert_type(session.closed, bool)
     assert_type(await session.aclose(), None)
+    assert_type(session.with_options(timeout=5, retry=RetryPolicy(max_tries=1)), LogSession)
+    assert_type(await session.with_options(timeout=0.5).job("ft-1"), Job)
 
     async with session.lines("ft-1") as lines, aclosing(session.lines("ft-2")) as others:
         assert_type(lines, LogPaginator)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dashscope_ftlogs.archive.outcomes import Downloaded, Progress
     from dashscope_ftlogs.archive.verify import Verdict, verify_archive, verify_remotely
     from dashscope_ftlogs.client.config import DEFAULT_REGION, REGIONS
+    from dashscope_ftlogs.client.exchange.request_events import RequestEvent
     from dashscope_ftlogs.client.fetch_many import JobLog
     from dashscope_ftlogs.client.paginator import LogPaginator
     from dashscope_ftlogs.client.retry_on_429_and_5xx import RetryPolicy
@@ -101,6 +102,7 @@ __all__ = [
     "PermissionDeniedError",
     "Position",
     "Progress",
+    "RequestEvent",
     "ResponseTooLargeError",
     "RetryPolicy",
     "SessionStateError",
@@ -132,6 +134,7 @@ _HOMES = {
     "MetricsTable": "metrics.table",
     "Position": "text",
     "Progress": "archive.outcomes",
+    "RequestEvent": "client.exchange.request_events",
     "RetryPolicy": "client.retry_on_429_and_5xx",
     "Verdict": "archive.verify",
     "parse_line": "reading.records",

@@ -41,6 +41,9 @@ class LogSession(Service):
         allow_http: Send the key over plain http to other machines than this one.
         client_session: An aiohttp session to use instead of an own one; it is not closed. Its proxy
             and TLS settings hold.
+        on_request: Is told of each request when it has ended, retries included, unless it was cancelled.
+            It is called where the requests are sent, so it should be quick. What it raises ends the read
+            or the call that the request was for, as it is.
 
     Raises:
         ConfigError: no key was found, or a setting is unusable.

@@ -100,6 +100,7 @@ SESSION = Call(
         "max_rate": Wrong([*NO_SECONDS, 0], "a number above 0, 1,000,000,000,000 at most"),
         "allow_http": Wrong(NO_FLAG, "True or False"),
         "client_session": Wrong([5, "x", object()], "an aiohttp.ClientSession"),
+        "on_request": Wrong(NO_FUNCTION, "a function, or None"),
     },
 )
 POLICY = Call(

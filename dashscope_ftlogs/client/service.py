@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import warnings
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Self, SupportsIndex
@@ -25,6 +25,8 @@ from dashscope_ftlogs.text import Position, excerpt, shown
 
 if TYPE_CHECKING:
     import aiohttp
+
+    from dashscope_ftlogs.client.exchange.request_events import RequestEvent
 
 _log = logging.getLogger("dashscope_ftlogs")
 
@@ -53,6 +55,7 @@ class Service(LeftByBlock):
         max_rate: float | None = None,
         allow_http: bool = False,
         client_session: "aiohttp.ClientSession | None" = None,
+        on_request: "Callable[[RequestEvent], object] | None" = None,
     ) -> None:
         if isinstance(api_key, str):
             api_key = Secret(api_key)  # for whoever prints the local variables of this frame
@@ -89,6 +92,7 @@ class Service(LeftByBlock):
             max_answer=checks.whole_number("max_answer", max_answer, 1024),
             max_rate=None if max_rate is None else checks.above_zero("max_rate", max_rate),
             client_session=client_session,
+            on_request=checks.function("on_request", on_request),
         )
         self.tasks = Tasks()
         """Own whatever runs for a caller; for what is built on the service."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any, assert_type
+from typing import Any, Literal, assert_type
 
 from dashscope_ftlogs import (
     APIError,
@@ -25,6 +25,7 @@ from dashscope_ftlogs import (
     MetricsTable,
     Position,
     Progress,
+    RequestEvent,
     RetryPolicy,
     Verdict,
     verify_archive,
@@ -99,6 +100,18 @@ async def leave() -> None:
     async with session.jobs() as jobs, aclosing(session.fetch_many(jobs)) as logs:
         assert_type(await anext(jobs), Job)
         assert_type(await anext(logs), JobLog)
+
+
+def count(event: RequestEvent) -> None:
+    assert_type((event.what, event.job_id), tuple[Literal["page", "job", "jobs"], str | None])
+    assert_type((event.offset, event.attempt), tuple[int | None, int])
+    assert_type((event.seconds, event.wait), tuple[float, float | None])
+    assert_type((event.status, event.code, event.error), tuple[int | None, str | None, str | None])
+
+
+def be_told() -> list[LogSession]:
+    events: list[RequestEvent] = []
+    return [LogSession(on_request=count), LogSession(on_request=events.append)]
 
 
 async def keep(session: LogSession) -> None:

@@ -14,28 +14,28 @@ import attrs
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.reading.metrics_in_line import (
     DECODE_ERRORS,
-    Values,
+    MetricValues,
     decode_numbers,
     flat_dicts,
     is_metrics,
     metrics_in,
 )
 
-Kind = Literal["train", "eval", "final"]
+MetricsKind = Literal["train", "eval", "final"]
 
 
 @attrs.frozen
 class Metrics:
     """One metric dict: a point on a curve, or the summary at the end."""
 
-    values: Values
+    values: MetricValues = attrs.field(hash=False)
     """Its entries by their own names; text that is no number stays text."""
     raw: str
-    bar: "Progress | None" = None
+    bar: "ProgressBar | None" = None
     """The progress bar that it is glued to."""
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> MetricsKind:
         """`final` with `train_runtime`, `eval` with any `eval_` key, else `train`."""
         if "train_runtime" in self.values:
             return "final"
@@ -94,7 +94,7 @@ class Message:
 
 
 @attrs.frozen
-class Progress:
+class ProgressBar:
     """A progress bar as it was drawn once; numbers that are cut off are None."""
 
     percent: int
@@ -145,7 +145,7 @@ class Text:
     raw: str
 
 
-Record = Metrics | Message | Progress | Tokens | Traceback | Text
+Record = Metrics | Message | ProgressBar | Tokens | Traceback | Text
 
 _TOO_LARGE: Final = 2**63
 _STEPS: Final = "global_step/max_steps"
@@ -198,7 +198,7 @@ def parse_line(line: str) -> tuple[Record, ...]:
     >>> parse_line("{'loss': 1.5, 'epoch': 0.3}")[0].values["loss"]
     1.5
     >>> [type(record).__name__ for record in parse_line(" 10%|█ | 1/10 [00:01<00:09,  1.0s/it]\rdone")]
-    ['Progress', 'Text']
+    ['ProgressBar', 'Text']
     """
     if type(line) is not str:  # in no time, unlike the check itself
         checks.kind_of("line", line, str)
@@ -239,7 +239,7 @@ def _part(raw: str) -> Iterator[Record]:
                 before = list(_between_dicts(text[begin:start]))
                 yield from before
                 bar = before[-1] if before else None
-                yield Metrics(values, text[start:end], bar if isinstance(bar, Progress) else None)
+                yield Metrics(values, text[start:end], bar if isinstance(bar, ProgressBar) else None)
                 begin = end
     yield from _between_dicts(text[begin:] if begin else text)
 
@@ -292,7 +292,7 @@ def _message(text: str, raw: str) -> Message | None:
     return None
 
 
-def _progress(text: str, begin: int) -> tuple[Progress, int] | None:
+def _progress(text: str, begin: int) -> tuple[ProgressBar, int] | None:
     """Return the next progress bar, and where it ends; all before it is its description."""
     percent = _PERCENT.search(text, begin)
     if percent is None:
@@ -301,10 +301,10 @@ def _progress(text: str, begin: int) -> tuple[Progress, int] | None:
     counts = _COUNTS.match(text, percent.end() - 1)
     if counts is None:
         # Cut short by the edge of a terminal.
-        bar = Progress(int(percent[1]), description, raw=text[begin:].rstrip())
+        bar = ProgressBar(int(percent[1]), description, raw=text[begin:].rstrip())
         return (bar, len(text)) if text.startswith("|", percent.end()) else None
     done, done_unit, total, total_unit, elapsed, remaining, rate, unit = counts.groups()
-    bar = Progress(
+    bar = ProgressBar(
         int(percent[1]),
         description,
         _number(done, done_unit),

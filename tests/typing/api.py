@@ -5,29 +5,46 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Literal, assert_type
 
+import dashscope_ftlogs
 from dashscope_ftlogs import (
     APIError,
     ArchiveGoneError,
+    Compression,
     Downloaded,
     EventKind,
     Followed,
     FollowEvent,
+    Format,
     FTLogsError,
     IncompleteLogError,
     InvalidArgumentError,
     Job,
     JobLog,
+    Jobs,
+    Lags,
     LogFollower,
     LogLine,
     LogPage,
     LogPaginator,
     LogSession,
+    Message,
+    Metrics,
     MetricsTable,
+    MetricValues,
     Position,
     Progress,
+    ProgressBar,
+    Record,
     RequestEvent,
+    RetryDecision,
     RetryPolicy,
+    Stream,
+    Text,
+    Tokens,
+    Traceback,
+    Unfolded,
     Verdict,
+    parse_line,
     verify_archive,
     verify_remotely,
 )
@@ -100,6 +117,36 @@ async def leave() -> None:
     async with session.jobs() as jobs, aclosing(session.fetch_many(jobs)) as logs:
         assert_type(await anext(jobs), Job)
         assert_type(await anext(logs), JobLog)
+
+
+def names_of_what_users_meet(
+    jobs: Jobs, stream: Stream[Job], form: Format, compression: Compression, lags: Lags
+) -> set[Job]:
+    session = LogSession()
+    assert_type(session.jobs(), Stream[Job])
+    assert_type(aiter(session.lines("ft-1")), Unfolded[LogPage, str])
+    assert_type(session.fetch_many(jobs), Stream[JobLog])
+    assert_type(parse_line("x"), tuple[Record, ...])
+    error = dashscope_ftlogs.errors.TransportError("reset")
+    assert_type(RetryPolicy().decide(error, tries=1, lasted=0, draw=1), RetryDecision)
+    assert_type((form, compression), tuple[Format, Compression])
+    assert_type(lags.median, float)
+    return {Job("ft-1", "RUNNING")}
+
+
+def understand(record: Record) -> str | None:
+    match record:
+        case Metrics(values=values):
+            assert_type(values, MetricValues)
+            return None
+        case (
+            ProgressBar(raw=raw)
+            | Message(raw=raw)
+            | Text(raw=raw)
+            | Tokens(raw=raw)
+            | Traceback(raw=raw)
+        ):
+            return raw
 
 
 def count(event: RequestEvent) -> None:

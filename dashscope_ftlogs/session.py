@@ -171,14 +171,22 @@ class LogSession(Service):
         Raises:
             FTLogsError: the log could not be read to its end.
         """
+        return await self.tasks.run(self._metrics(checks.job_id(job_id)), "metrics were read")
+
+    async def _metrics(self, job_id: str) -> "MetricsTable":
         # Most sessions never ask for them.
+        from dashscope_ftlogs.archive.threads import Thread  # noqa: PLC0415
         from dashscope_ftlogs.metrics.points import LogPoints  # noqa: PLC0415
         from dashscope_ftlogs.metrics.table import MetricsTable  # noqa: PLC0415
 
-        job_id = checks.job_id(job_id)
-        points = LogPoints()
-        async with self.lines(job_id).pages() as pages:
-            async for page in pages:
-                for number, line in enumerate(page.lines, page.offset):
-                    points.read(number, line)
-        return MetricsTable((job_id, point) for point in points.points())
+        log = LogPoints()
+
+        def table() -> MetricsTable:
+            return MetricsTable((job_id, point) for point in log.points())
+
+        # What a page means can take a second to find out, and one line may be the whole page.
+        with Thread(patience=0) as thread:
+            async with self.lines(job_id).pages() as pages:
+                async for page in pages:
+                    await thread.run(log.read_all, page.lines, page.offset)
+            return await thread.run(table)

@@ -71,8 +71,7 @@ def read_points(lines: Iterable[str], offset: int = 0) -> list[Point]:
     """
     log = LogPoints()
     checks.whole_number("offset", offset, 0)
-    for number, line in enumerate(checks.many("lines", lines), offset):
-        log.read(number, line)
+    log.read_all(checks.many("lines", lines), offset)
     return log.points()
 
 
@@ -87,6 +86,11 @@ class LogPoints:
         """Take the next line."""
         for at, record in self._records.read(number, line):
             self._points.read(at, record)
+
+    def read_all(self, lines: Iterable[str], offset: int) -> None:
+        """Take the next lines, of which the first has number `offset`."""
+        for number, line in enumerate(lines, offset):
+            self.read(number, line)
 
     def points(self) -> list[Point]:
         """Return the points of what was read."""

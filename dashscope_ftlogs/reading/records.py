@@ -7,6 +7,7 @@ tqdm's progress bars, and the forms in which these get glued together.
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final, Literal
 
 import attrs
@@ -200,6 +201,11 @@ def parse_line(line: str) -> tuple[Record, ...]:
     >>> [type(record).__name__ for record in parse_line(" 10%|█ | 1/10 [00:01<00:09,  1.0s/it]\rdone")]
     ['ProgressBar', 'Text']
     """
+    return tuple(records(line))
+
+
+def records(line: str) -> Iterator[Record]:
+    """Return the same, one by one: a line can hold tens of thousands."""
     if type(line) is not str:  # in no time, unlike the check itself
         checks.kind_of("line", line, str)
     if line[:1] == "{":
@@ -209,10 +215,11 @@ def parse_line(line: str) -> tuple[Record, ...]:
             pass
         else:
             if "loss" in values or is_metrics(values):
-                return (Metrics(values, line),)
+                return iter((Metrics(values, line),))
     if "\r" not in line and "\n" not in line:
-        return tuple(_part(line))
-    return tuple(record for part in _LINE_ENDS.split(line) for record in _part(part))
+        return _part(line)
+    # Not by a pattern, which would hold up all other threads for as long as it takes.
+    return chain.from_iterable(map(_part, line.replace("\n", "\r").split("\r")))
 
 
 def parts(line: str) -> list[str]:
@@ -236,9 +243,9 @@ def _part(raw: str) -> Iterator[Record]:
         for start, end in flat_dicts(text):
             values = metrics_in(text[start:end])
             if values is not None:
-                before = list(_between_dicts(text[begin:start]))
-                yield from before
-                bar = before[-1] if before else None
+                bar = None
+                for bar in _between_dicts(text[begin:start]):
+                    yield bar
                 yield Metrics(values, text[start:end], bar if isinstance(bar, ProgressBar) else None)
                 begin = end
     yield from _between_dicts(text[begin:] if begin else text)

@@ -20,12 +20,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from dashscope_ftlogs.archive.outcomes import Downloaded, Progress
-    from dashscope_ftlogs.archive.verify import Verdict, verify_archive, verify_remotely
+    from dashscope_ftlogs import errors as errors
+    from dashscope_ftlogs.archive.manifest import Compression, Format
+    from dashscope_ftlogs.archive.outcomes import Downloaded, DownloadState, Progress
+    from dashscope_ftlogs.archive.verify import Verdict, VerifyState, verify_archive, verify_remotely
     from dashscope_ftlogs.client.config import DEFAULT_REGION, REGIONS
-    from dashscope_ftlogs.client.fetch_many import JobLog
+    from dashscope_ftlogs.client.exchange.request_events import RequestEvent
+    from dashscope_ftlogs.client.fetch_many import JobLog, Jobs
     from dashscope_ftlogs.client.paginator import LogPaginator
-    from dashscope_ftlogs.client.retry_on_429_and_5xx import RetryPolicy
+    from dashscope_ftlogs.client.retry_on_429_and_5xx import RetryDecision, RetryPolicy
+    from dashscope_ftlogs.client.tasks import Stream, Unfolded
     from dashscope_ftlogs.errors import (
         APIError,
         ArchiveError,
@@ -55,9 +59,22 @@ if TYPE_CHECKING:
     )
     from dashscope_ftlogs.follow.events import EventKind, Followed, FollowEvent
     from dashscope_ftlogs.follow.follower import LogFollower
-    from dashscope_ftlogs.metrics.table import MetricsTable
+    from dashscope_ftlogs.follow.line_delay import Lags
+    from dashscope_ftlogs.metrics.points import Point
+    from dashscope_ftlogs.metrics.table import MetricsTable, MetricValue
     from dashscope_ftlogs.models import Job, LogLine, LogPage
-    from dashscope_ftlogs.reading.records import parse_line
+    from dashscope_ftlogs.reading.metrics_in_line import MetricValues
+    from dashscope_ftlogs.reading.records import (
+        Message,
+        Metrics,
+        MetricsKind,
+        ProgressBar,
+        Record,
+        Text,
+        Tokens,
+        Traceback,
+        parse_line,
+    )
     from dashscope_ftlogs.reading.tracebacks import parse_lines
     from dashscope_ftlogs.session import LogSession
     from dashscope_ftlogs.text import Position
@@ -74,19 +91,24 @@ __all__ = [
     "ArchivePathError",
     "ArchiveWriteError",
     "AuthenticationError",
+    "Compression",
     "ConfigError",
     "ConflictError",
+    "DownloadState",
     "Downloaded",
     "EventKind",
     "FTLogsError",
     "FollowEvent",
     "Followed",
+    "Format",
     "IncompleteLogError",
     "InternalServerError",
     "InvalidArgumentError",
     "InvalidParameterError",
     "Job",
     "JobLog",
+    "Jobs",
+    "Lags",
     "LogFollower",
     "LogGoneError",
     "LogLine",
@@ -96,18 +118,34 @@ __all__ = [
     "LogSession",
     "MalformedResponseError",
     "ManifestError",
+    "Message",
+    "MetricValue",
+    "MetricValues",
+    "Metrics",
+    "MetricsKind",
     "MetricsTable",
     "NotFoundError",
     "PermissionDeniedError",
+    "Point",
     "Position",
     "Progress",
+    "ProgressBar",
+    "Record",
+    "RequestEvent",
     "ResponseTooLargeError",
+    "RetryDecision",
     "RetryPolicy",
     "SessionStateError",
+    "Stream",
+    "Text",
     "ThrottlingError",
+    "Tokens",
+    "Traceback",
     "TransportError",
+    "Unfolded",
     "UnsupportedOperationError",
     "Verdict",
+    "VerifyState",
     "__version__",
     "parse_line",
     "parse_lines",
@@ -118,22 +156,43 @@ __all__ = [
 _HOMES = {
     "DEFAULT_REGION": "client.config",
     "REGIONS": "client.config",
+    "Compression": "archive.manifest",
+    "DownloadState": "archive.outcomes",
     "Downloaded": "archive.outcomes",
     "EventKind": "follow.events",
     "FollowEvent": "follow.events",
     "Followed": "follow.events",
+    "Format": "archive.manifest",
     "Job": "models",
     "JobLog": "client.fetch_many",
+    "Jobs": "client.fetch_many",
+    "Lags": "follow.line_delay",
     "LogFollower": "follow.follower",
     "LogLine": "models",
     "LogPage": "models",
     "LogPaginator": "client.paginator",
     "LogSession": "session",
+    "Message": "reading.records",
+    "MetricValue": "metrics.table",
+    "MetricValues": "reading.metrics_in_line",
+    "Metrics": "reading.records",
+    "MetricsKind": "reading.records",
     "MetricsTable": "metrics.table",
+    "Point": "metrics.points",
     "Position": "text",
     "Progress": "archive.outcomes",
+    "ProgressBar": "reading.records",
+    "Record": "reading.records",
+    "RequestEvent": "client.exchange.request_events",
+    "RetryDecision": "client.retry_on_429_and_5xx",
     "RetryPolicy": "client.retry_on_429_and_5xx",
+    "Stream": "client.tasks",
+    "Text": "reading.records",
+    "Tokens": "reading.records",
+    "Traceback": "reading.records",
+    "Unfolded": "client.tasks",
     "Verdict": "archive.verify",
+    "VerifyState": "archive.verify",
     "parse_line": "reading.records",
     "parse_lines": "reading.tracebacks",
     "verify_archive": "archive.verify",
@@ -147,11 +206,12 @@ def __getattr__(name: str) -> "Any":
     The command's start-up, its completion above all, should not pay for an HTTP client that it may not
     need.
     """
-    if name not in __all__:
+    if name not in {*__all__, "errors"}:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module  # noqa: PLC0415
 
-    value = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)
+    home = import_module(f"{__name__}.{_HOMES.get(name, 'errors')}")
+    value = home if name == "errors" else getattr(home, name)
     globals()[name] = value
     return value
 

@@ -70,7 +70,7 @@ class Job:
     training_type: str | None = None
     training_file_ids: tuple[str, ...] | None = None
     validation_file_ids: tuple[str, ...] | None = None
-    hyper_parameters: Mapping[str, Any] | None = None
+    hyper_parameters: Mapping[str, Any] | None = attrs.field(default=None, hash=False)
     create_time: str | None = None
     end_time: str | None = None
     usage: int | None = None

@@ -41,6 +41,9 @@ class LogSession(Service):
         allow_http: Send the key over plain http to other machines than this one.
         client_session: An aiohttp session to use instead of an own one; it is not closed. Its proxy
             and TLS settings hold.
+        on_request: Is told of each request when it has ended, retries included, unless it was cancelled.
+            It is called where the requests are sent, so it should be quick. What it raises ends the read
+            or the call that the request was for, as it is.
 
     Raises:
         ConfigError: no key was found, or a setting is unusable.
@@ -170,14 +173,22 @@ class LogSession(Service):
         Raises:
             FTLogsError: the log could not be read to its end.
         """
+        return await self.tasks.run(self._metrics(checks.job_id(job_id)), "metrics were read")
+
+    async def _metrics(self, job_id: str) -> "MetricsTable":
         # Most sessions never ask for them.
+        from dashscope_ftlogs.archive.threads import Thread  # noqa: PLC0415
         from dashscope_ftlogs.metrics.points import LogPoints  # noqa: PLC0415
         from dashscope_ftlogs.metrics.table import MetricsTable  # noqa: PLC0415
 
-        job_id = checks.job_id(job_id)
-        points = LogPoints()
-        async with self.lines(job_id).pages() as pages:
-            async for page in pages:
-                for number, line in enumerate(page.lines, page.offset):
-                    points.read(number, line)
-        return MetricsTable((job_id, point) for point in points.points())
+        log = LogPoints()
+
+        def table() -> MetricsTable:
+            return MetricsTable((job_id, point) for point in log.points())
+
+        # What a page means can take a second to find out, and one line may be the whole page.
+        with Thread(patience=0) as thread:
+            async with self.lines(job_id).pages() as pages:
+                async for page in pages:
+                    await thread.run(log.read_all, page.lines, page.offset)
+            return await thread.run(table)

@@ -103,6 +103,7 @@ SESSION = Call(
         "max_rate": Wrong([*NO_SECONDS, 0], "a number above 0, 1,000,000,000,000 at most"),
         "allow_http": Wrong(NO_FLAG, "True or False"),
         "client_session": Wrong([5, "x", object()], "an aiohttp.ClientSession"),
+        "on_request": Wrong(NO_FUNCTION, "a function, or None"),
     },
 )
 POLICY = Call(
@@ -151,6 +152,11 @@ METHODS = {
     ),
     "fetch_many": Call(
         LogSession.fetch_many, {"jobs": ["ft-1"]}, {"jobs": Wrong(NO_JOBS, JOBS, names_value=False)}
+    ),
+    "with_options": Call(
+        LogSession.with_options,
+        {},
+        {"retry": SESSION.wrong["retry"], "timeout": SESSION.wrong["timeout"]},
     ),
     "metrics": Call(LogSession.metrics, {"job_id": "ft-1"}, {"job_id": Wrong(NO_JOB, JOB_ID)}),
     "download": Call(

@@ -7,7 +7,7 @@ import attrs
 
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.archive.manifest import Manifest
-from dashscope_ftlogs.archive.outcomes import Downloaded, State
+from dashscope_ftlogs.archive.outcomes import Downloaded, DownloadState
 from dashscope_ftlogs.archive.when_a_log_is_complete import seconds_since
 from dashscope_ftlogs.client.doubt import Doubt
 from dashscope_ftlogs.models import Job
@@ -52,7 +52,7 @@ class Turn:
             return False
         return self.joined or lines > checks.MAX_LINE or self.before != 0 or self.looks > 0
 
-    def outcome(self, manifest: Manifest, state: State) -> Downloaded:
+    def outcome(self, manifest: Manifest, state: DownloadState) -> Downloaded:
         """Return what became of it, if no error did."""
         return Downloaded(
             job_id=manifest.job_id,

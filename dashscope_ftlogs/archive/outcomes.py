@@ -6,7 +6,7 @@ import attrs
 
 from dashscope_ftlogs.errors import FTLogsError
 
-State = Literal["complete", "settling", "running", "failed", "skipped"]
+DownloadState = Literal["complete", "settling", "running", "failed", "skipped"]
 
 
 @attrs.frozen(kw_only=True)
@@ -14,7 +14,7 @@ class Downloaded:
     """What became of one job's log."""
 
     job_id: str
-    state: State
+    state: DownloadState
     """`complete`: the job had ended, and all its lines are here. `settling`: so they seem to be, but it
     ended so shortly before that some may yet appear; the next run finds out. `running`: all lines so far
     are here, more will come. `skipped`: it was complete before. `failed`: see `error`; what came before

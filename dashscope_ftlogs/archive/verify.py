@@ -17,7 +17,9 @@ from dashscope_ftlogs.client.service import Service
 from dashscope_ftlogs.client.tasks import Stream, stream
 from dashscope_ftlogs.errors import ArchiveError, ArchiveMismatchError, ArchivePathError, NotFoundError
 
-State = Literal["ok", "superseded", "settling", "incomplete", "stale", "damaged", "unvouched", "newer"]
+VerifyState = Literal[
+    "ok", "superseded", "settling", "incomplete", "stale", "damaged", "unvouched", "newer"
+]
 
 _UNVOUCHED: Final = "no manifest says what it should hold: it was lost, or this is another tool's file"
 
@@ -30,7 +32,7 @@ class Verdict:
     """Empty if its manifest can't be read."""
     file: str
     """The log's name in the directory, or its manifest's if that can't be read."""
-    state: State
+    state: VerifyState
     """`ok`: whole, and what was committed. `superseded`: so is this one, but it is an older generation,
     which the service has rewritten since. `incomplete`: what was committed, but more was to come.
     `settling`: what was committed, and all that was shown of it; the job had ended shortly before.
@@ -120,14 +122,14 @@ def reopen_stale(directory: str | os.PathLike[str], stale: Iterable[Verdict]) ->
 
 def _local(archive: Archive, log_stem: str, manifest: Manifest | ArchiveError) -> Verdict:
     if isinstance(manifest, ArchiveError):
-        state: State = "newer" if isinstance(manifest, ArchiveMismatchError) else "damaged"
+        state: VerifyState = "newer" if isinstance(manifest, ArchiveMismatchError) else "damaged"
         return Verdict(job_id="", file=manifest_name(log_stem), state=state, why=str(manifest))
     name = log_name(log_stem, manifest.format, manifest.compression)
     state, why = _found(archive, name, manifest)
     return Verdict(job_id=manifest.job_id, file=name, state=state, lines=manifest.lines, why=why)
 
 
-def _found(archive: Archive, name: str, manifest: Manifest) -> tuple[State, str]:
+def _found(archive: Archive, name: str, manifest: Manifest) -> tuple[VerifyState, str]:
     try:
         extra = _checked(archive, name, manifest)
     except FileNotFoundError:
@@ -146,7 +148,7 @@ def _found(archive: Archive, name: str, manifest: Manifest) -> tuple[State, str]
     return stage(manifest)
 
 
-def _being_set_aside(archive: Archive, manifest: Manifest) -> tuple[State, str] | None:
+def _being_set_aside(archive: Archive, manifest: Manifest) -> tuple[VerifyState, str] | None:
     """Return what a log without a file is if its setting aside was begun, and did not come to an end."""
     if not manifest.superseded:
         name = moved_to(archive, manifest)

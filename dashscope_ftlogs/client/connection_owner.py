@@ -1,15 +1,15 @@
 """The pool of connections: each GET goes through it, paced, retried, and turned into a value.
 
-The only module that knows aiohttp and backoff; who opens the pool closes it.
+The only module that sends and retries, by aiohttp and backoff; who opens the pool closes it.
 """
 
 import asyncio
 import logging
 import random
-import ssl
 import warnings
 from collections.abc import Awaitable, Callable, Generator
-from typing import Any, Final, Generic, ParamSpec, TypeVar
+from copy import copy
+from typing import Any, Final, Generic, ParamSpec, Self, TypeVar
 
 import aiohttp
 import attrs
@@ -18,6 +18,9 @@ from yarl import URL
 
 from dashscope_ftlogs import __version__
 from dashscope_ftlogs.client.config import Secret, Settings
+from dashscope_ftlogs.client.exchange.in_our_words import transport_error
+from dashscope_ftlogs.client.exchange.memory import COSTLIEST, takes_more_than
+from dashscope_ftlogs.client.exchange.request_events import RequestEvent, fields
 from dashscope_ftlogs.client.redaction import hidden, without
 from dashscope_ftlogs.client.request_gate import Gate
 from dashscope_ftlogs.client.requests_per_second import Rate
@@ -29,7 +32,6 @@ from dashscope_ftlogs.errors import (
     ResponseTooLargeError,
     SessionStateError,
     ThrottlingError,
-    TransportError,
 )
 from dashscope_ftlogs.models import LogPage
 
@@ -42,13 +44,6 @@ _LARGEST_LISTING: Final = 2 * 2**20
 """Bytes of what is said of jobs, a hundred at the most."""
 _LARGEST_ERROR: Final = 64 * 2**10
 """What is longer is cut off: the status says the most of it."""
-_COSTLIEST: Final = 4
-"""How many times the cap on answers one may take in memory."""
-_DEAREST: Final = 16
-"""How many times its bytes an answer may take."""
-
-_FOUR_BYTES: Final = range(0xF0, 0xF5)
-"""What the UTF-8 of a character begins with that makes a string four bytes wide."""
 
 Answer = tuple[int, Headers, bytes]
 """Status, headers and body."""
@@ -64,6 +59,23 @@ class _Call(Generic[T]):
     failure: FTLogsError | None = None
     """What the first try met and backoff has not yet heard of."""
     sent_at: float = 0.0
+    seconds: float = 0.0
+    status: int | None = None
+
+    def event(self, error: FTLogsError | None = None) -> RequestEvent:
+        """Return what is told of the latest try."""
+        job_id, offset = self.request.job_id, self.request.offset
+        return RequestEvent(
+            what="jobs" if job_id is None else "job" if offset is None else "page",
+            job_id=job_id,
+            offset=offset,
+            attempt=self.tries,
+            seconds=self.seconds,
+            status=self.status,
+            error=None if error is None else type(error).__name__,
+            code=getattr(error, "code", None) or None,
+            wait=None if error is None else error.retry_in,
+        )
 
 
 def _decided_waits() -> Generator[float, Any, None]:
@@ -116,6 +128,33 @@ class _Connector(aiohttp.TCPConnector):
         return connection
 
 
+class Connections:
+    """The pool of aiohttp's, which is closed by who has opened it."""
+
+    def __init__(self, limit: int, given: aiohttp.ClientSession | None) -> None:
+        self._limit = limit
+        self._given = given
+        self.client: aiohttp.ClientSession
+
+    def open(self) -> None:
+        """Get ready to send requests. Must be called where an event loop runs: the given session's."""
+        # aiohttp would say so with a RuntimeError, of each request.
+        loop = asyncio.get_running_loop()
+        if getattr(self._given, "_loop", loop) is not loop:
+            raise SessionStateError(
+                "the aiohttp session that was given is of another event loop: each needs one of its own"
+            )
+        self.client = self._given or aiohttp.ClientSession(
+            connector=_Connector(limit=self._limit),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    async def close(self) -> None:
+        """Close the connections that are ours."""
+        if self.client is not self._given:
+            await self.client.close()
+
+
 class Transport:
     """Sends requests to one endpoint."""
 
@@ -129,6 +168,7 @@ class Transport:
         max_answer: int,
         max_rate: float | None,
         client_session: aiohttp.ClientSession | None,
+        on_request: Callable[[RequestEvent], object] | None,
     ) -> None:
         self._key = settings.api_key
         self._base = URL(settings.base_url, encoded=True)
@@ -140,31 +180,21 @@ class Transport:
         }
         if settings.workspace is not None:
             self._headers["X-DashScope-WorkSpace"] = settings.workspace
-        self._retry = retry
-        self._concurrency = concurrency
-        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self.retry = retry
+        self.timeout = aiohttp.ClientTimeout(total=timeout)
         self._max_answer = max_answer
+        self._on_request = on_request
         self.gate = Gate(concurrency, Rate(max_rate, lowest=1 / retry.base_delay))
-        self._given = client_session
-        self._client: aiohttp.ClientSession
+        self.connections = Connections(concurrency, client_session)
 
-    def open(self) -> None:
-        """Get ready to send requests. Must be called where an event loop runs: the given session's."""
-        # aiohttp would say so with a RuntimeError, of each request.
-        loop = asyncio.get_running_loop()
-        if getattr(self._given, "_loop", loop) is not loop:
-            raise SessionStateError(
-                "the aiohttp session that was given is of another event loop: each needs one of its own"
-            )
-        self._client = self._given or aiohttp.ClientSession(
-            connector=_Connector(limit=self._concurrency),
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
-
-    async def close(self) -> None:
-        """Close the connections that are ours."""
-        if self._client is not self._given:
-            await self._client.close()
+    def with_options(self, retry: RetryPolicy | None, timeout: float | None) -> Self:
+        """Return one with the same connections and gate, and the same otherwise where that is None."""
+        other = copy(self)
+        if retry is not None:
+            other.retry = retry
+        if timeout is not None:
+            other.timeout = aiohttp.ClientTimeout(total=timeout)
+        return other
 
     async def fetch(self, request: Request[T]) -> T:
         """Send a request until it succeeds or the policy gives up; return what the answer means."""
@@ -202,13 +232,24 @@ class Transport:
     async def _attempt(self, call: _Call[T]) -> T:
         """Send the request once. A failure leaves with the decision what to do about it."""
         call.tries += 1
+        call.status = None
         try:
             result = self._meaning(call.request, await self._get(call))
         except FTLogsError as error:
             self._judge(error, call)
+            self._tell(call, error)
             raise
         self.gate.rate.accepted()
+        self._tell(call)
         return result
+
+    def _tell(self, call: _Call[Any], error: FTLogsError | None = None) -> None:
+        """Tell how a try ended. What the application's function raises is its own affair."""
+        if error is not None and error.retry_in is not None and _log.isEnabledFor(logging.INFO):
+            words = "%s; next try in %.1f s"
+            _log.info(words, error.summary(), error.retry_in, extra=fields(call.event(error)))
+        if self._on_request is not None:
+            self._on_request(call.event(error))
 
     def _meaning(self, request: Request[T], answer: Answer) -> T:
         """Return what an answer stands for, or raise it."""
@@ -229,7 +270,7 @@ class Transport:
         now = asyncio.get_running_loop().time()
         if call.tries == 1:
             call.first_failure = now
-        decision = self._retry.decide(
+        decision = self.retry.decide(
             error,
             tries=call.tries,
             lasted=now - call.first_failure,
@@ -242,45 +283,46 @@ class Transport:
             # A pause that is too long for this request is not imposed on the others.
             pause = 0.0 if decision.delay is None else error.retry_after or 0.0
             self.gate.rate.refused(now, call.sent_at, pause)
-        if decision.delay is None:
-            return
-        _log.info("%s; next try in %.1f s", error.summary(), decision.delay)
 
     async def _get(self, call: _Call[Any]) -> Answer:
         call.sent_at = await self.gate.enter(call.request.job_id or "", again=call.tries > 1)
         try:
-            answer = await self._exchange(call.request)
+            answer = await self._exchange(call)
         finally:
+            call.seconds = asyncio.get_running_loop().time() - call.sent_at
             self.gate.leave()
         if isinstance(answer, FTLogsError):
             # From here, where no frame holds what the server said, and no foreign traceback its buffers:
             # some tools print the local variables of every frame.
             raise answer
+        if _log.isEnabledFor(logging.DEBUG):
+            status, _, body = answer
+            words = "GET %s: %d, %d bytes"
+            _log.debug(words, call.request.path, status, len(body), extra=fields(call.event()))
         return answer
 
-    async def _exchange(self, request: Request[Any]) -> Answer | FTLogsError:
+    async def _exchange(self, call: _Call[Any]) -> Answer | FTLogsError:
         """Send one request; return what came back, or the error that stands for it."""
-        path = request.path
         # aiohttp would say so of a session that was given with a RuntimeError.
-        if self._client.closed:
+        if self.connections.client.closed:
             return _closed()
         try:
-            async with self._client.get(
-                self._url(path),
+            async with self.connections.client.get(
+                self._url(call.request.path),
                 headers=self._headers,
-                timeout=self._timeout,
+                timeout=self.timeout,
                 # The key goes nowhere but to the host that was configured.
                 allow_redirects=False,
                 raise_for_status=False,
             ) as response:
-                body, whole = await self._read(response, lines=request.offset is not None)
+                call.status = response.status
+                body, whole = await self._read(response, lines=call.request.offset is not None)
                 if too_large := self._too_large(body, whole=whole or response.status != 200):
                     return ResponseTooLargeError(
                         reason=too_large,
                         status=response.status,
                         request_id=hidden(self._key, response.headers.get("x-request-id", "")) or None,
                     )
-                _log.debug("GET %s: %d, %d bytes", path, response.status, len(body))
                 return response.status, response.headers, body
         except (aiohttp.ClientError, OSError) as error:
             return self._network_error(error)
@@ -291,7 +333,9 @@ class Transport:
             )
 
     def _network_error(self, error: Exception) -> FTLogsError:
-        return _closed() if self._client.closed else _transport_error(error, self._timeout.total)
+        return (
+            _closed() if self.connections.client.closed else transport_error(error, self.timeout.total)
+        )
 
     def _url(self, target: str) -> URL:
         """Return the URL of a path and query. They are made of checked parts: no quoting, no parsing."""
@@ -325,56 +369,11 @@ class Transport:
         """Say why an answer is not made anything of, or nothing."""
         if not whole:
             return f"the answer is larger than {len(body):,} bytes"
-        most = _COSTLIEST * self._max_answer
-        if len(body) * _DEAREST > most and memory_for(body) > most:
+        most = COSTLIEST * self._max_answer
+        if takes_more_than(most, body):
             return f"the answer of {len(body):,} bytes would take more than {most:,} bytes of memory"
         return ""
 
 
 def _closed() -> SessionStateError:
     return SessionStateError("the aiohttp session that was given is closed")
-
-
-def memory_for(body: bytes) -> int:
-    """Return how many bytes an answer takes at the most while its lines are made from it.
-
-    A string of Python's takes some sixty bytes, and up to four for each character.
-    """
-    strings = body.count(b'"') - body.count(b'\\"')
-    if any(lead in body for lead in _FOUR_BYTES) or b"\\ud" in body or b"\\uD" in body:
-        width = 4
-    else:
-        width = 1 if body.isascii() and b"\\u" not in body else 2
-    return len(body) * (1 + width) + strings * 60
-
-
-def _transport_error(error: Exception, timeout: float | None) -> TransportError:
-    """Say in our words what the network layer reported: its own hold bytes of the answer."""
-    if isinstance(error, TimeoutError):
-        return TransportError(f"timed out after {timeout:g} s")
-    certificate = isinstance(error, aiohttp.ClientSSLError | ssl.SSLCertVerificationError)
-    return TransportError(f"{type(error).__name__}: {_in_our_words(error)}", passing=not certificate)
-
-
-def _in_our_words(error: Exception) -> str:
-    match error:
-        case aiohttp.ClientConnectorError(os_error=cause):
-            # The host is the one that was configured, or the proxy; the rest is the system's.
-            return f"no connection to {error.host}:{error.port}, {_of_the_system(cause)}"
-        case aiohttp.ServerDisconnectedError():
-            return "the connection was closed before an answer came"
-        case aiohttp.ClientPayloadError():
-            return "the answer was cut short, or is not what its headers say"
-        case aiohttp.ClientHttpProxyError(status=int(status)):
-            return f"the proxy refused with HTTP {status}"
-        case aiohttp.ClientResponseError():
-            return "what came is not HTTP"
-        case _:
-            return f"the connection broke, {_of_the_system(error)}"
-
-
-def _of_the_system(error: Exception) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message
-    said = error.strerror if isinstance(error, OSError) else None
-    return said or "and nothing more was said"

@@ -25,7 +25,7 @@ _PASSING_CODES = ("InternalError", "ServiceUnavailable", "GatewayTimeout")
 
 
 @attrs.frozen
-class Decision:
+class RetryDecision:
     """What to do after a failure: wait for `delay` seconds and try again, or (None) give up."""
 
     delay: float | None
@@ -53,7 +53,7 @@ class RetryPolicy:
     and are never shorter than the server's `Retry-After`.
 
     >>> RetryPolicy(max_tries=3).decide(TransportError("reset"), tries=1, lasted=0, draw=0.5)
-    Decision(delay=0.25, reason='')
+    RetryDecision(delay=0.25, reason='')
     """
 
     max_tries: int = attrs.field(default=8, validator=_at_least_one)
@@ -74,7 +74,7 @@ class RetryPolicy:
                 "max_delay", self.max_delay, f"at least base_delay, {self.base_delay!r}"
             )
 
-    def decide(self, error: FTLogsError, *, tries: int, lasted: float, draw: float) -> Decision:
+    def decide(self, error: FTLogsError, *, tries: int, lasted: float, draw: float) -> RetryDecision:
         """Decide what follows failure number `tries`.
 
         Args:
@@ -84,23 +84,23 @@ class RetryPolicy:
             draw: A number from 0 to 1, drawn at random: the jitter.
         """
         if not worth_a_retry(error):
-            return Decision(None)
+            return RetryDecision(None)
         asked = error.retry_after if isinstance(error, APIError) else None
         if asked is not None and asked > self.max_retry_after:
-            return Decision(
+            return RetryDecision(
                 None,
                 f"The server asked for a wait of {asked:g} s; the policy waits at most "
                 f"{self.max_retry_after:g} s.",
             )
         if tries >= self.max_tries:
-            return Decision(None)
+            return RetryDecision(None)
         # The exponent is bounded, since 2.0**1024 overflows.
         ceiling = min(self.max_delay, self.base_delay * 2.0 ** min(tries - 1, 64))
         delay = max(draw * ceiling, asked or 0.0)
         if lasted + delay > self.deadline:
             wish = f" The server asked for a wait of {asked:g} s." if asked else ""
-            return Decision(None, f"The policy's deadline is {self.deadline:g} s.{wish}")
-        return Decision(delay)
+            return RetryDecision(None, f"The policy's deadline is {self.deadline:g} s.{wish}")
+        return RetryDecision(delay)
 
 
 def worth_a_retry(error: FTLogsError) -> bool:

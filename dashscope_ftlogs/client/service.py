@@ -4,10 +4,11 @@ import asyncio
 import logging
 import os
 import warnings
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Self, SupportsIndex
+from weakref import WeakSet
 
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.client.config import Secret, resolve
@@ -24,6 +25,8 @@ from dashscope_ftlogs.text import Position, excerpt, shown
 
 if TYPE_CHECKING:
     import aiohttp
+
+    from dashscope_ftlogs.client.exchange.request_events import RequestEvent
 
 _log = logging.getLogger("dashscope_ftlogs")
 
@@ -52,6 +55,7 @@ class Service(LeftByBlock):
         max_rate: float | None = None,
         allow_http: bool = False,
         client_session: "aiohttp.ClientSession | None" = None,
+        on_request: "Callable[[RequestEvent], object] | None" = None,
     ) -> None:
         if isinstance(api_key, str):
             api_key = Secret(api_key)  # for whoever prints the local variables of this frame
@@ -88,10 +92,45 @@ class Service(LeftByBlock):
             max_answer=checks.whole_number("max_answer", max_answer, 1024),
             max_rate=None if max_rate is None else checks.above_zero("max_rate", max_rate),
             client_session=client_session,
+            on_request=checks.function("on_request", on_request),
         )
         self.tasks = Tasks()
         """Own whatever runs for a caller; for what is built on the service."""
         self._closing: asyncio.Task[None] | None = None
+        self._first: Self | None = None
+        """The session that this one shares connections with, and whose end is its own."""
+        self._others: WeakSet[Tasks] = WeakSet()
+        """What the sessions that share these run, for as long as they need it."""
+
+    def with_options(self, *, timeout: float | None = None, retry: RetryPolicy | None = None) -> Self:
+        """Return a session like this one with another patience, for some calls.
+
+        It shares connections, concurrency, rate and what is counted of them with this one, is open while
+        this one is, and needs no closing: `await session.with_options(timeout=5).job(job_id)`. Closing
+        it ends what runs in it, and nothing else; closing this one ends both.
+
+        Args:
+            timeout: Seconds that one request may take; None leaves it as it is here.
+            retry: Which failures are retried, and how patiently; None leaves it as it is here.
+        """
+        if timeout is not None:
+            checks.seconds("timeout", timeout)
+        if retry is not None:
+            checks.kind_of("retry", retry, RetryPolicy)
+        other = object.__new__(type(self))
+        vars(other).update(vars(self))
+        other._first = self._first or self
+        other._transport = self._transport.with_options(retry, timeout)
+        other.lag = other._transport.retry.lag
+        other.tasks, other._closing = Tasks(), None
+        other._join(other._first)
+        return other
+
+    def _join(self, first: "Service") -> None:
+        """Be open from now on while that one is."""
+        self._others.add(self.tasks)
+        if first.tasks.is_open:
+            self.tasks.open()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.base_url}>"
@@ -123,14 +162,22 @@ class Service(LeftByBlock):
     @property
     def closed(self) -> bool:
         """Whether the session was closed, or is being closed; not so before it is opened."""
-        return self._closing is not None
+        return self._closing is not None or (self._first is not None and self._first.closed)
 
     async def __aenter__(self) -> Self:
         self.tasks.check_loop()
-        if self.tasks.is_open or (self._closing is not None and not self._closing.done()):
+        is_closing = self._closing is not None and not self._closing.done()
+        if is_closing or (self.tasks.is_open and self._first is None):
             raise SessionStateError("the session is open already")
-        self._transport.open()
-        self.tasks.open()
+        if self._first is None:
+            self._transport.connections.open()
+            self.tasks.open()
+            for tasks in self._others:
+                tasks.open()
+        elif not self._first.tasks.is_open:
+            raise SessionStateError("the session that this one came from is not open")
+        elif not self.tasks.is_open:
+            self._join(self._first)
         self._closing = None
         return self
 
@@ -139,7 +186,8 @@ class Service(LeftByBlock):
 
         Leaving the `async with` block does the same.
         """
-        if asyncio.current_task() in self.tasks:
+        ends = (self.tasks,) if self._first else (self.tasks, *self._others)
+        if any(asyncio.current_task() in tasks for tasks in ends):
             raise SessionStateError(
                 "a session is not closed by what runs in it, an iterator of jobs say"
             )
@@ -152,15 +200,21 @@ class Service(LeftByBlock):
         self._closing.result()
 
     async def _close(self) -> None:
+        ends = (self.tasks,) if self._first else (self.tasks, *self._others)
         try:
-            await self.tasks.close()
-            await self._transport.close()
+            for tasks in ends:
+                await tasks.close()
+            if self._first is None:
+                await self._transport.connections.close()
         finally:
-            self.tasks.loop = None
+            for tasks in ends:
+                tasks.loop = None
+            if self._first is not None:
+                self._others.discard(self.tasks)
 
     def __del__(self) -> None:
         # A constructor that failed leaves no tasks behind.
-        if "tasks" in self.__dict__ and self.tasks.is_open:
+        if "_others" in self.__dict__ and self._first is None and self.tasks.is_open:
             warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
 
     async def page(self, job_id: str | Job, offset: int = 0, line: int = 100) -> LogPage:

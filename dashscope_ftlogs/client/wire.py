@@ -236,7 +236,10 @@ def _entry(entry: object) -> str:
     """Return what stands for a line as a line: its compact JSON text, if it is no string."""
     if isinstance(entry, str):
         return entry
-    return json.dumps(entry, ensure_ascii=False, separators=(",", ":"))
+    try:
+        return msgspec.json.encode(entry).decode()
+    except ValueError:  # it holds a lone surrogate
+        return json.dumps(entry, ensure_ascii=False, separators=(",", ":"))
 
 
 def _from_json(body: bytes, decoder: Decoder[Output]) -> Output:

@@ -52,7 +52,7 @@ class FollowEvent:
     """In words, safe to show."""
     offset: int | None = None
     """The number of the line that it is about, if it is about one: the one that grew."""
-    position: Position | None = attrs.field(default=None, repr=False)
+    position: Position | None = attrs.field(default=None, repr=False, hash=False)
     """Where the log is read on from, if that is not where the last line was: it grew, or is another."""
 
 

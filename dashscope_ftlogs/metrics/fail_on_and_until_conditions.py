@@ -9,7 +9,7 @@ from typing import Final
 import attrs
 
 from dashscope_ftlogs.errors import InvalidArgumentError
-from dashscope_ftlogs.reading.metrics_in_line import Values
+from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 from dashscope_ftlogs.text import shown
 
 _COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {
@@ -37,7 +37,7 @@ class Alarm:
     stall: float | None = None
     """Seconds without a line, if it is about silence."""
 
-    def met_by(self, values: Values) -> bool:
+    def met_by(self, values: MetricValues) -> bool:
         """Whether a point with these values meets it."""
         if self.stall is not None:
             return False

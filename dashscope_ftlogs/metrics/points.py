@@ -9,8 +9,16 @@ from typing import Final
 import attrs
 
 from dashscope_ftlogs import checks
-from dashscope_ftlogs.reading.metrics_in_line import Values
-from dashscope_ftlogs.reading.records import Kind, Message, Metrics, Progress, Record, Tokens, whole
+from dashscope_ftlogs.reading.metrics_in_line import MetricValues
+from dashscope_ftlogs.reading.records import (
+    Message,
+    Metrics,
+    MetricsKind,
+    ProgressBar,
+    Record,
+    Tokens,
+    whole,
+)
 from dashscope_ftlogs.reading.tracebacks import RecordReader
 
 _STAMP: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(?:[,.](\d{3}))?")
@@ -27,7 +35,7 @@ class Point:
     """The number of its line."""
     segment: int
     """Counts from 0; a restart that sets step or epoch back begins another."""
-    kind: Kind
+    kind: MetricsKind
     step: int | None
     total_steps: int | None
     epoch: float | None
@@ -36,7 +44,7 @@ class Point:
     is not known."""
     tokens: int | None
     """How many had been consumed, as last said before it."""
-    values: Values
+    values: MetricValues = attrs.field(hash=False)
 
 
 @attrs.define
@@ -45,9 +53,9 @@ class _Place:
 
     offset: int
     metrics: Metrics
-    kind: Kind
+    kind: MetricsKind
     own_step: int | None
-    bar: Progress | None
+    bar: ProgressBar | None
     time: int | None
     tokens: int | None
     logged: bool
@@ -63,8 +71,7 @@ def read_points(lines: Iterable[str], offset: int = 0) -> list[Point]:
     """
     log = LogPoints()
     checks.whole_number("offset", offset, 0)
-    for number, line in enumerate(checks.many("lines", lines), offset):
-        log.read(number, line)
+    log.read_all(checks.many("lines", lines), offset)
     return log.points()
 
 
@@ -79,6 +86,11 @@ class LogPoints:
         """Take the next line."""
         for at, record in self._records.read(number, line):
             self._points.read(at, record)
+
+    def read_all(self, lines: Iterable[str], offset: int) -> None:
+        """Take the next lines, of which the first has number `offset`."""
+        for number, line in enumerate(lines, offset):
+            self.read(number, line)
 
     def points(self) -> list[Point]:
         """Return the points of what was read."""
@@ -97,7 +109,7 @@ class PointReader:
         """How many were consumed so far."""
         self._places: list[_Place] = []
         self._time: int | None = None
-        self._bar: Progress | None = None
+        self._bar: ProgressBar | None = None
         self._message_at = -1
 
     def read(self, number: int, record: Record) -> None:
@@ -105,7 +117,7 @@ class PointReader:
         bar, self._bar = self._bar, None
         if isinstance(record, Metrics):
             self._add(number, record, bar)
-        elif isinstance(record, Progress) and record.is_training:
+        elif isinstance(record, ProgressBar) and record.is_training:
             self._bar = record
         elif isinstance(record, Message):
             self._time = milliseconds(record.time) or self._time
@@ -113,7 +125,7 @@ class PointReader:
         elif isinstance(record, Tokens):
             self.tokens = max(record.count, self.tokens or 0)
 
-    def _add(self, number: int, metrics: Metrics, bar: Progress | None) -> None:
+    def _add(self, number: int, metrics: Metrics, bar: ProgressBar | None) -> None:
         tokens = metrics.values.get("consumed_train_tokens")
         if isinstance(tokens, float) and tokens.is_integer() and (count := whole(tokens)) is not None:
             self.tokens = count
@@ -190,7 +202,7 @@ class _Segments:
     _step: int = -1
     _epoch: float = -1.0
 
-    def number(self, kind: Kind, step: int | None, epoch: float | None) -> int:
+    def number(self, kind: MetricsKind, step: int | None, epoch: float | None) -> int:
         if kind == "final":  # its epoch is rounded in another way, if at all
             return self._number
         back = epoch is not None and epoch < self._epoch - _ROUNDED

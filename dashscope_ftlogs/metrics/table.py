@@ -27,7 +27,7 @@ _TOLD: Final = frozenset({"step", "total_steps", "epoch"})
 _ARRAYS: Final = {"l": "q", "tsm:": "q", "g": "d"}
 """Python's word for the type of an array, by Arrow's."""
 
-Value = int | float | str | datetime
+MetricValue = int | float | str | datetime
 
 
 class MetricsTable:
@@ -92,14 +92,14 @@ class MetricsTable:
         """The names of the columns that hold metrics."""
         return self.columns[len(_ABOUT) :]
 
-    def __getitem__(self, column: str) -> list[Value | None]:
+    def __getitem__(self, column: str) -> list[MetricValue | None]:
         """Return a column; None where a row has nothing."""
         found = self._columns[column]
         if column != "time":
             return list(found.cells())
         return [None if value is None else _moment(value) for value in found.cells()]
 
-    def rows(self) -> Iterator[dict[str, Value]]:
+    def rows(self) -> Iterator[dict[str, MetricValue]]:
         """Yield each row, without what it does not have."""
         for row in zip(*(self[name] for name in self._columns), strict=True):
             named = zip(self._columns, row, strict=True)

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-Values = Mapping[str, float | str]
+MetricValues = Mapping[str, float | str]
 """What a metric dict holds. A number that was quoted is a number; what is none stays text."""
 
 decode_numbers = msgspec.json.Decoder(dict[str, float], strict=False).decode
@@ -24,7 +24,7 @@ _PAIR: Final = re.compile(
 _WRAPPED: Final = re.compile(r"(?:np\.\w+|tensor|array)\(\s*([^\s,()]+)")
 
 
-def numbers(text: str) -> Values | None:
+def numbers(text: str) -> MetricValues | None:
     """Return what a dict of nothing but numbers holds, in the shortest time; None if it is no such.
 
     >>> numbers("{'loss': 1.5, 'epoch': '0.3'}")
@@ -50,7 +50,7 @@ def flat_dicts(text: str) -> Iterator[tuple[int, int]]:
         begin = end + 1
 
 
-def metrics_in(text: str) -> Values | None:
+def metrics_in(text: str) -> MetricValues | None:
     """Return the values if `text`, a pair of braces with what is between, is a metric dict.
 
     >>> metrics_in("{'loss': nan, 'grad_norm': np.float64(0.5), 'elapsed_time': '1m 9s'}")
@@ -66,7 +66,7 @@ def metrics_in(text: str) -> Values | None:
     return values if values is not None and is_metrics(values) else None
 
 
-def is_metrics(values: Values) -> bool:
+def is_metrics(values: MetricValues) -> bool:
     """Whether a dict is one of metrics: it holds a loss or a summary."""
     # The usual names first: this is asked for each line.
     return (
@@ -76,7 +76,7 @@ def is_metrics(values: Values) -> bool:
     )
 
 
-def _pairs(text: str) -> Values | None:
+def _pairs(text: str) -> MetricValues | None:
     values: dict[str, float | str] = {}
     at = 0
     text = text.rstrip()

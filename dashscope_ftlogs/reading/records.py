@@ -7,6 +7,7 @@ tqdm's progress bars, and the forms in which these get glued together.
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final, Literal
 
 import attrs
@@ -14,28 +15,28 @@ import attrs
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.reading.metrics_in_line import (
     DECODE_ERRORS,
-    Values,
+    MetricValues,
     decode_numbers,
     flat_dicts,
     is_metrics,
     metrics_in,
 )
 
-Kind = Literal["train", "eval", "final"]
+MetricsKind = Literal["train", "eval", "final"]
 
 
 @attrs.frozen
 class Metrics:
     """One metric dict: a point on a curve, or the summary at the end."""
 
-    values: Values
+    values: MetricValues = attrs.field(hash=False)
     """Its entries by their own names; text that is no number stays text."""
     raw: str
-    bar: "Progress | None" = None
+    bar: "ProgressBar | None" = None
     """The progress bar that it is glued to."""
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> MetricsKind:
         """`final` with `train_runtime`, `eval` with any `eval_` key, else `train`."""
         if "train_runtime" in self.values:
             return "final"
@@ -94,7 +95,7 @@ class Message:
 
 
 @attrs.frozen
-class Progress:
+class ProgressBar:
     """A progress bar as it was drawn once; numbers that are cut off are None."""
 
     percent: int
@@ -145,7 +146,7 @@ class Text:
     raw: str
 
 
-Record = Metrics | Message | Progress | Tokens | Traceback | Text
+Record = Metrics | Message | ProgressBar | Tokens | Traceback | Text
 
 _TOO_LARGE: Final = 2**63
 _STEPS: Final = "global_step/max_steps"
@@ -198,8 +199,13 @@ def parse_line(line: str) -> tuple[Record, ...]:
     >>> parse_line("{'loss': 1.5, 'epoch': 0.3}")[0].values["loss"]
     1.5
     >>> [type(record).__name__ for record in parse_line(" 10%|█ | 1/10 [00:01<00:09,  1.0s/it]\rdone")]
-    ['Progress', 'Text']
+    ['ProgressBar', 'Text']
     """
+    return tuple(records(line))
+
+
+def records(line: str) -> Iterator[Record]:
+    """Return the same, one by one: a line can hold tens of thousands."""
     if type(line) is not str:  # in no time, unlike the check itself
         checks.kind_of("line", line, str)
     if line[:1] == "{":
@@ -209,10 +215,11 @@ def parse_line(line: str) -> tuple[Record, ...]:
             pass
         else:
             if "loss" in values or is_metrics(values):
-                return (Metrics(values, line),)
+                return iter((Metrics(values, line),))
     if "\r" not in line and "\n" not in line:
-        return tuple(_part(line))
-    return tuple(record for part in _LINE_ENDS.split(line) for record in _part(part))
+        return _part(line)
+    # Not by a pattern, which would hold up all other threads for as long as it takes.
+    return chain.from_iterable(map(_part, line.replace("\n", "\r").split("\r")))
 
 
 def parts(line: str) -> list[str]:
@@ -236,10 +243,10 @@ def _part(raw: str) -> Iterator[Record]:
         for start, end in flat_dicts(text):
             values = metrics_in(text[start:end])
             if values is not None:
-                before = list(_between_dicts(text[begin:start]))
-                yield from before
-                bar = before[-1] if before else None
-                yield Metrics(values, text[start:end], bar if isinstance(bar, Progress) else None)
+                bar = None
+                for bar in _between_dicts(text[begin:start]):
+                    yield bar
+                yield Metrics(values, text[start:end], bar if isinstance(bar, ProgressBar) else None)
                 begin = end
     yield from _between_dicts(text[begin:] if begin else text)
 
@@ -292,7 +299,7 @@ def _message(text: str, raw: str) -> Message | None:
     return None
 
 
-def _progress(text: str, begin: int) -> tuple[Progress, int] | None:
+def _progress(text: str, begin: int) -> tuple[ProgressBar, int] | None:
     """Return the next progress bar, and where it ends; all before it is its description."""
     percent = _PERCENT.search(text, begin)
     if percent is None:
@@ -301,10 +308,10 @@ def _progress(text: str, begin: int) -> tuple[Progress, int] | None:
     counts = _COUNTS.match(text, percent.end() - 1)
     if counts is None:
         # Cut short by the edge of a terminal.
-        bar = Progress(int(percent[1]), description, raw=text[begin:].rstrip())
+        bar = ProgressBar(int(percent[1]), description, raw=text[begin:].rstrip())
         return (bar, len(text)) if text.startswith("|", percent.end()) else None
     done, done_unit, total, total_unit, elapsed, remaining, rate, unit = counts.groups()
-    bar = Progress(
+    bar = ProgressBar(
         int(percent[1]),
         description,
         _number(done, done_unit),

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from dashscope_ftlogs import checks
-from dashscope_ftlogs.reading.records import Record, Traceback, parse_line, parts
+from dashscope_ftlogs.reading.records import Record, Traceback, parts, records
 
 _BEGIN: Final = "Traceback (most recent call last):"
 _ERROR: Final = re.compile(r"[A-Za-z_][\w.]*(?:: |:$|(?<=Error)$|(?<=Exception)$|(?<=Interrupt)$)")
@@ -48,7 +48,7 @@ class RecordReader:
         if type(line) is not str:  # in no time, unlike the check itself
             checks.kind_of("line", line, str)
         if self._block is None and _BEGIN not in line:
-            return [(number, record) for record in parse_line(line)]
+            return ((number, record) for record in records(line))
         return self._in_parts(number, line)
 
     def end(self) -> Iterable[tuple[int, Record]]:
@@ -64,7 +64,7 @@ class RecordReader:
                 if _BEGIN in part:
                     self._block = _Block(number, part)
                 else:
-                    for record in parse_line(part):
+                    for record in records(part):
                         yield number, record
 
 

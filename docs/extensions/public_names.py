@@ -7,7 +7,6 @@ from importlib import import_module
 from sphinx.application import Sphinx
 
 import dashscope_ftlogs
-from dashscope_ftlogs.archive.manifest import Compression, Format
 
 _TABLE_ROW = re.compile(r"\|(.*)\|")
 
@@ -28,7 +27,6 @@ def _resolve_annotations() -> None:
     Many modules import them only for type checkers; autodoc has to find what an annotation names.
     """
     public = {name: getattr(dashscope_ftlogs, name) for name in dashscope_ftlogs.__all__}
-    public |= {"Compression": Compression, "Format": Format}
     # What is built on the service asks for no more; what users have of it is the session.
     public["Service"] = dashscope_ftlogs.LogSession
     for module in pkgutil.walk_packages(dashscope_ftlogs.__path__, "dashscope_ftlogs."):

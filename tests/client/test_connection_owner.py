@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from raw_server import raw_server
 
 from dashscope_ftlogs import FTLogsError, LogSession, ResponseTooLargeError, RetryPolicy, TransportError
-from dashscope_ftlogs.client.connection_owner import memory_for
+from dashscope_ftlogs.client.exchange.memory import memory_for
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
 ONCE = RetryPolicy(max_tries=1)

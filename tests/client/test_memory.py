@@ -10,7 +10,7 @@ import pytest
 from raw_server import raw_server
 
 from dashscope_ftlogs import LogSession, ResponseTooLargeError
-from dashscope_ftlogs.client.connection_owner import memory_for
+from dashscope_ftlogs.client.exchange.memory import memory_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.linux, pytest.mark.unmeasured]
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashscope_ftlogs import InvalidArgumentError, RetryPolicy, errors
-from dashscope_ftlogs.client.retry_on_429_and_5xx import Decision, retry_after, worth_a_retry
+from dashscope_ftlogs.client.retry_on_429_and_5xx import RetryDecision, retry_after, worth_a_retry
 
 NOW = datetime(2026, 11, 24, 8, 30, tzinfo=UTC)
 
@@ -154,8 +154,8 @@ def test_the_most_that_is_waited_doubles_from_try_to_try(
 def test_what_is_just_within_a_bound_is_within_it() -> None:
     policy = RetryPolicy(max_tries=2, max_retry_after=9, deadline=10)
     error = api(errors.ThrottlingError, 429, after=9)
-    assert policy.decide(error, tries=1, lasted=1, draw=0) == Decision(9)
-    assert RetryPolicy(max_tries=1).decide(error, tries=1, lasted=0, draw=0) == Decision(None)
+    assert policy.decide(error, tries=1, lasted=1, draw=0) == RetryDecision(9)
+    assert RetryPolicy(max_tries=1).decide(error, tries=1, lasted=0, draw=0) == RetryDecision(None)
 
 
 def test_the_defaults_are_those_that_the_documentation_names() -> None:
@@ -178,7 +178,7 @@ def test_a_longer_wait_than_allowed_is_refused_even_on_the_last_try() -> None:
     error = api(errors.ThrottlingError, 429, after=86400)
     for tries in (1, 8):
         decision = RetryPolicy().decide(error, tries=tries, lasted=0, draw=0)
-        assert decision == Decision(
+        assert decision == RetryDecision(
             None, "The server asked for a wait of 86400 s; the policy waits at most 120 s."
         )
 
@@ -193,7 +193,7 @@ def test_the_last_try_is_the_last() -> None:
 def test_a_wait_past_the_deadline_is_not_begun(after: float | None, wish: str) -> None:
     error = api(errors.ThrottlingError, 429, after=after)
     decision = RetryPolicy(deadline=10).decide(error, tries=1, lasted=9.9, draw=1)
-    assert decision == Decision(None, f"The policy's deadline is 10 s.{wish}")
+    assert decision == RetryDecision(None, f"The policy's deadline is 10 s.{wish}")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from real_logs import corpus_folder
 
 from dashscope_ftlogs.metrics.points import read_points
-from dashscope_ftlogs.reading.records import Metrics, Progress, Record, Tokens, Traceback, parse_line
+from dashscope_ftlogs.reading.records import Metrics, ProgressBar, Record, Tokens, Traceback, parse_line
 from dashscope_ftlogs.reading.tracebacks import parse_lines
 
 FOLDER = corpus_folder()
@@ -164,7 +164,7 @@ def test_tracebacks_end_with_what_went_wrong(name: str, error: str) -> None:
 
 
 def test_the_number_of_progress_bars_is_about_what_was_counted_by_hand() -> None:
-    bars = [r for _, r in parse_lines(read("cleancode-qwen-dpo.log")) if isinstance(r, Progress)]
+    bars = [r for _, r in parse_lines(read("cleancode-qwen-dpo.log")) if isinstance(r, ProgressBar)]
     assert abs(len(bars) - 508) <= 10
 
 

@@ -15,7 +15,7 @@ from dashscope_ftlogs import MetricsTable
 from dashscope_ftlogs.reading.records import (
     Message,
     Metrics,
-    Progress,
+    ProgressBar,
     Record,
     Text,
     Tokens,
@@ -132,26 +132,29 @@ def test_what_is_not_finite_is_kept_as_it_is() -> None:
     [
         (
             " 50%|████▍    | 5/10 [1:00:00<2 days, 0:00:30,  4.17s/it]",
-            Progress(50, "", 5, 10, 3600, 172_830, 4.17, "s/it"),
+            ProgressBar(50, "", 5, 10, 3600, 172_830, 4.17, "s/it"),
         ),
-        ("Train:   0%|    | 0/40 [00:00<?, ?it/s]", Progress(0, "Train", 0, 40, 0, None, None, "it/s")),
+        (
+            "Train:   0%|    | 0/40 [00:00<?, ?it/s]",
+            ProgressBar(0, "Train", 0, 40, 0, None, None, "it/s"),
+        ),
         (
             "Fetching model.json: 100%|███| 1.5k/1.5k [00:00<00:00, 116kB/s]",
-            Progress(100, "Fetching model.json", 1500, 1500, 0, 0, 116, "kB/s"),
+            ProgressBar(100, "Fetching model.json", 1500, 1500, 0, 0, 116, "kB/s"),
         ),
-        ("  0% 0/3 [00:09<?, ?it/s, loss=0.5]", Progress(0, "", 0, 3, 9, None, None, "it/s")),
-        ("  0% 0/30 [00:00<?, ?it/s]", Progress(0, "", 0, 30, 0, None, None, "it/s")),
-        ("Downloading:   7%|▌   | 0.00/8.0", Progress(7, "Downloading")),
+        ("  0% 0/3 [00:09<?, ?it/s, loss=0.5]", ProgressBar(0, "", 0, 3, 9, None, None, "it/s")),
+        ("  0% 0/30 [00:00<?, ?it/s]", ProgressBar(0, "", 0, 30, 0, None, None, "it/s")),
+        ("Downloading:   7%|▌   | 0.00/8.0", ProgressBar(7, "Downloading")),
         (
             "Map:  50%|█ | 1.2.3/9 [00:00<0:0:0:0:, ?it/s]",
-            Progress(50, "Map", None, 9, 0, None, None, "it/s"),
+            ProgressBar(50, "Map", None, 9, 0, None, None, "it/s"),
         ),
     ],
 )
-def test_progress_bars_are_read_as_far_as_they_go(line: str, expected: Progress) -> None:
+def test_progress_bars_are_read_as_far_as_they_go(line: str, expected: ProgressBar) -> None:
     record = only(line)
-    assert record == Progress(
-        *(getattr(expected, name) for name in list(Progress.__slots__)[:8]), raw=line.rstrip()
+    assert record == ProgressBar(
+        *(getattr(expected, name) for name in list(ProgressBar.__slots__)[:8]), raw=line.rstrip()
     )
 
 
@@ -162,7 +165,7 @@ def test_a_percentage_in_words_is_no_progress(line: str) -> None:
 
 def test_only_training_bars_say_which_step_a_dict_is_from() -> None:
     bar, point = parse_line(" 50%|█  | 5/10 [00:05<00:05,  1.0s/it]{'loss': 0.5}")
-    assert isinstance(bar, Progress)
+    assert isinstance(bar, ProgressBar)
     assert bar.is_training
     assert (point.step, point.total_steps) == (5, 10)
     _, point = parse_line("Loading: 50%|█  | 5/10 [00:05<00:05,  1.0s/it]{'loss': 0.5}")
@@ -174,12 +177,12 @@ def test_only_training_bars_say_which_step_a_dict_is_from() -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        (" 10%|█ | 1/10 [00:01<00:09]\r 20%|██| 2/10 [0", ["Progress", "Progress"]),
+        (" 10%|█ | 1/10 [00:01<00:09]\r 20%|██| 2/10 [0", ["ProgressBar", "ProgressBar"]),
         ("{'loss': nan, 'epoch': 0.0}7/10 [00:31<00:08,  2.71s/it]", ["Metrics", "Text"]),
         ("{'loss': 1.0}{'loss': 2.0}\r\n{'eval_loss': 1.0}", ["Metrics", "Metrics", "Metrics"]),
         ("03/12/2024 11:24:33 - INFO - cb - {'loss': 0.5, 'epoch': 0.01}", ["Message", "Metrics"]),
-        (" 0%|  | 0/40 [00:00<?, ?it/s][INFO:swift] keep: True", ["Progress", "Message"]),
-        (" 0%|  | 0/40 [00:00<?, ?it/s]" * 3, ["Progress"] * 3),
+        (" 0%|  | 0/40 [00:00<?, ?it/s][INFO:swift] keep: True", ["ProgressBar", "Message"]),
+        (" 0%|  | 0/40 [00:00<?, ?it/s]" * 3, ["ProgressBar"] * 3),
         ("{'role': 'user', 'loss of text': 'x'}", ["Text"]),
         ("{'loss': 0.5, 'grad_n", ["Text"]),
         ("{'loss': 0.5, 'grad_norm': }", ["Text"]),
@@ -225,7 +228,7 @@ def test_no_line_raises_and_every_record_keeps_its_text(line: str) -> None:
             assert all(isinstance(value, float | str) for value in record.values.values())
             assert record.kind in {"train", "eval", "final"}
             assert record.total_steps is None or record.total_steps < 2**63
-        if isinstance(record, Metrics | Progress):
+        if isinstance(record, Metrics | ProgressBar):
             assert record.step is None or -(2**63) < record.step < 2**63
 
 

@@ -3,30 +3,48 @@
 from collections.abc import Mapping
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any, assert_type
+from typing import Any, Literal, assert_type
 
+import dashscope_ftlogs
 from dashscope_ftlogs import (
     APIError,
     ArchiveGoneError,
+    Compression,
     Downloaded,
     EventKind,
     Followed,
     FollowEvent,
+    Format,
     FTLogsError,
     IncompleteLogError,
     InvalidArgumentError,
     Job,
     JobLog,
+    Jobs,
+    Lags,
     LogFollower,
     LogLine,
     LogPage,
     LogPaginator,
     LogSession,
+    Message,
+    Metrics,
     MetricsTable,
+    MetricValues,
     Position,
     Progress,
+    ProgressBar,
+    Record,
+    RequestEvent,
+    RetryDecision,
     RetryPolicy,
+    Stream,
+    Text,
+    Tokens,
+    Traceback,
+    Unfolded,
     Verdict,
+    parse_line,
     verify_archive,
     verify_remotely,
 )
@@ -78,6 +96,8 @@ async def leave() -> None:
     async with aclosing(await session.__aenter__()):
         assert_type(session.closed, bool)
     assert_type(await session.aclose(), None)
+    assert_type(session.with_options(timeout=5, retry=RetryPolicy(max_tries=1)), LogSession)
+    assert_type(await session.with_options(timeout=0.5).job("ft-1"), Job)
 
     async with session.lines("ft-1") as lines, aclosing(session.lines("ft-2")) as others:
         assert_type(lines, LogPaginator)
@@ -97,6 +117,48 @@ async def leave() -> None:
     async with session.jobs() as jobs, aclosing(session.fetch_many(jobs)) as logs:
         assert_type(await anext(jobs), Job)
         assert_type(await anext(logs), JobLog)
+
+
+def names_of_what_users_meet(
+    jobs: Jobs, stream: Stream[Job], form: Format, compression: Compression, lags: Lags
+) -> set[Job]:
+    session = LogSession()
+    assert_type(session.jobs(), Stream[Job])
+    assert_type(aiter(session.lines("ft-1")), Unfolded[LogPage, str])
+    assert_type(session.fetch_many(jobs), Stream[JobLog])
+    assert_type(parse_line("x"), tuple[Record, ...])
+    error = dashscope_ftlogs.errors.TransportError("reset")
+    assert_type(RetryPolicy().decide(error, tries=1, lasted=0, draw=1), RetryDecision)
+    assert_type((form, compression), tuple[Format, Compression])
+    assert_type(lags.median, float)
+    return {Job("ft-1", "RUNNING")}
+
+
+def understand(record: Record) -> str | None:
+    match record:
+        case Metrics(values=values):
+            assert_type(values, MetricValues)
+            return None
+        case (
+            ProgressBar(raw=raw)
+            | Message(raw=raw)
+            | Text(raw=raw)
+            | Tokens(raw=raw)
+            | Traceback(raw=raw)
+        ):
+            return raw
+
+
+def count(event: RequestEvent) -> None:
+    assert_type((event.what, event.job_id), tuple[Literal["page", "job", "jobs"], str | None])
+    assert_type((event.offset, event.attempt), tuple[int | None, int])
+    assert_type((event.seconds, event.wait), tuple[float, float | None])
+    assert_type((event.status, event.code, event.error), tuple[int | None, str | None, str | None])
+
+
+def be_told() -> list[LogSession]:
+    events: list[RequestEvent] = []
+    return [LogSession(on_request=count), LogSession(on_request=events.append)]
 
 
 async def keep(session: LogSession) -> None:

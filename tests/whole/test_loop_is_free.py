@@ -1,0 +1,132 @@
+"""While answers of up to 1 MiB are read and understood, other tasks have their turn.
+
+Measured is the processor time that this process takes between two turns of a task that always wants
+one; the service is another process. What a busy machine does meanwhile does not count, so the bound is
+the promise itself. The least of some tries counts, since a collection of garbage may fall into any.
+"""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dashscope_ftlogs import LogSession
+
+pytestmark = [pytest.mark.slow, pytest.mark.unmeasured]
+
+MOST = 0.020
+"""Seconds of processor time."""
+TRIES = 6
+MEBIBYTE = 2**20
+BAR = " 50%|█████     | 50/100 [00:01<00:01, 1.5it/s]"
+MANY = ", ".join(f"'metric_{number}': {number}.5" for number in range(40))
+LOGS = {
+    "metrics": [f"{{'loss': 0.5, 'grad_norm': 1.25, 'epoch': {n / 1000}}}" for n in range(3_000)],
+    "many metrics": [f"{{'loss': 0.5, {MANY}, 'epoch': {n / 1000}}}" for n in range(2_000)],
+    "long lines": ["{'loss': 0.5, 'epoch': 0.5} " + "x" * 1_000] * 2_000,
+    "bars": ["\r".join([BAR] * 16)] * 2_000,
+    "a line of bars": ["\r".join([BAR] * 16_000)],
+    "a line of metrics": ["{'loss': 0.5, 'epoch': 0.1} " * 30_000],
+    "a line of braces": ["{}" * 500_000],
+    "one long line": ["x" * 1_000_000],
+    "emoji": ["😀" * 250] * 2_000,
+    "a traceback": ["Traceback (most recent call last):", "  File 'x.py'" * 60_000, "OSError: full"],
+}
+SERVER = """
+import asyncio, json, sys
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator
+
+async def main():
+    logs = json.load(sys.stdin)
+    async with Emulator([EmulatedJob(job_id, lines) for job_id, lines in logs.items()]) as emulator:
+        print(emulator.api_key, emulator.base_url, flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+def job_of(what: str) -> str:
+    return f"ft-{what.replace(' ', '-')}"
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[list[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        json.dump({job_of(what): lines for what, lines in LOGS.items()}, process.stdin)
+        process.stdin.close()
+        yield process.stdout.readline().split()
+        process.kill()
+
+
+async def longest_hold(call: Callable[[], Awaitable[Any]]) -> float:
+    """How much processor time passed at most between two turns of another task."""
+    longest = 0.0
+
+    async def take_turns() -> None:
+        nonlocal longest
+        last = time.process_time()
+        while True:
+            await asyncio.sleep(0)
+            now = time.process_time()
+            longest, last = max(longest, now - last), now
+
+    turns = asyncio.create_task(take_turns())
+    await asyncio.sleep(0)
+    await call()
+    turns.cancel()
+    return longest
+
+
+async def least_hold(service: list[str], call: Callable[[LogSession], Awaitable[Any]]) -> float:
+    key, url = service
+    least = 99.0
+    async with LogSession(key, base_url=url, concurrency=2) as session:
+        await session.metrics("ft-metrics")  # what is imported when it is first used
+        for _ in range(TRIES):
+            least = min(least, await longest_hold(lambda: call(session)))
+            if least <= MOST:
+                break
+    return least
+
+
+@pytest.mark.parametrize("what", LOGS)
+async def test_metrics_hold_the_loop_for_no_more_than_20_ms(service: list[str], what: str) -> None:
+    page = json.dumps(LOGS[what][:1000], ensure_ascii=False).encode()
+    assert len(page) <= MEBIBYTE
+    assert await least_hold(service, lambda session: session.metrics(job_of(what))) <= MOST
+
+
+async def _all(items: Any) -> None:
+    async for _ in items:
+        pass
+
+
+CALLS: dict[str, Callable[[LogSession, str, Path], Awaitable[Any]]] = {
+    "collect": lambda session, job, _: session.lines(job).collect(),
+    "pages": lambda session, job, _: _all(session.lines(job).pages()),
+    "fetch_many": lambda session, job, _: _all(session.fetch_many([job])),
+    "follow": lambda session, job, _: _all(session.follow(job, settle=0).pages()),
+    "download": lambda session, job, folder: session.download(job, folder, settle=0),
+}
+
+
+@pytest.mark.parametrize("what", ["long lines", "one long line", "emoji", "bars"])
+@pytest.mark.parametrize("name", CALLS)
+async def test_so_does_nothing_else_that_reads_logs(
+    service: list[str], name: str, what: str, tmp_path: Path
+) -> None:
+    folders = (tmp_path / str(number) for number in range(TRIES))
+    hold = await least_hold(service, lambda session: CALLS[name](session, job_of(what), next(folders)))
+    assert hold <= MOST

@@ -131,8 +131,8 @@ class Emulator:
 
     @property
     def environ(self) -> dict[str, str]:
-        """The environment variables by which a client finds this emulator."""
-        return {"DASHSCOPE_API_KEY": self.api_key, "DASHSCOPE_BASE_URL": self.base_url}
+        """The environment variables by which a client finds this emulator, the vendor's among them."""
+        return {"DASHSCOPE_API_KEY": self.api_key} | dict.fromkeys(answers.URL_NAMES, self.base_url)
 
     @property
     def faults(self) -> tuple[Fault, ...]:

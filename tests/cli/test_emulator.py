@@ -29,9 +29,9 @@ class Served:
     async def by(cls, process: asyncio.subprocess.Process) -> "Served":
         assert process.stdout is not None
         assert process.stderr is not None
-        lines = [(await process.stdout.readline()).decode() for _ in range(2)]
+        lines = [(await process.stdout.readline()).decode() for _ in range(3)]
         words = [shlex.split(line) for line in lines]
-        assert [word[0] for word in words] == ["export", "export"]
+        assert [word[0] for word in words] == ["export"] * 3
         return cls(process, dict(word[1].split("=", 1) for word in words))
 
     async def get(self, path: str) -> tuple[int, Any]:

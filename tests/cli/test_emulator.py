@@ -133,6 +133,7 @@ async def test_a_port_in_use_is_one_clear_line(ftlogs: Any) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        ("--host \udcff", "host must be a host's name or address, such as 127.0.0.1, not '\\udcff'"),
         ("--port 99999", "port must be from 0 to 65535, not 99999"),
         ("--latency soon", "latency must be seconds or LOWEST-HIGHEST, not 'soon'"),
         ("--latency 2-1", "latency must be seconds or (lowest, highest), not (2.0, 1.0)"),

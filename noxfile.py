@@ -58,7 +58,10 @@ MUTATED = {
 PARALLEL = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal")
 
 # Tests that need more than the suite, and have sessions of their own.
-APART = ("--ignore=tests/browser", "--ignore=tests/docs", "--ignore=tests/project/test_benchmarks.py")
+APART = (
+    *("--ignore=tests/browser", "--ignore=tests/docs", "--ignore=tests/vendor"),
+    "--ignore=tests/project/test_benchmarks.py",
+)
 
 
 def groups(*names: str) -> list[str]:
@@ -191,6 +194,13 @@ def docs(session: nox.Session) -> None:
     site = ("-b", "html", "-d", "build/doctrees", "docs", "build/docs")
     session.run("python", "-P", "-m", "sphinx", "-W", "--keep-going", "-n", "-E", "-q", *site)
     run_tests(session, "-m", "pytest", "tests/docs")
+
+
+@nox.session(tags=MORE)
+def vendor(session: nox.Session) -> None:
+    """The vendor's own SDK, a client that nobody here wrote, against the emulator."""
+    install_wheel(session, "cli", "vendor")
+    run_tests(session, "-m", "pytest", "tests/vendor")
 
 
 @nox.session(tags=MORE)

@@ -26,8 +26,7 @@ def main() -> None:
         sys.exit(130)
     _open_streams()
     # Answered before anything is imported: scripts ask this often.
-    if sys.argv[1:] == ["--version"]:
-        sys.stdout.write(f"ftlogs {__version__}\n")
+    if sys.argv[1:] == ["--version"] and _is_told(f"ftlogs {__version__}\n"):
         return
     try:
         app = _app()
@@ -35,7 +34,11 @@ def main() -> None:
         if error.name not in {"typer", "rich"}:
             raise
         sys.exit("ftlogs: the command needs more packages: pip install 'dashscope-ftlogs[cli]'")
-    app(prog_name="ftlogs")
+    if "_FTLOGS_COMPLETE" in os.environ:
+        app(prog_name="ftlogs")  # and exit
+    from dashscope_ftlogs.cli.usage_errors import parse_and_run  # noqa: PLC0415
+
+    parse_and_run(app, sys.argv[1:])
 
 
 def _let_ctrl_c_end_it() -> None:
@@ -51,16 +54,30 @@ def _let_ctrl_c_end_it() -> None:
 
 
 def _open_streams() -> None:
-    """Open those of the three standard streams that are closed, on the null device, as curl does.
+    """Open those of the three standard streams that are closed, on the null device, as SQLite does.
 
     Else the first file or socket that is opened would get the number of one, and what is written to it.
+    A stdout that was closed is opened for reading only: that nobody gets the output is an error for who
+    writes some, as it is for cat.
     """
-    while (new := os.open(os.devnull, os.O_RDWR)) <= 2:
-        os.set_inheritable(new, True)
-    os.close(new)
+    for number, way in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:  # the lowest number that is free is what the system gives
+            os.set_inheritable(os.open(os.devnull, way), True)
     for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
+
+
+def _is_told(text: str) -> bool:
+    """Say it, and whether that was possible: if not, the command has the words for it."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError:
+        return False
+    return True
 
 
 def _app() -> "Callable[..., Any]":

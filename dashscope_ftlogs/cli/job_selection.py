@@ -11,7 +11,7 @@ import attrs
 
 from dashscope_ftlogs import InvalidArgumentError, Job
 from dashscope_ftlogs.archive.threads import Thread
-from dashscope_ftlogs.text import holds_key
+from dashscope_ftlogs.cli.key_in_messages import without_key
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
@@ -45,7 +45,7 @@ class Selection:
         """Return the jobs; those that were named stand as ids."""
         with Thread(patience=0) as reading:  # a pipe may take its time, and Ctrl-C should not
             named: list[str | Job] = [*self.job_ids, *await reading.run(self._from_file)]
-        if any(isinstance(one, str) and holds_key(one) for one in named):
+        if any(isinstance(one, str) and without_key(one) != one for one in named):
             raise InvalidArgumentError("a job id: that looks like an API key; nothing was sent")
         if named or self.from_file is not None:
             return named

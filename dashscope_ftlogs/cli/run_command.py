@@ -18,8 +18,9 @@ import typer
 from dashscope_ftlogs import errors
 from dashscope_ftlogs.archive.threads import NAME
 from dashscope_ftlogs.cli.exit_codes import exit_code
+from dashscope_ftlogs.cli.key_in_messages import without_key
 from dashscope_ftlogs.cli.signals import Stopping, end_now
-from dashscope_ftlogs.text import escaped, without_keys
+from dashscope_ftlogs.text import escaped
 
 _NAME: Final = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
 """What Python calls an option of several words."""
@@ -28,11 +29,11 @@ _NAME: Final = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
 def complain(message: str) -> None:
     """Say something on stderr, marked as ours and harmless to a terminal."""
     try:
-        sys.stderr.write(f"ftlogs: {escaped(without_keys(message))}\n")
+        sys.stderr.write(f"ftlogs: {escaped(without_key(message))}\n")
         sys.stderr.flush()
     except OSError:
         # Full, or its reader has gone: that is no reason to leave off, and there is nowhere to say so.
-        _discard(2)
+        discard(2)
 
 
 def told(error: errors.FTLogsError) -> str:
@@ -65,8 +66,7 @@ def run(
         meant_to_be_stopped: Whether that is how the command is meant to end.
         show_retries: Say when a request failed and will be sent again.
     """
-    if show_retries:
-        _show_retries()
+    _show_warnings(logging.INFO if show_retries else logging.WARNING)
     stopping = Stopping(complain, code=0 if meant_to_be_stopped else None)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -77,16 +77,15 @@ def run(
         code = exit_code(error)
     except BrokenPipeError:
         # Whoever read our output has seen enough.
-        _discard(sys.stdout.fileno())
+        discard(sys.stdout.fileno())
         code = 0
     except OSError as error:
-        _discard(sys.stdout.fileno())
-        complain(f"cannot write the output: {error}")
+        cannot_write(error)
         code = 1
     except (KeyboardInterrupt, asyncio.CancelledError):
         code = stopping.code
         if stopping.nobody_reads:
-            _discard(sys.stdout.fileno())
+            discard(sys.stdout.fileno())
         else:
             complain(on_interrupt())
     if any(thread.name.startswith(NAME) for thread in threading.enumerate()):
@@ -127,7 +126,13 @@ def _reader_of_output(gone: Callable[[], None]) -> Generator[None]:
             loop.remove_reader(watched)
 
 
-def _discard(descriptor: int) -> None:
+def cannot_write(error: OSError) -> None:
+    """Say why there is no output, or not all of it."""
+    discard(sys.stdout.fileno())
+    complain(f"cannot write the output: {error}")
+
+
+def discard(descriptor: int) -> None:
     """Let what Python still holds for a stream go nowhere, or it would fail once more at the exit."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, descriptor)
@@ -151,7 +156,7 @@ class _Stderr(logging.Handler):
         complain(record.getMessage())
 
 
-def _show_retries() -> None:
+def _show_warnings(level: int) -> None:
     log = logging.getLogger("dashscope_ftlogs")
-    log.setLevel(logging.INFO)
+    log.setLevel(level)
     log.addHandler(_Stderr())

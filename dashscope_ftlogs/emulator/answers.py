@@ -12,6 +12,8 @@ from urllib.parse import unquote
 import attrs
 
 BASE_PATH = "/api/v1"
+# Where clients look for an address: ours and the vendor's newer ones, and the vendor's older ones.
+URL_NAMES = ("DASHSCOPE_BASE_URL", "DASHSCOPE_HTTP_BASE_URL")
 DEFAULT_LINES, MAX_LINES = 100, 1000
 DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 10, 100
 

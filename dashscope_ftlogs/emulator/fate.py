@@ -5,6 +5,7 @@ from random import Random
 
 import attrs
 
+from dashscope_ftlogs.emulator.argument_ranges import is_number
 from dashscope_ftlogs.emulator.faulty_answers import Reply
 from dashscope_ftlogs.emulator.rate_limit import RateLimit
 
@@ -28,8 +29,8 @@ def lowest_and_highest(latency: Latency) -> tuple[float, float]:
     Raises:
         ValueError: not `0 <= lowest <= highest`, or not finite.
     """
-    low, high = latency if isinstance(latency, tuple) else (latency, latency)
-    if not 0 <= low <= high < math.inf:
+    low, high = latency if isinstance(latency, tuple) and len(latency) == 2 else (latency, latency)
+    if not is_number(low) or not is_number(high) or not 0 <= low <= high < math.inf:
         raise ValueError(f"latency must be seconds or (lowest, highest), not {latency!r}")
     return low, high
 

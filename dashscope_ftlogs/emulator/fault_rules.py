@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 import attrs
 
+from dashscope_ftlogs.emulator.argument_ranges import is_share, several
 from dashscope_ftlogs.emulator.faulty_answers import (
     BadJson,
     Close,
@@ -24,7 +25,12 @@ _ENDPOINTS = get_args(Endpoint)
 
 
 def _numbers(value: Collection[int] | None) -> frozenset[int] | None:
-    return None if value is None else frozenset(value)
+    if value is None:
+        return None
+    numbers = tuple(several("on", value, "request numbers of 1 or more"))
+    if any(type(number) is not int or number < 1 for number in numbers):
+        raise ValueError(f"on must hold request numbers of 1 or more, not {sorted(numbers, key=repr)!r}")
+    return frozenset(numbers)
 
 
 @attrs.frozen
@@ -60,13 +66,11 @@ class Fault:
             raise ValueError(
                 f"give probability or on, not both: {self.probability!r} and {sorted(self.on)!r}"
             )
-        if self.probability is not None and not 0 <= self.probability <= 1:
+        if self.probability is not None and not is_share(self.probability):
             raise ValueError(f"probability must be from 0 to 1, not {self.probability!r}")
-        if self.on is not None and any(number < 1 for number in self.on):
-            raise ValueError(f"on must hold request numbers of 1 or more, not {sorted(self.on)!r}")
         if self.endpoint not in _ENDPOINTS:
             raise ValueError(f"endpoint must be one of {_ENDPOINTS}, not {self.endpoint!r}")
-        if self.times is not None and self.times < 1:
+        if self.times is not None and (type(self.times) is not int or self.times < 1):
             raise ValueError(f"times must be 1 or more, not {self.times!r}")
 
     def concerns(self, endpoint: str, job_id: str | None) -> bool:
@@ -141,7 +145,7 @@ def ten_ways_to_fail(probability: float) -> tuple[Fault, ...]:
 
 def _in_shares(probability: float, parts: Sequence[tuple[float, Reply]]) -> tuple[Fault, ...]:
     """Rules are tried in turn, so each must hit its share of what those before it let pass."""
-    if not 0 <= probability <= 1:
+    if not is_share(probability):
         raise ValueError(f"probability must be from 0 to 1, not {probability!r}")
     whole = math.fsum(weight for weight, _ in parts)
     rules: list[Fault] = []

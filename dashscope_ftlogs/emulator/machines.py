@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 import attrs
 
-from dashscope_ftlogs.emulator.argument_ranges import is_number
+from dashscope_ftlogs.emulator.argument_ranges import is_number, several
 
 MachineBy = Literal["request", "connection"]
 
@@ -44,7 +44,7 @@ def machine(lag: Machine | float | tuple[float, float]) -> Machine:
     """Return the machine that is so far behind."""
     if isinstance(lag, Machine):
         return lag
-    return Machine(*lag) if isinstance(lag, tuple) else Machine(lag)
+    return Machine(*lag) if isinstance(lag, tuple) and len(lag) == 2 else Machine(lag)
 
 
 class MachineChooser:
@@ -53,7 +53,8 @@ class MachineChooser:
     def __init__(self, machines: Machines, by: MachineBy, rng: Random) -> None:
         if by not in get_args(MachineBy):
             raise ValueError(f"machine_by must be one of {get_args(MachineBy)}, not {by!r}")
-        self.machines: Sequence[Machine] = tuple(map(machine, machines))
+        told = several("machines", machines, "machines, or their seconds: a list of them")
+        self.machines: Sequence[Machine] = tuple(map(machine, told))
         self.longest = max((machine.highest for machine in self.machines), default=0.0)
         self._by = by
         self._rng = rng

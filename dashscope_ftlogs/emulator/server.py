@@ -1,8 +1,6 @@
 """The emulator itself: one HTTP server, what it serves, and what it remembers."""
 
 import asyncio
-import math
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import closing
@@ -14,6 +12,7 @@ from aiohttp import web
 
 from dashscope_ftlogs.emulator import answers
 from dashscope_ftlogs.emulator.answers import Answer, Page, Refusal
+from dashscope_ftlogs.emulator.argument_ranges import several
 from dashscope_ftlogs.emulator.fate import Fate, Latency, lowest_and_highest, sources
 from dashscope_ftlogs.emulator.fault_grammar import parse_fault
 from dashscope_ftlogs.emulator.fault_rules import Fault, FaultChooser
@@ -24,9 +23,8 @@ from dashscope_ftlogs.emulator.machines import MachineBy, MachineChooser, Machin
 from dashscope_ftlogs.emulator.past import Jobs, Past
 from dashscope_ftlogs.emulator.rate_limit import Link, RateLimit, TokenBucket
 from dashscope_ftlogs.emulator.request_journal import Exchange
+from dashscope_ftlogs.emulator.server_arguments import a_fault, by_id, check
 from dashscope_ftlogs.emulator.transmission import deliver
-
-_VISIBLE = re.compile(r"[!-~]+")
 
 
 class Emulator:
@@ -58,7 +56,7 @@ class Emulator:
         on_end: is told of each exchange as it ends, however it ended, in its loop's thread.
 
     Raises:
-        ValueError: an argument is out of its range.
+        ValueError: an argument is out of its range, or of another type.
     """
 
     def __init__(
@@ -83,16 +81,9 @@ class Emulator:
         clock: Callable[[], float] = time.monotonic,
         on_end: Callable[[Exchange], None] = lambda _: None,
     ) -> None:
-        if not _VISIBLE.fullmatch(api_key):
-            raise ValueError(f"api_key must be visible ASCII characters, not {api_key!r}")
-        if not 0 <= port <= 65535:
-            raise ValueError(f"port must be from 0 to 65535, not {port!r}")
-        if page_cap is not None and page_cap < 1:
-            raise ValueError(f"page_cap must be 1 or more lines, not {page_cap!r}")
-        if not 0 <= ragged <= 1:
-            raise ValueError(f"ragged must be a probability from 0 to 1, not {ragged!r}")
-        if not 0 <= time_scale < math.inf:
-            raise ValueError(f"time_scale must be 0 or more and finite, not {time_scale!r}")
+        check(api_key=api_key, host=host, port=port, seed=seed, bandwidth=bandwidth, clock=clock)
+        check(page_cap=page_cap, ragged=ragged, time_scale=time_scale, compress=compress, on_end=on_end)
+        check(insist_on_content_type=insist_on_content_type)
         self.api_key = api_key
         self.journal: list[Exchange] = []
         self.in_flight = self.peak_in_flight = 0
@@ -110,7 +101,7 @@ class Emulator:
         self._time_scale = time_scale
         # Where no machine lags, nothing of the past is kept.
         self._past = Past(clock, longest, time_scale) if (longest := self._machines.longest) else None
-        self.jobs = {job.job_id: job for job in jobs}
+        self.jobs = by_id(jobs)
         self.faults = faults
         self.latency = latency
         self.rate_limit = rate_limit
@@ -131,8 +122,8 @@ class Emulator:
 
     @property
     def environ(self) -> dict[str, str]:
-        """The environment variables by which a client finds this emulator."""
-        return {"DASHSCOPE_API_KEY": self.api_key, "DASHSCOPE_BASE_URL": self.base_url}
+        """The environment variables by which a client finds this emulator, the vendor's among them."""
+        return {"DASHSCOPE_API_KEY": self.api_key} | dict.fromkeys(answers.URL_NAMES, self.base_url)
 
     @property
     def faults(self) -> tuple[Fault, ...]:
@@ -147,7 +138,10 @@ class Emulator:
 
     @faults.setter
     def faults(self, rules: Iterable[Fault | str]) -> None:
-        self._faults = tuple(parse_fault(rule) if isinstance(rule, str) else rule for rule in rules)
+        self._faults = tuple(
+            parse_fault(rule) if isinstance(rule, str) else a_fault(rule)
+            for rule in several("faults", rules, "rules: a list of them")
+        )
         self._chooser = FaultChooser(self._faults, self._luck)
 
     @property
@@ -167,6 +161,7 @@ class Emulator:
 
     @rate_limit.setter
     def rate_limit(self, limit: RateLimit | None) -> None:
+        check(rate_limit=limit)
         self._rate_limit = limit
         self._bucket = None if limit is None else TokenBucket(limit, self._clock)
 
@@ -186,6 +181,7 @@ class Emulator:
 
     @time_scale.setter
     def time_scale(self, time_scale: float) -> None:
+        check(time_scale=time_scale)
         self._time_scale = time_scale
         if self._past is not None:
             self._past.scaled(time_scale)

@@ -29,9 +29,9 @@ class Served:
     async def by(cls, process: asyncio.subprocess.Process) -> "Served":
         assert process.stdout is not None
         assert process.stderr is not None
-        lines = [(await process.stdout.readline()).decode() for _ in range(2)]
+        lines = [(await process.stdout.readline()).decode() for _ in range(3)]
         words = [shlex.split(line) for line in lines]
-        assert [word[0] for word in words] == ["export", "export"]
+        assert [word[0] for word in words] == ["export"] * 3
         return cls(process, dict(word[1].split("=", 1) for word in words))
 
     async def get(self, path: str) -> tuple[int, Any]:
@@ -133,6 +133,7 @@ async def test_a_port_in_use_is_one_clear_line(ftlogs: Any) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        ("--host \udcff", "host must be a host's name or address, such as 127.0.0.1, not '\\udcff'"),
         ("--port 99999", "port must be from 0 to 65535, not 99999"),
         ("--latency soon", "latency must be seconds or LOWEST-HIGHEST, not 'soon'"),
         ("--latency 2-1", "latency must be seconds or (lowest, highest), not (2.0, 1.0)"),

@@ -231,7 +231,7 @@ async def test_a_log_without_metrics_is_told_of_and_no_error(ftlogs: Any, tmp_pa
         (("no such/file.log",), 2, "there is no file 'no such/file.log'"),
         (("{tmp}",), 2, "holds no manifest"),
         (("ft-unknown",), 4, "ft-unknown"),
-        (("-o", "{tmp}/nowhere/m.csv", "{log}"), 1, "No such file or directory"),
+        (("-o", "{tmp}/nowhere/m.csv", "{log}"), 2, "there is no directory"),
     ],
 )
 async def test_what_can_not_be_done_is_one_clear_message(

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import stat
 import sys
@@ -11,7 +12,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from thinned import thinned
+from thinned import every, thinned
 
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
@@ -45,10 +46,37 @@ async def test_whatever_streams_are_closed_the_work_is_done_and_nothing_mixed(
         code, _, err = await run(emulator, "download", "ft-1", "--out", "archive")
         assert (code, b"Traceback" in err) == (0, False)
         assert (tmp_path / "archive" / "ft-1.log").read_bytes() == text
-        assert await run(emulator, "cat", "ft-1") == (0, b"" if closed[1] else text, b"")
+        code, out, err = await run(emulator, "cat", "ft-1")
+        assert (code, out) == ((1, b"") if closed[1] else (0, text))
+        assert (b"cannot write the output: " in err) == (bool(closed[1]) and not closed[2])
         code, out, err = await run(emulator, "cat", "ft-404")
         assert (code, out) == (4, b"")
         assert (err == b"") if closed[2] else (b"404" in err)
+
+
+COMMANDS = (
+    *("--version", "--help", "cat --help"),
+    *("jobs", "metrics x.log", "plot x.log", "report x.log -o -"),
+)
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize(
+    ("words", "into"),
+    every(3, COMMANDS, [">&-", ">/dev/full"]),
+)
+async def test_output_that_nobody_gets_is_an_error(words: str, into: str, tmp_path: Path) -> None:
+    (tmp_path / "x.log").write_text(f"{POINT}\n")
+    async with Emulator([EmulatedJob("ft-1", LINES)]) as emulator:
+        process = await asyncio.create_subprocess_exec(
+            *("sh", "-c", f'exec "$0" -m dashscope_ftlogs {words} {into}', sys.executable),
+            env={**os.environ, **emulator.environ},
+            cwd=tmp_path,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, err = await process.communicate()
+    assert process.returncode == 1
+    assert re.fullmatch(rb"ftlogs: cannot write the output: \[Errno \d+\] [\w ]+\n", err)
 
 
 INTERRUPTED = """

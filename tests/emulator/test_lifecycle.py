@@ -28,6 +28,7 @@ async def test_it_says_where_it_is_and_how_to_find_it(ask: Any) -> None:
         assert emulator.environ == {
             "DASHSCOPE_API_KEY": "sk-mine",
             "DASHSCOPE_BASE_URL": emulator.base_url,
+            "DASHSCOPE_HTTP_BASE_URL": emulator.base_url,
         }
         assert URL(emulator.base_url).path == "/api/v1"
         assert (await ask(emulator)).status == 200

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from dashscope_ftlogs.cli.terminal.output_file import is_laid_by_another, put
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
 pytestmark = pytest.mark.slow
@@ -46,13 +47,47 @@ async def test_files_are_as_private_as_the_umask_says_and_never_executable(
 
 
 @pytest.mark.parametrize("command", ["metrics", "report"])
-@pytest.mark.parametrize("waiting", ["out.html", "out.html.new"])
 async def test_a_link_that_waits_where_output_goes_leads_nothing_elsewhere(
-    command: str, waiting: str, ftlogs: Any, tmp_path: Path
+    command: str, ftlogs: Any, tmp_path: Path
 ) -> None:
-    out = tmp_path / waiting.replace(".html", ".csv" if command == "metrics" else ".html")
+    out = tmp_path / ("out.csv" if command == "metrics" else "out.html")
     (tmp_path / "victim").write_text("untouched")
-    out.symlink_to(tmp_path / "victim")
+    out.with_name(f"{out.name}.new").symlink_to(tmp_path / "victim")
     async with Emulator([EmulatedJob("ft-1", [POINT])]) as emulator:
-        ended = await ftlogs(command, "ft-1", "-o", str(out).removesuffix(".new"), emulator=emulator)
+        ended = await ftlogs(command, "ft-1", "-o", str(out), emulator=emulator)
     assert (ended.code, (tmp_path / "victim").read_text()) == (0, "untouched")
+
+
+def test_a_link_under_the_name_itself_is_followed_unless_another_may_have_laid_it_as_a_trap(
+    tmp_path: Path,
+) -> None:
+    """The name was typed, and what it stands for is meant; but in /tmp, anyone can lay a link first."""
+    victim, link = tmp_path / "victim", tmp_path / "out"
+    victim.write_text("old")
+    link.symlink_to(victim)
+    (mine, of_all), shared = (link.lstat(), tmp_path.stat()), stat.S_ISVTX | stat.S_IRWXU | stat.S_IRWXO
+    for mode, owner, user, trap in (
+        (shared, 7, 8, True),
+        (shared, 7, 7, False),
+        (shared, of_all.st_uid, 8, False),
+        (shared & ~stat.S_ISVTX, 7, 8, False),
+        (shared & ~stat.S_IWOTH, 7, 8, False),
+    ):
+        folder = os.stat_result([mode, *of_all[1:]])
+        laid = os.stat_result([*mine[:4], owner, *mine[5:]])
+        assert is_laid_by_another(laid, folder, user) == trap
+    put(link, b"new")
+    assert (link.is_symlink(), victim.read_text()) == (True, "new")
+
+
+@pytest.mark.posix
+def test_such_a_trap_is_replaced(tmp_path: Path) -> None:
+    victim, link = tmp_path / "victim", tmp_path / "out"
+    victim.write_text("untouched")
+    link.symlink_to(victim)
+    tmp_path.chmod(0o1777)
+    if trap := os.geteuid() == 0:  # nobody else can lay a link in another's name
+        os.lchown(link, 65534, 65534)
+    put(link, b"new")
+    assert link.read_bytes() == b"new"
+    assert (link.is_symlink(), victim.read_text()) == ((False, "untouched") if trap else (True, "new"))

@@ -6,12 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dashscope_ftlogs import InvalidArgumentError, MetricsTable
+from dashscope_ftlogs import MetricsTable
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.log_sources import Sources, sources
 from dashscope_ftlogs.cli.options import grouped, to_file
 from dashscope_ftlogs.cli.run_command import complain, run
-from dashscope_ftlogs.cli.terminal.table_export import FORMATS, show, write_events
+from dashscope_ftlogs.cli.terminal.table_export import (
+    FORMATS,
+    check_events,
+    check_table,
+    show,
+    write_events,
+)
 
 if TYPE_CHECKING:
     from dashscope_ftlogs.metrics.points import Point
@@ -31,8 +37,10 @@ def metrics(
     """Show the loss and every other number that a log holds, point by point."""
 
     async def main() -> int:
-        if output is not None and output.suffix not in FORMATS:
-            raise InvalidArgumentError(f"-o {str(output)!r}: must end with {', '.join(FORMATS)}")
+        if output is not None:
+            check_table(output)
+        if tensorboard is not None:
+            check_events(tensorboard)
         points: list[tuple[str, Point]] = []
         async with aclosing(sources(logs, connection)) as found:
             async for source in found:

@@ -17,7 +17,7 @@ from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.log_sources import Sources, distinct, sources
 from dashscope_ftlogs.cli.options import grouped, to_file
 from dashscope_ftlogs.cli.run_command import complain, run
-from dashscope_ftlogs.cli.terminal.picture_file import PICTURES, write_picture
+from dashscope_ftlogs.cli.terminal.picture_file import check_picture, write_picture
 from dashscope_ftlogs.cli.terminal.stdout import table, write
 from dashscope_ftlogs.cli.terminal.terminal_chart import chart, marks
 from dashscope_ftlogs.metrics.curves import AXES, Curve, X, curves, metric_names, shared_axis
@@ -73,8 +73,8 @@ def plot(
     """Draw the loss, or another number, of one or more jobs, with what they differ in."""
 
     async def main() -> int:
-        if output is not None and output.suffix not in PICTURES:
-            raise InvalidArgumentError(f"-o {str(output)!r}: must end with {', '.join(PICTURES)}")
+        if output is not None:
+            check_picture(output)
         if not 0 <= smooth < 1:
             raise InvalidArgumentError(f"--smooth {smooth}: must be at least 0 and less than 1")
         found: list[_Log] = []

@@ -5,13 +5,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from dashscope_ftlogs import InvalidArgumentError, __version__
+from dashscope_ftlogs import __version__
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.log_sources import Sources, sources
 from dashscope_ftlogs.cli.options import grouped, to_file
 from dashscope_ftlogs.cli.run_command import complain, run
+from dashscope_ftlogs.cli.terminal.output_file import check_output, put
 from dashscope_ftlogs.cli.terminal.stdout import write
-from dashscope_ftlogs.cli.terminal.table_export import put
 
 if TYPE_CHECKING:
     from dashscope_ftlogs.report.log_digest import ReadLog
@@ -33,7 +33,8 @@ def report(
         from dashscope_ftlogs.report.page import page  # noqa: PLC0415
         from dashscope_ftlogs.report.scripts_and_styles import load  # noqa: PLC0415  (only this command needs them)
 
-        _check(output)
+        if output != _STDOUT:
+            check_output(output)
         found = await _read(logs, connection)
         for log in found:
             if log.lines.left_out:
@@ -48,16 +49,6 @@ def report(
         return 0
 
     run(main())
-
-
-def _check(output: Path) -> None:
-    """Refuse what can't be written before anything is read."""
-    if output == _STDOUT:
-        return
-    if output.is_dir():
-        raise InvalidArgumentError(f"-o {str(output)!r}: that is a directory; name a file")
-    if not output.parent.is_dir():
-        raise InvalidArgumentError(f"-o {str(output)!r}: there is no directory {str(output.parent)!r}")
 
 
 async def _read(words: list[str], connection: Connection) -> "list[ReadLog]":

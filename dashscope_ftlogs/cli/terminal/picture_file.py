@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dashscope_ftlogs.cli.terminal.axis_ticks import axis_title, clock_ticks
-from dashscope_ftlogs.cli.terminal.table_export import extra, put
+from dashscope_ftlogs.cli.terminal.output_file import check_output, extra, put
 from dashscope_ftlogs.metrics.curves import Curve, Spot, Trace, X, span, trace
 from dashscope_ftlogs.text import excerpt
 
@@ -25,6 +25,17 @@ _ROW: Final = 0.28
 _LETTER: Final = 0.085
 """Inches, as are the three above it."""
 _CHINESE: Final = ("Noto Sans CJK SC", "Source Han Sans SC", "Microsoft YaHei", "PingFang SC", "SimHei")
+
+
+def check_picture(path: Path) -> None:
+    """Refuse a file that can't be written, before anything is read for it.
+
+    Raises:
+        InvalidArgumentError: its name does not do.
+        ConfigError: matplotlib is not installed.
+    """
+    check_output(path, PICTURES)
+    extra("plot", "matplotlib")
 
 
 def write_picture(

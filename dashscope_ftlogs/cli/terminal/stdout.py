@@ -1,6 +1,7 @@
 """Pages of lines to stdout: exact bytes for files and pipes, harmless ones for terminals."""
 
 import enum
+import errno
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ import msgspec
 
 from dashscope_ftlogs.archive.manifest import storable
 from dashscope_ftlogs.archive.threads import Thread
+from dashscope_ftlogs.cli.run_command import discard
 from dashscope_ftlogs.text import escaped, escaped_json, escaped_jsonl_bytes, jsonl_bytes, text_bytes
 
 _PATIENCE = 1.0
@@ -46,6 +48,16 @@ def write(data: bytes) -> None:
     while rest:  # unbuffered, a write may take a part only
         rest = rest[sys.stdout.buffer.write(rest) :]
     sys.stdout.buffer.flush()
+
+
+def write_if_open(data: bytes) -> None:
+    """Write what is only a word besides; whoever closed stdout wants none."""
+    try:
+        write(data)
+    except OSError as error:
+        if error.errno != errno.EBADF:
+            raise
+        discard(sys.stdout.fileno())
 
 
 def rows(objects: Iterable[Mapping[str, Any]]) -> bytes:

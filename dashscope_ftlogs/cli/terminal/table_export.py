@@ -3,21 +3,21 @@
 import csv
 import io
 import math
+import os
 import re
 import shutil
-import stat
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from dashscope_ftlogs import ConfigError, MetricsTable
+from dashscope_ftlogs import InvalidArgumentError, MetricsTable
 from dashscope_ftlogs.archive.manifest import storable
 from dashscope_ftlogs.cli.run_command import complain
+from dashscope_ftlogs.cli.terminal.output_file import check_output, extra, put
 from dashscope_ftlogs.cli.terminal.stdout import table as aligned
 from dashscope_ftlogs.cli.terminal.stdout import write
 from dashscope_ftlogs.metrics.points import Point
@@ -110,6 +110,31 @@ FORMATS: Final[Mapping[str, Callable[[MetricsTable, Path], None]]] = {
 """How a table is written to a file, by the ending of its name."""
 
 
+def check_table(path: Path) -> None:
+    """Refuse a file that can't be written, before anything is read for it.
+
+    Raises:
+        InvalidArgumentError: its name does not do.
+        ConfigError: what writes it is not installed.
+    """
+    check_output(path, FORMATS)
+    if path.suffix == ".parquet":
+        extra("data", "pyarrow")
+
+
+def check_events(directory: Path) -> None:
+    """The same for TensorBoard's files; the directory is made, and those that it lies in.
+
+    Raises:
+        InvalidArgumentError: something else lies there.
+        ConfigError: what writes them is not installed.
+    """
+    extra("tensorboard", "tensorboardX")
+    there = next(one for one in (directory, *directory.absolute().parents) if os.path.lexists(one))
+    if not there.is_dir():
+        raise InvalidArgumentError(f"--tensorboard {str(directory)!r}: {str(there)!r} is no directory")
+
+
 def write_events(points: Iterable[tuple[str, Point]], directory: Path) -> None:
     """Write event files that TensorBoard opens: a run for each log, and for each of its segments.
 
@@ -133,49 +158,3 @@ def write_events(points: Iterable[tuple[str, Point]], directory: Path) -> None:
                             time = None if point.time is None else point.time / 1000
                             writer.add_scalar(name, value, last, walltime=time)
             writer.close()
-
-
-def extra(name: str, *modules: str) -> list[Any]:
-    """Return modules that come with an extra.
-
-    Raises:
-        ConfigError: it is not installed.
-    """
-    try:
-        return [import_module(module) for module in modules]
-    except ModuleNotFoundError:
-        raise ConfigError(
-            f"{modules[0]} is not installed: pip install 'dashscope-ftlogs[{name}]'"
-        ) from None
-
-
-def put(path: Path, data: bytes) -> None:
-    """Write a file so that under its name there is never half of it.
-
-    A device, a pipe, and what a name such as /dev/stdout stands for are written to, never replaced.
-    """
-    if _is_no_file(path):
-        with path.open("wb") as end:
-            end.write(data)
-        return
-    new = _beside(path)
-    with new.open("xb") as file:
-        file.write(data)
-    new.replace(path)
-
-
-def _is_no_file(path: Path) -> bool:
-    if path.parent.resolve().parts[1:2] in (("dev",), ("proc",)):
-        return True
-    try:
-        kind = path.lstat().st_mode  # a link may have been laid by another: it is replaced
-    except OSError:
-        return False
-    return stat.S_ISCHR(kind) or stat.S_ISFIFO(kind)
-
-
-def _beside(path: Path) -> Path:
-    """Return a free name beside `path`; a link that waited there would lead the data elsewhere."""
-    new = path.with_name(f"{path.name}.new")
-    new.unlink(missing_ok=True)
-    return new

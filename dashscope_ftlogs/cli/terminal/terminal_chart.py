@@ -7,7 +7,7 @@ from typing import Any, Final
 import attrs
 
 from dashscope_ftlogs.cli.terminal.axis_ticks import axis_title, clock_ticks, round_ticks
-from dashscope_ftlogs.cli.terminal.table_export import extra
+from dashscope_ftlogs.cli.terminal.output_file import extra
 from dashscope_ftlogs.metrics.curves import Curve, Spot, Trace, X, share, span, trace
 from dashscope_ftlogs.text import excerpt
 

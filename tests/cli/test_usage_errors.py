@@ -1,0 +1,203 @@
+"""Wrong usage of any command by any option: it is told, and a key that stands among the words is not."""
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.main import get_command
+
+from dashscope_ftlogs.cli.app import COMMANDS, app
+from dashscope_ftlogs.cli.usage_errors import parse_and_run
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator
+
+TREE: Final[Any] = get_command(app())
+HERE = "{}"
+"""Where a word is put in."""
+
+
+def needed(command: Any, but: object = None) -> list[str]:
+    """What it can't do without."""
+    return ["ft-1" for one in command.params if one.required and one is not but]
+
+
+def options() -> Iterator[tuple[str, ...]]:
+    """Give every command with each of its options that takes a value, and with each argument."""
+    for name, command in TREE.commands.items():
+        for one in command.params:
+            if one.param_type_name == "argument":
+                yield (name, *needed(command, one), HERE)
+            elif not one.is_flag:
+                yield from ((name, *needed(command), spelled, HERE) for spelled in one.opts)
+
+
+def flags() -> Iterator[tuple[str, ...]]:
+    """Give every command with each of its flags."""
+    for name, command in TREE.commands.items():
+        for one in command.params:
+            if one.param_type_name == "option" and one.is_flag:
+                yield (name, *needed(command), one.opts[0])
+
+
+def places() -> Iterator[tuple[str, ...]]:
+    """Give all the ways to put a word where it does not belong, and some where one does."""
+    yield (HERE,)
+    yield (f"--{HERE}",)
+    for words in options():
+        yield words
+        yield (*words[:-1], f"-{HERE}")
+        if words[-2].startswith("-"):
+            yield (*words[:-2], f"{words[-2]}{'=' * words[-2].startswith('--')}{HERE}")
+    for words in flags():
+        yield (*words, HERE, HERE)
+        yield (*words[:-1], f"{words[-1]}={HERE}")
+    for name in COMMANDS:
+        yield (name, "ft-1", f"--{HERE}", HERE)
+        yield (name, "ft-1", f"--{HERE}=1")
+        yield (name, "ft-1", "--format", f"{HERE}!")
+
+
+PLACES: Final = tuple(places())
+
+
+def put_in(words: tuple[str, ...], word: str) -> tuple[str, ...]:
+    return tuple(one.replace(HERE, word) for one in words)
+
+
+def is_wrong(words: tuple[str, ...]) -> bool:
+    """Whether the words alone are, so that nothing is done."""
+    try:
+        name, command, rest = TREE.resolve_command(TREE.make_context("ftlogs", ["x"]), list(words))
+        command.make_context(name, rest)
+    except Exception as error:
+        return getattr(error, "exit_code", 0) == 2
+    return False
+
+
+def said(words: tuple[str, ...]) -> tuple[object, str]:
+    """Run a command within this process, as far as its words lead."""
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+        with pytest.raises(SystemExit) as ended:
+            parse_and_run(TREE, words)
+    assert out.getvalue() == ""
+    return ended.value.code, err.getvalue()
+
+
+KEY = "sk-4f1cda7e91b26d53"
+OTHER = "an0ther/kind+of=key'\\"
+"""What the environment says is one, though nothing about it does."""
+VISIBLE = st.characters(min_codepoint=0x21, max_codepoint=0x7E)
+KEYS = st.one_of(
+    st.text("abcdefghijklmnopqrstuvwxyz0123456789._-", min_size=16, max_size=40).map("sk-{}".format),
+    st.text(VISIBLE, min_size=12, max_size=40).filter(lambda key: HERE not in key),
+)
+
+
+def test_there_is_every_option_in_it() -> None:
+    assert {words[0] for words in PLACES} >= set(COMMANDS)
+    assert {words[-2] for words in options()} >= {"--format", "-o", "--api-key-file", "-n", "--lag"}
+
+
+@pytest.mark.parametrize("key", [KEY, OTHER])
+def test_wherever_a_key_is_typed_no_wrong_usage_repeats_it(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DASHSCOPE_API_KEY", OTHER)
+    wrong = [words for words in (put_in(place, key) for place in PLACES) if is_wrong(words)]
+    assert len(wrong) > 200
+    told = [(words, *said(words)) for words in wrong]
+    assert [words for words, code, text in told if code != 2 or not text] == []
+    assert [words for words, _, text in told if key in text or repr(key)[1:-1] in text] == []
+    assert sum("[secret]" in text for *_, text in told) > 100
+
+
+@given(KEYS, st.sampled_from(PLACES))
+def test_nor_any_other_key(key: str, place: tuple[str, ...]) -> None:
+    words = put_in(place, key)
+    if is_wrong(words):
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("DASHSCOPE_API_KEY", key)
+            assert key not in said(words)[1]
+
+
+@pytest.mark.posix
+@pytest.mark.unmeasured
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"demo"}))
+async def test_nor_does_what_is_refused_or_fails_later(
+    command: str, ftlogs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with Emulator([EmulatedJob("ft-1", ["{'loss': 1}"])], api_key=OTHER) as emulator:
+        for place in options():
+            # The emulator's own is made up; and what is made or written may have any name.
+            if place[0] != command or place[-2] in {"--api-key", "--out", "--tensorboard"}:
+                continue
+            for key in (KEY, OTHER):
+                words = put_in(place, key)
+                if not is_wrong(words):
+                    ended = await ftlogs(*words, emulator=emulator)
+                    assert key not in ended.err
+                    assert key.encode() not in ended.out
+
+
+def test_a_terminal_is_not_sent_what_could_repaint_it() -> None:
+    code, text = said(("jobs", "\x1b[2J\u202e"))
+    assert (code, "\x1b" in text, "\u202e" in text) == (2, False, False)
+
+
+def test_an_empty_word_is_refused_with_the_option_that_it_stands_for() -> None:
+    for *words, option, _ in options():
+        if option.startswith("-") and option not in {"--grep", "--exclude", "--highlight", "--metric"}:
+            told = (2, f"ftlogs: {option} is empty: is a variable not set?\n")
+            assert said((*words, option, "")) == told
+            if option.startswith("--"):
+                assert said((*words, f"{option}=")) == told
+
+
+@pytest.mark.parametrize(
+    "words", [("cat", ""), ("download", "ft-1", ""), ("verify", ""), ("emulator", "")]
+)
+def test_so_is_an_empty_argument(words: tuple[str, ...]) -> None:
+    assert said(words) == (2, "ftlogs: an argument is empty: is a variable not set?\n")
+
+
+@pytest.mark.posix
+async def test_an_empty_pattern_fits_every_line(ftlogs: Any) -> None:
+    async with Emulator([EmulatedJob("ft-1", ["a", ""])]) as emulator:
+        ended = await ftlogs("tail", "ft-1", "--grep", "", emulator=emulator)
+    assert (ended.code, ended.out) == (0, b"a\n\n")
+
+
+@pytest.mark.parametrize("odd", ["\ud800", "a\ud800/x.csv", "a\0b"])
+def test_what_no_system_can_name_is_refused_in_words(odd: str) -> None:
+    for place in options():
+        code, text = said(put_in(place, odd))
+        assert code == 2
+        assert "can't be the name of anything" in text
+        assert odd not in text
+
+
+@pytest.fixture
+def unreadable(tmp_path: Path) -> Path:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.log"))
+    path.write_text("{'loss': 1.5}\n")
+    return path
+
+
+@pytest.mark.linux
+async def test_bytes_that_are_no_text_name_files_as_any_others(ftlogs: Any, unreadable: Path) -> None:
+    out = unreadable.with_suffix(".csv")
+    ended = await ftlogs("metrics", str(unreadable), "-o", str(out))
+    assert (ended.code, ended.err) == (0, "")
+    assert b"1.5" in out.read_bytes()
+    ended = await ftlogs("metrics", str(unreadable))
+    assert b"1.5" in ended.out
+    async with Emulator([EmulatedJob("ft-1", ["a"])]) as emulator:
+        ended = await ftlogs("download", "ft-1", "--out", f"{out}.d", emulator=emulator)
+        assert ended.code == 0, ended.err
+    assert (await ftlogs("verify", f"{out}.d")).code == 0

@@ -64,8 +64,15 @@ async def _as_they_come(jobs: Jobs) -> AsyncGenerator[str | Job, None]:
     if isinstance(jobs, str | Job):
         yield jobs
     elif isinstance(jobs, AsyncIterable):
-        async for job in jobs:
-            yield checks.job(job)
+        coming = aiter(jobs)
+        try:
+            async for job in coming:
+                yield checks.job(job)
+        finally:
+            if isinstance(coming, AsyncGenerator):
+                # What it does in the end is done here, by the task that drove it; asyncio would begin
+                # another one for that, some time later.
+                await coming.aclose()
     else:
         for job in jobs:
             yield checks.job(job)

@@ -106,6 +106,48 @@ async def test_an_iterator_of_jobs_is_driven_and_closed_by_one_task(
     assert len(set(drivers)) == 1
 
 
+class Jobs:
+    """Is iterated over by a generator of its own."""
+
+    def __init__(self, ids: Callable[[], AsyncIterator[str]]) -> None:
+        self._ids = ids
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self._ids()
+
+
+@pytest.mark.parametrize("make", [lambda ids: ids(), Jobs])
+@pytest.mark.parametrize("use", [fetched, downloaded])
+async def test_an_iterator_of_jobs_that_is_not_read_to_its_end_is_closed_by_the_task_that_drove_it(
+    connect: Connect, tmp_path: Any, use: Use, make: Callable[[Any], Any]
+) -> None:
+    drivers: list[Any] = []
+
+    async def ids() -> AsyncIterator[str]:
+        try:
+            while True:
+                drivers.append(asyncio.current_task())
+                yield f"ft-{len(drivers)}"
+        finally:
+            await asyncio.sleep(0)
+            drivers.append(asyncio.current_task())
+
+    def stop(_job_id: str) -> None:
+        raise ZeroDivisionError
+
+    held = make(ids)  # so that nothing but its closing ends it
+    async with Emulator(JOBS) as emulator:
+        async with connect(emulator, concurrency=1) as session:
+            with pytest.raises(ZeroDivisionError):
+                await use(session, held, tmp_path, stop)
+            await asyncio.sleep(0)
+        last = len(drivers)
+    await asyncio.sleep(0)
+    assert len(drivers) == last > 2
+    assert len(set(drivers)) == 1
+    assert drivers[0].done()
+
+
 @given(
     waits=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=20),
     pauses=st.lists(st.integers(0, 5), min_size=20, max_size=20),

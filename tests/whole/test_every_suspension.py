@@ -5,7 +5,7 @@ And nothing is left: no task, no connection, no place at the gate taken, and no 
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -126,6 +126,33 @@ async def fetch_many(run: Run) -> None:
     run.got = list(found["ft-1"].lines)
 
 
+async def fetch_what_comes(run: Run) -> None:
+    """The jobs come of an iterator of the caller's own, which takes its time, and to end, too."""
+    found: dict[str, Any] = {}
+    begun_and_ended: list[int] = []
+
+    async def ids() -> AsyncIterator[str]:
+        try:
+            begun_and_ended.append(1)
+            for job_id in ("ft-1", "ft-2"):
+                await asyncio.sleep(0)
+                yield job_id
+            while "ft-2" not in found:
+                await asyncio.sleep(0.001)
+        finally:
+            try:
+                await asyncio.sleep(0)
+            finally:
+                begun_and_ended.append(-1)
+
+    try:
+        logs = run.session.fetch_many(ids())
+        await run.steps(logs, lambda log: found.update({log.job_id: log}) or [])
+    finally:
+        assert sum(begun_and_ended) == 0
+    run.got = list(found["ft-1"].lines)
+
+
 def followed_again(run: Run, follower: Any) -> Callable[[], Coroutine[Any, Any, list[str]]]:
     async def go_on() -> list[str]:
         at = {job_id: followed.position for job_id, followed in follower.jobs.items()}
@@ -176,10 +203,10 @@ async def verify(run: Run) -> None:
 
 
 CALLS = [
-    *(lines, pages, in_doubt, jobs, fetch_many, follow, follow_pages, verify),
+    *(lines, pages, in_doubt, jobs, fetch_many, fetch_what_comes, follow, follow_pages, verify),
     *(collect, page, job, metrics, download, leave),
 ]
-STEPPED = {lines, pages, in_doubt, jobs, fetch_many, follow, follow_pages, verify}
+STEPPED = {lines, pages, in_doubt, jobs, fetch_many, fetch_what_comes, follow, follow_pages, verify}
 
 
 def close(run: Run) -> None:

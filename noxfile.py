@@ -46,7 +46,7 @@ LOWEST = (
 # What must not go wrong unnoticed, and the tests that hold each of its modules.
 MUTATED = {
     "client/cursor": "client/test_cursor client/test_paginator",
-    "client/doubt": "client/test_doubt client/test_stale_reads",
+    "client/doubt": "client/test_doubt",
     "client/paginator": "client/test_paginator client/test_stale_reads client/test_leaving_a_read "
     "client/test_position client/test_memory",
     "client/request_gate": "client/test_request_gate",

@@ -43,14 +43,25 @@ LOWEST = (
     "tests/test_pytest_plugin.py",
 )
 
-# The pure core, and the tests that hold each of its modules.
+# What must not go wrong unnoticed, and the tests that hold each of its modules.
 MUTATED = {
     "client/cursor": "client/test_cursor client/test_paginator",
+    "client/doubt": "client/test_doubt",
+    "client/paginator": "client/test_paginator client/test_stale_reads client/test_leaving_a_read "
+    "client/test_position client/test_memory",
+    "client/request_gate": "client/test_request_gate",
+    "client/requests_per_second": "client/test_request_gate",
+    "client/connection_owner": "client/test_connection_owner client/test_service client/test_warnings "
+    "security/test_secrets security/test_answers security/test_repeated_key",
     "client/tasks": "client/test_tasks client/test_leaving_a_read",
     "client/retry_on_429_and_5xx": "client/test_retry_on_429_and_5xx",
     "client/wire": "client/test_wire client/test_retry_on_429_and_5xx client/test_connection_owner",
     "archive/manifest": "archive/test_directory archive/test_verify archive/test_local_log_reader",
     "archive/directory": "archive/test_directory archive/test_download archive/test_verify",
+    "archive/download": "archive/test_download archive/test_stale_downloads archive/test_settling "
+    "archive/test_gone_archives archive/test_cancelled_downloads",
+    "archive/log_writer": "archive/test_directory archive/test_download archive/test_dying_disk",
+    "follow/live_log": "follow/test_live_log follow/test_follower follow/test_stale_follows",
     "client/redaction": "security/test_secrets test_public_names",
 }
 
@@ -300,7 +311,7 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def mutation(session: nox.Session) -> None:
-    """Change the pure core in all the ways there are, and tell which the tests did not notice.
+    """Change what matters most in all the ways there are, and tell which the tests did not notice.
 
     `nox -s mutation -- client/cursor client/wire`; by default all of it, which takes hours.
     """

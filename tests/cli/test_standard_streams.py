@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 from thinned import every, thinned
 
+from dashscope_ftlogs import verify_archive
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
 pytestmark = [pytest.mark.posix, pytest.mark.slow]
@@ -77,6 +78,20 @@ async def test_output_that_nobody_gets_is_an_error(words: str, into: str, tmp_pa
         _, err = await process.communicate()
     assert process.returncode == 1
     assert re.fullmatch(rb"ftlogs: cannot write the output: \[Errno \d+\] [\w ]+\n", err)
+
+
+@pytest.mark.linux
+async def test_a_table_that_finds_no_room_is_an_error_though_the_archive_is_whole(
+    start_ftlogs: Any, tmp_path: Path
+) -> None:
+    with Path("/dev/full").open("wb") as full:
+        async with Emulator([EmulatedJob("ft-1", LINES)]) as emulator:
+            words = ("download", "ft-1", "--out", str(tmp_path / "a"))
+            process = await start_ftlogs(words, emulator, stdout=full)
+            _, err = await process.communicate()
+    assert process.returncode == 1
+    assert b"ftlogs: cannot write the output: [Errno 28]" in err
+    assert [verdict.state for verdict in verify_archive(tmp_path / "a")] == ["ok"]
 
 
 INTERRUPTED = """

@@ -1,5 +1,6 @@
 """What contradicts is asked for again, and believed in the end: the rule alone, without any wait."""
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -143,3 +144,61 @@ def test_over_a_lag_it_is_asked_ten_times_at_least_and_no_more_than_twenty(
             Contradiction.LINES_MISSING, repeated=False, asked_at=asked_at, now=now
         )
     assert 10 <= looks <= 20
+
+
+@pytest.mark.parametrize(
+    ("looks", "asked_at", "now", "wait"),
+    [
+        (0, 0.0, 0.0, 1.0),
+        (1, 0.0, 0.0, 2.0),
+        (2, 0.0, 0.0, 4.0),
+        (3, 0.0, 0.0, 4.5),
+        (10_000, 0.0, 0.0, 4.5),
+        (3, 43.0, 43.0, 2.0),
+        (3, 44.9, 45.0, 0.0),
+        (3, 44.9, 50.0, 0.0),
+    ],
+)
+def test_the_waits_double_up_to_a_tenth_of_the_lag_and_none_goes_beyond_it(
+    looks: int, asked_at: float, now: float, wait: float
+) -> None:
+    decision = Doubt(45.0, 0.0, looks).after(
+        Contradiction.ANOTHER_LOG, repeated=True, asked_at=asked_at, now=now
+    )
+    assert decision == Decision(Verdict.DOUBTED, Doubt(45.0, 0.0, looks + 1), wait)
+
+
+def test_what_was_asked_for_when_the_lag_ended_is_believed() -> None:
+    decision = Doubt(45.0, 5.0, 9).after(None, repeated=False, asked_at=50.0, now=50.0)
+    assert decision == Decision(Verdict.BELIEVED, Doubt(45.0))
+    assert Doubt() == Doubt(45.0, None, 0)
+
+
+texts = st.text(max_size=12)
+
+
+@given(st.lists(texts, max_size=4), texts, texts, st.integers(0, 9), st.booleans())
+def test_a_last_line_that_goes_on_is_known_from_then_on_as_it_is(
+    before: list[str], text: str, more: str, ahead: int, measured: bool
+) -> None:
+    offset = ahead + len(before) + 1
+    known = Known(offset, digests([*before, text]), offset, len(text) if measured else None)
+    longer = text + more
+    grown = Known(offset, digests([*before, longer]), offset, len(longer)) if text and more else None
+    for begin in {0, ahead}:
+        lines = (*("earlier" for _ in range(ahead - begin)), *before, longer)
+        for page in (lines, (*lines, "next")):
+            assert known.grown(LogPage("ft-1", begin, page, 99)) == grown
+        assert known.grown(LogPage("ft-1", begin, lines[:-1], 99)) is None
+        assert known.grown(LogPage("ft-1", begin, (*lines[:-1], f"!{longer}"), 99)) is None
+        if before:
+            assert known.grown(LogPage("ft-1", begin, (*lines[:-2], "another", longer), 99)) is None
+    if before:
+        assert known.grown(LogPage("ft-1", ahead + 1, (*before[1:], longer), 99)) is None
+
+
+def test_of_a_line_whose_length_is_not_known_no_more_than_4096_beginnings_are_tried() -> None:
+    for length, found in ((1, True), (4_095, True), (4_096, False)):
+        known = Known(1, digests(["x" * length]), 1)
+        page = LogPage("ft-1", 0, ("x" * 9_000,), 1)
+        assert (known.grown(page) is not None) == found

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 if TYPE_CHECKING:
     import attrs
@@ -47,7 +47,8 @@ def several(name: str, value: Any, what: str) -> Iterable[Any]:
     Raises:
         ValueError: it is none.
     """
-    if isinstance(value, str | bytes) or not hasattr(type(value), "__iter__"):
-        raise ValueError(f"{name} must be {what}, not {value!r}")
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        given = cast("object", value)
+        raise ValueError(f"{name} must be {what}, not {given!r}")  # noqa: TRY004  (documented so)
     found: Iterable[Any] = value
     return found

@@ -72,7 +72,7 @@ async def test_a_download_goes_on_with_it_and_leaves_what_is_complete(
         for job_id in ("ft-running", "ft-again"):
             emulator.jobs[job_id].append("one more", "\ud800 and the last")
             emulator.jobs[job_id].finish("SUCCEEDED")
-        outcomes = {outcome.job_id: outcome for outcome in await session.download(LOGS, golden)}
+        outcomes = {outcome.job_id: outcome for outcome in await session.download(list(LOGS), golden)}
     for job_id, state in STATES.items():
         assert outcomes[job_id].state == ("skipped" if state == "ok" else "complete")
         assert outcomes[job_id].new_lines == (0 if state == "ok" else 2)

@@ -229,6 +229,10 @@ async def test_a_job_that_ended_just_now_is_settled_by_this_run_or_the_next(
         ended = await ftlogs("verify", str(tmp_path))
         assert ended.code == 6
         assert "settling  10 lines; the job had ended shortly before" in ended.out.decode()
+        ended = await ftlogs(*words, "--settle", "0.1", emulator=emulator)
+        assert ended.code == 0
+        assert ended.out.decode().splitlines()[1].split()[:2] == ["ft-1", "complete"]
+        words[-1] = str(tmp_path / "other")
         ended = await ftlogs(*words, "--settle", "1.5", "--progress-every", "0.3", emulator=emulator)
         assert ended.code == 0
         assert ended.out.decode().splitlines()[1].split()[:2] == ["ft-1", "complete"]

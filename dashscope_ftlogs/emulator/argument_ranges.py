@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 if TYPE_CHECKING:
     import attrs
@@ -41,14 +41,17 @@ a_share = _number("from 0 to below 1", lambda value: 0 <= value < 1)
 a_status = _number("an HTTP status from 200 to 599", lambda value: value in range(200, 600))
 
 
-def several(name: str, value: Any, what: str) -> Iterable[Any]:
-    """Return `value` if it is many of something; a text would be taken for its characters.
+def is_many(value: object) -> TypeGuard[Iterable[Any]]:
+    """Whether it is many of something; a text would be taken for its characters."""
+    return isinstance(value, Iterable) and not isinstance(value, str | bytes)
+
+
+def several(name: str, value: object, what: str) -> Iterable[Any]:
+    """Return `value` if it is many of something.
 
     Raises:
         ValueError: it is none.
     """
-    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
-        given = cast("object", value)
-        raise ValueError(f"{name} must be {what}, not {given!r}")  # noqa: TRY004  (documented so)
-    found: Iterable[Any] = value
-    return found
+    if not is_many(value):
+        raise ValueError(f"{name} must be {what}, not {value!r}")
+    return value

@@ -46,7 +46,9 @@ LOWEST = (
 # The pure core, and the tests that hold each of its modules.
 MUTATED = {
     "client/cursor": "client/test_cursor client/test_paginator",
-    "client/tasks": "client/test_tasks client/test_leaving_a_read",
+    "client/tasks": (
+        "client/test_tasks client/test_leaving_a_read client/test_other_loops client/test_fetch_many"
+    ),
     "client/retry_on_429_and_5xx": "client/test_retry_on_429_and_5xx",
     "client/wire": "client/test_wire client/test_retry_on_429_and_5xx client/test_connection_owner",
     "archive/manifest": "archive/test_directory archive/test_verify archive/test_local_log_reader",

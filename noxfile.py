@@ -53,7 +53,9 @@ MUTATED = {
     "client/requests_per_second": "client/test_request_gate",
     "client/connection_owner": "client/test_connection_owner client/test_service client/test_warnings "
     "security/test_secrets security/test_answers security/test_repeated_key",
-    "client/tasks": "client/test_tasks client/test_leaving_a_read",
+    "client/tasks": (
+        "client/test_tasks client/test_leaving_a_read client/test_other_loops client/test_fetch_many"
+    ),
     "client/retry_on_429_and_5xx": "client/test_retry_on_429_and_5xx",
     "client/wire": "client/test_wire client/test_retry_on_429_and_5xx client/test_connection_owner",
     "archive/manifest": "archive/test_directory archive/test_verify archive/test_local_log_reader",

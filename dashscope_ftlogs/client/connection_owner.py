@@ -19,7 +19,7 @@ from yarl import URL
 from dashscope_ftlogs import __version__
 from dashscope_ftlogs.client.config import Secret, Settings
 from dashscope_ftlogs.client.exchange.in_our_words import transport_error
-from dashscope_ftlogs.client.exchange.memory import COSTLIEST, takes_more_than
+from dashscope_ftlogs.client.exchange.memory import COSTLIEST, LARGE, LARGE_AT_ONCE, takes_more_than
 from dashscope_ftlogs.client.exchange.request_events import RequestEvent, fields
 from dashscope_ftlogs.client.redaction import hidden, without
 from dashscope_ftlogs.client.request_gate import Gate
@@ -61,6 +61,8 @@ class _Call(Generic[T]):
     sent_at: float = 0.0
     seconds: float = 0.0
     status: int | None = None
+    is_large: bool = False
+    """Whether its answer is one of the few large ones at a time."""
 
     def event(self, error: FTLogsError | None = None) -> RequestEvent:
         """Return what is told of the latest try."""
@@ -135,6 +137,7 @@ class Connections:
         self._limit = limit
         self._given = given
         self.client: aiohttp.ClientSession
+        self.large_answers: asyncio.Semaphore
 
     def open(self) -> None:
         """Get ready to send requests. Must be called where an event loop runs: the given session's."""
@@ -144,6 +147,7 @@ class Connections:
             raise SessionStateError(
                 "the aiohttp session that was given is of another event loop: each needs one of its own"
             )
+        self.large_answers = asyncio.Semaphore(LARGE_AT_ONCE)
         self.client = self._given or aiohttp.ClientSession(
             connector=_Connector(limit=self._limit),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -239,6 +243,10 @@ class Transport:
             self._judge(error, call)
             self._tell(call, error)
             raise
+        finally:
+            if call.is_large:
+                call.is_large = False
+                self.connections.large_answers.release()
         self.gate.rate.accepted()
         self._tell(call)
         return result
@@ -316,7 +324,7 @@ class Transport:
                 raise_for_status=False,
             ) as response:
                 call.status = response.status
-                body, whole = await self._read(response, lines=call.request.offset is not None)
+                body, whole = await self._read(response, call)
                 if too_large := self._too_large(body, whole=whole or response.status != 200):
                     return ResponseTooLargeError(
                         reason=too_large,
@@ -348,10 +356,10 @@ class Transport:
             encoded=True,
         )
 
-    async def _read(self, response: aiohttp.ClientResponse, *, lines: bool) -> tuple[bytes, bool]:
+    async def _read(self, response: aiohttp.ClientResponse, call: _Call[Any]) -> tuple[bytes, bool]:
         """Return the body and whether it is whole: of one above its cap, only the beginning."""
         cap = self._max_answer
-        if not lines:
+        if call.request.offset is None:
             cap = min(cap, _LARGEST_LISTING)
         if response.status != 200:
             cap = min(cap, _LARGEST_ERROR)
@@ -363,6 +371,10 @@ class Transport:
             if size > cap:
                 response.close()
                 return b"".join(chunks)[:cap], False
+            if size > LARGE and not call.is_large:
+                async with asyncio.timeout_at(call.sent_at + (self.timeout.total or 0)):
+                    await self.connections.large_answers.acquire()
+                call.is_large = True
         return chunks[0] if len(chunks) == 1 else b"".join(chunks), True
 
     def _too_large(self, body: bytes, *, whole: bool) -> str:

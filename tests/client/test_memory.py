@@ -72,6 +72,33 @@ asyncio.run(main())
 """
 
 
+MANY_READER = """
+import asyncio, re, sys
+from pathlib import Path
+from dashscope_ftlogs import FTLogsError, LogSession, RetryPolicy
+
+def most():
+    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
+
+async def ask(session, told):
+    try:
+        await session.page("ft-1")
+        told.add("value")
+    except FTLogsError as error:
+        told.add(type(error).__name__)
+
+async def main():
+    told = set()
+    async with LogSession("sk-1", base_url=sys.argv[1], retry=RetryPolicy(max_tries=1)) as session:
+        await session.page("ft-small")
+        before = most()
+        await asyncio.gather(*(ask(session, told) for _ in range(16)))
+        print(most() - before, *told)
+
+asyncio.run(main())
+"""
+
+
 @asynccontextmanager
 async def serving(status: int, body: bytes) -> AsyncIterator[str]:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -85,10 +112,10 @@ async def serving(status: int, body: bytes) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{port}/api/v1"
 
 
-async def costs(method: str, status: int, body: bytes) -> tuple[int, str]:
+async def costs(method: str, status: int, body: bytes, program: str = READER) -> tuple[int, str]:
     async with serving(status, body) as url:
         reader = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", READER, url, method), stdout=subprocess.PIPE
+            *(sys.executable, "-c", program, url, method), stdout=subprocess.PIPE
         )
         out, _ = await reader.communicate()
     cost, told = out.split()
@@ -115,6 +142,14 @@ async def test_what_is_said_of_jobs_and_of_errors_takes_far_less(
     for body in (PAGES[what], fields):
         cost, told = await costs("job", status, body)
         assert cost <= most * MEBIBYTE, told
+
+
+@pytest.mark.parametrize("what", ["long lines", "long lines in Chinese", "one line", "tiny strings"])
+async def test_answers_of_the_largest_size_in_flight_together_take_little_more_than_one(
+    what: str,
+) -> None:
+    cost, told = await costs("page", 200, PAGES[what], MANY_READER)
+    assert cost <= 6 * CAP + 8 * MEBIBYTE, told
 
 
 @pytest.mark.parametrize("what", ["long lines", "long lines in Chinese", "one line"])

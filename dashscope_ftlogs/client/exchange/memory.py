@@ -2,6 +2,11 @@
 
 from typing import Final
 
+LARGE: Final = 2**20
+"""Bytes of an answer that are read without waiting for a turn."""
+LARGE_AT_ONCE: Final = 2
+"""So many answers are read on from there and made into values at the same time. The others wait: a
+thousand lines seldom are that much, and eight times the largest answer is more than they are worth."""
 COSTLIEST: Final = 4
 """How many times the cap on answers one may take in memory."""
 _DEAREST: Final = 16

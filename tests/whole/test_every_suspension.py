@@ -82,6 +82,13 @@ async def lines(run: Run) -> None:
     await run.steps(aiter(reader), lambda line: [line])
 
 
+async def with_options(run: Run) -> None:
+    """In a session that shares what this one has."""
+    reader = run.session.with_options(timeout=60).lines("ft-1", page_size=10)
+    run.go_on = lambda: run.later.lines("ft-1", offset=reader.offset).collect()
+    await run.steps(aiter(reader), lambda line: [line])
+
+
 async def pages(run: Run) -> None:
     reader = run.session.lines("ft-1", page_size=10)
     run.go_on = lambda: run.later.lines("ft-1", at=reader.position).collect()
@@ -203,10 +210,10 @@ async def verify(run: Run) -> None:
 
 
 CALLS = [
-    *(lines, pages, in_doubt, jobs, fetch_many, fetch_what_comes, follow, follow_pages, verify),
-    *(collect, page, job, metrics, download, leave),
+    *(lines, with_options, pages, in_doubt, jobs, fetch_many, fetch_what_comes, follow, follow_pages),
+    *(verify, collect, page, job, metrics, download, leave),
 ]
-STEPPED = {lines, pages, in_doubt, jobs, fetch_many, fetch_what_comes, follow, follow_pages, verify}
+STEPPED = set(CALLS[: CALLS.index(verify) + 1])
 
 
 def close(run: Run) -> None:

@@ -31,9 +31,6 @@ class Disk:
     def _in_our_words(self, work: Callable[..., T], *arguments: Any) -> T:
         try:
             return work(*arguments)
-        except FileNotFoundError:
-            self._archive.check_is_ours()
-            raise
         except OSError as error:
             self._archive.check_is_ours()
             told = in_our_words(error, "write to", self._archive.directory)

@@ -24,7 +24,7 @@ from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.disk_failures import Disk
 from dashscope_ftlogs.archive.generations import set_aside
 from dashscope_ftlogs.archive.job_turns import Turn, next_round
-from dashscope_ftlogs.archive.log_file_sha256 import DamagedError
+from dashscope_ftlogs.archive.log_file_sha256 import DamagedError, MissingError
 from dashscope_ftlogs.archive.log_writer import LogFile
 from dashscope_ftlogs.archive.manifest import COMPRESSIONS, FORMATS, Compression, Format, Manifest
 from dashscope_ftlogs.archive.new_lines import Additions
@@ -216,7 +216,7 @@ class Download:
         while True:
             try:
                 return await self._continue(manifest, turn, job, disk)
-            except FileNotFoundError:
+            except MissingError:
                 if turn.so_far is not None:
                     raise self._log_gone(turn.so_far) from None
             except (LogRewrittenError, DamagedError) as error:

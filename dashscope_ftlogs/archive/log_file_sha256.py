@@ -17,6 +17,10 @@ class DamagedError(Exception):
     """The file is not what its manifest vouches for."""
 
 
+class MissingError(Exception):
+    """There is no file where a manifest vouches for one."""
+
+
 class Digest(Protocol):
     """The hash of what a log holds so far."""
 

@@ -18,7 +18,7 @@ import attrs
 
 from dashscope_ftlogs.archive.directory import Archive, write_all
 from dashscope_ftlogs.archive.generations import withdraw
-from dashscope_ftlogs.archive.log_file_sha256 import Digest, begins_with, check
+from dashscope_ftlogs.archive.log_file_sha256 import Digest, MissingError, begins_with, check
 from dashscope_ftlogs.archive.manifest import Manifest
 from dashscope_ftlogs.archive.when_a_log_is_complete import stamp
 from dashscope_ftlogs.errors import LogGoneError
@@ -48,11 +48,15 @@ class LogFile:
         """Open the file, check it against its manifest, and cut off what no manifest vouches for.
 
         Raises:
-            FileNotFoundError: the file is gone.
+            MissingError: the file is gone.
             DamagedError: the file is shorter, or holds something else.
         """
         create = 0 if self.manifest.file_bytes else os.O_CREAT
-        self._file = self._archive.open(self.manifest.file, os.O_RDWR | create)
+        try:
+            self._file = self._archive.open(self.manifest.file, os.O_RDWR | create)
+        except FileNotFoundError:
+            self._archive.check_is_ours()
+            raise MissingError from None
         self._hash = check(self._file, self.manifest)
         withdraw(self._archive, self.manifest)
         os.ftruncate(self._file, self.manifest.file_bytes)

@@ -296,3 +296,45 @@ async def test_the_command_shows_what_became_of_the_jobs_before_the_directory_we
     assert f"ftlogs: {folder} has gone: it was moved or removed." in err.decode()
     assert "2 settling" in err.decode()
     assert "Make room" not in err.decode()
+
+
+def sweep(folder: Path) -> None:
+    """Remove what is being written, as those do who tidy up."""
+    for path in folder.glob("*.new"):
+        path.unlink()
+
+
+@pytest.mark.unmeasured
+@pytest.mark.posix
+@pytest.mark.slow
+async def test_what_is_kept_outlives_the_removal_of_files_that_are_being_written(
+    connect: Connect, tmp_path: Path
+) -> None:
+    async def check(folder: Path, watching: Watching, result: Any) -> None:
+        (outcome,) = result
+        assert outcome.error is None or isinstance(outcome.error, ArchiveError)
+        assert not outcome.set_aside
+        assert kept(folder, "ft-1.log")[:20] == LINES[:20]
+        (verdict,) = verify_archive(folder)
+        assert (verdict.state, verdict.lines >= 20) == ("incomplete", True)
+
+    await at_each_step(connect, tmp_path, sweep, check, "ft-1")
+
+
+async def test_a_missing_file_of_the_callers_own_costs_no_log(connect: Connect, tmp_path: Path) -> None:
+    def hook(_: object) -> None:
+        if log.exists():
+            raise FileNotFoundError("the application's own")
+
+    folder = tmp_path / "archive"
+    log = folder / "ft-1.log"
+    job = EmulatedJob("ft-1", LINES, status="RUNNING")
+    async with Emulator([job]) as emulator:
+        await download(emulator, connect, folder)
+        job.append("one more")
+        async with connect(emulator, on_request=hook) as session:
+            with pytest.raises(FileNotFoundError, match="the application's own"):
+                await session.download("ft-1", folder)
+        assert kept(folder, "ft-1.log") == LINES
+        await download(emulator, connect, folder)
+    assert kept(folder, "ft-1.log") == [*LINES, "one more"]

@@ -26,7 +26,8 @@ class _Waiting(asyncio.Future[None]):
     cancelled_in: "asyncio.Task[Any] | None" = None
 
     def cancel(self, msg: Any | None = None) -> bool:
-        self.cancelled_in = asyncio.current_task()
+        # No task and no loop, where `asyncio.run` ends: it cancels whatever is left from outside.
+        self.cancelled_in = asyncio.current_task() if _running_loop() else None
         return super().cancel(msg)
 
 

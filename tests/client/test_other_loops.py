@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import gc
+import signal
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -180,3 +181,76 @@ async def test_a_task_that_others_have_cancelled_is_no_cancellation_of_the_reade
                     await anext(pages)
             with contextlib.suppress(StopAsyncIteration):
                 await anext(pages)
+
+
+async def slowly_tidied(tidied: list[str]) -> AsyncGenerator[str, None]:
+    try:
+        yield "ft-1"
+        await asyncio.Event().wait()
+    finally:
+        tidied.append("source")
+        await asyncio.sleep(0.05)
+
+
+async def of_the_application(tidied: list[str]) -> None:
+    try:
+        await asyncio.Event().wait()
+    finally:
+        tidied.append("another task")
+
+
+async def close(session: LogSession, tidied: list[str]) -> list[asyncio.Task[None]]:
+    fetching = asyncio.create_task(fetch(session, tidied))
+    await asyncio.sleep(0.2)
+    return [fetching, asyncio.create_task(session.aclose())]
+
+
+async def cancel(session: LogSession, tidied: list[str]) -> list[asyncio.Task[None]]:
+    fetching = asyncio.create_task(fetch(session, tidied))
+    await asyncio.sleep(0.2)
+    fetching.cancel()
+    return [fetching]
+
+
+async def leave(session: LogSession, tidied: list[str]) -> list[asyncio.Task[None]]:
+    leaving = asyncio.create_task(fetch(session, tidied, most=1))
+    await asyncio.sleep(0.2)
+    return [leaving]
+
+
+async def fetch(session: LogSession, tidied: list[str], most: int = 9) -> None:
+    async with session.fetch_many(slowly_tidied(tidied)) as logs:
+        while most:
+            await anext(logs)
+            most -= 1
+
+
+def interrupt() -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+def fail() -> None:
+    raise KeyError("the application's error")
+
+
+# The session is never closed, nor are its connections.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("end", [close, cancel, leave])
+@pytest.mark.parametrize(("last", "right"), [(interrupt, KeyboardInterrupt), (fail, KeyError)])
+def test_what_is_still_ending_when_asyncio_run_ends_changes_nothing_for_others(
+    end: Any, last: Callable[[], None], right: type[BaseException]
+) -> None:
+    tidied: list[str] = []
+
+    async def main() -> None:
+        session = LogSession(emulator.api_key, base_url=emulator.base_url)
+        await session.__aenter__()
+        tasks = [asyncio.create_task(of_the_application(tidied)), *await end(session, tidied)]
+        await asyncio.sleep(0.01)
+        last()
+        await asyncio.wait(tasks)
+
+    with Emulator([EmulatedJob("ft-1", ["x"])]) as emulator, pytest.raises(right):
+        asyncio.run(main())
+    assert sorted(tidied) == ["another task", "source"]
+    gc.collect()

@@ -130,7 +130,7 @@ class Service(LeftByBlock):
         """Be open from now on while that one is."""
         self._others.add(self.tasks)
         if first.tasks.is_open:
-            self.tasks.open()
+            self.tasks.open(first.tasks.loop)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.base_url}>"
@@ -165,15 +165,14 @@ class Service(LeftByBlock):
         return self._closing is not None or (self._first is not None and self._first.closed)
 
     async def __aenter__(self) -> Self:
-        self.tasks.check_loop()
+        (self._first or self).tasks.check_loop()
         is_closing = self._closing is not None and not self._closing.done()
         if is_closing or (self.tasks.is_open and self._first is None):
             raise SessionStateError("the session is open already")
         if self._first is None:
             self._transport.connections.open()
-            self.tasks.open()
-            for tasks in self._others:
-                tasks.open()
+            for tasks in (self.tasks, *self._others):
+                tasks.open(asyncio.get_running_loop())
         elif not self._first.tasks.is_open:
             raise SessionStateError("the session that this one came from is not open")
         elif not self.tasks.is_open:
@@ -193,14 +192,16 @@ class Service(LeftByBlock):
             )
         self.tasks.check_loop()
         if self._closing is None:
-            if not self.tasks.is_open:
-                return  # it never was
+            if not self.tasks.is_open and not self.tasks:
+                return  # it never was, or ends with the session that it came from
             self._closing = asyncio.get_running_loop().create_task(self._close())
         await ended([self._closing], self.tasks)
         self._closing.result()
 
     async def _close(self) -> None:
         ends = (self.tasks,) if self._first else (self.tasks, *self._others)
+        for tasks in ends:
+            tasks.is_open = False
         try:
             for tasks in ends:
                 await tasks.close()

@@ -87,9 +87,9 @@ class Tasks:
     def __contains__(self, task: object) -> bool:
         return task in self._running
 
-    def open(self) -> None:
-        """Let work begin. Must be called where an event loop runs."""
-        self.is_open, self.loop = True, asyncio.get_running_loop()
+    def open(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Let work begin in that event loop."""
+        self.is_open, self.loop = True, loop
 
     def check_loop(self) -> None:
         """Refuse to be used in another event loop."""

@@ -501,7 +501,7 @@ async def test_credentials_of_the_client_sessions_own_are_told_in_our_words(
 
 async def test_a_task_ends_with_the_one_that_began_it() -> None:
     tasks = Tasks()
-    tasks.open()
+    tasks.open(asyncio.get_running_loop())
     ended: list[str] = []
 
     async def sleep(name: str) -> None:
@@ -530,7 +530,7 @@ async def test_a_task_ends_with_the_one_that_began_it() -> None:
 
 async def test_a_stream_gives_what_its_generator_yields_and_then_its_error_once() -> None:
     tasks = Tasks()
-    tasks.open()
+    tasks.open(asyncio.get_running_loop())
 
     async def items() -> AsyncGenerator[int, None]:
         yield 1
@@ -549,7 +549,7 @@ async def test_a_stream_gives_what_its_generator_yields_and_then_its_error_once(
 @pytest.mark.parametrize("times", [1, 2, 3])
 async def test_however_often_the_waiter_is_cancelled_what_ends_slowly_is_waited_for(times: int) -> None:
     tasks = Tasks()
-    tasks.open()
+    tasks.open(asyncio.get_running_loop())
     begun, may_end = asyncio.Event(), asyncio.Event()
 
     async def slow() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -167,3 +167,62 @@ async def test_one_that_is_dropped_leaves_nothing_and_warns_of_nothing(connect: 
             await asyncio.wait_for(session.with_options(timeout=9).lines(JOB).collect(), 0)
         gc.collect()
         assert len(session._others) == 0
+
+
+async def test_in_another_event_loop_it_is_refused_as_the_first_one_is(connect: Connect) -> None:
+    with Emulator([EmulatedJob("ft-1", LOG)]) as emulator:
+        async with connect(emulator) as session:
+
+            async def elsewhere(made: LogSession) -> None:
+                for call in (
+                    lambda: made.page("ft-1"),
+                    made.lines("ft-1").collect,
+                    made.__aenter__,
+                    made.aclose,
+                ):
+                    with pytest.raises(SessionStateError, match="in another event loop"):
+                        await call()
+
+            def there() -> LogSession:
+                made = session.with_options(timeout=5)  # no loop runs here
+                asyncio.run(elsewhere(made))
+                return made
+
+            made = await asyncio.to_thread(there)
+            assert await made.lines("ft-1").collect() == LOG
+            assert await session.lines("ft-1").collect() == LOG
+
+
+async def test_while_the_first_one_closes_nothing_begins_and_closing_waits_for_what_runs(
+    connect: Connect,
+) -> None:
+    tidied = asyncio.Event()
+
+    async def source() -> AsyncGenerator[str, None]:
+        try:
+            yield "ft-1"
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.1)
+            tidied.set()
+
+    async def fetch(session: LogSession) -> None:
+        async for _ in session.fetch_many(source()):
+            pass
+
+    async with Emulator([EmulatedJob("ft-1", LOG)]) as emulator:
+        first = connect(emulator)
+        await first.__aenter__()
+        other = first.with_options(timeout=5)
+        fetching = asyncio.create_task(fetch(other))
+        await asyncio.sleep(0.1)
+        closing = asyncio.create_task(first.aclose())
+        await asyncio.sleep(0.01)
+        assert other.closed
+        with pytest.raises(SessionStateError):
+            await other.page("ft-1")
+        await other.aclose()
+        assert tidied.is_set()
+        await closing
+        with pytest.raises(SessionStateError, match="the session was closed"):
+            await fetching

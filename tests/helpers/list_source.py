@@ -48,7 +48,7 @@ class ListSource:
 
     def __attrs_post_init__(self) -> None:
         with contextlib.suppress(RuntimeError):  # where no loop runs, nothing will be read
-            self.tasks.open()
+            self.tasks.open(asyncio.get_running_loop())
 
     def lines(
         self,

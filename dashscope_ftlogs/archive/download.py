@@ -187,29 +187,40 @@ class Download:
             size = await disk.run(self._archive.size, manifest.file)
             if manifest.complete and size == manifest.file_bytes:
                 if not self._recheck or await self._is_still(manifest):
-                    return turn.outcome(manifest, "skipped")
+                    return turn.outcome(manifest, skipped=True)
                 manifest = await disk.run(self._archive.put, attrs.evolve(manifest, complete=False))
-        if isinstance(turn.job, str):
-            turn.job = await self._service.job(job_id)
-        turn.hear_of(turn.job, manifest, _now())
+        job = await self._asked(turn, 0 if manifest is None else manifest.lines)
+        if job is None:
+            return turn
+        turn.hear_of(job, manifest, _now())
         if manifest is None:
             manifest = self._fresh(job_id, self._form or "text", self._compression)
             manifest = await disk.run(self._archive.put, manifest)
         if turn.before is None:
             turn.before = manifest.lines
         try:
-            manifest = await self._up_to_date(manifest, turn, turn.job, disk)
+            manifest = await self._up_to_date(manifest, turn, job, disk)
         except InDoubtError as doubt:
             turn.due = _now() + doubt.wait
             return turn
         if manifest.settling and self._looks_again and turn.looks < _LOOKS:
             turn.looks += 1
             turn.due = (turn.ended_at or 0.0) + self._settle
-            turn.so_far = turn.outcome(manifest, "settling")
+            turn.so_far = turn.outcome(manifest)
             return turn
-        if manifest.complete:
-            return turn.outcome(manifest, "complete")
-        return turn.outcome(manifest, "settling" if manifest.settling else "running")
+        return turn.outcome(manifest)
+
+    async def _asked(self, turn: Turn, lines: int) -> Job | None:
+        """Return what is said of a job; None if it has lines here, and is to be asked for once more."""
+        if isinstance(turn.job, Job):
+            return turn.job
+        asked_at = _now()
+        try:
+            return await self._service.job(turn.job)
+        except NotFoundError:
+            if not lines or turn.is_gone(self._service.lag, asked_at, _now()):
+                raise
+            return None
 
     async def _up_to_date(self, manifest: Manifest, turn: Turn, job: Job, disk: Disk) -> Manifest:
         """Read a log to its end, as a new generation where it is another one; return its manifest."""

@@ -9,7 +9,7 @@ from dashscope_ftlogs import checks
 from dashscope_ftlogs.archive.manifest import Manifest
 from dashscope_ftlogs.archive.outcomes import Downloaded, DownloadState
 from dashscope_ftlogs.archive.when_a_log_is_complete import seconds_since
-from dashscope_ftlogs.client.doubt import Doubt
+from dashscope_ftlogs.client.doubt import Contradiction, Doubt, Verdict
 from dashscope_ftlogs.models import Job
 
 if TYPE_CHECKING:
@@ -37,14 +37,30 @@ class Turn:
     """How often it was looked at only to see whether the log has settled."""
     joined: bool = False
     """Whether a page was joined to the one before it by its offset alone."""
+    gone: Doubt | None = None
+    """What is known of whether the service still has the job; None where nothing is in doubt."""
     beginning: Doubt | None = None
     """What is known of whether the log still begins as it did; None before that was asked."""
 
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether it is to be asked again what the service has; else its log is settling."""
+        return self.doubted is not None or self.gone is not None
+
     def hear_of(self, job: Job, manifest: Manifest | None, now: float) -> None:
-        """Take note of when the end was first heard, by this run or an earlier one."""
+        """Take note of what is said of the job, and of when its end was first heard, by any run."""
+        self.job, self.gone = job, None
         if self.ended_at is None and job.ended:
             heard = "" if manifest is None else manifest.ended_by
             self.ended_at = now - seconds_since(heard, job.http_date)
+
+    def is_gone(self, lag: float, asked_at: float, now: float) -> bool:
+        """Whether to believe that the service no longer has the job; if not, it is due once more."""
+        decision = (self.gone or Doubt(lag)).after(
+            Contradiction.ANOTHER_LOG, repeated=False, asked_at=asked_at, now=now
+        )
+        self.gone, self.due = decision.doubt, now + decision.wait
+        return decision.verdict is Verdict.BELIEVED
 
     def may_be_of_two(self, lines: int, job: Job) -> bool:
         """Whether answers of two logs may have been joined to so many lines."""
@@ -52,11 +68,14 @@ class Turn:
             return False
         return self.joined or lines > checks.MAX_LINE or self.before != 0 or self.looks > 0
 
-    def outcome(self, manifest: Manifest, state: DownloadState) -> Downloaded:
+    def outcome(self, manifest: Manifest, *, skipped: bool = False) -> Downloaded:
         """Return what became of it, if no error did."""
+        known: DownloadState = "settling" if manifest.settling else "running"
+        if manifest.complete:
+            known = "skipped" if skipped else "complete"
         return Downloaded(
             job_id=manifest.job_id,
-            state=state,
+            state=known,
             lines=manifest.lines,
             new_lines=manifest.lines - (manifest.lines if self.before is None else self.before),
             file=manifest.file,
@@ -69,8 +88,8 @@ def next_round(later: list[Turn]) -> tuple[float, list[Turn], list[Turn]]:
 
     All that is in doubt is asked for together, and so is all that has to settle.
     """
-    doubted = [turn for turn in later if turn.doubted is not None]
-    settling = [turn for turn in later if turn.doubted is None]
+    doubted = [turn for turn in later if turn.is_in_doubt]
+    settling = [turn for turn in later if not turn.is_in_doubt]
     ask_at, look_at = (max((turn.due for turn in turns), default=inf) for turns in (doubted, settling))
     if ask_at <= look_at:
         return ask_at, doubted, settling

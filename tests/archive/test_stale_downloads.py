@@ -140,6 +140,29 @@ def test_one_stale_answer_sets_no_healthy_archive_aside(tmp_path: Path, what: st
     in_service(main)
 
 
+@pytest.mark.parametrize("lines", [0, 7])
+def test_a_machine_that_does_not_know_the_job_yet_is_not_believed_where_lines_are_here(
+    tmp_path: Path, lines: int
+) -> None:
+    async def main(service: LaggingService) -> None:
+        add(service, JOB, generation("a", lines), status="RUNNING")
+        await run(service, tmp_path, JOB)
+        running = {"status": "RUNNING"}
+        service.facts[JOB] = History([(-1e9, None), (now() + 20, running)])
+        done = await run(service, tmp_path, JOB)
+        if lines:
+            assert (done.states, done.seconds >= 20) == ({JOB: "running"}, True)
+        else:
+            assert isinstance(done.outcomes[0].error, NotFoundError)
+        service.facts[JOB] = History([(-1e9, None)])
+        done = await run(service, tmp_path, JOB)
+        assert isinstance(done.outcomes[0].error, NotFoundError)
+        assert (done.seconds >= 45) == (lines > 0)
+        assert kept(tmp_path, "ft-1.log") == generation("a", lines)
+
+    in_service(main)
+
+
 @pytest.mark.parametrize("lines", [generation("b", 30), generation("a", 18), []])
 def test_what_is_contradicted_for_as_long_as_machines_may_lag_is_set_aside(
     tmp_path: Path, lines: list[str]

@@ -88,8 +88,12 @@ async def test_as_a_job_id_it_is_refused_and_not_sent(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [("jobs", "--api-key-file", "key", "--region", KEY), ("cat", KEY, "--api-key-file", "key")],
-    ids=["an option", "a job id"],
+    [
+        ("jobs", "--api-key-file", "key", "--region", KEY),
+        ("cat", KEY, "--api-key-file=key"),
+        ("jobs", KEY, "--api-key-file", "key"),
+    ],
+    ids=["an option", "a job id", "wrong usage"],
 )
 async def test_nor_does_a_command_repeat_the_one_that_an_option_names(
     ftlogs: Any, words: tuple[str, ...], here: Path

@@ -19,7 +19,7 @@ _ACTIVE = re.compile(
     "[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
-_KEY = re.compile(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9._-]{12,}")
+_KEY = re.compile(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9._+/=-]{12,}")
 
 TAIL: Final = 5
 """So many last lines tell a log from another one: a single line may be in both."""

@@ -7,6 +7,7 @@ import attrs
 import typer
 
 from dashscope_ftlogs import ConfigError, RetryPolicy
+from dashscope_ftlogs.cli.key_in_messages import keep_out_of_messages
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
@@ -39,6 +40,7 @@ class Connection:
                 key = self.api_key_file.read_text("utf-8")
             except (OSError, UnicodeDecodeError) as error:
                 raise ConfigError(f"--api-key-file {self.api_key_file}: {error}") from None
+            keep_out_of_messages(key)
         return LogSession(
             key,
             base_url=self.base_url,

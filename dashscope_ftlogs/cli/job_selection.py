@@ -45,7 +45,8 @@ class Selection:
         """Return the jobs; those that were named stand as ids."""
         with Thread(patience=0) as reading:  # a pipe may take its time, and Ctrl-C should not
             named: list[str | Job] = [*self.job_ids, *await reading.run(self._from_file)]
-        if any(isinstance(one, str) and without_key(one) != one for one in named):
+        ids = "\n".join(one for one in named if isinstance(one, str))
+        if without_key(ids) != ids:
             raise InvalidArgumentError("a job id: that looks like an API key; nothing was sent")
         if named or self.from_file is not None:
             return named

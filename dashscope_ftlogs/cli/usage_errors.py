@@ -9,7 +9,7 @@ from typing import Any, Final, NoReturn
 
 import typer
 
-from dashscope_ftlogs.cli.key_in_messages import without_key
+from dashscope_ftlogs.cli.key_in_messages import keep_files_out_of_messages, without_key
 from dashscope_ftlogs.cli.run_command import cannot_write, complain
 from dashscope_ftlogs.text import escaped
 
@@ -22,6 +22,7 @@ _MAY_BE_EMPTY: Final = frozenset({"--grep", "--exclude", "--highlight", "--metri
 
 def parse_and_run(app: Callable[..., Any], words: Sequence[str]) -> NoReturn:
     """Run the command that the words name, and exit with its code."""
+    keep_files_out_of_messages(words)
     odd = _odd(words)
     if odd is not None:
         complain(odd)

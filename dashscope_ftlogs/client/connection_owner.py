@@ -29,6 +29,7 @@ from dashscope_ftlogs.client.wire import Headers, Request
 from dashscope_ftlogs.errors import (
     ConfigError,
     FTLogsError,
+    InvalidArgumentError,
     ResponseTooLargeError,
     SessionStateError,
     ThrottlingError,
@@ -200,8 +201,14 @@ class Transport:
             other.timeout = aiohttp.ClientTimeout(total=timeout)
         return other
 
+    def refuse_key(self, job_id: str | None) -> None:
+        """Refuse the key as a job id, whatever it looks like: it would be sent in a URL."""
+        if job_id == self._key:
+            raise InvalidArgumentError("job id: that is the API key, which no URL should hold")
+
     async def fetch(self, request: Request[T]) -> T:
         """Send a request until it succeeds or the policy gives up; return what the answer means."""
+        self.refuse_key(request.job_id)
         call = _Call(request)
         try:
             return self._told(call, await self._attempt(call))

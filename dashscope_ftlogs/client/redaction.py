@@ -66,7 +66,10 @@ class _Spellings:
 @lru_cache(maxsize=8)
 def _spellings(secret: str) -> _Spellings:
     plain = [secret, *_in_base64(secret)]
-    pattern = "|".join("".join(map(_spelled, one)) for one in plain)
+    spelled = "|".join(_spelled(one[0], first=True) + "".join(map(_spelled, one[1:])) for one in plain)
+    # Where none can begin is told by one look.
+    firsts = re.escape("".join(sorted({one[0] for one in plain} | set("%&\\"))))
+    pattern = f"(?=[{firsts}])(?:{spelled})"
     marks = (*_MARKS, b"\\") if set(secret) & set(_ESCAPED) else _MARKS
     return _Spellings(tuple(one.encode() for one in plain), marks, re.compile(pattern.encode()))
 
@@ -82,8 +85,12 @@ def _in_base64(secret: str) -> list[str]:
     return found
 
 
-def _spelled(character: str) -> str:
+def _spelled(character: str, *, first: bool = False) -> str:
     r"""Return a pattern for one character, the longest spellings first.
+
+    A run of backslashes is one step, however long: the first character is looked for from the run's
+    beginning only, and none gives a part of it back. What begins with a percent sign or an ampersand has
+    no second one in it, so that nothing is read again for another beginning.
 
     >>> bool(re.fullmatch(_spelled("-"), "%252D")), bool(re.fullmatch(_spelled("-"), r"\u002d"))
     (True, True)
@@ -91,8 +98,14 @@ def _spelled(character: str) -> str:
     number = ord(character)
     digits = "".join(f"[{one}{one.upper()}]" if one.isalpha() else one for one in f"{number:02x}")
     named = f"|{_HTML[character]};" if character in _HTML else ""
-    escaped = r"\\*" if character in _ESCAPED else ""
+    start = r"(?<!\\)" if first else ""
+    if character == "\\":  # of many in a row, each but the last may be one, and the last all the others
+        itself = rf"{start}(?:\\++|\\)"
+    elif character in _ESCAPED:
+        itself = rf"(?:{start}\\++|){character}"
+    else:
+        itself = re.escape(character)
     return (
-        rf"(?:%(?:25)*{digits}|\\+(?:u00|x){digits}"
-        rf"|&(?:amp;)*(?:#0*{number};?|#[xX]0*{digits};?{named})|{escaped}{re.escape(character)})"
+        rf"(?:%(?:25)*{digits}|{start}\\++(?:u00|x){digits}"
+        rf"|&(?:amp;)*(?:#0*{number};?|#[xX]0*{digits};?{named})|{itself})"
     )

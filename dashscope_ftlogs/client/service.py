@@ -257,9 +257,11 @@ class Service(LeftByBlock):
             at: Where an earlier read stood, its `position`; in place of `offset`. A log that is another
                 one by now is an error.
         """
+        job_id = checks.job_id(job_id)
+        self._transport.refuse_key(job_id)  # here: the errors of a paginator name the job
         return LogPaginator(
             self,
-            checks.job_id(job_id),
+            job_id,
             offset=offset,
             limit=limit,
             page_size=page_size,

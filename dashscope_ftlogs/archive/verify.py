@@ -44,8 +44,9 @@ class Verdict:
     which the service has rewritten since. `incomplete`: what was committed, but more was to come.
     `settling`: what was committed, and all that was shown of it; the job had ended shortly before.
     `stale`: the service has another number of lines by now, or others in the end.
-    `damaged`: not what was committed. `unvouched`: a log without a manifest, so that nothing says what it
-    should hold. `newer`: its manifest is whole, and was made by a newer version, which alone can judge."""
+    `damaged`: not what was committed. `unvouched`: a log without a manifest, so that nothing says what
+    it should hold. `newer`: its manifest is whole, and was made by a newer version, which alone can
+    judge."""
     lines: int = 0
     why: str = ""
     tail: tuple[str, ...] = ()

@@ -76,6 +76,11 @@ class Archive:
         Raises:
             ArchiveError: another process writes to it, or it can't be written to.
         """
+        if is_trap(self.directory):
+            raise ArchivePathError(
+                f"{self.directory} is a link that another user laid where everyone may, so it is not "
+                "followed: name the directory that it stands for, if that is meant"
+            )
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             lock = self.open(_LOCK, os.O_RDWR | os.O_CREAT)
@@ -316,6 +321,31 @@ class Archive:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def is_own_file(path: Path) -> bool:
+    """Whether a file is an archive's own: its lock, a manifest, or the log that one vouches for."""
+    archive, log = Archive(path.parent), LOG_NAMES.fullmatch(path.name)
+    if path.name == _LOCK or stem_of(path.name) is not None:
+        return archive.is_there(path.name)
+    found = archive.at(log["stem"]) if log else None
+    # Of a manifest that can't be read, nobody knows which log it vouches for.
+    return found is not None and (isinstance(found, ArchiveError) or found.file == path.name)
+
+
+def is_trap(path: Path) -> bool:
+    """Whether a path is a link that another user may have laid, to lead what we write elsewhere."""
+    user = os.geteuid() if hasattr(os, "geteuid") else 0  # on Windows, every file is user 0's
+    return path.is_symlink() and is_laid_by_another(path.lstat(), path.parent.stat(), user)
+
+
+def is_laid_by_another(link: os.stat_result, folder: os.stat_result, user: int) -> bool:
+    """Whether a link may be a trap: another user's, where everyone may lay some, as in /tmp.
+
+    It is not followed. This is the rule by which Linux follows links (fs.protected_symlinks).
+    """
+    shared = folder.st_mode & stat.S_ISVTX and folder.st_mode & stat.S_IWOTH
+    return bool(shared) and link.st_uid not in {user, folder.st_uid}
 
 
 def write_all(descriptor: int, data: bytes | bytearray) -> None:

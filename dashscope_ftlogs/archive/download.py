@@ -30,8 +30,9 @@ from dashscope_ftlogs.archive.manifest import COMPRESSIONS, FORMATS, Compression
 from dashscope_ftlogs.archive.new_lines import Additions
 from dashscope_ftlogs.archive.outcomes import Downloaded, Progress
 from dashscope_ftlogs.archive.threads import Threads
+from dashscope_ftlogs.archive.verify import difference
 from dashscope_ftlogs.client.config import same_service
-from dashscope_ftlogs.client.doubt import Contradiction, Doubt, InDoubtError, Known, Verdict
+from dashscope_ftlogs.client.doubt import Contradiction, Doubt, InDoubtError, Verdict
 from dashscope_ftlogs.client.fetch_many import Jobs, each, id_of, once_each
 from dashscope_ftlogs.client.paginator import LogPaginator, fitting_page
 from dashscope_ftlogs.errors import (
@@ -43,7 +44,6 @@ from dashscope_ftlogs.errors import (
     IncompleteLogError,
     LogGoneError,
     LogRewrittenError,
-    NotFoundError,
     SessionStateError,
 )
 from dashscope_ftlogs.models import Job
@@ -107,7 +107,7 @@ class Download:
                 await lock.run(self._archive.lock)
                 outcomes = await self._run(jobs, threads)
                 await lock.run(self._archive.check_is_ours)
-            except FTLogsError:
+            except BaseException:  # be it the caller's own, or a cancellation
                 self._progress.outcomes.extend(self._waiting.values())
                 raise
             else:
@@ -186,7 +186,9 @@ class Download:
         if manifest is not None:
             size = await disk.run(self._archive.size, manifest.file)
             if manifest.complete and size == manifest.file_bytes:
-                if not self._recheck or await self._is_still(manifest):
+                if not self._recheck or not await difference(
+                    self._service, job_id, manifest.lines, manifest.tail
+                ):
                     return turn.outcome(manifest, skipped=True)
                 manifest = await disk.run(self._archive.put, attrs.evolve(manifest, complete=False))
         job = await self._asked(turn, 0 if manifest is None else manifest.lines)
@@ -244,19 +246,6 @@ class Download:
         """Return the error for what was there earlier in this run."""
         path = self._archive.directory / before.file
         return LogGoneError(f"{path} has gone: it was moved or removed while this download ran")
-
-    async def _is_still(self, manifest: Manifest) -> bool:
-        """Whether the service has the same lines as a log that is complete, as far as one answer tells.
-
-        A job that it no longer knows counts as the same: what is here may be all that is left.
-        """
-        begin = manifest.lines - len(manifest.tail)
-        try:
-            page = await self._service.page(manifest.job_id, begin, len(manifest.tail) + 1)
-        except NotFoundError:
-            return True
-        known = Known(manifest.lines, manifest.tail, manifest.lines)
-        return known.contradiction(page) is None and page.total == manifest.lines
 
     def _fresh(self, job_id: str, form: Format, compression: Compression | None) -> Manifest:
         endpoint = self._service.base_url

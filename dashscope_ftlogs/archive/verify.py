@@ -12,10 +12,17 @@ from dashscope_ftlogs.archive.generations import announces, moved_to
 from dashscope_ftlogs.archive.log_file_sha256 import DamagedError, check
 from dashscope_ftlogs.archive.manifest import Manifest, log_name, manifest_name
 from dashscope_ftlogs.archive.when_a_log_is_complete import stage
+from dashscope_ftlogs.client.doubt import Known
 from dashscope_ftlogs.client.fetch_many import each
 from dashscope_ftlogs.client.service import Service
 from dashscope_ftlogs.client.tasks import Stream, stream
-from dashscope_ftlogs.errors import ArchiveError, ArchiveMismatchError, ArchivePathError, NotFoundError
+from dashscope_ftlogs.errors import (
+    ArchiveError,
+    ArchiveMismatchError,
+    ArchivePathError,
+    NotFoundError,
+    ResponseTooLargeError,
+)
 
 VerifyState = Literal[
     "ok", "superseded", "settling", "incomplete", "stale", "damaged", "unvouched", "newer"
@@ -36,11 +43,14 @@ class Verdict:
     """`ok`: whole, and what was committed. `superseded`: so is this one, but it is an older generation,
     which the service has rewritten since. `incomplete`: what was committed, but more was to come.
     `settling`: what was committed, and all that was shown of it; the job had ended shortly before.
-    `stale`: the service has another number of lines by now. `damaged`: not what was committed.
-    `unvouched`: a log without a manifest, so that nothing says what it should hold. `newer`: its
-    manifest is whole, and was made by a newer version, which alone can judge."""
+    `stale`: the service has another number of lines by now, or others in the end.
+    `damaged`: not what was committed. `unvouched`: a log without a manifest, so that nothing says what
+    it should hold. `newer`: its manifest is whole, and was made by a newer version, which alone can
+    judge."""
     lines: int = 0
     why: str = ""
+    tail: tuple[str, ...] = ()
+    """The digests of the last lines, five at the most, by which another log is noticed."""
 
 
 def verify_archive(directory: str | os.PathLike[str]) -> Iterator[Verdict]:
@@ -68,7 +78,9 @@ def verify_archive(directory: str | os.PathLike[str]) -> Iterator[Verdict]:
 
 
 def verify_remotely(session: Service, verdicts: Iterable[Verdict]) -> Stream[Verdict]:
-    """Return the verdicts, in any order, after asking the service how many lines each log has by now.
+    """Return the verdicts, in any order, after asking the service for the end that each log has by now.
+
+    As far as one answer tells: a machine that lags may contradict what is true.
 
     A job that the service no longer knows stays as it was found: what is here may be all that is left.
 
@@ -79,14 +91,8 @@ def verify_remotely(session: Service, verdicts: Iterable[Verdict]) -> Stream[Ver
     async def ask(verdict: Verdict) -> Verdict:
         if verdict.state not in {"ok", "settling", "incomplete"}:
             return verdict
-        try:
-            page = await session.page(verdict.job_id, verdict.lines, 1)
-        except NotFoundError:
-            return verdict
-        if page.total == verdict.lines:
-            return verdict
-        why = f"{verdict.lines:,} lines, and the service has {page.total:,} by now"
-        return attrs.evolve(verdict, state="stale", why=why)
+        why = await difference(session, verdict.job_id, verdict.lines, verdict.tail)
+        return attrs.evolve(verdict, state="stale", why=why) if why else verdict
 
     async def all_of_them() -> AsyncGenerator[Verdict, None]:
         for verdict in verdicts:
@@ -97,6 +103,27 @@ def verify_remotely(session: Service, verdicts: Iterable[Verdict]) -> Stream[Ver
 
     asked = each(all_of_them(), ask, at_once=session.concurrency, tasks=session.tasks)
     return stream(session.tasks, asked, "logs were compared")
+
+
+async def difference(service: Service, job_id: str, lines: int, tail: tuple[str, ...]) -> str:
+    """Return in what the service has another log than one that ends so, as far as one answer tells.
+
+    Nothing, if it has the same; a job that it no longer knows counts as the same: what is here may
+    be all that is left.
+    """
+    begin = lines - len(tail)
+    try:
+        try:
+            page = await service.page(job_id, begin, len(tail) + 1)
+        except ResponseTooLargeError:  # and the number of lines is told in any answer
+            page = await service.page(job_id, lines, 1)
+    except NotFoundError:
+        return ""
+    if page.total != lines:
+        return f"{lines:,} lines, and the service has {page.total:,} by now"
+    if Known(lines, tail, lines).contradiction(page) is not None:
+        return "the service has other lines in the end by now"
+    return ""
 
 
 def reopen_stale(directory: str | os.PathLike[str], stale: Iterable[Verdict]) -> None:
@@ -126,7 +153,14 @@ def _local(archive: Archive, log_stem: str, manifest: Manifest | ArchiveError) -
         return Verdict(job_id="", file=manifest_name(log_stem), state=state, why=str(manifest))
     name = log_name(log_stem, manifest.format, manifest.compression)
     state, why = _found(archive, name, manifest)
-    return Verdict(job_id=manifest.job_id, file=name, state=state, lines=manifest.lines, why=why)
+    return Verdict(
+        job_id=manifest.job_id,
+        file=name,
+        state=state,
+        lines=manifest.lines,
+        why=why,
+        tail=manifest.tail,
+    )
 
 
 def _found(archive: Archive, name: str, manifest: Manifest) -> tuple[VerifyState, str]:

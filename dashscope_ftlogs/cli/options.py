@@ -2,12 +2,16 @@
 
 import functools
 import inspect
+import os
 from collections.abc import Callable, Iterable
 from inspect import Parameter
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Final
 
 import attrs
 import typer
+
+_SEPARATORS: Final = tuple(one for one in (os.sep, os.altsep) if one)
 
 Concurrency = Annotated[int, typer.Option(help="Requests in flight at once.")]
 Model = Annotated[str | None, typer.Option(help="Only jobs that fine-tune this model.")]
@@ -17,7 +21,14 @@ Status = Annotated[str | None, typer.Option(help="Only jobs with this status.")]
 
 def to_file(text: str) -> Any:
     """Return the option for the file that a command writes."""
-    return typer.Option("--output", "-o", metavar="FILE", help=text)
+    return typer.Option("--output", "-o", metavar="FILE", help=text, parser=_file)
+
+
+def _file(said: str | Path) -> Path:
+    """Return a file's name; a `Path` no longer tells `x/`, which is a directory's, from `x`."""
+    if isinstance(said, str) and len(said) > 1 and said.endswith(_SEPARATORS):
+        raise typer.BadParameter(f"{said!r} is a directory's name; name a file")
+    return Path(said)
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:

@@ -166,3 +166,38 @@ def test_a_wait_is_left_at_once_with_everything_committed(tmp_path: Path, how: s
         assert [verdict.state for verdict in verify_archive(tmp_path)] == ["settling"]
 
     in_service(main)
+
+
+@pytest.mark.parametrize("how", ["cancelled", "closed", "raised"])
+def test_what_is_settling_is_told_last_whatever_ends_a_download(how: str, tmp_path: Path) -> None:
+    async def main(service: LaggingService) -> None:
+        add(service, JOB, generation("a", 7))
+        add(service, "ft-old", generation("b", 3), end_time=hours_ago(30))
+        progress = Progress()
+
+        async def jobs() -> Any:
+            yield JOB
+            yield "ft-old"
+            if how == "raised":
+                await asyncio.sleep(5)
+                raise ZeroDivisionError
+
+        async with LogSession("sk-1", base_url=service.base_url) as session:
+            download = asyncio.create_task(session.download(jobs(), tmp_path, progress=progress))
+            await asyncio.sleep(10)
+            assert download.done() == (how == "raised")
+            if how == "cancelled":
+                download.cancel()
+            elif how == "closed":
+                await session.aclose()
+            (ended,) = await asyncio.gather(download, return_exceptions=True)
+        kinds = {
+            "cancelled": asyncio.CancelledError,
+            "closed": SessionStateError,
+            "raised": ZeroDivisionError,
+        }
+        assert isinstance(ended, kinds[how])
+        told = [(one.job_id, one.state) for one in progress.outcomes]
+        assert told == [("ft-old", "complete"), (JOB, "settling")]
+
+    in_service(main)

@@ -10,7 +10,7 @@ import attrs
 import pytest
 from sealed_manifests import edit
 
-from dashscope_ftlogs import ArchivePathError, LogSession, verify_archive
+from dashscope_ftlogs import ArchivePathError, LogSession, verify_archive, verify_remotely
 from dashscope_ftlogs.archive.verify import reopen_stale
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
@@ -155,3 +155,40 @@ async def test_only_what_is_as_it_was_judged_is_opened_again(archive: Any) -> No
     with pytest.raises(ArchivePathError, match=r"ft-1\.manifest\.json\.new is a directory"):
         reopen_stale(folder, [asked["ft-1"]])
     reopen_stale(folder, [asked["ft-2"]])  # the lock was given back
+
+
+async def test_another_log_of_the_same_length_is_stale_and_costs_one_request(
+    archive: Any, connect: Connect
+) -> None:
+    emulator, folder = archive
+    emulator.jobs["ft-1"].rewrite([f"other {i}" for i in range(20)])
+    async with connect(emulator) as session:
+        before = len(emulator.journal)
+        asked = [one async for one in verify_remotely(session, list(verify_archive(folder)))]
+        assert len(emulator.journal) == before + 4
+    assert {one.file: one.state for one in asked} == {
+        "ft-0.log": "ok",
+        "ft-1.log": "stale",
+        "ft-2.log": "ok",
+        "ft-3.log": "incomplete",
+    }
+    assert "other lines" in {one.file: one.why for one in asked}["ft-1.log"]
+    reopen_stale(folder, [one for one in asked if one.state == "stale"])
+    assert found(folder)["ft-1.log"][0] == "incomplete"
+    assert not list(folder.glob("*.rewritten-*"))
+
+
+async def test_of_lines_too_large_for_one_answer_the_number_is_compared(
+    connect: Connect, tmp_path: Path
+) -> None:
+    job = EmulatedJob("ft-1", ["x" * 3000] * 10)
+    async with Emulator([job]) as emulator:
+        async with connect(emulator) as session:
+            await session.download("ft-1", tmp_path / "logs")
+        verdicts = list(verify_archive(tmp_path / "logs"))
+        states: list[str] = []
+        async with connect(emulator, max_answer=10_000) as session:
+            states += [one.state async for one in verify_remotely(session, verdicts)]
+            job.append("more")
+            states += [one.state async for one in verify_remotely(session, verdicts)]
+    assert (states[0] in {"ok", "settling"}, states[1]) == (True, "stale")

@@ -1,10 +1,15 @@
 """`-o`: what can't be written is told before anything is asked, and what a link stands for is meant."""
 
+import os
+import socket
+import stat
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dashscope_ftlogs.cli.terminal.output_file import put
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
 POINT = "{'loss': 1.5, 'epoch': 0.1}"
@@ -94,3 +99,122 @@ async def test_a_link_to_a_device_leads_to_the_device(ftlogs: Any, tmp_path: Pat
             ended = await ftlogs("metrics", "ft-1", "-o", str(tmp_path / name), emulator=emulator)
         assert (ended.code, (tmp_path / name).is_symlink()) == (0, True)
     assert b"1.5" in ended.out
+
+
+@pytest.mark.parametrize(("command", "ending"), WRITERS)
+async def test_a_name_with_a_slash_at_its_end_is_a_directorys(
+    command: str, ending: str, ftlogs: Any, tmp_path: Path
+) -> None:
+    err = await refusal(ftlogs, command, "-o", f"{tmp_path / 'x'}{ending}/")
+    assert "is a directory's name; name a file" in err
+    assert not (tmp_path / f"x{ending}").exists()
+
+
+OWN = (".ftlogs-lock", "ft-1.log", "ft-1.manifest.json", "ft-2.log", "ft-2.manifest.json")
+
+
+async def test_what_an_archive_vouches_for_and_what_is_read_is_never_replaced(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    logs, loose, link = tmp_path / "logs", tmp_path / "loose.log", tmp_path / "link"
+    loose.write_text(POINT)
+    async with Emulator([EmulatedJob("ft-1", [POINT])]) as emulator:
+        await ftlogs("download", "ft-1", "--out", str(logs), emulator=emulator)
+    link.symlink_to(logs / "ft-1.log")
+    (logs / "ft-2.log").write_text("of a manifest that can't be read")
+    (logs / "ft-2.manifest.json").write_text("{}")
+    for output, why in (
+        *((logs / name, "a file of the archive") for name in OWN),
+        (link, "a file of the archive"),
+        (loose, "that is what is read"),
+    ):
+        before = output.read_bytes()
+        ended = await ftlogs("report", str(logs / "ft-1.log"), str(loose), "-o", str(output))
+        assert (ended.code, why in ended.err) == (2, True)
+        assert output.read_bytes() == before
+    for name in ("ft-1.jsonl", "ft-9.log", "ft-9.manifest.json", "report.html"):
+        assert (await ftlogs("report", str(loose), "-o", str(logs / name))).code == 0
+
+
+def test_what_has_a_name_like_ours_stays_and_the_mode_of_what_is_replaced_too(tmp_path: Path) -> None:
+    out = tmp_path / "x.html"
+    (tmp_path / "x.html.new").write_text("the user's own")
+    put(out, b"1")
+    out.chmod(0o640)
+    put(out, b"2")
+    assert (out.read_bytes(), stat.S_IMODE(out.stat().st_mode)) == (b"2", 0o640)
+    assert (tmp_path / "x.html.new").read_text() == "the user's own"
+
+
+def test_what_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "out" / "x").mkdir(parents=True)
+    with pytest.raises(OSError, match="x"):
+        put(tmp_path / "out" / "x", b"data")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["x"]
+
+
+@pytest.mark.posix
+def test_two_writers_of_one_name_never_show_half_a_file(tmp_path: Path) -> None:
+    out, size = tmp_path / "out" / "x", 4_000_000
+    out.parent.mkdir()
+    put(out, b"a" * size)
+
+    def write(letter: bytes) -> None:
+        for _ in range(20):
+            put(out, letter * size)
+
+    writers = [threading.Thread(target=write, args=(letter,)) for letter in (b"a", b"b")]
+    for writer in writers:
+        writer.start()
+    while any(writer.is_alive() for writer in writers):
+        assert set(out.read_bytes()) in ({97}, {98})
+        assert out.stat().st_size == size
+    assert [path.name for path in out.parent.iterdir()] == ["x"]
+
+
+@pytest.mark.linux
+def test_what_is_written_in_place_is_told_by_its_kind(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left"):
+        put(Path("/dev/full"), b"data")
+    file = os.open(tmp_path / "opened", os.O_RDWR | os.O_CREAT)
+    try:
+        before = (tmp_path / "opened").stat().st_ino
+        for folder in ("/dev/fd", "/proc/self/fd", "/proc/thread-self/fd"):
+            put(Path(folder) / str(file), folder.encode())
+            assert (tmp_path / "opened").read_text() == folder
+            assert (tmp_path / "opened").stat().st_ino == before
+    finally:
+        os.close(file)
+    os.mkfifo(tmp_path / "pipe")
+    end = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        put(tmp_path / "pipe", b"data")
+        assert os.read(end, 9) == b"data"
+    finally:
+        os.close(end)
+    with socket.socket(socket.AF_UNIX) as there:
+        there.bind(str(tmp_path / "s"))
+        with pytest.raises(OSError, match="No such device"):
+            put(tmp_path / "s", b"data")
+    assert stat.S_ISSOCK((tmp_path / "s").stat().st_mode)
+
+
+@pytest.mark.linux
+def test_a_file_below_dev_is_a_file(tmp_path: Path) -> None:
+    out = Path(f"/dev/shm/{tmp_path.parent.name}-{os.getpid()}")
+    victim = tmp_path / "victim"
+    victim.write_text("untouched")
+    try:
+        put(out, b"1")
+        first = out.stat().st_ino
+        with out.open() as opened:
+            put(out, b"2")
+            assert (opened.read(), out.read_bytes(), out.stat().st_ino != first) == ("1", b"2", True)
+        if os.geteuid() == 0:  # nobody else can lay a link in another's name
+            out.unlink()
+            out.symlink_to(victim)
+            os.lchown(out, 65534, 65534)
+            put(out, b"3")
+            assert (out.is_symlink(), out.read_bytes(), victim.read_text()) == (False, b"3", "untouched")
+    finally:
+        out.unlink(missing_ok=True)

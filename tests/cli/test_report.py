@@ -134,8 +134,7 @@ async def test_a_source_that_cannot_be_read_leaves_what_was_there(
 
 async def test_a_file_that_cannot_be_written_is_one_clear_message(ftlogs: Any, tmp_path: Path) -> None:
     (tmp_path / "some.log").write_text("x\n")
-    (tmp_path / "out.html.new").mkdir()
-    ended = await ftlogs("report", str(tmp_path / "some.log"), "-o", str(tmp_path / "out.html"))
+    ended = await ftlogs("report", str(tmp_path / "some.log"), "-o", str(tmp_path / ("x" * 300)))
     assert ended.code == 1
     assert ended.err.startswith("ftlogs: cannot write the output: ")
     assert ended.err.count("\n") == 1

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from dashscope_ftlogs.cli.terminal.output_file import is_laid_by_another, put
+from dashscope_ftlogs.archive.directory import is_laid_by_another
+from dashscope_ftlogs.cli.terminal.output_file import put
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
 pytestmark = pytest.mark.slow
@@ -91,3 +92,18 @@ def test_such_a_trap_is_replaced(tmp_path: Path) -> None:
     put(link, b"new")
     assert link.read_bytes() == b"new"
     assert (link.is_symlink(), victim.read_text()) == ((False, "untouched") if trap else (True, "new"))
+
+
+@pytest.mark.posix
+async def test_an_archive_is_not_led_elsewhere_by_such_a_trap(ftlogs: Any, tmp_path: Path) -> None:
+    elsewhere, shared = tmp_path / "elsewhere", tmp_path / "shared"
+    elsewhere.mkdir()
+    shared.mkdir()
+    (shared / "logs").symlink_to(elsewhere)
+    shared.chmod(0o1777)
+    if trap := os.geteuid() == 0:  # nobody else can lay a link in another's name
+        os.lchown(shared / "logs", 65534, 65534)
+    async with Emulator([EmulatedJob("ft-1", [POINT])]) as emulator:
+        ended = await ftlogs("download", "ft-1", "--out", str(shared / "logs"), emulator=emulator)
+    assert (ended.code, (elsewhere / "ft-1.log").exists()) == ((2, False) if trap else (0, True))
+    assert ("a link that another user laid" in ended.err) == trap

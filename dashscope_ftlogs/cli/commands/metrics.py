@@ -38,7 +38,7 @@ def metrics(
 
     async def main() -> int:
         if output is not None:
-            check_table(output)
+            check_table(output, logs)
         if tensorboard is not None:
             check_events(tensorboard)
         points: list[tuple[str, Point]] = []

@@ -74,7 +74,7 @@ def plot(
 
     async def main() -> int:
         if output is not None:
-            check_picture(output)
+            check_picture(output, logs)
         if not 0 <= smooth < 1:
             raise InvalidArgumentError(f"--smooth {smooth}: must be at least 0 and less than 1")
         found: list[_Log] = []

@@ -34,7 +34,7 @@ def report(
         from dashscope_ftlogs.report.scripts_and_styles import load  # noqa: PLC0415  (only this command needs them)
 
         if output != _STDOUT:
-            check_output(output)
+            check_output(output, sources=logs)
         found = await _read(logs, connection)
         for log in found:
             if log.lines.left_out:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import attrs
 import typer
@@ -24,7 +24,7 @@ def verify(
     directory: Annotated[Path, typer.Argument(help="The archive.")] = Path("ftlogs-archive"),
     *,
     remote: Annotated[
-        bool, typer.Option("--remote", help="Also ask the service how many lines there are by now.")
+        bool, typer.Option("--remote", help="Also ask the service how each log ends by now.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Every verdict, as JSON.")] = False,
     connection: Connection,
@@ -48,7 +48,7 @@ def verify(
             verdicts = sorted(asked, key=lambda verdict: verdict.file)
         bad = [verdict for verdict in verdicts if verdict.state not in _FINE]
         if as_json:
-            write(rows(map(attrs.asdict, verdicts)))
+            write(rows(map(_facts, verdicts)))
         elif bad:
             write(table(("FILE", "STATE", "WHY"), [(v.file, v.state, v.why) for v in bad]))
         counts = Counter(verdict.state for verdict in verdicts)
@@ -56,6 +56,10 @@ def verify(
         return INCOMPLETE if bad else 0
 
     run(main())
+
+
+def _facts(verdict: Verdict) -> dict[str, Any]:
+    return attrs.asdict(verdict, filter=lambda field, _: field.name != "tail")
 
 
 def _reopen(directory: Path, fine: set[str], asked: list[Verdict]) -> None:

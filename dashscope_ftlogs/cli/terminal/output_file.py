@@ -1,28 +1,48 @@
 """The file that a command writes: all of it at once, and not where another user leads us."""
 
 import os
+import secrets
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from dashscope_ftlogs import ConfigError, InvalidArgumentError
+from dashscope_ftlogs.archive.directory import is_own_file, is_trap
+
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+_LINKS: Final = 40
+"""So many links of links are followed, as Linux does it."""
+_DESCRIPTORS: Final = ("/dev/fd", "/proc/self/fd", "/proc/thread-self/fd")
+"""What a process has open, by number."""
 
 
-def check_output(path: Path, endings: Collection[str] = ()) -> None:
-    """Refuse a name under which nothing can be written.
+def check_output(path: Path, endings: Collection[str] = (), sources: Iterable[str] = ()) -> None:
+    """Refuse a name under which nothing can be written, or what is there must stay.
+
+    Args:
+        path: Where the output is to go.
+        endings: What its name may end with; anything if none is named.
+        sources: What the output is made of, as the user said it.
 
     Raises:
-        InvalidArgumentError: it has another ending, is a directory's, or lies in none.
+        InvalidArgumentError: it has another ending, is a directory's, or lies in none; it is read, or
+            an archive's own.
     """
     if endings and path.suffix not in endings:
         raise InvalidArgumentError(f"-o {str(path)!r}: must end with {', '.join(endings)}")
-    target = _meant(path)
+    target = where_it_leads(path)
     if target.is_dir():
         raise InvalidArgumentError(f"-o {str(path)!r}: that is a directory; name a file")
     if not target.parent.is_dir():
         raise InvalidArgumentError(f"-o {str(path)!r}: there is no directory {str(target.parent)!r}")
+    if is_own_file(target):
+        raise InvalidArgumentError(
+            f"-o {str(path)!r}: that is a file of the archive {str(target.parent)!r}"
+        )
+    if any(_is_same_file(target, source) for source in sources):
+        raise InvalidArgumentError(f"-o {str(path)!r}: that is what is read; name another file")
 
 
 def extra(name: str, *modules: str) -> list[Any]:
@@ -45,48 +65,58 @@ def put(path: Path, data: bytes) -> None:
     What a link stands for is replaced, and the link stays. A device, a pipe, and what a name such as
     /dev/stdout stands for are written to, never replaced.
     """
-    if _is_no_file(path):
+    path = where_it_leads(path)
+    there = _found(path)
+    if _is_descriptor(path) or (there and _is_written_to(there.st_mode)):
         with path.open("wb") as end:
             end.write(data)
         return
-    path = _meant(path)
-    new = _beside(path)
-    with new.open("xb") as file:
-        file.write(data)
-    new.replace(path)
-
-
-def _meant(path: Path) -> Path:
-    """Return where a link leads, if it may lead us."""
-    return Path(os.path.realpath(path)) if path.is_symlink() and not _is_trap(path) else path
-
-
-def _is_trap(path: Path) -> bool:
-    user = os.geteuid() if hasattr(os, "geteuid") else 0  # on Windows, every file is user 0's
-    return path.is_symlink() and is_laid_by_another(path.lstat(), path.parent.stat(), user)
-
-
-def is_laid_by_another(link: os.stat_result, folder: os.stat_result, user: int) -> bool:
-    """Whether a link may be a trap: another user's, where everyone may lay some, as in /tmp.
-
-    It is replaced, not followed. This is the rule by which Linux follows links (fs.protected_symlinks).
-    """
-    shared = folder.st_mode & stat.S_ISVTX and folder.st_mode & stat.S_IWOTH
-    return bool(shared) and link.st_uid not in {user, folder.st_uid}
-
-
-def _is_no_file(path: Path) -> bool:
-    if path.parent.resolve().parts[1:2] in (("dev",), ("proc",)):
-        return True
+    keeps = there is not None and stat.S_ISREG(there.st_mode)
+    # The name is nobody's: what already has one like it is not ours to remove.
+    new = path.with_name(f".ftlogs-{secrets.token_hex(8)}")
+    descriptor = os.open(new, _NEW, 0o600 if keeps else 0o666)
     try:
-        kind = (path.lstat() if _is_trap(path) else path.stat()).st_mode
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        if there and keeps:
+            new.chmod(stat.S_IMODE(there.st_mode) & 0o777)
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+
+
+def where_it_leads(path: Path) -> Path:
+    """Follow links one by one, as far as they may lead us.
+
+    What is returned is a link only if it is a trap, stands for a descriptor, or leads in a circle.
+    """
+    there = path
+    for _ in range(_LINKS):
+        if not there.is_symlink() or is_trap(there) or _is_descriptor(there):
+            return there
+        there = there.parent / there.readlink()
+    return path
+
+
+def _is_descriptor(path: Path) -> bool:
+    """Whether a name stands for what a process has open, such as /dev/fd/1: opened, it gives that."""
+    folders = (one for name in _DESCRIPTORS if (one := _found(Path(name), follow=True)))
+    parent = _found(path.parent, follow=True)
+    return parent is not None and any(os.path.samestat(parent, one) for one in folders)
+
+
+def _is_written_to(mode: int) -> bool:
+    return not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode))
+
+
+def _is_same_file(path: Path, source: str) -> bool:
+    there, read = _found(path), _found(Path(source), follow=True)
+    return bool(there and read and stat.S_ISREG(there.st_mode) and os.path.samestat(there, read))
+
+
+def _found(path: Path, *, follow: bool = False) -> os.stat_result | None:
+    try:
+        return path.stat(follow_symlinks=follow)
     except OSError:
-        return False
-    return stat.S_ISCHR(kind) or stat.S_ISFIFO(kind)
-
-
-def _beside(path: Path) -> Path:
-    """Return a free name beside `path`; a link that waited there would lead the data elsewhere."""
-    new = path.with_name(f"{path.name}.new")
-    new.unlink(missing_ok=True)
-    return new
+        return None

@@ -27,14 +27,14 @@ _LETTER: Final = 0.085
 _CHINESE: Final = ("Noto Sans CJK SC", "Source Han Sans SC", "Microsoft YaHei", "PingFang SC", "SimHei")
 
 
-def check_picture(path: Path) -> None:
-    """Refuse a file that can't be written, before anything is read for it.
+def check_picture(path: Path, sources: Iterable[str]) -> None:
+    """Refuse a file that can't be written, or is a source, before anything is read for it.
 
     Raises:
         InvalidArgumentError: its name does not do.
         ConfigError: matplotlib is not installed.
     """
-    check_output(path, PICTURES)
+    check_output(path, PICTURES, sources)
     extra("plot", "matplotlib")
 
 

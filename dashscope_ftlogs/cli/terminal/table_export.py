@@ -110,14 +110,14 @@ FORMATS: Final[Mapping[str, Callable[[MetricsTable, Path], None]]] = {
 """How a table is written to a file, by the ending of its name."""
 
 
-def check_table(path: Path) -> None:
-    """Refuse a file that can't be written, before anything is read for it.
+def check_table(path: Path, sources: Iterable[str]) -> None:
+    """Refuse a file that can't be written, or is a source, before anything is read for it.
 
     Raises:
         InvalidArgumentError: its name does not do.
         ConfigError: what writes it is not installed.
     """
-    check_output(path, FORMATS)
+    check_output(path, FORMATS, sources)
     if path.suffix == ".parquet":
         extra("data", "pyarrow")
 

@@ -44,6 +44,7 @@ from dashscope_ftlogs.errors import (
     IncompleteLogError,
     LogGoneError,
     LogRewrittenError,
+    NotFoundError,
     SessionStateError,
 )
 from dashscope_ftlogs.models import Job

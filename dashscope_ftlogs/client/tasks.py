@@ -6,13 +6,14 @@ closing it ends what is under way: the task is cancelled, and whoever waits for 
 """
 
 import asyncio
-from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Collection, Container, Coroutine, Iterator
 from contextlib import aclosing
 from typing import Any, Generic, Self, TypeVar
 from weakref import WeakSet, ref
 
+from dashscope_ftlogs.client.callers_side.driven_iterators import begun_by_what_is_driven
+from dashscope_ftlogs.client.callers_side.left_by_block import LeftByBlock
 from dashscope_ftlogs.errors import SessionStateError
 
 T = TypeVar("T")
@@ -154,10 +155,13 @@ class Tasks:
         """Cancel tasks with all that came of them, and wait until they have ended.
 
         A task that is left itself waits for none, or it would end later: who left it waits for these.
+        Nor does what one of them may wait for: what was begun by the caller's iterator that it drives.
         """
         family = [one for task in tasks if not task.done() for one in self.cancel(task)]
         # Where there is none, there may be no loop any more, and the garbage is collected.
-        if family and asyncio.current_task() not in self._left:
+        if not family or asyncio.current_task() in self._left:
+            return
+        if not begun_by_what_is_driven([family]):
             await ended(family)
 
     async def close(self) -> None:
@@ -197,20 +201,6 @@ class InOrder(Generic[T]):
         """End all of them."""
         tasks, self._waiting = self._waiting, deque()
         await self._tasks.leave(tasks)
-
-
-class LeftByBlock(ABC):
-    """Is left by `aclose`, or at the end of its `async with` block."""
-
-    @abstractmethod
-    async def aclose(self) -> None:
-        """End what is under way, and wait until nothing of it is left."""
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
 
 
 class Feed(LeftByBlock, Generic[Found, Item]):

@@ -116,7 +116,7 @@ async def each(
         while running:
             task = await done.get()
             running.remove(task)
-            result = task.result()
+            result = tasks.result(task, "a job was worked on")
             if task is not taking:
                 yield result
                 room.release()

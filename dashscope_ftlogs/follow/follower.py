@@ -130,7 +130,7 @@ class LogFollower(LeftByBlock):
                     self.jobs[item.job_id].rest()
                 while ended:
                     running.remove(task := ended.pop())
-                    task.result()
+                    self._service.tasks.result(task, "a job was followed")
         finally:
             await self._service.tasks.leave(running)
         errors = [followed.error for followed in self.jobs.values() if followed.error is not None]

@@ -48,6 +48,11 @@ def _driving() -> Iterator[None]:
         _drivers.set(before)  # no token: a task that is collected ends in any context
 
 
+def drives(task: "asyncio.Task[Any] | None") -> bool:
+    """Whether this is a task that runs an iterator of the caller's own at the moment."""
+    return any(driver() is task for driver in _drivers.get())
+
+
 def begun_by_what_is_driven(by: Iterable[Container[Any]]) -> bool:
     """Whether what runs here was begun by an iterator that one of other tasks drives."""
     drivers = {driver() for driver in _drivers.get()} - {None, asyncio.current_task()}

@@ -223,3 +223,18 @@ async def test_a_plain_generator_of_jobs_is_closed_when_the_iterator_is_left(con
         async with session.fetch_many(held) as logs:
             await anext(logs)
         assert ended == [True]
+
+
+@pytest.mark.parametrize("stepped", [False, True])
+async def test_a_stream_of_jobs_that_the_caller_made_outlives_what_it_was_given_to(
+    connect: Connect, stepped: bool
+) -> None:
+    async with Emulator(JOBS) as emulator, connect(emulator, concurrency=1) as session:
+        jobs = session.jobs()
+        first = [(await anext(jobs)).job_id] if stepped else []
+        async with session.fetch_many(jobs) as logs:
+            first += [(await anext(logs)).job_id]
+        rest = [job.job_id async for job in jobs]
+        assert len({*first, *rest}) == len([*first, *rest])
+        async with session.fetch_many(jobs) as logs:
+            assert [log.job_id async for log in logs] == []

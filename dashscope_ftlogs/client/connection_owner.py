@@ -17,6 +17,7 @@ import backoff
 from yarl import URL
 
 from dashscope_ftlogs import __version__
+from dashscope_ftlogs.client.callers_side.raised_by_a_hook import RaisedByHookError
 from dashscope_ftlogs.client.config import Secret, Settings
 from dashscope_ftlogs.client.exchange.in_our_words import transport_error
 from dashscope_ftlogs.client.exchange.memory import COSTLIEST, LARGE, LARGE_AT_ONCE, takes_more_than
@@ -264,7 +265,13 @@ class Transport:
             words = "%s; next try in %.1f s"
             _log.info(words, error.summary(), error.retry_in, extra=fields(call.event(error)))
         if self._on_request is not None:
-            self._on_request(call.event(error))
+            try:
+                self._on_request(call.event(error))
+            except (
+                FTLogsError,
+                OSError,
+            ) as raised:  # which would be taken for the service's, or a disk's
+                raise RaisedByHookError(raised) from None
 
     def _meaning(self, request: Request[T], answer: Answer) -> T:
         """Return what an answer stands for, or raise it."""

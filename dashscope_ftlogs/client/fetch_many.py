@@ -1,13 +1,14 @@
 """Many jobs at once: a few at a time, the results as they come."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Generator, Iterable
 from contextlib import aclosing
 from typing import Any, TypeVar
 
 import attrs
 
 from dashscope_ftlogs import checks
+from dashscope_ftlogs.client.callers_side.driven_iterators import driven
 from dashscope_ftlogs.client.paginator import LogPaginator
 from dashscope_ftlogs.client.tasks import Tasks, ended
 from dashscope_ftlogs.errors import AuthenticationError, FTLogsError, SessionStateError
@@ -64,18 +65,17 @@ async def _as_they_come(jobs: Jobs) -> AsyncGenerator[str | Job, None]:
     if isinstance(jobs, str | Job):
         yield jobs
     elif isinstance(jobs, AsyncIterable):
-        coming = aiter(jobs)
-        try:
+        async with aclosing(driven(jobs)) as coming:
             async for job in coming:
                 yield checks.job(job)
-        finally:
-            if isinstance(coming, AsyncGenerator):
-                # What it does in the end is done here, by the task that drove it; asyncio would begin
-                # another one for that, some time later.
-                await coming.aclose()
     else:
-        for job in jobs:
-            yield checks.job(job)
+        given = iter(jobs)
+        try:
+            for job in given:
+                yield checks.job(job)
+        finally:
+            if isinstance(given, Generator):
+                given.close()
 
 
 async def each(
@@ -116,7 +116,7 @@ async def each(
         while running:
             task = await done.get()
             running.remove(task)
-            result = task.result()
+            result = tasks.result(task, "a job was worked on")
             if task is not taking:
                 yield result
                 room.release()

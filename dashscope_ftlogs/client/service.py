@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, NoReturn, Self, SupportsIndex
 from weakref import WeakSet
 
 from dashscope_ftlogs import checks
+from dashscope_ftlogs.client.callers_side.driven_iterators import begun_by_what_is_driven
+from dashscope_ftlogs.client.callers_side.left_by_block import LeftByBlock
 from dashscope_ftlogs.client.config import Secret, resolve
 from dashscope_ftlogs.client.connection_owner import Transport
 from dashscope_ftlogs.client.fetch_many import JobLog, Jobs, each, fetch, once_each
 from dashscope_ftlogs.client.job_list import PER_PAGE, JobList
 from dashscope_ftlogs.client.paginator import LogPaginator
 from dashscope_ftlogs.client.retry_on_429_and_5xx import RetryPolicy
-from dashscope_ftlogs.client.tasks import LeftByBlock, Stream, Tasks, ended, stream
+from dashscope_ftlogs.client.tasks import Stream, Tasks, ended, stream
 from dashscope_ftlogs.client.wire import JobRequest, JobsRequest, LogsRequest
 from dashscope_ftlogs.errors import ConfigError, SessionStateError
 from dashscope_ftlogs.models import STATUSES, Job, LogPage
@@ -183,7 +185,8 @@ class Service(LeftByBlock):
     async def aclose(self) -> None:
         """End whatever is under way, with `SessionStateError`, and wait until nothing of it is left.
 
-        Leaving the `async with` block does the same.
+        Leaving the `async with` block does the same. Only what an iterator of jobs has begun does not
+        wait, since that may wait for it: all is ended then, as soon as the iterator has ended.
         """
         ends = (self.tasks,) if self._first else (self.tasks, *self._others)
         if any(asyncio.current_task() in tasks for tasks in ends):
@@ -195,8 +198,10 @@ class Service(LeftByBlock):
             if not self.tasks.is_open and not self.tasks:
                 return  # it never was, or ends with the session that it came from
             self._closing = asyncio.get_running_loop().create_task(self._close())
-        await ended([self._closing], self.tasks)
-        self._closing.result()
+        family = (*self._others, (self._first or self).tasks)
+        if not begun_by_what_is_driven(family):
+            await ended([self._closing], self.tasks)
+            self._closing.result()
 
     async def _close(self) -> None:
         ends = (self.tasks,) if self._first else (self.tasks, *self._others)

@@ -6,13 +6,15 @@ closing it ends what is under way: the task is cancelled, and whoever waits for 
 """
 
 import asyncio
-from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Collection, Container, Coroutine, Iterator
 from contextlib import aclosing
 from typing import Any, Generic, Self, TypeVar
 from weakref import WeakSet, ref
 
+from dashscope_ftlogs.client.callers_side.driven_iterators import begun_by_what_is_driven, drives
+from dashscope_ftlogs.client.callers_side.left_by_block import LeftByBlock
+from dashscope_ftlogs.client.callers_side.raised_by_a_hook import hand_over
 from dashscope_ftlogs.errors import SessionStateError
 
 T = TypeVar("T")
@@ -104,9 +106,9 @@ class Tasks:
         return "the session is used in another event loop: each needs one of its own"
 
     def spawn(
-        self, work: Coroutine[Any, Any, T], parent: "asyncio.Task[Any] | None" = None
+        self, work: Coroutine[Any, Any, T], parent: Any = None, *, alone: bool = False
     ) -> "asyncio.Task[T]":
-        """Begin a piece of work, which ends with the session, and with its parent: else, this one."""
+        """Begin a piece of work, which ends with the session and, unless alone, its parent, or this."""
         refused = self._elsewhere()
         if not self.is_open:
             refused = "the session is not open: use `async with LogSession() as session:`"
@@ -114,7 +116,7 @@ class Tasks:
             work.close()
             raise SessionStateError(refused)
         task = asyncio.get_running_loop().create_task(work)
-        self._running[task] = parent or asyncio.current_task()
+        self._running[task] = None if alone else parent or asyncio.current_task()
         task.add_done_callback(self._forget)
         return task
 
@@ -129,10 +131,14 @@ class Tasks:
         return self.result(task, doing)
 
     def result(self, task: "asyncio.Task[T]", doing: str) -> T:
-        """Return what a task that has ended came to, for who waited for it outside of the session."""
+        """Return what a task that has ended came to, for who waited for it and was not cancelled."""
         if task.cancelled() and (task in self._closed or task.cancelling()):
             how = "session was closed while" if task in self._closed else "task was cancelled in which"
             raise SessionStateError(f"the {how} {doing}")
+        if not task.cancelled() and task.exception() is not None:
+            me = asyncio.current_task()
+            if me not in self._running or drives(me):
+                hand_over(task)
         return task.result()
 
     def cancel(self, first: "asyncio.Task[Any]") -> list["asyncio.Task[Any]"]:
@@ -155,10 +161,13 @@ class Tasks:
         """Cancel tasks with all that came of them, and wait until they have ended.
 
         A task that is left itself waits for none, or it would end later: who left it waits for these.
+        Nor does what one of them may wait for: what was begun by the caller's iterator that it drives.
         """
         family = [one for task in tasks if not task.done() for one in self.cancel(task)]
         # Where there is none, there may be no loop any more, and the garbage is collected.
-        if family and asyncio.current_task() not in self._left:
+        if not family or asyncio.current_task() in self._left:
+            return
+        if not begun_by_what_is_driven([family]):
             await ended(family)
 
     async def close(self) -> None:
@@ -192,26 +201,12 @@ class InOrder(Generic[T]):
     async def first(self) -> T:
         """Return what the first of them comes to, and let go of it."""
         await end_of(self._waiting[0])
-        return self._waiting.popleft().result()
+        return self._tasks.result(self._waiting.popleft(), "a page was asked for")
 
     async def drop(self) -> None:
         """End all of them."""
         tasks, self._waiting = self._waiting, deque()
         await self._tasks.leave(tasks)
-
-
-class LeftByBlock(ABC):
-    """Is left by `aclose`, or at the end of its `async with` block."""
-
-    @abstractmethod
-    async def aclose(self) -> None:
-        """End what is under way, and wait until nothing of it is left."""
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
 
 
 class Feed(LeftByBlock, Generic[Found, Item]):
@@ -231,6 +226,8 @@ class Feed(LeftByBlock, Generic[Found, Item]):
     ) -> None:
         self._tasks, self._doing = tasks, doing
         self._start, self._take = start, take
+        # What the caller made is the caller's, whatever takes its first step.
+        self._is_callers = _running_loop() is None or asyncio.current_task() not in tasks
         self._task: asyncio.Task[None] | None = None
         self._found: list[Found] = []  # at most one
         self._wanted, self._arrived = asyncio.Event(), asyncio.Event()
@@ -275,7 +272,7 @@ class Feed(LeftByBlock, Generic[Found, Item]):
             await self._look(self._task or self._begin())
 
     def _begin(self) -> "asyncio.Task[None]":
-        self._task = task = self._tasks.spawn(self._run(self._start(self)))
+        self._task = task = self._tasks.spawn(self._run(self._start(self)), alone=self._is_callers)
         task.add_done_callback(lambda _: self._arrived.set())
         return task
 

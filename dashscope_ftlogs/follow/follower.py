@@ -11,8 +11,9 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from dashscope_ftlogs import checks
+from dashscope_ftlogs.client.callers_side.left_by_block import LeftByBlock
 from dashscope_ftlogs.client.fetch_many import Jobs, id_of, once_each
-from dashscope_ftlogs.client.tasks import Feed, LeftByBlock, Stream, Unfolded
+from dashscope_ftlogs.client.tasks import Feed, Stream, Unfolded
 from dashscope_ftlogs.errors import InvalidArgumentError, SessionStateError
 from dashscope_ftlogs.follow.events import EventKind, Followed, FollowEvent, FollowOptions
 from dashscope_ftlogs.follow.live_log import LiveLog
@@ -129,7 +130,7 @@ class LogFollower(LeftByBlock):
                     self.jobs[item.job_id].rest()
                 while ended:
                     running.remove(task := ended.pop())
-                    task.result()
+                    self._service.tasks.result(task, "a job was followed")
         finally:
             await self._service.tasks.leave(running)
         errors = [followed.error for followed in self.jobs.values() if followed.error is not None]

@@ -48,7 +48,9 @@ def test_a_room_says_what_it_may_import(room: str) -> None:
     assert re.findall(r"`(\w+)`", said[1] or "") == MAY_IMPORT[room]
 
 
-@pytest.mark.parametrize("room", [*ROOMS, "cli/commands", "cli/terminal", "client/exchange"])
+@pytest.mark.parametrize(
+    "room", [*ROOMS, "cli/commands", "cli/terminal", "client/callers_side", "client/exchange"]
+)
 def test_a_room_says_where_to_begin(room: str) -> None:
     begin = re.search(r"Begin\swith\s`(\w+)`", DRAWN.about(room))
     assert begin is not None

@@ -131,6 +131,7 @@ class LiveLog:
                     begin = max(0, page.total - options.tail)
             position = Position(offset=begin, last=[])
         self._followed.stands_at(position)
+        self._followed.first = position["offset"]
         self._begin(position)
 
     def _begin(self, position: Position) -> None:

@@ -130,7 +130,7 @@ def tail(
     watch: Watch,
     connection: Connection,
 ) -> None:
-    """Print the last lines of jobs; with -f, go on until they have ended.
+    """Print the last lines of jobs; with -f, go on until they end.
 
     The exit code of -f tells their end: 0 if all succeeded, 7 if one failed, 8 if one was canceled, 9 if
     a condition was met. It waits a while after the end for lines that the service shows late; jobs that

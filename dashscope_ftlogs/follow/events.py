@@ -67,6 +67,8 @@ class Followed:
     """As the service last described it; at the end, the job as it ended."""
     error: FTLogsError | None = None
     """What keeps it from being read at present; at the end, why it was given up."""
+    first: int | None = None
+    """The line from which it is followed; None until that is known: `tail` depends on the log."""
     found: int = 0
     """How many lines were read so far."""
     silence: float = 0.0

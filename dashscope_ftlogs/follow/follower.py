@@ -30,7 +30,7 @@ _Item = LogPage | FollowEvent
 class LogFollower(LeftByBlock):
     """The lines of live jobs as they come, each once and in order per job, until every job has ended.
 
-    Iterate over it for `LogLine`s, over `pages()` for whole answers; either once. A step that is
+    Iterate over it for each `LogLine`, over `pages()` for whole answers; either once. A step that is
     cancelled, by `wait_for(anext(it), 1)` of `it = aiter(lines)`, costs nothing. Leave it early by
     `aclose`, or as an `async with` block. What is known of each job is in `jobs`, during and
     afterwards: its `offset` counts a line once it is handed out, so whoever keeps lines saves that after

@@ -1,6 +1,7 @@
 """The log of one live job: read what is new, wait for as long as its rhythm says, read again."""
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -64,8 +65,10 @@ class LiveLog:
         self._settling = Settling(options.settle)
         self._doubt = Doubt(service.lag)
         self._absent_at = 0.0
+        self._absent_until = -math.inf
         self._told_of_absence = self._told_of_waiting = False
         self._missing_since: float | None = None
+        self._missed_at = -math.inf
         self._grown: tuple[int, Position] | None = None
         self._joined: LogPaginator | None = None
         """Reads again where the first of several pages ended that were joined, until that is proven."""
@@ -131,6 +134,7 @@ class LiveLog:
                     begin = max(0, page.total - options.tail)
             position = Position(offset=begin, last=[])
         self._followed.stands_at(position)
+        self._followed.first = position["offset"]
         self._begin(position)
 
     def _begin(self, position: Position) -> None:
@@ -229,7 +233,10 @@ class LiveLog:
         now = self._now()
         if self._missing_since is None:
             self._missing_since = now
-            await self._tell(EventKind.MISSING, error.summary())
+            # A machine that has the lines may answer in between: the others lag as before.
+            if now - self._missed_at > self._service.lag:
+                await self._tell(EventKind.MISSING, error.summary())
+        self._missed_at = now
         ended_at = self._settling.ended_at
         if ended_at is not None and now >= ended_at + self._options.settle + self._service.lag:
             raise error
@@ -333,7 +340,9 @@ class LiveLog:
             raise error
         if not self._told_of_absence:
             self._told_of_absence = True
-            await self._tell(EventKind.MISSING, "the service knows no such job any more")
+            if now - self._absent_until > self._service.lag:
+                await self._tell(EventKind.MISSING, "the service knows no such job any more")
+        self._absent_until = now
         await asyncio.sleep(decision.wait)
 
     def _gives_up(self, lasted: float) -> bool:

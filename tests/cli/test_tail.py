@@ -226,6 +226,37 @@ async def test_nan_and_stalls_are_noticed(ftlogs: Any) -> None:
         assert re.search(r"stall=1s: ft-1: no line for \d s after line 2; the job goes on", ended.err)
 
 
+async def test_conditions_see_a_log_from_its_first_line_unless_n_says_less(ftlogs: Any) -> None:
+    lines = ["{'loss': nan}", *(f"{{'loss': {n}.0}}" for n in range(40))]
+    async with Emulator([EmulatedJob(JOB, lines)]) as emulator:
+        words = ("tail", "-f", JOB, *FAST, "--fail-on", "nan")
+        ended = await ftlogs(*words, emulator=emulator)
+        assert (ended.code, ended.out.decode().splitlines()) == (9, lines[:1])
+        ended = await ftlogs(*words, "-n", "5", emulator=emulator)
+        assert (ended.code, ended.out.decode().splitlines()) == (0, lines[-5:])
+
+
+async def test_a_condition_on_what_no_line_has_is_told_of_in_the_end(ftlogs: Any) -> None:
+    lines = ["{'loss': 1.5, 'elapsed': 'long', 'epoch': 1.0}", "words"]
+    many = ["{'loss': 1.0, " + ", ".join(f"'m{n}': 1.0" for n in range(22)) + "}"]
+    async with Emulator([EmulatedJob(JOB, lines), EmulatedJob("ft-2", many)]) as emulator:
+
+        async def told(job_id: str, *conditions: str) -> list[str]:
+            words = [word for one in conditions for word in ("--until", one)]
+            ended = await ftlogs("tail", "-f", job_id, *FAST, *words, emulator=emulator)
+            assert ended.code == 0
+            return [line.removeprefix("ftlogs: ") for line in ended.err.splitlines()[1:]]
+
+        assert await told(JOB, "LOSS<9", "loss<1", "nan", "stall=1h", "step>3") == [
+            f"{condition}: no line that was watched has {name}; they have loss, epoch"
+            for condition, name in (("LOSS<9", "LOSS"), ("step>3", "step"))
+        ]
+        (said,) = await told("ft-2", "lossy<1")
+        assert said.endswith("they have loss, " + "".join(f"m{n}, " for n in range(19)) + "and 3 more")
+        ended = await ftlogs("tail", "-f", "-n", "0", JOB, *FAST, "--until", "a<1", emulator=emulator)
+        assert ended.err.endswith("a<1: no line that was watched has a; they have nothing\n")
+
+
 async def test_an_outage_is_said_once_for_all_jobs_and_followed_through(start_ftlogs: Any) -> None:
     jobs = [EmulatedJob(f"ft-{n}", LINES, status="RUNNING") for n in range(5)]
     async with Emulator(jobs) as emulator:
@@ -290,8 +321,12 @@ async def test_all_running_jobs_are_followed_until_none_runs(ftlogs: Any) -> Non
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        ((), "say which jobs: by id, or else --all-running"),
-        ((JOB, "--all-running"), "say which jobs"),
+        ((), "say which jobs: by id, or --all-running"),
+        ((JOB, "--fail-on", "nan"), "--fail-on: only with -f"),
+        ((JOB, "--until", "loss<1"), "--until: only with -f"),
+        ((JOB, "--give-up-after", "1m"), "--give-up-after: only with -f"),
+        ((JOB, "--settle", "0"), "--settle: only with -f"),
+        ((JOB, "--stats"), "--stats: only with -f"),
         (("../x",), "job id '../x'"),
         ((f"{JOB}:x",), "'ft-1:x': what follows the colon must be the number of a line, 0 or more"),
         ((f"{JOB}:",), "'ft-1:': what follows the colon"),

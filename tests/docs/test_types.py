@@ -22,13 +22,13 @@ CELLS = """\
 async def cells() -> None:
 """
 FRAGMENT = """\
-from dashscope_ftlogs import LogSession
+from dashscope_ftlogs import LogSession, Position
 
 
 def keep(line: str) -> None: ...
 
 
-async def example(session: LogSession, job_id: str, saved_offset: int) -> None:
+async def example(session: LogSession, job_id: str, saved_position: Position | None) -> None:
 """
 
 

@@ -358,6 +358,39 @@ def test_lines_that_stay_missing_are_told_of_once_and_are_an_error_in_the_end(
     in_virtual_time(main())
 
 
+@pytest.mark.parametrize(("seen_for", "count"), [(20.0, 1), (100.0, 2)])
+def test_machines_that_know_a_job_in_turns_are_one_outage_until_it_was_seen_for_the_lag(
+    seen_for: float, count: int
+) -> None:
+    async def main() -> None:
+        now = asyncio.get_running_loop().time
+        start = now()
+        requests = 0
+
+        def lag() -> float:
+            """Every other machine is behind, but for a while in the middle."""
+            nonlocal requests
+            requests += 1
+            turns = now() - start < 20 or 20 + seen_for <= now() - start < 40 + seen_for
+            return 1e6 if turns and requests > 2 and requests % 2 else 0.0
+
+        async with service(1, lag=lag) as (serving, session):
+            end = start + 60 + seen_for
+            facts = [(start - 100, {"status": "RUNNING"}), (end, {"status": "SUCCEEDED"})]
+            serving.facts[JOB] = History([(start - 1e5, None), *facts])
+            logs = [(start + n, generation("a", n + 100)) for n in range(-50, 170, 3)]
+            serving.logs[JOB] = History([(start - 1e5, None), *logs])
+            told: list[EventKind] = []
+            followed = session.follow(
+                JOB, longest_poll=2, settle=1, on_event=lambda event: told.append(event.kind)
+            )
+            async for _ in followed:
+                pass
+            assert told.count(EventKind.MISSING) == count
+
+    in_virtual_time(main())
+
+
 async def test_what_is_meant_by_several_jobs_or_positions_is_said() -> None:
     session = LogSession("sk-1")
     position = {"offset": 1, "last": []}

@@ -77,7 +77,7 @@ def download(
     ] = 5.0,
     connection: Connection,
 ) -> None:
-    """Bring logs to disk, or up to date: only what is missing is fetched.
+    """Bring logs to disk; later, fetch only what is missing.
 
     Exits with 0 only if every log is whole. A job that ended just now is looked at once more, at the end
     of the run: some machines of the service may not show its last lines yet.

@@ -61,7 +61,7 @@ def emulator(
         bool, typer.Option("--verbose", "-v", help="Show each request on stderr.")
     ] = False,
 ) -> None:
-    """Serve fine-tuning logs on this machine, the way Model Studio does, until it is stopped.
+    """Serve fine-tuning logs on this machine as Model Studio does.
 
     Its address and key are printed as shell commands: `ftlogs emulator > env &`, then `. ./env`.
     """

@@ -34,7 +34,7 @@ def metrics(
     ] = None,
     connection: Connection,
 ) -> None:
-    """Show the loss and every other number that a log holds, point by point."""
+    """Show the loss and all other numbers of a log, point by point."""
 
     async def main() -> int:
         if output is not None:

@@ -70,7 +70,10 @@ def plot(
     output: Annotated[Path | None, to_file("Write a .png or .svg file.")] = None,
     connection: Connection,
 ) -> None:
-    """Draw the loss, or another number, of one or more jobs, with what they differ in."""
+    """Draw the loss, or another number, of jobs in one chart.
+
+    The hyper-parameters in which they differ are named below it.
+    """
 
     async def main() -> int:
         if output is not None:

@@ -25,7 +25,8 @@ class Watch:
         list[str] | None,
         typer.Option(
             metavar="CONDITION",
-            help="End with 9 on nan, stall=10m, or a bound such as 'grad_norm>100'.",
+            help="End with 9 on nan, stall=10m, or a bound such as 'grad_norm>100', in any line that is "
+            "read: with a condition, that is all unless -n says less.",
         ),
     ] = None
     until: Annotated[
@@ -55,6 +56,25 @@ class Watch:
         ),
     ] = None
     stats: Annotated[bool, typer.Option("--stats", help="Say in the end how late lines came.")] = False
+
+    def refuse_without_follow(self) -> None:
+        """Refuse what would be ignored.
+
+        Raises:
+            InvalidArgumentError: something only means anything while jobs are followed.
+        """
+        ignored = {
+            "--fail-on": self.fail_on,
+            "--until": self.until,
+            "--give-up-after": self.give_up_after is not None,
+            "--settle": self.settle is not None,
+            "--stats": self.stats,
+        }
+        for option, given in ignored.items():
+            if given:
+                raise InvalidArgumentError(
+                    f"{option}: only with -f, which follows the jobs to their end"
+                )
 
     def alarms(self) -> tuple[Alarm, ...]:
         """Return the conditions that end it.
@@ -95,33 +115,42 @@ def tail(
         bool, typer.Option("--follow", "-f", help="Go on until every job has ended.")
     ] = False,
     count: Annotated[
-        str, typer.Option("-n", metavar="N|all", help="Begin with the last N lines.")
-    ] = "10",
+        str | None,
+        typer.Option(
+            "-n",
+            metavar="N|all",
+            help="Begin with the last N lines.  [default: 10; all with --fail-on or --until]",
+        ),
+    ] = None,
     all_running: Annotated[
-        bool, typer.Option("--all-running", help="Follow all running jobs, new ones too.")
+        bool,
+        typer.Option("--all-running", help="Follow all running jobs, new ones too, beside those named."),
     ] = False,
     lines: Lines,
     watch: Watch,
     connection: Connection,
 ) -> None:
-    """Print the last lines of jobs; with -f, go on until they have ended.
+    """Print the last lines of jobs; with -f, go on until they end.
 
     The exit code of -f tells their end: 0 if all succeeded, 7 if one failed, 8 if one was canceled, 9 if
     a condition was met. It waits a while after the end for lines that the service shows late; jobs that
     ended more than a day ago are left at once.
     """
-    from dashscope_ftlogs.cli.terminal.tail_printing import Following  # noqa: PLC0415  (completion needs none of it)
+    from dashscope_ftlogs.cli.terminal.tail_printing import DEFAULT_COUNT, Following  # noqa: PLC0415  (completion needs none of it)
 
     try:
         offsets = _places(jobs or (), all_running=all_running)
+        alarms = watch.alarms()
+        if not (follow or all_running):
+            watch.refuse_without_follow()
         following = Following(
             connection=connection,
             offsets=offsets,
             all_running=all_running,
             follow=follow or all_running,
-            count=None if count == "all" else whole_number("-n", _number(count), 0),
+            count=_count(count, DEFAULT_COUNT if not alarms else None),
             view=lines.view(several=all_running or len(offsets) > 1),
-            alarms=watch.alarms(),
+            alarms=alarms,
             give_up_after=watch.longest_outage(),
             polls=(watch.shortest_poll, watch.longest_poll),
             settle=watch.settle,
@@ -135,13 +164,20 @@ def tail(
 
 
 def _places(jobs: Sequence[str], *, all_running: bool) -> dict[str, int | None]:
-    if bool(jobs) == all_running:
-        raise InvalidArgumentError("say which jobs: by id, or else --all-running")
+    if not jobs and not all_running:
+        raise InvalidArgumentError("say which jobs: by id, or --all-running")
     places: dict[str, int | None] = {}
     for job_id, offset in map(_place, jobs):
         if places.setdefault(job_id, offset) != offset:
             raise InvalidArgumentError(f"{job_id} is named twice, with two places to begin at")
     return places
+
+
+def _count(text: str | None, default: int | None) -> int | None:
+    """Return of how many lines the last are wanted; None for all."""
+    if text is None:
+        return default
+    return None if text == "all" else whole_number("-n", _number(text), 0)
 
 
 def _place(text: str) -> tuple[str, int | None]:

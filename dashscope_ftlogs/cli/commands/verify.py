@@ -29,10 +29,10 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Every verdict, as JSON.")] = False,
     connection: Connection,
 ) -> None:
-    """Read a whole archive, and name each log that is damaged, incomplete or stale.
+    """Name the logs of an archive that are damaged or incomplete.
 
-    Exits with 0 if there is none, else with 6. What --remote finds stale, the next download goes on
-    with.
+    All of it is read. Exits with 0 if there is none, else with 6. --remote names stale logs, too; the
+    next download goes on with them.
     """
 
     async def main() -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from dashscope_ftlogs import FTLogsError
+from dashscope_ftlogs import EventKind, FTLogsError
 from dashscope_ftlogs.checks import within
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.exit_codes import exit_code
@@ -20,12 +20,15 @@ from dashscope_ftlogs.reading.records import Metrics, parse_line
 from dashscope_ftlogs.text import excerpt
 
 if TYPE_CHECKING:
-    from dashscope_ftlogs import Followed, LogFollower, LogPage, LogPaginator, LogSession
+    from dashscope_ftlogs import Followed, FollowEvent, LogFollower, LogPage, LogPaginator, LogSession
 
 _FAILED: Final = 7
 _CANCELED: Final = 8
 _ALARM: Final = 9
 _TICK: Final = 0.5
+_MOST: Final = 20
+DEFAULT_COUNT: Final = 10
+"""Of so many lines `tail` shows the last, if nothing is said."""
 
 
 class _AlarmError(Exception):
@@ -51,7 +54,10 @@ class Following:
     _status: Status = attrs.field(factory=Status, init=False)
     _follower: "LogFollower | None" = attrs.field(default=None, init=False)
     _places: dict[str, int] = attrs.field(factory=dict[str, int], init=False)
-    """For each job, the next line that was not printed."""
+    """For each job of which something was printed, the next line that was not."""
+    _metrics: dict[str, None] = attrs.field(factory=dict[str, None], init=False)
+    """The names that metrics had, in the order in which they first came."""
+    _finished: set[str] = attrs.field(factory=set[str], init=False)
 
     def run(self) -> None:
         """Do it, and exit."""
@@ -94,6 +100,7 @@ class Following:
                     return exit_code(error)
                 raise error from None
             self._end()
+            self._tell_of_conditions_without_a_metric()
             if self.stats:
                 self._report(session, self._follower.jobs)
         ends = {followed.job.status for followed in self._follower.jobs.values() if followed.job}
@@ -110,12 +117,21 @@ class Following:
             longest_poll=longest,
             give_up_after=self.give_up_after,
             settle=self.settle,
-            on_event=self._status.on_event,
+            on_event=self._on_event,
         )
 
+    def _on_event(self, event: "FollowEvent") -> None:
+        if event.position is not None:
+            self._places[event.job_id] = event.position["offset"]
+        if event.kind is EventKind.FINISHED:
+            self._finished.add(event.job_id)
+        self._status.on_event(event)
+
     async def _running(self, session: "LogSession") -> AsyncGenerator[str, None]:
-        """Yield jobs as they begin to run, as long as there are any."""
-        seen: set[str] = set()
+        """Yield the jobs that were named, then others as they begin to run, as long as there are any."""
+        seen = set(self.offsets)
+        for job_id in self.offsets:
+            yield job_id
         while True:
             running = [job.job_id async for job in session.jobs(status="RUNNING")]
             for job_id in running:
@@ -149,6 +165,8 @@ class Following:
         for number, line in enumerate(page.lines) if self.alarms else ():
             for record in parse_line(line):
                 if isinstance(record, Metrics):
+                    numbers = (name for name, value in record.values.items() if isinstance(value, float))
+                    self._metrics.update(dict.fromkeys(numbers))
                     for alarm in self.alarms:
                         if alarm.met_by(record.values):
                             return number, alarm
@@ -156,11 +174,11 @@ class Following:
 
     def _print(self, page: "LogPage", wanted: int) -> None:
         lines = page.lines[:wanted]
-        self._places[page.job_id] = page.offset + len(lines)
         shown = self.view.shown(page.job_id, lines, page.offset, datetime.now().astimezone())
         if shown:
             self._status.clear()
             write(shown)
+        self._places[page.job_id] = page.offset + len(lines)
 
     async def _tick(self, jobs: "Mapping[str, Followed]") -> None:
         """Keep what is said about the jobs up to date, and watch out for silences."""
@@ -195,16 +213,44 @@ class Following:
             complain(line)
         complain(f"{session.requests:,} requests; lags are estimates from the rhythm of the lines")
 
+    def _tell_of_conditions_without_a_metric(self) -> None:
+        """Say which conditions nothing could have met: a misspelt name would pass for success."""
+        for alarm in self.alarms:
+            if alarm.metric is not None and alarm.metric not in self._metrics:
+                names = [excerpt(name, 60) for name in self._metrics]
+                more = f", and {len(names) - _MOST} more" if names[_MOST:] else ""
+                had = ", ".join(names[:_MOST]) or "nothing"
+                name = excerpt(alarm.metric, 60)
+                complain(f"{alarm.text}: no line that was watched has {name}; they have {had}{more}")
+
     def _how_to_go_on(self) -> str:
         self._end()
         if not self.follow:
             return "interrupted"
-        jobs = self._follower.jobs.values() if self._follower else ()
-        left = [one.job_id for one in jobs if not (one.job and one.job.ended)]
-        goes_on = "the job goes on" if len(left) == 1 else "the jobs go on"
-        if not left:
-            goes_on, left = "stopped", list(self.offsets)
-        places = " ".join(
-            f"{job_id}:{self._places[job_id]}" if job_id in self._places else job_id for job_id in left
-        )
-        return f"{goes_on}; resume with: ftlogs tail -f {places or '--all-running'}"
+        jobs = self._follower.jobs if self._follower else {}
+        named = list(dict.fromkeys([*self.offsets, *jobs]))
+        left = [job_id for job_id in named if job_id not in self._finished]
+        running = [
+            job_id
+            for job_id in left
+            if job_id not in jobs or not (job := jobs[job_id].job) or not job.ended
+        ]
+        goes_on = "the jobs go on" if running[1:] else "the job goes on" if running else "stopped"
+        if not left and not self.all_running:
+            left = named
+        places = {job_id: self._place(job_id, jobs) for job_id in left}
+        words = [job_id if place is None else f"{job_id}:{place}" for job_id, place in places.items()]
+        if self.all_running:
+            words.append("--all-running")
+        if self.count != DEFAULT_COUNT and (self.all_running or None in places.values()):
+            words.append(f"-n {'all' if self.count is None else self.count}")
+        return f"{goes_on}; resume with: ftlogs tail -f {' '.join(words)}"
+
+    def _place(self, job_id: str, jobs: "Mapping[str, Followed]") -> int | None:
+        """Return the next line of a job that was not printed; None if that is not known yet."""
+        if job_id in self._places:
+            return self._places[job_id]
+        if job_id in jobs and jobs[job_id].first is not None:
+            return jobs[job_id].first
+        given = self.offsets.get(job_id)
+        return 0 if given is None and self.count is None else given

@@ -1,0 +1,109 @@
+"""What `tail -f` says when it is stopped, and what the command that it names prints from there."""
+
+import asyncio
+import shlex
+import signal
+from typing import Any
+
+import pytest
+from live_jobs import FAST, grow, live
+
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Stall
+
+FIRST = {"ft-a": [f"a {n}" for n in range(38)], "ft-b": [f"b {n}" for n in range(30)]}
+LATER = {job_id: [*lines, f"{job_id[-1]} last"] for job_id, lines in FIRST.items()}
+
+
+def hint(err: str) -> list[str]:
+    said, _, command = err.strip().rpartition("; resume with: ftlogs ")
+    assert said.startswith("ftlogs: ")
+    return shlex.split(command)
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("silent", ["status", "log", "nothing"])
+@pytest.mark.parametrize(
+    ("begin", "expected"),
+    [
+        (("-n", "all", "ft-a", "ft-b"), {"ft-a": 0, "ft-b": 0}),
+        (("-n", "3", "ft-a", "ft-b:7"), {"ft-a": 35, "ft-b": 7}),
+        (("-n", "3", "ft-a", "ft-b"), {"ft-a": 35, "ft-b": 27}),
+        (("-n", "all", "--all-running"), {"ft-a": 0, "ft-b": 0}),
+        (("-n", "0", "--all-running"), {"ft-a": 38, "ft-b": 30}),
+    ],
+    ids=str,
+)
+async def test_what_is_printed_before_a_stop_and_after_it_is_what_one_run_prints(
+    start_ftlogs: Any,
+    begin: tuple[str, ...],
+    expected: dict[str, int],
+    silent: str,
+) -> None:
+    """The one job was printed when it stops; of the other, this much was heard."""
+    jobs = [EmulatedJob(job_id, lines, status="RUNNING") for job_id, lines in FIRST.items()]
+    faults = {
+        "status": [Fault(Stall(60), endpoint="job", job_id="ft-b")],
+        "log": [Fault(Stall(60), endpoint="logs", job_id="ft-b")],
+        "nothing": [],
+    }[silent]
+    async with Emulator(jobs, faults=faults) as emulator:
+        process = await start_ftlogs(("tail", "-f", *begin, *FAST, "--prefix", "always"), emulator)
+        first = b""
+        for _ in range(len(FIRST["ft-a"]) - expected["ft-a"]):
+            first += await process.stdout.readline()
+        while not heard(emulator, "ft-a", "logs") or not (
+            heard(emulator, "ft-b", "logs") if silent == "nothing" else hangs(emulator)
+        ):
+            await asyncio.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        rest, err = await process.communicate()
+        emulator.faults = []
+        words = hint(err.decode())
+        assert ("--all-running" in words) == ("--all-running" in begin)
+        before = len(emulator.journal)
+        resumed = await start_ftlogs((*words, "--prefix", "always", *FAST), emulator)
+        while not all(heard(emulator, job_id, "logs", before) for job_id in expected):
+            await asyncio.sleep(0.01)
+        for job_id, job in emulator.jobs.items():
+            await grow(emulator, job, LATER[job_id][-1:])
+        again, _ = await resumed.communicate()
+    printed = (first + rest + again).decode().splitlines()
+    for job_id, at in expected.items():
+        mine = [line for line in printed if line.startswith(f"[{job_id}]")]
+        assert mine == [f"[{job_id}] {line}" for line in LATER[job_id][at:]]
+
+
+def heard(emulator: Emulator, job_id: str, endpoint: str, since: int = 0) -> bool:
+    return any(
+        exchange.job_id == job_id and exchange.endpoint == endpoint and exchange.status == 200
+        for exchange in emulator.journal[since:]
+    )
+
+
+def hangs(emulator: Emulator) -> bool:
+    return any(exchange.fault == "Stall" for exchange in emulator.journal)
+
+
+@pytest.mark.posix
+async def test_a_job_that_has_ended_is_named_until_all_of_it_was_read(start_ftlogs: Any) -> None:
+    jobs = [EmulatedJob("ft-a", ["a 0"]), EmulatedJob("ft-b", ["b 0"])]
+    async with Emulator(jobs, faults=[Fault(Stall(60), job_id="ft-b", on=[2, 3])]) as emulator:
+        process = await start_ftlogs(("tail", "-f", "ft-a", "ft-b", *FAST), emulator)
+        told = await process.stderr.readline()
+        while not hangs(emulator):
+            await asyncio.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, err = await process.communicate()
+    assert told == b"ftlogs: ft-a: finished: SUCCEEDED, 1 lines\n"
+    assert err == b"ftlogs: stopped; resume with: ftlogs tail -f ft-b:0\n"
+
+
+async def test_jobs_can_be_named_beside_all_that_run(ftlogs: Any) -> None:
+    jobs = [live(["a 0", "a 1"], job_id="ft-a"), live(["b 0", "b 1"], job_id="ft-b")]
+    async with Emulator([*jobs, EmulatedJob("ft-c", ["c 0"])]) as emulator:
+        words = ("tail", "ft-a:1", "ft-c", "--all-running", "-n", "all", "--look-every", "0.1", *FAST)
+        ended = await ftlogs(*words, emulator=emulator)
+    assert (ended.code, sorted(ended.out.decode().splitlines())) == (
+        0,
+        ["[ft-a] a 1", "[ft-b] b 0", "[ft-b] b 1", "[ft-c] c 0"],
+    )

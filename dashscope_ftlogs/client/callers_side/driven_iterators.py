@@ -7,7 +7,7 @@ be told from outside.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Container, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Container, Generator, Iterable
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -39,7 +39,7 @@ async def driven(items: AsyncIterable[Item]) -> AsyncGenerator[Item, None]:
 
 
 @contextmanager
-def _driving() -> Iterator[None]:
+def _driving() -> Generator[None, None, None]:
     before = _drivers.get()
     _drivers.set((*before, ref(asyncio.current_task())))
     try:

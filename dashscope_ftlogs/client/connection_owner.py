@@ -9,7 +9,7 @@ import random
 import warnings
 from collections.abc import Awaitable, Callable, Generator
 from copy import copy
-from typing import Any, Final, Generic, ParamSpec, Self, TypeVar
+from typing import Any, Final, ParamSpec, Self, TypeVar
 
 import aiohttp
 import attrs
@@ -21,7 +21,7 @@ from dashscope_ftlogs.client.callers_side.raised_by_a_hook import RaisedByHookEr
 from dashscope_ftlogs.client.config import Secret, Settings
 from dashscope_ftlogs.client.exchange.in_our_words import transport_error
 from dashscope_ftlogs.client.exchange.memory import COSTLIEST, LARGE, LARGE_AT_ONCE, takes_more_than
-from dashscope_ftlogs.client.exchange.request_events import RequestEvent, fields
+from dashscope_ftlogs.client.exchange.request_events import Call, RequestEvent, fields
 from dashscope_ftlogs.client.redaction import hidden, without
 from dashscope_ftlogs.client.request_gate import Gate
 from dashscope_ftlogs.client.requests_per_second import Rate
@@ -49,37 +49,6 @@ _LARGEST_ERROR: Final = 64 * 2**10
 
 Answer = tuple[int, Headers, bytes]
 """Status, headers and body."""
-
-
-@attrs.define(eq=False)
-class _Call(Generic[T]):
-    """A request on its way through its tries."""
-
-    request: Request[T]
-    tries: int = 0
-    first_failure: float = 0.0
-    failure: FTLogsError | None = None
-    """What the first try met and backoff has not yet heard of."""
-    sent_at: float = 0.0
-    seconds: float = 0.0
-    status: int | None = None
-    is_large: bool = False
-    """Whether its answer is one of the few large ones at a time."""
-
-    def event(self, error: FTLogsError | None = None) -> RequestEvent:
-        """Return what is told of the latest try."""
-        job_id, offset = self.request.job_id, self.request.offset
-        return RequestEvent(
-            what="jobs" if job_id is None else "job" if offset is None else "page",
-            job_id=job_id,
-            offset=offset,
-            attempt=self.tries,
-            seconds=self.seconds,
-            status=self.status,
-            error=None if error is None else type(error).__name__,
-            code=getattr(error, "code", None) or None,
-            wait=None if error is None else error.retry_in,
-        )
 
 
 def _decided_waits() -> Generator[float, Any, None]:
@@ -210,7 +179,7 @@ class Transport:
     async def fetch(self, request: Request[T]) -> T:
         """Send a request until it succeeds or the policy gives up; return what the answer means."""
         self.refuse_key(request.job_id)
-        call = _Call(request)
+        call = Call(request)
         try:
             return self._told(call, await self._attempt(call))
         except FTLogsError as error:
@@ -221,7 +190,7 @@ class Transport:
         result: T = await self._try_again(call)
         return self._told(call, result)
 
-    def _told(self, call: _Call[T], result: T) -> T:
+    def _told(self, call: Call[T], result: T) -> T:
         """Return a result that says how many tries it took, and holds no key."""
         if not isinstance(result, LogPage):
             return result
@@ -231,7 +200,7 @@ class Transport:
         return result
 
     @_retried
-    async def _try_again(self, call: _Call[Any]) -> Any:
+    async def _try_again(self, call: Call[Any]) -> Any:
         """Send the request again after the wait that its first failure calls for.
 
         backoff comes in here only: its bookkeeping would cost every request more than all the rest.
@@ -241,7 +210,7 @@ class Transport:
             raise failure
         return await self._attempt(call)
 
-    async def _attempt(self, call: _Call[T]) -> T:
+    async def _attempt(self, call: Call[T]) -> T:
         """Send the request once. A failure leaves with the decision what to do about it."""
         call.tries += 1
         call.status = None
@@ -259,7 +228,7 @@ class Transport:
         self._tell(call)
         return result
 
-    def _tell(self, call: _Call[Any], error: FTLogsError | None = None) -> None:
+    def _tell(self, call: Call[Any], error: FTLogsError | None = None) -> None:
         """Tell how a try ended. What the application's function raises is its own affair."""
         if error is not None and error.retry_in is not None and _log.isEnabledFor(logging.INFO):
             words = "%s; next try in %.1f s"
@@ -287,7 +256,7 @@ class Transport:
         # traceback holds, comes from a second reading of an answer in which the key is blacked out.
         return request.read(*answer)
 
-    def _judge(self, error: FTLogsError, call: _Call[Any]) -> None:
+    def _judge(self, error: FTLogsError, call: Call[Any]) -> None:
         """Write into the error where it happened and whether there will be another try."""
         now = asyncio.get_running_loop().time()
         if call.tries == 1:
@@ -306,7 +275,7 @@ class Transport:
             pause = 0.0 if decision.delay is None else error.retry_after or 0.0
             self.gate.rate.refused(now, call.sent_at, pause)
 
-    async def _get(self, call: _Call[Any]) -> Answer:
+    async def _get(self, call: Call[Any]) -> Answer:
         call.sent_at = await self.gate.enter(call.request.job_id or "", again=call.tries > 1)
         try:
             answer = await self._exchange(call)
@@ -323,7 +292,7 @@ class Transport:
             _log.debug(words, call.request.path, status, len(body), extra=fields(call.event()))
         return answer
 
-    async def _exchange(self, call: _Call[Any]) -> Answer | FTLogsError:
+    async def _exchange(self, call: Call[Any]) -> Answer | FTLogsError:
         """Send one request; return what came back, or the error that stands for it."""
         # aiohttp would say so of a session that was given with a RuntimeError.
         if self.connections.client.closed:
@@ -370,7 +339,7 @@ class Transport:
             encoded=True,
         )
 
-    async def _read(self, response: aiohttp.ClientResponse, call: _Call[Any]) -> tuple[bytes, bool]:
+    async def _read(self, response: aiohttp.ClientResponse, call: Call[Any]) -> tuple[bytes, bool]:
         """Return the body and whether it is whole: of one above its cap, only the beginning."""
         cap = self._max_answer
         if call.request.offset is None:

@@ -6,6 +6,7 @@ And nothing is left: no task, no connection, no place at the gate taken, and no 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextvars import Context
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -217,7 +218,9 @@ STEPPED = set(CALLS[: CALLS.index(verify) + 1])
 
 
 def close(run: Run) -> None:
-    run.ends.append(asyncio.get_running_loop().create_task(run.session.aclose()))
+    # By somebody else: what an iterator of jobs has begun would not wait for it.
+    elsewhere = Context()
+    run.ends.append(asyncio.get_running_loop().create_task(run.session.aclose(), context=elsewhere))
 
 
 def cancel(run: Run) -> None:

@@ -1,8 +1,15 @@
 """What is told of each request: to the application's own function, and in fields of log records."""
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import attrs
+
+from dashscope_ftlogs.errors import FTLogsError
+
+if TYPE_CHECKING:
+    from dashscope_ftlogs.client.wire import Request
+
+T = TypeVar("T")
 
 
 @attrs.frozen(kw_only=True)
@@ -29,6 +36,37 @@ class RequestEvent:
     """The service's code, such as `Throttling.RateQuota`, as sent: not safe to print."""
     wait: float | None = None
     """Seconds until it is sent again; None if it is not."""
+
+
+@attrs.define(eq=False)
+class Call(Generic[T]):
+    """A request on its way through its tries."""
+
+    request: "Request[T]"
+    tries: int = 0
+    first_failure: float = 0.0
+    failure: FTLogsError | None = None
+    """What the first try met and backoff has not yet heard of."""
+    sent_at: float = 0.0
+    seconds: float = 0.0
+    status: int | None = None
+    is_large: bool = False
+    """Whether its answer is one of the few large ones at a time."""
+
+    def event(self, error: FTLogsError | None = None) -> RequestEvent:
+        """Return what is told of the latest try."""
+        job_id, offset = self.request.job_id, self.request.offset
+        return RequestEvent(
+            what="jobs" if job_id is None else "job" if offset is None else "page",
+            job_id=job_id,
+            offset=offset,
+            attempt=self.tries,
+            seconds=self.seconds,
+            status=self.status,
+            error=None if error is None else type(error).__name__,
+            code=getattr(error, "code", None) or None,
+            wait=None if error is None else error.retry_in,
+        )
 
 
 def fields(event: RequestEvent) -> dict[str, Any]:

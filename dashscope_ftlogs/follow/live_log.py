@@ -68,7 +68,6 @@ class LiveLog:
         self._absent_until = -math.inf
         self._told_of_absence = self._told_of_waiting = False
         self._missing_since: float | None = None
-        self._missed_at = -math.inf
         self._grown: tuple[int, Position] | None = None
         self._joined: LogPaginator | None = None
         """Reads again where the first of several pages ended that were joined, until that is proven."""
@@ -233,10 +232,7 @@ class LiveLog:
         now = self._now()
         if self._missing_since is None:
             self._missing_since = now
-            # A machine that has the lines may answer in between: the others lag as before.
-            if now - self._missed_at > self._service.lag:
-                await self._tell(EventKind.MISSING, error.summary())
-        self._missed_at = now
+            await self._tell(EventKind.MISSING, error.summary())
         ended_at = self._settling.ended_at
         if ended_at is not None and now >= ended_at + self._options.settle + self._service.lag:
             raise error

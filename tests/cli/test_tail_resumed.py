@@ -107,3 +107,18 @@ async def test_jobs_can_be_named_beside_all_that_run(ftlogs: Any) -> None:
         0,
         ["[ft-a] a 1", "[ft-b] b 0", "[ft-b] b 1", "[ft-c] c 0"],
     )
+
+
+@pytest.mark.posix
+async def test_a_last_line_that_went_on_is_no_other_place(start_ftlogs: Any) -> None:
+    job = EmulatedJob("ft-a", ["a", "b 10%"], status="RUNNING")
+    async with Emulator([job]) as emulator:
+        process = await start_ftlogs(("tail", "-f", "ft-a", *FAST), emulator)
+        assert await process.stdout.readline() == b"a\n"
+        assert await process.stdout.readline() == b"b 10%\n"
+        job.rewrite(["a", "b 10% 20%"])
+        told = await process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        _, err = await process.communicate()
+    assert told.startswith(b"ftlogs: ft-a: line 1 goes on")
+    assert hint(err.decode())[-1] == "ft-a:2"

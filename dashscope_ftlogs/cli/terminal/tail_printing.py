@@ -230,14 +230,13 @@ class Following:
         jobs = self._follower.jobs if self._follower else {}
         named = list(dict.fromkeys([*self.offsets, *jobs]))
         left = [job_id for job_id in named if job_id not in self._finished]
+        left = left or ([] if self.all_running else named)
         running = [
             job_id
             for job_id in left
             if job_id not in jobs or not (job := jobs[job_id].job) or not job.ended
         ]
         goes_on = "the jobs go on" if running[1:] else "the job goes on" if running else "stopped"
-        if not left and not self.all_running:
-            left = named
         places = {job_id: self._place(job_id, jobs) for job_id in left}
         words = [job_id if place is None else f"{job_id}:{place}" for job_id, place in places.items()]
         if self.all_running:

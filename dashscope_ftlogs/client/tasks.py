@@ -106,9 +106,9 @@ class Tasks:
         return "the session is used in another event loop: each needs one of its own"
 
     def spawn(
-        self, work: Coroutine[Any, Any, T], parent: Any = None, *, alone: bool = False
+        self, work: Coroutine[Any, Any, T], parent: "asyncio.Task[Any] | None" = None
     ) -> "asyncio.Task[T]":
-        """Begin a piece of work, which ends with the session and, unless alone, its parent, or this."""
+        """Begin a piece of work, which ends with the session, and with its parent: else, this one."""
         refused = self._elsewhere()
         if not self.is_open:
             refused = "the session is not open: use `async with LogSession() as session:`"
@@ -116,7 +116,7 @@ class Tasks:
             work.close()
             raise SessionStateError(refused)
         task = asyncio.get_running_loop().create_task(work)
-        self._running[task] = None if alone else parent or asyncio.current_task()
+        self._running[task] = parent or asyncio.current_task()
         task.add_done_callback(self._forget)
         return task
 
@@ -226,8 +226,6 @@ class Feed(LeftByBlock, Generic[Found, Item]):
     ) -> None:
         self._tasks, self._doing = tasks, doing
         self._start, self._take = start, take
-        # What the caller made is the caller's, whatever takes its first step.
-        self._is_callers = _running_loop() is None or asyncio.current_task() not in tasks
         self._task: asyncio.Task[None] | None = None
         self._found: list[Found] = []  # at most one
         self._wanted, self._arrived = asyncio.Event(), asyncio.Event()
@@ -272,7 +270,7 @@ class Feed(LeftByBlock, Generic[Found, Item]):
             await self._look(self._task or self._begin())
 
     def _begin(self) -> "asyncio.Task[None]":
-        self._task = task = self._tasks.spawn(self._run(self._start(self)), alone=self._is_callers)
+        self._task = task = self._tasks.spawn(self._run(self._start(self)))
         task.add_done_callback(lambda _: self._arrived.set())
         return task
 

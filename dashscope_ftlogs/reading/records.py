@@ -201,10 +201,11 @@ def parse_line(line: str) -> tuple[Record, ...]:
     >>> [type(record).__name__ for record in parse_line(" 10%|█ | 1/10 [00:01<00:09,  1.0s/it]\rdone")]
     ['ProgressBar', 'Text']
     """
-    return tuple(records(line))
+    found = records(line)
+    return found if isinstance(found, tuple) else tuple(found)
 
 
-def records(line: str) -> Iterator[Record]:
+def records(line: str) -> tuple[Record, ...] | Iterator[Record]:
     """Return the same, one by one: a line can hold tens of thousands."""
     if type(line) is not str:  # in no time, unlike the check itself
         checks.kind_of("line", line, str)
@@ -215,7 +216,7 @@ def records(line: str) -> Iterator[Record]:
             pass
         else:
             if "loss" in values or is_metrics(values):
-                return iter((Metrics(values, line),))
+                return (Metrics(values, line),)
     if "\r" not in line and "\n" not in line:
         return _part(line)
     # Not by a pattern, which would hold up all other threads for as long as it takes.

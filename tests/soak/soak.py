@@ -186,7 +186,7 @@ async def cancelling(session: LogSession, figures: Figures, rng: random.Random, 
     while True:
         try:
             async with asyncio.timeout(patience(rng)):
-                done = await session.download(LENGTHS, archive, format="jsonl")
+                done = await session.download(list(LENGTHS), archive, format="jsonl")
         except TimeoutError:
             figures.cancelled += 1
             await asyncio.to_thread(lambda: list(archived(archive)))

@@ -2,16 +2,13 @@
 
 import os
 import stat
-import tomllib
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
 from dashscope_ftlogs.client.redaction import hidden
 from dashscope_ftlogs.text import without_keys
 
-_OPTION: Final = "--api-key-file"
 _SHORTEST: Final = 8
 """What is shorter is nobody's key, and may be a part of many words."""
 _LONGEST: Final = 64 * 2**10
@@ -28,38 +25,33 @@ def keep_out_of_messages(key: str) -> None:
     _in_use.add(key.strip())
 
 
-def keep_files_out_of_messages(words: Sequence[str]) -> None:
-    """Let nothing that is said show the key in a file that the words of a command name."""
-    for before, word in pairwise(("", *words)):
-        if before == _OPTION:
-            _named.add(word)
-        elif word.startswith(f"{_OPTION}="):
-            _named.add(word.removeprefix(f"{_OPTION}="))
+def keep_files_out_of_messages(paths: Iterable[str]) -> None:
+    """Let nothing that is said from now on show the keys in these files."""
+    _named.update(paths)
 
 
 def without_key(message: str) -> str:
     """Return a message with all that looks like a key blacked out, and those that are set anyhow."""
-    for key in {*_in_use, *_set()}:
-        if len(key) >= _SHORTEST and key.isascii() and key.isprintable():
+    return hiding()(message)
+
+
+def hiding() -> Callable[[str], str]:
+    """Return what does that for any number of messages; where keys are kept is looked up now."""
+    from dashscope_ftlogs.client.config import kept_keys  # noqa: PLC0415  (most commands say nothing)
+
+    kept = {*_in_use, *kept_keys(os.environ, _text), *map(_text, _named)}
+    keys = [key for key in map(str.strip, kept) if len(key) >= _SHORTEST and _is_visible(key)]
+
+    def hide(message: str) -> str:
+        for key in keys:
             message = hidden(key, message)
-    return without_keys(message)
+        return without_keys(message)
+
+    return hide
 
 
-def _set() -> set[str]:
-    """Return what stands where keys are kept, one that another goes before included."""
-    config = _text(os.environ.get("DASHSCOPE_CONFIG") or "~/.dashscope/config.toml")
-    try:
-        in_config = tomllib.loads(config).get("api_key")
-    except (ValueError, RecursionError):
-        in_config = None
-    kept = (
-        os.environ.get("DASHSCOPE_API_KEY", ""),
-        _text(os.environ.get("DASHSCOPE_API_KEY_FILE_PATH", "")),
-        _text("~/.dashscope/api_key"),
-        in_config if isinstance(in_config, str) else "",
-        *map(_text, _named),
-    )
-    return {key.strip() for key in kept}
+def _is_visible(key: str) -> bool:
+    return key.isascii() and key.isprintable()
 
 
 def _text(path: str) -> str:

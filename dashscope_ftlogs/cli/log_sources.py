@@ -16,7 +16,7 @@ from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.checks import job_id as checked_id
 from dashscope_ftlogs.cli.completion import complete_job_ids
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.key_in_messages import without_key
+from dashscope_ftlogs.cli.key_in_messages import hiding
 from dashscope_ftlogs.cli.terminal.read_progress import progress
 from dashscope_ftlogs.metrics.points import LogPoints, Point
 
@@ -74,9 +74,9 @@ async def sources(words: Iterable[str], connection: Connection) -> AsyncGenerato
                 taken.add(name := distinct(taken, "stdin"))
                 yield Source(name, None, _batches(piped_lines()))
             elif _is_there(word):
+                hide = hiding()
                 for log in stored_logs(Path(word)):
-                    names = map(without_key, (log.name, str(log.path)))
-                    taken.add(name := distinct(taken, *names))
+                    taken.add(name := distinct(taken, hide(log.name), hide(str(log.path))))
                     yield Source(name, log.job, _batches(log.lines()))
             else:
                 job_id = _job_id(word)

@@ -3,7 +3,7 @@
 import io
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, Final, NoReturn
 
@@ -16,13 +16,14 @@ from dashscope_ftlogs.text import escaped
 # Of what typer raises for any wrong usage, it names this one kind.
 _WRONG_USAGE: Final[Any] = typer.BadParameter.__mro__[1]
 
+_KEY_FILE: Final = "--api-key-file"
 _MAY_BE_EMPTY: Final = frozenset({"--grep", "--exclude", "--highlight", "--metric"})
 """Patterns fit every line then; and a log may call a number anything."""
 
 
 def parse_and_run(app: Callable[..., Any], words: Sequence[str]) -> NoReturn:
     """Run the command that the words name, and exit with its code."""
-    keep_files_out_of_messages(words)
+    keep_files_out_of_messages(value for _, name, value in _said(words) if value and name == _KEY_FILE)
     odd = _odd(words)
     if odd is not None:
         complain(odd)
@@ -43,14 +44,20 @@ def parse_and_run(app: Callable[..., Any], words: Sequence[str]) -> NoReturn:
 
 def _odd(words: Sequence[str]) -> str | None:
     """Say what no command can make sense of."""
-    for before, word in pairwise(("", *words)):
-        option, equals, value = word.partition("=") if word.startswith("--") else (before, "=", word)
-        if equals and not value and option not in _MAY_BE_EMPTY:
-            named = option if option.startswith("-") else "an argument"
+    for word, name, value in _said(words):
+        if value == "" and name not in _MAY_BE_EMPTY:
+            named = name if name.startswith("-") else "an argument"
             return f"{named} is empty: is a variable not set?"
         if not _can_be_given(word):
             return f"{word!r} can't be the name of anything here: no system takes such characters"
     return None
+
+
+def _said(words: Sequence[str]) -> Iterator[tuple[str, str, str | None]]:
+    """Yield each word, the option that it may be a value of, and the value, if it is or has one."""
+    for before, word in pairwise(("", *words)):
+        name, equals, value = word.partition("=") if word.startswith("--") else (before, "=", word)
+        yield word, name, value if equals else None
 
 
 def _can_be_given(word: str) -> bool:

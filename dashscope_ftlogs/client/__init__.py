@@ -4,7 +4,7 @@ The only room that retries, and on the client's side the only one that speaks HT
 `connection_owner`. Whatever runs for a caller is owned by `tasks`, and ends with the session. What
 decides is pure: `wire` (what an answer means), `cursor` (what to ask next), `doubt` (what to believe),
 `retry_on_429_and_5xx`, `requests_per_second`, `redaction` and `config` wait for nothing. In `exchange`
-is what is told of a request, and what its answer takes.
+is what is told of a request, and what its answer takes; in `callers_side`, where callers' code is run.
 
 May import: `checks`, `errors`, `models`, `text`. Begin with `service`: it is all that others ask for.
 """

@@ -8,7 +8,7 @@ import ipaddress
 import re
 import sys
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NoReturn, SupportsIndex
 from urllib.parse import urlsplit
 
@@ -34,6 +34,8 @@ REGIONS: Final[Mapping[str, str]] = {
 }
 """The gateway of each region."""
 
+_CONFIG: Final = "~/.dashscope/config.toml"
+_KEY_FILE: Final = "~/.dashscope/api_key"
 _WORKSPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _KEY = re.compile(r"[!-~]+")
 _OF_A_WORKSPACE: Final = re.compile(r"[^.]+\.([a-z0-9-]+)\.maas\.aliyuncs\.com")
@@ -112,7 +114,7 @@ def resolve(
     for name, value in given.items():
         if not isinstance(value, str | None):
             raise ConfigError(f"{name}: must be a string, not {type(value).__name__}")
-    config_path = environ.get("DASHSCOPE_CONFIG") or "~/.dashscope/config.toml"
+    config_path = environ.get("DASHSCOPE_CONFIG") or _CONFIG
     file = _config_file(config_path, read_text)
     url = (
         base_url
@@ -159,13 +161,25 @@ def _key(
         return _checked_key(key, named)
     if key := _text(file, "api_key", config_path):
         return _checked_key(key, config_path)
-    if key := read_text("~/.dashscope/api_key"):
-        return _checked_key(key, "~/.dashscope/api_key")
+    if key := read_text(_KEY_FILE):
+        return _checked_key(key, _KEY_FILE)
     raise ConfigError(
         "no API key. Looked for: the argument api_key; the environment variables DASHSCOPE_API_KEY and "
-        f"DASHSCOPE_API_KEY_FILE_PATH; api_key in {config_path}; the file ~/.dashscope/api_key. "
+        f"DASHSCOPE_API_KEY_FILE_PATH; api_key in {config_path}; the file {_KEY_FILE}. "
         "Get a key in the Model Studio console, then: export DASHSCOPE_API_KEY=..."
     )
+
+
+def kept_keys(environ: Mapping[str, str], read_text: ReadText) -> Iterator[str]:
+    """Yield what stands where keys are looked for, whether it is one or not: none is to be shown."""
+    yield environ.get("DASHSCOPE_API_KEY", "")
+    for path in (environ.get("DASHSCOPE_API_KEY_FILE_PATH"), _KEY_FILE):
+        yield (path and read_text(path)) or ""
+    config_path = environ.get("DASHSCOPE_CONFIG") or _CONFIG
+    try:
+        yield _text(_config_file(config_path, read_text), "api_key", config_path) or ""
+    except ConfigError:
+        return
 
 
 def _checked_key(key: str, place: str) -> Secret:

@@ -236,10 +236,8 @@ class Transport:
         if self._on_request is not None:
             try:
                 self._on_request(call.event(error))
-            except (
-                FTLogsError,
-                OSError,
-            ) as raised:  # which would be taken for the service's, or a disk's
+            except (FTLogsError, OSError) as raised:
+                # It would be taken for the service's, or a disk's.
                 raise RaisedByHookError(raised) from None
 
     def _meaning(self, request: Request[T], answer: Answer) -> T:

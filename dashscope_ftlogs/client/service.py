@@ -188,8 +188,7 @@ class Service(LeftByBlock):
         Leaving the `async with` block does the same. Only what an iterator of jobs has begun does not
         wait, since that may wait for it: all is ended then, as soon as the iterator has ended.
         """
-        ends = (self.tasks,) if self._first else (self.tasks, *self._others)
-        if any(asyncio.current_task() in tasks for tasks in ends):
+        if any(asyncio.current_task() in tasks for tasks in self._all_that_ends()):
             raise SessionStateError(
                 "a session is not closed by what runs in it, an iterator of jobs say"
             )
@@ -203,8 +202,12 @@ class Service(LeftByBlock):
             await ended([self._closing], self.tasks)
             self._closing.result()
 
+    def _all_that_ends(self) -> tuple[Tasks, ...]:
+        """Return what ends with this session: its own tasks, and those of sessions that came from it."""
+        return (self.tasks,) if self._first else (self.tasks, *self._others)
+
     async def _close(self) -> None:
-        ends = (self.tasks,) if self._first else (self.tasks, *self._others)
+        ends = self._all_that_ends()
         for tasks in ends:
             tasks.is_open = False
         try:

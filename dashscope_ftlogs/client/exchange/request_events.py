@@ -71,5 +71,4 @@ class Call(Generic[T]):
 
 def fields(event: RequestEvent) -> dict[str, Any]:
     """Return what a log record has as attributes of its own, named so that none is taken already."""
-    names = ("what", "job_id", "offset", "attempt", "seconds", "status", "error", "code", "wait")
-    return {f"ftlogs_{name}": getattr(event, name) for name in names}
+    return {f"ftlogs_{name}": value for name, value in attrs.asdict(event).items()}

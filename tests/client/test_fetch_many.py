@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting_for_a_task import directly, for_a_time, gathered, in_a_group, shielded
 
 from dashscope_ftlogs import InvalidArgumentError, LogSession, Progress, SessionStateError
 from dashscope_ftlogs.client.fetch_many import each
@@ -186,30 +187,6 @@ def test_each_item_is_worked_on_once_and_never_are_too_many_taken(
     asyncio.run(run())
     assert taken == list(range(len(waits)))
     assert sorted(got) == taken
-
-
-async def directly(closing: "asyncio.Task[None]") -> None:
-    await closing
-
-
-async def gathered(closing: "asyncio.Task[None]") -> None:
-    await asyncio.gather(closing, asyncio.sleep(60))
-
-
-async def for_a_time(closing: "asyncio.Task[None]") -> None:
-    await asyncio.wait_for(closing, 60)
-
-
-async def in_a_group(closing: "asyncio.Task[None]") -> None:
-    async def wait() -> None:
-        await closing
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(wait())
-
-
-async def shielded(closing: "asyncio.Task[None]") -> None:
-    await asyncio.shield(closing)
 
 
 WAYS = [directly, gathered, for_a_time, in_a_group, shielded]

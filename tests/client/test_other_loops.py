@@ -183,43 +183,49 @@ async def test_a_task_that_others_have_cancelled_is_no_cancellation_of_the_reade
                 await anext(pages)
 
 
-async def slowly_tidied(tidied: list[str]) -> AsyncGenerator[str, None]:
-    try:
-        yield "ft-1"
-        await asyncio.Event().wait()
-    finally:
-        tidied.append("source")
-        await asyncio.sleep(0.05)
+class Source:
+    """Jobs of an application, and other work of it: it takes its time to tidy up."""
+
+    def __init__(self, told: list[str]) -> None:
+        self.told = told
+        self.waits, self.tidies = asyncio.Event(), asyncio.Event()
+
+    async def ids(self) -> AsyncGenerator[str, None]:
+        try:
+            yield "ft-1"
+            self.waits.set()
+            await asyncio.Event().wait()
+        finally:
+            self.told.append("source")
+            self.tidies.set()
+            await asyncio.Event().wait()
+
+    async def other_work(self) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.told.append("another task")
 
 
-async def of_the_application(tidied: list[str]) -> None:
-    try:
-        await asyncio.Event().wait()
-    finally:
-        tidied.append("another task")
-
-
-async def close(session: LogSession, tidied: list[str]) -> list[asyncio.Task[None]]:
-    fetching = asyncio.create_task(fetch(session, tidied))
-    await asyncio.sleep(0.2)
+async def close(session: LogSession, source: Source) -> list[asyncio.Task[None]]:
+    fetching = asyncio.create_task(fetch(session, source))
+    await source.waits.wait()
     return [fetching, asyncio.create_task(session.aclose())]
 
 
-async def cancel(session: LogSession, tidied: list[str]) -> list[asyncio.Task[None]]:
-    fetching = asyncio.create_task(fetch(session, tidied))
-    await asyncio.sleep(0.2)
+async def cancel(session: LogSession, source: Source) -> list[asyncio.Task[None]]:
+    fetching = asyncio.create_task(fetch(session, source))
+    await source.waits.wait()
     fetching.cancel()
     return [fetching]
 
 
-async def leave(session: LogSession, tidied: list[str]) -> list[asyncio.Task[None]]:
-    leaving = asyncio.create_task(fetch(session, tidied, most=1))
-    await asyncio.sleep(0.2)
-    return [leaving]
+async def leave(session: LogSession, source: Source) -> list[asyncio.Task[None]]:
+    return [asyncio.create_task(fetch(session, source, most=1))]
 
 
-async def fetch(session: LogSession, tidied: list[str], most: int = 9) -> None:
-    async with session.fetch_many(slowly_tidied(tidied)) as logs:
+async def fetch(session: LogSession, source: Source, most: int = 9) -> None:
+    async with session.fetch_many(source.ids()) as logs:
         while most:
             await anext(logs)
             most -= 1
@@ -240,17 +246,18 @@ def fail() -> None:
 def test_what_is_still_ending_when_asyncio_run_ends_changes_nothing_for_others(
     end: Any, last: Callable[[], None], right: type[BaseException]
 ) -> None:
-    tidied: list[str] = []
+    told: list[str] = []
 
     async def main() -> None:
+        source = Source(told)
         session = LogSession(emulator.api_key, base_url=emulator.base_url)
         await session.__aenter__()
-        tasks = [asyncio.create_task(of_the_application(tidied)), *await end(session, tidied)]
-        await asyncio.sleep(0.01)
+        tasks = [asyncio.create_task(source.other_work()), *await end(session, source)]
+        await source.tidies.wait()
         last()
         await asyncio.wait(tasks)
 
     with Emulator([EmulatedJob("ft-1", ["x"])]) as emulator, pytest.raises(right):
         asyncio.run(main())
-    assert sorted(tidied) == ["another task", "source"]
+    assert sorted(told) == ["another task", "source"]
     gc.collect()

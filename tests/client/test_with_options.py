@@ -196,15 +196,16 @@ async def test_in_another_event_loop_it_is_refused_as_the_first_one_is(connect: 
 async def test_while_the_first_one_closes_nothing_begins_and_closing_waits_for_what_runs(
     connect: Connect,
 ) -> None:
-    tidied = asyncio.Event()
+    waits, tidies, may_end = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def source() -> AsyncGenerator[str, None]:
         try:
             yield "ft-1"
+            waits.set()
             await asyncio.Event().wait()
         finally:
-            await asyncio.sleep(0.1)
-            tidied.set()
+            tidies.set()
+            await may_end.wait()
 
     async def fetch(session: LogSession) -> None:
         async for _ in session.fetch_many(source()):
@@ -215,14 +216,16 @@ async def test_while_the_first_one_closes_nothing_begins_and_closing_waits_for_w
         await first.__aenter__()
         other = first.with_options(timeout=5)
         fetching = asyncio.create_task(fetch(other))
-        await asyncio.sleep(0.1)
+        await waits.wait()
         closing = asyncio.create_task(first.aclose())
-        await asyncio.sleep(0.01)
+        await tidies.wait()
         assert other.closed
         with pytest.raises(SessionStateError):
             await other.page("ft-1")
-        await other.aclose()
-        assert tidied.is_set()
-        await closing
+        closing_other = asyncio.create_task(other.aclose())
+        await asyncio.sleep(0)
+        assert not closing_other.done()
+        may_end.set()
+        await asyncio.gather(closing_other, closing)
         with pytest.raises(SessionStateError, match="the session was closed"):
             await fetching

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from waiting_for_a_task import directly, in_a_group, shielded, waited_for
 
 from dashscope_ftlogs import LogSession, SessionStateError
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
@@ -30,26 +31,6 @@ async def followed(session: LogSession, ids: Any, _folder: Any) -> None:
 
 async def downloaded(session: LogSession, ids: Any, folder: Any) -> None:
     await session.download(ids, folder, settle=0)
-
-
-async def directly(closing: "asyncio.Task[None]") -> None:
-    await closing
-
-
-async def waited_for(closing: "asyncio.Task[None]") -> None:
-    await asyncio.wait([closing])
-
-
-async def in_a_group(closing: "asyncio.Task[None]") -> None:
-    async def wait() -> None:
-        await closing
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(wait())
-
-
-async def shielded(closing: "asyncio.Task[None]") -> None:
-    await asyncio.shield(closing)
 
 
 async def close(session: LogSession) -> None:

@@ -96,6 +96,8 @@ class Download:
         self._progress = checks.kind_of("progress", progress, Progress)
         self._waiting: dict[str, Downloaded] = {}
         """What is known of jobs that have yet to be looked at once more, by id."""
+        self._at_work = 0
+        """On how many jobs."""
 
     async def run(self, jobs: Jobs) -> list[Downloaded]:
         """Download every job once; return what became of each, in the order in which they were done."""
@@ -166,6 +168,7 @@ class Download:
 
     async def _job(self, turn: Turn, disk: Disk) -> Downloaded | Turn:
         job_id = id_of(turn.job)
+        self._at_work += 1
         try:
             return await self._log(job_id, turn, disk)
         except (ArchiveWriteError, AuthenticationError, SessionStateError):
@@ -180,6 +183,7 @@ class Download:
                 job_id=job_id, state="failed", lines=lines, set_aside=tuple(turn.older), error=error
             )
         finally:
+            self._at_work -= 1
             self._progress.reading.pop(job_id, None)
 
     async def _log(self, job_id: str, turn: Turn, disk: Disk) -> Downloaded | Turn:
@@ -305,13 +309,18 @@ class Download:
         lines = LogPaginator(
             self._service,
             manifest.job_id,
-            concurrency=self._service.concurrency,
+            concurrency=self._pages_ahead,
             lag=self._service.lag,
             at=Position(offset=manifest.lines, last=list(manifest.tail)),
             heard=None if total is None or total <= manifest.lines else total,
             steps_back=True,
         )
         return lines, False
+
+    def _pages_ahead(self) -> int:
+        """Return how many pages of each log are read ahead, for no request to wait and no more memory."""
+        most = self._service.concurrency
+        return max(1, min(most, 2 * most // self._at_work))
 
     async def _read(
         self, lines: LogPaginator, news: Additions, turn: Turn, job: Job, disk: Disk

@@ -39,7 +39,6 @@ class PageSource(Protocol):
 
     async def read_page(self, job_id: str, offset: int, line: int) -> LogPage:
         """Return a page that is empty only if the log has ended before `offset`."""
-        ...
 
 
 _Read = tuple[LogPage, bool]
@@ -66,7 +65,7 @@ class LogPaginator(LeftByBlock):
         source: PageSource,
         job_id: str,
         *,
-        concurrency: int,
+        concurrency: int | Callable[[], int],
         offset: int = 0,
         limit: int | None = None,
         page_size: int = checks.MAX_LINE,
@@ -81,7 +80,8 @@ class LogPaginator(LeftByBlock):
         if limit is not None:
             checks.whole_number("limit", limit, 0)
         checks.whole_number("page_size", page_size, 1, checks.MAX_LINE)
-        self._concurrency = checks.whole_number("concurrency", concurrency, 1)
+        self._concurrency = concurrency
+        checks.whole_number("concurrency", self._room, 1)
         self._source = source
         stop = None if limit is None else offset + limit
         self._cursor = Cursor(offset, page_size, stop)
@@ -92,8 +92,7 @@ class LogPaginator(LeftByBlock):
         self._on_growth = on_growth
         """Told if the last line that was handed out goes on, which else makes another log of it."""
         self._handed_out = HandedOut(last)
-        self._doubt = Doubt(lag)
-        self._wait = 0.0
+        self._doubt, self._wait = Doubt(lag), 0.0
         self._proven = not last
         """Whether nothing was heard since the last proof that would call for another one."""
         self._careful_until = -inf
@@ -182,8 +181,7 @@ class LogPaginator(LeftByBlock):
         if before is not None:
             await before.aclose()
         window = InOrder[Span](self._source.tasks)
-        planned = self._cursor.offset
-        room = 1
+        planned, room = self._cursor.offset, 1
         try:
             while not self._has_ended():
                 if careful := self._is_careful():
@@ -193,7 +191,7 @@ class LogPaginator(LeftByBlock):
                 else:
                     planned = self._read_ahead(window, planned, room)
                     span = await window.first()
-                room = self._concurrency
+                room = self._room
                 if not self._is_careful():
                     # The next spans are asked for before the consumer gets to work on this one.
                     planned = self._read_ahead(window, planned, room)
@@ -219,6 +217,10 @@ class LogPaginator(LeftByBlock):
         self._cursor = self._cursor.past(page)
         return page
 
+    @property
+    def _room(self) -> int:
+        return self._concurrency() if callable(self._concurrency) else self._concurrency
+
     def _is_careful(self) -> bool:
         """Whether answers have to prove that they are of the log that was read so far."""
         return not self._proven or self._now() < self._careful_until
@@ -237,7 +239,6 @@ class LogPaginator(LeftByBlock):
         return place.finished and (self._proven or place.offset == place.stop)
 
     def _latest(self) -> Cursor:
-        """Return the place as it is after all that any answer said of the total."""
         return self._cursor if self._heard is None else self._cursor.heard(self._heard)
 
     def _read_ahead(self, window: InOrder[Span], planned: int, room: int) -> int:
@@ -314,7 +315,7 @@ class LogPaginator(LeftByBlock):
         """
         seams = self._handed_out.seams
         while seams:
-            for seam in list(islice(seams, len(window), self._concurrency)):
+            for seam in list(islice(seams, len(window), self._room)):
                 window.begin(self._look(seam.begin, seam.end, seam.end))
             span, page = await self._seen(window)
             repeated = seams[0].joins(page.lines)
@@ -355,8 +356,7 @@ class LogPaginator(LeftByBlock):
         return span, page
 
     def _known(self) -> Known:
-        offset = self._cursor.offset
-        handed_out = self._handed_out
+        offset, handed_out = self._cursor.offset, self._handed_out
         last, length = handed_out.digests_before(offset), handed_out.length_before(offset)
         return Known(offset, last, self._heard or 0, length)
 

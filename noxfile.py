@@ -1,9 +1,10 @@
 """Everything that CI runs. `nox` alone: style, types, and the whole suite with complete coverage.
 
 nox -t more                what that leaves out: other Pythons, the documentation, a browser, packages
+nox -t larger              what takes long, what chance decides tried more often, and a soak (not part of CI)
 nox -s tests -- -k cat     some tests, against the installed wheel
 nox -s bench -- latency    one benchmark, or all (not part of CI: shared machines are noisy)
-nox -s soak -- 10          ten minutes of faults, kills and restarts; half a minute in CI
+nox -s soak -- 10          ten minutes of faults, kills and restarts; by default half a minute
 nox -s fuzz -- 600         ten minutes of looking for bad input (the tests do so for some seconds)
 nox -s mutation -- client/cursor  whether the tests notice each change of a module
 """
@@ -23,6 +24,8 @@ nox.options.sessions = ["lint", "types", "tests"]
 
 # What CI runs besides. A session that finds here nothing to run on says so, and is skipped.
 MORE = ("more",)
+# What more time finds: before a release, and after a change of what it tries.
+LARGER = ("larger",)
 
 HERE = Path(__file__).parent
 DIST = HERE / "dist"
@@ -176,7 +179,7 @@ def tests(session: nox.Session) -> None:
     run_tests(session, *pytest, "unmeasured and not long")
 
 
-@nox.session(tags=MORE)
+@nox.session(tags=LARGER)
 def larger(session: nox.Session) -> None:
     """What takes long; what chance decides, tried more often; and every benchmark, on a tiny size."""
     install_wheel(session, "cli,data,fast,plot,tensorboard", "readers", "lint")
@@ -295,7 +298,7 @@ def extras(session: nox.Session, extra: str) -> None:
     run_tests(session, "-W", "error", "tests/each_extra.py", extra)
 
 
-@nox.session(tags=MORE)
+@nox.session(tags=LARGER)
 def soak(session: nox.Session) -> None:
     """Hundreds of jobs, faults, kills, restarts: `nox -s soak -- MINUTES`, by default half of one."""
     install_wheel(session, "cli")

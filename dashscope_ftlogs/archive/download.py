@@ -318,7 +318,7 @@ class Download:
         return lines, False
 
     def _pages_ahead(self) -> int:
-        """Return how many pages of each log are read ahead, for no request to wait and no more memory."""
+        """Return how many pages of each log are read ahead: no request waits, and no more is held."""
         most = self._service.concurrency
         return max(1, min(most, 2 * most // self._at_work))
 

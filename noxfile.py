@@ -1,7 +1,7 @@
 """Everything that CI runs. `nox` alone: style, types, and the whole suite with complete coverage.
 
 nox -t more                what that leaves out: other Pythons, the documentation, a browser, packages
-nox -t larger              what takes long, what chance decides tried more often, and a soak (not part of CI)
+nox -t larger              what takes long, what chance decides tried more often, a soak (not part of CI)
 nox -s tests -- -k cat     some tests, against the installed wheel
 nox -s bench -- latency    one benchmark, or all (not part of CI: shared machines are noisy)
 nox -s soak -- 10          ten minutes of faults, kills and restarts; by default half a minute

@@ -181,8 +181,9 @@ async def test_a_failure_that_stays_is_raised_as_what_it_is(
     connect: Connect, reply: Reply, kind: type[FTLogsError], words: str
 ) -> None:
     retry = RetryPolicy(max_tries=2, base_delay=0.001)
+    timeout = 0.05 if isinstance(reply, Stall | Drip) else 60
     async with Emulator([EmulatedJob(JOB, numbered(30))], faults=[Fault(reply)]) as emulator:
-        async with connect(emulator, retry=retry, timeout=0.05) as session:
+        async with connect(emulator, retry=retry, timeout=timeout) as session:
             with pytest.raises(kind) as caught:
                 await session.lines(JOB).collect()
     assert words in str(caught.value)

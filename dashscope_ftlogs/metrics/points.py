@@ -226,7 +226,7 @@ class PointReader:
         """Return the points of what was read."""
         self._end_summary()
         counted = self._bars_that_count()
-        segments = _Segments()
+        segments = Segments()
         told = [_told(place, counted, segments) for place in self._places]
         if not counted:
             told = self._by_interval(told)
@@ -297,7 +297,7 @@ class _Run:
             self.ended = self._total
 
 
-def _told(place: _Place, counted: set[float | None], segments: "_Segments") -> _Told:
+def _told(place: _Place, counted: set[float | None], segments: "Segments") -> _Told:
     step, total, bar = place.own_step, place.total, place.bar
     if step is None and bar is not None and bar.total in counted and place.kind != "final":
         step, total = bar.step, whole(bar.total)
@@ -328,7 +328,7 @@ def _time(place: _Place, start: int | None, step: int | None) -> int | None:
 
 
 @attrs.define
-class _Segments:
+class Segments:
     """Counts the runs of a log: one is over when step or epoch go back."""
 
     _number: int = 0
@@ -336,6 +336,7 @@ class _Segments:
     _epoch: float = -1.0
 
     def number(self, kind: MetricsKind, step: int | None, epoch: float | None) -> int:
+        """Return in which run the next point is."""
         if kind == "final":  # its epoch is rounded in another way, if at all
             return self._number
         back = epoch is not None and epoch < self._epoch - _ROUNDED

@@ -62,15 +62,10 @@ class NotFinite:
         found = [
             math.isfinite(value)
             for name, value in point.values.items()
-            if isinstance(value, float) and self.is_about(name)
+            if isinstance(value, float)
+            and (name not in self.allowed if self.any_metric else is_trainings_own(name))
         ]
         return not all(found) if found else None
-
-    def is_about(self, name: str) -> bool:
-        """Whether a metric is one that it looks at."""
-        if self.metric is not None:
-            return name == self.metric
-        return name not in self.allowed if self.any_metric else is_trainings_own(name)
 
 
 @attrs.frozen
@@ -90,10 +85,6 @@ class Beyond:
             return None
         bound = self._bound(before)
         return bound is not None and _COMPARISONS[self.comparison](value, bound)
-
-    def is_about(self, name: str) -> bool:
-        """Whether a metric is the one that it looks at."""
-        return name == self.metric
 
     def _bound(self, before: Memory) -> float | None:
         if self.best is None:

@@ -22,7 +22,7 @@ OPTIONAL = [f"{{'loss': {1 / n}, 'rewards/optional/mean': nan}}" for n in range(
     [
         (["step>=5"], STEPS, 5),
         (["epoch>1"], ["{'loss': 1.0, 'epoch': 1.0}", "{'loss': 1.0, 'epoch': 1.01}"], 1),
-        (["step>=2"], [f"{n}%|█ | {n}/9 [00:01<00:09,  1.0s/it]{{'loss': 1.0}}" for n in (1, 2)], 1),
+        (["step>=2"], [f"{n}%|█ | {n}/9 [00:01<00:09, 1.0s/it]{{'loss': 1.0}}" for n in (1, 2)], 1),
         (["loss>1.5 for 4"], STEPS, 3),
         (["nan"], OPTIONAL, None),
         (["rewards/optional/mean=nan for 2"], OPTIONAL, 1),

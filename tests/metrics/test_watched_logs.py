@@ -85,6 +85,13 @@ def test_a_line_may_hold_many_points_and_a_traceback_none() -> None:
     assert met(watch("nan"), "a", [*block, "{'loss': 1.0}"]) == []
 
 
+@given(st.lists(st.one_of(st.text(), st.text("{}'\":,= 1.eE-+naif%|/[]<\r\nloss", max_size=40))))
+def test_no_line_whatever_makes_it_fail(lines: list[str]) -> None:
+    logs = watch("nan", "any=nan", "loss>best*1.2 for 2", "step>1", "epoch<3", "nan except loss")
+    met(logs, "a", lines)
+    logs.missed(ended=True)
+
+
 def test_the_first_condition_of_those_that_a_point_meets_is_told() -> None:
     assert met(watch("loss>2", "loss>1", "nan"), "a", losses(3, 1.5)) == [(0, "loss>2"), (1, "loss>1")]
 

@@ -28,6 +28,8 @@ _CANCELED: Final = 8
 _ALARM: Final = 9
 _TICK: Final = 0.5
 _MOST: Final = 20
+_SHOWN: Final = 50
+"""Lines at the end of a page: enough to tell step and loss, where no condition asks for all."""
 _TRAININGS_OWN: Final = "a loss, the norm of gradients or a learning rate"
 DEFAULT_COUNT: Final = 10
 """Of so many lines `tail` shows the last, if nothing is said."""
@@ -154,7 +156,6 @@ class Following:
         with printing() as printer:
             async with follower.pages() as pages:
                 async for page in pages:
-                    self._status.learn(page.job_id, page.lines)
                     met = self._first_alarm(page)
                     wanted = len(page.lines) if met is None else met[0] + 1
                     await printer.run(self._print, page, wanted)
@@ -169,9 +170,13 @@ class Following:
                         )
 
     def _first_alarm(self, page: "LogPage") -> tuple[int, Alarm] | None:
-        """Return which line of a page meets a condition, and which."""
-        for number, line in enumerate(page.lines) if self.alarms else ():
-            for _, alarm in self._logs.read(page.job_id, page.offset + number, line):
+        """Return which line of a page meets a condition, and which; the status learns of its points."""
+        begin = 0
+        if not self.alarms:
+            begin = max(0, len(page.lines) - _SHOWN) if self._status.at_bottom else len(page.lines)
+        for number, line in enumerate(page.lines[begin:], begin):
+            for point, alarm in self._logs.read(page.job_id, page.offset + number, line):
+                self._status.learn(page.job_id, point)
                 if alarm is not None:
                     return number, alarm
         return None

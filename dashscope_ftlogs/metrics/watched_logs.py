@@ -21,7 +21,8 @@ class WatchedLog:
 
     def __init__(self, alarms: Iterable[Alarm], reader: LineReader | None = None) -> None:
         self._points = LivePoints(reader)
-        self._memories = dict.fromkeys(alarms, Memory())
+        self._alarms = tuple(alarms)
+        self._memories = [Memory()] * len(self._alarms)
         self._before = self._memories
         """As they were before the last point, which may be told again."""
         self._segment = 0
@@ -34,10 +35,14 @@ class WatchedLog:
     def _met(self, point: LivePoint) -> Alarm | None:
         memories = self._before if point.again else self._memories
         if point.segment != self._segment:
-            self._segment, memories = point.segment, dict.fromkeys(memories, Memory())
+            self._segment, memories = point.segment, [Memory()] * len(self._alarms)
         self._before = memories
-        self._memories = {alarm: alarm.after(point, before) for alarm, before in memories.items()}
-        return next((alarm for alarm, memory in self._memories.items() if memory.met), None)
+        watched = zip(self._alarms, memories, strict=True)
+        self._memories = [alarm.after(point, before) for alarm, before in watched]
+        for alarm, memory in zip(self._alarms, self._memories, strict=True):
+            if memory.met:
+                return alarm
+        return None
 
 
 class WatchedLogs:

@@ -120,7 +120,7 @@ class Alarm:
         """Return what it remembers after a further point; one without its metric is passed over."""
         says = None if self.test is None else self.test.says(point, before)
         if says is None:
-            return attrs.evolve(before, met=False)
+            return Memory(False, before.in_a_row, before.lowest, before.highest)
         row = before.in_a_row + 1 if says else 0
         value = None if self.metric is None else number(point, self.metric)
         lowest, highest = before.lowest, before.highest

@@ -47,6 +47,8 @@ class LivePoints:
         self._segments = Segments()
         self._bar: ProgressBar | None = None
         self._last: Metrics | None = None
+        self._told = False
+        """Whether there was a point but in a history."""
         self._twice = False
         """Whether the last point was told twice: what follows is another one."""
         self._bars_tell = True
@@ -59,13 +61,17 @@ class LivePoints:
             bar, self._bar = self._bar, None
             if isinstance(record, Metrics):
                 # A history repeats what was told, unless nothing was.
-                if self._last is None or not record.beside.again:
-                    yield self._point(record, bar)
+                if record.beside.again and self._told:
+                    continue
+                self._told = self._told or not record.beside.again
+                yield from self._point(record, bar)
             elif isinstance(record, ProgressBar) and record.is_training:
                 self._bar = record
 
-    def _point(self, metrics: Metrics, bar: ProgressBar | None) -> LivePoint:
+    def _point(self, metrics: Metrics, bar: ProgressBar | None) -> Iterator[LivePoint]:
         again = self._last is not None and self._is_again(self._last, metrics)
+        if again and metrics.beside.logged:  # rounded, or less
+            return
         self._last = metrics
         kind, step, total = metrics.kind, metrics.own_step, metrics.total_steps
         if step is None:
@@ -73,10 +79,10 @@ class LivePoints:
             step = None if told is None else told.step
             total = total if told is None else whole(told.total)
         segment = self._segments.number(kind, step, metrics.epoch)
-        return LivePoint(metrics.values, kind, step, total, metrics.epoch, segment, again)
+        yield LivePoint(metrics.values, kind, step, total, metrics.epoch, segment, again)
 
     def _is_again(self, last: Metrics, metrics: Metrics) -> bool:
-        """Whether it is the last point once more: from logger and trainer, or a bar that is drawn again."""
+        """Whether it is the last point once more: by logger and trainer, or behind a bar drawn again."""
         if metrics.beside.drawn:
             return last.beside.drawn and _place(last) == _place(metrics)
         self._twice = (

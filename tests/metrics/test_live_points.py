@@ -80,6 +80,37 @@ def test_a_point_that_a_logger_told_rounded_is_told_again() -> None:
     assert [point.again for point in live(lines)] == [False, True, False, False, False]
 
 
+def test_a_point_that_a_logger_repeats_rounded_is_passed_over() -> None:
+    lines = [
+        "{'loss': 0.12349, 'grad_norm': 2.0, 'epoch': 0.01}",
+        "[INFO:swift] {'loss': 0.1235, 'epoch': 0.01}",
+        "[INFO:swift] {'loss': 0.1235, 'epoch': 0.01}",
+    ]
+    assert [point.values["loss"] for point in live(lines)] == [0.12349, 0.1235]
+    assert [point.again for point in live(lines)] == [False, False]
+
+
+def test_a_bar_that_is_drawn_again_with_its_numbers_takes_the_place_of_the_one_before() -> None:
+    drawn = [
+        f" 3%|3 | {n}/375 [02:09<1:13:19, 12.05s/it, loss={loss}]"
+        for n, loss in ((9, 3), (9, 2), (10, 2))
+    ]
+    points = live(drawn)
+    assert [(point.step, point.values["loss"], point.again) for point in points] == [
+        (9, 3.0, False),
+        (9, 2.0, True),
+        (10, 2.0, False),
+    ]
+
+
+def test_a_history_repeats_what_was_told_unless_nothing_was() -> None:
+    history = (
+        '{"log_history": [{"loss": 2.0, "step": 1}, {"loss": 1.0, "step": 2}], "best_metric": null}'
+    )
+    assert steps(["{'loss': 2.0, 'step': 1}", "{'loss': 1.0, 'step': 2}", history]) == [1, 2]
+    assert steps([history]) == [1, 2]
+
+
 def test_another_reader_of_lines_may_take_the_place_of_ours() -> None:
     class Reader:
         def read(self, number: int, line: str) -> Any:

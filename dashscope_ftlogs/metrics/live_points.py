@@ -5,6 +5,7 @@ from typing import Protocol
 
 import attrs
 
+from dashscope_ftlogs.metrics.metrics_in_records import MetricsReader
 from dashscope_ftlogs.metrics.points import Segments
 from dashscope_ftlogs.metrics.told_again import in_other_words
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
@@ -45,7 +46,7 @@ class LivePoints:
     def __init__(self, reader: LineReader | None = None) -> None:
         self._reader = reader or RecordReader()
         self._segments = Segments()
-        self._bar: ProgressBar | None = None
+        self._metrics = MetricsReader()
         self._last: Metrics | None = None
         self._told = False
         """Whether there was a point but in a history."""
@@ -57,16 +58,13 @@ class LivePoints:
 
     def read(self, number: int, line: str) -> Iterator[LivePoint]:
         """Yield the points that are complete with the line of that number."""
-        for _, record in self._reader.read(number, line):
-            bar, self._bar = self._bar, None
-            if isinstance(record, Metrics):
+        for at, record in self._reader.read(number, line):
+            for found in self._metrics.read(at, record):
+                again = found.metrics.beside.again
                 # A history repeats what was told, unless nothing was.
-                if record.beside.again and self._told:
-                    continue
-                self._told = self._told or not record.beside.again
-                yield from self._point(record, bar)
-            elif isinstance(record, ProgressBar) and record.is_training:
-                self._bar = record
+                if not (again and self._told):
+                    self._told = self._told or not again
+                    yield from self._point(found.metrics, found.bar)
 
     def _point(self, metrics: Metrics, bar: ProgressBar | None) -> Iterator[LivePoint]:
         again = self._last is not None and self._is_again(self._last, metrics)

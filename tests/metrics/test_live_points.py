@@ -111,6 +111,20 @@ def test_a_history_repeats_what_was_told_unless_nothing_was() -> None:
     assert steps([history]) == [1, 2]
 
 
+def test_what_goes_on_over_lines_is_a_point_with_its_last_line() -> None:
+    points = LivePoints()
+    lines = ["INFO {'loss': 2.5,", " 'epoch':", " 0.1}", "Step\tTraining Loss", "10\t2.0", "20\t1.5"]
+    found = [[point.values for point in points.read(n, line)] for n, line in enumerate(lines)]
+    assert [[dict(values) for values in one] for one in found] == [
+        [],
+        [],
+        [{"loss": 2.5, "epoch": 0.1}],
+        [],
+        [{"Training Loss": 2.0}],
+        [{"Training Loss": 1.5}],
+    ]
+
+
 def test_another_reader_of_lines_may_take_the_place_of_ours() -> None:
     class Reader:
         def read(self, number: int, line: str) -> Any:

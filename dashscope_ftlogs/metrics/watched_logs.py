@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from dashscope_ftlogs.metrics.live_points import LineReader, LivePoint, LivePoints
 from dashscope_ftlogs.metrics.what_meets_a_condition import Alarm, Beyond, Memory, NotFinite
+from dashscope_ftlogs.reading.forms.names import is_of_evaluation
 from dashscope_ftlogs.reading.tracebacks import RecordReader
 
 _A_WHILE = 50
@@ -78,7 +79,7 @@ class WatchedLogs:
         return [alarm for alarm, _ in missed if alarm.metric is not None or self._points]
 
     def _is_late(self, test: NotFinite | Beyond) -> bool:
-        evaluations = _EVALUATIONS if (test.metric or "").startswith("eval_") else 0
+        evaluations = _EVALUATIONS if is_of_evaluation(test.metric or "") else 0
         return self._points >= _A_WHILE and self._evaluations >= evaluations
 
     def _note(self, point: LivePoint) -> None:

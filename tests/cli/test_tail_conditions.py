@@ -14,6 +14,16 @@ from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 from dashscope_ftlogs.metrics.fail_on_and_until_conditions import parse_alarm
 
 STEPS = [f"{{'loss': {loss}, 'global_step/max_steps': '{n}/9'}}" for n, loss in enumerate([2.0] * 9)]
+MEGATRON = [
+    f" iteration {n}0/ 100 | consumed samples: {n}0 | learning rate: 4.0E-05 | lm loss: {loss}E+00 | "
+    f"loss scale: 1.0 | grad norm: 1.250 | number of skipped iterations: {skipped} |"
+    for n, loss, skipped in ((1, 2.5, 0), (2, 2.25, 0), (3, 1.75, 1))
+]
+VERL = [
+    f"(TaskRunner pid=7) step:{n} - actor/pg_loss:-0.125 - actor/grad_norm:{norm} - actor/lr:1e-06 - "
+    f"critic/rewards/mean:{reward}"
+    for n, norm, reward in ((1, 1.25, 0.25), (2, "nan", 0.5), (3, "nan", 0.75))
+]
 OPTIONAL = [f"{{'loss': {1 / n}, 'rewards/optional/mean': nan}}" for n in range(1, 6)]
 
 
@@ -29,6 +39,12 @@ OPTIONAL = [f"{{'loss': {1 / n}, 'rewards/optional/mean': nan}}" for n in range(
         (["any=nan"], OPTIONAL, 0),
         (["nan except 'rewards/optional/mean'"], OPTIONAL, None),
         (["nan except kl, grad_norm", "loss<0.3"], OPTIONAL, 0),
+        (["lm loss<2", "loss scale>9", "nan"], MEGATRON, 2),
+        (["step>=20", "epoch>0"], MEGATRON, 1),
+        (["number of skipped iterations>0"], MEGATRON, 2),
+        (["nan"], VERL, 1),
+        (["actor/grad_norm=nan for 2"], VERL, 2),
+        (["critic/rewards/mean>=0.5"], VERL, 1),
         (["memory(GiB) > 80"], ["{'loss': 1.0, 'memory(GiB)': 80.5}"], 0),
         (["'lm loss'>best*1.2"], [f"{{'lm loss': {n}, 'loss': 1}}" for n in (1, 0.5, 0.6, 0.7)], 3),
         (["eval_loss>best+0.3"], [f"{{'eval_loss': {n}}}" for n in (1, 0.5, 0.75, 0.85)], 3),
@@ -43,7 +59,7 @@ async def test_the_line_that_meets_a_condition_is_the_last_one(
     assert ended.code == (0 if met is None else 9)
     assert ended.out.decode().splitlines() == lines[: None if met is None else met + 1]
     if met is not None:
-        assert f": {JOB} line {met}: {lines[met]}; stopped; resume" in ended.err
+        assert f": {JOB} line {met}: {lines[met].strip()}; stopped; resume" in ended.err
 
 
 async def test_jobs_that_are_watched_together_count_each_for_itself(ftlogs: Any) -> None:

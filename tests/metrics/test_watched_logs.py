@@ -107,12 +107,13 @@ def test_what_no_point_has_had_for_a_while_is_missed_once() -> None:
     assert list(logs.names) == ["loss"]
 
 
-def test_what_is_evaluated_is_waited_for_until_something_was() -> None:
-    logs = watch("eval_los>best*1.2")
+@pytest.mark.parametrize("name", ["eval_los", "val/los", "validation los"])
+def test_what_is_evaluated_is_waited_for_until_something_was(name: str) -> None:
+    logs = watch(f"{name}>best*1.2")
     met(logs, "a", losses(*[1.0] * 500))
     assert logs.missed() == []
     met(logs, "a", ["{'eval_loss': 1.0, 'step': 9}"] * 3, 500)
-    assert [alarm.text for alarm in logs.missed()] == ["eval_los>best*1.2"]
+    assert [alarm.text for alarm in logs.missed()] == [f"{name}>best*1.2"]
     assert list(logs.names) == ["loss", "eval_loss", "step"]
 
 

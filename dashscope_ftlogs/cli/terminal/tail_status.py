@@ -10,7 +10,8 @@ import attrs
 from dashscope_ftlogs import EventKind, Followed, FollowEvent
 from dashscope_ftlogs.cli.run_command import complain
 from dashscope_ftlogs.metrics.live_points import LivePoint
-from dashscope_ftlogs.text import escaped
+from dashscope_ftlogs.reading.forms.names import is_loss_or_reward
+from dashscope_ftlogs.text import escaped, excerpt
 
 _ERASE = "\r\x1b[2K"
 _OFTEN = {EventKind.DISCONNECTED, EventKind.THROTTLED, EventKind.CONNECTED}
@@ -25,12 +26,13 @@ class Point:
 
     step: str = ""
     loss: str = ""
+    """Or the reward, where there is no loss."""
 
     def learn(self, point: LivePoint) -> None:
         """Take over what a further point says."""
-        loss = point.values.get("loss")
-        if isinstance(loss, float):
-            self.loss = f" loss {loss:.4g}"
+        name = _main_metric(point)
+        if name is not None:
+            self.loss = f" {excerpt(name, 40)} {point.values[name]:.4g}"
         if point.step is not None:
             total = f"/{point.total_steps}" if point.total_steps else ""
             self.step = f" step {point.step}{total}"
@@ -101,6 +103,20 @@ class Status:
         """Say something above the line at the bottom."""
         self.clear()
         complain(message)
+
+
+def _main_metric(point: LivePoint) -> str | None:
+    """Return the name of a training point's loss or, where it has none, of its reward."""
+    measured = [
+        name
+        for name, value in point.values.items()
+        if isinstance(value, float) and is_loss_or_reward(name)
+    ]
+    if "loss" in measured:
+        return "loss"
+    if point.kind != "train":
+        return None
+    return next((name for name in measured if "loss" in name.lower()), next(iter(measured), None))
 
 
 def _over(followed: Followed) -> bool:

@@ -24,7 +24,7 @@ from typing import Final, cast
 
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.errors import InvalidArgumentError
-from dashscope_ftlogs.metrics.what_meets_a_condition import Alarm, Beyond, Comparison, NotFinite
+from dashscope_ftlogs.metrics.live.what_meets_a_condition import Alarm, Beyond, Comparison, NotFinite
 from dashscope_ftlogs.text import excerpt, shown
 
 FORMS: Final = (

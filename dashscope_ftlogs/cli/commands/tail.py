@@ -15,7 +15,7 @@ from dashscope_ftlogs.cli.options import grouped
 from dashscope_ftlogs.cli.run_command import complain, told
 from dashscope_ftlogs.cli.terminal.tail_line_format import Lines
 from dashscope_ftlogs.metrics.fail_on_and_until_conditions import duration, parse_alarm
-from dashscope_ftlogs.metrics.what_meets_a_condition import Alarm
+from dashscope_ftlogs.metrics.live.what_meets_a_condition import Alarm
 
 
 @attrs.frozen

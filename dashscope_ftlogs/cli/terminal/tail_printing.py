@@ -16,8 +16,8 @@ from dashscope_ftlogs.cli.terminal.stdout import printing, table, write
 from dashscope_ftlogs.cli.terminal.tail_line_format import View
 from dashscope_ftlogs.cli.terminal.tail_status import Status
 from dashscope_ftlogs.metrics.fail_on_and_until_conditions import nearest
-from dashscope_ftlogs.metrics.watched_logs import WatchedLogs
-from dashscope_ftlogs.metrics.what_meets_a_condition import Alarm
+from dashscope_ftlogs.metrics.live.watched_logs import WatchedLogs
+from dashscope_ftlogs.metrics.live.what_meets_a_condition import Alarm
 from dashscope_ftlogs.text import excerpt
 
 if TYPE_CHECKING:

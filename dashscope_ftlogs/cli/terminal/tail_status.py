@@ -9,7 +9,7 @@ import attrs
 
 from dashscope_ftlogs import EventKind, Followed, FollowEvent
 from dashscope_ftlogs.cli.run_command import complain
-from dashscope_ftlogs.metrics.live_points import LivePoint
+from dashscope_ftlogs.metrics.live.live_points import LivePoint
 from dashscope_ftlogs.reading.forms.names import is_loss_or_reward
 from dashscope_ftlogs.text import escaped, excerpt
 

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 import attrs
 
-from dashscope_ftlogs.metrics.live_points import LivePoint
+from dashscope_ftlogs.metrics.live.live_points import LivePoint
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 
 Comparison = Literal["<", "<=", ">", ">="]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashscope_ftlogs.metrics.fail_on_and_until_conditions import parse_alarm
-from dashscope_ftlogs.metrics.watched_logs import WatchedLogs
+from dashscope_ftlogs.metrics.live.watched_logs import WatchedLogs
 
 
 def watch(*conditions: str) -> WatchedLogs:

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashscope_ftlogs.metrics.live_points import LivePoint, LivePoints
+from dashscope_ftlogs.metrics.live.live_points import LivePoint, LivePoints
 from dashscope_ftlogs.metrics.points import read_points
 
 

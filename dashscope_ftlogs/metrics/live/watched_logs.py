@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from dashscope_ftlogs.metrics.live_points import LineReader, LivePoint, LivePoints
-from dashscope_ftlogs.metrics.what_meets_a_condition import Alarm, Beyond, Memory, NotFinite
+from dashscope_ftlogs.metrics.live.live_points import LineReader, LivePoint, LivePoints
+from dashscope_ftlogs.metrics.live.what_meets_a_condition import Alarm, Beyond, Memory, NotFinite
 from dashscope_ftlogs.reading.forms.names import is_of_evaluation
 from dashscope_ftlogs.reading.tracebacks import RecordReader
 

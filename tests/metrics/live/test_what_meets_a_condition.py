@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashscope_ftlogs.metrics.fail_on_and_until_conditions import parse_alarm
-from dashscope_ftlogs.metrics.live_points import LivePoint
-from dashscope_ftlogs.metrics.what_meets_a_condition import Alarm, Memory, is_trainings_own
+from dashscope_ftlogs.metrics.live.live_points import LivePoint
+from dashscope_ftlogs.metrics.live.what_meets_a_condition import Alarm, Memory, is_trainings_own
 
 OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 # Values that meet each other, and all that is odd among floats.

@@ -14,9 +14,8 @@ import attrs
 
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.reading.forms.dicts import (
-    DECODE_ERRORS,
-    decode_numbers,
     dicts_in,
+    flat,
     may_hold_metrics,
 )
 from dashscope_ftlogs.reading.forms.json_in_json import inner
@@ -42,10 +41,12 @@ __all__ = [
     "Text",
     "Tokens",
     "Traceback",
+    "last_record",
     "parse_line",
     "parts",
     "records",
     "whole",
+    "without_escapes",
 ]
 
 MetricsKind = Literal["train", "eval", "final"]
@@ -248,13 +249,9 @@ def records(line: str) -> tuple[Record, ...] | Iterator[Record]:
     if type(line) is not str:  # in no time, unlike the check itself
         checks.kind_of("line", line, str)
     if line[:1] == "{":
-        try:  # what most such lines are, in the shortest time
-            values = decode_numbers(line.replace("'", '"'))
-        except DECODE_ERRORS:
-            pass
-        else:
-            if "loss" in values or is_point(values):
-                return (Metrics(values, line),)
+        values = flat(line)  # what most such lines are, in the shortest time
+        if values is not None and is_point(values):
+            return (Metrics(values, line),)
     return _records(line)
 
 
@@ -265,22 +262,31 @@ def _records(line: str, time: int | None = None) -> Iterator[Record]:
     return chain.from_iterable(_part(part, time) for part in line.replace("\n", "\r").split("\r"))
 
 
+def last_record(line: str) -> Record | None:
+    """Return the last of what a line holds, without looking at all the rest; None for a blank one."""
+    for part in reversed(line.replace("\n", "\r").split("\r")):
+        if found := list(_part(part, None)):
+            return found[-1]
+    return None
+
+
 def parts(line: str) -> list[str]:
     r"""Return what a terminal would have shown one after the other, less what only moves its cursor.
 
     >>> parts("10%\r\x1b[1m20%\x1b[0m\nend")
     ['10%', '20%', 'end']
     """
-    return _LINE_ENDS.split(_without_escapes(line))
+    return _LINE_ENDS.split(without_escapes(line))
 
 
-def _without_escapes(raw: str) -> str:
+def without_escapes(raw: str) -> str:
+    """Return a text without what moves a terminal's cursor, or colours it."""
     return _ESCAPES.sub("", raw) if "\x1b" in raw or "\x00" in raw else raw
 
 
 def _part(raw: str, time: int | None) -> Iterator[Record]:
     """Yield what a part without line ends holds, which was written at that time, if that is known."""
-    text = _without_escapes(raw)
+    text = without_escapes(raw)
     if text.lstrip()[:1] in {"{", '"'} and '"' in text and (within := inner(text)) is not None:
         said, told = within
         yield from _records(said, time if told is None else told)

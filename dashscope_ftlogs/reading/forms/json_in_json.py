@@ -11,7 +11,9 @@ import msgspec
 
 from dashscope_ftlogs.reading.forms.stamps import milliseconds
 
-_SAID: Final = ("log", "message", "msg", "MESSAGE", "textPayload", "line", "event")
+_SAID: Final = ("log", "message", "msg", "MESSAGE", "textPayload")
+KEYS: Final = tuple(f'"{key}"' for key in _SAID)
+"""One of these stands in each object that is taken apart."""
 _BESIDE: Final = frozenset(
     (
         "stream",
@@ -35,7 +37,7 @@ _BESIDE: Final = frozenset(
 )
 """Without any of these, an object is not a collector's: the rows of a dataset have texts, too."""
 _TIMES: Final = ("time", "timestamp", "@timestamp", "ts", "asctime", "receiveTimestamp")
-_KEY: Final = re.compile(r'"(?:log|message|msg|MESSAGE|textPayload|line|event)"\s*:\s*"')
+_KEY: Final = re.compile(r'"(?:log|message|msg|MESSAGE|textPayload)"\s*:\s*"')
 _LONGEST: Final = 1 << 20
 """Characters of a line that is taken apart as a whole."""
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode

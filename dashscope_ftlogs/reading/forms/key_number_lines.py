@@ -17,6 +17,7 @@ import attrs
 from dashscope_ftlogs.reading.forms.names import (
     is_loss_or_reward,
     is_of_evaluation,
+    mentioned,
     only_of_evaluation,
 )
 from dashscope_ftlogs.reading.forms.stamps import message_at
@@ -102,7 +103,7 @@ class _Reading:
 
 def glance(text: str) -> bool:
     """Whether a text may be such a line, judged in the shortest time."""
-    return "oss" in text or "eward" in text or "step:" in text or "LOSS" in text
+    return mentioned(text) or "step:" in text
 
 
 def key_numbers(text: str) -> KeyNumbers | None:

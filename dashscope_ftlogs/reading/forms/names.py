@@ -51,6 +51,11 @@ _LONGEST: Final = 200
 _LONG_TEXT: Final = 64
 
 
+def mentioned(text: str) -> bool:
+    """Whether a text may hold the name of a loss or a reward, judged in the shortest time."""
+    return "loss" in text or "eward" in text or "Loss" in text or "LOSS" in text
+
+
 @lru_cache(4096)
 def is_loss_or_reward(name: str) -> bool:
     """Whether a name is that of a loss or a reward.
@@ -59,6 +64,8 @@ def is_loss_or_reward(name: str) -> bool:
     [True, True, False, False]
     """
     if len(name) > _LONGEST:
+        return False
+    if not mentioned(name):
         return False
     words = _WORDS.findall(name.lower())
     return not _MEASURED.isdisjoint(words) and _SETTINGS.isdisjoint(words)

@@ -11,7 +11,7 @@ from typing import Final, Literal
 import attrs
 
 from dashscope_ftlogs.reading.forms.dicts import may_hold_metrics, metrics_in
-from dashscope_ftlogs.reading.forms.names import is_loss_or_reward
+from dashscope_ftlogs.reading.forms.names import is_loss_or_reward, mentioned
 from dashscope_ftlogs.reading.forms.stamps import message_at, time_in
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 
@@ -195,7 +195,7 @@ class Tables:
 
     def read(self, text: str) -> Iterator[OverLines]:
         """Take the next text, and yield its row."""
-        if (self._names is None and "oss" not in text) or len(text) > _LONGEST:
+        if (self._names is None and not mentioned(text)) or len(text) > _LONGEST:
             return
         if self._names is not None:
             said = text if text.lstrip()[:1].isdigit() else text[message_at(text) :]

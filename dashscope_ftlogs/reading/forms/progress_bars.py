@@ -27,6 +27,8 @@ _OF_TRAINING: Final = re.compile(
 _OF_EVALUATION: Final = re.compile(
     r"(?:^|[^a-z])(?:eval\w*|val|valid\w*|test\w*|sanity|predict\w*)", re.IGNORECASE
 )
+RATES: Final = ("/s, ", "s/it, ", "s/step, ", "s/batch, ")
+"""What a bar's rate ends with, where more stands behind it."""
 _LONGEST: Final = 2000
 """Characters behind a bar, or before it, that are looked at."""
 
@@ -87,7 +89,13 @@ def next_bar(text: str, begin: int) -> tuple[ProgressBar, int, str] | None:
         unit.strip(),
         text[begin : counts.end()].rstrip(),
     )
-    return bar, counts.end(), unrated or postfix.strip()
+    return bar, counts.end(), _behind(f"{unit}, ", postfix, unrated or "")
+
+
+def _behind(rate: str, postfix: str, unrated: str) -> str:
+    if "=" in unrated:
+        return unrated
+    return postfix.strip() if postfix.startswith(" ") and any(end in rate for end in RATES) else ""
 
 
 def postfix_values(bar: ProgressBar, postfix: str) -> MetricValues | None:

@@ -13,35 +13,88 @@ from typing import Final, Literal
 import attrs
 
 from dashscope_ftlogs import checks
-from dashscope_ftlogs.reading.metrics_in_line import (
-    DECODE_ERRORS,
-    MetricValues,
-    decode_numbers,
-    flat_dicts,
-    is_metrics,
-    metrics_in,
+from dashscope_ftlogs.reading.forms.dicts import (
+    dicts_in,
+    flat,
+    may_hold_metrics,
 )
+from dashscope_ftlogs.reading.forms.json_in_json import inner
+from dashscope_ftlogs.reading.forms.key_number_lines import glance, key_numbers
+from dashscope_ftlogs.reading.forms.names import is_point, only_of_evaluation
+from dashscope_ftlogs.reading.forms.progress_bars import (
+    ProgressBar,
+    is_of_evaluation,
+    next_bar,
+    postfix_values,
+    whole,
+)
+from dashscope_ftlogs.reading.forms.stamps import LOGGED, time_in
+from dashscope_ftlogs.reading.metrics_in_line import MetricValues
+
+__all__ = [
+    "Beside",
+    "Message",
+    "Metrics",
+    "MetricsKind",
+    "ProgressBar",
+    "Record",
+    "Text",
+    "Tokens",
+    "Traceback",
+    "last_record",
+    "parse_line",
+    "parts",
+    "records",
+    "whole",
+    "without_escapes",
+]
 
 MetricsKind = Literal["train", "eval", "final"]
 
 
 @attrs.frozen
+class Beside:
+    """What a line says of a point beside its values."""
+
+    step: int | None = None
+    total_steps: int | None = None
+    epoch: float | None = None
+    kind: MetricsKind | None = None
+    time: int | None = None
+    """Milliseconds since 1970 on the clock of the log."""
+    logged: bool = False
+    """A logger wrote it."""
+    again: Literal["", "history", "summary"] = ""
+    """Where it may repeat what was told before: in a history of all points, or a summary at the end."""
+    drawn: bool = False
+    """It stood behind a bar, which is drawn again and again."""
+
+
+_NOTHING_BESIDE: Final = Beside()
+
+
+@attrs.frozen
 class Metrics:
-    """One metric dict: a point on a curve, or the summary at the end."""
+    """What a line tells of one point on a curve, or the summary at the end."""
 
     values: MetricValues = attrs.field(hash=False)
     """Its entries by their own names; text that is no number stays text."""
     raw: str
-    bar: "ProgressBar | None" = None
+    bar: ProgressBar | None = None
     """The progress bar that it is glued to."""
+    beside: Beside = _NOTHING_BESIDE
 
     @property
     def kind(self) -> MetricsKind:
-        """`final` with `train_runtime`, `eval` with any `eval_` key, else `train`."""
+        """`final` with `train_runtime`, `eval` with any `eval_` key, or if it says so, else `train`."""
+        if self.beside.kind is not None:
+            return self.beside.kind
         if "train_runtime" in self.values:
             return "final"
         # One search through all names is several times as fast as one look at each.
-        return "eval" if "\0eval_" in "\0" + "\0".join(self.values) else "train"
+        if "\0eval_" in "\0" + "\0".join(self.values):
+            return "eval"
+        return "eval" if "loss" not in self.values and only_of_evaluation(self.values) else "train"
 
     @property
     def step(self) -> int | None:
@@ -53,9 +106,10 @@ class Metrics:
     @property
     def total_steps(self) -> int | None:
         """How many steps there will be, from where `step` is from."""
-        if _STEPS in self.values:
-            return whole(str(self.values[_STEPS]).rpartition("/")[2])
+        if (of_all := self._of_all()) is not None:
+            return whole(of_all.rpartition("/")[2])
         own = self._firstwhole("total_steps", "max_steps")
+        own = self.beside.total_steps if own is None else own
         if own is None and self.own_step is None and self.bar is not None and self.bar.is_training:
             return whole(self.bar.total)
         return own
@@ -63,15 +117,25 @@ class Metrics:
     @property
     def own_step(self) -> int | None:
         """The step that it says itself that it is from."""
+        if (of_all := self._of_all()) is not None:
+            return whole(of_all.partition("/")[0])
+        own = self._firstwhole("global_step", "current_steps", "step", "iteration", "iter")
+        return self.beside.step if own is None else own
+
+    def _of_all(self) -> str | None:
+        """Return a step with how many there will be, such as `5/100`."""
         if _STEPS in self.values:
-            return whole(str(self.values[_STEPS]).partition("/")[0])
-        return self._firstwhole("global_step", "current_steps", "step")
+            return str(self.values[_STEPS])
+        for key in _FRACTIONS:
+            if type(told := self.values.get(key)) is str and "/" in told:
+                return told
+        return None
 
     @property
     def epoch(self) -> float | None:
         """As printed: often rounded to two decimals, so not unique."""
         epoch = self.values.get("epoch")
-        return epoch if isinstance(epoch, float) else None
+        return epoch if isinstance(epoch, float) else self.beside.epoch
 
     def _firstwhole(self, *keys: str) -> int | None:
         for key in keys:
@@ -92,34 +156,6 @@ class Message:
     phase: str | None = None
     """What the platform has come to with it, such as `fine-tune`; None for a framework's message."""
     raw: str = ""
-
-
-@attrs.frozen
-class ProgressBar:
-    """A progress bar as it was drawn once; numbers that are cut off are None."""
-
-    percent: int
-    description: str = ""
-    done: float | None = None
-    total: float | None = None
-    elapsed: float | None = None
-    """Seconds."""
-    remaining: float | None = None
-    """Seconds."""
-    rate: float | None = None
-    unit: str = ""
-    """Of the rate, such as `it/s` or `s/it`."""
-    raw: str = ""
-
-    @property
-    def is_training(self) -> bool:
-        """Whether it counts training steps; bars of evaluation and loading have descriptions."""
-        return self.description in {"", "Train"}
-
-    @property
-    def step(self) -> int | None:
-        """The step that training has come to, if that is what it counts."""
-        return whole(self.done) if self.is_training else None
 
 
 @attrs.frozen
@@ -148,8 +184,8 @@ class Text:
 
 Record = Metrics | Message | ProgressBar | Tokens | Traceback | Text
 
-_TOO_LARGE: Final = 2**63
 _STEPS: Final = "global_step/max_steps"
+_FRACTIONS: Final = ("iteration", "global_step", "step")
 _ESCAPES: Final = re.compile("\x1b\\[[0-9;?]*[A-Za-z]|\x00")
 _LINE_ENDS: Final = re.compile("[\r\n]+")
 _LEVELS: Final = "DEBUG|INFO|WARNING|ERROR|CRITICAL"
@@ -181,13 +217,16 @@ _PHASES: Final = (
     ("##FT_COMPLETE##", "complete"),
     ("training usage ", "usage"),
 )
-_TOKENS: Final = re.compile(r"(?:number of consumed tokens is|training usage) (\d{1,18})")
-_PERCENT: Final = re.compile(r"(\d{1,3})%(?=\|| +\d)")
-_COUNTS: Final = re.compile(
-    r"%(?:\|[^|]*\|)? *(\d[\d.]*)([kMGT]?)/(\d[\d.]*)([kMGT]?)"
-    r" \[([\d:]+)<([\d:?]+|\d+ days?, [\d:]+), *([\d.]+|\?) ?([^\]]*)\]?"
+_STEP_BEFORE: Final = re.compile(
+    r"(?<![A-Za-z])(?:steps?|iter|iteration|global_step)[\s\]:=#\[(]{0,4}(\d{1,18})"
+    r"(?: ?/ ?(\d{1,18}))?"
+    r"[\s\]):,|>-]{0,6}(?:metrics|logs|train|loss)?[\s:=]{0,3}$",
+    re.IGNORECASE,
 )
-_FACTORS: Final = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+"""The step, as the last that is said before a dict."""
+_NEAR: Final = 80
+_FAR: Final = 400
+_TOKENS: Final = re.compile(r"(?:number of consumed tokens is|training usage) (\d{1,18})")
 
 
 def parse_line(line: str) -> tuple[Record, ...]:
@@ -210,17 +249,25 @@ def records(line: str) -> tuple[Record, ...] | Iterator[Record]:
     if type(line) is not str:  # in no time, unlike the check itself
         checks.kind_of("line", line, str)
     if line[:1] == "{":
-        try:  # what most such lines are, in the shortest time
-            values = decode_numbers(line.replace("'", '"'))
-        except DECODE_ERRORS:
-            pass
-        else:
-            if "loss" in values or is_metrics(values):
-                return (Metrics(values, line),)
+        values = flat(line)  # what most such lines are, in the shortest time
+        if values is not None and is_point(values):
+            return (Metrics(values, line),)
+    return _records(line)
+
+
+def _records(line: str, time: int | None = None) -> Iterator[Record]:
     if "\r" not in line and "\n" not in line:
-        return _part(line)
+        return _part(line, time)
     # Not by a pattern, which would hold up all other threads for as long as it takes.
-    return chain.from_iterable(map(_part, line.replace("\n", "\r").split("\r")))
+    return chain.from_iterable(_part(part, time) for part in line.replace("\n", "\r").split("\r"))
+
+
+def last_record(line: str) -> Record | None:
+    """Return the last of what a line holds, without looking at all the rest; None for a blank one."""
+    for part in reversed(line.replace("\n", "\r").split("\r")):
+        if found := list(_part(part, None)):
+            return found[-1]
+    return None
 
 
 def parts(line: str) -> list[str]:
@@ -229,35 +276,61 @@ def parts(line: str) -> list[str]:
     >>> parts("10%\r\x1b[1m20%\x1b[0m\nend")
     ['10%', '20%', 'end']
     """
-    return _LINE_ENDS.split(_without_escapes(line))
+    return _LINE_ENDS.split(without_escapes(line))
 
 
-def _without_escapes(raw: str) -> str:
+def without_escapes(raw: str) -> str:
+    """Return a text without what moves a terminal's cursor, or colours it."""
     return _ESCAPES.sub("", raw) if "\x1b" in raw or "\x00" in raw else raw
 
 
-def _part(raw: str) -> Iterator[Record]:
-    """Yield what a part without line ends holds."""
-    text = _without_escapes(raw)
+def _part(raw: str, time: int | None) -> Iterator[Record]:
+    """Yield what a part without line ends holds, which was written at that time, if that is known."""
+    text = without_escapes(raw)
+    if text.lstrip()[:1] in {"{", '"'} and '"' in text and (within := inner(text)) is not None:
+        said, told = within
+        yield from _records(said, time if told is None else told)
+        return
     begin = 0
-    if "{" in text:
-        for start, end in flat_dicts(text):
-            values = metrics_in(text[start:end])
-            if values is not None:
-                bar = None
-                for bar in _between_dicts(text[begin:start]):
-                    yield bar
-                yield Metrics(values, text[start:end], bar if isinstance(bar, ProgressBar) else None)
-                begin = end
-    yield from _between_dicts(text[begin:] if begin else text)
+    if "{" in text and may_hold_metrics(text):
+        history = text.find("log_history")
+        for start, end, values in dicts_in(text):
+            bar = None
+            for bar in _between_dicts(text[begin:start], time):
+                yield bar
+            beside = _before_dict(text, begin, start, time, again=0 <= history < start)
+            yield Metrics(values, text[start:end], bar if isinstance(bar, ProgressBar) else None, beside)
+            begin = end
+    yield from _between_dicts(text[begin:] if begin else text, time)
 
 
-def _between_dicts(text: str) -> Iterator[Record]:
+def _before_dict(text: str, begin: int, start: int, time: int | None, *, again: bool) -> Beside:
+    """Return what stands before a dict that begins at `start`, behind the one that ended at `begin`."""
+    if not start and time is None:
+        return _NOTHING_BESIDE
+    step = _STEP_BEFORE.search(text, max(begin, start - _NEAR), start)
+    return Beside(
+        step=None if step is None else whole(step[1]),
+        total_steps=None if step is None else whole(step[2]),
+        time=time_in(text[: min(start, _FAR)]) if time is None else time,
+        logged=LOGGED.search(text, begin, min(start, begin + _FAR)) is not None,
+        again="history" if again else "",
+    )
+
+
+def _between_dicts(text: str, time: int | None) -> Iterator[Record]:
     """Yield what text without a metric dict holds."""
     at = 0
-    while "%" in text and (found := _progress(text, at)) is not None:
-        bar, at = found
+    while "%" in text and (found := next_bar(text, at)) is not None:
+        bar, at, postfix = found
         yield bar
+        if postfix and (behind := postfix_values(bar, postfix)) is not None:
+            kind: MetricsKind = (
+                "eval" if is_of_evaluation(bar) or only_of_evaluation(behind) else "train"
+            )
+            when = time_in(bar.description) if time is None else time
+            beside = Beside(whole(bar.done), whole(bar.total), kind=kind, time=when, drawn=True)
+            yield Metrics(behind, bar.raw, bar, beside)
     raw = text[at:].rstrip()
     if not raw:
         return
@@ -268,23 +341,14 @@ def _between_dicts(text: str) -> Iterator[Record]:
         yield message
     if tokens is not None:
         yield Tokens(int(tokens[1]), raw)
+    elif glance(text) and (told := key_numbers(text)) is not None:
+        when = time_in(text) if time is None else time
+        kind = "eval" if told.of_evaluation else "train"
+        yield Metrics(
+            told.values, raw, None, Beside(told.step, told.total_steps, told.epoch, kind, when)
+        )
     elif message is None:
         yield Text(raw)
-
-
-def whole(value: float | str | None) -> int | None:
-    """Return a count as an integer; None for what is none, or needs more than 64 bits.
-
-    >>> whole("12"), whole(2.0), whole(""), whole(1e300)
-    (12, 2, None, None)
-    """
-    if value is None:
-        return None
-    try:
-        number = int(value)
-    except (OverflowError, ValueError):
-        return None
-    return number if -_TOO_LARGE < number < _TOO_LARGE else None
 
 
 def _message(text: str, raw: str) -> Message | None:
@@ -298,50 +362,3 @@ def _message(text: str, raw: str) -> Message | None:
             time = found.groupdict().get("time")
             return Message(found["text"], found["level"], time, None, raw)
     return None
-
-
-def _progress(text: str, begin: int) -> tuple[ProgressBar, int] | None:
-    """Return the next progress bar, and where it ends; all before it is its description."""
-    percent = _PERCENT.search(text, begin)
-    if percent is None:
-        return None
-    description = text[begin : percent.start()].strip().removesuffix(":")
-    counts = _COUNTS.match(text, percent.end() - 1)
-    if counts is None:
-        # Cut short by the edge of a terminal.
-        bar = ProgressBar(int(percent[1]), description, raw=text[begin:].rstrip())
-        return (bar, len(text)) if text.startswith("|", percent.end()) else None
-    done, done_unit, total, total_unit, elapsed, remaining, rate, unit = counts.groups()
-    bar = ProgressBar(
-        int(percent[1]),
-        description,
-        _number(done, done_unit),
-        _number(total, total_unit),
-        _seconds(elapsed),
-        _seconds(remaining),
-        _number(rate),
-        unit.partition(",")[0].strip(),
-        text[begin : counts.end()].rstrip(),
-    )
-    return bar, counts.end()
-
-
-def _number(text: str, unit: str = "") -> float | None:
-    try:
-        return float(text) * _FACTORS[unit]
-    except ValueError:
-        return None
-
-
-def _seconds(text: str) -> float | None:
-    """Return the seconds of `1:02:03` or `2 days, 1:02:03`; None for `?`."""
-    days, seconds = 0, 0
-    try:
-        if "," in text:
-            before, _, text = text.partition(", ")
-            days = int(before.split()[0])
-        for part in text.split(":"):
-            seconds = seconds * 60 + int(part)
-        return days * 86400.0 + seconds
-    except (OverflowError, ValueError):
-        return None

@@ -43,6 +43,11 @@ class RecordReader:
     def __init__(self) -> None:
         self._block: _Block | None = None
 
+    @property
+    def idle(self) -> bool:
+        """Whether no traceback has begun."""
+        return self._block is None
+
     def read(self, number: int, line: str) -> Iterable[tuple[int, Record]]:
         """Return what is complete with this line, each record with the number where it begins."""
         if type(line) is not str:  # in no time, unlike the check itself

@@ -7,8 +7,9 @@ from typing import Final
 
 import attrs
 
-from dashscope_ftlogs.metrics.points import Point, milliseconds
+from dashscope_ftlogs.metrics.points import Point
 from dashscope_ftlogs.models import Job
+from dashscope_ftlogs.reading.forms.stamps import milliseconds
 
 _LOSS: Final = "loss"
 

@@ -38,6 +38,32 @@ async def test_a_terminal_gets_colours_a_status_line_and_nothing_that_could_harm
     assert screen.shown.endswith("lines\r\n")
 
 
+async def test_the_line_at_the_bottom_has_step_and_loss_or_reward_whatever_trains(
+    start_ftlogs: Any, terminal: Any
+) -> None:
+    lines = {
+        "ft-a": [
+            " iteration 10/ 100 | learning rate: 4.0E-05 | lm loss: 2.500000E+00 | grad norm: 1.250 |"
+        ],
+        "ft-b": [
+            "step:7 - actor/entropy:0.5 - critic/rewards/mean:0.375 - training/global_step:7",
+            "step:7 - val-core/a/reward/mean@1:0.25",
+        ],
+    }
+    jobs = [EmulatedJob(job_id, status="RUNNING") for job_id in lines]
+    async with Emulator(jobs) as emulator:
+        async with terminal() as screen, asyncio.TaskGroup() as growing:
+            words = ("tail", "-f", "-n", "all", *lines, *FAST)
+            environ = {"TERM": "xterm-256color", "COLUMNS": "200"}
+            process = await start_ftlogs(words, emulator, environ, stdout=screen.end, stderr=screen.end)
+            for job in jobs:
+                growing.create_task(grow(emulator, job, [*lines[job.job_id], "words"]))
+            assert await process.wait() == 0
+    assert "ft-a RUNNING step 10/100 lm loss 2.5" in screen.shown
+    assert "ft-b RUNNING step 7 critic/rewards/mean 0.375" in screen.shown
+    assert "reward/mean@1 0.25" not in screen.shown
+
+
 @pytest.mark.posix
 async def test_the_line_at_the_bottom_says_when_there_is_no_answer(
     start_ftlogs: Any, terminal: Any

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashscope_ftlogs.metrics.points import Point, milliseconds, read_points
+from dashscope_ftlogs.metrics.points import Point, read_points
+from dashscope_ftlogs.reading.forms.stamps import milliseconds
 
 
 def bar(done: int, total: int = 10, description: str = "") -> str:
@@ -29,7 +30,7 @@ def test_a_point_knows_its_line_its_kind_and_what_was_said_before_it() -> None:
         "{'eval_loss': 0.25, 'epoch': 0.1, 'consumed_train_tokens': 700}",
         "{'train_runtime': 3.0, 'epoch': 1.0}",
     ]
-    time = milliseconds("2025-12-06 20:28:19,002")
+    time = None  # the stamp is of another line
     values: list[Any] = [point.values for point in read_points(log, offset=100)]
     assert read_points(log, offset=100) == [
         Point(102, 0, "train", 2, 9, 0.1, time, 500, values[0]),
@@ -87,7 +88,9 @@ def test_a_segment_begins_where_step_or_epoch_go_back(lines: list[str], expected
         ("{'loss': 0.5000, 'epoch': 0.01}", "{'loss': 0.50006, 'epoch': 0.01}", 2),
         ("{'loss': 0.5000, 'epoch': 0.01}", "{'loss': 0.5, 'epoch': 0.02}", 2),
         ("{'loss': 0.5000, 'lr': 1, 'epoch': 0.01}", "{'loss': 0.5, 'epoch': 0.01}", 2),
-        ("{'loss': nan, 'epoch': 0.01}", "{'loss': 'x', 'epoch': 0.01}", 2),
+        ("{'loss': nan, 'epoch': 0.01}", "{'loss': 0.5, 'epoch': 0.01}", 2),
+        ("{'loss': nan, 'epoch': 0.01}", "{'loss': nan, 'grad_norm': 1.0, 'epoch': 0.01}", 1),
+        ("{'loss': 0.5000, 'lr': 1e-05, 'epoch': 0.01}", "{'loss': 0.5, 'lr': 2e-05, 'epoch': 0.01}", 2),
     ],
 )
 def test_a_point_that_is_logged_twice_counts_once_the_richer_one(
@@ -98,7 +101,8 @@ def test_a_point_that_is_logged_twice_counts_once_the_richer_one(
     if points == 1:
         assert read[0].values["grad_norm"] == 1.0
         assert read[0].offset == 1
-    assert read[-1].time == milliseconds("03/12/2024 11:24:33")
+    assert read[0].time == milliseconds("03/12/2024 11:24:33")
+    assert read[-1].time == (read[0].time if points == 1 else None)
 
 
 def test_of_three_alike_the_third_is_a_point_of_its_own() -> None:
@@ -127,9 +131,48 @@ def test_stamps_are_read_or_not_but_never_guessed(stamp: str | None, expected: i
     assert milliseconds(stamp) == expected
 
 
-def test_a_stamp_that_is_none_leaves_the_last_one() -> None:
-    log = ["1970-01-01 00:00:01,500 - INFO - a", "[INFO:swift] no time", "{'loss': 1}"]
-    assert read_points(log)[0].time == 1500
+def times(*lines: str) -> list[int | None]:
+    return [point.time for point in read_points(lines)]
+
+
+def test_a_stamp_on_another_line_is_not_a_point_s_time() -> None:
+    assert times("1970-01-01 00:00:01,500 - INFO - a", "{'loss': 1}") == [None]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "1970-01-01T00:00:01.500000001Z ",
+        "1970-01-01T00:00:01.5+08:00 stdout F ",
+        "1970-01-01T00:00:01.5+0000 node7 python[123]: ",
+        "[1970-01-01T00:00:01.500] ",
+        "I19700101 00:00:01.500000 4242 train.py:12] ",
+        "1970-01-01 00:00:01.500 | INFO     | __main__:train:10 - ",
+        "[rank3]: 1970-01-01 00:00:01,500 - INFO - ",
+        "(Worker pid=7, ip=10.0.0.1) [1970-01-01 00:00:01,500] [INFO] [x.py:3:f] ",
+    ],
+)
+@pytest.mark.parametrize("said", ["{'loss': 1.0, 'step': 3}", "step: 3, loss: 1.0"])
+def test_a_line_s_own_stamp_is_its_time_whoever_put_it_there(before: str, said: str) -> None:
+    (point,) = read_points([before + said])
+    assert (point.time, point.step, point.values["loss"]) == (1500, 3, 1.0)
+
+
+@pytest.mark.parametrize("before", ["[03:04:05] INFO ", "Jan 05 03:04:05 node7 python[1]: ", "13:00 "])
+def test_a_stamp_without_a_date_tells_no_time(before: str) -> None:
+    assert times(before + "{'loss': 1.0}") == [None]
+
+
+def test_the_beginning_and_what_has_passed_since_tell_a_time() -> None:
+    begun = "1970-01-01 00:00:10,000 - INFO - data pre-process succeeded, start to fine-tune"
+    assert times(begun, "{'loss': 1, 'elapsed_time': '1m 1s'}", "{'loss': 1}") == [71_000, None]
+    assert times(begun, bar(1), "{'loss': 1}") == [11_000]
+    assert times("{'loss': 1, 'elapsed_time': '9s'}") == [None]
+
+
+def test_one_stamp_tells_the_times_of_all_points_that_say_what_has_passed() -> None:
+    stamped = "1970-01-01T00:01:10Z {'loss': 1, 'step': 1, 'elapsed_time': '0:00:10'}"
+    assert times(stamped, "{'loss': 1, 'step': 2, 'elapsed_time': '0:00:20'}") == [70_000, 80_000]
 
 
 NUMBERS = st.sampled_from(["1", "0.5", "nan", "'3'", "'x'", "inf", "-1", "1e400", "'3/9'", "None"])

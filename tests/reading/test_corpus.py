@@ -134,13 +134,13 @@ def test_restarts_are_segments_and_steps_are_never_guessed(
         assert set(train) == {None}
 
 
-def test_the_platform_s_own_log_gives_times_steps_and_tokens() -> None:
+def test_the_platform_s_own_log_gives_steps_and_tokens() -> None:
     points = read_points(read("dashscope-bailian-cpt-real.log"))
     assert [(p.kind, p.step, p.total_steps, p.tokens) for p in points] == [
         ("train", 3, 3, 393216),
         ("eval", 3, 3, 393216),
     ]
-    assert all(point.time is not None for point in points)
+    assert {point.time for point in points} == {None}  # stamps stand on other lines only
     counts = [
         record.count
         for _, record in parse_lines(read("dashscope-docs-wan-sample.log"))

@@ -14,7 +14,8 @@ from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.options import grouped
 from dashscope_ftlogs.cli.run_command import complain, told
 from dashscope_ftlogs.cli.terminal.tail_line_format import Lines
-from dashscope_ftlogs.metrics.fail_on_and_until_conditions import Alarm, duration, parse_alarm
+from dashscope_ftlogs.metrics.fail_on_and_until_conditions import duration, parse_alarm
+from dashscope_ftlogs.metrics.live.what_meets_a_condition import Alarm
 
 
 @attrs.frozen
@@ -25,13 +26,17 @@ class Watch:
         list[str] | None,
         typer.Option(
             metavar="CONDITION",
-            help="End with 9 on nan, stall=10m, or a bound such as 'grad_norm>100', in any line that is "
-            "read: with a condition, that is all unless -n says less.",
+            help="End with 9 on nan (of a loss, gradient norm or learning rate), loss=nan, any=nan, "
+            "'nan except kl', stall=10m, 'grad_norm>100', 'loss>1.5 for 10' (in a row), "
+            "'eval_loss>best*1.2', in any line that is read: with a condition, that is all unless -n "
+            "says less.",
         ),
     ] = None
     until: Annotated[
         list[str] | None,
-        typer.Option(metavar="CONDITION", help="The same, for what is hoped for: 'loss<0.5'."),
+        typer.Option(
+            metavar="CONDITION", help="The same, for what is hoped for: 'loss<0.5', 'step>=1000'."
+        ),
     ] = None
     give_up_after: Annotated[
         str | None,

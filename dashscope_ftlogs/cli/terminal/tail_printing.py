@@ -15,8 +15,9 @@ from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.stdout import printing, table, write
 from dashscope_ftlogs.cli.terminal.tail_line_format import View
 from dashscope_ftlogs.cli.terminal.tail_status import Status
-from dashscope_ftlogs.metrics.fail_on_and_until_conditions import Alarm
-from dashscope_ftlogs.reading.records import Metrics, parse_line
+from dashscope_ftlogs.metrics.fail_on_and_until_conditions import nearest
+from dashscope_ftlogs.metrics.live.watched_logs import WatchedLogs
+from dashscope_ftlogs.metrics.live.what_meets_a_condition import Alarm
 from dashscope_ftlogs.text import excerpt
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ _CANCELED: Final = 8
 _ALARM: Final = 9
 _TICK: Final = 0.5
 _MOST: Final = 20
+_SHOWN: Final = 50
+"""Lines at the end of a page: enough to tell step and loss, where no condition asks for all."""
+_TRAININGS_OWN: Final = "a loss, the norm of gradients or a learning rate"
 DEFAULT_COUNT: Final = 10
 """Of so many lines `tail` shows the last, if nothing is said."""
 
@@ -55,9 +59,11 @@ class Following:
     _follower: "LogFollower | None" = attrs.field(default=None, init=False)
     _places: dict[str, int] = attrs.field(factory=dict[str, int], init=False)
     """For each job of which something was printed, the next line that was not."""
-    _metrics: dict[str, None] = attrs.field(factory=dict[str, None], init=False)
-    """The names that metrics had, in the order in which they first came."""
+    _logs: WatchedLogs = attrs.field(init=False)
     _finished: set[str] = attrs.field(factory=set[str], init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._logs = WatchedLogs(self.alarms)
 
     def run(self) -> None:
         """Do it, and exit."""
@@ -100,7 +106,7 @@ class Following:
                     return exit_code(error)
                 raise error from None
             self._end()
-            self._tell_of_conditions_without_a_metric()
+            self._tell_of_missed_names(ended=True)
             if self.stats:
                 self._report(session, self._follower.jobs)
         ends = {followed.job.status for followed in self._follower.jobs.values() if followed.job}
@@ -125,6 +131,8 @@ class Following:
             self._places[event.job_id] = event.position["offset"]
         if event.kind is EventKind.FINISHED:
             self._finished.add(event.job_id)
+        elif event.kind is EventKind.REWRITTEN:
+            self._logs.begin_anew(event.job_id)
         self._status.on_event(event)
 
     async def _running(self, session: "LogSession") -> AsyncGenerator[str, None]:
@@ -148,10 +156,11 @@ class Following:
         with printing() as printer:
             async with follower.pages() as pages:
                 async for page in pages:
-                    self._status.learn(page.job_id, page.lines)
                     met = self._first_alarm(page)
                     wanted = len(page.lines) if met is None else met[0] + 1
                     await printer.run(self._print, page, wanted)
+                    if met is None:
+                        self._tell_of_missed_names(ended=False)
                     self._status.draw(follower.jobs)
                     if met is not None:
                         number, alarm = met
@@ -161,15 +170,15 @@ class Following:
                         )
 
     def _first_alarm(self, page: "LogPage") -> tuple[int, Alarm] | None:
-        """Return which line of a page meets a condition, and which."""
-        for number, line in enumerate(page.lines) if self.alarms else ():
-            for record in parse_line(line):
-                if isinstance(record, Metrics):
-                    numbers = (name for name, value in record.values.items() if isinstance(value, float))
-                    self._metrics.update(dict.fromkeys(numbers))
-                    for alarm in self.alarms:
-                        if alarm.met_by(record.values):
-                            return number, alarm
+        """Return which line of a page meets a condition, and which; the status learns of its points."""
+        begin = 0
+        if not self.alarms:
+            begin = max(0, len(page.lines) - _SHOWN) if self._status.at_bottom else len(page.lines)
+        for number, line in enumerate(page.lines[begin:], begin):
+            for point, alarm in self._logs.read(page.job_id, page.offset + number, line):
+                self._status.learn(page.job_id, point)
+                if alarm is not None:
+                    return number, alarm
         return None
 
     def _print(self, page: "LogPage", wanted: int) -> None:
@@ -213,15 +222,17 @@ class Following:
             complain(line)
         complain(f"{session.requests:,} requests; lags are estimates from the rhythm of the lines")
 
-    def _tell_of_conditions_without_a_metric(self) -> None:
+    def _tell_of_missed_names(self, *, ended: bool) -> None:
         """Say which conditions nothing could have met: a misspelt name would pass for success."""
-        for alarm in self.alarms:
-            if alarm.metric is not None and alarm.metric not in self._metrics:
-                names = [excerpt(name, 60) for name in self._metrics]
-                more = f", and {len(names) - _MOST} more" if names[_MOST:] else ""
-                had = ", ".join(names[:_MOST]) or "nothing"
-                name = excerpt(alarm.metric, 60)
-                complain(f"{alarm.text}: no line that was watched has {name}; they have {had}{more}")
+        for alarm in self._logs.missed(ended=ended):
+            metric = _TRAININGS_OWN if alarm.metric is None else alarm.metric
+            near = nearest(metric, self._logs.names)
+            names = list(dict.fromkeys([*([near] if near else []), *self._logs.names]))
+            more = f", and {len(names) - _MOST} more" if names[_MOST:] else ""
+            had = ", ".join(excerpt(name, 60) for name in names[:_MOST]) or "nothing"
+            so_far = "that was watched" if ended else "so far"
+            name = excerpt(metric, 60)
+            self._status.say(f"{alarm.text}: no line {so_far} has {name}; they have {had}{more}")
 
     def _how_to_go_on(self) -> str:
         self._end()

@@ -9,8 +9,9 @@ import attrs
 
 from dashscope_ftlogs import EventKind, Followed, FollowEvent
 from dashscope_ftlogs.cli.run_command import complain
-from dashscope_ftlogs.reading.records import Metrics, parse_line
-from dashscope_ftlogs.text import escaped
+from dashscope_ftlogs.metrics.live.live_points import LivePoint
+from dashscope_ftlogs.reading.forms.names import is_loss_or_reward
+from dashscope_ftlogs.text import escaped, excerpt
 
 _ERASE = "\r\x1b[2K"
 _OFTEN = {EventKind.DISCONNECTED, EventKind.THROTTLED, EventKind.CONNECTED}
@@ -25,17 +26,16 @@ class Point:
 
     step: str = ""
     loss: str = ""
+    """Or the reward, where there is no loss."""
 
-    def learn(self, line: str) -> None:
-        """Take over what a line says."""
-        for record in parse_line(line):
-            if isinstance(record, Metrics):
-                loss = record.values.get("loss")
-                if isinstance(loss, float):
-                    self.loss = f" loss {loss:.4g}"
-                if record.step is not None:
-                    total = f"/{record.total_steps}" if record.total_steps else ""
-                    self.step = f" step {record.step}{total}"
+    def learn(self, point: LivePoint) -> None:
+        """Take over what a further point says."""
+        name = _main_metric(point)
+        if name is not None:
+            self.loss = f" {excerpt(name, 40)} {point.values[name]:.4g}"
+        if point.step is not None:
+            total = f"/{point.total_steps}" if point.total_steps else ""
+            self.step = f" step {point.step}{total}"
 
 
 class Status:
@@ -48,12 +48,9 @@ class Status:
         self._drawn = False
         self._pending: dict[EventKind, list[FollowEvent]] = {}
 
-    def learn(self, job_id: str, lines: tuple[str, ...]) -> None:
-        """Take over what new lines say, if it will be shown."""
-        if self.at_bottom:
-            point = self._points.setdefault(job_id, Point())
-            for line in lines[-50:]:
-                point.learn(line)
+    def learn(self, job_id: str, point: LivePoint) -> None:
+        """Take over what a job's further point says."""
+        self._points.setdefault(job_id, Point()).learn(point)
 
     def clear(self) -> None:
         """Take the line at the bottom away, since something else is written now."""
@@ -106,6 +103,20 @@ class Status:
         """Say something above the line at the bottom."""
         self.clear()
         complain(message)
+
+
+def _main_metric(point: LivePoint) -> str | None:
+    """Return the name of a training point's loss or, where it has none, of its reward."""
+    measured = [
+        name
+        for name, value in point.values.items()
+        if isinstance(value, float) and is_loss_or_reward(name)
+    ]
+    if "loss" in measured:
+        return "loss"
+    if point.kind != "train":
+        return None
+    return next((name for name in measured if "loss" in name.lower()), next(iter(measured), None))
 
 
 def _over(followed: Followed) -> bool:

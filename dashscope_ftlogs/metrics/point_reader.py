@@ -1,0 +1,276 @@
+"""From records to points: which of them tell a point, and what stands around it."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import attrs
+
+from dashscope_ftlogs.metrics.places import Place, placed
+from dashscope_ftlogs.metrics.point import Point
+from dashscope_ftlogs.metrics.shapes import Shapes
+from dashscope_ftlogs.metrics.steps_and_times import lasting
+from dashscope_ftlogs.metrics.told_again import History, in_other_words, in_summary
+from dashscope_ftlogs.reading.forms.json_in_json import time_told
+from dashscope_ftlogs.reading.forms.over_lines import OverLines, Summaries, Tables, WrappedDicts
+from dashscope_ftlogs.reading.forms.stamps import milliseconds
+from dashscope_ftlogs.reading.metrics_in_line import MetricValues
+from dashscope_ftlogs.reading.records import (
+    Beside,
+    Message,
+    Metrics,
+    ProgressBar,
+    Record,
+    Text,
+    Tokens,
+    last_record,
+    records,
+    whole,
+    without_escapes,
+)
+
+_BEGINS: Final = ("Running training", "start to fine-tune")
+"""What a logger says when training begins."""
+_FORGOTTEN: Final = 1000
+"""Lines after which a dict or a table that has not ended is given up."""
+_NOTHING: Final = Beside()
+
+
+class PointReader:
+    """Takes the records of one log in turn, and makes points of them in the end."""
+
+    def __init__(self) -> None:
+        self.tokens: int | None = None
+        """How many were consumed so far."""
+        self.idle = True
+        """Whether nothing has begun that goes on over lines."""
+        self._places: list[Place] = []
+        self._shapes = Shapes()
+        self._before = _Before()
+        self._start: int | None = None
+        self._run = _Run()
+        self._dicts, self._tables, self._summaries = WrappedDicts(), Tables(), Summaries()
+        self._begun_at = 0
+        self._history = History()
+
+    @property
+    def needs_bars(self) -> bool:
+        """Whether bars matter that no point comes after: until the first one of training is known."""
+        return not self._run.known
+
+    @property
+    def last_bar(self) -> str:
+        """What the bar holds that the run will end with, as long as that matters; else nothing."""
+        return self._run.last
+
+    def read(self, number: int, record: Record) -> None:
+        """Take a record, which began in line `number`."""
+        if not self.idle and number > self._begun_at + _FORGOTTEN:
+            self._forget()
+        if isinstance(record, Metrics):
+            self._end_summary()
+            self._add(number, record)
+        elif isinstance(record, Text):
+            self._read_text(number, record.raw)
+        elif isinstance(record, Message):
+            if record.time is not None and any(words in record.text for words in _BEGINS):
+                self._start = milliseconds(record.time) or self._start
+            self._read_text(number, record.raw)
+        elif isinstance(record, Tokens):
+            self.tokens = max(record.count, self.tokens or 0)
+        self._before.forget()
+        if isinstance(record, ProgressBar) and record.is_training:
+            self._before.bar = record
+            if record.total is not None:
+                self._run.see(record)
+
+    def read_values(self, number: int, values: MetricValues, line: str) -> bool:
+        """Take a line that is nothing but a dict, in the shortest time; return False if it is no metrics.
+
+        The same as `read` does, where nothing has begun that goes on over lines.
+        """
+        shape = self._shapes.of(values)
+        if shape is None:
+            return False
+        if not shape.plain:
+            self._add(number, Metrics(values, line))
+        else:
+            step, total = shape.counts(values)
+            epoch = values["epoch"] if shape.has_epoch else None
+            place = Place(
+                number,
+                values,
+                shape.kind,
+                step,
+                total,
+                epoch if type(epoch) is float else None,
+                self._before.training_bar() if step is None else None,
+                None,
+                self._start,
+                None,
+                self.tokens,
+                _NOTHING,
+            )
+            places = self._places
+            if not places or places[-1].beside is _NOTHING or not self._is_told(place):
+                places.append(place)
+        self._before.forget()
+        return True
+
+    def passed_over(self, lines: Sequence[str], begin: int, end: int) -> None:
+        """Take note that these lines were not read, which begin nothing and hold no metrics."""
+        self._before.pass_over(lines, begin, end)
+
+    def page_ends(self) -> None:
+        """Keep of the lines that were passed over what may be asked for later."""
+        self._before.settle()
+
+    def _read_text(self, number: int, text: str) -> None:
+        """Take what may be a part of something that goes on over lines."""
+        for form in (self._summaries, self._tables, self._dicts):
+            for one in form.read(text):
+                self._add_lines(number, one)
+        self.idle = self._summaries.idle and self._tables.idle and self._dicts.idle
+        self._begun_at = number
+
+    def _forget(self) -> None:
+        self._end_summary()
+        self._dicts.forget()
+        self._tables.forget()
+        self.idle = True
+
+    def _end_summary(self) -> None:
+        if not self._summaries.idle:
+            for one in self._summaries.end():
+                self._add_lines(self._begun_at, one)
+            self.idle = self._tables.idle and self._dicts.idle
+
+    def _add_lines(self, number: int, one: OverLines) -> None:
+        beside = Beside(one.step, None, one.epoch, one.kind, one.time, again=one.again)
+        self._before.forget()
+        self._add(number, Metrics(one.values, "", None, beside))
+
+    def _add(self, number: int, metrics: Metrics) -> None:
+        values, beside = metrics.values, metrics.beside
+        tokens = values.get("consumed_train_tokens")
+        if isinstance(tokens, float) and tokens.is_integer() and (count := whole(tokens)) is not None:
+            self.tokens = count
+        own = metrics.own_step
+        place = Place(
+            number,
+            values,
+            metrics.kind,
+            own,
+            metrics.total_steps if own is not None or metrics.bar is None else None,
+            metrics.epoch,
+            self._before.training_bar() if own is None else None,
+            time_told(values) if beside.time is None else beside.time,
+            self._start,
+            metrics.bar.elapsed if beside.drawn and metrics.bar else _elapsed(values),
+            self.tokens,
+            beside,
+        )
+        if not self._is_told(place):
+            self._places.append(place)
+
+    def _is_told(self, place: Place) -> bool:
+        """Whether a point was told before; of two in a row the poorer one is let go."""
+        beside, places = place.beside, self._places
+        if beside.again:
+            if beside.again == "history":
+                return self._history.has(place, places)
+            return in_summary(place, places)
+        if not places:
+            return False
+        last = places[-1]
+        if beside.drawn:
+            if last.beside.drawn and (last.own_step, last.total, last.kind) == (
+                place.own_step,
+                place.total,
+                place.kind,
+            ):
+                places.pop()
+        elif beside.logged != last.beside.logged and not last.twice and last.epoch == place.epoch:
+            logged, own = (last, place) if last.beside.logged else (place, last)
+            if in_other_words(logged.values, own.values):
+                own.twice = True
+                own.time = logged.time if own.time is None else own.time
+                if own is last:
+                    return True
+                places.pop()
+        return False
+
+    def points(self) -> list[Point]:
+        """Return the points of what was read."""
+        self._end_summary()
+        return placed(self._places, self._run.ended)
+
+
+@attrs.define
+class _Before:
+    """What stands straight before the next record: a bar of training, or anything else."""
+
+    bar: ProgressBar | None = None
+    _line: str | None = None
+    """Whose last record it is, if that line was passed over."""
+    _passed: tuple[Sequence[str], int, int] | None = None
+
+    def forget(self) -> None:
+        """Something else stands there."""
+        self.bar = self._line = self._passed = None
+
+    def pass_over(self, lines: Sequence[str], begin: int, end: int) -> None:
+        """Some lines stand there that were not read."""
+        self.settle()
+        self._passed = lines, begin, end
+
+    def settle(self) -> None:
+        """Find the last of them that is not blank."""
+        if self._passed is not None:
+            lines, begin, end = self._passed
+            self._passed = None
+            for index in range(end - 1, begin - 1, -1):
+                if _says_something(lines[index]):
+                    self._line = lines[index]
+                    break
+
+    def training_bar(self) -> ProgressBar | None:
+        """Return the bar, if it is one of training."""
+        self.settle()
+        if self._line is not None:
+            last = last_record(self._line)
+            self.bar = last if isinstance(last, ProgressBar) and last.is_training else None
+            self._line = None
+        return self.bar
+
+
+def _says_something(text: str) -> bool:
+    text = without_escapes(text).strip()
+    # JSON may hold a line that is blank.
+    return text[:1] not in {"", '"', "{"} or next(iter(records(text)), None) is not None
+
+
+@attrs.define
+class _Run:
+    """What the bars of a log say of its only run."""
+
+    known: bool = False
+    last: str = ""
+    """What its last bar will hold, if it began with its first step, until it has come."""
+    ended: int | None = None
+    """How many steps it had, if it began at the first and came to the last."""
+    _total: int = 0
+
+    def see(self, bar: ProgressBar) -> None:
+        """Take a bar of training."""
+        if not self.known:
+            self.known = True
+            total = whole(bar.total)
+            if bar.done in {0, 1} and total:
+                self._total, self.last = total, f"{total}/{total} ["
+        if self.last and self.last in bar.raw:
+            self.ended, self.last = self._total, ""
+
+
+def _elapsed(values: MetricValues) -> float | None:
+    told = values.get("elapsed_time")
+    return lasting(values.get("elapsed time") if told is None else told)

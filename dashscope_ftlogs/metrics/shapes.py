@@ -1,0 +1,85 @@
+"""What the names of a metric dict tell of it: most dicts of a log have the same, so that is asked once."""
+
+from collections.abc import Callable
+from typing import Final
+
+import attrs
+
+from dashscope_ftlogs.reading.forms.names import is_point
+from dashscope_ftlogs.reading.metrics_in_line import MetricValues
+from dashscope_ftlogs.reading.records import Metrics, MetricsKind, whole
+
+_STEP: Final = ("global_step", "current_steps", "step", "iteration", "iter")
+_TOTAL: Final = ("total_steps", "max_steps")
+_OF_ALL: Final = "global_step/max_steps"
+_MORE: Final = frozenset(
+    (
+        *("consumed_train_tokens", "elapsed_time", "elapsed time", "time", "timestamp", "@timestamp"),
+        *("ts", "asctime", "receiveTimestamp"),
+    )
+)
+_MOST: Final = 1000
+"""Shapes that are remembered. A log that names a new metric in each line has no shape."""
+
+Counts = Callable[[MetricValues], tuple[int | None, int | None]]
+
+
+@attrs.frozen
+class Shape:
+    """Of dicts with the same names, in the same order, and with texts at the same of them."""
+
+    kind: MetricsKind
+    step: str | None
+    total: str | None
+    of_all: bool
+    """Step and total stand in one text, such as `3/9`."""
+    has_epoch: bool
+    plain: bool
+    """Nothing else has to be asked of it."""
+
+    def counts(self, values: MetricValues) -> tuple[int | None, int | None]:
+        """Return the step of a dict, and how many there will be."""
+        if self.of_all:
+            step, _, total = str(values[_OF_ALL]).partition("/")
+            return whole(step), whole(total)
+        step_told = None if self.step is None else whole(values[self.step])
+        return step_told, None if self.total is None else whole(values[self.total])
+
+
+class Shapes:
+    """Remembers the shapes of one log's dicts."""
+
+    def __init__(self) -> None:
+        self._known: dict[object, Shape | None] = {}
+
+    def of(self, values: MetricValues) -> Shape | None:
+        """Return the shape of a dict; None if each has to be looked at as a whole."""
+        types = list(map(type, values.values()))
+        key = (*values, *types) if str in types else tuple(values)
+        try:
+            return self._known[key]
+        except KeyError:
+            if len(self._known) >= _MOST:
+                return None
+            shape = self._known[key] = _shape(values, texts=str in types)
+            return shape
+
+
+def _shape(values: MetricValues, *, texts: bool) -> Shape | None:
+    if texts and set(values).isdisjoint({_OF_ALL}):
+        return None
+    if any(type(value) is str and name != _OF_ALL for name, value in values.items()):
+        return None
+    of_all = _OF_ALL in values
+    step = next((name for name in _STEP if name in values), None)
+    if not is_point(values) or (of_all and type(values[_OF_ALL]) is not str):
+        return None
+    total = next((name for name in _TOTAL if name in values), None)
+    return Shape(
+        Metrics(values, "").kind,
+        step,
+        total,
+        of_all,
+        "epoch" in values,
+        _MORE.isdisjoint(values),
+    )

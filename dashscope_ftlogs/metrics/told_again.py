@@ -1,0 +1,120 @@
+"""Points that a log tells twice: by a logger and by the trainer, in a history, in a summary."""
+
+import math
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from dashscope_ftlogs.reading.forms.names import is_loss_or_reward
+from dashscope_ftlogs.reading.metrics_in_line import MetricValues
+
+_ROUNDED: Final = 0.5e-4
+"""Loggers print four decimals."""
+_DIGITS: Final = 6e-4
+"""Trainers print four digits."""
+_EPOCH: Final = 0.011
+_NEAR: Final = 64
+"""Points that are looked at for the same."""
+
+
+class Told(Protocol):
+    """What has to be known of points to compare them."""
+
+    @property
+    def values(self) -> MetricValues:
+        """As the log has them."""
+
+    @property
+    def kind(self) -> str:
+        """`train`, `eval` or `final`."""
+
+    @property
+    def own_step(self) -> int | None:
+        """As it says itself."""
+
+    @property
+    def epoch(self) -> float | None:
+        """As printed."""
+
+
+def in_other_words(logged: MetricValues, own: MetricValues) -> bool:
+    """Whether a logger's values are those of the trainer, but for rounding.
+
+    >>> in_other_words({"loss": 0.5, "epoch": 0.1}, {"loss": 0.50004, "grad_norm": 1.0, "epoch": 0.1})
+    True
+    """
+    if not logged.keys() <= own.keys() and own.keys() <= logged.keys():
+        return False
+    loss, exact = logged.get("loss"), own.get("loss")
+    if not (isinstance(loss, float) and isinstance(exact, float) and _close(loss, exact, 0.0)):
+        return False
+    shared = logged.keys() & own.keys()
+    return all(_alike(logged[name], own[name]) for name in shared)
+
+
+def _alike(one: float | str, other: float | str) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        # A rate of 1e-05 is not one of 2e-05.
+        apart = abs(one - other) > abs(other) / 100 and abs(other) < 0.01
+        return _close(one, other, 1e-3) and not apart
+    return True  # durations and texts are printed in many ways
+
+
+def _close(one: float, other: float, share: float) -> bool:
+    return abs(one - other) <= _ROUNDED + share * abs(other) or (math.isnan(one) and math.isnan(other))
+
+
+def the_same(one: Told, other: Told) -> bool:
+    """Whether two points are one, as far as both tell of it."""
+    if one.kind != other.kind:
+        return False
+    if None not in {one.own_step, other.own_step} and one.own_step != other.own_step:
+        return False
+    if one.epoch is not None and other.epoch is not None and abs(one.epoch - other.epoch) > _EPOCH:
+        return False
+    shared = [name for name in one.values if name in other.values and name != "epoch"]
+    telling = [name for name in shared if is_loss_or_reward(name)] or shared
+    pairs = [(one.values[name], other.values[name]) for name in telling]
+    numbers = [(a, b) for a, b in pairs if isinstance(a, float) and isinstance(b, float)]
+    return bool(numbers) and all(_close(a, b, _DIGITS) for a, b in numbers)
+
+
+class History:
+    """Tells which entries of a history, as trainers keep one, were told before."""
+
+    def __init__(self) -> None:
+        self._at = 0
+        self._indexed = 0
+        self._by_step: dict[tuple[str, int], int] = {}
+        self._by_epoch: dict[tuple[str, float], int] = {}
+
+    def has(self, entry: Told, told: Sequence[Told]) -> bool:
+        """Whether an entry is among those that were told, which only grow."""
+        self._learn(told)
+        near = range(self._at, min(self._at + _NEAR, len(told)))
+        for at in (*self._likely(entry), *near):
+            if the_same(entry, told[at]):
+                self._at = at + 1
+                return True
+        return False
+
+    def _learn(self, told: Sequence[Told]) -> None:
+        for at in range(self._indexed, len(told)):
+            one = told[at]
+            if one.own_step is not None:
+                self._by_step[one.kind, one.own_step] = at
+            elif one.epoch is not None:
+                self._by_epoch[one.kind, round(one.epoch, 2)] = at
+        self._indexed = len(told)
+
+    def _likely(self, entry: Told) -> list[int]:
+        found: list[int | None] = []
+        if entry.own_step is not None:
+            found.append(self._by_step.get((entry.kind, entry.own_step)))
+        if entry.epoch is not None:
+            found.append(self._by_epoch.get((entry.kind, round(entry.epoch, 2))))
+        return [at for at in found if at is not None]
+
+
+def in_summary(summary: Told, told: Sequence[Told]) -> bool:
+    """Whether one of the last points tells what a summary does."""
+    return any(the_same(summary, one) for one in told[: -_NEAR - 1 : -1])

@@ -1,0 +1,165 @@
+"""Metric dicts as trainers print them: Python's repr or JSON, never evaluated.
+
+Numbers come bare, quoted, as `nan`, or wrapped as in `np.float64(0.5)`. What is nested in one, or stands
+in a list, is passed over. Every function here takes time linear in the length of its text.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from dashscope_ftlogs.reading.forms.names import is_point, mentioned
+from dashscope_ftlogs.reading.metrics_in_line import MetricValues
+
+_decode = msgspec.json.Decoder(dict[str, float | str]).decode
+_ERRORS: Final = (msgspec.DecodeError, UnicodeEncodeError)
+
+_STRING: Final = r"""'(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+\""""
+_KEY: Final = re.compile(rf"\s*+({_STRING})\s*+:\s*+", re.DOTALL)
+_VALUE: Final = re.compile(
+    rf"(?P<text>{_STRING})|(?P<bare>[^\s,'\"{{}}\[\]()]++(?:\([^(){{}}]*+\))?)", re.DOTALL
+)
+_NEXT: Final = re.compile(r"\s*+(?:(,)\s*+(\})?|(\}))")
+_LISTED: Final = re.compile(rf"[^\[\](){{}}'\"\\]++|[\[(\])]|{_STRING}", re.DOTALL)
+_WRAPPED: Final = re.compile(r"(?:(?:np|numpy|jnp)\.\w+|tensor|array|Array)\(\[*\s*([^\s,()\]]+)")
+_DEEPEST: Final = 3
+_ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
+# A call's argument, or what a name is set to: code, unless the dict tells how far training has come.
+_CALLED: Final = re.compile(r"\w\($")
+
+
+def may_hold_metrics(text: str) -> bool:
+    """Whether there may be a metric dict, judged by a glance."""
+    return mentioned(text) or "_runtime" in text
+
+
+def dicts_in(text: str) -> Iterator[tuple[int, int, MetricValues]]:
+    """Yield where each metric dict begins and ends, and what it holds.
+
+    >>> list(dicts_in("{'a': {'loss': 0.5}} {'loss': 1, 'mem': {'gpu0': 2}}"))
+    [(6, 19, {'loss': 0.5}), (21, 52, {'loss': 1.0})]
+    """
+    begin, close = text.find("{"), -1
+    while begin >= 0:
+        if close < begin and (close := text.find("}", begin)) < 0:
+            return
+        found = _flat(text, begin, close) or _at(text, begin, 0)
+        if found is not None and is_point(found[0]) and not _is_argument(text, begin):
+            values, end = found
+            yield begin, end, values
+            begin = text.find("{", end)
+        else:
+            begin = text.find("{", begin + 1)
+
+
+def _is_argument(text: str, begin: int) -> bool:
+    return _CALLED.search(text, max(0, begin - 2), begin) is not None
+
+
+def metrics_in(text: str) -> MetricValues | None:
+    """Return the values if `text`, a pair of braces with what is between, is a metric dict.
+
+    >>> metrics_in("{'loss': nan, 'grad_norm': np.float64(0.5), 'elapsed_time': '1m 9s'}")
+    {'loss': nan, 'grad_norm': 0.5, 'elapsed_time': '1m 9s'}
+    >>> metrics_in("{'role': 'user'}") is None
+    True
+    """
+    return next((values for begin, _, values in dicts_in(text) if not begin), None)
+
+
+def _flat(text: str, begin: int, close: int) -> tuple[MetricValues, int] | None:
+    """Return the same of a dict in which nothing is nested, as most are."""
+    if text.find("{", begin + 1, close) >= 0:
+        return None
+    values = flat(text[begin : close + 1])
+    return None if values is None else (values, close + 1)
+
+
+def flat(text: str) -> MetricValues | None:
+    """Return what a text holds that is nothing but a dict, in the shortest time; None if that fails.
+
+    >>> flat("{'loss': 1.5, 'epoch': '0.3', 'step': '1/9'}")
+    {'loss': 1.5, 'epoch': 0.3, 'step': '1/9'}
+    """
+    if "'" in text:
+        if '"' in text:
+            return None
+        text = text.replace("'", '"')
+    if "\\" in text:
+        return None
+    try:
+        values = _decode(text)
+    except _ERRORS:
+        return None
+    if str in map(type, values.values()):
+        for name, value in values.items():
+            if type(value) is str:
+                values[name] = _as_number(value)
+    return values
+
+
+def _as_number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _at(text: str, begin: int, depth: int) -> tuple[MetricValues, int] | None:
+    """Return what the dict that begins there holds, and where it ends; None if it is no dict."""
+    values: dict[str, float | str] = {}
+    at = begin + 1
+    while (key := _KEY.match(text, at)) is not None:
+        name, at = _unquoted(key[1]), key.end()
+        if (opening := text[at : at + 1]) == "{":
+            inner = _at(text, at, depth + 1) if depth < _DEEPEST else None
+            end = -1 if inner is None else inner[1]
+        elif opening in {"[", "("}:
+            end = _end_of_list(text, at)
+        elif (value := _VALUE.match(text, at)) is not None:
+            end = value.end()
+            if (number := _value(value["text"], value["bare"])) is not None:
+                values[name] = number
+        else:
+            end = -1
+        following = _NEXT.match(text, end) if end >= 0 else None
+        if following is None:
+            return None
+        at = following.end()
+        if following[2] or following[3]:
+            return values, at
+    return None
+
+
+def _end_of_list(text: str, begin: int) -> int:
+    """Return where the list that begins there ends; -1 if it holds dicts, or never ends."""
+    open_, at = 0, begin
+    while (found := _LISTED.match(text, at)) is not None:
+        at = found.end()
+        if (sign := found[0]) in {"[", "("}:
+            open_ += 1
+        elif sign in {"]", ")"}:
+            open_ -= 1
+            if not open_:
+                return at
+    return -1
+
+
+def _unquoted(text: str) -> str:
+    inner = text[1:-1]
+    return _ESCAPE.sub(r"\1", inner) if "\\" in inner else inner
+
+
+def _value(quoted: str | None, bare: str | None) -> float | str | None:
+    if quoted is not None:
+        text = _unquoted(quoted)
+    elif bare in {"None", "null"}:
+        return None
+    else:
+        text = str(bare)
+        if wrapped := _WRAPPED.match(text):
+            text = wrapped[1]
+    number = _as_number(text)
+    return bare if type(number) is str and quoted is None else number

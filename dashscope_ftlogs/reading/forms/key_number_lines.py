@@ -1,0 +1,216 @@
+"""Lines of names and numbers, such as `step 10 | loss: 2.5 | lr 1e-5`, whoever prints them and however.
+
+A line is one if, after all that loggers and launchers put before it, it *begins* with the step (or a
+name with its number), goes on with names and numbers only, apart from a few words, tells the step (or
+the epoch), and has a loss or a reward among them. Prose, code, options and configurations are not: they
+begin with another word, hold quotes or braces, or tell no step.
+
+Time is linear in a line's length: it is cut at its separators, and of each piece a bounded beginning is
+read.
+"""
+
+import re
+from typing import Final
+
+import attrs
+
+from dashscope_ftlogs.reading.forms.names import (
+    is_loss_or_reward,
+    is_of_evaluation,
+    mentioned,
+    only_of_evaluation,
+)
+from dashscope_ftlogs.reading.forms.stamps import message_at
+from dashscope_ftlogs.reading.metrics_in_line import MetricValues
+
+_LONGEST: Final = 64 * 1024
+"""Characters of a line that are looked at. One of names and numbers is hardly ever longer."""
+_FOREIGN: Final = re.compile(r"""["`{}\\;$]|\w'|'\w|==|->|\w\(\)|%[sdf]\b|\bself\.|\bNone\b|https?://""")
+"""What stands in code, options and prose, but not among names and numbers."""
+_NAN: Final = r"(?:nan|inf|infinity)\b"
+_DIGITS: Final = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)"
+_PLAIN: Final = rf"[-+]?(?:{_DIGITS}(?:\.\d*)?(?:e[-+]?\d+)?|\.\d+(?:e[-+]?\d+)?|{_NAN})"
+_NUMBER: Final = (
+    rf"(?:(?:np|numpy|jnp)\.\w+\(|tensor\(|array\()?(?P<value>{_PLAIN})(?:,[^()]{{0,40}}\)|\))?"
+)
+_UNIT: Final = r"(?:%|[a-zµ°][\w/%µ]*(?:\(\s?-?[\d.]+%?\))?|\s?\(\s?[-+]?[\d.]+%?\w?\))?"
+_LASTING: Final = r"(?P<text>\d+ days?, \d[\d:]*|(?:\d+ ?[dhms]\b ?){2,}|\d+:\d\d(?::\d\d)?(?:\.\d+)?)"
+_END: Final = r"(?=[\s)\]:.]|$)"
+_PHASE: Final = (
+    r"(?:(?P<phase>train(?:ing)?|eval(?:uat(?:ion|ing|e))?|val(?:id(?:ation)?)?|test(?:ing)?)\b[ :_-]*"
+    r"(?:loss |results? |metrics )?(?:at |on |for )?)?"
+)
+_COUNT: Final = rf"(?P<done>{_DIGITS})(?:\s?(?:/|of)\s?(?P<total>{_DIGITS}))?"
+_STEP: Final = re.compile(
+    rf"{_PHASE}(?P<key>(?:(?:global|current|optimizer|update|training)[ _])?"
+    r"(?:(?:mini)?steps?|iter(?:ation)?s?|it|batch(?:es)?|num_updates|updates?))"
+    r"(?:\((?P<of>train|val|test)\))?(?P<named>\s?[:=#]?)\s?[\[(]?\s?"
+    + _COUNT
+    + r"(?![\w.%,/]\d|\w|\.\d)",
+    re.IGNORECASE,
+)
+_EPOCH: Final = re.compile(
+    rf"{_PHASE}(?:num_)?epochs?(?:\((?P<of>train|val|test)\))?\s?[:=#]?\s?[\[(]?\s?(?P<epoch>{_PLAIN})"
+    r"(?:\s?(?:/|of)\s?\d+(?:\.\d+)?)?(?!\w)"
+    rf"(?P<within>[\])]?\s?[:,-]?\s?[\[(]\s?{_COUNT}(?:\s?\(\d+%\))?\s?[\])])?",
+    re.IGNORECASE,
+)
+_OF_BOTH: Final = re.compile(rf"{_COUNT}(?:\s(?:batches|steps|iters|it))?{_END}", re.IGNORECASE)
+_PAIR: Final = re.compile(
+    rf"(?P<key>[a-z_][^:=|,]{{0,120}}?)\s?[:=]\s?(?:{_LASTING}|{_NUMBER}{_UNIT}){_END}", re.IGNORECASE
+)
+_WORDS: Final = re.compile(
+    rf"(?P<key>[a-z_][\w/.@-]{{0,60}}(?: [a-z_(][\w/.@)-]{{0,60}}){{0,2}}) {_NUMBER}{_UNIT}{_END}",
+    re.IGNORECASE,
+)
+_SEPARATOR: Final = re.compile(
+    r"\s*\|\s*|\s+[-\u2013\u2014]\s+(?!\d)|,(?!\d{3}(?!\d))\s*|,\s+|\t+|\s{2,}"
+    r"|\((?=[a-z_ ]{1,40}[:=] ?[-\d])",
+    re.IGNORECASE,
+)
+_ROOM: Final = re.compile(r"(?<=\S)\s+(?=[-+]?(?:\.?\d|(?:nan|inf)\b))", re.IGNORECASE)
+_BETWEEN: Final = re.compile(r"[\s\[\](),:]*")
+_PIECE: Final = 400
+"""Characters of a piece between two separators that are looked at."""
+_STEPS: Final = frozenset({"global_step", "global step"})
+_EVALUATION: Final = re.compile("eval|val|test", re.IGNORECASE)
+
+
+@attrs.frozen
+class KeyNumbers:
+    """What such a line says."""
+
+    values: MetricValues
+    step: int | None
+    total_steps: int | None
+    epoch: float | None
+    of_evaluation: bool
+
+
+@attrs.define
+class _Reading:
+    """What is known of a line so far."""
+
+    values: dict[str, float | str] = attrs.field(factory=dict[str, float | str])
+    step: int | None = None
+    total: int | None = None
+    epoch: float | None = None
+    of_evaluation: bool = False
+    global_step: bool = False
+    understood: int = 0
+    strange: int = 0
+
+
+def glance(text: str) -> bool:
+    """Whether a text may be such a line, judged in the shortest time."""
+    return mentioned(text) or "step:" in text
+
+
+def key_numbers(text: str) -> KeyNumbers | None:
+    """Return what a line of names and numbers says; None if it is none.
+
+    >>> key_numbers("[INFO] Step 3/9 | train loss: 2.5 | tok/s 1,234").values
+    {'train loss': 2.5, 'tok/s': 1234.0}
+    >>> key_numbers("loss=0.5, scale=2") is None
+    True
+    """
+    if len(text) > _LONGEST:
+        return None
+    begin = message_at(text)
+    if _FOREIGN.search(text, begin) is not None:
+        return None
+    said = _ROOM.sub(" ", text[begin:].rstrip(" |"))
+    found = _Reading()
+    for number, piece in enumerate(_SEPARATOR.split(said)):
+        if not _read(piece, found) and not number:
+            return None
+        if found.strange > found.understood:
+            return None
+    return _judged(found)
+
+
+def _read(piece: str, found: _Reading) -> bool:
+    """Take in a piece between two separators; return whether its beginning is understood."""
+    at, first = 0, found.understood
+    end = min(len(piece), _PIECE)
+    while True:
+        between = _BETWEEN.match(piece, at, end)
+        at = at if between is None else between.end()
+        if at >= end:
+            break
+        item = _item(piece, at, end, found)
+        if item < 0:
+            found.strange += not piece[at].isdigit()
+            break
+        found.understood += 1
+        at = item
+    return found.understood > first or not piece.strip()
+
+
+def _item(piece: str, at: int, end: int, found: _Reading) -> int:
+    """Take in what stands there; return where it ends, or -1 if that is not understood."""
+    if (step := _STEP.match(piece, at, end)) is not None:
+        _take_step(step, found)
+        return step.end()
+    if (epoch := _EPOCH.match(piece, at, end)) is not None:
+        found.epoch = _number(epoch["epoch"])
+        found.of_evaluation |= _is_evaluation(epoch)
+        if epoch["within"]:
+            _count(epoch, found)
+        return epoch.end()
+    if found.epoch is not None and found.step is None:
+        of_both = _OF_BOTH.match(piece, at, end)
+        if of_both is not None and of_both["total"]:
+            _count(of_both, found)
+            return of_both.end()
+    pair = _PAIR.match(piece, at, end) or _WORDS.match(piece, at, end)
+    if pair is None:
+        return -1
+    lasting = pair.groupdict().get("text")
+    found.values[pair["key"].strip()] = lasting.strip() if lasting else _number(pair["value"])
+    return pair.end()
+
+
+def _take_step(step: "re.Match[str]", found: _Reading) -> None:
+    named = step["key"].lower().replace(" ", "_")
+    found.of_evaluation |= _is_evaluation(step)
+    if named == "global_step":
+        found.step, found.total, found.global_step = None, None, True
+    elif found.step is not None:
+        if step["named"].strip():
+            found.values[step["key"]] = _number(step["done"])
+        return
+    _count(step, found)
+
+
+def _count(counted: "re.Match[str]", found: _Reading) -> None:
+    if found.step is None:
+        found.step = _whole(counted["done"])
+        found.total = _whole(counted["total"]) if counted["total"] else None
+
+
+def _is_evaluation(found: "re.Match[str]") -> bool:
+    said = (found["phase"] or "") + " " + (found["of"] or "")
+    return _EVALUATION.search(said) is not None
+
+
+def _judged(found: _Reading) -> KeyNumbers | None:
+    numbers = [name for name, value in found.values.items() if type(value) is float]
+    measured = any(map(is_loss_or_reward, numbers))
+    # What validates need not call it a loss: but then it says so in every name.
+    validated = bool(numbers) and all("/" in name and is_of_evaluation(name) for name in numbers)
+    if found.step is None and (found.epoch is None or not measured):
+        return None
+    if not measured and not validated:
+        return None
+    of_evaluation = found.of_evaluation or validated or only_of_evaluation(numbers)
+    return KeyNumbers(found.values, found.step, found.total, found.epoch, of_evaluation)
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", ""))
+
+
+def _whole(text: str) -> int | None:
+    # Of more digits, none is a step.
+    return int(text.replace(",", "")) if len(text) <= 18 else None

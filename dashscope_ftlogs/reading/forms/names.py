@@ -1,0 +1,128 @@
+"""Which names a loss or a reward has, and which names tell that a dict is something else.
+
+A name is taken apart into its words: `train/lm_loss` is a loss, `loss_scale` and `kl_loss_coef` are
+settings, `lossless` is nothing.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Final
+
+_WORDS: Final = re.compile(r"[a-z]+")
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_MEASURED: Final = frozenset({"loss", "losses", "reward", "rewards"})
+_SETTINGS: Final = _words(
+    """
+    scale scaler scaling coef coeff coefs coefficient weight weights weighting type fn func function
+    alpha beta gamma delta window factor lambda mask masks threshold steps name names every only
+    path dir file model config class cls_name reduction kwargs args impl backend kind mode choices
+    chunk chunks parallel enabled enable use py cpp cu json jsonl yaml txt log png pt md
+    """
+)
+_OF_EVALUATION: Final = frozenset({"eval", "evaluation", "val", "valid", "validation", "test"})
+_PROGRESS: Final = _words(
+    """
+    epoch step steps global_step global_steps iteration iter current_steps grad_norm episode
+    eval_runtime train_runtime global_step/max_steps training/global_step train/epoch
+    train/global_step
+    """
+)
+_OF_SAMPLES: Final = _words(
+    """
+    role content messages conversations prompt response responses completion text input inputs
+    output outputs instruction query question answer answers chosen rejected system history images
+    tools
+    """
+)
+_OF_CONFIGURATIONS: Final = _words(
+    """
+    optimizer model model_name model_name_or_path dataset scheduler lr_scheduler lr_scheduler_type
+    type class_name loss_type activation optim metric_for_best_model save_strategy
+    """
+)
+_LONGEST: Final = 200
+"""Characters of a name. What is longer is none."""
+_LONG_TEXT: Final = 64
+
+
+def mentioned(text: str) -> bool:
+    """Whether a text may hold the name of a loss or a reward, judged in the shortest time."""
+    return "loss" in text or "eward" in text or "Loss" in text or "LOSS" in text
+
+
+@lru_cache(4096)
+def is_loss_or_reward(name: str) -> bool:
+    """Whether a name is that of a loss or a reward.
+
+    >>> [is_loss_or_reward(name) for name in ("lm loss", "loss/policy_avg", "loss scale", "gloss")]
+    [True, True, False, False]
+    """
+    if len(name) > _LONGEST:
+        return False
+    if not mentioned(name):
+        return False
+    words = _WORDS.findall(name.lower())
+    return not _MEASURED.isdisjoint(words) and _SETTINGS.isdisjoint(words)
+
+
+@lru_cache(4096)
+def is_of_evaluation(name: str) -> bool:
+    """Whether a name says that its value is from an evaluation.
+
+    >>> is_of_evaluation("val-core/gsm8k/acc/mean@1"), is_of_evaluation("value_loss")
+    (True, False)
+    """
+    return len(name) <= _LONGEST and not _OF_EVALUATION.isdisjoint(_WORDS.findall(name.lower()))
+
+
+def only_of_evaluation(names: Iterable[str]) -> bool:
+    """Whether there are losses or rewards, and all are from an evaluation."""
+    measured = [name for name in names if is_loss_or_reward(name)]
+    return bool(measured) and all(map(is_of_evaluation, measured))
+
+
+def is_point(values: Mapping[str, float | str]) -> bool:
+    """Whether a dict is one of metrics: it has a loss or a summary, and is no sample or setting.
+
+    Where its loss is called otherwise, or it has only a reward, it must tell how far training has come,
+    too.
+
+    >>> is_point({"loss": 2.5}), is_point({"loss": "mse"}), is_point({"loss": 1.0, "role": "user"})
+    (True, False, False)
+    >>> is_point({"reward": 0.5}), is_point({"reward": 0.5, "epoch": 0.1})
+    (False, True)
+    """
+    if not _has_loss(values):
+        measured = any(
+            type(value) is float and is_loss_or_reward(name) for name, value in values.items()
+        )
+        if not measured or _PROGRESS.isdisjoint(values):
+            return False
+    for name, value in values.items():
+        if type(value) is str and _is_told_text(name, value, values):
+            return False
+    return True
+
+
+def _has_loss(values: Mapping[str, float | str]) -> bool:
+    if type(values.get("loss")) is float or type(values.get("eval_loss")) is float:
+        return True
+    return any(
+        type(value) is float and (name.endswith("_loss") or name in {"train_runtime", "eval_runtime"})
+        for name, value in values.items()
+    )
+
+
+def _is_told_text(name: str, value: str, values: Mapping[str, float | str]) -> bool:
+    """Whether an entry that is text shows that the whole dict is no point."""
+    if name in _OF_SAMPLES:
+        return True
+    if not _PROGRESS.isdisjoint(values):
+        return False
+    return len(value) > _LONG_TEXT or name in _OF_CONFIGURATIONS

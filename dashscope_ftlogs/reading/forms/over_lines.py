@@ -1,0 +1,238 @@
+"""Numbers that go on over lines: wrapped and indented dicts, summaries, and the tables of notebooks.
+
+Each reader sees the texts of a log in turn, those that are nothing else, and gives what is complete.
+What is begun and never ends costs nothing but a limited number of lines.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final, Literal
+
+import attrs
+
+from dashscope_ftlogs.reading.forms.dicts import may_hold_metrics, metrics_in
+from dashscope_ftlogs.reading.forms.names import is_loss_or_reward, mentioned
+from dashscope_ftlogs.reading.forms.stamps import message_at, time_in
+from dashscope_ftlogs.reading.metrics_in_line import MetricValues
+
+_LONGEST: Final = 16 * 1024
+"""Characters of a dict, or of a line of it."""
+_MOST_LINES: Final = 100
+_DEEPEST: Final = 64
+_FORGOTTEN: Final = 1000
+"""Lines after which what has not ended is given up."""
+_BRACES: Final = re.compile(r"[{}]")
+_PLACE: Final = re.compile(r"[\w./-]+\.py:\d+")
+_SUMMARY: Final = re.compile(r"\*{5} (train|eval|predict|test)[\w ]{0,40} metrics \*{5}$")
+_ENTRY: Final = re.compile(r"([A-Za-z_][\w/@.-]{0,80}) *= *(\S[^=]{0,60})$")
+_CELLS: Final = re.compile(r"\s*\|\s*|\t+|\s{2,}")
+_COUNTED: Final = re.compile(r"(?:global )?(?:step|steps|epoch|iter|iteration)$", re.IGNORECASE)
+_RULE: Final = re.compile(r"[\s|:+=-]+$")
+_NOTHING: Final = frozenset({"", "-", "no log", "n/a", "none"})
+
+
+@attrs.frozen
+class OverLines:
+    """What stood in several lines."""
+
+    values: MetricValues
+    time: int | None = None
+    step: int | None = None
+    epoch: float | None = None
+    kind: Literal["eval", "final"] | None = None
+    again: Literal["", "history", "summary"] = ""
+    """What may repeat points that were told before: a `history` of all, or a `summary` of the last."""
+
+
+@attrs.define
+class _Open:
+    """A dict that has begun."""
+
+    texts: list[str]
+    time: int | None
+    lines: int = 0
+    size: int = 0
+
+
+class WrappedDicts:
+    """Takes dicts that printers wrapped, or indented, over lines.
+
+    >>> dicts = WrappedDicts()
+    >>> [one.values for text in ("INFO {'loss': 2.5, 'epoch':", "  0.1}") for one in dicts.read(text)]
+    [{'loss': 2.5, 'epoch': 0.1}]
+    """
+
+    def __init__(self) -> None:
+        self._open: list[_Open] = []
+        self._history = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether none has begun."""
+        return not self._open
+
+    def forget(self) -> None:
+        """Give up what has begun."""
+        self._open.clear()
+        self._history = False
+
+    def read(self, text: str) -> Iterator[OverLines]:
+        """Take the next text, and yield the dicts that end in it."""
+        if not self._open and text.rfind("{") <= text.rfind("}"):
+            return
+        if len(text) > _LONGEST:
+            self.forget()
+            return
+        before, text = text, _without_place(text)
+        at = message_at(text) if self._open else 0
+        begun = len(self._open)
+        for brace in _BRACES.finditer(text, at):
+            if brace[0] == "{":
+                self._add(text[at : brace.start()])
+                self._begin(before[: brace.start()])
+            elif self._open:
+                self._add(text[at : brace.end()])
+                closed = self._open.pop()
+                self._add("None")
+                if len(self._open) < begun:
+                    begun = len(self._open)
+                    yield from self._ended(closed)
+            at = brace.end() if brace[0] == "}" else brace.start()
+        self._add(text[at:] + "\n")
+        if self._open:
+            self._open[-1].lines += 1
+            self._history |= "log_history" in text
+            if self._open[-1].lines > _MOST_LINES:
+                self._open.pop()
+        else:
+            self._history = False
+
+    def _begin(self, before: str) -> None:
+        if len(self._open) >= _DEEPEST:
+            self.forget()
+        self._open.append(_Open([], self._open[-1].time if self._open else time_in(before)))
+
+    def _add(self, text: str) -> None:
+        if self._open:
+            last = self._open[-1]
+            last.size += len(text)
+            if last.size <= _LONGEST:
+                last.texts.append(text)
+
+    def _ended(self, closed: _Open) -> Iterator[OverLines]:
+        if closed.size <= _LONGEST:
+            text = "".join(closed.texts)
+            if may_hold_metrics(text) and (values := metrics_in(text)) is not None:
+                yield OverLines(values, closed.time, again="history" if self._history else "")
+
+
+def _without_place(text: str) -> str:
+    """Return a line without the place in the code that rich writes at its end."""
+    said, _, last = text.rstrip().rpartition(" ")
+    return said if _PLACE.fullmatch(last) and said.endswith(" ") else text
+
+
+class Summaries:
+    """Takes the summaries that Hugging Face's scripts print: a title, and `name = number` below it."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, float | str] | None = None
+        self._kind: Literal["eval", "final"] = "eval"
+        self._time: int | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether none has begun."""
+        return self._values is None
+
+    def read(self, text: str) -> Iterator[OverLines]:
+        """Take the next text, and yield the summary that ended before it."""
+        if self._values is None and "*****" not in text:
+            return
+        said = text[message_at(text) :].strip()
+        if self._values is not None:
+            entry = _ENTRY.match(said)
+            if entry is not None and len(self._values) < _MOST_LINES:
+                self._values[entry[1]] = _number(entry[2].strip())
+                return
+            yield from self.end()
+        if (title := _SUMMARY.match(said)) is not None:
+            self._values, self._time = {}, time_in(text)
+            self._kind = "final" if title[1] == "train" else "eval"
+
+    def end(self) -> Iterator[OverLines]:
+        """Yield the summary that was begun, since something else follows."""
+        values, self._values = self._values, None
+        if values:
+            epoch = values.get("epoch")
+            known = any(
+                type(value) is float and is_loss_or_reward(name) for name, value in values.items()
+            )
+            if known or "train_runtime" in values or "eval_runtime" in values:
+                own = epoch if type(epoch) is float else None
+                yield OverLines(values, self._time, None, own, self._kind, "summary")
+
+
+class Tables:
+    r"""Takes tables whose first column is the step, as notebooks show them.
+
+    >>> tables = Tables()
+    >>> [one.step for text in ("Step\tLoss", "10\t2.5", "20\t2.0") for one in tables.read(text)]
+    [10, 20]
+    """
+
+    def __init__(self) -> None:
+        self._names: list[str] | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether none has begun."""
+        return self._names is None
+
+    def forget(self) -> None:
+        """Give up what has begun."""
+        self._names = None
+
+    def read(self, text: str) -> Iterator[OverLines]:
+        """Take the next text, and yield its row."""
+        if (self._names is None and not mentioned(text)) or len(text) > _LONGEST:
+            return
+        if self._names is not None:
+            said = text if text.lstrip()[:1].isdigit() else text[message_at(text) :]
+            row = self._row(_CELLS.split(said.strip("| \t\r")))
+            if row is not None:
+                yield row
+                return
+            if _RULE.fullmatch(text):
+                return
+            self._names = None
+        names = _CELLS.split(text[message_at(text) :].strip("| \t\r"))
+        if len(names) > 1 and _COUNTED.match(names[0]) and any(map(is_loss_or_reward, names[1:])):
+            self._names = names
+
+    def _row(self, cells: list[str]) -> OverLines | None:
+        names = self._names or []
+        if len(cells) != len(names):
+            return None
+        read = [None if cell.strip().lower() in _NOTHING else _number(cell) for cell in cells]
+        count, *numbers = read
+        if type(count) is not float or not 0 <= count < 2**53 or str in map(type, numbers):
+            return None
+        values = {
+            name: number
+            for name, number in zip(names[1:], numbers, strict=True)
+            if type(number) is float
+        }
+        of_steps = not names[0].lower().startswith("epoch")
+        if not values or (of_steps and count != int(count)):
+            return None
+        if of_steps:
+            return OverLines(values, step=int(count))
+        return OverLines(values, epoch=count)
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text.replace(",", ""))
+    except ValueError:
+        return text

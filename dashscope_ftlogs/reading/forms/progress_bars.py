@@ -1,0 +1,165 @@
+"""Progress bars as tqdm draws them, with the numbers that a trainer writes behind them."""
+
+import re
+from typing import Final
+
+import attrs
+
+from dashscope_ftlogs.reading.forms.names import is_loss_or_reward
+from dashscope_ftlogs.reading.metrics_in_line import MetricValues
+
+_TOO_LARGE: Final = 2**63
+_PERCENT: Final = re.compile(r"(\d{1,3})%(?=\|| +\d)")
+_COUNTS: Final = re.compile(
+    r"%(?:\|[^|]*\|)? *(\d[\d.]*)([kMGT]?)/(\d[\d.]*)([kMGT]?)"
+    r" \[([\d:]+)<([\d:?]+|\d+ days?, [\d:]+)(?:, *([\d.]+|\?) ?([^\]]*)|, *([A-Za-z_][^\]]*))\]?"
+)
+_FACTORS: Final = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+_PAIR: Final = re.compile(
+    r" *([A-Za-z_][\w/.@ ()-]{0,80}?)[=: ] ?([-+]?(?:\d[\d_,]*\.?\d*(?:[eE][-+]?\d+)?|\.\d+|nan|inf))"
+    r"(?:%|[A-Za-z]{1,4})?(?=, |,?$)"
+)
+_OF_TRAINING: Final = re.compile(
+    r"(?:^|[^a-z])(?:train|training|epochs?|steps?|iter|iters|iterations?|batch|sft|dpo|ppo|grpo|rl|pretrain)"
+    r"(?:[^a-z]|$)",
+    re.IGNORECASE,
+)
+_OF_EVALUATION: Final = re.compile(
+    r"(?:^|[^a-z])(?:eval\w*|val|valid\w*|test\w*|sanity|predict\w*)", re.IGNORECASE
+)
+RATES: Final = ("/s, ", "s/it, ", "s/step, ", "s/batch, ")
+"""What a bar's rate ends with, where more stands behind it."""
+_LONGEST: Final = 2000
+"""Characters behind a bar, or before it, that are looked at."""
+
+
+@attrs.frozen
+class ProgressBar:
+    """A progress bar as it was drawn once; numbers that are cut off are None."""
+
+    percent: int
+    description: str = ""
+    done: float | None = None
+    total: float | None = None
+    elapsed: float | None = None
+    """Seconds."""
+    remaining: float | None = None
+    """Seconds."""
+    rate: float | None = None
+    unit: str = ""
+    """Of the rate, such as `it/s` or `s/it`."""
+    raw: str = ""
+
+    @property
+    def is_training(self) -> bool:
+        """Whether it counts training steps; bars of evaluation and loading have descriptions."""
+        return self.description in {"", "Train"}
+
+    @property
+    def step(self) -> int | None:
+        """The step that training has come to, if that is what it counts."""
+        return whole(self.done) if self.is_training else None
+
+
+def next_bar(text: str, begin: int) -> tuple[ProgressBar, int, str] | None:
+    """Return the next bar, where it ends, and what stands behind its rate; before it is its description.
+
+    >>> next_bar("SFT:  3%|3  | 10/375 [02:09<1:13:19, 12.05s/it, loss=6.05]", 0)[1:]
+    (58, 'loss=6.05')
+    """
+    percent = _PERCENT.search(text, begin)
+    if percent is None:
+        return None
+    description = text[begin : percent.start()].strip().removesuffix(":")
+    counts = _COUNTS.match(text, percent.end() - 1)
+    if counts is None:
+        # Cut short by the edge of a terminal.
+        bar = ProgressBar(int(percent[1]), description, raw=text[begin:].rstrip())
+        return (bar, len(text), "") if text.startswith("|", percent.end()) else None
+    done, done_unit, total, total_unit, elapsed, remaining, rate, behind, unrated = counts.groups()
+    unit, _, postfix = (behind or "").partition(",")
+    bar = ProgressBar(
+        int(percent[1]),
+        description,
+        _number(done, done_unit),
+        _number(total, total_unit),
+        seconds(elapsed),
+        seconds(remaining),
+        _number(rate or "?"),
+        unit.strip(),
+        text[begin : counts.end()].rstrip(),
+    )
+    return bar, counts.end(), _behind(f"{unit}, ", postfix, unrated or "")
+
+
+def _behind(rate: str, postfix: str, unrated: str) -> str:
+    if "=" in unrated:
+        return unrated
+    return postfix.strip() if postfix.startswith(" ") and any(end in rate for end in RATES) else ""
+
+
+def postfix_values(bar: ProgressBar, postfix: str) -> MetricValues | None:
+    """Return the numbers behind a bar if it is one of training or evaluation, and has come to a step.
+
+    They need not be called a loss where the bar says that it is one of training: there are too many
+    names.
+
+    >>> bar = ProgressBar(3, "SFT", 10, 375)
+    >>> postfix_values(bar, "loss 6.05, lr=1e-5"), postfix_values(bar, "v_num=abc")
+    ({'loss': 6.05, 'lr': 1e-05}, None)
+    """
+    if not postfix or not whole(bar.done) or len(postfix) > _LONGEST:
+        return None
+    values: dict[str, float | str] = {}
+    for part in postfix.split(", "):
+        pair = _PAIR.match(part)
+        if pair is not None:
+            values[pair[1].strip()] = float(pair[2].replace(",", "").replace("_", ""))
+    if any(map(is_loss_or_reward, values)):
+        return values
+    return values if values and _OF_TRAINING.search(bar.description[-_LONGEST:]) else None
+
+
+def is_of_evaluation(bar: ProgressBar) -> bool:
+    """Whether a bar says that it counts the batches of an evaluation."""
+    return _OF_EVALUATION.search(bar.description[-_LONGEST:]) is not None
+
+
+def whole(value: float | str | None) -> int | None:
+    """Return a count as an integer; None for what is none, or needs more than 64 bits.
+
+    >>> whole("12"), whole(2.0), whole(""), whole(1e300)
+    (12, 2, None, None)
+    """
+    if value is None:
+        return None
+    try:
+        number = int(value)
+    except (OverflowError, ValueError):
+        return None
+    return number if -_TOO_LARGE < number < _TOO_LARGE else None
+
+
+def _number(text: str, unit: str = "") -> float | None:
+    try:
+        return float(text) * _FACTORS[unit]
+    except ValueError:
+        return None
+
+
+def seconds(text: str) -> float | None:
+    """Return the seconds of `1:02:03` or `2 days, 1:02:03`; None for `?`.
+
+    >>> seconds("1:02:03"), seconds("2 days, 0:00:01"), seconds("?")
+    (3723.0, 172801.0, None)
+    """
+    days, total = 0, 0
+    try:
+        if "," in text:
+            before, _, text = text.partition(", ")
+            days = int(before.split()[0])
+        for part in text.split(":"):
+            total = total * 60 + int(part)
+        return days * 86400.0 + total
+    except (OverflowError, ValueError):
+        return None

@@ -1,0 +1,101 @@
+"""Which lines of a page can matter to points, found by searching the page as one text.
+
+All others can be passed over as long as nothing goes on over lines: they hold no metrics, begin no
+traceback, no dict and no table, and say nothing of tokens or of the beginning of training. What a line says
+is not asked here; each that is named goes to the reader of lines.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Final
+
+from dashscope_ftlogs.reading.forms.json_in_json import KEYS
+from dashscope_ftlogs.reading.forms.progress_bars import RATES
+from dashscope_ftlogs.reading.records import without_escapes
+
+TRACEBACK: Final = "Traceback (most recent call last):"
+_WORDS: Final = (
+    *("loss", "Loss", "LOSS", "eward", "_runtime", "step:", "*****"),
+    *(TRACEBACK, "tokens is", "training usage", "Running training", "start to fine-tune"),
+    *RATES,
+    "\\u00",  # JSON's way to write any of these letters
+)
+_OPEN: Final = re.compile(r"\{[^{}\n]*+(?![{}])")
+"""A brace that is not closed in its line: a dict may go on in the next."""
+_JSON: Final = re.compile(r'\n[^\S\n]*\{[^\S\n]*"')
+"""A line of JSON, which may hold a line of another."""
+_UNRATED: Final = re.compile(r"<(?:[\d:?]+|\d+ days?, [\d:]+), *[A-Za-z_]")
+"""A bar with numbers where its rate should be."""
+_BAR: Final = re.compile(r'(?:[\n\]}"]|\\[nr])[^\S\n]*(?:Train)?[^\S\n]*:?[^\S\n]*\d{1,3}%')
+"""A bar that may be one of training: it is not described as anything else."""
+_OFTEN: Final = 8
+"""One line in so many is often: it takes less time to ask each than to find out which it is."""
+
+
+def lines_that_matter(lines: Sequence[str], *, bars: bool = False, word: str = "") -> list[int]:
+    """Return the indexes of the lines that can matter, in order.
+
+    Args:
+        lines: Of one page, without line ends in them.
+        bars: Whether those with bars of training do.
+        word: One more that makes a line matter; none if it is empty.
+
+    >>> lines_that_matter(["one", "{'loss': 1.5}", "two", " 10%|█ | 1/10 [00:01<00:09,  1.0s/it]"])
+    [1]
+    """
+    # The first line is like all others then: it comes after a line end.
+    text = "\n" + "\n".join(lines)
+    if "\x1b" in text or "\x00" in text:
+        lines = [without_escapes(line) for line in lines]
+        text = "\n" + "\n".join(lines)
+    indexes: set[int] = set()
+    begins: set[int] = set()
+    for one in (*_WORDS, word) if word else _WORDS:
+        at = text.find(one)
+        if at >= 0 and _OFTEN * text.count(one, at) > len(lines):
+            indexes.update(index for index, line in enumerate(lines) if one in line)
+        else:
+            begins.update(_with_word(text, one, at))
+    for pattern in _patterns(text, bars=bars):
+        begins.update(_with_pattern(text, pattern))
+    return sorted(chain(indexes, _indexes(text, begins))) if begins else sorted(indexes)
+
+
+def _patterns(text: str, *, bars: bool) -> Iterator["re.Pattern[str]"]:
+    """Yield those that a text may hold, judged by a word of each: they take longer to look for."""
+    if "{" in text:
+        yield _OPEN
+    if '"' in text and any(key in text for key in KEYS):
+        yield _JSON
+    if "=" in text and "<" in text:
+        yield _UNRATED
+    if bars and "%" in text:
+        yield _BAR
+
+
+def _with_word(text: str, word: str, at: int) -> Iterator[int]:
+    """Yield where the lines with a word begin, which is first found at `at`."""
+    while at >= 0:
+        yield text.rfind("\n", 0, at) + 1
+        end = text.find("\n", at)
+        at = text.find(word, end) if end >= 0 else -1
+
+
+def _with_pattern(text: str, pattern: "re.Pattern[str]") -> Iterator[int]:
+    found = pattern.search(text)
+    while found is not None:
+        # A match may begin with the end of the line before.
+        begin = found.start() + (found[0][0] == "\n")
+        yield text.rfind("\n", 0, begin) + 1
+        end = text.find("\n", begin)
+        found = pattern.search(text, end) if end >= 0 else None
+
+
+def _indexes(text: str, begins: Iterable[int]) -> Iterator[int]:
+    """Yield the indexes of lines that begin there."""
+    index, before = -1, 0
+    for begin in sorted(begins):
+        index += text.count("\n", before, begin)
+        yield index
+        before = begin

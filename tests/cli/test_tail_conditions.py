@@ -1,0 +1,181 @@
+"""What ends `ftlogs tail -f` before the job: `--fail-on` and `--until`, for one job and for many."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from live_jobs import FAST, JOB
+
+from dashscope_ftlogs import LogSession, RetryPolicy
+from dashscope_ftlogs.cli.connection_options import Connection
+from dashscope_ftlogs.cli.terminal.tail_line_format import Lines
+from dashscope_ftlogs.cli.terminal.tail_printing import Following
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator
+from dashscope_ftlogs.metrics.fail_on_and_until_conditions import parse_alarm
+
+STEPS = [f"{{'loss': {loss}, 'global_step/max_steps': '{n}/9'}}" for n, loss in enumerate([2.0] * 9)]
+MEGATRON = [
+    f" iteration {n}0/ 100 | consumed samples: {n}0 | learning rate: 4.0E-05 | lm loss: {loss}E+00 | "
+    f"loss scale: 1.0 | grad norm: 1.250 | number of skipped iterations: {skipped} |"
+    for n, loss, skipped in ((1, 2.5, 0), (2, 2.25, 0), (3, 1.75, 1))
+]
+VERL = [
+    f"(TaskRunner pid=7) step:{n} - actor/pg_loss:-0.125 - actor/grad_norm:{norm} - actor/lr:1e-06 - "
+    f"critic/rewards/mean:{reward}"
+    for n, norm, reward in ((1, 1.25, 0.25), (2, "nan", 0.5), (3, "nan", 0.75))
+]
+OPTIONAL = [f"{{'loss': {1 / n}, 'rewards/optional/mean': nan}}" for n in range(1, 6)]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "lines", "met"),
+    [
+        (["step>=5"], STEPS, 5),
+        (["epoch>1"], ["{'loss': 1.0, 'epoch': 1.0}", "{'loss': 1.0, 'epoch': 1.01}"], 1),
+        (["step>=2"], [f"{n}%|█ | {n}/9 [00:01<00:09, 1.0s/it]{{'loss': 1.0}}" for n in (1, 2)], 1),
+        (["loss>1.5 for 4"], STEPS, 3),
+        (["nan"], OPTIONAL, None),
+        (["rewards/optional/mean=nan for 2"], OPTIONAL, 1),
+        (["any=nan"], OPTIONAL, 0),
+        (["nan except 'rewards/optional/mean'"], OPTIONAL, None),
+        (["nan except kl, grad_norm", "loss<0.3"], OPTIONAL, 0),
+        (["lm loss<2", "loss scale>9", "nan"], MEGATRON, 2),
+        (["step>=20", "epoch>0"], MEGATRON, 1),
+        (["number of skipped iterations>0"], MEGATRON, 2),
+        (["nan"], VERL, 1),
+        (["actor/grad_norm=nan for 2"], VERL, 2),
+        (["critic/rewards/mean>=0.5"], VERL, 1),
+        (["memory(GiB) > 80"], ["{'loss': 1.0, 'memory(GiB)': 80.5}"], 0),
+        (["'lm loss'>best*1.2"], [f"{{'lm loss': {n}, 'loss': 1}}" for n in (1, 0.5, 0.6, 0.7)], 3),
+        (["eval_loss>best+0.3"], [f"{{'eval_loss': {n}}}" for n in (1, 0.5, 0.75, 0.85)], 3),
+    ],
+)  # fmt: skip
+async def test_the_line_that_meets_a_condition_is_the_last_one(
+    ftlogs: Any, conditions: list[str], lines: list[str], met: int | None
+) -> None:
+    words = [word for condition in conditions for word in ("--fail-on", condition)]
+    async with Emulator([EmulatedJob(JOB, lines)]) as emulator:
+        ended = await ftlogs("tail", "-f", JOB, *FAST, *words, emulator=emulator)
+    assert ended.code == (0 if met is None else 9)
+    assert ended.out.decode().splitlines() == lines[: None if met is None else met + 1]
+    if met is not None:
+        assert f": {JOB} line {met}: {lines[met].strip()}; stopped; resume" in ended.err
+
+
+async def test_jobs_that_are_watched_together_count_each_for_itself(ftlogs: Any) -> None:
+    lines = {"ft-a": [2.0, 0.5, 2.0], "ft-b": [2.0, 2.0, 0.5], "ft-c": [0.5, 2.0, 2.0, 2.0]}
+    jobs = [EmulatedJob(job_id, [f"{{'loss': {n}}}" for n in own]) for job_id, own in lines.items()]
+    async with Emulator(jobs) as emulator:
+        words = ("tail", "-f", *lines, *FAST, "--fail-on", "loss>1.5 for 3")
+        ended = await ftlogs(*words, emulator=emulator)
+    assert ended.code == 9
+    assert "loss>1.5 for 3: ft-c line 3: " in ended.err
+
+
+class Impatient(Connection):
+    """Believes what an answer says after a moment, where the command's own takes 45 seconds."""
+
+    def session(self, concurrency: int = 8) -> LogSession:
+        return LogSession(base_url=self.base_url, retry=RetryPolicy(lag=0.1), concurrency=concurrency)
+
+
+async def test_a_log_that_is_rewritten_is_watched_from_its_beginning(
+    monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    job = EmulatedJob(JOB, ["{'loss': 2.0}", "{'loss': 2.0}"], status="RUNNING")
+    async with Emulator([job]) as emulator:
+        monkeypatch.setenv("DASHSCOPE_API_KEY", emulator.api_key)
+        conditions = [parse_alarm("loss>1.5 for 3"), parse_alarm("loss>best")]
+        following = Following(
+            connection=Impatient(base_url=emulator.base_url),
+            offsets={JOB: None},
+            all_running=False,
+            follow=True,
+            count=None,
+            view=Lines().view(several=False),
+            alarms=tuple(conditions),
+            give_up_after=None,
+            polls=(0.02, 0.1),
+            settle=0.1,
+            look_every=1.0,
+            stats=False,
+        )
+        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+            work = group.create_task(following._follow())
+            await read_to_the_end(emulator, job)
+            job.rewrite(["{'loss': 3.0}", "{'loss': 2.5}"])
+            await read_to_the_end(emulator, job)
+            job.append("{'loss': 2.0}")
+        assert work.result() == 9
+    out, err = capsysbinary.readouterr()
+    assert out.splitlines() == [
+        b"{'loss': %b}" % loss for loss in (b"2.0", b"2.0", b"3.0", b"2.5", b"2.0")
+    ]
+    assert b"loss>1.5 for 3: ft-1 line 2: {'loss': 2.0}" in err
+
+
+async def read_to_the_end(emulator: Emulator, job: EmulatedJob) -> None:
+    """Wait until what a log holds now was sent."""
+    begin = len(emulator.journal)
+    while not any(
+        one.lines and (one.offset or 0) + one.lines == len(job.lines) for one in emulator.journal[begin:]
+    ):
+        await asyncio.sleep(0.01)
+
+
+async def test_a_name_that_no_line_has_is_told_of_while_the_job_runs_and_only_once(
+    start_ftlogs: Any,
+) -> None:
+    lines = [f"{{'kl': 0.5, 'loss': {n}.0, 'step': {n}}}" for n in range(50)]
+    job = EmulatedJob(JOB, lines, status="RUNNING")
+    async with Emulator([job]) as emulator:
+        words = (
+            "tail",
+            "-f",
+            JOB,
+            *FAST,
+            "--until",
+            "los<0",
+            "--until",
+            "eval_loss<0",
+            "--fail-on",
+            "nan",
+        )
+        process = await start_ftlogs(words, emulator)
+        told = await process.stderr.readline()
+        job.finish("SUCCEEDED")
+        out, err = await process.communicate()
+    assert told == b"ftlogs: los<0: no line so far has los; they have loss, kl, step\n"
+    assert err.decode().splitlines()[1:] == [
+        "ftlogs: eval_loss<0: no line that was watched has eval_loss; they have loss, kl, step"
+    ]
+    assert (process.returncode, out.count(b"\n")) == (0, 50)
+
+
+async def test_a_log_without_any_number_of_training_is_not_passed_over_in_silence(ftlogs: Any) -> None:
+    lines = ["{'train_runtime': 3.5}", "words"]
+    async with Emulator([EmulatedJob(JOB, lines)]) as emulator:
+        ended = await ftlogs("tail", "-f", JOB, *FAST, "--fail-on", "nan", emulator=emulator)
+    assert ended.code == 0
+    assert ended.err.endswith(
+        "nan: no line that was watched has a loss, the norm of gradients or a learning rate; "
+        "they have train_runtime\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ("loss>bst*1.2", "did you mean best? It must be nan, stall=DURATION"),
+        ("nan exept kl", "did you mean except? It must be"),
+        ("loss>1 for 10m", "for 10m: must be how many points in a row"),
+        ("loss>1 and kl>2", "give the option again for another condition"),
+    ],
+)
+async def test_a_condition_that_is_none_is_refused_with_the_nearest_word(
+    ftlogs: Any, condition: str, said: str
+) -> None:
+    async with Emulator([EmulatedJob(JOB, STEPS)]) as emulator:
+        ended = await ftlogs("tail", "-f", JOB, "--fail-on", condition, emulator=emulator)
+        assert (ended.code, ended.out, emulator.journal) == (2, b"", [])
+    assert said in ended.err

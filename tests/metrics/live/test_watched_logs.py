@@ -1,0 +1,131 @@
+"""Many logs are watched for the same conditions, each by itself."""
+
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashscope_ftlogs.metrics.fail_on_and_until_conditions import parse_alarm
+from dashscope_ftlogs.metrics.live.watched_logs import WatchedLogs
+
+
+def watch(*conditions: str) -> WatchedLogs:
+    return WatchedLogs(map(parse_alarm, conditions))
+
+
+def met(logs: WatchedLogs, job_id: str, lines: Iterable[str], offset: int = 0) -> list[tuple[int, str]]:
+    """At which lines of a job which conditions are met."""
+    return [
+        (number, alarm.text)
+        for number, line in enumerate(lines, offset)
+        for _, alarm in logs.read(job_id, number, line)
+        if alarm is not None
+    ]
+
+
+def losses(*values: float) -> list[str]:
+    return [f"{{'loss': {value}}}" for value in values]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([1.0, 1.1, 2.0, 3.0])), max_size=40),
+    st.sampled_from(["loss>1.5 for 2", "loss>best*1.2", "loss>=best for 3", "nan"]),
+)
+def test_each_log_is_remembered_by_itself_however_they_are_interleaved(
+    lines: list[tuple[str, float]], condition: str
+) -> None:
+    together = watch(condition)
+    found = {job_id: [] for job_id in "abc"}  # type: dict[str, list[tuple[int, str]]]
+    at = dict.fromkeys("abc", 0)
+    for job_id, loss in lines:
+        found[job_id] += met(together, job_id, losses(loss), at[job_id])
+        at[job_id] += 1
+    for job_id in "abc":
+        own = losses(*(loss for other, loss in lines if other == job_id))
+        assert found[job_id] == met(watch(condition), job_id, own)
+
+
+def test_a_log_in_the_place_of_another_one_is_remembered_from_its_own_beginning() -> None:
+    logs = watch("loss>1.5 for 3", "loss>best*1.2")
+    assert met(logs, "a", losses(2, 2)) == met(logs, "b", losses(2, 2)) == []
+    logs.begin_anew("a")
+    logs.begin_anew("never seen")
+    assert met(logs, "a", losses(3, 3)) == []
+    assert met(logs, "b", losses(2), 2) == [(2, "loss>1.5 for 3")]
+
+
+def test_a_run_that_begins_in_the_same_log_is_remembered_from_its_own_beginning() -> None:
+    def at(step: int, loss: float) -> str:
+        return f"{{'loss': {loss}, 'step': {step}}}"
+
+    lines = [at(1, 2.0), at(2, 0.5), at(1, 2.0), at(2, 1.9), at(3, 2.4)]
+    assert met(watch("loss>best*1.2"), "a", lines) == [(4, "loss>best*1.2")]
+    assert met(watch("loss>1 for 3"), "a", lines) == [(4, "loss>1 for 3")]
+    assert met(watch("loss>1 for 4"), "a", lines) == []
+
+
+def test_a_point_that_is_told_twice_counts_once_by_what_was_told_last() -> None:
+    stamp = "03/12/2024 11:24:33 - INFO - callbacks - "
+    lines = [
+        line
+        for n in range(3)
+        for line in (
+            f"{stamp}{{'loss': 2.0, 'epoch': {n}.0}}",
+            f"{{'loss': 2.0, 'kl': nan, 'epoch': {n}.0}}",
+        )
+    ]
+    assert met(watch("loss>1 for 3"), "a", lines) == [(4, "loss>1 for 3"), (5, "loss>1 for 3")]
+    assert met(watch("kl=nan for 2"), "a", lines)[0] == (3, "kl=nan for 2")
+
+
+def test_a_line_may_hold_many_points_and_a_traceback_none() -> None:
+    assert met(watch("loss<1"), "a", ["{'loss': 2.0}\r{'loss': 0.5}\r{'loss': 3.0}"]) == [(0, "loss<1")]
+    block = ["Traceback (most recent call last):", "  {'loss': nan}", "ValueError: {'loss': nan}", ""]
+    assert met(watch("nan"), "a", [*block, "{'loss': 1.0}"]) == []
+
+
+@given(st.lists(st.one_of(st.text(), st.text("{}'\":,= 1.eE-+naif%|/[]<\r\nloss", max_size=40))))
+def test_no_line_whatever_makes_it_fail(lines: list[str]) -> None:
+    logs = watch("nan", "any=nan", "loss>best*1.2 for 2", "step>1", "epoch<3", "nan except loss")
+    met(logs, "a", lines)
+    logs.missed(ended=True)
+
+
+def test_the_first_condition_of_those_that_a_point_meets_is_told() -> None:
+    assert met(watch("loss>2", "loss>1", "nan"), "a", losses(3, 1.5)) == [(0, "loss>2"), (1, "loss>1")]
+
+
+def test_what_no_point_has_had_for_a_while_is_missed_once() -> None:
+    logs = watch("los>3", "loss>3", "nan", "stall=1h", "nan except kl", "any=nan", "epoch>3", "step>3")
+    met(logs, "a", losses(*[1.0] * 30))
+    met(logs, "b", losses(*[1.0] * 19))
+    assert logs.missed() == []
+    met(logs, "b", losses(1.0), 19)
+    assert [alarm.text for alarm in logs.missed()] == ["los>3", "epoch>3", "step>3"]
+    assert logs.missed() == logs.missed(ended=True) == []
+    assert list(logs.names) == ["loss"]
+
+
+@pytest.mark.parametrize("name", ["eval_los", "val/los", "validation los"])
+def test_what_is_evaluated_is_waited_for_until_something_was(name: str) -> None:
+    logs = watch(f"{name}>best*1.2")
+    met(logs, "a", losses(*[1.0] * 500))
+    assert logs.missed() == []
+    met(logs, "a", ["{'eval_loss': 1.0, 'step': 9}"] * 3, 500)
+    assert [alarm.text for alarm in logs.missed()] == [f"{name}>best*1.2"]
+    assert list(logs.names) == ["loss", "eval_loss", "step"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "missed"),
+    [
+        ([], ["loss>3"]),
+        (["{'loss': 'text', 'train_runtime': 1.0}"], ["loss>3", "nan"]),
+        (["{'loss': 1.0}"], []),
+    ],
+)
+def test_in_the_end_whatever_was_never_there_is_missed(lines: list[str], missed: list[str]) -> None:
+    logs = watch("loss>3", "nan")
+    met(logs, "a", lines)
+    assert [alarm.text for alarm in logs.missed(ended=True)] == missed

@@ -1,0 +1,72 @@
+"""Pages that are searched as a whole give the points that reading line by line gives, for any text."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dashscope_ftlogs.metrics.points import LogPoints, Point
+from dashscope_ftlogs.reading.page_scan import lines_that_matter
+
+BAR = "█| {}/10 [00:0{}<00:09,  1.0s/it]"
+PIECES = st.sampled_from([
+    *("", " ", "text", "\r", "\n", "\x1b[1m", "\x00", "{", "}", "'", '"', ",", ":", "|", "\t", "  "),
+    *("{'loss': 1.5, 'epoch': 0.1}", "{'loss': 2, 'epoch': 0.2}", "{'eval_loss': 1, 'step': 3}"),
+    *("{'loss': 1,", "'epoch': 0.3}", "{'a': {'loss': 0.5}}", '{"log_history": [', "]}", "{'loss': "),
+    *(" 10%|" + BAR.format(1, 1), " 20%|" + BAR.format(2, 2), "100%|" + BAR.format(10, 9)),
+    *("Loading: 50%|█| 5/10 [00:01<00:02, 1.0s/it]", "Train:  0%|  | 0/10 [00:00<?, ?it/s]"),
+    *("SFT: 10%|█| 1/10 [00:01<00:09, 1.0s/it, loss=2.5]", "Epoch 0: 10%|#| 1/10 [00:01<00:09, pg=1]"),
+    *("step 3 | loss: 2.5 | lr 1e-5", "step:1 - val/acc:0.5", "step: 4, reward: 1"),
+    *("***** eval metrics *****", "  eval_loss   =   2.5", "  epoch   =   1.0", "x = y"),
+    *("Step\tTraining Loss", "10\t2.5", "20\t2.0", "| Step | Loss |", "|---|---|", "| 1 | 2 |"),
+    *("Traceback (most recent call last):", "  File 'a.py'", "ValueError: x"),
+    *("2025-12-06 20:28:19,002 - INFO - ", "start to fine-tune", "[INFO|a.py:1] ", "training usage 12"),
+    *('{"log":"step 3 loss 2.5\\n","stream":"stdout","time":"2025-12-06T20:28:19Z"}', '"text\\n",'),
+    *('"\\u007b\'loss\': 1}\\n",', '{"message":"{\'epoch\': 1,","level":"info"}', '"\\u0020\\n",'),
+    *("{'train_runtime': 5.0, 'epoch': 1.0}", "'elapsed_time': '5s'", "global_step/max_steps"),
+])  # fmt: skip
+LINES = st.lists(st.lists(PIECES | st.text(max_size=2), max_size=4).map("".join), max_size=25)
+
+
+def told(log: LogPoints) -> list[Any]:
+    return [
+        (*(getattr(point, name) for name in list(Point.__slots__)[:8]), repr(dict(point.values)))
+        for point in log.points()
+    ]
+
+
+def line_by_line(lines: Sequence[str]) -> list[Any]:
+    log = LogPoints()
+    for number, line in enumerate(lines, 5):
+        log.read(number, line)
+    return told(log)
+
+
+@given(LINES, st.lists(st.integers(0, 25), max_size=3))
+@settings(max_examples=500)
+def test_pages_cut_anywhere_give_what_lines_give(lines: list[str], cuts: list[int]) -> None:
+    log = LogPoints()
+    edges = sorted({0, len(lines), *(cut for cut in cuts if cut < len(lines))})
+    for begin, end in zip(edges, edges[1:], strict=False):
+        log.read_all(lines[begin:end], begin + 5)
+    assert told(log) == line_by_line(lines)
+
+
+def test_long_logs_are_read_in_pages_that_know_of_each_other() -> None:
+    bar = " 10%|█   | {}/3000 [00:01<00:09,  1.0s/it]"
+    lines = [text for step in range(1, 3001) for text in (bar.format(step), "", "{'loss': 1}")]
+    lines.insert(1200, "x" * (1 << 20))
+    log = LogPoints()
+    log.read_all(lines, 0)
+    points = log.points()
+    assert len(points) == 3000
+    assert [point.step for point in points] == list(range(1, 3001))
+    assert math.isclose(sum(point.offset for point in points), sum(3 * n + 2 for n in range(3000)) + 2600)
+
+
+def test_what_can_t_matter_is_passed_over() -> None:
+    lines = ["text", "x = {}", " 10%|█ | 1/10 [00:01<00:09,  1.0s/it]", "[INFO] {'a': 1}"] * 100
+    assert lines_that_matter(lines) == []
+    assert lines_that_matter(lines, word="1/10 [") == list(range(2, 400, 4))

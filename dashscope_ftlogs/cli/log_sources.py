@@ -19,6 +19,7 @@ from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.key_in_messages import hiding
 from dashscope_ftlogs.cli.terminal.read_progress import progress
 from dashscope_ftlogs.metrics.points import LogPoints, Point
+from dashscope_ftlogs.reading.own_pattern import OwnPattern, own_pattern
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
@@ -36,6 +37,25 @@ Sources = Annotated[
 ]
 
 
+Pattern = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REGEX",
+        help="For lines that no known form fits; named groups are the step and metrics: "
+        r"'step (?P<step>\d+) .* loss (?P<loss>\S+)'.",
+    ),
+]
+
+
+def chosen(pattern: str | None) -> OwnPattern | None:
+    """Return what the option `--pattern` says.
+
+    Raises:
+        InvalidArgumentError: it is no pattern, or has no group for a metric.
+    """
+    return None if pattern is None else own_pattern(pattern)
+
+
 @attrs.define
 class Source:
     """One log, and what is known of its job."""
@@ -45,10 +65,17 @@ class Source:
     batches: "AsyncGenerator[Sequence[tuple[int, str]], None]"
     """The lines with their numbers, some at a time."""
 
-    async def points(self) -> list[Point]:
+    async def points(self, pattern: OwnPattern | None) -> list[Point]:
         """Read it to its end, and return its points."""
-        points = LogPoints()
-        await self.read(points.read)
+        points = LogPoints(pattern)
+        async with aclosing(self.batches) as batches:
+            async for batch in batches:
+                begin = batch[0][0] if batch else 0
+                if batch and batch[-1][0] == begin + len(batch) - 1:
+                    points.read_all([line for _, line in batch], begin)
+                else:
+                    for number, line in batch:
+                        points.read(number, line)
         return points.points()
 
     async def read(self, take: Callable[[int, str], None]) -> None:

@@ -8,6 +8,7 @@ from typing import Final, Literal
 import attrs
 
 from dashscope_ftlogs.metrics.points import Point
+from dashscope_ftlogs.reading.forms.names import is_loss_or_reward, is_of_evaluation
 
 X = Literal["step", "epoch", "tokens", "time", "line"]
 """What a curve is drawn over; `tokens` are those consumed so far, `line` is the number in the log."""
@@ -116,6 +117,18 @@ def metric_names(points: Iterable[Point]) -> list[str]:
             if name not in names and isinstance(value, float) and name not in _NO_METRICS:
                 names[name] = None
     return list(names)
+
+
+def most_like_a_loss(names: Iterable[str]) -> str | None:
+    """Return what to draw where there is no `loss`: another, of training if there is one, or a reward.
+
+    >>> most_like_a_loss(["lr", "eval_loss", "lm loss"]), most_like_a_loss(["kl", "reward"])
+    ('lm loss', 'reward')
+    """
+    measured = [name for name in names if is_loss_or_reward(name)]
+    losses = [name for name in measured if "loss" in name.lower()]
+    of_training = [name for name in losses if not is_of_evaluation(name)]
+    return next(iter(of_training or losses or measured), None)
 
 
 def _with(metric: str, points: Iterable[Point]) -> Iterable[Point]:

@@ -44,9 +44,9 @@ def placed(places: Sequence[Place], steps: int | None) -> list[Point]:
     """Return the points of a log that has ended.
 
     A step that no line tells is taken from progress bars only if each training point of the log comes
-    straight after a bar of its own: where the trainer's output is buffered, a bar says nothing. But where
-    the bars came to their end, and points come at one interval that fits their total exactly, that tells
-    it.
+    straight after a bar of its own: where the trainer's output is buffered, a bar says nothing. But
+    where the bars came to their end, and points come at one interval that fits their total exactly,
+    that tells it.
 
     Args:
         places: In the order of the log.

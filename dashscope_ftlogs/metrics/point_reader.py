@@ -14,6 +14,7 @@ from dashscope_ftlogs.reading.forms.json_in_json import time_told
 from dashscope_ftlogs.reading.forms.over_lines import OverLines, Summaries, Tables, WrappedDicts
 from dashscope_ftlogs.reading.forms.stamps import milliseconds
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
+from dashscope_ftlogs.reading.own_pattern import OwnPattern
 from dashscope_ftlogs.reading.records import (
     Beside,
     Message,
@@ -38,7 +39,9 @@ _NOTHING: Final = Beside()
 class PointReader:
     """Takes the records of one log in turn, and makes points of them in the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, pattern: OwnPattern | None = None) -> None:
+        """Begin a log, some of whose lines a pattern of the user's own may fit."""
+        self._own = pattern
         self.tokens: int | None = None
         """How many were consumed so far."""
         self.idle = True
@@ -69,6 +72,9 @@ class PointReader:
         if isinstance(record, Metrics):
             self._end_summary()
             self._add(number, record)
+        elif self._own is not None and (own := self._own.metrics(record.raw)) is not None:
+            self._end_summary()
+            self._add(number, own)
         elif isinstance(record, Text):
             self._read_text(number, record.raw)
         elif isinstance(record, Message):
@@ -84,7 +90,7 @@ class PointReader:
                 self._run.see(record)
 
     def read_values(self, number: int, values: MetricValues, line: str) -> bool:
-        """Take a line that is nothing but a dict, in the shortest time; return False if it is no metrics.
+        """Take a line that is nothing but a dict, in the shortest time; return False if it is no point.
 
         The same as `read` does, where nothing has begun that goes on over lines.
         """

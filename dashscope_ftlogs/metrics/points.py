@@ -9,6 +9,7 @@ from dashscope_ftlogs import checks
 from dashscope_ftlogs.metrics.point import Point
 from dashscope_ftlogs.metrics.point_reader import PointReader
 from dashscope_ftlogs.reading.forms.dicts import flat
+from dashscope_ftlogs.reading.own_pattern import OwnPattern
 from dashscope_ftlogs.reading.page_scan import TRACEBACK, lines_that_matter
 from dashscope_ftlogs.reading.tracebacks import RecordReader
 
@@ -35,9 +36,11 @@ def read_points(lines: Iterable[str], offset: int = 0) -> list[Point]:
 class LogPoints:
     """Takes the lines of one log in turn, and makes points of what they say in the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, pattern: OwnPattern | None = None) -> None:
+        """Begin a log, some of whose lines a pattern of the user's own may fit."""
         self._records = RecordReader()
-        self._points = PointReader()
+        self._points = PointReader(pattern)
+        self._every_line = pattern is not None
 
     def read(self, number: int, line: str) -> None:
         """Take the next line."""
@@ -49,6 +52,10 @@ class LogPoints:
 
         The same as `read` for each, but only those lines are looked at that can matter.
         """
+        if self._every_line:
+            for number, line in enumerate(lines, offset):
+                self.read(number, line)
+            return
         for page in _pages(lines):
             self._read_page(page, offset)
             offset += len(page)

@@ -1,4 +1,4 @@
-"""What the names of a metric dict tell of it: most dicts of a log have the same, so that is asked once."""
+"""What the names of a metric dict tell of it, asked once: most dicts of a log have the same."""
 
 from collections.abc import Callable
 from typing import Final

@@ -43,7 +43,7 @@ class MetricsTable:
     | `kind` | text | `train`, `eval` or `final` |
     | `step`, `total_steps` | int | absent where the log does not say |
     | `epoch` | float | as printed, so often rounded |
-    | `time` | datetime without zone | of the last line before that had one |
+    | `time` | datetime without zone | when it was logged, as far as its line or the time passed tells |
 
     The others are the metrics by their own names, in the order in which they first appeared: floats, or
     text if any of their values is none. One that is called as a column above gets a `_` behind its name.

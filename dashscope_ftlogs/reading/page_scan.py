@@ -1,8 +1,8 @@
 """Which lines of a page can matter to points, found by searching the page as one text.
 
 All others can be passed over as long as nothing goes on over lines: they hold no metrics, begin no
-traceback, no dict and no table, and say nothing of tokens or of the beginning of training. What a line says
-is not asked here; each that is named goes to the reader of lines.
+traceback, no dict and no table, and say nothing of tokens or of the beginning of training. What a line
+says is not asked here; each that is named goes to the reader of lines.
 """
 
 import re
@@ -23,11 +23,11 @@ _WORDS: Final = (
 )
 _OPEN: Final = re.compile(r"\{[^{}\n]*+(?![{}])")
 """A brace that is not closed in its line: a dict may go on in the next."""
-_JSON: Final = re.compile(r'\n[^\S\n]*\{[^\S\n]*"')
+_JSON: Final = re.compile(r'\n[^\S\n]*+\{[^\S\n]*+"')
 """A line of JSON, which may hold a line of another."""
 _UNRATED: Final = re.compile(r"<(?:[\d:?]+|\d+ days?, [\d:]+), *[A-Za-z_]")
 """A bar with numbers where its rate should be."""
-_BAR: Final = re.compile(r'(?:[\n\]}"]|\\[nr])[^\S\n]*(?:Train)?[^\S\n]*:?[^\S\n]*\d{1,3}%')
+_BAR: Final = re.compile(r'(?:[\n\]}"]|\\[nr])[^\S\n]*+(?:Train)?+[^\S\n]*+:?+[^\S\n]*+\d{1,3}%')
 """A bar that may be one of training: it is not described as anything else."""
 _OFTEN: Final = 8
 """One line in so many is often: it takes less time to ask each than to find out which it is."""

@@ -7,6 +7,7 @@ import attrs
 from dashscope_ftlogs.metrics.points import Point, PointReader
 from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.reading.failure_causes import ErrorReader, Failure, failure
+from dashscope_ftlogs.reading.own_pattern import OwnPattern
 from dashscope_ftlogs.reading.records import Metrics, Record
 from dashscope_ftlogs.reading.tracebacks import RecordReader
 from dashscope_ftlogs.report.kept_lines import KeptLines, fair_room
@@ -31,10 +32,12 @@ class ReadLog:
 class LogReader:
     """Takes the lines of one log in turn."""
 
-    def __init__(self, name: str, job: Job | None, room: int = ROOM) -> None:
+    def __init__(
+        self, name: str, job: Job | None, room: int = ROOM, pattern: OwnPattern | None = None
+    ) -> None:
         """Begin a log; not much more than `room` characters of it are held at any time."""
         self._name, self._job = name, job
-        self._records, self._points, self._errors = RecordReader(), PointReader(), ErrorReader()
+        self._records, self._points, self._errors = RecordReader(), PointReader(pattern), ErrorReader()
         self._kept = KeptLines(room)
 
     def read(self, number: int, line: str) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given, settings
@@ -49,7 +50,7 @@ def line_by_line(lines: Sequence[str]) -> list[Any]:
 def test_pages_cut_anywhere_give_what_lines_give(lines: list[str], cuts: list[int]) -> None:
     log = LogPoints()
     edges = sorted({0, len(lines), *(cut for cut in cuts if cut < len(lines))})
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in pairwise(edges):
         log.read_all(lines[begin:end], begin + 5)
     assert told(log) == line_by_line(lines)
 
@@ -63,7 +64,9 @@ def test_long_logs_are_read_in_pages_that_know_of_each_other() -> None:
     points = log.points()
     assert len(points) == 3000
     assert [point.step for point in points] == list(range(1, 3001))
-    assert math.isclose(sum(point.offset for point in points), sum(3 * n + 2 for n in range(3000)) + 2600)
+    assert math.isclose(
+        sum(point.offset for point in points), sum(3 * n + 2 for n in range(3000)) + 2600
+    )
 
 
 def test_what_can_t_matter_is_passed_over() -> None:

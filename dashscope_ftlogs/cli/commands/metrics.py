@@ -8,7 +8,7 @@ import typer
 
 from dashscope_ftlogs import MetricsTable
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.log_sources import Sources, sources
+from dashscope_ftlogs.cli.log_sources import Pattern, Sources, chosen, sources
 from dashscope_ftlogs.cli.options import grouped, to_file
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.table_export import (
@@ -32,6 +32,7 @@ def metrics(
         Path | None,
         typer.Option(metavar="DIR", help="Write event files, a run for each log, for TensorBoard."),
     ] = None,
+    pattern: Pattern = None,
     connection: Connection,
 ) -> None:
     """Show the loss and all other numbers of a log, point by point."""
@@ -41,10 +42,11 @@ def metrics(
             check_table(output, logs)
         if tensorboard is not None:
             check_events(tensorboard)
+        own = chosen(pattern)
         points: list[tuple[str, Point]] = []
         async with aclosing(sources(logs, connection)) as found:
             async for source in found:
-                points += [(source.name, point) for point in await source.points()]
+                points += [(source.name, point) for point in await source.points(own)]
         if not points:
             complain("no metrics there")
             return 0

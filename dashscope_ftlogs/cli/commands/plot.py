@@ -14,13 +14,21 @@ import typer
 
 from dashscope_ftlogs import InvalidArgumentError, Job
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.log_sources import Sources, distinct, sources
+from dashscope_ftlogs.cli.log_sources import Pattern, Sources, chosen, distinct, sources
 from dashscope_ftlogs.cli.options import grouped, to_file
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.picture_file import check_picture, write_picture
 from dashscope_ftlogs.cli.terminal.stdout import table, write
 from dashscope_ftlogs.cli.terminal.terminal_chart import chart, marks
-from dashscope_ftlogs.metrics.curves import AXES, Curve, X, curves, metric_names, shared_axis
+from dashscope_ftlogs.metrics.curves import (
+    AXES,
+    Curve,
+    X,
+    curves,
+    metric_names,
+    most_like_a_loss,
+    shared_axis,
+)
 from dashscope_ftlogs.metrics.hyper_parameters import differing
 from dashscope_ftlogs.metrics.points import Point
 from dashscope_ftlogs.text import excerpt, shown
@@ -68,6 +76,7 @@ def plot(
         ),
     ] = 0.6,
     output: Annotated[Path | None, to_file("Write a .png or .svg file.")] = None,
+    pattern: Pattern = None,
     connection: Connection,
 ) -> None:
     """Draw the loss, or another number, of jobs in one chart.
@@ -80,11 +89,12 @@ def plot(
             check_picture(output, logs)
         if not 0 <= smooth < 1:
             raise InvalidArgumentError(f"--smooth {smooth}: must be at least 0 and less than 1")
+        own = chosen(pattern)
         found: list[_Log] = []
         async with aclosing(sources(logs, connection)) as opened:
             async for source in opened:
                 name = distinct([log.name for log in found], excerpt(source.name, 60))
-                found.append(_Log(name, source.job, await source.points()))
+                found.append(_Log(name, source.job, await source.points(own)))
         if not any(log.points for log in found):
             complain("no metrics there")
             return 0
@@ -111,7 +121,7 @@ def _metric(asked: str | None, logs: Iterable[_Log]) -> str:
     wanted = "loss" if asked is None else asked
     if wanted in names:
         return wanted
-    similar = next((name for name in names if name.endswith("_loss")), None)
+    similar = most_like_a_loss(names)
     if asked is not None or similar is None:
         raise InvalidArgumentError(
             f"--metric {shown(wanted)}: no log has it; they have {_listed(names)}"

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 from dashscope_ftlogs import __version__
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.log_sources import Sources, sources
+from dashscope_ftlogs.cli.log_sources import Pattern, Sources, chosen, sources
 from dashscope_ftlogs.cli.options import grouped, to_file
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.output_file import check_output, put
 from dashscope_ftlogs.cli.terminal.stdout import write
 
 if TYPE_CHECKING:
+    from dashscope_ftlogs.reading.own_pattern import OwnPattern
     from dashscope_ftlogs.report.log_digest import ReadLog
 
 _STDOUT = Path("-")
@@ -24,6 +25,7 @@ def report(
     logs: Sources,
     *,
     output: Annotated[Path, to_file("The page to write; - for stdout.")] = Path("report.html"),
+    pattern: Pattern = None,
     connection: Connection,
 ) -> None:
     """Write one HTML page of jobs, curves, failures and logs. It opens from disk, without network."""
@@ -35,7 +37,7 @@ def report(
 
         if output != _STDOUT:
             check_output(output, sources=logs)
-        found = await _read(logs, connection)
+        found = await _read(logs, connection, chosen(pattern))
         for log in found:
             if log.lines.left_out:
                 complain(f"{log.name}: {left_out(log)}")
@@ -51,13 +53,15 @@ def report(
     run(main())
 
 
-async def _read(words: list[str], connection: Connection) -> "list[ReadLog]":
+async def _read(
+    words: list[str], connection: Connection, pattern: "OwnPattern | None"
+) -> "list[ReadLog]":
     from dashscope_ftlogs.report.log_digest import LogReader, fit  # noqa: PLC0415
 
     logs: list[ReadLog] = []
     async with aclosing(sources(words, connection)) as found:
         async for source in found:
-            reader = LogReader(source.name, source.job)
+            reader = LogReader(source.name, source.job, pattern=pattern)
             await source.read(reader.read)
             logs.append(reader.log())
             fit(logs)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from dashscope_ftlogs.reading.forms.names import mentioned
 from dashscope_ftlogs.reading.forms.stamps import milliseconds
 
 _SAID: Final = ("log", "message", "msg", "MESSAGE", "textPayload")
@@ -60,7 +61,9 @@ def inner(text: str) -> tuple[str, int | None] | None:
             quoted = text.removesuffix(",")
             return (_decode_text(quoted), None) if quoted.endswith('\\n"') else None
         if text.startswith("{") and text.endswith("}") and _KEY.search(text) is not None:
-            return _collected(_decode_object(text))
+            found = _collected(_decode_object(text))
+            # Where metrics stand beside what was said, the object is theirs.
+            return None if found and mentioned(text) and not mentioned(found[0]) else found
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         pass
     return None

@@ -198,17 +198,17 @@ class Tables:
         if (self._names is None and not mentioned(text)) or len(text) > _LONGEST:
             return
         if self._names is not None:
-            said = text if text.lstrip()[:1].isdigit() else text[message_at(text) :]
-            row = self._row(_CELLS.split(said.strip("| \t\r")))
+            row = self._row(_cells(text)) or self._row(_cells(text[message_at(text) :]))
             if row is not None:
                 yield row
                 return
             if _RULE.fullmatch(text):
                 return
             self._names = None
-        names = _CELLS.split(text[message_at(text) :].strip("| \t\r"))
-        if len(names) > 1 and _COUNTED.match(names[0]) and any(map(is_loss_or_reward, names[1:])):
-            self._names = names
+        for names in (_cells(text), _cells(text[message_at(text) :])):
+            if len(names) > 1 and _COUNTED.match(names[0]) and any(map(is_loss_or_reward, names[1:])):
+                self._names = names
+                break
 
     def _row(self, cells: list[str]) -> OverLines | None:
         names = self._names or []
@@ -229,6 +229,10 @@ class Tables:
         if of_steps:
             return OverLines(values, step=int(count))
         return OverLines(values, epoch=count)
+
+
+def _cells(text: str) -> list[str]:
+    return _CELLS.split(text.strip("| \t\r"))
 
 
 def _number(text: str) -> float | str:

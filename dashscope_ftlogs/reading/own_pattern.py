@@ -1,0 +1,81 @@
+"""A user's own pattern for lines that no form of metrics fits."""
+
+import re
+from typing import Final
+
+import attrs
+
+from dashscope_ftlogs import checks
+from dashscope_ftlogs.errors import InvalidArgumentError
+from dashscope_ftlogs.reading.forms.names import only_of_evaluation
+from dashscope_ftlogs.reading.forms.stamps import time_in
+from dashscope_ftlogs.reading.records import Beside, Metrics, whole
+from dashscope_ftlogs.text import shown
+
+_LONGEST: Final = 64 * 1024
+"""Characters of a line that a pattern sees."""
+_ABOUT: Final = frozenset({"step", "total_steps", "epoch"})
+
+
+@attrs.frozen
+class OwnPattern:
+    """A pattern whose named groups are metrics, or `step`, `total_steps` and `epoch`."""
+
+    pattern: "re.Pattern[str]"
+
+    def metrics(self, text: str) -> Metrics | None:
+        """Return what a text says; None if the pattern does not fit, or no metric in it is a number."""
+        found = self.pattern.search(text[:_LONGEST])
+        if found is None:
+            return None
+        told = {name: part for name, part in found.groupdict().items() if part is not None}
+        values = {name: _number(part) for name, part in told.items() if name not in _ABOUT}
+        numbers = {name: value for name, value in values.items() if value is not None}
+        if not numbers:
+            return None
+        return Metrics(
+            numbers,
+            text,
+            None,
+            Beside(
+                _count(told.get("step")),
+                _count(told.get("total_steps")),
+                _number(told.get("epoch", "")),
+                "eval" if only_of_evaluation(numbers) else None,
+                time_in(text[: found.start() + 1]),
+            ),
+        )
+
+
+def own_pattern(text: str) -> OwnPattern:
+    r"""Read a pattern, such as `step (?P<step>\d+) .* loss (?P<loss>\S+)`.
+
+    >>> found = own_pattern(r"at (?P<step>\d+): (?P<loss>\S+)").metrics("at 3: 2.5")
+    >>> (found.step, found.values)
+    (3, {'loss': 2.5})
+
+    Raises:
+        InvalidArgumentError: it is no regular expression, or none of its groups is named as a metric.
+    """
+    checks.kind_of("pattern", text, str)
+    try:
+        pattern = re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise InvalidArgumentError(f"pattern {shown(text)}: {error}") from None
+    if not set(pattern.groupindex) - _ABOUT:
+        raise InvalidArgumentError(
+            f"pattern {shown(text)}: must name a group for a metric, as (?P<loss>\\S+) does, "
+            "and may name step, total_steps and epoch"
+        )
+    return OwnPattern(pattern)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text.strip().rstrip(",;%)]").replace(",", ""))
+    except ValueError:
+        return None
+
+
+def _count(text: str | None) -> int | None:
+    return None if text is None else whole(text.strip().replace(",", ""))

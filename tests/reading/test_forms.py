@@ -1,0 +1,256 @@
+"""Metrics are found in whatever form a trainer writes them, and whoever writes something before them."""
+
+from typing import Any
+
+import pytest
+
+from dashscope_ftlogs.metrics.points import Point, read_points
+
+
+def only(*lines: str) -> Point:
+    (point,) = read_points(lines)
+    return point
+
+
+BEFORE = [
+    *("", "   ", "[rank3]: ", "3: ", "worker-1  | ", "(Trainer pid=42, ip=10.0.0.1) "),
+    *("[INFO] ", "INFO:root:", "[titan] ", "2026-01-05T03:04:05.123456789Z ", "[03:04:05] INFO     "),
+    *("2026-01-05T03:04:05.1Z stdout F ", "Jan 05 03:04:05 node7 python[123]: ", "[1,0]<stdout>:"),
+    *("I0105 03:04:05.000000 4242 train.py:12] ", "2026-01-05 03:04:05,123 - root - INFO - "),
+    "2026-01-05 03:04:05.123 | INFO     | __main__:train:10 - ",
+    "\x1b[36m(TaskRunner pid=4242)\x1b[0m ",
+    "Training:   2%|▏ | 1/40 [00:10<06:30, 10.0s/it]",
+]
+
+
+@pytest.mark.parametrize("before", BEFORE)
+@pytest.mark.parametrize(
+    "said",
+    [
+        "step: 7, loss: -2.5e-01, lr: 1e-05",
+        "step 7/90 | loss: -0.25 | lr 1.0e-05 | tok/s 1,234 | 12.5% MFU",
+        "Step 7: grad_norm=nan, loss=-0.2500",
+        "[Step 7/90] Loss: -0.25",
+        "Epoch:[1/1](7/90), loss: -0.25, epoch_Time:10.0min:",
+        "Epoch [2/3], Step [7/90], Loss: -.25, time: 0:01:03",
+        "step:  7  loss: -0.2500  memory:  5.5GiB(10.0%)  tps: 1,234",
+        "step:7 - actor/pg_loss:np.float64(-0.25) - actor/lr:1e-06 - training/epoch:0",
+        "iteration        7/      90 | consumed samples:   8 | lm loss: -2.5E-01 | grad norm: inf |",
+        "Train Epoch: 1 [7/90 (1%)]\tLoss: -0.250000",
+        "iter 7: loss -0.25, time 250.00ms, mfu 12.30%",
+        "| epoch   1 |     7/   90 batches | lr 5.00 | loss -0.25 | ppl  3.5",
+        "eta: 0:10:00  iter: 7  total_loss: -0.25  time: 0.5  max_mem: 1000M",
+        "loss: -0.25, learning_rate: 2.9e-05, global_step: 7, epoch: 0.5",
+        "Training epoch 0, iteration 6/90 | lr: 3e-05 | global_step: 7 | reduced_train_loss: -0.25",
+        "{'loss': -0.25, 'groups': [1e-05, (2, 3)], 'mem': {'gpu0': 1.0}, 'iteration': '7/90'}",
+        '{"loss": -0.25, "note": "say \\"hi\\" {x}", "step": 7}',
+        "step 7: {'loss': -0.25, 'lr': 1e-05}",
+    ],
+)
+def test_a_step_and_a_loss_are_a_point_whatever_stands_before(before: str, said: str) -> None:
+    point = only(before + said)
+    losses = [value for name, value in point.values.items() if "loss" in name.lower()]
+    assert (point.kind, point.step, losses) == ("train", 7, [-0.25])
+    assert point.total_steps in {None, 90}
+
+
+@pytest.mark.parametrize(
+    ("said", "values"),
+    [
+        ("validation loss at iteration 7 | lm loss value: 2.5E+00 | lm loss PPL: 9.4E+00 |", 2),
+        ("step:7 - val-core/gsm8k/acc/mean@1:0.25", 1),
+        ("step:7/90 val_loss:4.5 train_time:1000ms", 2),
+        ("Eval step 7: loss=0.5", 1),
+        ("{'val_loss': 0.5, 'step': 7}", 2),
+    ],
+)
+def test_what_only_validates_is_an_evaluation(said: str, values: int) -> None:
+    point = only(said)
+    assert (point.kind, point.step, len(point.values)) == ("eval", 7, values)
+
+
+def test_an_epoch_without_a_step_is_enough_beside_a_loss() -> None:
+    point = only("Epoch 2/3, Train Loss: 2.5, Val Loss: 2.25")
+    assert (point.kind, point.step, point.epoch) == ("train", None, 2.0)
+
+
+def test_rewards_are_points_where_progress_is_told() -> None:
+    assert only("{'reward': 0.5, 'kl': 0.1, 'epoch': 0.25}").epoch == 0.25
+    assert (
+        only("{'objective/kl': 0.1, 'loss/policy_avg': -0.5, 'episode': 4}").values["objective/kl"]
+        == 0.1
+    )
+    assert only("step: 3, reward: 0.5").values == {"reward": 0.5}
+    assert read_points(["{'reward': 0.5, 'kl': 0.1}", "reward: 0.5"]) == []
+
+
+@pytest.mark.parametrize(
+    ("bar", "values"),
+    [
+        ("SFT:   3%|3 | 10/375 [02:09<1:13:19, 12.05s/it, loss 6.0530]", {"loss": 6.053}),
+        (
+            "steps:   5%|5 | 10/375 [00:30<09:30,  2.30it/s, avr_loss=0.0912, x=abc]",
+            {"avr_loss": 0.0912},
+        ),
+        ("Train epoch [1/1]: 50%|# | 10/375 [00:02<00:02, pg=-0.5, kl=0]", {"pg": -0.5, "kl": 0.0}),
+        ("Epoch 0:  10%|# | 10/375 [00:10<01:30,  1.00s/step, loss=2.5, n=1k]", {"loss": 2.5, "n": 1.0}),
+    ],
+)
+def test_the_numbers_behind_a_bar_are_a_point(bar: str, values: Any) -> None:
+    point = only(bar)
+    assert (point.step, point.total_steps, dict(point.values)) == (10, 375, values)
+
+
+@pytest.mark.parametrize(
+    "bar",
+    [
+        "Map:   3%|3 | 10/375 [02:09<1:13:19, 12.05it/s, rows=5]",
+        "SFT:   0%|  | 0/375 [00:00<?, ?it/s, loss=2.5]",
+        "Downloading:  3%|3 | 10/375 [02:09<1:13:19, 12.05MB/s, file=a.bin]",
+        "Train:   3%|3 | 10/375 [02:09<1:13:19, 12.05s/it, " + "x" * 3000 + "=1]",
+    ],
+)
+def test_other_bars_are_none(bar: str) -> None:
+    assert read_points([bar]) == []
+
+
+def test_a_bar_that_is_drawn_again_is_one_point_with_what_it_says_last() -> None:
+    drawn = [f"DPO: 3%|3 | 10/375 [02:09<1:13:19, 12.05s/it, loss={loss}]" for loss in (3, 2)]
+    assert only("\r".join(drawn)).values == {"loss": 2.0}
+    other = "Evaluating: 3%|3 | 10/375 [02:09<1:13:19, 12.05s/it, loss=3]"
+    assert [point.kind for point in read_points([drawn[0], other])] == ["train", "eval"]
+
+
+WRAPPED = [
+    ["{'loss': 2.5, 'grad_norm': 1.5,", " 'learning_rate': 1e-05,", " 'epoch': 0.5}"],
+    ["{", '  "epoch": 0.5,', '  "loss": 2.5', "}"],
+    [
+        "[03:04:05] INFO     {'loss': 2.5, 'learning_rate':    t.py:123",
+        "          1e-05, 'epoch': 0.5}    ",
+    ],
+    ["(W pid=1) {'loss': 2.5,", "(W pid=1)  'mem': {'gpu0': 1},", "(W pid=1)  'epoch': 0.5}"],
+    ["x = {", "{'loss': 2.5,", "'mem': {", "'gpu0': 1}, 'epoch': 0.5}"],
+    ["\"{'loss': 2.5,\\n\",", "\" 'epoch': 0.5}\\n\","],
+]
+
+
+@pytest.mark.parametrize("lines", WRAPPED)
+def test_dicts_go_on_over_lines(lines: list[str]) -> None:
+    point = only(*lines, "end")
+    assert (point.values["loss"], point.epoch) == (2.5, 0.5)
+
+
+def test_dicts_that_never_end_are_given_up() -> None:
+    for junk in ("'a': 1,", "x" * 20_000, "{'b': "):
+        assert read_points(["{'loss': 2.5,", *[junk] * 200, "'epoch': 0.5}"]) == []
+    late = ["{'loss': 2.5,", *["{'loss': 1.0, 'epoch': 0.1}"] * 1200, "text", "'epoch': 0.5}"]
+    assert len(read_points(late)) == 1200
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"log":"{\'loss\': 2.5, \'step\': 3}\\n","stream":"stdout","time":"1970-01-01T00:00:01Z"}',
+        '{"log":"{\\"loss\\": 2.5, \\"step\\": 3}\\n","stream":"stdout","time":"1970-01-01T00:00:01Z"}',
+        '{"message": "step 3 | loss 2.5", "level": "INFO", "timestamp": "1970-01-01 00:00:01"}',
+        '{"MESSAGE": "step 3 | loss 2.5", "__REALTIME_TIMESTAMP": "1000000"}',
+        '{"ts": "1970-01-01T00:00:01", "loss": 2.5, "step": 3}',
+        '{"time": "1970-01-01T00:00:01", "msg": "x", "data": {"loss": 2.5, "step": 3}}',
+    ],
+)
+def test_json_that_holds_a_line_is_that_line_at_its_time(line: str) -> None:
+    point = only(line)
+    assert (point.step, point.values["loss"], point.time) == (3, 2.5, 1000)
+
+
+def test_a_notebook_s_lines_are_lines() -> None:
+    assert only('      "step 3 | loss 2.5\\n",').step == 3
+    assert read_points(['{"message": "step 3 | loss 2.5"}', '"step 3 | loss 2.5",']) == []
+    assert (
+        read_points(['"\\ud800\\n",', '{"log": "x", "time": nan}', '"' + "x" * (1 << 20) + '\\n"']) == []
+    )
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Step\tTraining Loss\tValidation Loss", "10\t2.5\tNo log", "20\t2.25\t2.0"],
+        ["| Step | Training Loss |", "|------|------|", "| 10 | 2.5 |", "| 20 | 2.25 |"],
+        ["Step    Training Loss    Rate", "10      2.5       1e-5", "20      2.25       1,000"],
+    ],
+)
+def test_tables_of_notebooks_have_a_point_in_each_row(lines: list[str]) -> None:
+    points = read_points([*lines, "30"])
+    assert [(point.step, point.values["Training Loss"]) for point in points] == [(10, 2.5), (20, 2.25)]
+
+
+def test_tables_may_count_epochs_and_end_with_what_is_no_row() -> None:
+    lines = ["Epoch  Loss", "1  2.5", "1.5  -", "x  y", "2  2.5"]
+    assert [(point.step, point.epoch) for point in read_points(lines)] == [(None, 1.0)]
+    assert read_points(["Step  Loss", "1.5  2.5", "Step  Loss", "1  two"]) == []
+
+
+def test_a_summary_counts_where_it_tells_something_new() -> None:
+    table = [
+        "***** eval metrics *****",
+        "  epoch     =    1.0",
+        "  eval_loss =  2.125",
+        "  eval_runtime = 0:00:09.5",
+    ]
+    assert only(*table).values["eval_loss"] == 2.125
+    assert only("{'eval_loss': 2.12504, 'epoch': 1.0}", *table).offset == 0
+    assert len(read_points(["{'eval_loss': 2.5, 'epoch': 1.0}", *table, "end"])) == 2
+    assert only("***** train metrics *****", " train_runtime = 0:01:00", "{'x': 1}").kind == "final"
+    assert read_points(["***** eval metrics *****", "  samples = 3", "***** eval metrics *****"]) == []
+
+
+def test_a_history_counts_what_was_not_told_before() -> None:
+    told = [f"{{'loss': {loss}, 'epoch': {epoch}}}" for loss, epoch in ((2.5, 0.5), (2.25, 1.0))]
+    entries = [f'{{"loss": {loss}, "epoch": {epoch}, "step": {step}}}' for loss, epoch, step in (
+        (2.50001, 0.5, 10), (2.25, 1.0, 20), (2.0, 1.5, 30))]  # fmt: skip
+    whole = '{"best": 1, "log_history": [' + ", ".join(entries) + "]}"
+    assert [point.step for point in read_points([*told, whole])] == [None, None, 30]
+    lines = [
+        "{",
+        ' "log_history": [',
+        *(part for one in entries for part in ("  {", one[1:-1], "  },")),
+        " ]}",
+    ]
+    assert [point.step for point in read_points(lines)] == [10, 20, 30]
+    assert [point.step for point in read_points([*lines, *lines])] == [10, 20, 30]
+    assert [point.step for point in read_points([*entries, whole])] == [10, 20, 30]
+
+
+@pytest.mark.parametrize(
+    ("epochs", "total", "last", "steps"),
+    [
+        ((0.25, 0.5, 0.75, 1.0), 40, None, [10, 20, 30, 40]),
+        ((0.24, 0.48, 0.71, 0.95), 42, 1.0, [10, 20, 30, 40]),
+        ((0.25, 0.5, 0.75, 1.0), 41, None, None),
+        ((0.1, 0.5, 0.75, 1.0), 40, None, None),
+        ((0.25,), 40, None, None),
+    ],
+)
+def test_an_interval_that_fits_exactly_tells_the_steps(
+    epochs: tuple[float, ...], total: int, last: float | None, steps: list[int] | None
+) -> None:
+    bars = [f" 10%|█ | {done}/{total} [00:01<00:09,  1.0s/it]" for done in range(total + 1)]
+    points = [f"{{'loss': 1.0, 'epoch': {epoch}}}" for epoch in epochs]
+    end = [] if last is None else [f"{{'train_runtime': 1.0, 'epoch': {last}}}"]
+    read = [point.step for point in read_points([*bars, "text", *points, *end]) if point.kind == "train"]
+    assert read == (steps or [None] * len(epochs))
+    resumed = read_points([*bars[5:], "text", *points, *end])
+    assert {point.step for point in resumed} == {None}
+
+
+@pytest.mark.parametrize("first", ["logged", "own"])
+def test_what_a_logger_and_the_trainer_tell_is_one_point_in_any_order(first: str) -> None:
+    logged = (
+        "[INFO|2026-01-05 03:04:05] cb:143 >> {'loss': 2.5000, 'epoch': 0.10, 'throughput': 1234.56}"
+    )
+    own = "{'loss': 2.5, 'grad_norm': 1.25, 'epoch': 0.1}"
+    points = read_points([logged, own] * 2 if first == "logged" else [own, logged] * 2)
+    assert [dict(point.values) for point in points] == [
+        {"loss": 2.5, "grad_norm": 1.25, "epoch": 0.1}
+    ] * 2
+    assert None not in {point.time for point in points}

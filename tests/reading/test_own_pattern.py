@@ -1,0 +1,46 @@
+"""A pattern of the user's own finds what no form of metrics fits, and a wrong one is refused."""
+
+from typing import Any
+
+import pytest
+
+from dashscope_ftlogs import InvalidArgumentError
+from dashscope_ftlogs.metrics.points import LogPoints
+from dashscope_ftlogs.reading.own_pattern import own_pattern
+
+
+def found(pattern: str, *lines: str) -> list[Any]:
+    log = LogPoints(own_pattern(pattern))
+    log.read_all(lines, 0)
+    return [(point.kind, point.step, point.epoch, dict(point.values)) for point in log.points()]
+
+
+def test_its_groups_are_the_step_and_the_metrics() -> None:
+    pattern = r"it (?P<step>[\d,]+)(?: of (?P<total_steps>\d+))?(?: e(?P<epoch>\S+))? L=(?P<loss>\S+)"
+    assert found(
+        pattern, "a", "it 1,003 of 5000 L=2.5;", "it 4 e0.5 L=x", "\x1b[1mit 5 e0.5\x1b[0m L=nanx"
+    ) == [("train", 1003, None, {"loss": 2.5})]
+    assert found(pattern, "it 6 e0.5 L=1e-1,") == [("train", 6, 0.5, {"loss": 0.1})]
+
+
+def test_lines_that_are_known_stay_what_they_are() -> None:
+    assert found(r"(?P<x>\d+)", "{'loss': 1.0, 'step': 3}") == [
+        ("train", 3, None, {"loss": 1.0, "step": 3.0})
+    ]
+
+
+def test_what_it_calls_an_evaluation_is_one() -> None:
+    assert found(r"V (?P<val_loss>\S+)", "V 2") == [("eval", None, None, {"val_loss": 2.0})]
+
+
+def test_it_sees_no_more_than_the_beginning_of_a_line() -> None:
+    assert found(r"L=(?P<loss>\S+)", "x" * 65_536 + "L=1") == []
+    assert found(r"L=(?P<loss>\S+)", "x" * 65_000 + "L=1 ") != []
+
+
+@pytest.mark.parametrize(
+    "wrong", [r"(\d+", r"(?P<step>\d+)", "loss", "(?P<epoch>.)(?P<total_steps>.)", 3]
+)
+def test_a_wrong_one_is_refused(wrong: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match="pattern"):
+        own_pattern(wrong)

@@ -22,6 +22,8 @@ from enum import Enum, auto
 from json import JSONDecodeError, loads
 from typing import Final
 
+import attrs
+
 from dashscope_ftlogs.reading.line_prefixes import Prefix, heads
 from dashscope_ftlogs.reading.records import Text, Traceback, records
 
@@ -30,7 +32,7 @@ _LONGEST: Final = 1000
 """Lines. What goes on for longer is no traceback, whatever its first line says."""
 _AWAY: Final = 64
 """Lines in a row of other programs. After so many, no more is expected of the one that failed."""
-_GROUP: Final = re.compile(r"(.*?) {2,}\+ Exception Group $", re.DOTALL)
+_GROUP: Final = "  + Exception Group "
 _FILE: Final = re.compile(r'  File \\?["\'<]')
 _FRAME: Final = re.compile(r"  File(?!\w)|  \[Previous line repeated ")
 _CHAINED: Final = (
@@ -82,10 +84,21 @@ class Taken(Enum):
     """What a traceback says to a line."""
 
     MINE = auto()
+    MAYBE = auto()
+    """A blank line after the error, which is its own only if a chained traceback follows."""
     ANOTHER_S = auto()
     """It may go on later: this is the line of another program."""
     OVER = auto()
     """It is over, and this line is no more of it."""
+
+
+@attrs.define(eq=False)
+class Blank:
+    """A blank line that a traceback may take."""
+
+    number: int
+    part: str
+    is_taken: bool = False
 
 
 class _At(Enum):
@@ -107,28 +120,34 @@ class Block:
         self.before, _, tail = part.rpartition(BEGIN)
         self._parts = [part]
         self._quoted = _QUOTED.match(tail) is not None
-        self._in_group = (group := _GROUP.match(self.before)) is not None
-        self._first = self.before if group is None else group[1]
+        self._in_group = self.before.endswith(_GROUP)
+        self._heads = [Prefix(head) for head in heads(self.before.removesuffix(_GROUP))]
         self._prefix: Prefix | None = None
         self._at = _At.FRAMES
         self._in_code = False
         self._errors: list[str] = []
         self._away = 0
+        self.blanks: list[Blank] = []
+        """What is its own if a chained traceback follows."""
 
-    def offer(self, part: str) -> Taken:
+    def offer(self, number: int, part: str) -> Taken:
         """Take a further part of the log, if it belongs to this."""
-        if len(self._parts) >= _LONGEST:
+        if len(self._parts) + len(self.blanks) >= _LONGEST:
             return Taken.OVER
-        if not part.strip():
-            self._parts.append(part)
-            return Taken.MINE
-        text = self._text(part)
+        text = self._text(part) if part.strip() else ""
+        if text is not None and not text.strip() and self._at in {_At.ERROR, _At.CLOSED}:
+            self.blanks.append(Blank(number, part))
+            return Taken.MAYBE
         if text is None:
             self._away += 1
             return Taken.ANOTHER_S if self._at is _At.FRAMES and self._away <= _AWAY else Taken.OVER
         if not all(map(self._goes_on, text.split("\n"))):
             return Taken.OVER
         self._away = 0
+        for blank in self.blanks:
+            blank.is_taken = True
+            self._parts.append(blank.part)
+        self.blanks = []
         self._parts.append(part)
         return Taken.MINE
 
@@ -156,15 +175,14 @@ class Block:
 
     def _found_prefix(self, part: str) -> Prefix | None:
         """Return what the lines after the first begin with; None if this one is of another program."""
-        frame = not self._in_group and _FILE.search(part, 0, len(self._first) + 100)
-        for head in heads(self._first):
-            prefix = Prefix(head)
+        frame = not self._in_group and _FILE.search(part, 0, len(self._heads[0].text) + 100)
+        for prefix in self._heads:
             if (text := prefix.behind(part)) is None:
                 continue
             if frame:  # whose indentation is known
                 if _FILE.match(text):
                     return prefix
-            elif head == self._first or text.startswith(("  ", "\t")) or error_name(text):
+            elif prefix is self._heads[0] or text.startswith(("  ", "\t")) or error_name(text):
                 return prefix
         return None
 
@@ -214,7 +232,7 @@ class Block:
 
     def _begin_another(self, text: str) -> None:
         self._at, self._in_code = _At.FRAMES, False
-        self._in_group = _GROUP.match(text.partition(BEGIN)[0]) is not None
+        self._in_group = text.partition(BEGIN)[0].endswith(_GROUP)
         if self._in_group:
             self._errors = []
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.reading.records import Message, Record, Text, parts, records
-from dashscope_ftlogs.reading.traceback_block import BEGIN, Block, Taken, begins
+from dashscope_ftlogs.reading.traceback_block import BEGIN, Blank, Block, Taken, begins
 
 _AT_ONCE: Final = 64
 """Tracebacks. More ranks than that seldom fail within each other's lines, and each costs time."""
@@ -46,7 +46,7 @@ class RecordReader:
     def __init__(self) -> None:
         self._blocks: list[Block] = []
         """Tracebacks that are not over yet, the oldest first."""
-        self._waiting: deque[tuple[int, Record] | Block] = deque()
+        self._waiting: deque[tuple[int, Record] | Block | Blank] = deque()
         """What can't be told before the oldest of them is over."""
 
     @property
@@ -68,17 +68,23 @@ class RecordReader:
         return list(self._complete())
 
     def _in_parts(self, number: int, line: str) -> Iterator[tuple[int, Record]]:
-        for part in parts(line):
-            if not self._is_taken(part):
+        found = parts(line)
+        alone = sum(map(bool, found)) == 1
+        for part in found:
+            if not self._is_taken(number, part):
                 if BEGIN in part and begins(part):
                     self._begin(number, part)
                 else:
-                    self._waiting += [(number, record) for record in records(part)]
+                    told = records(line if alone and part else part)
+                    self._waiting += [(number, record) for record in told]
             yield from self._complete()
 
-    def _is_taken(self, part: str) -> bool:
+    def _is_taken(self, number: int, part: str) -> bool:
         for block in tuple(self._blocks):
-            taken = block.offer(part)
+            taken = block.offer(number, part)
+            if taken is Taken.MAYBE:
+                self._waiting.append(block.blanks[-1])
+                return True
             if taken is Taken.MINE:
                 return True
             if taken is Taken.OVER:
@@ -105,6 +111,9 @@ class RecordReader:
                 if first in self._blocks:
                     return
                 yield first.number, first.traceback()
+            elif isinstance(first, Blank):
+                if not first.is_taken:
+                    yield from ((first.number, record) for record in records(first.part))
             else:
                 yield first
             self._waiting.popleft()

@@ -53,7 +53,7 @@ def _any(*patterns: str) -> re.Pattern[str]:
 
 _SEVERE: Final = frozenset({"ERROR", "CRITICAL"})
 _ACCELERATOR: Final = r"(?:CUDA|HIP|ROCm|NPU|XPU|MPS|MLU|MUSA|GCU|HPU|GPU|TPU|DCU|HBM)"
-_DEADLY: Final = r"(?:-?(?:4|7|8|9|11)|13[2569]|137|247)"
+_DEADLY: Final = r"(?:-(?:4|7|8|9|11)|13[2569]|137|247)"
 """Exit codes of who was killed, but for the signals that stop a process, or that it raises itself."""
 
 _LIMITS: Final = _any(
@@ -88,13 +88,11 @@ _KILLED: Final = _any(
 )
 _FAILED: Final = _any(r"^finetune-job failed")
 _LAUNCHER: Final = _any(
-    r"\bChildFailedError\b",
-    r"\bCalledProcessError\b",
     r"\bexits with return code = (?!0\b)-?\d",
     r"\bfailed \(exitcode: -?\d",
     r"\bexitcode +: -?\d",
-    r"\b(?:RayTaskError|RayActorError|ActorDiedError|WorkerCrashedError|ProcessRaisedException)\b",
-    r"\b(?:ProcessExitedException|BrokenProcessPool)\b",
+    r"^(?:\w+\.)*(?:ChildFailedError|CalledProcessError|RayTaskError|RayActorError|ActorDiedError"
+    r"|WorkerCrashedError|ProcessRaisedException|ProcessExitedException|BrokenProcessPool)(?:[(:]|$)",
     r"\bsubprocesses has abruptly died\b",
     r"^srun: error: .*: Exited with exit code",
     r"^srun: (?:Job step aborted|Terminating )",
@@ -105,7 +103,7 @@ _LAUNCHER: Final = _any(
     r"^make(?:\[\d+\])?: \*\*\* ",
 )
 _STOPPED: Final = _any(
-    r"^(?:\w+\.)*(?:KeyboardInterrupt|SystemExit|SignalException|CancelledError|GracefulExit)\b",
+    r"^(?:\w+\.)*(?:KeyboardInterrupt|SystemExit|SignalException|CancelledError|GracefulExit)(?::|$)",
     r"\bSignal 2 \(SIGINT\)",
     r"\*\*\* (?:JOB|STEP) \S+ ON \S+ CANCELLED AT\b",
     r"\bTERM_OWNER: ",
@@ -171,7 +169,7 @@ _GLOG: Final = re.compile(
 )
 _LOGGER: Final = re.compile(
     r"(?:\[?[\d/-]{8,10}[ T][\d:.,]{8,15}Z?\]?[ :|-]{0,5})?(?:[\w.]{1,80} - )?"
-    r"[\[(|]? ?(?:ERROR|CRITICAL|FATAL)(?:[\])|:]| +[|-])[\s|:-]*(?P<text>.*)"
+    r"(?:- )?[\[(|]? ?(?:ERROR|CRITICAL|FATAL)(?:[\])|:]| +[|-])[\s|:-]*(?P<text>.*)"
 )
 _USAGE: Final = _any(
     r"^[\w./-]{1,100}: error: (?=\D)",  # argparse's
@@ -179,6 +177,7 @@ _USAGE: Final = _any(
     r"(?:command not found|No such file or directory|Permission denied)$",
     r"^\S{0,100}python[\d.]*: (?:can't open file|No module named|Error while finding module)",
 )
+_ERROR_NAME: Final = re.compile(r"(?:Error|Exception|Interrupt)(?:\(\w+\))?$")
 _DATA: Final = ("{", '"', "'", "[{", '["', "['", "<", "|")
 """A line that begins so is no one's last words: data, that may quote anything."""
 _QUIET_LEVELS: Final = re.compile(r"\b(?:DEBUG|INFO|WARN|WARNING)\b")
@@ -272,7 +271,7 @@ def sign_of(record: Record) -> Sign | None:
         return found if found is not None and _is_final(record.text) else None
     if isinstance(record, Text):
         # Under a carrier's prefix, the words count; as text it stays whole.
-        return _printed(text_of(record.raw[:_SEEN].strip()), record.raw.strip())
+        return _printed(text_of(record.raw[:_SEEN].rstrip()), record.raw.strip())
     return None
 
 
@@ -291,14 +290,14 @@ def _raised(record: Traceback) -> Sign | None:
 
 
 def _printed(text: str, raw: str) -> Sign | None:
-    if text.startswith(_DATA) or not may_tell(text):
+    if not may_tell(text):
         return None
     if found := _GLOG.match(text):
         fatal = found["level"] == "F"
         return Sign(weight_of(found["text"], Weight.DIED if fatal else Weight.LOGGED), raw)
     if found := _LOGGER.match(text):
         return Sign(weight_of(found["text"], Weight.LOGGED), found["text"].strip() or raw)
-    return _ended(text, raw)
+    return None if text.lstrip().startswith(_DATA) else _ended(text, raw)
 
 
 def _ended(text: str, raw: str) -> Sign | None:
@@ -307,7 +306,7 @@ def _ended(text: str, raw: str) -> Sign | None:
     if _SIGNALS.search(text) or _USAGE.search(text):
         return Sign(weight_of(text, Weight.DIED), raw)
     name = error_name(text)
-    if name is not None and name.endswith(("Error", "Exception", "Interrupt", ")")):
+    if name is not None and _ERROR_NAME.search(name) is not None:
         return Sign(weight_of(text, Weight.DIED), text_of(raw))
     return _told(text, raw)
 

@@ -25,7 +25,7 @@ _WHOSE: Final = re.compile(
 )
 # What log carriers and launchers put before a line, any number of them one after the other.
 _CARRIED: Final = re.compile(
-    r"(?:\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?\]?:? +"
+    r"(?:\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?\]?:? "
     r"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) +\d{1,2} \d\d:\d\d:\d\d \S{1,80} \S{1,80}: "
     r"|(?:stdout|stderr) [FP] |\[(?:default)?\d+\]: ?|\[rank ?\d+\]: ?|\[\d+,\d+\]<std\w+>: ?|\d{1,4}: "
     r"|\([\w.:]{1,60} (?:pid|ip)=[^)]{1,80}\) ?|\[\w+/[\w./-]{1,120}\] |[\w.-]{1,60} +\| )*"

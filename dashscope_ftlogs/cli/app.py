@@ -9,7 +9,7 @@ import typer
 from dashscope_ftlogs import __version__
 
 COMMANDS: Final = (
-    *("cat", "tail", "jobs", "download", "verify", "metrics", "plot", "report"),
+    *("cat", "tail", "jobs", "show", "download", "verify", "metrics", "plot", "report"),
     *("emulator", "demo"),
 )
 

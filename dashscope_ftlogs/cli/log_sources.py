@@ -1,4 +1,4 @@
-"""What `metrics`, `plot` and `report` read: jobs of the service, archives, files, or a pipe."""
+"""What `show`, `metrics`, `plot` and `report` read: jobs of the service, archives, files, or a pipe."""
 
 import os
 from collections.abc import AsyncGenerator, Callable, Container, Iterable, Sequence

@@ -1,4 +1,4 @@
-"""Why jobs failed: the last error of each, and which of them are alike."""
+"""Why jobs failed: the error that each failed of, and which of them are alike."""
 
 import re
 from collections.abc import Iterable
@@ -7,24 +7,48 @@ from typing import Final
 import attrs
 
 from dashscope_ftlogs.models import Job
-from dashscope_ftlogs.reading.records import Message, Record, Text, Traceback
+from dashscope_ftlogs.reading.failure_signs import Weight, sign_of, weight_of
+from dashscope_ftlogs.reading.line_prefixes import text_of, whose
+from dashscope_ftlogs.reading.records import (
+    Message,
+    Metrics,
+    ProgressBar,
+    Record,
+    Text,
+    Tokens,
+    Traceback,
+)
 
 _LONGEST: Final = 2000
 """Characters of an error. Some trainers print a whole batch into one."""
 _TELLING: Final = 120
 """Characters of a normalised error. What it says beyond them, mostly advice, makes it no other error."""
-_SEVERE: Final = frozenset({"ERROR", "CRITICAL"})
-# What a process can't say of itself, because it was killed or is about to be.
-_HINTS: Final = re.compile(
-    r"\boom_kill event\b|\bOut of memory: Killed process\b|\bCUDA out of memory\b"
-    r"|\bSignal \d+ \(SIG[A-Z]+\)|\bfailed \(exitcode: -?\d+\)"
-)
-# What only tells that something else went wrong, or that somebody stopped it.
-_CONSEQUENCES: Final = re.compile(
-    r"finetune-job failed|[\w.]*ChildFailedError\b|(?:subprocess\.)?CalledProcessError\b"
-    r"|KeyboardInterrupt\b|SystemExit\b"
-)
+_GOES_ON: Final = 12
+"""Lines of a message."""
+_MOST: Final = 64
+"""Programs whose errors are told apart: more ranks than that seldom say something else."""
+# What only tells that something else went wrong, or that somebody stopped it: the service knows more.
+_CONSEQUENCES: Final = frozenset({Weight.LAUNCHER, Weight.ABORTED, Weight.STOPPED})
 _SUCCESS: Final = "finetune-job succeeded"
+_DONE: Final = (
+    *(
+        "Fine-tune succeeded!",
+        "##FT_COMPLETE##",
+        "Training completed",
+        "[INFO:swift] End time of running main",
+    ),
+    *("`Trainer.fit` stopped: `max_", "[after training is done] datetime", "***** train metrics *****"),
+)
+"""What trainers and the platform say at the end, and only if it is a good one."""
+_HARMLESS: Final = (
+    *("Exception ignored in", "--- Logging error ---", "Error in atexit.", "Error in sys.excepthook"),
+    "Exception ignored while",
+)
+_IN_THREAD: Final = (
+    "Exception in thread ",
+    "Task exception was never retrieved",
+    "Exception in callback ",
+)
 _VARYING: Final = (
     (re.compile(r"\x1b\[[0-9;?]*[A-Za-z]"), ""),
     (re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"), "ID"),
@@ -53,7 +77,7 @@ class Failure:
 
     source: str
     error: LogError | None
-    """The last one in its log that is no mere consequence of another."""
+    """Of which it failed: the one in its log that explains the most, and that it did not go on after."""
     guessed: bool
     """Nothing is known of the job but its log: a job can print errors and succeed."""
     code: str | None = None
@@ -64,7 +88,9 @@ class Failure:
     def text(self) -> str:
         """What is known of why it failed; empty if nothing is."""
         told = ": ".join(part for part in (self.code, self.message) if part)
-        if self.error is None or (told and _CONSEQUENCES.match(self.error.text)):
+        if self.error is None:
+            return told
+        if told and weight_of(self.error.text, Weight.CAUSE) in _CONSEQUENCES:
             return told
         return self.error.text
 
@@ -79,56 +105,219 @@ class Cluster:
 
 
 class ErrorReader:
-    """Takes the records of one log in turn, and knows its last error."""
+    """Takes the records of one log in turn, and knows why its job failed, if it did.
+
+    What a job went on after, it did not fail of: a metric or an advancing bar leaves behind what was
+    told before, the end of training for good. Of what is left, that counts which explains the most;
+    between programs the first, since the others died of it; of one program the last that it raised,
+    since it had handled those before.
+    """
 
     def __init__(self) -> None:
-        self._cause: LogError | None = None
-        self._consequence: LogError | None = None
+        self._told: dict[tuple[Weight, str], _Told] = {}
+        self._left: LogError | None = None
+        self._left_weight = Weight.LAUNCHER
+        self._bars = _Bars()
+        self._open: _Told | None = None
+        self._open_until = -1
+        self._words = ""
+        """What the line before said, if it was text."""
+        self._words_at = -1
         self.succeeded = False
         """The log says of its job that it did."""
 
     @property
+    def cause(self) -> LogError | None:
+        """Why its job failed, as far as is known by now; None if in the end nothing says that it did."""
+        return self._best()[0]
+
+    @property
     def last(self) -> LogError | None:
-        """The last error so far; one that only tells of another counts where there is no other."""
-        return self._cause or self._consequence
+        """The same; and of a job that is known to have failed, at least what it went on after."""
+        return self.cause or self._left
 
-    def read(self, number: int, record: Record) -> None:
-        """Take a record, which began in line `number`."""
-        text = _error(record)
-        if text is not None:
-            error = LogError(number, text[:_LONGEST])
-            if _CONSEQUENCES.match(text):
-                self._consequence = error
-            else:
-                self._cause = error
-        elif isinstance(record, Message) and record.text.startswith(_SUCCESS):
+    @property
+    def is_alarmed(self) -> bool:
+        """Whether something was told of which the job may have failed: now it matters if it goes on."""
+        return bool(self._told)
+
+    def read(self, number: int, record: Record) -> bool:
+        """Take a record, which began in line `number`; return whether it tells an error."""
+        if isinstance(record, Metrics):
+            if record.kind == "final":
+                self._end(number)
+            elif not self._bars.are_moving:
+                self.went_on(number)
+            return False
+        if isinstance(record, ProgressBar):
+            if self._bars.went_on(record, since_error=bool(self._told)):
+                self.went_on(number)
+            return False
+        if isinstance(record, Tokens):
+            return False
+        if self._is_end(record):
+            self._end(number)
+            return False
+        return self._take(number, record)
+
+    def went_on(self, number: int) -> None:
+        """Leave behind what was told before line `number`, where training went on."""
+        if not self._told:
+            return
+        cause, weight = self._best()
+        kept = {
+            key: left for key, told in self._told.items() if (left := told.after(number)) is not None
+        }
+        if len(kept) < len(self._told) and cause is not None and cause.offset < number:
+            self._left, self._left_weight = cause, weight
+        self._told, self._open = kept, None
+
+    def _end(self, number: int) -> None:
+        self.went_on(number)
+        self._left, self._left_weight = None, Weight.LAUNCHER
+
+    def _is_end(self, record: Message | Traceback | Text) -> bool:
+        if isinstance(record, Message) and record.text.startswith(_SUCCESS):
             self.succeeded = True
+        # A logger's words are told of without its name, but for those that carry one in brackets.
+        said = (
+            (record.raw.strip(), record.text) if isinstance(record, Message) else (record.raw.strip(),)
+        )
+        return any(words.startswith(_DONE) for words in said) or self.succeeded
+
+    def _take(self, number: int, record: Message | Traceback | Text) -> bool:
+        sign = sign_of(record)
+        before = self._words if number <= self._words_at + 1 else ""
+        if isinstance(record, Text):
+            self._words, self._words_at = text_of(record.raw[:_LONGEST]), number
+        if isinstance(record, Traceback) and sign is not None and before.startswith(_HARMLESS):
+            return False
+        if sign is None or (self._open is not None and self._is_more(number, record)):
+            return self._go_on(number, record)
+        weight = min(sign.weight, Weight.LOGGED) if before.startswith(_IN_THREAD) else sign.weight
+        raised = isinstance(record, Traceback)
+        key = (weight, ("raised " if raised else "told ") + whose(record.raw))
+        error = LogError(number, sign.text[:_LONGEST])
+        if key in self._told:
+            self._told[key].add(error)
+        elif len(self._told) < _MOST:
+            self._told[key] = _Told(error, error, number)
+        else:
+            return True
+        self._bars.remember()
+        self._open = self._told[key] if weight > Weight.LAUNCHER else None
+        self._open_until = number + record.raw.count("\n") + 1
+        return True
+
+    def _is_more(self, number: int, record: Record) -> bool:
+        """Whether it is the message of the error just before that goes on."""
+        if self._open is None or not isinstance(record, Text) or number > self._open_until:
+            return False
+        text = text_of(record.raw)
+        return text[:1].isspace() or self._open.last.text.endswith(":")
+
+    def _go_on(self, number: int, record: Record) -> bool:
+        if self._open is None or not self._is_more(number, record):
+            self._open = None
+            return False
+        last = self._open.last
+        if last.text.count("\n") >= _GOES_ON:
+            return False
+        self._open.last = LogError(
+            last.offset, f"{last.text}\n{text_of(record.raw).rstrip()}"[:_LONGEST]
+        )
+        if self._open.first is last:
+            self._open.first = self._open.last
+        self._open_until = number + 1
+        return False
+
+    def _best(self) -> tuple[LogError | None, Weight]:
+        if not self._told:
+            return None, Weight.LAUNCHER
+        most = max(weight for weight, _ in self._told)
+        if most is Weight.LAUNCHER and self._left is not None and self._left_weight >= Weight.DIED:
+            return self._left, self._left_weight
+        many = any(weight is Weight.LAUNCHER for weight, _ in self._told)
+        found = (
+            told.last
+            if (most is Weight.LOGGED or (whom.startswith("raised") and not many))
+            else told.first
+            for (weight, whom), told in self._told.items()
+            if weight is most
+        )
+        return min(found, key=lambda error: error.offset), most
 
 
-def _error(record: Record) -> str | None:
-    if isinstance(record, Traceback):
-        return record.error or None
-    if isinstance(record, Message) and record.level in _SEVERE:
-        return record.text
-    if isinstance(record, Message | Text):
-        # A line can be long, and a hint stands near the beginning of one that is about nothing else.
-        hint = _HINTS.search(record.raw, 0, _LONGEST)
-        return None if hint is None else record.raw.strip()
-    return None
+@attrs.define
+class _Told:
+    """What one program told in one way."""
+
+    first: LogError
+    last: LogError
+    seen: int
+    """Where the last was told once more."""
+
+    def add(self, error: LogError) -> None:
+        self.seen = error.offset
+        if error.text != self.last.text:
+            self.last = error
+
+    def after(self, number: int) -> "_Told | None":
+        """Return what is left of it where training went on at this line."""
+        if self.seen < number:
+            return None
+        if self.last.offset < number:
+            self.last = LogError(self.seen, self.last.text)
+        if self.first.offset < number:
+            self.first = self.last
+        return self
+
+
+@attrs.define
+class _Bars:
+    """How far training is by its bar: where it has one, a metric can be from before an error.
+
+    What a program prints is kept back until it ends, unless it goes to a terminal; bars and errors are
+    not.
+    """
+
+    _step: int | None = None
+    _total: float | None = None
+    _at_error: int | None = None
+
+    @property
+    def are_moving(self) -> bool:
+        """Whether there is a bar that has not come to its end."""
+        return self._step is not None and self._total is not None and self._step < self._total
+
+    def remember(self) -> None:
+        """There was an error."""
+        if self._at_error is None:
+            self._at_error = self._step
+
+    def went_on(self, bar: ProgressBar, *, since_error: bool) -> bool:
+        """Take a bar, and return whether training went on since there was an error."""
+        if (step := bar.step) is None:
+            return False
+        if not since_error:
+            self._at_error = None
+        went_on = since_error and bar.total == self._total and step > (self._at_error or 0)
+        self._step, self._total = step, bar.total
+        return went_on
 
 
 def last_error(records: Iterable[tuple[int, Record]]) -> LogError | None:
-    """Return the last error that records tell, each of which comes with the number of its line.
+    """Return the error of which a job failed, as records tell it, each with the number of its line.
 
     >>> from dashscope_ftlogs.reading.tracebacks import parse_lines
     >>> log = ["Traceback (most recent call last):", "OSError: disk full", "[ERROR:swift] worker 3 died"]
     >>> last_error(parse_lines(log))
-    LogError(offset=2, text='worker 3 died')
+    LogError(offset=0, text='OSError: disk full')
     """
     reader = ErrorReader()
     for number, record in records:
         reader.read(number, record)
-    return reader.last
+    return reader.cause
 
 
 def failure(source: str, job: Job | None, errors: ErrorReader) -> Failure | None:
@@ -139,9 +328,9 @@ def failure(source: str, job: Job | None, errors: ErrorReader) -> Failure | None
     if job is not None:
         failed = job.status == "FAILED"
         return Failure(source, errors.last, False, job.code, job.message) if failed else None
-    if errors.last is None or errors.succeeded:
+    if errors.cause is None or errors.succeeded:
         return None
-    return Failure(source, errors.last, guessed=True)
+    return Failure(source, errors.cause, guessed=True)
 
 
 def normalised(error: str) -> str:

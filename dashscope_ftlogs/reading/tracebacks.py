@@ -1,20 +1,19 @@
-"""What many lines mean: their records, with each traceback as one."""
+"""What many lines mean: their records, with each traceback as one.
 
-import re
+`traceback_block` says which lines are a traceback's. Here they are told from those of others, which may
+be between them: ranks fail at once, and go on printing meanwhile.
+"""
+
+from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 from dashscope_ftlogs import checks
-from dashscope_ftlogs.reading.records import Record, Traceback, parts, records
+from dashscope_ftlogs.reading.records import Message, Record, Text, parts, records
+from dashscope_ftlogs.reading.traceback_block import BEGIN, Blank, Block, Taken, begins
 
-_BEGIN: Final = "Traceback (most recent call last):"
-_ERROR: Final = re.compile(r"[A-Za-z_][\w.]*(?:: |:$|(?<=Error)$|(?<=Exception)$|(?<=Interrupt)$)")
-_CHAINED: Final = (
-    "During handling of the above exception",
-    "The above exception was the direct cause",
-)
-_LONGEST: Final = 1000
-"""Lines. What goes on for longer is no traceback, whatever its first line says."""
+_AT_ONCE: Final = 64
+"""Tracebacks. More ranks than that seldom fail within each other's lines, and each costs time."""
 
 
 def parse_lines(lines: Iterable[str], offset: int = 0) -> Iterator[tuple[int, Record]]:
@@ -38,10 +37,22 @@ def parse_lines(lines: Iterable[str], offset: int = 0) -> Iterator[tuple[int, Re
 
 
 class RecordReader:
-    """Takes the lines of one log in turn, and tells their records as soon as they are complete."""
+    """Takes the lines of one log in turn, and tells their records as soon as they are complete.
+
+    A traceback holds up what stands between its lines: records come in the order of the lines where they
+    begin.
+    """
 
     def __init__(self) -> None:
-        self._block: _Block | None = None
+        self._blocks: list[Block] = []
+        """Tracebacks that are not over yet, the oldest first."""
+        self._waiting: deque[tuple[int, Record] | Block | Blank] = deque()
+        """What can't be told before the oldest of them is over."""
+
+    @property
+    def in_traceback(self) -> bool:
+        """Whether a traceback goes on, or may: what a line means depends on those before it."""
+        return bool(self._blocks)
 
     @property
     def idle(self) -> bool:
@@ -52,52 +63,62 @@ class RecordReader:
         """Return what is complete with this line, each record with the number where it begins."""
         if type(line) is not str:  # in no time, unlike the check itself
             checks.kind_of("line", line, str)
-        if self._block is None and _BEGIN not in line:
+        if not self._blocks and BEGIN not in line:
             return ((number, record) for record in records(line))
         return self._in_parts(number, line)
 
     def end(self) -> Iterable[tuple[int, Record]]:
         """Return what was not complete when the log ended."""
-        block, self._block = self._block, None
-        return [] if block is None else [(block.number, block.traceback())]
+        self._blocks.clear()
+        return list(self._complete())
 
     def _in_parts(self, number: int, line: str) -> Iterator[tuple[int, Record]]:
-        for part in parts(line):
-            if self._block is not None and not self._block.takes(part):
-                yield from self.end()
-            if self._block is None:
-                if _BEGIN in part:
-                    self._block = _Block(number, part)
+        found = parts(line)
+        alone = sum(map(bool, found)) == 1
+        for part in found:
+            if not self._is_taken(number, part):
+                if BEGIN in part and begins(part):
+                    self._begin(number, part)
                 else:
-                    for record in records(part):
-                        yield number, record
+                    told = records(line if alone and part else part)
+                    self._waiting += [(number, record) for record in told]
+            yield from self._complete()
 
+    def _is_taken(self, number: int, part: str) -> bool:
+        for block in tuple(self._blocks):
+            taken = block.offer(number, part)
+            if taken is Taken.MAYBE:
+                self._waiting.append(block.blanks[-1])
+                return True
+            if taken is Taken.MINE:
+                return True
+            if taken is Taken.OVER:
+                self._blocks.remove(block)
+        return False
 
-class _Block:
-    """A traceback that is being read."""
+    def _begin(self, number: int, part: str) -> None:
+        block = Block(number, part)
+        # What it is glued to is none of it; a logger's own words are.
+        self._waiting += [
+            (number, record)
+            for record in records(block.before)
+            if not isinstance(record, Text | Message)
+        ]
+        self._waiting.append(block)
+        self._blocks.append(block)
+        if len(self._blocks) > _AT_ONCE:
+            del self._blocks[0]
 
-    def __init__(self, number: int, part: str) -> None:
-        self.number = number
-        self._prefix = part.partition(_BEGIN)[0]
-        self._parts = [part]
-        self._error = ""
-        """Once it is there, the traceback is over, unless another one is chained to it."""
-
-    def takes(self, part: str) -> bool:
-        """Whether a further part belongs to it, and if so, take it in."""
-        text = part.removeprefix(self._prefix)
-        if len(self._parts) >= _LONGEST or (self._error and not self._goes_on(text)):
-            return False
-        if _BEGIN in text or text.startswith(_CHAINED):
-            self._error = ""
-        elif not self._error and not text[:1].isspace() and _ERROR.match(text):
-            self._error = text.rstrip()
-        self._parts.append(part)
-        return True
-
-    def traceback(self) -> Traceback:
-        """Return what it was, as far as it came."""
-        return Traceback(self._error, "\n".join(self._parts).rstrip())
-
-    def _goes_on(self, text: str) -> bool:
-        return not text.strip() or text.startswith(_CHAINED)
+    def _complete(self) -> Iterator[tuple[int, Record]]:
+        while self._waiting:
+            first = self._waiting[0]
+            if isinstance(first, Block):
+                if first in self._blocks:
+                    return
+                yield first.number, first.traceback()
+            elif isinstance(first, Blank):
+                if not first.is_taken:
+                    yield from ((first.number, record) for record in records(first.part))
+            else:
+                yield first
+            self._waiting.popleft()

@@ -1,4 +1,4 @@
-"""One HTML file about many jobs, which needs no network and lets no log run script.
+"""What logs tell of jobs: one HTML file about many, that runs nothing out of a log; one at a glance.
 
 Pure, but for reading what lies in this folder: `template.html`, the style, `scripts/` and `vendor/`.
 

@@ -48,9 +48,7 @@ class LogReader:
 
     def _take(self, number: int, record: Record) -> None:
         self._points.read(number, record)
-        before = self._errors.last
-        self._errors.read(number, record)
-        if isinstance(record, Metrics) or self._errors.last is not before:
+        if self._errors.read(number, record) or isinstance(record, Metrics):
             self._kept.mark(number)
 
     def log(self) -> ReadLog:

@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import pytest
+from ended_logs import ENDED
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +20,9 @@ from dashscope_ftlogs.reading.failure_causes import (
     last_error,
     normalised,
 )
+from dashscope_ftlogs.reading.failure_signs import may_tell, sign_of
+from dashscope_ftlogs.reading.log_errors import LogErrors
+from dashscope_ftlogs.reading.records import Text
 from dashscope_ftlogs.reading.tracebacks import parse_lines
 
 BEGIN = "Traceback (most recent call last):"
@@ -190,3 +194,103 @@ def test_the_most_frequent_failures_come_first() -> None:
         ("KeyError: N", ["ft-0"]),
     ]
     assert clusters([]) == []
+
+
+@pytest.mark.parametrize("name", ENDED)
+def test_what_a_job_failed_of_is_found_and_nothing_where_it_did_not(name: str) -> None:
+    lines, cause = ENDED[name]
+    got = failure("x.log", None, read(*lines))
+    if cause is None:
+        assert got is None
+    else:
+        assert got is not None
+        assert cause in got.text
+        assert got.guessed
+
+
+@pytest.mark.parametrize("name", ENDED)
+@pytest.mark.parametrize(
+    "prefix", ["2026-01-05T03:04:05.5Z ", "2026-01-05T03:04:05.5Z stderr F ", "trainer-1  | ", "0: "]
+)
+def test_so_it_is_behind_what_carries_the_log(name: str, prefix: str) -> None:
+    lines, cause = ENDED[name]
+    got = failure("x.log", None, read(*(prefix + line for line in lines)))
+    if cause is None:
+        assert got is None
+    else:
+        assert got is not None
+        assert cause in got.text
+
+
+@pytest.mark.parametrize("name", ENDED)
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_page_by_page_and_mostly_unread_the_same_is_found(name: str, size: int) -> None:
+    lines = [*["fine"] * 5, *ENDED[name][0]]
+    errors = LogErrors()
+    for begin in range(0, len(lines), size):
+        errors.read(list(enumerate(lines[begin : begin + size], begin)))
+    assert failure("x", None, errors.end()) == failure("x", None, read(*lines))
+
+
+LINES = sorted({line for lines, _ in ENDED.values() for line in lines})
+
+
+@given(st.lists(st.sampled_from(LINES), max_size=40), st.integers(1, 7))
+def test_in_any_order_too(lines: list[str], size: int) -> None:
+    errors = LogErrors()
+    for begin in range(0, len(lines), size):
+        errors.read(list(enumerate(lines[begin : begin + size], begin)))
+    assert failure("x", None, errors.end()) == failure("x", None, read(*lines))
+
+
+@given(st.text(max_size=200))
+def test_a_line_without_a_telling_word_tells_nothing(text: str) -> None:
+    assert may_tell(text) or sign_of(Text(text)) is None
+
+
+def test_of_ranks_that_fail_the_first_counts_and_of_one_program_the_last() -> None:
+    first, second = [BEGIN, "  File", "ValueError: 1"], [BEGIN, "  File", "KeyError: 2"]
+    ranks = [*(f"[rank3]: {line}" for line in first), *(f"[rank1]: {line}" for line in second)]
+    assert found(*ranks) == (0, "ValueError: 1")
+    assert found(*first, *second) == (3, "KeyError: 2")
+    agent = "[2026-01-05 03:04:05,489] [ERROR] [api.py:1] failed (exitcode: 1) local_rank: 3"
+    assert found(*first, *second, agent) == (0, "ValueError: 1")
+
+
+def test_an_error_that_is_told_again_stands_where_training_last_did_not_go_on_after_it() -> None:
+    error = [BEGIN, "  File", "ValueError: 1"]
+    assert found(*error, "{'loss': 1}", *error, *error) == (4, "ValueError: 1")
+    assert found(*error, *error, "{'loss': 1}", *error, "ERROR: over") == (7, "ValueError: 1")
+    reader = read(*error, *error, "bye")
+    reader.went_on(2)
+    assert reader.cause == LogError(3, "ValueError: 1")
+    reader.went_on(9)
+    assert (reader.cause, reader.last) == (None, LogError(3, "ValueError: 1"))
+
+
+def test_of_a_job_that_is_known_to_have_failed_what_it_went_on_after_is_better_than_nothing() -> None:
+    errors = read(BEGIN, "  File", "ValueError: bad row", "{'loss': 1.0}")
+    assert failure("x.log", None, errors) is None
+    got = failure("ft-1", job("FAILED"), errors)
+    assert got is not None
+    assert got.error == LogError(0, "ValueError: bad row")
+
+
+def test_a_metric_behind_an_error_may_be_from_before_it_where_the_bar_stands_still() -> None:
+    def bar(step: int) -> str:
+        return f" {step}%|█  | {step}/100 [00:10<01:30,  1.00s/it]"
+
+    error = [BEGIN, "  File", "ValueError: bad row"]
+    assert found(bar(3), *error, "{'loss': 1.0}", bar(3)) == (1, "ValueError: bad row")
+    assert found(bar(3), *error, "{'loss': 1.0}", bar(4)) is None
+    assert found(bar(100), *error, "{'loss': 1.0}") is None  # a bar that is done is not training's
+    assert found("Map:   3%|█  | 3/100 [00:10<01:30,  1.00s/it]", *error, "{'loss': 1.0}") is None
+
+
+def test_a_message_is_not_followed_without_end() -> None:
+    lines = [BEGIN, "  File", "ValueError: rows:", *(f"  row {number}" for number in range(100)), "end"]
+    text = (found(*lines) or (0, ""))[1].split("\n")
+    assert text[:2] == ["ValueError: rows:", "  row 0"]
+    assert len(text) < 20
+    many = [f"[rank{rank}]: {line}" for rank in range(200) for line in (BEGIN, f"KeyError: {rank}")]
+    assert found(*many) == (0, "KeyError: 0")

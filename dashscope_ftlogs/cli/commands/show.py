@@ -1,0 +1,135 @@
+"""`ftlogs show`: one job at a glance, and why it failed."""
+
+import enum
+from collections.abc import Iterable
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Annotated, Any
+
+import attrs
+import typer
+
+from dashscope_ftlogs.archive.manifest import facts
+from dashscope_ftlogs.cli.connection_options import Connection
+from dashscope_ftlogs.cli.log_sources import Sources, sources
+from dashscope_ftlogs.cli.options import grouped
+from dashscope_ftlogs.cli.run_command import run
+from dashscope_ftlogs.cli.terminal.stdout import rows, write
+from dashscope_ftlogs.text import escaped
+
+if TYPE_CHECKING:
+    from dashscope_ftlogs.reading.failure_causes import Failure
+    from dashscope_ftlogs.report.job_at_a_glance import Glance
+    from dashscope_ftlogs.report.loss_and_duration import Loss
+
+
+class Format(enum.StrEnum):
+    """How jobs are shown."""
+
+    TEXT = "text"
+    JSONL = "jsonl"
+
+
+@grouped
+def show(
+    logs: Sources,
+    *,
+    form: Annotated[
+        Format, typer.Option("--format", help="To be read, or a JSON object for each log.")
+    ] = Format.TEXT,
+    connection: Connection,
+) -> None:
+    """Show how far a job came, and why it failed."""
+
+    async def main() -> int:
+        from dashscope_ftlogs.report.job_at_a_glance import GlanceReader  # noqa: PLC0415  (only this command needs it)
+
+        shown = 0
+        async with aclosing(sources(logs, connection)) as found:
+            async for source in found:
+                reader = GlanceReader(source.name, source.job)
+                async with aclosing(source.batches) as batches:
+                    async for batch in batches:
+                        reader.read(batch)
+                glance = reader.glance()
+                write(
+                    rows([_object(glance)]) if form is Format.JSONL else _text(glance, again=shown > 0)
+                )
+                shown += 1
+        return 0
+
+    run(main())
+
+
+def _object(glance: "Glance") -> dict[str, Any]:
+    last, why = glance.last, glance.failure
+    losses = {"final": glance.summary.final, "best": glance.summary.best, "eval": glance.eval_loss}
+    return {
+        "name": glance.name,
+        "status": None if glance.job is None else glance.job.status,
+        "job": None if glance.job is None else facts(glance.job),
+        "lines": glance.lines,
+        "first_time": glance.first_time,
+        "last_time": glance.last_time,
+        "progress": None
+        if last is None
+        else {"step": last.step, "total_steps": last.total_steps, "epoch": last.epoch},
+        "losses": {name: None if loss is None else attrs.asdict(loss) for name, loss in losses.items()},
+        "failure": None if why is None else _why(why),
+    }
+
+
+def _why(failure: "Failure") -> dict[str, Any]:
+    offset = None if failure.error is None else failure.error.offset
+    # Named both as the rows of other commands name it, and as it is said.
+    return {"text": failure.text, "line": offset, "offset": offset, "guessed": failure.guessed}
+
+
+def _text(glance: "Glance", *, again: bool) -> bytes:
+    job = glance.job
+    head = [glance.name] if job is None else [glance.name, job.status, job.model or ""]
+    said = ["", "  ".join(filter(None, head))] if again else ["  ".join(filter(None, head))]
+    said += [f"  {name:<10}{told}" for name, told in _facts(glance) if told]
+    return "".join(f"{escaped(line)}\n" for line in said).encode("utf-8", "backslashreplace")
+
+
+def _facts(glance: "Glance") -> Iterable[tuple[str, str]]:
+    lines = f"{glance.lines:,}"
+    if glance.first_time is not None:
+        lines += f", from {glance.first_time} to {glance.last_time or glance.first_time}"
+    yield "lines", lines
+    yield "came to", _progress(glance)
+    losses = (
+        ("loss", glance.summary.final),
+        ("at best", glance.summary.best),
+        ("eval loss", glance.eval_loss),
+    )
+    for name, loss in losses:
+        yield name, "" if loss is None else _loss(loss)
+    if glance.failure is None:
+        yield "failure", "none is told" if glance.job is None else ""
+    else:
+        yield from _failure(glance.failure)
+
+
+def _progress(glance: "Glance") -> str:
+    if (last := glance.last) is None:
+        return ""
+    step = "" if last.step is None else f"step {last.step:,}"
+    if step and last.total_steps is not None:
+        step += f" of {last.total_steps:,}"
+    return ", ".join(filter(None, (step, "" if last.epoch is None else f"epoch {last.epoch:g}")))
+
+
+def _loss(loss: "Loss") -> str:
+    where = f"line {loss.offset:,}" if loss.step is None else f"step {loss.step:,}"
+    return f"{loss.value:.6g}, {where}"
+
+
+def _failure(failure: "Failure") -> Iterable[tuple[str, str]]:
+    first, *more = (failure.text or "nothing is known of why").splitlines()
+    yield "failed of", first
+    for line in more:
+        yield "", line
+    if failure.error is not None:
+        guess = "; a guess from the log alone: its job may have gone on" if failure.guessed else ""
+        yield "", f"(line {failure.error.offset:,}{guess})"

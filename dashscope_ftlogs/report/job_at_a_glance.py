@@ -1,0 +1,88 @@
+"""One job at a glance: what is known of it, how far it came, and why it failed."""
+
+import re
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import attrs
+
+from dashscope_ftlogs.metrics.points import LogPoints, Point, milliseconds
+from dashscope_ftlogs.models import Job
+from dashscope_ftlogs.reading.failure_causes import Failure, failure
+from dashscope_ftlogs.reading.log_errors import LogErrors
+from dashscope_ftlogs.report.loss_and_duration import Loss, Summary, summary
+
+_STAMP: Final = re.compile(
+    r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[,.]\d{3})?|\d\d/\d\d/\d{4} \d\d:\d\d:\d\d"
+)
+_HEAD: Final = 100
+"""Characters of a line in which a logger's time stands."""
+_NEAR: Final = 1000
+"""Lines from the begin and the end of a log among which a time is looked for."""
+_EVAL_LOSS: Final = "eval_loss"
+
+
+@attrs.frozen
+class Glance:
+    """What is known of one job."""
+
+    name: str
+    job: Job | None
+    lines: int
+    first_time: str | None
+    """The first that its log tells, as printed."""
+    last_time: str | None
+    last: Point | None
+    """The last point of its training."""
+    summary: Summary
+    eval_loss: Loss | None
+    """The last one."""
+    failure: Failure | None
+
+
+class GlanceReader:
+    """Takes the lines of one log in turn."""
+
+    def __init__(self, name: str, job: Job | None) -> None:
+        """Begin a log."""
+        self._name, self._job = name, job
+        self._points, self._errors = LogPoints(), LogErrors()
+        self._lines = 0
+        self._head: list[str] = []
+        self._tail: deque[str] = deque(maxlen=_NEAR)
+
+    def read(self, lines: Sequence[tuple[int, str]]) -> None:
+        """Take the next lines, with their numbers."""
+        self._lines += len(lines)
+        self._errors.read(lines)
+        for number, line in lines:
+            self._points.read(number, line)
+        texts = [line for _, line in lines]
+        self._head += texts[: _NEAR - len(self._head)]
+        self._tail.extend(texts)
+
+    def glance(self) -> Glance:
+        """Return what was read, once it is all."""
+        points = self._points.points()
+        evaluated = [
+            Loss(value, point.step, point.offset)
+            for point in points
+            if isinstance(value := point.values.get(_EVAL_LOSS), float)
+        ]
+        return Glance(
+            self._name,
+            self._job,
+            self._lines,
+            _first_time(self._head),
+            _first_time(reversed(self._tail)),
+            next((point for point in reversed(points) if point.kind != "final"), None),
+            summary(self._job, points, None),
+            evaluated[-1] if evaluated else None,
+            failure(self._name, self._job, self._errors.end()),
+        )
+
+
+def _first_time(lines: Iterable[str]) -> str | None:
+    stamps = (found[0] for line in lines if (found := _STAMP.search(line, 0, _HEAD)) is not None)
+    return next((stamp for stamp in stamps if milliseconds(stamp) is not None), None)

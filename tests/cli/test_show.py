@@ -1,0 +1,124 @@
+"""`ftlogs show` as a process of its own: how far a job came, and why it failed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator
+
+JOB = "ft-1"
+LINES = [
+    "2025-12-06 20:28:19,002 - INFO - data pre-process succeeded, start to fine-tune",
+    "{'loss': 2.5, 'epoch': 0.1, 'global_step/max_steps': '1/3'}",
+    "{'loss': nan, 'epoch': 0.2, 'global_step/max_steps': '2/3'}",
+    "{'eval_loss': 1.5, 'epoch': 0.2, 'global_step/max_steps': '2/3'}",
+    "Traceback (most recent call last):",
+    '  File "train.py", line 3, in <module>',
+    "RuntimeError: Error(s) in loading state_dict for Model:",
+    "\tsize mismatch for \x1b[2Jhead",
+    "2025-12-06 20:44:39,609 - ERROR - finetune-job failed",
+]
+CAUSE = "RuntimeError: Error(s) in loading state_dict for Model:\n\tsize mismatch for head"
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "train.log"
+    path.write_text("".join(f"{line}\n" for line in LINES))
+    return path
+
+
+async def test_a_log_s_failure_is_told_with_its_line_and_that_it_is_a_guess(
+    ftlogs: Any, log: Path
+) -> None:
+    ended = await ftlogs("show", str(log))
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.decode().splitlines() == [
+        "train.log",
+        "  lines     9, from 2025-12-06 20:28:19,002 to 2025-12-06 20:44:39,609",
+        "  came to   step 2 of 3, epoch 0.2",
+        "  loss      nan, step 2",
+        "  at best   2.5, step 1",
+        "  eval loss 1.5, step 2",
+        "  failed of RuntimeError: Error(s) in loading state_dict for Model:",
+        "            \tsize mismatch for head",
+        "            (line 4; a guess from the log alone: its job may have gone on)",
+    ]
+
+
+async def test_as_json_it_is_one_object_for_each_log(ftlogs: Any, log: Path, tmp_path: Path) -> None:
+    fine = tmp_path / "fine.log"
+    fine.write_text("{'train_runtime': 2.5}\n")
+    ended = await ftlogs("show", str(log), str(fine), "--format", "jsonl")
+    assert (ended.code, ended.err) == (0, "")
+    failed, done = map(json.loads, ended.out.splitlines())
+    assert failed == {
+        "name": "train.log",
+        "status": None,
+        "job": None,
+        "lines": 9,
+        "first_time": "2025-12-06 20:28:19,002",
+        "last_time": "2025-12-06 20:44:39,609",
+        "progress": {"step": 2, "total_steps": 3, "epoch": 0.2},
+        "losses": {
+            "final": {"value": None, "step": 2, "offset": 2},
+            "best": {"value": 2.5, "step": 1, "offset": 1},
+            "eval": {"value": 1.5, "step": 2, "offset": 3},
+        },
+        "failure": {"text": CAUSE, "line": 4, "offset": 4, "guessed": True},
+    }
+    assert (done["failure"], done["progress"], done["first_time"]) == (None, None, None)
+    assert done["losses"] == {"final": None, "best": None, "eval": None}
+
+
+async def test_what_the_service_knows_of_a_job_is_no_guess(ftlogs: Any) -> None:
+    jobs = [
+        EmulatedJob(JOB, LINES, status="FAILED", model="qwen3-8b"),
+        EmulatedJob("ft-2", LINES, status="SUCCEEDED"),
+        EmulatedJob("ft-3", ["fine"], status="FAILED"),
+    ]
+    async with Emulator(jobs) as emulator:
+        text = await ftlogs("show", JOB, "ft-2", "ft-3", emulator=emulator)
+        rows = await ftlogs("show", JOB, "ft-2", "ft-3", "--format", "jsonl", emulator=emulator)
+    one, two, three = map(json.loads, rows.out.splitlines())
+    assert (one["status"], one["job"]["model"]) == ("FAILED", "qwen3-8b")
+    assert one["failure"] == {"text": CAUSE, "line": 4, "offset": 4, "guessed": False}
+    assert two["failure"] is None
+    assert (three["failure"]["line"], three["failure"]["guessed"]) == (None, False)
+    first, second, third = text.out.decode().split("\n\n")
+    assert first.startswith("ft-1  FAILED  qwen3-8b\n")
+    assert "(line 4)" in first
+    assert "fail" not in second.partition("\n")[2]
+    assert "failed of" in third
+
+
+async def test_the_job_of_an_archive_is_known(ftlogs: Any, log: Path, tmp_path: Path) -> None:
+    async with Emulator([EmulatedJob(JOB, LINES, status="FAILED")]) as emulator:
+        archive = tmp_path / "archive"
+        assert (await ftlogs("download", JOB, "--out", str(archive), emulator=emulator)).code == 0
+    ended = await ftlogs("show", str(archive), "--format", "jsonl")
+    (row,) = map(json.loads, ended.out.splitlines())
+    assert row["status"] == "FAILED"
+    assert row["failure"]["text"] == CAUSE
+
+
+async def test_a_log_in_which_nothing_failed_says_so(ftlogs: Any, tmp_path: Path) -> None:
+    (tmp_path / "fine.log").write_text("fine\n{'loss': 1.5}\n{'loss': 1.25, 'epoch': 0.5}\n")
+    ended = await ftlogs("show", str(tmp_path / "fine.log"))
+    assert ended.out.decode().splitlines() == [
+        "fine.log",
+        "  lines     3",
+        "  came to   epoch 0.5",
+        "  loss      1.25, line 2",
+        "  at best   1.25, line 2",
+        "  failure   none is told",
+    ]
+
+
+async def test_what_is_not_there_is_an_error(ftlogs: Any) -> None:
+    async with Emulator() as emulator:
+        ended = await ftlogs("show", "ft-404", emulator=emulator)
+    assert ended.code == 4
+    assert (await ftlogs("show", "./no.log")).code == 2

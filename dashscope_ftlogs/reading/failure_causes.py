@@ -17,6 +17,7 @@ from dashscope_ftlogs.reading.records import (
     Text,
     Tokens,
     Traceback,
+    whole,
 )
 
 _LONGEST: Final = 2000
@@ -179,10 +180,12 @@ class ErrorReader:
     def _is_end(self, record: Message | Traceback | Text) -> bool:
         if isinstance(record, Message) and record.text.startswith(_SUCCESS):
             self.succeeded = True
-        # A logger's words are told of without its name, but for those that carry one in brackets.
-        said = (
-            (record.raw.strip(), record.text) if isinstance(record, Message) else (record.raw.strip(),)
-        )
+        # Some carry a logger's name, in others it stands before them.
+        said = [text_of(record.raw[:_LONGEST].strip())]
+        if isinstance(record, Message):
+            said.append(record.text)
+        elif said[0].startswith(f"- INFO - {_SUCCESS}"):
+            self.succeeded = True
         return any(words.startswith(_DONE) for words in said) or self.succeeded
 
     def _take(self, number: int, record: Message | Traceback | Text) -> bool:
@@ -273,6 +276,16 @@ class _Told:
         return self
 
 
+def training_step(bar: ProgressBar) -> int | None:
+    """Return the step that a bar shows if it is that of training, whatever carries the log.
+
+    >>> training_step(ProgressBar(3, "2026-01-05T03:04:05.5Z", 3.0, 100.0))
+    3
+    """
+    about = f"{bar.description}: " if bar.description.isdecimal() else f"{bar.description} "
+    return whole(bar.done) if text_of(about).strip() in {"", "Train"} else None
+
+
 @attrs.define
 class _Bars:
     """How far training is by its bar: where it has one, a metric can be from before an error.
@@ -297,7 +310,7 @@ class _Bars:
 
     def went_on(self, bar: ProgressBar, *, since_error: bool) -> bool:
         """Take a bar, and return whether training went on since there was an error."""
-        if (step := bar.step) is None:
+        if (step := training_step(bar)) is None:
             return False
         if not since_error:
             self._at_error = None

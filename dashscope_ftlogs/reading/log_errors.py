@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from dashscope_ftlogs.reading.failure_causes import ErrorReader
+from dashscope_ftlogs.reading.failure_causes import ErrorReader, training_step
 from dashscope_ftlogs.reading.failure_signs import may_tell
 from dashscope_ftlogs.reading.records import ProgressBar, Record, records
 from dashscope_ftlogs.reading.tracebacks import RecordReader
@@ -57,7 +57,8 @@ class LogErrors:
         while self._recent:
             line = self._recent.pop()
             if "%" in line:
-                bars = [one for one in records(line) if isinstance(one, ProgressBar) and one.is_training]
-                if bars:
-                    self._errors.read(number, bars[-1])
+                bars = [one for one in records(line) if isinstance(one, ProgressBar)]
+                training = [bar for bar in bars if training_step(bar) is not None]
+                if training:
+                    self._errors.read(number, training[-1])
                     self._recent.clear()

@@ -72,7 +72,7 @@ class LogPoints:
         matter: list[int] = []
         at = read = 0
         while at < len(texts):
-            if not self._records.idle:
+            if self._records.in_traceback:
                 at = read = self._read_to_line_end(parts, at, offset)
                 continue
             if not points.idle:

@@ -54,11 +54,6 @@ class RecordReader:
         """Whether a traceback goes on, or may: what a line means depends on those before it."""
         return bool(self._blocks)
 
-    @property
-    def idle(self) -> bool:
-        """Whether no traceback has begun."""
-        return self._block is None
-
     def read(self, number: int, line: str) -> Iterable[tuple[int, Record]]:
         """Return what is complete with this line, each record with the number where it begins."""
         if type(line) is not str:  # in no time, unlike the check itself

@@ -7,9 +7,10 @@ from typing import Final
 
 import attrs
 
-from dashscope_ftlogs.metrics.points import LogPoints, Point, milliseconds
+from dashscope_ftlogs.metrics.points import LogPoints, Point
 from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.reading.failure_causes import Failure, failure
+from dashscope_ftlogs.reading.forms.stamps import milliseconds
 from dashscope_ftlogs.reading.log_errors import LogErrors
 from dashscope_ftlogs.report.loss_and_duration import Loss, Summary, summary
 

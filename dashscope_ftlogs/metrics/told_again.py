@@ -22,10 +22,12 @@ class Told(Protocol):
     @property
     def values(self) -> MetricValues:
         """As the log has them."""
+        ...
 
     @property
     def kind(self) -> str:
         """`train`, `eval` or `final`."""
+        ...
 
     @property
     def own_step(self) -> int | None:

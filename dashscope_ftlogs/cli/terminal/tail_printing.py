@@ -227,7 +227,8 @@ class Following:
         for alarm in self._logs.missed(ended=ended):
             metric = _TRAININGS_OWN if alarm.metric is None else alarm.metric
             near = nearest(metric, self._logs.names)
-            names = list(dict.fromkeys([*([near] if near else []), *self._logs.names]))
+            first: list[str] = [] if near is None else [near]
+            names = list(dict.fromkeys(first + list(self._logs.names)))
             more = f", and {len(names) - _MOST} more" if names[_MOST:] else ""
             had = ", ".join(excerpt(name, 60) for name in names[:_MOST]) or "nothing"
             so_far = "that was watched" if ended else "so far"

@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from dashscope_ftlogs.models import Job, LogLine, LogPage
     from dashscope_ftlogs.reading.metrics_in_line import MetricValues
     from dashscope_ftlogs.reading.records import (
+        Beside,
         Message,
         Metrics,
         MetricsKind,
@@ -91,6 +92,7 @@ __all__ = [
     "ArchivePathError",
     "ArchiveWriteError",
     "AuthenticationError",
+    "Beside",
     "Compression",
     "ConfigError",
     "ConflictError",
@@ -181,6 +183,7 @@ _HOMES = {
     "Point": "metrics.points",
     "Position": "text",
     "Progress": "archive.outcomes",
+    "Beside": "reading.records",
     "ProgressBar": "reading.records",
     "Record": "reading.records",
     "RequestEvent": "client.exchange.request_events",

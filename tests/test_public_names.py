@@ -18,6 +18,7 @@ import pytest
 
 import dashscope_ftlogs
 from dashscope_ftlogs import (
+    Beside,
     Downloaded,
     EventKind,
     FollowEvent,
@@ -190,6 +191,7 @@ def test_the_errors_are_there_after_a_bare_import() -> None:
 
 POINT = {"offset": 0, "segment": 0, "kind": "train", "step": 1, "total_steps": 9, "epoch": 0.5}
 VALUES = [
+    Beside(step=3, kind="eval"),
     Downloaded(job_id="ft-1", state="complete", lines=9, set_aside=("ft-1.1.log",)),
     FollowEvent("ft-1", EventKind.GREW, "it grew", position={"offset": 1, "last": ["0" * 64]}),
     Job("ft-1", "RUNNING", training_file_ids=("file-1",), hyper_parameters={"n_epochs": [1]}),

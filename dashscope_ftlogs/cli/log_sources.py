@@ -63,19 +63,14 @@ class Source:
     name: str
     job: Job | None
     batches: "AsyncGenerator[Sequence[tuple[int, str]], None]"
-    """The lines with their numbers, some at a time."""
+    """The lines with their numbers, which are consecutive, some at a time; none is empty."""
 
     async def points(self, pattern: OwnPattern | None) -> list[Point]:
         """Read it to its end, and return its points."""
         points = LogPoints(pattern)
         async with aclosing(self.batches) as batches:
             async for batch in batches:
-                begin = batch[0][0] if batch else 0
-                if batch and batch[-1][0] == begin + len(batch) - 1:
-                    points.read_all([line for _, line in batch], begin)
-                else:
-                    for number, line in batch:
-                        points.read(number, line)
+                points.read_all([line for _, line in batch], batch[0][0])
         return points.points()
 
     async def read(self, take: Callable[[int, str], None]) -> None:

@@ -92,7 +92,7 @@ async def test_a_picture_tells_in_what_jobs_differ(ftlogs: Any, tmp_path: Path) 
     picture = tmp_path / "curve.svg"
     async with Emulator(jobs) as emulator:
         words = [one.job_id for one in jobs]
-        ended = await ftlogs("plot", *words, "-o", str(picture), "--x", "time", emulator=emulator)
+        ended = await ftlogs("plot", *words, "-o", str(picture), "--x", "step", emulator=emulator)
     assert (ended.code, ended.out, ended.err) == (0, b"", "")
     texts = [
         "".join(one.itertext()).strip() for one in ET.parse(picture).iter() if one.tag.endswith("text")
@@ -131,3 +131,12 @@ def test_without_matplotlib_it_says_how_to_install_it(tmp_path: Path) -> None:
         "ftlogs: matplotlib is not installed: pip install 'dashscope-ftlogs[plot]'.\n"
     )
     assert not (tmp_path / "curve.png").exists()
+
+
+async def test_a_picture_over_time_has_a_clock_below(ftlogs: Any, tmp_path: Path) -> None:
+    lines = [f"2025-12-06 08:{n:02d}:00 {{'loss': {9 - n}, 'step': {n}}}" for n in range(9)]
+    picture = tmp_path / "curve.svg"
+    words = (log(tmp_path, "a.log", *lines), "-o", str(picture), "--x", "time")
+    ended = await ftlogs("plot", *words)
+    assert (ended.code, ended.err) == (0, "")
+    assert "08:04" in picture.read_text()

@@ -176,12 +176,13 @@ async def test_a_restart_draws_no_line_back(ftlogs: Any, tmp_path: Path) -> None
 async def test_the_axis_is_the_one_asked_for(
     ftlogs: Any, tmp_path: Path, x: str, title: str, labels: str
 ) -> None:
+    epoch, tokens = "'epoch'", "'consumed_train_tokens'"
     lines = [
         line
         for n in range(21)
         for line in (
-            f"2025-12-06 08:{n:02d}:00,000 - INFO - go on",
-            f"{{'loss': {9 - n}, 'step': {n}, 'epoch': {n / 10}, 'consumed_train_tokens': {n * 100}}}",
+            "go on",
+            f"2025-12-06 08:{n:02d}:00 {{'loss': {9 - n}, 'step': {n}, {epoch}: {n / 10}, {tokens}: {n}00}}",
         )
     ]
     out = (await ftlogs("plot", log(tmp_path, "a.log", *lines), "--x", x)).out.decode().splitlines()
@@ -294,9 +295,9 @@ async def test_of_many_metrics_some_are_named(ftlogs: Any, tmp_path: Path) -> No
 
 
 async def test_a_log_whose_only_numbers_are_no_metrics_has_none(ftlogs: Any, tmp_path: Path) -> None:
-    ended = await ftlogs("plot", log(tmp_path, "a.log", "{'loss': 'n/a', 'step': 1}"))
+    ended = await ftlogs("plot", log(tmp_path, "a.log", "step:0 - val-core/acc/mean@1:0.25"))
     assert ended.code == 2
-    assert "no log has it; they have nothing" in ended.err
+    assert "no log has it; they have val-core/acc/mean@1" in ended.err
 
 
 async def test_a_job_that_is_not_there_ends_it(ftlogs: Any) -> None:

@@ -1,5 +1,7 @@
 """Points of curves: which run, which step, which time; and nothing that the log does not say."""
 
+import math
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -7,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashscope_ftlogs.metrics.points import Point, read_points
+from dashscope_ftlogs.metrics.told_again import History, in_other_words, the_same
 from dashscope_ftlogs.reading.forms.stamps import milliseconds
 
 
@@ -194,3 +197,75 @@ def test_any_log_has_its_points_in_order_and_segments_that_only_rise(lines: list
     numbers = [point.segment for point in points]
     assert numbers == sorted(numbers)
     assert set(range(max(numbers, default=-1) + 1)) == set(numbers)
+
+
+def test_a_history_repeats_each_point_and_adds_what_is_new() -> None:
+    told = [f"{{'loss': {9 - n}.0, 'epoch': 0.{n}, 'step': {n}}}" for n in range(1, 4)]
+    entries = ", ".join([*told, "{'loss': 1.0, 'epoch': 0.9, 'step': 9}", "{'loss': 1.5, 'epoch': 1.9}"])
+    history = "{'log_history': [" + entries + "], 'best': 1}"
+    assert steps(*told, history, "{'loss': 0.5, 'step': 10}") == [1, 2, 3, 9, None, 10]
+
+
+def test_a_log_that_names_a_new_metric_in_each_line_is_read_all_the_same() -> None:
+    lines = [f"{{'loss': 1.5, 'm{n}': 0.5, 'step': {n}}}" for n in range(1200)]
+    assert steps(*lines) == list(range(1200))
+
+
+def test_a_dict_that_quotes_a_traceback_is_text() -> None:
+    assert (
+        read_points(['{"loss": "Traceback (most recent call last):"}', "{'loss': 2.5}"])[0].offset == 1
+    )
+
+
+def test_a_bar_without_a_total_tells_no_step() -> None:
+    assert steps(" 10%|# | ", "{'loss': 2.5}") == [None]
+
+
+@pytest.mark.parametrize(
+    ("logged", "own", "same"),
+    [
+        ({"loss": 0.5}, {"loss": 0.5, "lr": 1.0}, True),
+        ({"loss": 0.5, "throughput": 9.0}, {"loss": 0.5, "lr": 1.0}, True),
+        ({"loss": 0.5, "lr": 1.0}, {"loss": 0.5}, False),
+        ({"loss": 0.5}, {"loss": 0.6}, False),
+        ({"kl": 0.5}, {"kl": 0.5}, False),
+        ({"loss": 0.5, "lr": 1e-5}, {"loss": 0.5, "lr": 2e-5}, False),
+        ({"loss": 0.5, "at": "1m"}, {"loss": 0.5, "at": "60 s"}, True),
+        ({"loss": math.nan}, {"loss": math.nan}, True),
+    ],
+    ids=str,
+)
+def test_what_a_logger_says_is_known_again(
+    logged: dict[str, Any], own: dict[str, Any], same: bool
+) -> None:
+    assert in_other_words(logged, own) is same
+
+
+def place(**facts: Any) -> Any:
+    return SimpleNamespace(**{"values": {}, "kind": "train", "own_step": None, "epoch": None} | facts)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ({"values": {"loss": 1.0}}, {"values": {"loss": 1.0}}, True),
+        ({"values": {"loss": 1.0}}, {"values": {"loss": 1.0}, "kind": "eval"}, False),
+        ({"values": {"loss": 1.0}, "own_step": 1}, {"values": {"loss": 1.0}, "own_step": 2}, False),
+        ({"values": {"loss": 1.0}, "epoch": 1.0}, {"values": {"loss": 1.0}, "epoch": 2.0}, False),
+        ({"values": {"loss": 1.0, "lr": 1.0}}, {"values": {"loss": 1.0, "lr": 2.0}}, True),
+        ({"values": {"lr": 1.0}}, {"values": {"lr": 2.0}}, False),
+        ({"values": {"loss": "x"}}, {"values": {"loss": "x"}}, False),
+    ],
+    ids=str,
+)
+def test_points_are_one_as_far_as_both_tell(one: Any, other: Any, same: bool) -> None:
+    assert the_same(place(**one), place(**other)) is same
+
+
+def test_a_history_is_looked_up_by_step_by_epoch_and_by_its_place() -> None:
+    history, told = History(), [place(values={"loss": float(n)}, own_step=n) for n in range(100)]
+    told += [place(values={"loss": float(n)}, epoch=n / 10) for n in range(100, 200)]
+    told += [place(values={"loss": float(n)}) for n in range(200, 210)]
+    for one in (told[90], told[150], told[151], told[205]):
+        assert history.has(one, told) or one is told[205]
+    assert not history.has(place(values={"loss": 1e9}, own_step=5, epoch=0.3), told)

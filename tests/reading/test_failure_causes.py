@@ -22,7 +22,7 @@ from dashscope_ftlogs.reading.failure_causes import (
 )
 from dashscope_ftlogs.reading.failure_signs import may_tell, sign_of
 from dashscope_ftlogs.reading.log_errors import LogErrors
-from dashscope_ftlogs.reading.records import Text
+from dashscope_ftlogs.reading.records import Metrics, Text, last_record
 from dashscope_ftlogs.reading.tracebacks import parse_lines
 
 BEGIN = "Traceback (most recent call last):"
@@ -294,3 +294,27 @@ def test_a_message_is_not_followed_without_end() -> None:
     assert len(text) < 20
     many = [f"[rank{rank}]: {line}" for rank in range(200) for line in (BEGIN, f"KeyError: {rank}")]
     assert found(*many) == (0, "KeyError: 0")
+
+
+def test_tokens_and_metrics_tell_of_no_failure() -> None:
+    assert read("number of consumed tokens is 5").cause is None
+    assert sign_of(Metrics({"loss": 1.5}, "")) is None
+
+
+def test_an_error_behind_the_place_where_training_went_on_stays_as_it_is() -> None:
+    reader = read("bye", "Killed", "Killed")
+    before = reader.cause
+    reader.went_on(1)
+    assert reader.cause == before is not None
+
+
+def test_the_bar_of_an_evaluation_tells_nothing_of_training() -> None:
+    errors = LogErrors()
+    errors.read([(0, "Evaluating:  10%|# | 1/10 [00:01<00:09,  1.0s/it]")])
+    errors.read([(1, "Killed")])
+    assert errors.end().cause == LogError(1, "Killed")
+
+
+def test_the_last_of_what_a_line_holds_is_known_without_the_rest() -> None:
+    assert last_record("a\r \r") == Text("a")
+    assert last_record(" \r\n") is None

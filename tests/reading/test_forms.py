@@ -254,3 +254,39 @@ def test_what_a_logger_and_the_trainer_tell_is_one_point_in_any_order(first: str
         {"loss": 2.5, "grad_norm": 1.25, "epoch": 0.1}
     ] * 2
     assert None not in {point.time for point in points}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "step 3 | loss: 2.5" + " | x: 1" * 20_000,
+        "{'" + "loss_" * 60 + "': 2.5, 'epoch': 1}",
+        "[2026-13-45 99:99:99] " * 9 + "nothing",
+        "[INFO] " * 40 + "loss",
+    ],
+    ids=["too long", "a name too long", "stamps that are none", "prefixes without end"],
+)
+def test_what_goes_on_without_end_is_no_point(line: str) -> None:
+    assert read_points([line]) == []
+
+
+def test_a_step_that_is_told_twice_is_told_once() -> None:
+    assert only("step 3 step 4 | loss: 2.5").step == 3
+    assert only("step 3 | iteration: 4 | loss: 2.5").values == {"iteration": 4.0, "loss": 2.5}
+    within = only("step 3 | epoch 1 [7/9] | loss: 2.5")
+    assert (within.step, within.epoch) == (3, 1.0)
+
+
+def test_the_first_stamp_that_is_one_is_the_time() -> None:
+    assert only("2026-13-45 99:99:99 1970-01-01 00:00:02 {'loss': 2.5}").time == 2000
+
+
+def test_a_dict_over_more_lines_than_any_is_given_up() -> None:
+    assert read_points(["{'loss':", *["  'x' " + "y" * 9_000] * 9, "2.5}"]) == []
+    assert read_points(["} {", "{'a': {", "} }", "} x {'b':", "1}"]) == []
+
+
+def test_a_summary_and_what_follows_it_are_two() -> None:
+    table = ["***** eval metrics *****", "  epoch = 1.0", "  eval_loss = 2.5"]
+    kinds = [point.kind for point in read_points([*table, "{'loss': 1.5, 'epoch': 1.1}"])]
+    assert kinds == ["eval", "train"]

@@ -2,6 +2,7 @@
 
 import json
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from raised import formatted
 
+from dashscope_ftlogs import InvalidArgumentError
 from dashscope_ftlogs.reading.records import Metrics, Record, Traceback
 from dashscope_ftlogs.reading.tracebacks import RecordReader, parse_lines
 
@@ -210,10 +212,13 @@ def test_a_rank_of_which_no_more_comes_does_not_hold_up_the_others_for_long() ->
 
 
 def test_more_of_them_at_once_than_are_told_apart_cost_no_more() -> None:
-    lines = [f"[rank{rank}]: {BEGIN}" for rank in range(5000)]
-    begun = time.process_time()
-    assert [number for number, _ in parse_lines(lines)] == list(range(5000))
-    assert time.process_time() - begun < 5
+    def seconds(count: int) -> float:
+        lines = [f"[rank{rank}]: {BEGIN}" for rank in range(count)]
+        begun = time.process_time()
+        assert [number for number, _ in parse_lines(lines)] == list(range(count))
+        return time.process_time() - begun
+
+    assert min(seconds(1600) for _ in range(3)) < 3 * 4 * max(seconds(400) for _ in range(3))
 
 
 GROUP = [
@@ -323,3 +328,56 @@ def test_a_huge_line_takes_no_time(line: str) -> None:
     begun = time.process_time()
     list(parse_lines([line, line, BEGIN, line, FRAME, line]))
     assert time.process_time() - begun < 10
+
+
+def a_group_of_chained() -> None:
+    chained = OSError("full")
+    chained.__cause__ = KeyError(1)
+    raise ExceptionGroup("two", [chained, ValueError(2), ExceptionGroup("inner", [TypeError(3)])])
+
+
+def one_while_a_group_was_handled() -> None:
+    try:
+        a_group_of_chained()
+    except ExceptionGroup as group:
+        raise OSError("disk full") from group
+
+
+def a_group_while_another_was_handled() -> None:
+    try:
+        one_while_a_group_was_handled()
+    except OSError as error:
+        raise ExceptionGroup("outer", [ValueError(1)]) from error
+
+
+@pytest.mark.parametrize("prefix", ["", "[rank1]: ", "2026-01-05T03:04:05Z stderr F "])
+@pytest.mark.parametrize(
+    "make",
+    [a_group_of_chained, one_while_a_group_was_handled, a_group_while_another_was_handled],
+    ids=["a group", "one", "another group"],
+)
+def test_groups_are_whole_with_what_led_to_them_and_what_they_led_to(
+    make: Callable[[], None], prefix: str
+) -> None:
+    try:
+        make()
+    except Exception:
+        lines = [prefix + line for line in traceback.format_exc().splitlines()]
+    block, *after = [record for _, record in parse_lines([*lines, prefix + "bye"])]
+    assert isinstance(block, Traceback)
+    assert [line.rstrip() for line in block.raw.splitlines()] == [line.rstrip() for line in lines]
+    assert len(after) == 1
+
+
+def test_an_error_that_was_announced_may_come_without_its_frames() -> None:
+    lines = [BEGIN, FRAME, "KeyError: 1", "", DURING, "", "OSError: full", "bye"]
+    assert found(lines) == [(0, "OSError: full"), (7, "bye")]
+
+
+def test_a_group_ends_where_its_margin_does() -> None:
+    assert [number for number, _ in found([*GROUP[:4], "bye"])] == [0, 4]
+
+
+def test_what_is_no_string_is_refused_among_the_lines() -> None:
+    with pytest.raises(InvalidArgumentError, match="line=5: must be"):
+        list(RecordReader().read(0, 5))  # type: ignore[arg-type]

@@ -132,7 +132,7 @@ def _metric(asked: str | None, logs: Iterable[_Log]) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     more = f", and {len(names) - _MOST} more" if len(names) > _MOST else ""
-    return (", ".join(excerpt(name, 60) for name in names[:_MOST]) or "nothing") + more
+    return ", ".join(excerpt(name, 60) for name in names[:_MOST]) + more
 
 
 def _axis(asked: Axis | None, metric: str, logs: Sequence[_Log]) -> X:

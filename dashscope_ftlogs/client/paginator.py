@@ -14,6 +14,7 @@ import asyncio
 import weakref
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator
+from functools import partial
 from itertools import islice
 from math import inf
 from operator import length_hint
@@ -39,6 +40,7 @@ class PageSource(Protocol):
 
     async def read_page(self, job_id: str, offset: int, line: int) -> LogPage:
         """Return a page that is empty only if the log has ended before `offset`."""
+        ...
 
 
 _Read = tuple[LogPage, bool]
@@ -80,8 +82,10 @@ class LogPaginator(LeftByBlock):
         if limit is not None:
             checks.whole_number("limit", limit, 0)
         checks.whole_number("page_size", page_size, 1, checks.MAX_LINE)
-        self._concurrency = concurrency
-        checks.whole_number("concurrency", self._room, 1)
+        if not callable(concurrency):
+            concurrency = partial(checks.whole_number, "concurrency", concurrency, 1)
+            concurrency()
+        self._room = concurrency
         self._source = source
         stop = None if limit is None else offset + limit
         self._cursor = Cursor(offset, page_size, stop)
@@ -191,7 +195,7 @@ class LogPaginator(LeftByBlock):
                 else:
                     planned = self._read_ahead(window, planned, room)
                     span = await window.first()
-                room = self._room
+                room = self._room()
                 if not self._is_careful():
                     # The next spans are asked for before the consumer gets to work on this one.
                     planned = self._read_ahead(window, planned, room)
@@ -216,10 +220,6 @@ class LogPaginator(LeftByBlock):
         self._handed_out.forget_seams(now - self._doubt.lag)
         self._cursor = self._cursor.past(page)
         return page
-
-    @property
-    def _room(self) -> int:
-        return self._concurrency() if callable(self._concurrency) else self._concurrency
 
     def _is_careful(self) -> bool:
         """Whether answers have to prove that they are of the log that was read so far."""
@@ -315,7 +315,7 @@ class LogPaginator(LeftByBlock):
         """
         seams = self._handed_out.seams
         while seams:
-            for seam in list(islice(seams, len(window), self._room)):
+            for seam in list(islice(seams, len(window), self._room())):
                 window.begin(self._look(seam.begin, seam.end, seam.end))
             span, page = await self._seen(window)
             repeated = seams[0].joins(page.lines)

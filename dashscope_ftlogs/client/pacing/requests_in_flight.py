@@ -17,10 +17,10 @@ the lowest there was: every answer waits in a queue, while a way that is merely 
 as fast as ever. Only answers to requests that were sent after a change speak of it.
 
 Netflix's gradient divides the lowest latency by the present one, and never finds out that the way is
-longer now; Vegas counts what stands in the queue and takes its time, where a log is a few dozen pages; BBR
-measures the rate of delivery, and asks for a pause now and then to measure the way. What this does is the
-least of the three that finds, within a log, what a given number would have done. Where latencies are
-spread from nothing to twice the usual, it needs longer, and now and then steps back for nothing.
+longer now; Vegas counts what stands in the queue and takes its time, where a log is a few dozen pages;
+BBR measures the rate of delivery, and asks for a pause now and then to measure the way. What this does
+is the least of the three that finds, within a log, what a given number would have done. Where latencies
+are spread from nothing to twice the usual, it needs longer, and now and then steps back for nothing.
 """
 
 from math import inf

@@ -52,8 +52,9 @@ MUTATED = {
     "client/doubt": "client/test_doubt",
     "client/paginator": "client/test_paginator client/test_stale_reads client/test_leaving_a_read "
     "client/test_position client/test_memory",
-    "client/request_gate": "client/test_request_gate",
-    "client/requests_per_second": "client/test_request_gate",
+    "client/pacing/request_gate": "client/pacing/test_request_gate",
+    "client/pacing/requests_in_flight": "client/pacing/test_requests_in_flight",
+    "client/pacing/requests_per_second": "client/pacing/test_request_gate",
     "client/connection_owner": "client/test_connection_owner client/test_service client/test_warnings "
     "security/test_secrets security/test_answers security/test_repeated_key",
     "client/tasks": (

@@ -33,7 +33,8 @@ class LogSession(Service):
         region: Chooses the endpoint by region, such as `cn-beijing`; default `ap-southeast-1`.
         workspace: A workspace id, if not the key's own.
         retry: Which failures are retried, and how patiently.
-        concurrency: The most requests in flight at once, over all tasks; at least 1.
+        concurrency: The most requests in flight at once, over all tasks; at least 1. None learns it from
+            how long answers take, up to 32, and from their size: see the attribute.
         timeout: Seconds that one request may take, from connecting to its last byte; default 60.
         max_answer: The largest answer that is read, in bytes after decompression; default 16 MiB. What
             would take more than four times as much memory is refused like a larger one.

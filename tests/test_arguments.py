@@ -97,7 +97,7 @@ SESSION = Call(
         "base_url": settings("base_url: must be a string"),
         "region": settings("region: must be a string"),
         "retry": Wrong([3, "often", {"max_tries": 3}, RetryPolicy], "a RetryPolicy"),
-        "concurrency": Wrong([*NO_COUNT, 0, None], FROM_1),
+        "concurrency": Wrong([*NO_COUNT, 0], FROM_1),
         "timeout": Wrong([*NO_SECONDS, 0], SECONDS),
         "max_answer": Wrong([*NO_COUNT, 1023, None], "a whole number, at least 1024"),
         "max_rate": Wrong([*NO_SECONDS, 0], "a number above 0, 1,000,000,000,000 at most"),

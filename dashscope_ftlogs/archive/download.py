@@ -127,7 +127,7 @@ class Download:
                 turns,
                 lambda turn: self._job(turn, Disk(threads.next(), self._archive)),
                 # Twice as many jobs as requests, so that no request waits for a disk.
-                at_once=2 * self._service.concurrency,
+                at_once=lambda: 2 * self._service.concurrency,
                 tasks=self._service.tasks,
                 surely=True,
             )

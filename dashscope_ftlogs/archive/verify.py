@@ -101,7 +101,7 @@ def verify_remotely(session: Service, verdicts: Iterable[Verdict]) -> Stream[Ver
     checks.many("verdicts", verdicts, "an iterable of Verdicts")
     checks.kind_of("session", session, Service)
 
-    asked = each(all_of_them(), ask, at_once=session.concurrency, tasks=session.tasks)
+    asked = each(all_of_them(), ask, at_once=lambda: session.concurrency, tasks=session.tasks)
     return stream(session.tasks, asked, "logs were compared")
 
 

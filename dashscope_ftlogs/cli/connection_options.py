@@ -30,7 +30,7 @@ class Connection:
     )
     max_rate: Annotated[float | None, typer.Option(help="The most requests a second.")] = None
 
-    def session(self, concurrency: int = 8) -> "LogSession":
+    def session(self, concurrency: int | None = None) -> "LogSession":
         """Return a session with these settings; what is not set comes from environment and files."""
         from dashscope_ftlogs import LogSession  # noqa: PLC0415  (an HTTP client takes long to import)
 

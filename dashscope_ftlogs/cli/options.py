@@ -13,7 +13,9 @@ import typer
 
 _SEPARATORS: Final = tuple(one for one in (os.sep, os.altsep) if one)
 
-Concurrency = Annotated[int, typer.Option(help="Requests in flight at once.")]
+Concurrency = Annotated[
+    int | None, typer.Option(help="Requests in flight at once; learned, up to 32, if not given.")
+]
 Model = Annotated[str | None, typer.Option(help="Only jobs that fine-tune this model.")]
 Raw = Annotated[bool, typer.Option("--raw", help="Send control characters to a terminal as they are.")]
 Status = Annotated[str | None, typer.Option(help="Only jobs with this status.")]

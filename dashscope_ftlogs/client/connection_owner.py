@@ -22,9 +22,10 @@ from dashscope_ftlogs.client.config import Secret, Settings
 from dashscope_ftlogs.client.exchange.in_our_words import transport_error
 from dashscope_ftlogs.client.exchange.memory import COSTLIEST, LARGE, LARGE_AT_ONCE, takes_more_than
 from dashscope_ftlogs.client.exchange.request_events import Call, RequestEvent, fields
+from dashscope_ftlogs.client.pacing.request_gate import Gate
+from dashscope_ftlogs.client.pacing.requests_in_flight import InFlight
+from dashscope_ftlogs.client.pacing.requests_per_second import Rate
 from dashscope_ftlogs.client.redaction import hidden, without
-from dashscope_ftlogs.client.request_gate import Gate
-from dashscope_ftlogs.client.requests_per_second import Rate
 from dashscope_ftlogs.client.retry_on_429_and_5xx import RetryPolicy
 from dashscope_ftlogs.client.wire import Headers, Request
 from dashscope_ftlogs.errors import (
@@ -138,7 +139,7 @@ class Transport:
         settings: Settings,
         *,
         retry: RetryPolicy,
-        concurrency: int,
+        concurrency: int | None,
         timeout: float,
         max_answer: int,
         max_rate: float | None,
@@ -159,8 +160,10 @@ class Transport:
         self.timeout = aiohttp.ClientTimeout(total=timeout)
         self._max_answer = max_answer
         self._on_request = on_request
-        self.gate = Gate(concurrency, Rate(max_rate, lowest=1 / retry.base_delay))
-        self.connections = Connections(concurrency, client_session)
+        given = concurrency
+        in_flight = InFlight() if given is None else InFlight(given, given, least=given)
+        self.gate = Gate(in_flight, Rate(max_rate, lowest=1 / retry.base_delay))
+        self.connections = Connections(in_flight.most, client_session)
 
     def with_options(self, retry: RetryPolicy | None, timeout: float | None) -> Self:
         """Return one with the same connections and gate, and the same otherwise where that is None."""
@@ -272,6 +275,7 @@ class Transport:
             # A pause that is too long for this request is not imposed on the others.
             pause = 0.0 if decision.delay is None else error.retry_after or 0.0
             self.gate.rate.refused(now, call.sent_at, pause)
+            self.gate.in_flight.refused(now)
 
     async def _get(self, call: Call[Any]) -> Answer:
         call.sent_at = await self.gate.enter(call.request.job_id or "", again=call.tries > 1)
@@ -304,8 +308,10 @@ class Transport:
                 allow_redirects=False,
                 raise_for_status=False,
             ) as response:
-                call.status = response.status
+                call.status, begun_at = response.status, asyncio.get_running_loop().time()
                 body, whole = await self._read(response, call)
+                if response.status == 200 and call.request.offset is not None:
+                    self.gate.in_flight.answered(call.sent_at, begun_at, len(body))
                 if too_large := self._too_large(body, whole=whole or response.status != 200):
                     return ResponseTooLargeError(
                         reason=too_large,
@@ -322,6 +328,8 @@ class Transport:
             )
 
     def _network_error(self, error: Exception) -> FTLogsError:
+        if isinstance(error, TimeoutError):
+            self.gate.in_flight.timed_out(asyncio.get_running_loop().time())
         return (
             _closed() if self.connections.client.closed else transport_error(error, self.timeout.total)
         )

@@ -82,7 +82,7 @@ async def each(
     items: AsyncGenerator[Item],
     work: Callable[[Item], Coroutine[Any, Any, Result]],
     *,
-    at_once: int,
+    at_once: Callable[[], int],
     tasks: Tasks,
     surely: bool = False,
 ) -> AsyncGenerator[Result, None]:
@@ -95,7 +95,8 @@ async def each(
     """
     running: set[asyncio.Task[Any]] = set()
     done: asyncio.Queue[asyncio.Task[Any]] = asyncio.Queue()
-    room = asyncio.Semaphore(at_once)
+    room = asyncio.Event()
+    taken = 0
     parent = asyncio.current_task()
 
     def begin(one: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
@@ -105,11 +106,14 @@ async def each(
         return task
 
     async def take() -> None:
+        nonlocal taken
         async with aclosing(items):
-            await room.acquire()
             async for item in items:
                 begin(work(item))
-                await room.acquire()
+                taken += 1
+                while taken >= at_once():
+                    room.clear()
+                    await room.wait()
 
     try:
         taking = begin(take())
@@ -119,7 +123,8 @@ async def each(
             result = tasks.result(task, "a job was worked on")
             if task is not taking:
                 yield result
-                room.release()
+                taken -= 1
+                room.set()
     finally:
         if surely:
             await ended([one for task in running for one in tasks.cancel(task)])

@@ -51,7 +51,7 @@ class Service(LeftByBlock):
         region: str | None = None,
         workspace: str | None = None,
         retry: RetryPolicy | None = None,
-        concurrency: int = 8,
+        concurrency: int | None = None,
         timeout: float | None = None,
         max_answer: int = MAX_ANSWER,
         max_rate: float | None = None,
@@ -85,7 +85,8 @@ class Service(LeftByBlock):
             raise checks.refused("client_session", client_session, "an aiohttp.ClientSession")
         self.base_url = settings.base_url
         self.lag = retry.lag
-        self.concurrency = checks.whole_number("concurrency", concurrency, 1)
+        if concurrency is not None:
+            checks.whole_number("concurrency", concurrency, 1)
         self._transport = Transport(
             settings,
             retry=retry,
@@ -147,6 +148,15 @@ class Service(LeftByBlock):
     def requests(self) -> int:
         """How many requests were sent so far, failed ones included."""
         return self._transport.gate.sent
+
+    @property
+    def concurrency(self) -> int:
+        """How many requests may be in flight at present.
+
+        What was given, or else learned: as many as bring more lines a second, at most 32, and so few
+        that their answers hold no more than 64 MiB together.
+        """
+        return self._transport.gate.in_flight.limit
 
     @property
     def rate(self) -> float | None:
@@ -261,7 +271,7 @@ class Service(LeftByBlock):
             offset: The first line wanted, from 0.
             limit: The most lines to return; None means all there are when the end is reached.
             page_size: Lines asked for at once, 1 to 1000.
-            concurrency: Pages in flight for this job; default the session's.
+            concurrency: Pages in flight for this job; default the session's, whatever that is meanwhile.
             at: Where an earlier read stood, its `position`; in place of `offset`. A log that is another
                 one by now is an error.
         """
@@ -273,7 +283,7 @@ class Service(LeftByBlock):
             offset=offset,
             limit=limit,
             page_size=page_size,
-            concurrency=self.concurrency if concurrency is None else concurrency,
+            concurrency=(lambda: self.concurrency) if concurrency is None else concurrency,
             lag=self.lag,
             at=at,
         )
@@ -328,7 +338,7 @@ class Service(LeftByBlock):
         logs = each(
             once_each(checks.jobs(jobs)),
             lambda job: fetch(self.lines, job),
-            at_once=2 * self.concurrency,
+            at_once=lambda: 2 * self.concurrency,
             tasks=self.tasks,
         )
         return stream(self.tasks, logs, "logs were fetched")

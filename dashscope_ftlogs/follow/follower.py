@@ -147,8 +147,11 @@ class LogFollower(LeftByBlock):
             async for job in coming:
                 followed = Followed(checks.job_id(id_of(job)))
                 self.jobs[followed.job_id] = followed
-                width = max(1, self._service.concurrency // len(self.jobs))
-                begin(LiveLog(self._service, followed, self._options, put, width).follow())
+                begin(LiveLog(self._service, followed, self._options, put, self._width).follow())
+
+    def _width(self) -> int:
+        """Return how many pages of each log are read at once."""
+        return max(1, self._service.concurrency // len(self.jobs))
 
 
 def _log_event(event: FollowEvent) -> None:

@@ -49,7 +49,7 @@ class LiveLog:
         followed: Followed,
         options: FollowOptions,
         put: Callable[[LogPage | FollowEvent], Awaitable[None]],
-        width: int,
+        width: Callable[[], int],
     ) -> None:
         self._service = service
         self._followed = followed

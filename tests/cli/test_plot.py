@@ -176,13 +176,13 @@ async def test_a_restart_draws_no_line_back(ftlogs: Any, tmp_path: Path) -> None
 async def test_the_axis_is_the_one_asked_for(
     ftlogs: Any, tmp_path: Path, x: str, title: str, labels: str
 ) -> None:
-    epoch, tokens = "'epoch'", "'consumed_train_tokens'"
+    at, epoch, tokens = "2025-12-06 08", "'epoch'", "'consumed_train_tokens'"
     lines = [
         line
         for n in range(21)
         for line in (
             "go on",
-            f"2025-12-06 08:{n:02d}:00 {{'loss': {9 - n}, 'step': {n}, {epoch}: {n / 10}, {tokens}: {n}00}}",
+            f"{at}:{n:02d}:00 {{'loss': {9 - n}, 'step': {n}, {epoch}: {n / 10}, {tokens}: {n}00}}",
         )
     ]
     out = (await ftlogs("plot", log(tmp_path, "a.log", *lines), "--x", x)).out.decode().splitlines()

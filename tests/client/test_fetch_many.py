@@ -178,7 +178,7 @@ def test_each_item_is_worked_on_once_and_never_are_too_many_taken(
     async def run() -> None:
         tasks = Tasks()
         tasks.open(asyncio.get_running_loop())
-        async for number in each(items(), work, at_once=at_once, tasks=tasks):
+        async for number in each(items(), work, at_once=lambda: at_once, tasks=tasks):
             # It is handed out, though `each` hears of that only when it is asked for the next one.
             await turns(pauses[number])
             got.append(number)

@@ -155,7 +155,7 @@ async def test_after_a_break_no_request_is_under_way_one_turn_of_the_loop_later(
             break
         await asyncio.sleep(0)
         assert not session.tasks
-        assert session._transport.gate._free == session.concurrency
+        assert session._transport.gate.inside == 0
 
 
 async def test_a_traceback_that_is_kept_keeps_no_read_going(connect: Connect) -> None:

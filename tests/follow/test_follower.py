@@ -171,7 +171,7 @@ def test_memory_is_bounded_and_reading_waits_for_a_slow_consumer() -> None:
     async def run() -> None:
         clock = asyncio.get_running_loop().time
         async with Emulator([job], clock=clock, compress=False) as server:
-            async with LogSession(server.api_key, base_url=server.base_url) as session:
+            async with LogSession(server.api_key, base_url=server.base_url, concurrency=8) as session:
                 async with aclosing(session.follow(JOB).pages()) as pages:
                     await anext(pages)
                     await asyncio.sleep(60)
@@ -185,7 +185,7 @@ def test_what_was_found_before_following_ended_is_handed_out_afterwards() -> Non
     async def run() -> list[str]:
         clock = asyncio.get_running_loop().time
         async with Emulator([EmulatedJob(JOB, ["a", "b"])], clock=clock, compress=False) as server:
-            async with LogSession(server.api_key, base_url=server.base_url) as session:
+            async with LogSession(server.api_key, base_url=server.base_url, concurrency=8) as session:
                 follower = session.follow(JOB, on_event=lambda _: None)
                 async with aclosing(follower.pages()) as pages:
                     first = await anext(pages)

@@ -164,7 +164,7 @@ async def test_an_interrupt_commits_what_has_arrived_and_says_how_to_go_on(
     ftlogs: Any, start_ftlogs: Any, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     jobs = [EmulatedJob("ft-1", [f"line {n}" for n in range(100_000)])]
-    words = ("download", "ft-1", "--out", str(tmp_path / "a"))
+    words = ("download", "ft-1", "--concurrency", "8", "--out", str(tmp_path / "a"))
     async with Emulator(jobs, latency=0.02) as emulator:
         process = await start_ftlogs(words, emulator)
         while sum(exchange.status == 200 for exchange in emulator.journal) < 30:

@@ -292,7 +292,7 @@ async def at_each_point(
                     await closing
                 # At once: no turn of the loop is needed.
                 assert not running(), where
-                assert one._transport.gate._free == CONCURRENCY, where
+                assert one._transport.gate.inside == 0, where
                 await one.aclose()
                 assert not one.tasks, where
                 assert end is None or type(end) is RIGHT_ENDS[act], where

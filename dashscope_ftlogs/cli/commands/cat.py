@@ -29,7 +29,7 @@ def cat(
     offset: Annotated[int, typer.Option(help="Skip this many lines.")] = 0,
     limit: Annotated[int | None, typer.Option(help="Print at most this many lines.")] = None,
     page_size: Annotated[int, typer.Option(help="Lines asked for at once, 1 to 1000.")] = 1000,
-    concurrency: Concurrency = 8,
+    concurrency: Concurrency = None,
     form: Annotated[
         Format, typer.Option("--format", help="Plain lines, or JSON objects with their offsets.")
     ] = Format.TEXT,

@@ -69,7 +69,7 @@ def download(
     recheck: Annotated[
         bool, typer.Option("--recheck", help="Ask whether complete logs have changed, too.")
     ] = False,
-    concurrency: Concurrency = 8,
+    concurrency: Concurrency = None,
     as_json: Annotated[bool, typer.Option("--json", help="What became of each job, as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     progress_every: Annotated[

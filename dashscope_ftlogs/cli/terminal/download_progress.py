@@ -92,6 +92,7 @@ def _speeds(session: "LogSession", progress: Progress, reading: Reading) -> str:
         f"{progress.lines:,} lines",
         f"{reading.lines_per_second:,.0f} lines/s",
         f"{'throttled, ' if session.throttled else ''}{reading.requests_per_second:,.1f} requests/s",
+        f"{session.concurrency} at once",
     ]
     if reading.seconds_left is not None:
         parts.append(f"{duration(reading.seconds_left)} left")

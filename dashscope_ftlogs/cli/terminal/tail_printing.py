@@ -220,7 +220,8 @@ class Following:
         lines = table(("JOB ID", "LINES", "LAG, MEDIAN", "LAG, WORST"), rows).decode()
         for line in lines.splitlines():
             complain(line)
-        complain(f"{session.requests:,} requests; lags are estimates from the rhythm of the lines")
+        sent = f"{session.requests:,} requests, {session.concurrency} at once at most"
+        complain(f"{sent}; lags are estimates from the rhythm of the lines")
 
     def _tell_of_missed_names(self, *, ended: bool) -> None:
         """Say which conditions nothing could have met: a misspelt name would pass for success."""

@@ -102,7 +102,7 @@ async def test_one_that_is_cancelled_makes_room(which: str) -> None:
             others = waiting if left is slow else slow
             assert await asyncio.gather(*others) == [1000] * len(others)
             assert await lines_of(session, "ft-large") == 1000
-            assert session._transport.gate._free == session.concurrency
+            assert session._transport.gate.inside == 0
 
 
 async def test_the_time_for_which_one_waits_counts() -> None:

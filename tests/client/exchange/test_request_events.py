@@ -143,7 +143,7 @@ async def test_what_the_function_raises_ends_the_call_as_it_is(
             with pytest.raises(OfMineError):
                 await CALLS[name](session, tmp_path / "logs")
             assert not session.tasks
-            assert session._transport.gate._free == session.concurrency
+            assert session._transport.gate.inside == 0
 
 
 async def test_log_records_have_fields_that_are_not_taken(

@@ -3,21 +3,23 @@
 import asyncio
 from collections import deque
 
-from dashscope_ftlogs.client.requests_per_second import Rate
+from dashscope_ftlogs.client.pacing.requests_in_flight import InFlight
+from dashscope_ftlogs.client.pacing.requests_per_second import Rate
 
 
 class Gate:
-    """Lets at most `concurrency` requests through at once, and no more a second than is permitted.
+    """Lets through as many requests at once as there may be, and no more a second than is permitted.
 
     Those who wait take turns by key, the job that they ask about: a log of a million lines does not
     hold up a hundred short ones. Within a key, first come, first served.
     """
 
-    def __init__(self, concurrency: int, rate: Rate) -> None:
-        self.rate = rate
+    def __init__(self, in_flight: InFlight, rate: Rate) -> None:
+        self.in_flight, self.rate = in_flight, rate
         self.sent = 0
         """How many requests were let through so far."""
-        self._free = concurrency
+        self.inside = 0
+        """How many are in flight."""
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -29,7 +31,7 @@ class Gate:
         """
         loop = asyncio.get_running_loop()
         now = loop.time()
-        if self._free and not self._waiting and self.rate.ready_at(now) <= now:
+        if self._has_room and not self._waiting and self.rate.ready_at(now) <= now:
             self._let_in(now)
             return now
         turn = loop.create_future()
@@ -43,16 +45,20 @@ class Gate:
             await turn
         except asyncio.CancelledError:
             if not turn.cancelled():  # it had just come
-                self._free += 1
+                self.inside -= 1
             self._admit()
             raise
         return loop.time()
 
     def leave(self) -> None:
         """Make room for the next one."""
-        self._free += 1
+        self.inside -= 1
         if self._waiting:
             self._admit()
+
+    @property
+    def _has_room(self) -> bool:
+        return self.inside < self.in_flight.limit
 
     def _admit(self) -> None:
         """Let in whoever may go now, and come back when the next one may."""
@@ -60,7 +66,7 @@ class Gate:
             self._timer.cancel()
             self._timer = None
         loop = asyncio.get_running_loop()
-        while self._free and (key := self._next_key()) is not None:
+        while self._has_room and (key := self._next_key()) is not None:
             now = loop.time()
             ready = self.rate.ready_at(now)
             if ready > now:
@@ -74,8 +80,9 @@ class Gate:
             turn.set_result(None)
 
     def _let_in(self, now: float) -> None:
-        self._free -= 1
+        self.inside += 1
         self.sent += 1
+        self.in_flight.sent(self.inside)
         self.rate.sent(now)
 
     def _next_key(self) -> str | None:

@@ -1,0 +1,178 @@
+"""How many requests are in flight at once, learned from how long answers take.
+
+One number fits no two services: where the round trip is long, many requests must be under way for
+anything to come in; where the service or this machine is busy, more of them only wait in a queue. So the
+number is tried out. At the beginning each answer lets one more in, until some take long: that doubles
+the number in a round trip. Then come rounds of as many answers as there are requests in flight:
+
+- More are tried, twice as many while answers come as fast as ever, else a quarter more. They are kept if
+  they bring in enough more, and taken back if they don't; then the next attempt comes later each time.
+- Answers that take long, twice in a row, call for fewer. Those are kept if hardly less comes in, which
+  means that the others stood in a queue. Else the way itself has become longer: the former number
+  returns, and long is what is longer than that.
+
+What comes in is told by Little's law, the number in flight over the mean latency, which needs no clock
+that begins somewhere. Whether there is a queue is told by the lower quartile of latencies, compared with
+the lowest there was: every answer waits in a queue, while a way that is merely uneven lets some through
+as fast as ever. Only answers to requests that were sent after a change speak of it.
+
+Netflix's gradient divides the lowest latency by the present one, and never finds out that the way is
+longer now; Vegas counts what stands in the queue and takes its time, where a log is a few dozen pages;
+BBR measures the rate of delivery, and asks for a pause now and then to measure the way. What this does
+is the least of the three that finds, within a log, what a given number would have done. Where latencies
+are spread from nothing to twice the usual, it needs longer, and now and then steps back for nothing.
+"""
+
+from math import inf
+from typing import Final
+
+FIRST: Final = 8
+"""The burst to begin with. A service that permits few requests a second refuses most of it."""
+MOST: Final = 32
+BYTES: Final = 64 * 2**20
+"""Of answers in flight together, as large as the largest of late."""
+_SHORTEST: Final = 1e-6
+"""Seconds. Clocks have steps."""
+_AS_EVER: Final = 1.3
+_LONG: Final = 1.5
+"""Times the lowest latency."""
+_FIRST_LATE: Final = 6
+"""Answers that took long, and end the quick growth at the beginning."""
+_GAIN: Final = 0.3
+"""What part of the requests that were added must show in what comes in."""
+_LITTLE: Final = 0.93
+"""What is left, of what came in, where hardly less does."""
+_ROUND: Final = 16
+"""Answers of a round at least: fewer tell mostly chance."""
+_SURE: Final = 40
+"""Answers that show whether fewer requests do: a mistake there would be followed by others."""
+_PATIENCE: Final = 4, 64
+"""Rounds from an attempt in vain to the next, at first and at most."""
+_AFTER_REFUSAL: Final = 5.0
+"""Seconds in which no more are tried."""
+_FORGET: Final = 0.9
+"""What is left of the largest answer with each one that is smaller."""
+
+
+class InFlight:
+    """How many requests may be in flight; all times are seconds of one monotonic clock."""
+
+    def __init__(self, first: int = FIRST, most: int = MOST, *, least: int = 1) -> None:
+        """Begin with `first`. Where all three are the same, so it stays."""
+        self._limit = min(first, most)
+        self._least, self._most = least, most
+        self._lowest = inf
+        self._bytes = 0.0
+        self._round: list[float] = []
+        self._since = -inf
+        self._is_full = False
+        """Whether as many were in flight as may be, at some time of the round."""
+        self._long = 0
+        self._tried: tuple[int, float, float] | None = None
+        """What there was before a change: the limit, the mean latency, its lower quartile."""
+        self._is_starting, self._late = True, 0
+        self._wait, self._patience = 0, _PATIENCE[0]
+        self._no_more_until = -inf
+
+    @property
+    def most(self) -> int:
+        """How many there will ever be."""
+        return self._most
+
+    @property
+    def limit(self) -> int:
+        """How many there may be at present."""
+        if self._bytes * self._limit <= BYTES or self._least == self._most:
+            return self._limit
+        return max(1, int(BYTES / self._bytes))
+
+    def sent(self, inside: int) -> None:
+        """Take note of a request, with which so many are in flight."""
+        self._is_full = self._is_full or inside >= self.limit
+
+    def answered(self, sent_at: float, begun_at: float, size: int) -> None:
+        """Take note of an answer, of when it began to come, and of its bytes."""
+        self._bytes = max(size, _FORGET * self._bytes)
+        if sent_at < self._since:
+            return
+        latency = max(begun_at - sent_at, _SHORTEST)
+        if self._lowest == inf:
+            self._lowest = latency
+            return
+        if self._is_starting:
+            self._start(begun_at, latency)
+            return
+        self._round.append(latency)
+        fewer = self._tried is not None and self._tried[0] > self._limit
+        if len(self._round) >= (_SURE if fewer else max(self._limit, _ROUND)):
+            self._judge(begun_at)
+
+    def timed_out(self, now: float) -> None:
+        """Take note of a request that was not answered in time: half as many, as far as it goes."""
+        if now >= self._no_more_until:
+            self._set(now, self._limit // 2)
+            self.refused(now)
+
+    def refused(self, now: float) -> None:
+        """Take note of a 429, which speaks of the rate: until that is found, no more are tried."""
+        self._no_more_until = max(self._no_more_until, now + _AFTER_REFUSAL)
+        self._is_starting = False
+
+    def _start(self, now: float, latency: float) -> None:
+        """Let one more in with each answer, until some are late."""
+        if not self._is_full:
+            return
+        self._late += latency > _LONG * self._lowest
+        self._is_starting = self._late < _FIRST_LATE and self._limit < self._most
+        self._set(now, self._limit + 1)
+
+    def _judge(self, now: float) -> None:
+        """Look at a round that is complete."""
+        latencies = sorted(self._round)
+        mean, quartile = sum(latencies) / len(latencies), latencies[len(latencies) // 4]
+        was_full, self._is_full, self._round = self._is_full, False, []
+        if not was_full:
+            return
+        if self._tried is not None and not self._keeps(now, mean):
+            return
+        self._tried = None
+        # Halfway only, since a single round can be lucky.
+        self._lowest -= max(0.0, (self._lowest - quartile) / 2)
+        self._wait = max(0, self._wait - 1)
+        if quartile > _LONG * self._lowest:
+            self._long += 1
+            if self._long == 2:
+                share = min(0.75, max(0.5, _AS_EVER * self._lowest / quartile))
+                self._try(now, int(share * self._limit), mean, quartile)
+            return
+        self._long = 0
+        if not self._wait and now >= self._no_more_until:
+            more = self._limit if quartile <= _AS_EVER * self._lowest else max(1, self._limit // 4)
+            self._try(now, self._limit + more, mean, quartile)
+
+    def _keeps(self, now: float, mean: float) -> bool:
+        """Whether what was tried stays; else go back."""
+        limit, before, quartile = self._tried or (self._limit, mean, 0.0)
+        gain = (self._limit / mean) / (limit / before)
+        more = self._limit / limit - 1
+        if gain >= (1 + _GAIN * more if more > 0 else _LITTLE):
+            if more > 0:
+                self._patience = _PATIENCE[0]
+            return True
+        if more < 0:
+            self._lowest = quartile
+        self._wait, self._patience = self._patience, min(2 * self._patience, _PATIENCE[1])
+        self._set(now, limit)
+        return False
+
+    def _try(self, now: float, limit: int, mean: float, quartile: float) -> None:
+        before = self._limit
+        self._set(now, limit)
+        if self._limit != before:
+            self._tried = before, mean, quartile
+
+    def _set(self, now: float, limit: int) -> None:
+        self._limit = max(self._least, min(limit, self._most))
+        self._round, self._long, self._tried = [], 0, None
+        if not self._is_starting:
+            self._since, self._is_full = now, False

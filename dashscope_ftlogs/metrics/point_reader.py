@@ -117,8 +117,9 @@ class PointReader:
                 _NOTHING,
             )
             places = self._places
-            if not places or places[-1].beside is _NOTHING or not self._is_told(place):
-                places.append(place)
+            if places and places[-1].beside is not _NOTHING:
+                self._is_told(place)  # a logger may have told the poorer half of it just before
+            places.append(place)
         self._before.forget()
         return True
 

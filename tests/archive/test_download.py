@@ -148,7 +148,7 @@ async def test_a_log_rewritten_while_it_is_read_starts_a_new_generation(
     connect: Connect, tmp_path: Path
 ) -> None:
     job = EmulatedJob("ft-1", numbered(20_000), status="RUNNING")
-    async with Emulator([job], latency=0.005) as emulator, connect(emulator) as session:
+    async with Emulator([job], latency=0.005) as emulator, connect(emulator, concurrency=2) as session:
         progress = Progress()
         download = asyncio.create_task(session.download("ft-1", tmp_path, progress=progress))
         while progress.lines < 9_000:

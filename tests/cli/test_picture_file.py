@@ -92,7 +92,7 @@ async def test_a_picture_tells_in_what_jobs_differ(ftlogs: Any, tmp_path: Path) 
     picture = tmp_path / "curve.svg"
     async with Emulator(jobs) as emulator:
         words = [one.job_id for one in jobs]
-        ended = await ftlogs("plot", *words, "-o", str(picture), "--x", "step", emulator=emulator)
+        ended = await ftlogs("plot", *words, "-o", str(picture), "--x", "line", emulator=emulator)
     assert (ended.code, ended.out, ended.err) == (0, b"", "")
     texts = [
         "".join(one.itertext()).strip() for one in ET.parse(picture).iter() if one.tag.endswith("text")

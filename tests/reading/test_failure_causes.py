@@ -318,3 +318,8 @@ def test_the_bar_of_an_evaluation_tells_nothing_of_training() -> None:
 def test_the_last_of_what_a_line_holds_is_known_without_the_rest() -> None:
     assert last_record("a\r \r") == Text("a")
     assert last_record(" \r\n") is None
+
+
+def test_a_launcher_that_ends_is_no_other_cause_than_a_death_that_training_survived() -> None:
+    launcher = "[2026-01-05 03:04:05,835] [ERROR] [launch.py:325:main] exits with return code = 1"
+    assert found("Killed", "{'loss': 1.0}", launcher) == (0, "Killed")

@@ -331,9 +331,14 @@ def test_a_huge_line_takes_no_time(line: str) -> None:
 
 
 def a_group_of_chained() -> None:
-    chained = OSError("full")
-    chained.__cause__ = KeyError(1)
-    raise ExceptionGroup("two", [chained, ValueError(2), ExceptionGroup("inner", [TypeError(3)])])
+    try:
+        try:
+            raise ExceptionGroup("inner", [KeyError(1)])
+        except ExceptionGroup as group:
+            raise OSError("full") from group
+    except OSError as error:
+        first = error
+    raise ExceptionGroup("outer", [ExceptionGroup("one", [TypeError(3)]), first, ValueError(2)])
 
 
 def one_while_a_group_was_handled() -> None:
@@ -381,3 +386,8 @@ def test_a_group_ends_where_its_margin_does() -> None:
 def test_what_is_no_string_is_refused_among_the_lines() -> None:
     with pytest.raises(InvalidArgumentError, match="line=5: must be"):
         list(RecordReader().read(0, 5))  # type: ignore[arg-type]
+
+
+def test_a_line_of_another_program_in_its_place_is_no_frame() -> None:
+    lines = [f"INFO: {BEGIN}", 'INFO: (pid=1)   File "a.py", line 3', "INFO: OSError: full"]
+    assert [number for number, _ in parse_lines(lines)][:1] == [0]

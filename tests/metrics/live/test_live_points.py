@@ -134,3 +134,15 @@ def test_another_reader_of_lines_may_take_the_place_of_ours() -> None:
 
     points = LivePoints(Reader())
     assert list(points.read(7, "2.5")) == [LivePoint({"loss": 2.5, "step": 7}, step=7)]
+
+
+def test_a_summary_is_a_point_once_something_else_follows() -> None:
+    summary = ["***** eval metrics *****", "  epoch = 1.0", "  eval_loss = 2.5"]
+    assert [point.kind for point in live([*summary, "{'loss': 1.5}"])] == ["eval", "train"]
+    evaluating = "Evaluating:  10%|# | 1/10 [00:01<00:09,  1.0s/it]"
+    assert live([evaluating, "number of consumed tokens is 5"]) == []
+
+
+def test_a_dict_that_does_not_end_is_given_up() -> None:
+    lines = ["{'loss': 1.5,", *["words"] * 1100, "{'loss': 2.5, 'step': 1}"]
+    assert steps(lines) == [1]

@@ -32,15 +32,10 @@ _MOST: Final = 64
 _CONSEQUENCES: Final = frozenset({Weight.LAUNCHER, Weight.ABORTED, Weight.STOPPED})
 _SUCCESS: Final = "finetune-job succeeded"
 _DONE: Final = (
-    *(
-        "Fine-tune succeeded!",
-        "##FT_COMPLETE##",
-        "Training completed",
-        "[INFO:swift] End time of running main",
-    ),
+    *("Fine-tune succeeded!", "Training completed", "[INFO:swift] End time of running main"),
     *("`Trainer.fit` stopped: `max_", "[after training is done] datetime", "***** train metrics *****"),
 )
-"""What trainers and the platform say at the end, and only if it is a good one."""
+"""What trainers and the platform say at the end, and only at a good one, unlike `##FT_COMPLETE##`."""
 _HARMLESS: Final = (
     *("Exception ignored in", "--- Logging error ---", "Error in atexit.", "Error in sys.excepthook"),
     "Exception ignored while",

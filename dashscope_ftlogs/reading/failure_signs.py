@@ -236,7 +236,6 @@ _TELLING: Final = (
     *(
         "train_runtime",
         "succeeded",
-        "FT_COMPLETE",
         "ompleted",
         "End time",
         "fit` stopped",

@@ -9,6 +9,7 @@ from ended_logs import ENDED
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dashscope_ftlogs.emulator import generate_job
 from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.reading import failure_causes
 from dashscope_ftlogs.reading.failure_causes import (
@@ -323,3 +324,14 @@ def test_the_last_of_what_a_line_holds_is_known_without_the_rest() -> None:
 def test_a_launcher_that_ends_is_no_other_cause_than_a_death_that_training_survived() -> None:
     launcher = "[2026-01-05 03:04:05,835] [ERROR] [launch.py:325:main] exits with return code = 1"
     assert found("Killed", "{'loss': 1.0}", launcher) == (0, "Killed")
+
+
+@pytest.mark.parametrize("kind", ["sft", "cpt", "dpo"])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_job_that_the_platform_says_has_failed_has_a_cause_and_one_that_succeeded_has_none(
+    kind: Any, seed: int
+) -> None:
+    failed = read(*generate_job(kind, seed=seed, outcome="failed", lines=120).lines)
+    assert failed.cause is not None
+    assert "finetune-job failed" not in failed.cause.text
+    assert read(*generate_job(kind, seed=seed, lines=120).lines).cause is None

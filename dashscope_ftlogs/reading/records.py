@@ -17,6 +17,7 @@ from dashscope_ftlogs.reading.forms.dicts import (
     dicts_in,
     flat,
     may_hold_metrics,
+    numbers,
 )
 from dashscope_ftlogs.reading.forms.json_in_json import inner
 from dashscope_ftlogs.reading.forms.key_number_lines import glance, key_numbers
@@ -249,7 +250,10 @@ def records(line: str) -> tuple[Record, ...] | Iterator[Record]:
     if type(line) is not str:  # in no time, unlike the check itself
         checks.kind_of("line", line, str)
     if line[:1] == "{":
-        values = flat(line)  # what most such lines are, in the shortest time
+        values = numbers(line)  # what most such lines are, in the shortest time
+        if values is not None and "loss" in values:
+            return (Metrics(values, line),)
+        values = flat(line)
         if values is not None and is_point(values):
             return (Metrics(values, line),)
     return _records(line)

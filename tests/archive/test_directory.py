@@ -169,6 +169,9 @@ async def test_dying_while_a_log_is_set_aside_loses_nothing(connect: Connect, tm
             kept = tmp_path / "ft-1.rewritten-1.manifest.json"
             kept.write_bytes(manifest.read_bytes())
             edit(kept, superseded=True)
+            announced = {verdict.file: verdict for verdict in verify_archive(tmp_path)}
+            assert announced["ft-1.rewritten-1.log"].state == "superseded"
+            assert "ft-1.log still is this one" in announced["ft-1.rewritten-1.log"].why
             (outcome,) = await session.download("ft-1", tmp_path)
             assert outcome.set_aside == ("ft-1.rewritten-1.log",)
             assert (tmp_path / "ft-1.rewritten-1.log").read_text().split("\n")[:-1] == old

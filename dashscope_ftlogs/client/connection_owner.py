@@ -160,8 +160,7 @@ class Transport:
         self.timeout = aiohttp.ClientTimeout(total=timeout)
         self._max_answer = max_answer
         self._on_request = on_request
-        given = concurrency
-        in_flight = InFlight() if given is None else InFlight(given, given, least=given)
+        in_flight = InFlight() if concurrency is None else InFlight.exactly(concurrency)
         self.gate = Gate(in_flight, Rate(max_rate, lowest=1 / retry.base_delay))
         self.connections = Connections(in_flight.most, client_session)
 

@@ -11,7 +11,13 @@ from dashscope_ftlogs.metrics.shapes import Shapes
 from dashscope_ftlogs.metrics.steps_and_times import lasting
 from dashscope_ftlogs.metrics.told_again import History, in_other_words, in_summary
 from dashscope_ftlogs.reading.forms.json_in_json import time_told
-from dashscope_ftlogs.reading.forms.over_lines import OverLines, Summaries, Tables, WrappedDicts
+from dashscope_ftlogs.reading.forms.over_lines import (
+    FORGOTTEN,
+    OverLines,
+    Summaries,
+    Tables,
+    WrappedDicts,
+)
 from dashscope_ftlogs.reading.forms.stamps import milliseconds
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 from dashscope_ftlogs.reading.own_pattern import OwnPattern
@@ -31,8 +37,6 @@ from dashscope_ftlogs.reading.records import (
 
 _BEGINS: Final = ("Running training", "start to fine-tune")
 """What a logger says when training begins."""
-_FORGOTTEN: Final = 1000
-"""Lines after which a dict or a table that has not ended is given up."""
 _NOTHING: Final = Beside()
 
 
@@ -67,7 +71,7 @@ class PointReader:
 
     def read(self, number: int, record: Record) -> None:
         """Take a record, which began in line `number`."""
-        if not self.idle and number > self._begun_at + _FORGOTTEN:
+        if not self.idle and number > self._begun_at + FORGOTTEN:
             self._forget()
         if isinstance(record, Metrics):
             self._end_summary()

@@ -7,11 +7,15 @@ import attrs
 
 from dashscope_ftlogs.reading.forms.names import is_point
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
-from dashscope_ftlogs.reading.records import Metrics, MetricsKind, whole
+from dashscope_ftlogs.reading.records import (
+    STEP_NAMES,
+    STEP_OF_ALL,
+    TOTAL_NAMES,
+    Metrics,
+    MetricsKind,
+    whole,
+)
 
-_STEP: Final = ("global_step", "current_steps", "step", "iteration", "iter")
-_TOTAL: Final = ("total_steps", "max_steps")
-_OF_ALL: Final = "global_step/max_steps"
 _MORE: Final = frozenset(
     (
         *("consumed_train_tokens", "elapsed_time", "elapsed time", "time", "timestamp", "@timestamp"),
@@ -40,7 +44,7 @@ class Shape:
     def counts(self, values: MetricValues) -> tuple[int | None, int | None]:
         """Return the step of a dict, and how many there will be."""
         if self.of_all:
-            step, _, total = str(values[_OF_ALL]).partition("/")
+            step, _, total = str(values[STEP_OF_ALL]).partition("/")
             return whole(step), whole(total)
         step_told = None if self.step is None else whole(values[self.step])
         return step_told, None if self.total is None else whole(values[self.total])
@@ -66,15 +70,15 @@ class Shapes:
 
 
 def _shape(values: MetricValues, *, texts: bool) -> Shape | None:
-    if texts and set(values).isdisjoint({_OF_ALL}):
+    if texts and set(values).isdisjoint({STEP_OF_ALL}):
         return None
-    if any(type(value) is str and name != _OF_ALL for name, value in values.items()):
+    if any(type(value) is str and name != STEP_OF_ALL for name, value in values.items()):
         return None
-    of_all = _OF_ALL in values
-    step = next((name for name in _STEP if name in values), None)
-    if not is_point(values) or (of_all and type(values[_OF_ALL]) is not str):
+    of_all = STEP_OF_ALL in values
+    step = next((name for name in STEP_NAMES if name in values), None)
+    if not is_point(values) or (of_all and type(values[STEP_OF_ALL]) is not str):
         return None
-    total = next((name for name in _TOTAL if name in values), None)
+    total = next((name for name in TOTAL_NAMES if name in values), None)
     return Shape(
         Metrics(values, "").kind,
         step,

@@ -33,6 +33,9 @@ from dashscope_ftlogs.reading.forms.stamps import LOGGED, time_in
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 
 __all__ = [
+    "STEP_NAMES",
+    "STEP_OF_ALL",
+    "TOTAL_NAMES",
     "Beside",
     "Message",
     "Metrics",
@@ -51,6 +54,12 @@ __all__ = [
 ]
 
 MetricsKind = Literal["train", "eval", "final"]
+
+STEP_NAMES: Final = ("global_step", "current_steps", "step", "iteration", "iter")
+"""Under which a dict may tell its step: the first that it has counts."""
+TOTAL_NAMES: Final = ("total_steps", "max_steps")
+STEP_OF_ALL: Final = "global_step/max_steps"
+"""Where both stand in one text, such as `3/9`."""
 
 
 @attrs.frozen
@@ -109,7 +118,7 @@ class Metrics:
         """How many steps there will be, from where `step` is from."""
         if (of_all := self._of_all()) is not None:
             return whole(of_all.rpartition("/")[2])
-        own = self._firstwhole("total_steps", "max_steps")
+        own = self._firstwhole(*TOTAL_NAMES)
         own = self.beside.total_steps if own is None else own
         if own is None and self.own_step is None and self.bar is not None and self.bar.is_training:
             return whole(self.bar.total)
@@ -120,13 +129,13 @@ class Metrics:
         """The step that it says itself that it is from."""
         if (of_all := self._of_all()) is not None:
             return whole(of_all.partition("/")[0])
-        own = self._firstwhole("global_step", "current_steps", "step", "iteration", "iter")
+        own = self._firstwhole(*STEP_NAMES)
         return self.beside.step if own is None else own
 
     def _of_all(self) -> str | None:
         """Return a step with how many there will be, such as `5/100`."""
-        if _STEPS in self.values:
-            return str(self.values[_STEPS])
+        if STEP_OF_ALL in self.values:
+            return str(self.values[STEP_OF_ALL])
         for key in _FRACTIONS:
             if type(told := self.values.get(key)) is str and "/" in told:
                 return told
@@ -185,7 +194,6 @@ class Text:
 
 Record = Metrics | Message | ProgressBar | Tokens | Traceback | Text
 
-_STEPS: Final = "global_step/max_steps"
 _FRACTIONS: Final = ("iteration", "global_step", "step")
 _ESCAPES: Final = re.compile("\x1b\\[[0-9;?]*[A-Za-z]|\x00")
 _LINE_ENDS: Final = re.compile("[\r\n]+")

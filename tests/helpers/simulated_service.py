@@ -46,10 +46,6 @@ class Request:
     """Seconds from the client to the service, or back."""
 
 
-def given(number: int) -> InFlight:
-    return InFlight(number, number, least=number)
-
-
 @attrs.define(eq=False)
 class _Service:
     round_trip: float
@@ -132,4 +128,6 @@ def seconds(in_flight: InFlight, pages: int, **service: Any) -> float:
 
 def best(pages: int, **service: Any) -> float:
     """Return how long it takes with the best number there is."""
-    return min(seconds(given(number), pages, **service) for number in (1, 2, 4, 8, 12, 16, 24, 32))
+    return min(
+        seconds(InFlight.exactly(number), pages, **service) for number in (1, 2, 4, 8, 12, 16, 24, 32)
+    )

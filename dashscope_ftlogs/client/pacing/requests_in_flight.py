@@ -24,7 +24,7 @@ are spread from nothing to twice the usual, it needs longer, and now and then st
 """
 
 from math import inf
-from typing import Final
+from typing import Final, Self
 
 FIRST: Final = 8
 """The burst to begin with. A service that permits few requests a second refuses most of it."""
@@ -58,7 +58,7 @@ class InFlight:
     """How many requests may be in flight; all times are seconds of one monotonic clock."""
 
     def __init__(self, first: int = FIRST, most: int = MOST, *, least: int = 1) -> None:
-        """Begin with `first`. Where all three are the same, so it stays."""
+        """Begin with `first`."""
         self._limit = min(first, most)
         self._least, self._most = least, most
         self._lowest = inf
@@ -73,6 +73,11 @@ class InFlight:
         self._is_starting, self._late = True, 0
         self._wait, self._patience = 0, _PATIENCE[0]
         self._no_more_until = -inf
+
+    @classmethod
+    def exactly(cls, number: int) -> Self:
+        """Return what stays as it was given."""
+        return cls(number, number, least=number)
 
     @property
     def most(self) -> int:

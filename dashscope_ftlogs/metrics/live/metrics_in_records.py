@@ -1,15 +1,17 @@
 """The metrics among the records of a log, those that go on over lines as well."""
 
 from collections.abc import Iterator
-from typing import Final
 
 import attrs
 
-from dashscope_ftlogs.reading.forms.over_lines import OverLines, Summaries, Tables, WrappedDicts
+from dashscope_ftlogs.reading.forms.over_lines import (
+    FORGOTTEN,
+    OverLines,
+    Summaries,
+    Tables,
+    WrappedDicts,
+)
 from dashscope_ftlogs.reading.records import Beside, Message, Metrics, ProgressBar, Record, Text
-
-_FORGOTTEN: Final = 1000
-"""Lines after which a dict or a table that has not ended is given up."""
 
 
 @attrs.frozen
@@ -50,7 +52,7 @@ class MetricsReader:
 
     def _read_text(self, number: int, text: str) -> Iterator[Found]:
         """Take what may be a part of something that goes on over lines."""
-        if number > self._begun_at + _FORGOTTEN:
+        if number > self._begun_at + FORGOTTEN:
             self._dicts.forget()
             self._tables.forget()
         for form in (self._summaries, self._tables, self._dicts):

@@ -72,7 +72,6 @@ _ROOM: Final = re.compile(r"(?<=\S)\s+(?=[-+]?(?:\.?\d|(?:nan|inf)\b))", re.IGNO
 _BETWEEN: Final = re.compile(r"[\s\[\](),:]*")
 _PIECE: Final = 400
 """Characters of a piece between two separators that are looked at."""
-_STEPS: Final = frozenset({"global_step", "global step"})
 _EVALUATION: Final = re.compile("eval|val|test", re.IGNORECASE)
 
 
@@ -96,7 +95,6 @@ class _Reading:
     total: int | None = None
     epoch: float | None = None
     of_evaluation: bool = False
-    global_step: bool = False
     understood: int = 0
     strange: int = 0
 
@@ -175,7 +173,7 @@ def _take_step(step: "re.Match[str]", found: _Reading) -> None:
     named = step["key"].lower().replace(" ", "_")
     found.of_evaluation |= _is_evaluation(step)
     if named == "global_step":
-        found.step, found.total, found.global_step = None, None, True
+        found.step = found.total = None
     elif found.step is not None:
         if step["named"].strip():
             found.values[step["key"]] = _number(step["done"])

@@ -19,8 +19,8 @@ _LONGEST: Final = 16 * 1024
 """Characters of a dict, or of a line of it."""
 _MOST_LINES: Final = 100
 _DEEPEST: Final = 64
-_FORGOTTEN: Final = 1000
-"""Lines after which what has not ended is given up."""
+FORGOTTEN: Final = 1000
+"""Lines after which a dict or a table that has not ended is given up, by whoever reads a log."""
 _BRACES: Final = re.compile(r"[{}]")
 _PLACE: Final = re.compile(r"[\w./-]+\.py:\d+")
 _SUMMARY: Final = re.compile(r"\*{5} (train|eval|predict|test)[\w ]{0,40} metrics \*{5}$")

@@ -19,10 +19,6 @@ from dashscope_ftlogs.client.pacing.requests_per_second import Rate
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, RateLimit, Refuse
 
 
-def exactly(number: int) -> InFlight:
-    return InFlight(number, number, least=number)
-
-
 class Bucket:
     """A server's limit, in simulated time."""
 
@@ -170,7 +166,7 @@ async def slot(gate: Gate, key: str, *, again: bool = False) -> AsyncGenerator[N
 
 
 async def test_no_more_at_once_than_allowed_and_the_keys_take_turns() -> None:
-    gate, order, now, most = Gate(exactly(2), Rate()), list[str](), 0, 0
+    gate, order, now, most = Gate(InFlight.exactly(2), Rate()), list[str](), 0, 0
 
     async def one(key: str, *, again: bool = False) -> None:
         nonlocal now, most
@@ -196,7 +192,7 @@ async def test_no_more_at_once_than_allowed_and_the_keys_take_turns() -> None:
 
 
 async def test_who_comes_again_goes_first_among_its_own() -> None:
-    gate, order = Gate(exactly(1), Rate()), list[int]()
+    gate, order = Gate(InFlight.exactly(1), Rate()), list[int]()
 
     async def one(number: int, *, again: bool) -> None:
         async with slot(gate, "ft-1", again=again):
@@ -213,7 +209,7 @@ async def test_who_comes_again_goes_first_among_its_own() -> None:
 @given(st.lists(st.tuples(st.integers(0, 2), st.booleans(), st.integers(0, 3)), max_size=20))
 def test_cancelling_never_loses_a_permit(steps: list[tuple[int, bool, int]]) -> None:
     async def main() -> None:
-        gate = Gate(exactly(2), Rate())
+        gate = Gate(InFlight.exactly(2), Rate())
 
         async def one(key: int, work: int) -> None:
             async with slot(gate, str(key)):
@@ -236,7 +232,7 @@ def test_cancelling_never_loses_a_permit(steps: list[tuple[int, bool, int]]) -> 
 
 
 async def test_a_turn_that_comes_as_its_waiter_is_cancelled_is_passed_on() -> None:
-    gate = Gate(exactly(1), Rate())
+    gate = Gate(InFlight.exactly(1), Rate())
     async with AsyncExitStack() as held:
         await held.enter_async_context(slot(gate, "x"))
         waiter = asyncio.create_task(gate.enter("y", again=False))
@@ -329,7 +325,7 @@ def test_a_rate_that_is_none_is_refused(max_rate: Any) -> None:
 
 
 async def test_a_job_of_which_nobody_waits_any_more_holds_up_no_other() -> None:
-    gate = Gate(exactly(1), Rate())
+    gate = Gate(InFlight.exactly(1), Rate())
     order: list[str] = []
 
     async def one(key: str) -> None:

@@ -106,7 +106,7 @@ def test_large_answers_are_fewer_and_small_ones_soon_as_many_as_before() -> None
 
 @given(st.integers(1, 100), st.lists(st.floats(0, 10), max_size=300), st.integers(0, 2**40))
 def test_a_given_number_stays(number: int, latencies: list[float], size: int) -> None:
-    in_flight = InFlight(number, number, least=number)
+    in_flight = InFlight.exactly(number)
     for now, latency in enumerate(latencies):
         in_flight.sent(number)
         in_flight.answered(float(now), now + latency, size)

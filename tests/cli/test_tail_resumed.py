@@ -6,7 +6,7 @@ import signal
 from typing import Any
 
 import pytest
-from live_jobs import FAST, grow, live
+from live_jobs import FAST, grow
 
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Stall
 
@@ -98,12 +98,20 @@ async def test_a_job_that_has_ended_is_named_until_all_of_it_was_read(start_ftlo
     assert err == b"ftlogs: stopped; resume with: ftlogs tail -f ft-b:0\n"
 
 
-async def test_jobs_can_be_named_beside_all_that_run(ftlogs: Any) -> None:
-    jobs = [live(["a 0", "a 1"], job_id="ft-a"), live(["b 0", "b 1"], job_id="ft-b")]
+async def test_jobs_can_be_named_beside_all_that_run(start_ftlogs: Any) -> None:
+    jobs = [
+        EmulatedJob("ft-a", ["a 0", "a 1"], status="RUNNING"),
+        EmulatedJob("ft-b", ["b 0", "b 1"], status="RUNNING"),
+    ]
     async with Emulator([*jobs, EmulatedJob("ft-c", ["c 0"])]) as emulator:
         words = ("tail", "ft-a:1", "ft-c", "--all-running", "-n", "all", "--look-every", "0.1", *FAST)
-        ended = await ftlogs(*words, emulator=emulator)
-    assert (ended.code, sorted(ended.out.decode().splitlines())) == (
+        process = await start_ftlogs(words, emulator)
+        # However long the command takes to begin, they run until then.
+        printed = [await process.stdout.readline() for _ in range(4)]
+        for job in jobs:
+            job.status = "SUCCEEDED"
+        more, _ = await process.communicate()
+    assert (process.returncode, sorted(b"".join([*printed, more]).decode().splitlines())) == (
         0,
         ["[ft-a] a 1", "[ft-b] b 0", "[ft-b] b 1", "[ft-c] c 0"],
     )

@@ -61,7 +61,8 @@ async def test_what_is_printed_before_a_stop_and_after_it_is_what_one_run_prints
         words = hint(err.decode())
         assert ("--all-running" in words) == ("--all-running" in begin)
         before = len(emulator.journal)
-        resumed = await start_ftlogs((*words, "--prefix", "always", *FAST), emulator)
+        often = ("--look-every", "0.1") if "--all-running" in words else ()
+        resumed = await start_ftlogs((*words, *often, "--prefix", "always", *FAST), emulator)
         while not all(heard(emulator, job_id, "logs", before) for job_id in expected):
             await asyncio.sleep(0.01)
         for job_id, job in emulator.jobs.items():

@@ -1,7 +1,7 @@
 """The metrics of a log as points of curves: where each is from, and in which run."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Final
@@ -9,6 +9,7 @@ from typing import Final
 import attrs
 
 from dashscope_ftlogs import checks
+from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 from dashscope_ftlogs.reading.records import (
     Message,
@@ -62,6 +63,22 @@ class _Place:
     """It stood in the message of a logger."""
 
 
+def added(columns: PointColumns, points: Sequence[Point]) -> PointColumns:
+    """Return these columns with further points."""
+    columns.add(
+        [point.values for point in points],
+        offset=[point.offset for point in points],
+        segment=[point.segment for point in points],
+        kind=[point.kind for point in points],
+        step=[point.step for point in points],
+        total_steps=[point.total_steps for point in points],
+        epoch=[point.epoch for point in points],
+        time=[point.time for point in points],
+        tokens=[point.tokens for point in points],
+    )
+    return columns
+
+
 def read_points(lines: Iterable[str], offset: int = 0) -> list[Point]:
     """Return the points of a log, in the order of its lines, of which the first has number `offset`.
 
@@ -95,6 +112,10 @@ class LogPoints:
     def points(self) -> list[Point]:
         """Return the points of what was read."""
         return self._points.points()
+
+    def columns(self) -> PointColumns:
+        """Return the points of what was read as columns."""
+        return self._points.columns()
 
 
 class PointReader:
@@ -148,6 +169,10 @@ class PointReader:
         counted = self._bars_that_count()
         segments = _Segments()
         return [_point(place, counted, segments) for place in self._places]
+
+    def columns(self) -> PointColumns:
+        """Return the points of what was read as columns."""
+        return added(PointColumns(), self.points())
 
     def _bars_that_count(self) -> set[float | None]:
         """Return the totals of those progress bars that tell the steps of points.

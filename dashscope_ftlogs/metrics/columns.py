@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final, Generic, Literal, Protocol, TypeVar
 
-T = TypeVar("T", int, str)
+T = TypeVar("T", int, float, str)
 
 _AT_ONCE: Final = 4096
 """Rows that are Python objects at the same time."""

@@ -1,16 +1,16 @@
 """The points of logs as columns, which take a tenth of the memory that they take as objects."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
-from dashscope_ftlogs.metrics.columns import Metric, Numbers, Repeated
+from dashscope_ftlogs.metrics.columns import Metric, Numbers, Repeated, rows
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 
 _HELD: Final = "epoch"
-"""The entry of metric dicts that has a column anyway."""
+"""The entry of metric dicts that mostly is what the column of that name has."""
 _NUMBERS: Final = ("offset", "step", "epoch", "time", "tokens")
-_REPEATED: Final = ("segment", "kind", "total_steps")
+_REPEATED: Final = ("segment", "kind", "total_steps", "_epoch_left_out")
 
 
 class PointColumns:
@@ -31,9 +31,11 @@ class PointColumns:
         self.time = Numbers("q")
         self.tokens = Numbers("q")
         self.metrics: dict[str, Metric] = {}
-        """By name, in the order in which they first appeared; the epoch is none of them."""
+        """By name, in the order in which they first appeared; no epoch that `epoch` has anyway."""
         self.measured: dict[str, Numbers] = {}
         """The numbers of those that have any."""
+        self._epoch_left_out = Repeated[int]()
+        """Whether a point has an epoch among its values."""
 
     def __len__(self) -> int:
         return self.rows
@@ -64,9 +66,12 @@ class PointColumns:
         # Most dicts of a page have the same keys: its columns are taken as such.
         for names, same in groupby(values, key=tuple):
             alike = list(same)
-            columns = zip(*(one.values() for one in alike), strict=True)
-            for name, column in zip(names, columns, strict=True):
-                if name != _HELD:
+            columns = dict(zip(names, zip(*(one.values() for one in alike), strict=True), strict=True))
+            known = epoch[row - self.rows : row - self.rows + len(alike)]
+            held = columns.get(_HELD) == tuple(known)
+            self._epoch_left_out.repeat(held, len(alike))
+            for name, column in columns.items():
+                if not (held and name == _HELD):
                     self._add(name, row, column)
             row += len(alike)
         self.rows = row
@@ -86,6 +91,16 @@ class PointColumns:
     def names(self) -> list[str]:
         """Return the names of what is measured in numbers, in the order in which it first was."""
         return sorted(self.measured, key=lambda name: self.measured[name].begins[0])
+
+    def values(self) -> Iterator[dict[str, float | str]]:
+        """Yield the values of each point."""
+        numbers = {name: metric.numbers for name, metric in self.metrics.items()}
+        texts = {name: metric.texts for name, metric in self.metrics.items() if metric.texts is not None}
+        both = zip(rows(numbers, self.rows), rows(texts, self.rows), strict=True)
+        for at, (found, more) in enumerate(both):
+            if any(self._epoch_left_out.cells(at, at + 1)):
+                found[_HELD] = self.epoch.cells(at, at + 1)[0]
+            yield found | more
 
     def extend(self, other: "PointColumns") -> None:
         """Take all points of others as the next ones."""

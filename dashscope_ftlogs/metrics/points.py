@@ -1,14 +1,15 @@
 """The metrics of a log as points of curves: where each is from, and in which run."""
 
+import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import pairwise
 from typing import Final
 
 import attrs
 
 from dashscope_ftlogs import checks
+from dashscope_ftlogs.metrics.columns import Numbers, Repeated
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 from dashscope_ftlogs.reading.records import (
@@ -24,6 +25,8 @@ from dashscope_ftlogs.reading.tracebacks import RecordReader
 
 _STAMP: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(?:[,.](\d{3}))?")
 _US_STAMP: Final = re.compile(r"(\d\d)/(\d\d)/(\d{4}) (\d\d):(\d\d):(\d\d)")
+_AT_ONCE: Final = 1000
+"""Points that are objects at the same time."""
 _ROUNDED: Final = 0.011
 """An epoch that is this much smaller than the one before may just be rounded otherwise."""
 
@@ -128,7 +131,10 @@ class PointReader:
     def __init__(self) -> None:
         self.tokens: int | None = None
         """How many were consumed so far."""
+        self._columns = PointColumns()
+        self._bars = _Bars()
         self._places: list[_Place] = []
+        """The last ones, which are no columns yet."""
         self._time: int | None = None
         self._bar: ProgressBar | None = None
         self._message_at = -1
@@ -162,47 +168,91 @@ class PointReader:
         )
         if self._places and _same(self._places[-1], place):
             self._places.pop()
+        elif len(self._places) >= _AT_ONCE:
+            self._settle()
         self._places.append(place)
 
-    def points(self) -> list[Point]:
-        """Return the points of what was read."""
-        counted = self._bars_that_count()
-        segments = _Segments()
-        return [_point(place, counted, segments) for place in self._places]
+    def _settle(self) -> None:
+        """Make columns of the last places."""
+        places, self._places = self._places, []
+        self._columns.add(
+            [place.metrics.values for place in places],
+            offset=[place.offset for place in places],
+            kind=[place.kind for place in places],
+            step=[place.own_step for place in places],
+            total_steps=[
+                None if place.own_step is None else place.metrics.total_steps for place in places
+            ],
+            epoch=[place.metrics.epoch for place in places],
+            time=[place.time for place in places],
+            tokens=[place.tokens for place in places],
+        )
+        self._bars.add(places)
 
     def columns(self) -> PointColumns:
         """Return the points of what was read as columns."""
-        return added(PointColumns(), self.points())
+        self._settle()
+        self._bars.tell_steps(self._columns)
+        self._columns.segment = _segments(self._columns)
+        return self._columns
 
-    def _bars_that_count(self) -> set[float | None]:
-        """Return the totals of those progress bars that tell the steps of points.
-
-        Evaluation has bars of its own, which count something else.
-        """
-        places = [place for place in self._places if place.own_step is None and place.kind == "train"]
-        bars = [place.bar for place in places if place.bar is not None]
-        moving = all(one.step != other.step for one, other in pairwise(bars))
-        return {bar.total for bar in bars} if moving and len(bars) == len(places) else set()
+    def points(self) -> list[Point]:
+        """Return the points of what was read."""
+        return list(_points(self.columns()))
 
 
-def _point(place: _Place, counted: set[float | None], segments: "_Segments") -> Point:
-    metrics, bar = place.metrics, place.bar
-    step, total, epoch = place.own_step, metrics.total_steps, metrics.epoch
-    if step is None:
-        counts = bar is not None and bar.total in counted and place.kind != "final"
-        step = bar.step if bar is not None and counts else None
-        total = whole(bar.total) if bar is not None and counts else None
-    return Point(
-        place.offset,
-        segments.number(place.kind, step, epoch),
-        place.kind,
-        step,
-        total,
-        epoch,
-        place.time,
-        place.tokens,
-        metrics.values,
-    )
+class _Bars:
+    """The progress bars just before points, and whether they tell the steps of these.
+
+    Evaluation has bars of its own, which count something else.
+    """
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._step = Numbers("q")
+        self._total = Repeated[float]()
+        self._there = Repeated[int]()
+        self._totals: set[float | None] = set()
+        """Of those bars that come before training points without a step."""
+        self._tell = True
+        self._last: ProgressBar | None = None
+
+    def add(self, places: Sequence[_Place]) -> None:
+        bars = [None if place.kind == "final" else place.bar for place in places]
+        self._step.add_cells(self._rows, [None if bar is None else bar.step for bar in bars])
+        self._total.add(None if bar is None else bar.total for bar in bars)
+        self._there.add(bar is not None for bar in bars)
+        self._rows += len(places)
+        for place in places:
+            if place.own_step is None and place.kind == "train":
+                bar, before, self._last = place.bar, self._last, place.bar
+                if bar is None or (before is not None and before.step == bar.step):
+                    self._tell = False
+                else:
+                    self._totals.add(bar.total)
+
+    def tell_steps(self, columns: PointColumns) -> None:
+        """Give a step to points that have none of their own."""
+        if not (self._tell and self._totals):
+            return
+        step, total_steps = Numbers("q"), Repeated[int]()
+        for begin in range(0, self._rows, _AT_ONCE):
+            end = min(begin + _AT_ONCE, self._rows)
+            told = zip(
+                columns.step.cells(begin, end),
+                columns.total_steps.cells(begin, end),
+                self._there.cells(begin, end),
+                self._step.cells(begin, end),
+                self._total.cells(begin, end),
+                strict=True,
+            )
+            found = [
+                (bar, whole(of)) if own is None and there and of in self._totals else (own, total)
+                for own, total, there, bar, of in told
+            ]
+            step.add_cells(begin, [one for one, _ in found])
+            total_steps.add(total for _, total in found)
+        columns.step, columns.total_steps = step, total_steps
 
 
 def _same(before: _Place, after: _Place) -> bool:
@@ -227,7 +277,7 @@ class _Segments:
     _step: int = -1
     _epoch: float = -1.0
 
-    def number(self, kind: MetricsKind, step: int | None, epoch: float | None) -> int:
+    def number(self, kind: str, step: int | None, epoch: float | None) -> int:
         if kind == "final":  # its epoch is rounded in another way, if at all
             return self._number
         back = epoch is not None and epoch < self._epoch - _ROUNDED
@@ -238,6 +288,27 @@ class _Segments:
         self._step = self._step if step is None else step
         self._epoch = self._epoch if epoch is None else epoch
         return self._number
+
+
+def _segments(columns: PointColumns) -> "Repeated[int]":
+    segments, found = _Segments(), Repeated[int]()
+    for begin in range(0, len(columns), _AT_ONCE):
+        end = min(begin + _AT_ONCE, len(columns))
+        told = (column.cells(begin, end) for column in (columns.kind, columns.step, columns.epoch))
+        found.add(itertools.starmap(segments.number, zip(*told, strict=True)))
+    return found
+
+
+def _points(columns: PointColumns) -> Iterator[Point]:
+    """Yield the points that columns hold."""
+    values = columns.values()
+    names = ("offset", "segment", "kind", "step", "total_steps", "epoch", "time", "tokens")
+    for begin in range(0, len(columns), _AT_ONCE):
+        end = min(begin + _AT_ONCE, len(columns))
+        about = (getattr(columns, name).cells(begin, end) for name in names)
+        for told, own in zip(zip(*about, strict=True), values, strict=False):
+            offset, segment, kind, step, total_steps, epoch, time, tokens = told
+            yield Point(offset, segment, kind, step, total_steps, epoch, time, tokens, own)
 
 
 def milliseconds(stamp: str | None) -> int | None:

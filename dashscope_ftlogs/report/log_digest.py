@@ -4,12 +4,14 @@ from typing import Final
 
 import attrs
 
-from dashscope_ftlogs.metrics.points import Point, PointReader
+from dashscope_ftlogs.metrics.points import PointReader
 from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.reading.failure_causes import ErrorReader, Failure, failure
 from dashscope_ftlogs.reading.records import Metrics, Record
 from dashscope_ftlogs.reading.tracebacks import RecordReader
 from dashscope_ftlogs.report.kept_lines import KeptLines, fair_room
+from dashscope_ftlogs.report.loss_and_duration import Summary, summary
+from dashscope_ftlogs.report.points_in_charts import ChartPoints, chart_points
 
 ROOM: Final = 48 * 2**20
 """Characters of all logs in one report. A browser reads a file of that size within seconds."""
@@ -22,9 +24,8 @@ class ReadLog:
     name: str
     job: Job | None
     lines: KeptLines
-    points: tuple[Point, ...]
-    tokens: int | None
-    """How many were consumed, as the log says."""
+    points: ChartPoints
+    facts: Summary
     failure: Failure | None
 
 
@@ -50,16 +51,17 @@ class LogReader:
         if isinstance(record, Metrics) or self._errors.last is not before:
             self._kept.mark(number)
 
-    def log(self) -> ReadLog:
+    def end(self) -> ReadLog:
         """Return what was read, once it is all."""
         for number, record in self._records.end():
             self._take(number, record)
+        points = self._points.columns()
         return ReadLog(
             self._name,
             self._job,
             self._kept,
-            tuple(self._points.points()),
-            self._points.tokens,
+            chart_points(points),
+            summary(self._job, points, self._points.tokens),
             failure(self._name, self._job, self._errors),
         )
 

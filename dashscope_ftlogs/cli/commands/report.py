@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from dashscope_ftlogs import __version__
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.log_sources import Sources, sources
+from dashscope_ftlogs.cli.log_sources import Sources, read_logs
 from dashscope_ftlogs.cli.options import grouped, to_file
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.output_file import check_output, put
@@ -55,11 +55,9 @@ async def _read(words: list[str], connection: Connection) -> "list[ReadLog]":
     from dashscope_ftlogs.report.log_digest import LogReader, fit  # noqa: PLC0415
 
     logs: list[ReadLog] = []
-    async with aclosing(sources(words, connection)) as found:
-        async for source in found:
-            reader = LogReader(source.name, source.job)
-            await source.read(reader.read)
-            logs.append(reader.log())
+    async with aclosing(read_logs(words, connection, LogReader)) as found:
+        async for log in found:
+            logs.append(log.read)
             fit(logs)
     return logs
 

@@ -20,7 +20,7 @@ from dashscope_ftlogs.cli.run_command import complain
 from dashscope_ftlogs.cli.terminal.output_file import check_output, extra, put_by
 from dashscope_ftlogs.cli.terminal.stdout import aligned, width, write
 from dashscope_ftlogs.metrics.arrow import Column
-from dashscope_ftlogs.metrics.points import Point
+from dashscope_ftlogs.metrics.point_columns import PointColumns
 
 _AT_ONCE: Final = 1000
 """Rows that are made ready to be written at a time."""
@@ -165,26 +165,34 @@ def check_events(directory: Path) -> None:
         raise InvalidArgumentError(f"--tensorboard {str(directory)!r}: {str(there)!r} is no directory")
 
 
-def write_events(points: Iterable[tuple[str, Point]], directory: Path) -> None:
+def write_events(logs: Iterable[tuple[str, PointColumns]], directory: Path) -> None:
     """Write event files that TensorBoard opens: a run for each log, and for each of its segments.
 
     Where a log does not tell the steps of its points, the numbers of their lines stand for them.
     """
     (tensorboard,) = extra("tensorboard", "tensorboardX")
-    logs: dict[str, list[Point]] = {}
-    for source, point in points:
-        logs.setdefault(source, []).append(point)
-    for source, own in logs.items():
-        told = all(point.step is not None for point in own if point.kind == "train")
-        for segment in range(own[-1].segment + 1):
-            folder = directory / re.sub(r"[^\w.-]+", "-", source).lstrip(".")
+    for source, points in logs:
+        folder = directory / re.sub(r"[^\w.-]+", "-", source).lstrip(".")
+        told = _tells_steps(points)
+        values = points.values()
+        for begin, segment, count in points.segment.runs(0, len(points)):
             writer = tensorboard.SummaryWriter(str(folder / f"segment-{segment}" if segment else folder))
             last = 0
-            for point in own:
-                if point.segment == segment:
-                    last = (point.step if told else point.offset) or last
-                    for name, value in point.values.items():
-                        if isinstance(value, float):
-                            time = None if point.time is None else point.time / 1000
-                            writer.add_scalar(name, value, last, walltime=time)
+            places = points.step if told else points.offset
+            for row, own in zip(range(begin, begin + count), values, strict=False):
+                last = places.cells(row, row + 1)[0] or last
+                (at,) = points.time.cells(row, row + 1)
+                time = None if at is None else at / 1000
+                for name, value in own.items():
+                    if isinstance(value, float):
+                        writer.add_scalar(name, value, last, walltime=time)
             writer.close()
+
+
+def _tells_steps(points: PointColumns) -> bool:
+    """Whether each point of the training has a step."""
+    return all(
+        sum(count for _, _, count in points.step.runs(begin, begin + length)) == length
+        for begin, kind, length in points.kind.runs(0, len(points))
+        if kind == "train"
+    )

@@ -184,7 +184,7 @@ class LogSession(Service):
         log = LogPoints()
 
         def table() -> MetricsTable:
-            return MetricsTable((job_id, point) for point in log.points())
+            return MetricsTable.of([(job_id, log.columns())])
 
         # What a page means can take a second to find out, and one line may be the whole page.
         with Thread(patience=0) as thread:

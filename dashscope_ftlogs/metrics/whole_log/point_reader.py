@@ -5,11 +5,11 @@ from typing import Final
 
 import attrs
 
-from dashscope_ftlogs.metrics.places import Place, placed
-from dashscope_ftlogs.metrics.point import Point
-from dashscope_ftlogs.metrics.shapes import Shapes
-from dashscope_ftlogs.metrics.steps_and_times import lasting
-from dashscope_ftlogs.metrics.told_again import History, in_other_words, in_summary
+from dashscope_ftlogs.metrics.point_columns import PointColumns
+from dashscope_ftlogs.metrics.whole_log.places import Place, Places
+from dashscope_ftlogs.metrics.whole_log.shapes import Shapes
+from dashscope_ftlogs.metrics.whole_log.steps_and_times import lasting
+from dashscope_ftlogs.metrics.whole_log.told_again import History, in_other_words, in_summary
 from dashscope_ftlogs.reading.forms.json_in_json import time_told
 from dashscope_ftlogs.reading.forms.over_lines import OverLines, Summaries, Tables, WrappedDicts
 from dashscope_ftlogs.reading.forms.stamps import milliseconds
@@ -46,7 +46,7 @@ class PointReader:
         """How many were consumed so far."""
         self.idle = True
         """Whether nothing has begun that goes on over lines."""
-        self._places: list[Place] = []
+        self._places = Places()
         self._shapes = Shapes()
         self._before = _Before()
         self._start: int | None = None
@@ -116,9 +116,9 @@ class PointReader:
                 self.tokens,
                 _NOTHING,
             )
-            places = self._places
-            if not places or places[-1].beside is _NOTHING or not self._is_told(place):
-                places.append(place)
+            last = self._places.last
+            if not last or last[-1].beside is _NOTHING or not self._is_told(place):
+                self._places.append(place)
         self._before.forget()
         return True
 
@@ -180,10 +180,10 @@ class PointReader:
 
     def _is_told(self, place: Place) -> bool:
         """Whether a point was told before; of two in a row the poorer one is let go."""
-        beside, places = place.beside, self._places
+        beside, places = place.beside, self._places.last
         if beside.again:
             if beside.again == "history":
-                return self._history.has(place, places)
+                return self._history.has(place, self._places)
             return in_summary(place, places)
         if not places:
             return False
@@ -205,10 +205,10 @@ class PointReader:
                 places.pop()
         return False
 
-    def points(self) -> list[Point]:
-        """Return the points of what was read."""
+    def columns(self) -> PointColumns:
+        """Return the points of what was read, once it is all."""
         self._end_summary()
-        return placed(self._places, self._run.ended)
+        return self._places.columns(self._run.ended)
 
 
 @attrs.define

@@ -151,6 +151,8 @@ def _pages(lines: Iterable[str]) -> Iterator[list[str]]:
     page: list[str] = []
     size = 0
     for line in lines:
+        if type(line) is not str:  # in no time, unlike the check itself
+            checks.kind_of("line", line, str)
         page.append(line)
         size += len(line)
         if len(page) >= _LINES or size >= _CHARACTERS:

@@ -79,21 +79,7 @@ class MetricsTable:
         checks.whole_number("offset", offset, 0)
         log = LogPoints()
         log.read_all(checks.many("lines", lines), offset)
-        return cls.of([(source, log.columns())])
-
-    @classmethod
-    def of(cls, logs: Iterable[tuple[str, PointColumns]]) -> "MetricsTable":
-        """Make a table of the points of logs, each with its name. The first is kept, and grows."""
-        table = cls([])
-        sources, taken = Repeated[str](), PointColumns()
-        for source, points in logs:
-            sources.repeat(source, len(points))
-            if taken:
-                taken.extend(points)
-            else:
-                taken = points
-        table._take(sources, taken)
-        return table
+        return table_of([(source, log.columns())])
 
     def _take(self, sources: "Repeated[str]", points: PointColumns) -> None:
         self._rows = len(points)
@@ -131,8 +117,7 @@ class MetricsTable:
                 row["time"] = moment(row["time"])
             yield row
 
-    def wide(self) -> dict[str, Column]:
-        """Return the columns such as Arrow streams have them."""
+    def _wide(self) -> dict[str, Column]:
         about = {name: self._columns[name] for name in _ABOUT}
         return about | apart({name: self._columns[name] for name in self.metrics}, self._rows)
 
@@ -142,7 +127,26 @@ class MetricsTable:
         Raises:
             ConfigError: the extra `data` is not installed.
         """
-        return arrow.stream(self.wide(), self._rows)
+        return arrow.stream(self._wide(), self._rows)
+
+
+def table_of(logs: Iterable[tuple[str, PointColumns]]) -> MetricsTable:
+    """Make a table of the points of logs, each with its name. The first is kept, and grows."""
+    table = MetricsTable([])
+    sources, taken = Repeated[str](), PointColumns()
+    for source, points in logs:
+        sources.repeat(source, len(points))
+        if taken:
+            taken.extend(points)
+        else:
+            taken = points
+    table._take(sources, taken)  # noqa: SLF001  (its own module)
+    return table
+
+
+def wide(table: MetricsTable) -> dict[str, Column]:
+    """Return the columns of a table such as Arrow streams have them."""
+    return table._wide()  # noqa: SLF001  (its own module)
 
 
 def _named(one: Any) -> tuple[str, Point]:

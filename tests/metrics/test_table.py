@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from dashscope_ftlogs import ConfigError, LogSession, MetricsTable, NotFoundError, Point
 from dashscope_ftlogs.emulator import Emulator, generate_job, ten_ways_to_fail
 from dashscope_ftlogs.metrics import arrow
+from dashscope_ftlogs.metrics.table import wide
 
 LOG = [
     "{'loss': 3.0, 'epoch': 0.5, 'global_step': 1}",
@@ -332,7 +333,7 @@ def test_the_shared_column_is_called_as_no_other() -> None:
         Point(n, 0, "train", None, None, None, None, None, {"other_metrics": 1.0, f"\ud800{n}": 1.0})
         for n in range(4000)
     )
-    wide = MetricsTable(("", point) for point in points).wide()
+    wide = wide(MetricsTable(("", point) for point in points))
     assert list(wide)[-1] == "other_metrics_"
     assert json.loads(wide["other_metrics_"].cells(3999, 4000)[0]) == {"\ud8003999": 1.0}
 
@@ -346,7 +347,7 @@ def test_time_and_room_are_in_proportion_to_the_names() -> None:
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert sum(map(len, made.rows())) > 3 * count
-        assert len(made.wide()) < 4000
+        assert len(wide(made)) < 4000
         return time.process_time() - begin, most
 
     cost(500)

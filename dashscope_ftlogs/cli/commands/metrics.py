@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dashscope_ftlogs import MetricsTable
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.log_sources import Pattern, Sources, chosen, read_logs
 from dashscope_ftlogs.cli.options import grouped, to_file
@@ -20,6 +19,7 @@ from dashscope_ftlogs.cli.terminal.table_export import (
     show,
     write_events,
 )
+from dashscope_ftlogs.metrics.table import table_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,9 +56,9 @@ def metrics(
         if tensorboard is not None:
             write_events(found, tensorboard)
         if output is not None:
-            FORMATS[output.suffix](MetricsTable.of(_let_go_of(found)), output)
+            FORMATS[output.suffix](table_of(_let_go_of(found)), output)
         elif tensorboard is None:
-            show(MetricsTable.of(_let_go_of(found)))
+            show(table_of(_let_go_of(found)))
         return 0
 
     run(main())

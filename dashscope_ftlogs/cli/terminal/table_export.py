@@ -21,6 +21,7 @@ from dashscope_ftlogs.cli.terminal.output_file import check_output, extra, put_b
 from dashscope_ftlogs.cli.terminal.stdout import aligned, width, write
 from dashscope_ftlogs.metrics.arrow import Column
 from dashscope_ftlogs.metrics.point_columns import PointColumns
+from dashscope_ftlogs.metrics.table import wide
 
 _AT_ONCE: Final = 1000
 """Rows that are made ready to be written at a time."""
@@ -29,7 +30,7 @@ _FORMULA: Final = re.compile(r"[=+\-@\t\r]")
 
 def show(table: MetricsTable) -> None:
     """Print a table; on a terminal only as many columns as fit there."""
-    columns, rows = table.wide(), len(table)
+    columns, rows = wide(table), len(table)
     filled = [name for name, column in columns.items() if any(column.data.items(0, rows))]
     if len(_different(columns["source"], rows)) == 1:
         filled.remove("source")
@@ -80,7 +81,7 @@ def _cell(value: object) -> str | None:
 
 
 def _write_csv(table: MetricsTable, path: Path) -> None:
-    columns = table.wide()
+    columns = wide(table)
 
     def write(file: BinaryIO) -> None:
         text = io.TextIOWrapper(file, "utf-8", "backslashreplace", newline="")

@@ -25,6 +25,7 @@ from dashscope_ftlogs.reading.records import (
     Tokens,
     last_record,
     records,
+    said_beside,
     whole,
     without_escapes,
 )
@@ -156,7 +157,7 @@ class PointReader:
         self._add(number, Metrics(one.values, "", None, beside))
 
     def _add(self, number: int, metrics: Metrics) -> None:
-        values, beside = metrics.values, metrics.beside
+        values, beside = metrics.values, said_beside(metrics)
         tokens = values.get("consumed_train_tokens")
         if isinstance(tokens, float) and tokens.is_integer() and (count := whole(tokens)) is not None:
             self.tokens = count

@@ -81,7 +81,8 @@ def test_a_point_that_is_told_twice_counts_once_by_what_was_told_last() -> None:
 
 def test_a_line_may_hold_many_points_and_a_traceback_none() -> None:
     assert met(watch("loss<1"), "a", ["{'loss': 2.0}\r{'loss': 0.5}\r{'loss': 3.0}"]) == [(0, "loss<1")]
-    block = ["Traceback (most recent call last):", "  {'loss': nan}", "ValueError: {'loss': nan}", ""]
+    frame = ['  File "train.py", line 3, in <module>', "    {'loss': nan}"]
+    block = ["Traceback (most recent call last):", *frame, "ValueError: {'loss': nan}", ""]
     assert met(watch("nan"), "a", [*block, "{'loss': 1.0}"]) == []
 
 

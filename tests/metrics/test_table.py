@@ -333,9 +333,9 @@ def test_the_shared_column_is_called_as_no_other() -> None:
         Point(n, 0, "train", None, None, None, None, None, {"other_metrics": 1.0, f"\ud800{n}": 1.0})
         for n in range(4000)
     )
-    wide = wide(MetricsTable(("", point) for point in points))
-    assert list(wide)[-1] == "other_metrics_"
-    assert json.loads(wide["other_metrics_"].cells(3999, 4000)[0]) == {"\ud8003999": 1.0}
+    found = wide(MetricsTable(("", point) for point in points))
+    assert list(found)[-1] == "other_metrics_"
+    assert json.loads(found["other_metrics_"].cells(3999, 4000)[0]) == {"\ud8003999": 1.0}
 
 
 @pytest.mark.unmeasured

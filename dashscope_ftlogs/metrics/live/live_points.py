@@ -94,13 +94,7 @@ class LivePoints:
             not self._twice
             and said_beside(last).logged != said_beside(metrics).logged
             and last.epoch == metrics.epoch
-            and in_other_words(
-                *(
-                    (last.values, metrics.values)
-                    if said_beside(last).logged
-                    else (metrics.values, last.values)
-                )
-            )
+            and in_other_words(*_logged_first(last, metrics))
         )
         return self._twice
 
@@ -116,6 +110,11 @@ class LivePoints:
         if bar is None or before is None or kind == "final" or bar.total != before.total:
             return None
         return bar
+
+
+def _logged_first(last: Metrics, metrics: Metrics) -> tuple[MetricValues, MetricValues]:
+    values = last.values, metrics.values
+    return values if said_beside(last).logged else values[::-1]
 
 
 def _place(metrics: Metrics) -> tuple[int | None, int | None, MetricsKind]:

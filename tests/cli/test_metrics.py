@@ -14,11 +14,12 @@ import pytest
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, generate_job
 
 JOB = "ft-1"
+STAMP = "2025-12-06 20:28:19,002 - INFO - "
 LINES = [
-    "2025-12-06 20:28:19,002 - INFO - data pre-process succeeded, start to fine-tune",
-    "{'loss': 1.5, 'learning_rate': 1e-05, 'global_step/max_steps': '1/2'}",
-    "{'loss': nan, 'note': '=HYPERLINK(\"x\")', 'global_step/max_steps': '2/2'}",
-    "{'eval_loss': 0.5, 'sign': '-inf', 'global_step/max_steps': '2/2'}",
+    f"{STAMP}data pre-process succeeded, start to fine-tune",
+    f"{STAMP}{{'loss': 1.5, 'learning_rate': 1e-05, 'global_step/max_steps': '1/2'}}",
+    STAMP + "{'loss': nan, 'note': '=HYPERLINK(\"x\")', 'global_step/max_steps': '2/2'}",
+    f"{STAMP}{{'eval_loss': 0.5, 'sign': '-inf', 'global_step/max_steps': '2/2'}}",
 ]
 
 

@@ -180,12 +180,12 @@ class LogSession(Service):
         # Most sessions never ask for them.
         from dashscope_ftlogs.archive.threads import Thread  # noqa: PLC0415
         from dashscope_ftlogs.metrics.points import LogPoints  # noqa: PLC0415
-        from dashscope_ftlogs.metrics.table import MetricsTable  # noqa: PLC0415
+        from dashscope_ftlogs.metrics.table import table_of  # noqa: PLC0415
 
         log = LogPoints()
 
-        def table() -> MetricsTable:
-            return MetricsTable((job_id, point) for point in log.points())
+        def table() -> "MetricsTable":
+            return table_of([(job_id, log.columns())])
 
         # What a page means can take a second to find out, and one line may be the whole page.
         with Thread(patience=0) as thread:

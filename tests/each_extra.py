@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from dashscope_ftlogs import LogSession, MetricsTable
+from dashscope_ftlogs import ConfigError, LogSession, MetricsTable
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
 LINES = ["Training start!", "{'loss': 1.5, 'global_step/max_steps': '1/2'}"]
@@ -28,19 +28,32 @@ def nothing(_: Path) -> None:
     ended = ftlogs("jobs")
     assert "pip install 'dashscope-ftlogs[cli]'" in ended.stderr
     assert ended.returncode == 1
+    needs_the_extra_data()
+
+
+def needs_the_extra_data() -> None:
+    try:
+        MetricsTable.from_lines(LINES).__arrow_c_stream__()
+    except ConfigError as error:
+        assert "pip install 'dashscope-ftlogs[data]'" in str(error)
+    else:
+        raise AssertionError
 
 
 def cli(log: Path) -> None:
     ended = ftlogs("metrics", str(log))
     assert ended.returncode == 0, ended.stderr
     assert "1.5" in ended.stdout
+    needs_the_extra_data()
+    assert "dashscope-ftlogs[data]" in ftlogs("metrics", str(log), "-o", "m.parquet").stderr
     assert "dashscope-ftlogs[plot]" in ftlogs("plot", str(log), "-o", "curve.png").stderr
 
 
 def data(_: Path) -> None:
     import pyarrow as pa
 
-    assert pa.table(MetricsTable.from_lines(LINES)).num_rows == 1
+    table = MetricsTable.from_lines(LINES)
+    assert pa.table(table).to_pylist() == [dict.fromkeys(table.columns) | row for row in table.rows()]
 
 
 def fast(_: Path) -> None:

@@ -1,30 +1,30 @@
 """What `show`, `metrics`, `plot` and `report` read: jobs of the service, archives, files, or a pipe."""
 
 import os
-from collections.abc import AsyncGenerator, Callable, Container, Iterable, Sequence
+from collections.abc import AsyncGenerator, Container, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing
-from itertools import chain, count, islice
+from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Generic, TypeVar
 
 import attrs
 import typer
 
 from dashscope_ftlogs import InvalidArgumentError, Job
-from dashscope_ftlogs.archive.local_log_reader import piped_lines, stored_logs
+from dashscope_ftlogs.archive.local_log_reader import StoredLog, piped_lines, stored_logs
 from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.checks import job_id as checked_id
 from dashscope_ftlogs.cli.completion import complete_job_ids
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.key_in_messages import hiding
+from dashscope_ftlogs.cli.reading_processes import Begin, Reader, Reading, batches
 from dashscope_ftlogs.cli.terminal.read_progress import progress
-from dashscope_ftlogs.metrics.points import LogPoints, Point
 from dashscope_ftlogs.reading.own_pattern import OwnPattern, own_pattern
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
 
-_AT_ONCE: Final = 1000
+T = TypeVar("T")
 
 Sources = Annotated[
     list[str],
@@ -56,57 +56,71 @@ def chosen(pattern: str | None) -> OwnPattern | None:
     return None if pattern is None else own_pattern(pattern)
 
 
-@attrs.define
-class Source:
-    """One log, and what is known of its job."""
+@attrs.frozen
+class Log(Generic[T]):
+    """One log that was read to its end, and what is known of its job."""
 
     name: str
     job: Job | None
-    batches: "AsyncGenerator[Sequence[tuple[int, str]], None]"
-    """The lines with their numbers, which are consecutive, some at a time; none is empty."""
-
-    async def points(self, pattern: OwnPattern | None) -> list[Point]:
-        """Read it to its end, and return its points."""
-        points = LogPoints(pattern)
-        async with aclosing(self.batches) as batches:
-            async for batch in batches:
-                points.read_all([line for _, line in batch], batch[0][0])
-        return points.points()
-
-    async def read(self, take: Callable[[int, str], None]) -> None:
-        """Read it to its end, and let `take` have each line with its number."""
-        async with aclosing(self.batches) as batches:
-            async for batch in batches:
-                for number, line in batch:
-                    take(number, line)
+    read: T
 
 
-async def sources(words: Iterable[str], connection: Connection) -> AsyncGenerator[Source, None]:
-    """Yield the logs that the arguments of a command name; each has to be read before the next.
+Lines = AsyncGenerator[Sequence[tuple[int, str]], None]
+"""The lines of a log with their numbers, some at a time."""
+
+
+async def read_logs(
+    words: Iterable[str], connection: Connection, begin: Begin[T]
+) -> AsyncGenerator[Log[T], None]:
+    """Yield what the logs become that the arguments of a command name, in their order.
 
     Raises:
         InvalidArgumentError: one is neither a file nor a job id.
         FTLogsError: one can't be read.
     """
-    taken: set[str] = set()
     async with AsyncExitStack() as stack:
         session: LogSession | None = None
-        for word in words:
-            if word == "-":
-                taken.add(name := distinct(taken, "stdin"))
-                yield Source(name, None, _batches(piped_lines()))
-            elif _is_there(word):
-                hide = hiding()
-                for log in stored_logs(Path(word)):
-                    taken.add(name := distinct(taken, hide(log.name), hide(str(log.path))))
-                    yield Source(name, log.job, _batches(log.lines()))
+        named = list(_named(words))
+        stored = [(name, log) for name, log in named if isinstance(log, StoredLog)]
+        others = await stack.enter_async_context(Reading(begin, stored))
+        for name, log in named:
+            if isinstance(log, StoredLog):
+                found = await others.result(name)
+                if found is None:
+                    found = await _read(begin(name, log.job), _batches(log.lines()))
+                yield Log(name, log.job, found)
+            elif log is None:
+                yield Log(name, None, await _read(begin(name, None), _batches(piped_lines())))
             else:
-                job_id = _job_id(word)
                 if session is None:
                     session = await stack.enter_async_context(connection.session())
-                job = await session.job(job_id)
-                taken.add(name := distinct(taken, job_id))
-                yield Source(name, job, _remote(session, job_id))
+                job = await session.job(log)
+                yield Log(name, job, await _read(begin(name, job), _remote(session, log)))
+
+
+def _named(words: Iterable[str]) -> Iterator[tuple[str, StoredLog | str | None]]:
+    """Yield each log under a name of its own: one that is stored here, a job's id, or None for stdin."""
+    taken: set[str] = set()
+    hide = None
+    for word in words:
+        if word == "-":
+            taken.add(name := distinct(taken, "stdin"))
+            yield name, None
+        elif _is_there(word):
+            hide = hide or hiding()
+            for log in stored_logs(Path(word)):
+                taken.add(name := distinct(taken, hide(log.name), hide(str(log.path))))
+                yield name, log
+        else:
+            taken.add(name := distinct(taken, job_id := _job_id(word)))
+            yield name, job_id
+
+
+async def _read(reader: Reader[T], lines: Lines) -> T:
+    async with aclosing(lines) as some:
+        async for batch in some:
+            reader.read(batch)
+    return reader.end()
 
 
 def distinct(taken: Container[str], *names: str) -> str:
@@ -128,15 +142,15 @@ def _job_id(word: str) -> str:
         ) from None
 
 
-async def _batches(lines: Iterable[tuple[int, str]]) -> AsyncGenerator[Sequence[tuple[int, str]], None]:
-    lines = iter(lines)
+async def _batches(lines: Iterator[tuple[int, str]]) -> Lines:
+    some = batches(lines)
     # A pipe may take its time, and Ctrl-C should not.
     with Thread(patience=0) as reading:
-        while batch := await reading.run(lambda: list(islice(lines, _AT_ONCE))):
+        while batch := await reading.run(lambda: next(some, None)):
             yield batch
 
 
-async def _remote(session: "LogSession", job_id: str) -> AsyncGenerator[Sequence[tuple[int, str]], None]:
+async def _remote(session: "LogSession", job_id: str) -> Lines:
     reader = session.lines(job_id)
     with progress(f"{job_id}: lines") as show:
         async with reader.pages() as pages:

@@ -1,14 +1,19 @@
 """The points of logs as curves: one metric over one axis, smoothed, and thinned to what can be seen."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import groupby, pairwise
-from typing import Final, Literal
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import eq
+from typing import TYPE_CHECKING, Final, Literal
 
 import attrs
 
-from dashscope_ftlogs.metrics.points import Point
+from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.reading.forms.names import is_loss_or_reward, is_of_evaluation
+
+if TYPE_CHECKING:
+    from dashscope_ftlogs.metrics.columns import Numbers
 
 X = Literal["step", "epoch", "tokens", "time", "line"]
 """What a curve is drawn over; `tokens` are those consumed so far, `line` is the number in the log."""
@@ -22,12 +27,12 @@ AXES: Final[Mapping[X, str]] = {
 }
 """What to write at each axis."""
 
-_PLACES: Final[Mapping[X, Callable[[Point], float | None]]] = {
-    "step": lambda point: point.step,
-    "epoch": lambda point: point.epoch,
-    "tokens": lambda point: point.tokens,
-    "time": lambda point: None if point.time is None else point.time / 1000,
-    "line": lambda point: point.offset,
+_COLUMNS: Final[Mapping[X, str]] = {
+    "step": "step",
+    "epoch": "epoch",
+    "tokens": "tokens",
+    "time": "time",
+    "line": "offset",
 }
 _NO_METRICS: Final = frozenset({"epoch", "step", "total_steps"})
 _STUCK: Final = 0.5
@@ -42,81 +47,101 @@ class Curve:
     """The name of the log."""
     metric: str
     segment: int
-    x: tuple[float, ...]
+    x: Sequence[float]
     """Finite, and in the order of the lines. `time` is in seconds since 1970 on the clock of the log."""
-    y: tuple[float, ...]
+    y: Sequence[float]
     """NaN and infinities are kept as they are."""
-    offsets: tuple[int, ...]
+    offsets: Sequence[int]
     """The numbers of the lines."""
 
 
-def curves(source: str, points: Iterable[Point], metric: str, x: X) -> list[Curve]:
+def curves(source: str, points: PointColumns, metric: str, x: X) -> list[Curve]:
     """Return a curve for each segment of a log; points that lack the metric, or `x`, are left out.
 
-    >>> from dashscope_ftlogs.metrics.points import read_points
-    >>> points = read_points(["{'loss': 2.5, 'epoch': 0.1}", "{'eval_loss': 2.4}", "{'loss': nan}"])
-    >>> [curve.y for curve in curves("ft-1", points, "loss", "line")]
-    [(2.5, nan)]
-    >>> [curve.x for curve in curves("ft-1", points, "loss", "epoch")]
-    [(0.1,)]
+    >>> from dashscope_ftlogs.metrics.points import LogPoints
+    >>> log = LogPoints()
+    >>> log.read_all(["{'loss': 2.5, 'epoch': 0.1}", "{'eval_loss': 2.4}", "{'loss': nan}"], 0)
+    >>> [list(curve.y) for curve in curves("ft-1", log.columns(), "loss", "line")]
+    [[2.5, nan]]
+    >>> [list(curve.x) for curve in curves("ft-1", log.columns(), "loss", "epoch")]
+    [[0.1]]
     """
     found: list[Curve] = []
-    for segment, own in groupby(_with(metric, points), key=lambda point: point.segment):
-        xs: list[float] = []
-        ys: list[float] = []
-        offsets: list[int] = []
-        for point in own:
-            at, value = place(point, x), point.values[metric]
-            if at is not None and isinstance(value, float):
-                xs.append(at)
-                ys.append(value)
-                offsets.append(point.offset)
+    measured = points.numbers(metric)
+    for begin, segment, count in points.segment.runs(0, len(points)):
+        xs, ys, offsets = array("d"), array("d"), array("q")
+        for row, at, length in measured.runs(begin, begin + count):
+            for first, places in _places(points, x, row, row + length):
+                high = at + first - row + len(places)
+                ys.extend(measured.values[high - len(places) : high])
+                xs.extend(places)
+                offsets.extend(points.offset.cells(first, first + len(places)))
         if xs:
-            found.append(Curve(source, metric, segment, tuple(xs), tuple(ys), tuple(offsets)))
+            found.append(Curve(source, metric, segment or 0, xs, ys, offsets))
     return found
 
 
-def place(point: Point, x: X) -> float | None:
-    """Return where a point is on an axis; None if the log does not tell."""
-    try:
-        at = _PLACES[x](point)
-        return None if at is None or not math.isfinite(at) else float(at)
-    except OverflowError:  # an integer that no float holds
-        return None
+def places(points: PointColumns, x: X) -> "list[float | None]":
+    """Return where each point is on an axis; None where the log does not tell."""
+    found: list[float | None] = [None] * len(points)
+    for row, some in _places(points, x, 0, len(points)):
+        found[row : row + len(some)] = some
+    return found
 
 
-def shared_axis(logs: Mapping[str, Iterable[Point]], metric: str) -> X:
+def _places(points: PointColumns, x: X, begin: int, end: int) -> Iterator[tuple[int, "array[float]"]]:
+    """Yield where these rows are on an axis, as runs of consecutive ones, each with its first row."""
+    column: Numbers = getattr(points, _COLUMNS[x])
+    for row, at, count in column.runs(begin, end):
+        values = column.values[at : at + count]
+        known = array("d", (value / 1000 for value in values) if x == "time" else values)
+        if all(map(math.isfinite, known)):
+            yield row, known
+        else:
+            yield from (
+                (number, array("d", [place]))
+                for number, place in enumerate(known, row)
+                if math.isfinite(place)
+            )
+
+
+def shared_axis(logs: Iterable[PointColumns], metric: str) -> X:
     """Return the axis that a metric of these logs can be drawn over: the first that all its points have.
 
     These are tried: the step; the epoch, unless rounding made it the same for most neighbours; the line.
     """
-    own = [list(_with(metric, points)) for points in logs.values()]
+    own = list(logs)
     for x in ("step", "epoch"):
-        if all(_leads_on([place(point, x) for point in points], x) for points in own):
+        if all(leads_on(points, metric, x) for points in own):
             return x
     return "line"
 
 
-def _leads_on(places: Sequence[float | None], x: X) -> bool:
-    if None in places:
-        return False
-    stuck = sum(one == other for one, other in pairwise(places))
-    return x == "step" or stuck <= _STUCK * len(places)
+def leads_on(points: PointColumns, metric: str, x: X) -> bool:
+    """Whether the points of a log that have a metric can be drawn over an axis; see `shared_axis`."""
+    runs = points.numbers(metric).runs(0, len(points))
+    known = count = stuck = 0
+    last: float | None = None
+    for begin, _, length in runs:
+        count += length
+        for _, some in _places(points, x, begin, begin + length):
+            known += len(some)
+            stuck += (some[0] == last) + sum(map(eq, some, some[1:]))
+            last = some[-1]
+    return known == count and (x == "step" or stuck <= _STUCK * count)
 
 
-def metric_names(points: Iterable[Point]) -> list[str]:
+def metric_names(logs: Iterable[PointColumns]) -> list[str]:
     """Return the names of what points measure in numbers, in the order in which they first appear.
 
-    >>> from dashscope_ftlogs.metrics.points import read_points
-    >>> metric_names(read_points(["{'loss': 2.5, 'epoch': 0.1, 'elapsed': '9s'}", "{'eval_loss': 2.4}"]))
+    >>> from dashscope_ftlogs.metrics.points import LogPoints
+    >>> log = LogPoints()
+    >>> log.read_all(["{'loss': 2.5, 'epoch': 0.1, 'elapsed': '9s'}", "{'eval_loss': 2.4}"], 0)
+    >>> metric_names([log.columns()])
     ['loss', 'eval_loss']
     """
-    names: dict[str, None] = {}
-    for point in points:
-        for name, value in point.values.items():
-            if name not in names and isinstance(value, float) and name not in _NO_METRICS:
-                names[name] = None
-    return list(names)
+    names = dict.fromkeys(name for points in logs for name in points.names())
+    return [name for name in names if name not in _NO_METRICS]
 
 
 def most_like_a_loss(names: Iterable[str]) -> str | None:
@@ -131,10 +156,6 @@ def most_like_a_loss(names: Iterable[str]) -> str | None:
     return next(iter(of_training or losses or measured), None)
 
 
-def _with(metric: str, points: Iterable[Point]) -> Iterable[Point]:
-    return (point for point in points if isinstance(point.values.get(metric), float))
-
-
 def smooth(values: Iterable[float], weight: float) -> list[float]:
     """Return the exponential moving average, corrected for its bias towards the beginning.
 
@@ -144,12 +165,15 @@ def smooth(values: Iterable[float], weight: float) -> list[float]:
     >>> [round(value, 3) for value in smooth([4.0, 1.0, math.nan, 1.0], 0.5)]
     [4.0, 2.0, nan, 1.429]
     """
-    smoothed: list[float] = []
+    return list(_smoothed(values, weight))
+
+
+def _smoothed(values: Iterable[float], weight: float) -> Iterator[float]:
     average = total = 0.0
     lowest, highest = math.inf, -math.inf
     for value in values:
         if not math.isfinite(value):
-            smoothed.append(value)
+            yield value
             continue
         total = 1.0 + weight * total
         share = 1.0 / total
@@ -157,8 +181,7 @@ def smooth(values: Iterable[float], weight: float) -> list[float]:
         average = average * (1.0 - share) + value * share
         lowest, highest = min(lowest, value), max(highest, value)
         average = min(max(average, lowest), highest)  # rounding may have led it out
-        smoothed.append(average)
-    return smoothed
+        yield average
 
 
 def span(values: Iterable[float]) -> tuple[float, float]:
@@ -232,7 +255,7 @@ def trace(curve: Curve, weight: float, low: float, high: float, columns: int) ->
     >>> trace(curve, 0.0, 0, 3, 80).lines
     (((0, 4.0), (1, 2.0)), ((3, 1.0),))
     """
-    smoothed = smooth(curve.y, weight)
+    smoothed = array("d", _smoothed(curve.y, weight))
     kept = [(curve.x[at], curve.y[at]) for at in thinned(curve.x, curve.y, low, high, columns)]
     path = [(curve.x[at], smoothed[at]) for at in thinned(curve.x, smoothed, low, high, columns)]
     runs = groupby(path, key=lambda spot: math.isfinite(spot[1]))

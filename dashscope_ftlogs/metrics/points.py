@@ -6,8 +6,9 @@ from itertools import accumulate
 from typing import Final
 
 from dashscope_ftlogs import checks
-from dashscope_ftlogs.metrics.point import Point
-from dashscope_ftlogs.metrics.point_reader import PointReader
+from dashscope_ftlogs.metrics.point import Point, points_of
+from dashscope_ftlogs.metrics.point_columns import PointColumns
+from dashscope_ftlogs.metrics.whole_log.point_reader import PointReader
 from dashscope_ftlogs.reading.forms.dicts import flat
 from dashscope_ftlogs.reading.own_pattern import OwnPattern
 from dashscope_ftlogs.reading.page_scan import TRACEBACK, lines_that_matter
@@ -60,9 +61,21 @@ class LogPoints:
             self._read_page(page, offset)
             offset += len(page)
 
+    def read_numbered(self, lines: Sequence[tuple[int, str]]) -> None:
+        """Take the next lines, each with its number."""
+        if lines and lines[-1][0] - lines[0][0] == len(lines) - 1:
+            self.read_all([line for _, line in lines], lines[0][0])
+        else:
+            for number, line in lines:
+                self.read(number, line)
+
     def points(self) -> list[Point]:
         """Return the points of what was read."""
-        return self._points.points()
+        return list(points_of(self.columns()))
+
+    def columns(self) -> PointColumns:
+        """Return the points of what was read as columns, once it is all."""
+        return self._points.columns()
 
     def _read_page(self, page: Sequence[str], offset: int) -> None:
         points = self._points

@@ -1,31 +1,34 @@
 """The metrics of logs as a table: one row for each point, one column for each metric."""
 
-from array import array
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.metrics import arrow
-from dashscope_ftlogs.metrics.points import Point, read_points
+from dashscope_ftlogs.metrics.arrow import Column, Form, moment
+from dashscope_ftlogs.metrics.columns import Metric, Repeated, rows
+from dashscope_ftlogs.metrics.point import Point, added
+from dashscope_ftlogs.metrics.point_columns import PointColumns
+from dashscope_ftlogs.metrics.points import LogPoints
+from dashscope_ftlogs.metrics.wide_table import apart
 
-_ABOUT: Final = {
-    "source": "u",
-    "offset": "l",
-    "segment": "l",
-    "kind": "u",
-    "step": "l",
-    "total_steps": "l",
-    "epoch": "g",
-    "time": "tsm:",
+_ABOUT: Final[Mapping[str, Form]] = {
+    "source": "text",
+    "offset": "int",
+    "segment": "int",
+    "kind": "text",
+    "step": "int",
+    "total_steps": "int",
+    "epoch": "float",
+    "time": "time",
 }
-"""The columns that say where a row is from, each with its Arrow type; see `MetricsTable`."""
-_OF_POINTS: Final = tuple(_ABOUT)[1:]
+"""The columns that say where a row is from; see `MetricsTable`."""
 _TOLD: Final = frozenset({"step", "total_steps", "epoch"})
 """The entries of a metric dict that columns of their own tell."""
-_ARRAYS: Final = {"l": "q", "tsm:": "q", "g": "d"}
-"""Python's word for the type of an array, by Arrow's."""
+_AT_ONCE: Final = 1000
+"""Points that are taken at a time."""
 
 MetricValue = int | float | str | datetime
 
@@ -50,7 +53,8 @@ class MetricsTable:
 
     Whatever takes Arrow streams takes a table as it is: `pyarrow.table(t)`, `polars.DataFrame(t)`,
     `pandas.DataFrame.from_arrow(t)`, and DuckDB's `select * from t`. NaN stays NaN; what a row does not
-    have is null.
+    have is null. This needs the extra `data`. Where a log names so many metrics that hardly one cell in
+    twenty would hold anything, the rarest are there in one column `other_metrics`, as JSON.
 
     >>> table = MetricsTable.from_lines(["{'loss': 1.5, 'epoch': 0.5}", "{'eval_loss': 1.2}"], "ft-1")
     >>> table.metrics, len(table)
@@ -61,20 +65,29 @@ class MetricsTable:
 
     def __init__(self, points: Iterable[tuple[str, Point]]) -> None:
         """Make a table of points, each with the name of its log."""
-        named = [_named(one) for one in checks.many("points", points, "pairs of a name and a Point")]
-        rows = self._rows = len(named)
-        self._columns = {"source": _column("u", [source for source, _ in named], rows)}
-        for name in _OF_POINTS:
-            cells = [getattr(point, name) for _, point in named]
-            self._columns[name] = _column(_ABOUT[name], cells, rows)
-        for name, cells in _by_metric(point for _, point in named).items():
-            self._columns[name] = _column("u" if str in map(type, cells) else "g", cells, rows)
+        sources, taken = Repeated[str](), PointColumns()
+        named = map(_named, checks.many("points", points, "pairs of a name and a Point"))
+        while page := list(islice(named, _AT_ONCE)):
+            sources.add(source for source, _ in page)
+            added(taken, [point for _, point in page])
+        self._take(sources, taken)
 
     @classmethod
     def from_lines(cls, lines: Iterable[str], source: str = "", *, offset: int = 0) -> "MetricsTable":
         """Read the metrics of one log, given as its lines, of which the first has number `offset`."""
         checks.kind_of("source", source, str)
-        return cls((source, point) for point in read_points(lines, offset))
+        checks.whole_number("offset", offset, 0)
+        log = LogPoints()
+        log.read_all(checks.many("lines", lines), offset)
+        return table_of([(source, log.columns())])
+
+    def _take(self, sources: "Repeated[str]", points: PointColumns) -> None:
+        self._rows = len(points)
+        self._columns = {"source": Column("text", sources)}
+        for name, form in list(_ABOUT.items())[1:]:
+            self._columns[name] = Column(form, getattr(points, name))
+        for name, metric in _by_column(points).items():
+            self._columns[name] = Column("float" if metric.texts is None else "text", metric)
 
     def __len__(self) -> int:
         return self._rows
@@ -94,20 +107,46 @@ class MetricsTable:
 
     def __getitem__(self, column: str) -> list[MetricValue | None]:
         """Return a column; None where a row has nothing."""
-        found = self._columns[column]
-        if column != "time":
-            return list(found.cells())
-        return [None if value is None else _moment(value) for value in found.cells()]
+        return self._columns[column].cells(0, self._rows)
 
     def rows(self) -> Iterator[dict[str, MetricValue]]:
         """Yield each row, without what it does not have."""
-        for row in zip(*(self[name] for name in self._columns), strict=True):
-            named = zip(self._columns, row, strict=True)
-            yield {name: value for name, value in named if value is not None}
+        columns = {name: column.data for name, column in self._columns.items()}
+        for row in rows(columns, self._rows):
+            if "time" in row:
+                row["time"] = moment(row["time"])
+            yield row
+
+    def _wide(self) -> dict[str, Column]:
+        about = {name: self._columns[name] for name in _ABOUT}
+        return about | apart({name: self._columns[name] for name in self.metrics}, self._rows)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """Return an Arrow stream of one batch; the schema is always the table's own."""
-        return arrow.stream(self._columns, self._rows)
+        """Return an Arrow stream; the schema is always the table's own.
+
+        Raises:
+            ConfigError: the extra `data` is not installed.
+        """
+        return arrow.stream(self._wide(), self._rows)
+
+
+def table_of(logs: Iterable[tuple[str, PointColumns]]) -> MetricsTable:
+    """Make a table of the points of logs, each with its name. The first is kept, and grows."""
+    table = MetricsTable([])
+    sources, taken = Repeated[str](), PointColumns()
+    for source, points in logs:
+        sources.repeat(source, len(points))
+        if taken:
+            taken.extend(points)
+        else:
+            taken = points
+    table._take(sources, taken)  # noqa: SLF001  (its own module)
+    return table
+
+
+def wide(table: MetricsTable) -> dict[str, Column]:
+    """Return the columns of a table such as Arrow streams have them."""
+    return table._wide()  # noqa: SLF001  (its own module)
 
 
 def _named(one: Any) -> tuple[str, Point]:
@@ -118,32 +157,22 @@ def _named(one: Any) -> tuple[str, Point]:
             raise checks.refused("points", one, "pairs of a name and a Point, each of them")
 
 
-def _by_metric(points: Iterable[Point]) -> dict[str, list[Any]]:
-    """Return the values of each metric, None where a point has none, as far as the last that has one."""
-    metrics = defaultdict[str, list[Any]](list)
-    for row, point in enumerate(points):
-        for name, value in point.values.items():
-            if name not in _ABOUT:
-                cells = metrics[name]
-            elif name not in _TOLD:
-                cells = metrics[f"{name}_"]
-            else:
-                continue
-            if len(cells) < row:
-                cells.extend([None] * (row - len(cells)))
-            cells[row:] = (value,)
+def _by_column(points: PointColumns) -> dict[str, Metric]:
+    """Return the metrics by the names that their columns have."""
+    metrics: dict[str, Metric] = {}
+    for name, metric in points.metrics.items():
+        if name in _TOLD:
+            continue
+        column = f"{name}_" if name in _ABOUT else name
+        there = metrics.get(column)
+        metrics[column] = metric if there is None else _both(there, metric, len(points))
     return metrics
 
 
-def _moment(milliseconds: Any) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).replace(tzinfo=None)
-
-
-def _column(form: str, cells: list[Any], rows: int) -> arrow.Column:
-    """Return cells as a column; what is missing behind them is a gap too."""
-    cells += [None] * (rows - len(cells))
-    valid = bytearray(cell is not None for cell in cells)
-    if form == "u":
-        return arrow.Column(form, ["" if cell is None else str(cell) for cell in cells], valid)
-    numbers = array(_ARRAYS[form], [0 if cell is None else cell for cell in cells])
-    return arrow.Column(form, numbers, valid)
+def _both(one: Metric, other: Metric, count: int) -> Metric:
+    """Return two metrics that have the same name in one."""
+    found = Metric()
+    for row, cells in enumerate(rows({"one": one, "other": other}, count)):
+        for value in list(cells.values())[-1:]:
+            found.add(row, [value])
+    return found

@@ -49,6 +49,7 @@ __all__ = [
     "parse_line",
     "parts",
     "records",
+    "said_beside",
     "whole",
     "without_escapes",
 ]
@@ -92,13 +93,13 @@ class Metrics:
     raw: str
     bar: ProgressBar | None = None
     """The progress bar that it is glued to."""
-    beside: Beside = _NOTHING_BESIDE
+    _beside: Beside = attrs.field(default=_NOTHING_BESIDE, repr=False)
 
     @property
     def kind(self) -> MetricsKind:
         """`final` with `train_runtime`, `eval` with any `eval_` key, or if it says so, else `train`."""
-        if self.beside.kind is not None:
-            return self.beside.kind
+        if self._beside.kind is not None:
+            return self._beside.kind
         if "train_runtime" in self.values:
             return "final"
         # One search through all names is several times as fast as one look at each.
@@ -119,7 +120,7 @@ class Metrics:
         if (of_all := self._of_all()) is not None:
             return whole(of_all.rpartition("/")[2])
         own = self._firstwhole(*TOTAL_NAMES)
-        own = self.beside.total_steps if own is None else own
+        own = self._beside.total_steps if own is None else own
         if own is None and self.own_step is None and self.bar is not None and self.bar.is_training:
             return whole(self.bar.total)
         return own
@@ -130,7 +131,7 @@ class Metrics:
         if (of_all := self._of_all()) is not None:
             return whole(of_all.partition("/")[0])
         own = self._firstwhole(*STEP_NAMES)
-        return self.beside.step if own is None else own
+        return self._beside.step if own is None else own
 
     def _of_all(self) -> str | None:
         """Return a step with how many there will be, such as `5/100`."""
@@ -145,13 +146,18 @@ class Metrics:
     def epoch(self) -> float | None:
         """As printed: often rounded to two decimals, so not unique."""
         epoch = self.values.get("epoch")
-        return epoch if isinstance(epoch, float) else self.beside.epoch
+        return epoch if isinstance(epoch, float) else self._beside.epoch
 
     def _firstwhole(self, *keys: str) -> int | None:
         for key in keys:
             if key in self.values:
                 return whole(self.values[key])
         return None
+
+
+def said_beside(metrics: Metrics) -> Beside:
+    """Return what a line says of a point beside its values."""
+    return metrics._beside  # noqa: SLF001  (its own module; users have the properties)
 
 
 @attrs.frozen

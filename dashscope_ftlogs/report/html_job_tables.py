@@ -7,7 +7,7 @@ from dashscope_ftlogs.metrics.hyper_parameters import differing
 from dashscope_ftlogs.reading.failure_causes import Cluster, Failure, clusters
 from dashscope_ftlogs.report.html_elements import Markup, element, joined
 from dashscope_ftlogs.report.log_digest import ReadLog
-from dashscope_ftlogs.report.loss_and_duration import Loss, summary
+from dashscope_ftlogs.report.loss_and_duration import Loss
 from dashscope_ftlogs.text import excerpt
 
 _NOTHING: Final = Markup("")
@@ -31,7 +31,7 @@ def jobs(logs: Sequence[ReadLog]) -> Markup:
 
 
 def _job(number: int, log: ReadLog) -> list[Markup | str]:
-    job, facts = log.job, summary(log.job, log.points, log.tokens)
+    job, facts = log.job, log.facts
     title = job.job_name if job is not None and job.job_name not in {None, log.name} else None
     return [
         joined(

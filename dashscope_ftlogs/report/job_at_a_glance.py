@@ -7,12 +7,14 @@ from typing import Final
 
 import attrs
 
-from dashscope_ftlogs.metrics.points import LogPoints, Point
+from dashscope_ftlogs.metrics.point import Point, point_at
+from dashscope_ftlogs.metrics.point_columns import PointColumns
+from dashscope_ftlogs.metrics.points import LogPoints
 from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.reading.failure_causes import Failure, failure
 from dashscope_ftlogs.reading.forms.stamps import milliseconds
 from dashscope_ftlogs.reading.log_errors import LogErrors
-from dashscope_ftlogs.report.loss_and_duration import Loss, Summary, summary
+from dashscope_ftlogs.report.loss_and_duration import Loss, Summary, loss_at, summary
 
 _STAMP: Final = re.compile(
     r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[,.]\d{3})?|\d\d/\d\d/\d{4} \d\d:\d\d:\d\d"
@@ -57,31 +59,31 @@ class GlanceReader:
         """Take the next lines, with their numbers."""
         self._lines += len(lines)
         self._errors.read(lines)
-        for number, line in lines:
-            self._points.read(number, line)
+        self._points.read_numbered(lines)
         texts = [line for _, line in lines]
         self._head += texts[: _NEAR - len(self._head)]
         self._tail.extend(texts)
 
-    def glance(self) -> Glance:
+    def end(self) -> Glance:
         """Return what was read, once it is all."""
-        points = self._points.points()
-        evaluated = [
-            Loss(value, point.step, point.offset)
-            for point in points
-            if isinstance(value := point.values.get(_EVAL_LOSS), float)
-        ]
+        points = self._points.columns()
+        evaluated = points.numbers(_EVAL_LOSS)
         return Glance(
             self._name,
             self._job,
             self._lines,
             _first_time(self._head),
             _first_time(reversed(self._tail)),
-            next((point for point in reversed(points) if point.kind != "final"), None),
+            _last_of_training(points),
             summary(self._job, points, None),
-            evaluated[-1] if evaluated else None,
+            loss_at(points, evaluated.end - 1, evaluated.values[-1]) if evaluated else None,
             failure(self._name, self._job, self._errors.end()),
         )
+
+
+def _last_of_training(points: PointColumns) -> Point | None:
+    ends = [begin + count for begin, kind, count in points.kind.runs(0, len(points)) if kind != "final"]
+    return point_at(points, ends[-1] - 1) if ends else None
 
 
 def _first_time(lines: Iterable[str]) -> str | None:

@@ -7,14 +7,12 @@ from typing import Any, Final
 
 import msgspec
 
-from dashscope_ftlogs.metrics.curves import AXES, metric_names, place, shared_axis
-from dashscope_ftlogs.metrics.points import Point
+from dashscope_ftlogs.metrics.columns import Numbers
+from dashscope_ftlogs.metrics.curves import AXES, places
 from dashscope_ftlogs.report.kept_lines import KeptLines, fair_room
 from dashscope_ftlogs.report.log_digest import ReadLog
+from dashscope_ftlogs.report.points_in_charts import METRICS, POINTS, shared_axis
 
-_POINTS: Final = 100_000
-"""In one report; more can't be told apart on any screen, and would make charts slow."""
-_METRICS: Final = 200
 _ACTIVE: Final = str.maketrans({char: f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029\x7f"})
 
 
@@ -33,45 +31,37 @@ def embedded(value: Any) -> str:
 
 def chart_data(logs: Sequence[ReadLog]) -> dict[str, Any]:
     """Return what the charts of a report are drawn from; `data.js` reads it."""
-    room = fair_room([len(log.points) for log in logs], _POINTS)
-    names = metric_names(point for log in logs for point in log.points)
-    measured = {str(number): log.points for number, log in enumerate(logs)}
+    room = fair_room([len(log.points.shown) for log in logs], POINTS)
+    names = list(dict.fromkeys(name for log in logs for name in log.points.metrics))
+    measured = [log.points for log in logs]
     return {
-        "metrics": [[name, shared_axis(measured, name)] for name in names[:_METRICS]],
-        "metrics_left_out": len(names[_METRICS:]),
-        "logs": [_log_points(log, frozenset(names[:_METRICS]), room) for log in logs],
+        "metrics": [[name, shared_axis(measured, name)] for name in names[:METRICS]],
+        "metrics_left_out": len(names[METRICS:]),
+        "logs": [_log_points(log, frozenset(names[:METRICS]), room) for log in logs],
     }
 
 
 def _log_points(log: ReadLog, names: Collection[str], room: int) -> dict[str, Any]:
-    points = log.points[:: max(1, -(-len(log.points) // max(1, room)))]
-    axes = {x: [place(point, x) for point in points] for x in AXES}
+    points = log.points.fewer(room)
+    axes = {x: places(points, x) for x in AXES}
     return {
         "name": log.name,
         "lines": log.lines.seen,
-        "points": len(log.points),
-        "offsets": [point.offset for point in points],
-        "segments": [point.segment for point in points],
-        "x": {x: places for x, places in axes.items() if places.count(None) < len(places)},
-        "y": _columns(points, names),
+        "points": log.points.count,
+        "offsets": points.offset.cells(0, len(points)),
+        "segments": points.segment.cells(0, len(points)),
+        "x": {x: known for x, known in axes.items() if known.count(None) < len(known)},
+        "y": {name: _column(points.numbers(name)) for name in points.names() if name in names},
     }
 
 
-def _columns(
-    points: Sequence[Point], names: Collection[str]
-) -> dict[str, tuple[list[int], list[float | str]]]:
+def _column(numbers: Numbers) -> tuple[list[int], list[float | str]]:
     """Return which points have a metric, and its values; those that JSON has no word for are text.
 
     Not a cell for each point and metric: a log can name a new metric in each of its lines.
     """
-    columns: dict[str, tuple[list[int], list[float | str]]] = {}
-    for number, point in enumerate(points):
-        for name, value in point.values.items():
-            if isinstance(value, float) and name in names:
-                which, values = columns.setdefault(name, ([], []))
-                which.append(number)
-                values.append(value if math.isfinite(value) else str(value))
-    return columns
+    which = [row for row, _ in numbers.items(0, numbers.end)]
+    return which, [value if math.isfinite(value) else str(value) for value in numbers.values]
 
 
 def log_data(lines: KeptLines) -> dict[str, Any]:

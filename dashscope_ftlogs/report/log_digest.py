@@ -1,16 +1,19 @@
 """From the lines of one log to all that a report shows of it, in one pass."""
 
+from collections.abc import Iterable
 from typing import Final
 
 import attrs
 
-from dashscope_ftlogs.metrics.points import Point, PointReader
+from dashscope_ftlogs.metrics.points import PointReader
 from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.reading.failure_causes import ErrorReader, Failure, failure
 from dashscope_ftlogs.reading.own_pattern import OwnPattern
 from dashscope_ftlogs.reading.records import Metrics, Record
 from dashscope_ftlogs.reading.tracebacks import RecordReader
 from dashscope_ftlogs.report.kept_lines import KeptLines, fair_room
+from dashscope_ftlogs.report.loss_and_duration import Summary, summary
+from dashscope_ftlogs.report.points_in_charts import ChartPoints, chart_points
 
 ROOM: Final = 48 * 2**20
 """Characters of all logs in one report. A browser reads a file of that size within seconds."""
@@ -23,9 +26,8 @@ class ReadLog:
     name: str
     job: Job | None
     lines: KeptLines
-    points: tuple[Point, ...]
-    tokens: int | None
-    """How many were consumed, as the log says."""
+    points: ChartPoints
+    facts: Summary
     failure: Failure | None
 
 
@@ -40,27 +42,29 @@ class LogReader:
         self._records, self._points, self._errors = RecordReader(), PointReader(pattern), ErrorReader()
         self._kept = KeptLines(room)
 
-    def read(self, number: int, line: str) -> None:
-        """Take a line."""
-        self._kept.add(number, line)
-        for at, record in self._records.read(number, line):
-            self._take(at, record)
+    def read(self, lines: Iterable[tuple[int, str]]) -> None:
+        """Take the next lines, each with its number."""
+        for number, line in lines:
+            self._kept.add(number, line)
+            for at, record in self._records.read(number, line):
+                self._take(at, record)
 
     def _take(self, number: int, record: Record) -> None:
         self._points.read(number, record)
         if self._errors.read(number, record) or isinstance(record, Metrics):
             self._kept.mark(number)
 
-    def log(self) -> ReadLog:
+    def end(self) -> ReadLog:
         """Return what was read, once it is all."""
         for number, record in self._records.end():
             self._take(number, record)
+        points = self._points.columns()
         return ReadLog(
             self._name,
             self._job,
             self._kept,
-            tuple(self._points.points()),
-            self._points.tokens,
+            chart_points(points),
+            summary(self._job, points, self._points.tokens),
             failure(self._name, self._job, self._errors),
         )
 

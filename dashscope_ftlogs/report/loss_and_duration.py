@@ -1,13 +1,12 @@
 """The few facts that jobs are compared by."""
 
 import math
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
 import attrs
 
-from dashscope_ftlogs.metrics.points import Point
+from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.reading.forms.stamps import milliseconds
 
@@ -38,31 +37,47 @@ class Summary:
     """The lowest finite one, the first of equals."""
 
 
-def summary(job: Job | None, points: Iterable[Point], tokens: int | None) -> Summary:
+def summary(job: Job | None, points: PointColumns, tokens: int | None) -> Summary:
     """Summarise a job, given the points of its log, and the tokens that it counted.
 
-    >>> from dashscope_ftlogs.metrics.points import read_points
-    >>> points = read_points(["{'loss': 2.0, 'step': 1}", "{'loss': 1.5, 'step': 2}", "{'loss': nan}"])
-    >>> found = summary(None, points, None)
+    >>> from dashscope_ftlogs.metrics.points import LogPoints
+    >>> log = LogPoints()
+    >>> log.read_all(["{'loss': 2.0, 'step': 1}", "{'loss': 1.5, 'step': 2}", "{'loss': nan}"], 0)
+    >>> found = summary(None, log.columns(), None)
     >>> found.final.value, found.best.value, found.best.step
     (nan, 1.5, 2)
     """
-    losses = list(_losses(points))
-    finite = (loss for loss in losses if math.isfinite(loss.value))
+    final, best = _final_and_best(points)
     used = None if job is None else job.usage
     return Summary(
         None if job is None else _duration(job),
         tokens if used is None else used,
-        losses[-1] if losses else None,
-        min(finite, key=lambda loss: loss.value, default=None),
+        None if final is None else loss_at(points, *final),
+        None if best is None else loss_at(points, *best),
     )
 
 
-def _losses(points: Iterable[Point]) -> Iterable[Loss]:
-    for point in points:
-        value = point.values.get(_LOSS)
-        if point.kind == "train" and isinstance(value, float):
-            yield Loss(value, point.step, point.offset)
+def _final_and_best(points: PointColumns) -> "tuple[_Found | None, _Found | None]":
+    """Return the last loss of training and the lowest, each with its row."""
+    losses = points.numbers(_LOSS)
+    final = best = None
+    for begin, kind, count in points.kind.runs(0, len(points)):
+        for row, place, length in losses.runs(begin, begin + count if kind == "train" else begin):
+            values = losses.values[place : place + length]
+            final = row + length - 1, values[-1]
+            lowest = min(filter(math.isfinite, values), default=math.inf)
+            if lowest < (math.inf if best is None else best[1]):
+                best = row + values.index(lowest), lowest
+    return final, best
+
+
+_Found = tuple[int, float]
+
+
+def loss_at(points: PointColumns, row: int, value: float) -> Loss:
+    """Return a loss of a point as what it is compared by."""
+    (step,), (offset,) = points.step.cells(row, row + 1), points.offset.cells(row, row + 1)
+    return Loss(value, step, offset)
 
 
 def _duration(job: Job) -> timedelta | None:

@@ -249,7 +249,7 @@ async def test_without_the_package_it_says_how_to_get_it(
     start_ftlogs: Any, log: Path, tmp_path: Path
 ) -> None:
     # A folder that hides the real packages, as if they were not installed.
-    for name in ("pyarrow", "tensorboardX"):
+    for name in ("pyarrow", "arro3", "tensorboardX"):
         (tmp_path / f"{name}.py").write_text(f"raise ModuleNotFoundError('no {name}', name='{name}')\n")
     for option, out, extra in (("-o", "m.parquet", "data"), ("--tensorboard", "tb", "tensorboard")):
         words = ("metrics", str(log), option, str(tmp_path / out))

@@ -3,6 +3,7 @@
 import doctest
 import math
 import time
+from itertools import groupby, pairwise
 from typing import Any
 
 import pytest
@@ -13,14 +14,16 @@ from dashscope_ftlogs.metrics import curves, hyper_parameters
 from dashscope_ftlogs.metrics.curves import (
     Curve,
     metric_names,
-    place,
+    places,
     share,
     shared_axis,
     smooth,
     thinned,
     trace,
 )
-from dashscope_ftlogs.metrics.points import Point, read_points
+from dashscope_ftlogs.metrics.point import Point, added
+from dashscope_ftlogs.metrics.point_columns import PointColumns
+from dashscope_ftlogs.metrics.points import LogPoints
 
 ANY = st.floats()
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -32,6 +35,18 @@ def point(offset: int = 0, **known: Any) -> Point:
     defaults: dict[str, Any] = {"segment": 0, "kind": "train", "step": None, "total_steps": None}
     defaults |= {"epoch": None, "time": None, "tokens": None}
     return Point(offset=offset, values=values, **{**defaults, **known})
+
+
+def columns(*points: Point) -> PointColumns:
+    return added(PointColumns(), points)
+
+
+def drawn(found: list[Curve]) -> list[Curve]:
+    """Curves that can be compared with such as hold tuples."""
+    return [
+        Curve(one.source, one.metric, one.segment, tuple(one.x), tuple(one.y), tuple(one.offsets))
+        for one in found
+    ]
 
 
 @pytest.mark.parametrize("module", [curves, hyper_parameters], ids=lambda module: module.__name__)
@@ -46,31 +61,36 @@ def test_the_examples_hold(module: Any) -> None:
     [("step", 7.0), ("epoch", 0.5), ("tokens", 900.0), ("time", 1.5), ("line", 3.0)],
 )
 def test_a_point_is_placed_by_what_its_log_tells(x: Any, expected: float) -> None:
-    (curve,) = curves.curves("a", [point(3, step=7, epoch=0.5, tokens=900, time=1500)], "loss", x)
-    assert curve == Curve("a", "loss", 0, (expected,), (1.0,), (3,))
+    known = columns(point(3, step=7, epoch=0.5, tokens=900, time=1500))
+    found = curves.curves("a", known, "loss", x)
+    assert drawn(found) == [Curve("a", "loss", 0, (expected,), (1.0,), (3,))]
 
 
 @pytest.mark.parametrize("x", ["step", "epoch", "tokens", "time"])
 def test_a_place_that_is_not_known_is_not_guessed(x: Any) -> None:
-    assert curves.curves("a", [point(3)], "loss", x) == []
+    assert curves.curves("a", columns(point(3)), "loss", x) == []
 
 
 @pytest.mark.parametrize("unknown", [{"epoch": math.nan}, {"epoch": math.inf}, {"step": 10**400}])
 def test_a_place_that_no_axis_has_is_none(unknown: dict[str, Any]) -> None:
     (x,) = unknown
-    assert place(point(**unknown), x) is None  # type: ignore[arg-type]  # one of the names of axes
+    assert places(columns(point(**unknown)), x) == [None]  # type: ignore[arg-type]  # an axis
+    assert curves.curves("a", columns(point(**unknown)), "loss", x) == []  # type: ignore[arg-type]
 
 
 def test_a_restart_begins_another_curve() -> None:
     lines = [f"{{'loss': {step}.5, 'step': {step}}}" for step in (1, 2, 3, 2, 3, 4)]
-    first, second = curves.curves("a", read_points(lines), "loss", "step")
+    log = LogPoints()
+    log.read_all(lines, 0)
+    first, second = drawn(curves.curves("a", log.columns(), "loss", "step"))
     assert (first.segment, first.x, first.offsets) == (0, (1, 2, 3), (0, 1, 2))
     assert (second.segment, second.x, second.offsets) == (1, (2, 3, 4), (3, 4, 5))
 
 
 def test_text_under_a_metrics_name_is_no_point() -> None:
     points = [point(0), point(1, values={"loss": "n/a"}), point(2, values={"other": 1.0})]
-    assert [curve.offsets for curve in curves.curves("a", points, "loss", "line")] == [(0,)]
+    found = drawn(curves.curves("a", columns(*points), "loss", "line"))
+    assert [curve.offsets for curve in found] == [(0,)]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +109,7 @@ def test_text_under_a_metrics_name_is_no_point() -> None:
     ],
 )
 def test_the_shared_axis_is_one_that_every_point_has(logs: Any, expected: str) -> None:
-    assert shared_axis({str(number): log for number, log in enumerate(logs)}, "loss") == expected
+    assert shared_axis([columns(*log) for log in logs], "loss") == expected
 
 
 def test_names_are_those_of_numbers_as_they_first_appear() -> None:
@@ -97,7 +117,10 @@ def test_names_are_those_of_numbers_as_they_first_appear() -> None:
         {"step": 1.0, "b_loss": 1.0, "epoch": 0.5, "elapsed": "9s", "total_steps": 9.0},
         {"a_loss": math.nan, "b_loss": 2.0, "elapsed": 9.0},
     ]
-    assert metric_names(point(values=one) for one in values) == ["b_loss", "a_loss", "elapsed"]
+    together = columns(*(point(values=one) for one in values))
+    apart = [columns(point(values=one)) for one in values]
+    for logs in ([together], apart):
+        assert metric_names(logs) == ["b_loss", "a_loss", "elapsed"]
 
 
 @given(FINITE, WEIGHTS, st.integers(1, 50))
@@ -195,3 +218,57 @@ def test_time_is_in_proportion_to_the_points() -> None:
 
     small = seconds(10_000)
     assert seconds(80_000) < 8 * 2.5 * small + 0.05
+
+
+AXIS = st.sampled_from(sorted(curves.AXES))
+LOG = st.lists(
+    st.builds(
+        point,
+        offset=st.integers(0, 99),
+        segment=st.integers(0, 1),
+        step=st.none() | st.integers(-3, 3),
+        epoch=st.none() | st.sampled_from([0.5, 0.75, math.nan, math.inf]),
+        tokens=st.none() | st.integers(0, 2**63 - 1),
+        time=st.none() | st.integers(-(2**63), 2**63 - 1),
+        values=st.fixed_dictionaries({}, optional={"loss": ANY | st.just("n/a"), "other": ANY}),
+    ),
+    max_size=12,
+)
+
+
+def at(one: Point, x: str) -> float | None:
+    known: dict[str, float | None] = {"step": one.step, "epoch": one.epoch, "tokens": one.tokens}
+    known |= {"time": None if one.time is None else one.time / 1000, "line": one.offset}
+    found = known[x]
+    return None if found is None or not math.isfinite(found) else float(found)
+
+
+@given(LOG, AXIS)
+def test_curves_of_columns_are_those_of_the_points_one_by_one(log: list[Point], x: Any) -> None:
+    expected = [
+        (segment, at(one, x), one.values["loss"], one.offset)
+        for segment, own in groupby(log, key=lambda one: one.segment)
+        for one in own
+        if isinstance(one.values.get("loss"), float) and at(one, x) is not None
+    ]
+    found = [
+        (curve.segment, *spot)
+        for curve in curves.curves("a", columns(*log), "loss", x)
+        for spot in zip(curve.x, curve.y, curve.offsets, strict=True)
+    ]
+    assert repr(found) == repr(expected)
+    assert places(columns(*log), x) == [at(one, x) for one in log]
+
+
+@given(LOG)
+def test_an_axis_is_shared_if_each_point_one_by_one_has_it(log: list[Point]) -> None:
+    own = [one for one in log if isinstance(one.values.get("loss"), float)]
+    epochs = [at(one, "epoch") for one in own]
+    stuck = sum(one == other for one, other in pairwise(epochs))
+    if None not in [at(one, "step") for one in own]:
+        expected = "step"
+    elif None not in epochs and stuck <= len(own) / 2:
+        expected = "epoch"
+    else:
+        expected = "line"
+    assert shared_axis([columns(*log)], "loss") == expected

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashscope_ftlogs.metrics.points import Point, read_points
-from dashscope_ftlogs.metrics.told_again import History, in_other_words, the_same
+from dashscope_ftlogs.metrics.whole_log.told_again import History, in_other_words, the_same
 from dashscope_ftlogs.reading.forms.stamps import milliseconds
 
 
@@ -242,7 +242,9 @@ def test_what_a_logger_says_is_known_again(
 
 
 def place(**facts: Any) -> Any:
-    return SimpleNamespace(**{"values": {}, "kind": "train", "own_step": None, "epoch": None} | facts)
+    place = SimpleNamespace(**{"values": {}, "kind": "train", "own_step": None, "epoch": None} | facts)
+    place.value = place.values.get
+    return place
 
 
 @pytest.mark.parametrize(

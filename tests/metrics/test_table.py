@@ -1,10 +1,16 @@
 """The table of metrics: what its rows and columns hold, and that other libraries take it as it is."""
 
-import ctypes
 import gc
+import json
 import math
+import re
+import sys
+import time
+import tracemalloc
+import weakref
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from importlib import import_module
 from typing import Any
 
 import attrs
@@ -12,9 +18,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashscope_ftlogs import LogSession, MetricsTable, NotFoundError
+from dashscope_ftlogs import ConfigError, LogSession, MetricsTable, NotFoundError, Point
 from dashscope_ftlogs.emulator import Emulator, generate_job, ten_ways_to_fail
 from dashscope_ftlogs.metrics import arrow
+from dashscope_ftlogs.metrics.table import wide
 
 LOG = [
     "{'loss': 3.0, 'epoch': 0.5, 'global_step': 1}",
@@ -23,16 +30,6 @@ LOG = [
     "{'eval_loss': 2.5, 'source': 'a column\\'s name', 'epoch': 1.0}".replace("\\'", ""),
     "{'train_runtime': 5, 'elapsed_time': 70, 'epoch': 1.0}",
 ]
-
-
-@attrs.frozen
-class Own:
-    """A table as those get it who have not loaded pyarrow."""
-
-    table: MetricsTable
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        return arrow.own_stream(self.table._columns, len(self.table))
 
 
 ABOUT = ("source", "offset", "segment", "kind", "step", "total_steps", "epoch", "time")
@@ -129,11 +126,10 @@ async def test_a_session_gives_the_metrics_of_a_job(connect: Callable[..., LogSe
 
 
 @pytest.mark.extras
-@pytest.mark.parametrize("given", [MetricsTable, Own])
-def test_pyarrow_takes_it_with_the_expected_types(given: Any) -> None:
+def test_pyarrow_takes_it_with_the_expected_types() -> None:
     import pyarrow as pa
 
-    taken = pa.table(table() if given is MetricsTable else Own(table()))
+    taken = pa.table(table())
     taken.validate(full=True)
     assert [(field.name, str(field.type)) for field in taken.schema][:9] == [
         *(("source", "string"), ("offset", "int64"), ("segment", "int64"), ("kind", "string")),
@@ -147,13 +143,12 @@ def test_pyarrow_takes_it_with_the_expected_types(given: Any) -> None:
 
 @pytest.mark.unmeasured
 @pytest.mark.extras
-@pytest.mark.parametrize("given", [MetricsTable, Own])
-def test_pandas_polars_and_duckdb_take_it_as_it_is(given: Any) -> None:
+def test_pandas_polars_and_duckdb_take_it_as_it_is() -> None:
     import duckdb
     import pandas as pd
     import polars as pl
 
-    made = table() if given is MetricsTable else Own(table())
+    made = table()
     frame = pl.DataFrame(made)
     assert frame["step"].to_list() == [1, 2, None, None]
     assert frame["time"].to_list() == table()["time"]
@@ -170,7 +165,7 @@ def test_a_wrong_name_is_an_error_and_not_the_end_of_the_process() -> None:
         with pytest.raises(KeyError):
             pa.table(table()).column("nothing like that")
         with pytest.raises(pl.exceptions.ColumnNotFoundError):
-            pl.DataFrame(Own(table())).get_column("nothing like that")
+            pl.DataFrame(table()).get_column("nothing like that")
 
 
 @pytest.mark.unmeasured
@@ -188,14 +183,10 @@ def test_a_wrong_name_is_an_error_and_not_the_end_of_the_process() -> None:
 def test_any_table_arrives_equal(rows: list[dict[str, Any]]) -> None:
     import pyarrow as pa
 
-    from dashscope_ftlogs.metrics.points import Point
-
     points = [Point(n, 0, "train", None, None, None, None, None, row) for n, row in enumerate(rows)]
     made = MetricsTable(("s", point) for point in points)
-    taken = pa.table(Own(made))
+    taken = pa.table(made)
     taken.validate(full=True)
-    assert taken.schema == pa.table(made).schema
-    assert repr(taken.to_pylist()) == repr(pa.table(made).to_pylist())
     shown = [name.encode("utf-8", "backslashreplace").decode() for name in made.columns]
     assert taken.column_names == shown
     for index, name in enumerate(made.columns):
@@ -208,57 +199,158 @@ def test_any_table_arrives_equal(rows: list[dict[str, Any]]) -> None:
         )
 
 
-def opened(capsule: object) -> Any:
-    """The stream in a capsule, as a consumer gets it."""
-    get = ctypes.pythonapi.PyCapsule_GetPointer
-    get.restype, get.argtypes = ctypes.c_void_p, (ctypes.py_object, ctypes.c_char_p)
-    address = get(capsule, b"arrow_array_stream")
-    assert address is not None
-    return arrow._Stream.from_address(address)
+@pytest.mark.extras
+def test_what_is_taken_in_many_batches_is_the_table() -> None:
+    import polars as pl
+    import pyarrow as pa
+
+    def values(n: int) -> dict[str, Any]:
+        every = {"loss": n / 3} | ({"eval_loss": math.nan} if n % 7 == 5 else {})
+        return every | ({"late": 1.0} if n > 140_000 else {}) | ({"word": str(n)} if n % 9 else {})
+
+    def point(n: int) -> Point:
+        time = n if n % 2 else None
+        return Point(n, n // 90_000, "train", n or None, 9, n / 9, time, 7, values(n))
+
+    made = MetricsTable((f"ft-{n // 100_000}", point(n)) for n in range(150_000))
+    taken = pa.table(made)
+    taken.validate(full=True)
+    assert len({len(column.chunks) for column in taken.columns}) == 1
+    frame = pl.DataFrame(made)
+    for name in made.columns:
+        assert repr(taken[name].to_pylist()) == repr(frame[name].to_list()) == repr(made[name]), name
+
+
+class Seen:
+    """A column that counts how often it is looked at."""
+
+    def __init__(self, cells: list[str]) -> None:
+        self.all, self.looks = cells, 0
+
+    def cells(self, begin: int, end: int) -> list[str]:
+        self.looks += 1
+        return self.all[begin:end]
+
+    def items(self, begin: int, end: int) -> Iterator[tuple[int, str]]:
+        raise AssertionError
+
+    def row_from(self, row: int) -> int:
+        return row
+
+
+@attrs.frozen
+class Stream:
+    column: Seen
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return arrow.stream({"name": arrow.Column("text", self.column)}, len(self.column.all))
 
 
 @pytest.mark.extras
-def test_nothing_is_kept_once_the_consumer_lets_go() -> None:
+def test_duckdb_asks_for_the_stream_several_times_and_it_is_made_once() -> None:
+    import duckdb
+
+    column = Seen(["one", "two", "three"])
+    stream = Stream(column)
+    assert stream is not None  # DuckDB finds it by its name
+    assert duckdb.sql("select count(name), max(name) from stream").fetchall() == [(3, "two")]
+    assert column.looks == 1
+
+
+@pytest.mark.extras
+def test_numbers_without_gaps_are_shared_and_let_go_of_with_the_last_who_has_them() -> None:
     import pyarrow as pa
 
+    made = MetricsTable.from_lines([f"{{'loss': {n}.5, 'lr': 1}}" for n in range(9)])
+    memory = {name: made._columns[name].data for name in ("offset", "loss")}
+    offsets = memory["offset"].values  # type: ignore[attr-defined]
+    losses = memory["loss"].numbers.values  # type: ignore[attr-defined]
+    taken = pa.table(made)
+    assert taken["loss"].chunk(0).buffers()[1].address == losses.buffer_info()[0]
+    kept = taken["offset"]
+    left = [weakref.ref(offsets), weakref.ref(losses)]
+    del made, memory, offsets, losses, taken
     gc.collect()
-    before = len(arrow._given)
-    taken = pa.table(Own(table()))
-    reader = pa.RecordBatchReader.from_stream(Own(table()))
-    assert reader.schema == taken.schema
-    reader.close()
-    del taken, reader
+    assert kept.to_pylist() == list(range(9))
+    del kept
     gc.collect()
-    assert len(arrow._given) == before
+    assert [one() for one in left] == [None, None]
 
 
-def test_a_stream_that_nobody_takes_is_released_with_its_capsule() -> None:
-    before = len(arrow._given)
-    capsule = Own(table()).__arrow_c_stream__()
-    assert len(arrow._given) > before
-    del capsule
+@pytest.mark.extras
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_stream_that_is_not_read_to_its_end_keeps_nothing(taken: bool) -> None:
+    import pyarrow as pa
+
+    made = table()
+    given = pa.RecordBatchReader.from_stream(made) if taken else made.__arrow_c_stream__()
+    left = weakref.ref(made._columns["offset"].data.values)  # type: ignore[attr-defined]
+    del made
     gc.collect()
-    assert len(arrow._given) == before
+    assert left() is not None
+    del given
+    import_module("arro3.core").DataType.int64()  # called next, it lets go of what nobody has
+    gc.collect()
+    assert left() is None
 
 
-def test_a_consumer_may_keep_one_column_and_let_go_of_the_rest() -> None:
-    before = len(arrow._given)
-    capsule = Own(table()).__arrow_c_stream__()
-    stream = opened(capsule)
-    batch = arrow._Array()
-    assert stream.get_next(ctypes.byref(stream), ctypes.byref(batch)) == 0
-    column = arrow._Array()
-    child = batch.children[1].contents
-    ctypes.memmove(ctypes.byref(column), ctypes.byref(child), ctypes.sizeof(child))
-    child.release = type(child.release)()
-    batch.release(ctypes.byref(batch))
-    offsets = ctypes.cast(column.buffers, ctypes.POINTER(ctypes.POINTER(ctypes.c_int64)))[1]
-    assert offsets[: column.length] == [10, 12, 13, 14]
-    column.release(ctypes.byref(column))
-    assert stream.get_next(ctypes.byref(stream), ctypes.byref(batch)) == 0
-    assert not batch.release  # the end
-    assert stream.get_last_error(ctypes.byref(stream)) is None
-    stream.release(ctypes.byref(stream))
-    del capsule
-    gc.collect()
-    assert len(arrow._given) == before
+def test_without_the_extra_a_table_is_usable_and_says_what_arrow_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "arro3.core", None)  # as if it were not installed
+    made = table()
+    assert len(list(made.rows())) == len(made["loss"]) == 4
+    with pytest.raises(ConfigError, match=re.escape("pip install 'dashscope-ftlogs[data]'")):
+        made.__arrow_c_stream__()
+
+
+def named_anew(count: int) -> MetricsTable:
+    """The table of a log that names a new metric in each of its lines."""
+    lines = (f"{{'loss': {n}, 'step': {n}, 'only/{n}': {n}}}" for n in range(count))
+    return MetricsTable.from_lines(lines)
+
+
+@pytest.mark.extras
+def test_the_rarest_of_very_many_metrics_share_a_column() -> None:
+    import pyarrow as pa
+
+    made = named_anew(4000)
+    assert len(made.metrics) == 4001
+    taken = pa.table(made)
+    assert taken.column_names[-1] == "other_metrics"
+    apart = taken.column_names[len(ABOUT) : -1]
+    assert apart == list(made.metrics[: len(apart)])
+    assert 2000 < len(apart) < 3000
+    others = [json.loads(cell) if cell else {} for cell in taken["other_metrics"].to_pylist()]
+    for number, (row, told, more) in enumerate(zip(made.rows(), taken.to_pylist(), others, strict=True)):
+        assert {name: told[name] for name in apart if told[name] is not None} | more == {
+            name: row[name] for name in ("loss", f"only/{number}")
+        }
+
+
+def test_the_shared_column_is_called_as_no_other() -> None:
+    points = (
+        Point(n, 0, "train", None, None, None, None, None, {"other_metrics": 1.0, f"\ud800{n}": 1.0})
+        for n in range(4000)
+    )
+    found = wide(MetricsTable(("", point) for point in points))
+    assert list(found)[-1] == "other_metrics_"
+    assert json.loads(found["other_metrics_"].cells(3999, 4000)[0]) == {"\ud8003999": 1.0}
+
+
+@pytest.mark.unmeasured
+def test_time_and_room_are_in_proportion_to_the_names() -> None:
+    def cost(count: int) -> tuple[float, int]:
+        begin = time.process_time()
+        tracemalloc.start()
+        made = named_anew(count)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert sum(map(len, made.rows())) > 3 * count
+        assert len(wide(made)) < 4000
+        return time.process_time() - begin, most
+
+    cost(500)
+    small, large = cost(4000), cost(32_000)
+    assert large[0] < 8 * 2.5 * small[0]
+    assert large[1] < 8 * 1.5 * small[1]

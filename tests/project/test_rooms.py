@@ -50,7 +50,15 @@ def test_a_room_says_what_it_may_import(room: str) -> None:
 
 @pytest.mark.parametrize(
     "room",
-    [*ROOMS, "cli/commands", "cli/terminal", "client/callers_side", "client/exchange", "metrics/live"],
+    [
+        *ROOMS,
+        "cli/commands",
+        "cli/terminal",
+        "client/callers_side",
+        "client/exchange",
+        "metrics/live",
+        "metrics/whole_log",
+    ],
 )
 def test_a_room_says_where_to_begin(room: str) -> None:
     begin = re.search(r"Begin\swith\s`(\w+)`", DRAWN.about(room))

@@ -11,11 +11,12 @@ from importlib import resources
 from itertools import pairwise
 from typing import Any
 
-import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dashscope_ftlogs.metrics.point_columns import PointColumns
+from dashscope_ftlogs.metrics.points import LogPoints
 from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.report import (
     html_elements,
@@ -76,9 +77,14 @@ class Elements(HTMLParser):
 
 def read(*lines: str, name: str = "some.log", job: Job | None = None, room: int = 10**6) -> ReadLog:
     reader = LogReader(name, job, room)
-    for number, line in enumerate(lines):
-        reader.read(number, line)
-    return reader.log()
+    reader.read(list(enumerate(lines)))
+    return reader.end()
+
+
+def columns(*lines: str) -> PointColumns:
+    log = LogPoints()
+    log.read_all(lines, 0)
+    return log.columns()
 
 
 def html(*logs: ReadLog) -> str:
@@ -141,22 +147,21 @@ def test_what_is_not_known_is_a_dash_and_no_guess() -> None:
 )
 def test_a_duration_that_makes_no_sense_is_none(create: str | None, end: str | None) -> None:
     job = Job("ft-1", "RUNNING", create_time=create, end_time=end)
-    assert loss_and_duration.summary(job, [], None).duration is None
+    assert loss_and_duration.summary(job, PointColumns(), None).duration is None
 
 
 def test_a_summary_tells_final_and_best_loss_and_tokens() -> None:
     lines = ["{'loss': 2.0}", "{'loss': 1.0}", "{'loss': 1.0}", "{'eval_loss': 0.5}", "{'loss': nan}"]
-    log = read(*lines, "{'train_runtime': 3.0, 'loss': 0.1}")
-    found = loss_and_duration.summary(None, log.points, 7)
+    found = loss_and_duration.summary(None, columns(*lines, "{'train_runtime': 3.0, 'loss': 0.1}"), 7)
     assert found.final is not None
     assert found.best is not None
     assert math.isnan(found.final.value)
     assert (found.best.value, found.best.offset, found.tokens) == (1.0, 1, 7)
     job = Job("ft-1", "X", usage=0, create_time="2026-01-01 10:00:00", end_time="2026-01-01 10:00:00")
-    assert loss_and_duration.summary(job, [], 7) == loss_and_duration.Summary(
+    assert loss_and_duration.summary(job, PointColumns(), 7) == loss_and_duration.Summary(
         timedelta(0), 0, None, None
     )
-    assert loss_and_duration.summary(None, read("{'loss': inf}").points, None).best is None
+    assert loss_and_duration.summary(None, columns("{'loss': inf}"), None).best is None
 
 
 def test_the_tokens_that_the_log_counts_stand_in_for_the_bill() -> None:
@@ -222,8 +227,7 @@ def test_points_are_there_with_their_lines_and_odd_numbers_by_name() -> None:
 
 @pytest.mark.long
 def test_more_points_and_metrics_than_a_chart_can_show_are_thinned_and_counted() -> None:
-    log = read(*(f"{{'loss': 1.0, 'm{n}': 2.0}}" for n in range(300)))
-    log = attrs.evolve(log, points=log.points * 337)
+    log = read(*(f"{{'loss': 1.0, 'm{n % 300}': 2.0}}" for n in range(300 * 337)))
     chart = parsed(log).data["chart-data"]
     assert (len(chart["metrics"]), chart["metrics_left_out"]) == (200, 101)
     (found,) = chart["logs"]

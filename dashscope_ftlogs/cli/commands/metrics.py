@@ -1,15 +1,16 @@
 """`ftlogs metrics`: the numbers in logs as a table, a file, or TensorBoard's event files."""
 
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dashscope_ftlogs import MetricsTable
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.log_sources import Pattern, Sources, chosen, sources
+from dashscope_ftlogs.cli.log_sources import Pattern, Sources, chosen, read_logs
 from dashscope_ftlogs.cli.options import grouped, to_file
+from dashscope_ftlogs.cli.reading_processes import ReadPoints
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.table_export import (
     FORMATS,
@@ -18,9 +19,12 @@ from dashscope_ftlogs.cli.terminal.table_export import (
     show,
     write_events,
 )
+from dashscope_ftlogs.metrics.table import table_of
 
 if TYPE_CHECKING:
-    from dashscope_ftlogs.metrics.points import Point
+    from collections.abc import Iterator
+
+    from dashscope_ftlogs.metrics.point_columns import PointColumns
 
 
 @grouped
@@ -42,20 +46,25 @@ def metrics(
             check_table(output, logs)
         if tensorboard is not None:
             check_events(tensorboard)
-        own = chosen(pattern)
-        points: list[tuple[str, Point]] = []
-        async with aclosing(sources(logs, connection)) as found:
-            async for source in found:
-                points += [(source.name, point) for point in await source.points(own)]
-        if not points:
+        begin = partial(ReadPoints, pattern=chosen(pattern))
+        found: list[tuple[str, PointColumns]] = []
+        async with aclosing(read_logs(logs, connection, begin)) as read:
+            found += [(log.name, log.read) async for log in read]
+        if not any(points for _, points in found):
             complain("no metrics there")
             return 0
-        if output is not None:
-            FORMATS[output.suffix](MetricsTable(points), output)
         if tensorboard is not None:
-            write_events(points, tensorboard)
-        if output is None and tensorboard is None:
-            show(MetricsTable(points))
+            write_events(found, tensorboard)
+        if output is not None:
+            FORMATS[output.suffix](table_of(_let_go_of(found)), output)
+        elif tensorboard is None:
+            show(table_of(_let_go_of(found)))
         return 0
 
     run(main())
+
+
+def _let_go_of(logs: "list[tuple[str, PointColumns]]") -> "Iterator[tuple[str, PointColumns]]":
+    """Yield all in turn; there is no need to have each of them twice."""
+    while logs:
+        yield logs.pop(0)

@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -14,8 +15,9 @@ import typer
 
 from dashscope_ftlogs import InvalidArgumentError, Job
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.log_sources import Pattern, Sources, chosen, distinct, sources
+from dashscope_ftlogs.cli.log_sources import Pattern, Sources, chosen, distinct, read_logs
 from dashscope_ftlogs.cli.options import grouped, to_file
+from dashscope_ftlogs.cli.reading_processes import ReadPoints
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.picture_file import check_picture, write_picture
 from dashscope_ftlogs.cli.terminal.stdout import table, write
@@ -30,7 +32,7 @@ from dashscope_ftlogs.metrics.curves import (
     shared_axis,
 )
 from dashscope_ftlogs.metrics.hyper_parameters import differing
-from dashscope_ftlogs.metrics.points import Point
+from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.text import excerpt, shown
 
 _SIZE: Final = (100, 30)
@@ -54,7 +56,7 @@ class Axis(enum.StrEnum):
 class _Log:
     name: str
     job: Job | None
-    points: Sequence[Point]
+    points: PointColumns
 
 
 @grouped
@@ -89,12 +91,12 @@ def plot(
             check_picture(output, logs)
         if not 0 <= smooth < 1:
             raise InvalidArgumentError(f"--smooth {smooth}: must be at least 0 and less than 1")
-        own = chosen(pattern)
+        begin = partial(ReadPoints, pattern=chosen(pattern))
         found: list[_Log] = []
-        async with aclosing(sources(logs, connection)) as opened:
-            async for source in opened:
-                name = distinct([log.name for log in found], excerpt(source.name, 60))
-                found.append(_Log(name, source.job, await source.points(own)))
+        async with aclosing(read_logs(logs, connection, begin)) as opened:
+            async for log in opened:
+                name = distinct([log.name for log in found], excerpt(log.name, 60))
+                found.append(_Log(name, log.job, log.read))
         if not any(log.points for log in found):
             complain("no metrics there")
             return 0
@@ -117,7 +119,7 @@ def _metric(asked: str | None, logs: Iterable[_Log]) -> str:
     Raises:
         InvalidArgumentError: no log holds the one that was asked for; it names those that are there.
     """
-    names = metric_names(point for log in logs for point in log.points)
+    names = metric_names(log.points for log in logs)
     wanted = "loss" if asked is None else asked
     if wanted in names:
         return wanted
@@ -142,7 +144,7 @@ def _axis(asked: Axis | None, metric: str, logs: Sequence[_Log]) -> X:
         InvalidArgumentError: no point has the one that was asked for; it names those that are there.
     """
     if asked is None:
-        return shared_axis({log.name: log.points for log in logs}, metric)
+        return shared_axis([log.points for log in logs], metric)
     axis: X = asked.value
     if not any(curves(log.name, log.points, metric, axis) for log in logs):
         there = [x for x in AXES if any(curves(log.name, log.points, metric, x) for log in logs)]
@@ -157,7 +159,7 @@ def _drawn(logs: Iterable[_Log], metric: str, x: X) -> dict[str, list[Curve]]:
     drawn: dict[str, list[Curve]] = {}
     for log in logs:
         own = curves(log.name, log.points, metric, x)
-        total = sum(isinstance(point.values.get(metric), float) for point in log.points)
+        total = len(log.points.numbers(metric))
         missing = total - sum(len(curve.x) for curve in own)
         if not total:
             complain(f"{log.name}: no {excerpt(metric, 60)}")

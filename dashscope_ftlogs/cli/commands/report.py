@@ -2,12 +2,13 @@
 
 from contextlib import aclosing
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from dashscope_ftlogs import __version__
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.log_sources import Pattern, Sources, chosen, sources
+from dashscope_ftlogs.cli.log_sources import Pattern, Sources, chosen, read_logs
 from dashscope_ftlogs.cli.options import grouped, to_file
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.output_file import check_output, put
@@ -59,11 +60,10 @@ async def _read(
     from dashscope_ftlogs.report.log_digest import LogReader, fit  # noqa: PLC0415
 
     logs: list[ReadLog] = []
-    async with aclosing(sources(words, connection)) as found:
-        async for source in found:
-            reader = LogReader(source.name, source.job, pattern=pattern)
-            await source.read(reader.read)
-            logs.append(reader.log())
+    begin = partial(LogReader, pattern=pattern)
+    async with aclosing(read_logs(words, connection, begin)) as found:
+        async for log in found:
+            logs.append(log.read)
             fit(logs)
     return logs
 

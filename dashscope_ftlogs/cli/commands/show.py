@@ -10,7 +10,7 @@ import typer
 
 from dashscope_ftlogs.archive.manifest import facts
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.log_sources import Sources, sources
+from dashscope_ftlogs.cli.log_sources import Sources, read_logs
 from dashscope_ftlogs.cli.options import grouped
 from dashscope_ftlogs.cli.run_command import run
 from dashscope_ftlogs.cli.terminal.stdout import rows, write
@@ -44,15 +44,12 @@ def show(
         from dashscope_ftlogs.report.job_at_a_glance import GlanceReader  # noqa: PLC0415  (only this command needs it)
 
         shown = 0
-        async with aclosing(sources(logs, connection)) as found:
-            async for source in found:
-                reader = GlanceReader(source.name, source.job)
-                async with aclosing(source.batches) as batches:
-                    async for batch in batches:
-                        reader.read(batch)
-                glance = reader.glance()
+        async with aclosing(read_logs(logs, connection, GlanceReader)) as found:
+            async for log in found:
                 write(
-                    rows([_object(glance)]) if form is Format.JSONL else _text(glance, again=shown > 0)
+                    rows([_object(log.read)])
+                    if form is Format.JSONL
+                    else _text(log.read, again=shown > 0)
                 )
                 shown += 1
         return 0

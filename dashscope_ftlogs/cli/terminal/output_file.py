@@ -3,10 +3,10 @@
 import os
 import secrets
 import stat
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from dashscope_ftlogs import ConfigError, InvalidArgumentError
 from dashscope_ftlogs.archive.directory import is_own_file, is_trap
@@ -60,7 +60,16 @@ def extra(name: str, *modules: str) -> list[Any]:
 
 
 def put(path: Path, data: bytes) -> None:
-    """Write a file so that under its name there is never half of it.
+    """Write a file as `put_by` does."""
+
+    def write(file: BinaryIO) -> None:
+        file.write(data)
+
+    put_by(path, write)
+
+
+def put_by(path: Path, write: Callable[[BinaryIO], None]) -> None:
+    """Let `write` fill a file so that under its name there is never half of it.
 
     What a link stands for is replaced, and the link stays. A device, a pipe, and what a name such as
     /dev/stdout stands for are written to, never replaced.
@@ -69,7 +78,7 @@ def put(path: Path, data: bytes) -> None:
     there = _found(path)
     if _is_descriptor(path) or (there and _is_written_to(there.st_mode)):
         with path.open("wb") as end:
-            end.write(data)
+            write(end)
         return
     keeps = there is not None and stat.S_ISREG(there.st_mode)
     # The name is nobody's: what already has one like it is not ours to remove.
@@ -77,7 +86,7 @@ def put(path: Path, data: bytes) -> None:
     descriptor = os.open(new, _NEW, 0o600 if keeps else 0o666)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            write(file)
         if there and keeps:
             new.chmod(stat.S_IMODE(there.st_mode) & 0o777)
         new.replace(path)

@@ -3,7 +3,9 @@
 import io
 import math
 import warnings
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import Any, Final
 
@@ -135,14 +137,14 @@ def _legend(figure: Any, logs: Iterable[str], entries: Sequence[Any]) -> None:
 
 
 def _bounded(curve: Curve) -> Curve:
-    kept = [at for at, x in enumerate(curve.x) if abs(x) <= _LARGEST]
+    kept = [abs(x) <= _LARGEST for x in curve.x]
     return Curve(
         curve.source,
         curve.metric,
         curve.segment,
-        tuple(curve.x[at] for at in kept),
-        tuple(_finite(curve.y[at]) for at in kept),
-        tuple(curve.offsets[at] for at in kept),
+        array("d", compress(curve.x, kept)),
+        array("d", map(_finite, compress(curve.y, kept))),
+        array("q", compress(curve.offsets, kept)),
     )
 
 

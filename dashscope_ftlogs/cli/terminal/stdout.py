@@ -69,12 +69,21 @@ def rows(objects: Iterable[Mapping[str, Any]]) -> bytes:
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:
     """Return rows under their columns, aligned, harmless to a terminal; None shows as a dash."""
     cells = [[_cell(cell) for cell in row] for row in (columns, *rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return aligned(cells, [max(map(len, column)) for column in zip(*cells, strict=True)])
+
+
+def aligned(rows: Iterable[Sequence[object]], widths: Sequence[int]) -> bytes:
+    """Return rows, whose cells have these widths."""
     lines = (
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() + "\n"
-        for row in cells
+        "  ".join(_cell(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
     )
-    return "".join(lines).encode("utf-8", "backslashreplace")
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")
+
+
+def width(cells: Iterable[object]) -> int:
+    """Return how much room cells take, of which each is a column's name or a value."""
+    return max((len(_cell(cell)) for cell in cells), default=0)
 
 
 def _cell(value: object) -> str:

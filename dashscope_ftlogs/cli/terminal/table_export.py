@@ -7,47 +7,68 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import msgspec
 
 from dashscope_ftlogs import InvalidArgumentError, MetricsTable
 from dashscope_ftlogs.archive.manifest import storable
 from dashscope_ftlogs.cli.run_command import complain
-from dashscope_ftlogs.cli.terminal.output_file import check_output, extra, put
-from dashscope_ftlogs.cli.terminal.stdout import table as aligned
-from dashscope_ftlogs.cli.terminal.stdout import write
-from dashscope_ftlogs.metrics.points import Point
+from dashscope_ftlogs.cli.terminal.output_file import check_output, extra, put_by
+from dashscope_ftlogs.cli.terminal.stdout import aligned, width, write
+from dashscope_ftlogs.metrics.arrow import Column
+from dashscope_ftlogs.metrics.point_columns import PointColumns
+from dashscope_ftlogs.metrics.table import wide
 
+_AT_ONCE: Final = 1000
+"""Rows that are made ready to be written at a time."""
 _FORMULA: Final = re.compile(r"[=+\-@\t\r]")
 
 
 def show(table: MetricsTable) -> None:
     """Print a table; on a terminal only as many columns as fit there."""
-    columns = {name: [_cell(value) for value in table[name]] for name in table.columns}
-    filled = [name for name, cells in columns.items() if any(cell is not None for cell in cells)]
-    if len(set(columns["source"])) == 1:
+    columns, rows = wide(table), len(table)
+    filled = [name for name, column in columns.items() if any(column.data.items(0, rows))]
+    if len(_different(columns["source"], rows)) == 1:
         filled.remove("source")
-    if set(columns["segment"]) == {"0"}:
+    if _different(columns["segment"], rows) == {0}:
         filled.remove("segment")
-    wanted = _fitting(columns, filled) if sys.stdout.isatty() else filled
-    rows = zip(*(columns[name] for name in wanted), strict=True)
-    write(aligned([name.upper() for name in wanted], list(rows)))
+    widths = {name: _width(name, columns[name], rows) for name in filled}
+    wanted = _fitting(widths) if sys.stdout.isatty() else filled
+    room = [widths[name] for name in wanted]
+    write(aligned([[name.upper() for name in wanted]], room))
+    for part in _in_parts([columns[name] for name in wanted], rows):
+        write(aligned([[_cell(cell) for cell in row] for row in part], room))
     if hidden := [name for name in filled if name not in wanted]:
         complain(f"not shown: {', '.join(hidden)}; all are in a file that you name with -o")
 
 
-def _fitting(columns: Mapping[str, Sequence[str | None]], names: Sequence[str]) -> list[str]:
+def _different(column: Column, rows: int) -> set[object]:
+    return {cell for part in _in_parts([column], rows) for (cell,) in part}
+
+
+def _width(name: str, column: Column, rows: int) -> int:
+    parts = _in_parts([column], rows)
+    return max(width([name.upper()]), *(width(_cell(cell) for (cell,) in part) for part in parts))
+
+
+def _in_parts(columns: Sequence[Column], rows: int) -> Iterator[Iterable[Sequence[Any]]]:
+    """Yield the rows, so many at a time that their cells are no burden."""
+    for begin in range(0, rows, _AT_ONCE):
+        end = min(begin + _AT_ONCE, rows)
+        yield zip(*(column.cells(begin, end) for column in columns), strict=True)
+
+
+def _fitting(widths: Mapping[str, int]) -> list[str]:
     room = shutil.get_terminal_size().columns
     fitting: list[str] = []
-    for name in names:
-        width = max(len(name), *(len(cell or "-") for cell in columns[name]))
-        if room >= width:
+    for name, needed in widths.items():
+        if room >= needed:
             fitting.append(name)
-            room -= width + 2
+            room -= needed + 2
     return fitting
 
 
@@ -60,13 +81,17 @@ def _cell(value: object) -> str | None:
 
 
 def _write_csv(table: MetricsTable, path: Path) -> None:
-    text = io.StringIO(newline="")
-    rows = csv.writer(text)
-    rows.writerow(map(_harmless, table.columns))
-    rows.writerows(
-        zip(*([_harmless(cell) for cell in table[name]] for name in table.columns), strict=True)
-    )
-    put(path, text.getvalue().encode("utf-8", "backslashreplace"))
+    columns = wide(table)
+
+    def write(file: BinaryIO) -> None:
+        text = io.TextIOWrapper(file, "utf-8", "backslashreplace", newline="")
+        rows = csv.writer(text)
+        rows.writerow(map(_harmless, columns))
+        for part in _in_parts(list(columns.values()), len(table)):
+            rows.writerows(map(_harmless, row) for row in part)
+        text.detach()
+
+    put_by(path, write)
 
 
 def _harmless(value: object) -> object:
@@ -85,7 +110,7 @@ def _is_number(text: str) -> bool:
 
 def _write_jsonl(table: MetricsTable, path: Path) -> None:
     # NaN and infinity become null: JSON has no word for them.
-    put(path, b"".join(_json(row) + b"\n" for row in table.rows()))
+    put_by(path, lambda file: file.writelines(_json(row) + b"\n" for row in table.rows()))
 
 
 def _json(row: dict[str, Any]) -> bytes:
@@ -97,9 +122,14 @@ def _json(row: dict[str, Any]) -> bytes:
 
 def _write_parquet(table: MetricsTable, path: Path) -> None:
     arrow, parquet = extra("data", "pyarrow", "pyarrow.parquet")
-    data = io.BytesIO()
-    parquet.write_table(arrow.table(table), data)
-    put(path, data.getvalue())
+
+    def write(file: BinaryIO) -> None:
+        batches = arrow.RecordBatchReader.from_stream(table)
+        with parquet.ParquetWriter(arrow.PythonFile(file, "w"), batches.schema) as rows:
+            for batch in batches:
+                rows.write_batch(batch)
+
+    put_by(path, write)
 
 
 FORMATS: Final[Mapping[str, Callable[[MetricsTable, Path], None]]] = {
@@ -120,6 +150,7 @@ def check_table(path: Path, sources: Iterable[str]) -> None:
     check_output(path, FORMATS, sources)
     if path.suffix == ".parquet":
         extra("data", "pyarrow")
+        extra("data", "arro3.core")
 
 
 def check_events(directory: Path) -> None:
@@ -135,26 +166,34 @@ def check_events(directory: Path) -> None:
         raise InvalidArgumentError(f"--tensorboard {str(directory)!r}: {str(there)!r} is no directory")
 
 
-def write_events(points: Iterable[tuple[str, Point]], directory: Path) -> None:
+def write_events(logs: Iterable[tuple[str, PointColumns]], directory: Path) -> None:
     """Write event files that TensorBoard opens: a run for each log, and for each of its segments.
 
     Where a log does not tell the steps of its points, the numbers of their lines stand for them.
     """
     (tensorboard,) = extra("tensorboard", "tensorboardX")
-    logs: dict[str, list[Point]] = {}
-    for source, point in points:
-        logs.setdefault(source, []).append(point)
-    for source, own in logs.items():
-        told = all(point.step is not None for point in own if point.kind == "train")
-        for segment in range(own[-1].segment + 1):
-            folder = directory / re.sub(r"[^\w.-]+", "-", source).lstrip(".")
+    for source, points in logs:
+        folder = directory / re.sub(r"[^\w.-]+", "-", source).lstrip(".")
+        told = _tells_steps(points)
+        values = points.values()
+        for begin, segment, count in points.segment.runs(0, len(points)):
             writer = tensorboard.SummaryWriter(str(folder / f"segment-{segment}" if segment else folder))
             last = 0
-            for point in own:
-                if point.segment == segment:
-                    last = (point.step if told else point.offset) or last
-                    for name, value in point.values.items():
-                        if isinstance(value, float):
-                            time = None if point.time is None else point.time / 1000
-                            writer.add_scalar(name, value, last, walltime=time)
+            places = points.step if told else points.offset
+            for row, own in zip(range(begin, begin + count), values, strict=False):
+                last = places.cells(row, row + 1)[0] or last
+                (at,) = points.time.cells(row, row + 1)
+                time = None if at is None else at / 1000
+                for name, value in own.items():
+                    if isinstance(value, float):
+                        writer.add_scalar(name, value, last, walltime=time)
             writer.close()
+
+
+def _tells_steps(points: PointColumns) -> bool:
+    """Whether each point of the training has a step."""
+    return all(
+        sum(count for _, _, count in points.step.runs(begin, begin + length)) == length
+        for begin, kind, length in points.kind.runs(0, len(points))
+        if kind == "train"
+    )

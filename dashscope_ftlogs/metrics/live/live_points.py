@@ -6,10 +6,17 @@ from typing import Protocol
 import attrs
 
 from dashscope_ftlogs.metrics.live.metrics_in_records import MetricsReader
-from dashscope_ftlogs.metrics.places import Segments
-from dashscope_ftlogs.metrics.told_again import in_other_words
+from dashscope_ftlogs.metrics.whole_log.places import Segments
+from dashscope_ftlogs.metrics.whole_log.told_again import in_other_words
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
-from dashscope_ftlogs.reading.records import Metrics, MetricsKind, ProgressBar, Record, whole
+from dashscope_ftlogs.reading.records import (
+    Metrics,
+    MetricsKind,
+    ProgressBar,
+    Record,
+    said_beside,
+    whole,
+)
 from dashscope_ftlogs.reading.tracebacks import RecordReader
 
 
@@ -60,7 +67,7 @@ class LivePoints:
         """Yield the points that are complete with the line of that number."""
         for at, record in self._reader.read(number, line):
             for found in self._metrics.read(at, record):
-                again = found.metrics.beside.again
+                again = said_beside(found.metrics).again
                 # A history repeats what was told, unless nothing was.
                 if not (again and self._told):
                     self._told = self._told or not again
@@ -68,7 +75,7 @@ class LivePoints:
 
     def _point(self, metrics: Metrics, bar: ProgressBar | None) -> Iterator[LivePoint]:
         again = self._last is not None and self._is_again(self._last, metrics)
-        if again and metrics.beside.logged:  # rounded, or less
+        if again and said_beside(metrics).logged:  # rounded, or less
             return
         self._last = metrics
         kind, step, total = metrics.kind, metrics.own_step, metrics.total_steps
@@ -81,15 +88,13 @@ class LivePoints:
 
     def _is_again(self, last: Metrics, metrics: Metrics) -> bool:
         """Whether it is the last point once more: by logger and trainer, or behind a bar drawn again."""
-        if metrics.beside.drawn:
-            return last.beside.drawn and _place(last) == _place(metrics)
+        if said_beside(metrics).drawn:
+            return said_beside(last).drawn and _place(last) == _place(metrics)
         self._twice = (
             not self._twice
-            and last.beside.logged != metrics.beside.logged
+            and said_beside(last).logged != said_beside(metrics).logged
             and last.epoch == metrics.epoch
-            and in_other_words(
-                *((last.values, metrics.values) if last.beside.logged else (metrics.values, last.values))
-            )
+            and in_other_words(*_logged_first(last, metrics))
         )
         return self._twice
 
@@ -105,6 +110,11 @@ class LivePoints:
         if bar is None or before is None or kind == "final" or bar.total != before.total:
             return None
         return bar
+
+
+def _logged_first(last: Metrics, metrics: Metrics) -> tuple[MetricValues, MetricValues]:
+    values = last.values, metrics.values
+    return values if said_beside(last).logged else values[::-1]
 
 
 def _place(metrics: Metrics) -> tuple[int | None, int | None, MetricsKind]:

@@ -12,17 +12,12 @@ _ROUNDED: Final = 0.5e-4
 _DIGITS: Final = 6e-4
 """Trainers print four digits."""
 _EPOCH: Final = 0.011
-_NEAR: Final = 64
+NEAR: Final = 64
 """Points that are looked at for the same."""
 
 
 class Told(Protocol):
-    """What has to be known of points to compare them."""
-
-    @property
-    def values(self) -> MetricValues:
-        """As the log has them."""
-        ...
+    """What has to be known of a point that was told to find it again."""
 
     @property
     def kind(self) -> str:
@@ -32,10 +27,37 @@ class Told(Protocol):
     @property
     def own_step(self) -> int | None:
         """As it says itself."""
+        ...
 
     @property
     def epoch(self) -> float | None:
         """As printed."""
+        ...
+
+    def value(self, name: str) -> float | str | None:
+        """Return one of its values, as the log has it; None if it has no such."""
+        ...
+
+
+class Entry(Told, Protocol):
+    """A point that may have been told."""
+
+    @property
+    def values(self) -> MetricValues:
+        """As the log has them."""
+        ...
+
+
+class AllTold(Protocol):
+    """All points that were told, in order."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        ...
+
+    def __getitem__(self, at: int) -> Told:
+        """Return one of them."""
+        ...
 
 
 def in_other_words(logged: MetricValues, own: MetricValues) -> bool:
@@ -65,7 +87,7 @@ def _close(one: float, other: float, share: float) -> bool:
     return abs(one - other) <= _ROUNDED + share * abs(other) or (math.isnan(one) and math.isnan(other))
 
 
-def the_same(one: Told, other: Told) -> bool:
+def the_same(one: Entry, other: Told) -> bool:
     """Whether two points are one, as far as both tell of it."""
     if one.kind != other.kind:
         return False
@@ -73,9 +95,10 @@ def the_same(one: Told, other: Told) -> bool:
         return False
     if one.epoch is not None and other.epoch is not None and abs(one.epoch - other.epoch) > _EPOCH:
         return False
-    shared = [name for name in one.values if name in other.values and name != "epoch"]
+    both = {name: (value, other.value(name)) for name, value in one.values.items() if name != "epoch"}
+    shared = [name for name, (_, told) in both.items() if told is not None]
     telling = [name for name in shared if is_loss_or_reward(name)] or shared
-    pairs = [(one.values[name], other.values[name]) for name in telling]
+    pairs = [both[name] for name in telling]
     numbers = [(a, b) for a, b in pairs if isinstance(a, float) and isinstance(b, float)]
     return bool(numbers) and all(_close(a, b, _DIGITS) for a, b in numbers)
 
@@ -89,17 +112,17 @@ class History:
         self._by_step: dict[tuple[str, int], int] = {}
         self._by_epoch: dict[tuple[str, float], int] = {}
 
-    def has(self, entry: Told, told: Sequence[Told]) -> bool:
+    def has(self, entry: Entry, told: AllTold) -> bool:
         """Whether an entry is among those that were told, which only grow."""
         self._learn(told)
-        near = range(self._at, min(self._at + _NEAR, len(told)))
+        near = range(self._at, min(self._at + NEAR, len(told)))
         for at in (*self._likely(entry), *near):
             if the_same(entry, told[at]):
                 self._at = at + 1
                 return True
         return False
 
-    def _learn(self, told: Sequence[Told]) -> None:
+    def _learn(self, told: AllTold) -> None:
         for at in range(self._indexed, len(told)):
             one = told[at]
             if one.own_step is not None:
@@ -117,6 +140,6 @@ class History:
         return [at for at in found if at is not None]
 
 
-def in_summary(summary: Told, told: Sequence[Told]) -> bool:
+def in_summary(summary: Entry, told: Sequence[Told]) -> bool:
     """Whether one of the last points tells what a summary does."""
-    return any(the_same(summary, one) for one in told[: -_NEAR - 1 : -1])
+    return any(the_same(summary, one) for one in told[: -NEAR - 1 : -1])

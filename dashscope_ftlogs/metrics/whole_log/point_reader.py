@@ -5,11 +5,11 @@ from typing import Final
 
 import attrs
 
-from dashscope_ftlogs.metrics.places import Place, placed
-from dashscope_ftlogs.metrics.point import Point
-from dashscope_ftlogs.metrics.shapes import Shapes
-from dashscope_ftlogs.metrics.steps_and_times import lasting
-from dashscope_ftlogs.metrics.told_again import History, in_other_words, in_summary
+from dashscope_ftlogs.metrics.point_columns import PointColumns
+from dashscope_ftlogs.metrics.whole_log.places import Place, Places
+from dashscope_ftlogs.metrics.whole_log.shapes import Shapes
+from dashscope_ftlogs.metrics.whole_log.steps_and_times import lasting
+from dashscope_ftlogs.metrics.whole_log.told_again import History, in_other_words, in_summary
 from dashscope_ftlogs.reading.forms.json_in_json import time_told
 from dashscope_ftlogs.reading.forms.over_lines import (
     FORGOTTEN,
@@ -31,6 +31,7 @@ from dashscope_ftlogs.reading.records import (
     Tokens,
     last_record,
     records,
+    said_beside,
     whole,
     without_escapes,
 )
@@ -50,7 +51,7 @@ class PointReader:
         """How many were consumed so far."""
         self.idle = True
         """Whether nothing has begun that goes on over lines."""
-        self._places: list[Place] = []
+        self._places = Places()
         self._shapes = Shapes()
         self._before = _Before()
         self._start: int | None = None
@@ -120,10 +121,10 @@ class PointReader:
                 self.tokens,
                 _NOTHING,
             )
-            places = self._places
-            if places and places[-1].beside is not _NOTHING:
+            last = self._places.last
+            if last and last[-1].beside is not _NOTHING:
                 self._is_told(place)  # a logger may have told the poorer half of it just before
-            places.append(place)
+            self._places.append(place)
         self._before.forget()
         return True
 
@@ -161,7 +162,7 @@ class PointReader:
         self._add(number, Metrics(one.values, "", None, beside))
 
     def _add(self, number: int, metrics: Metrics) -> None:
-        values, beside = metrics.values, metrics.beside
+        values, beside = metrics.values, said_beside(metrics)
         tokens = values.get("consumed_train_tokens")
         if isinstance(tokens, float) and tokens.is_integer() and (count := whole(tokens)) is not None:
             self.tokens = count
@@ -185,10 +186,10 @@ class PointReader:
 
     def _is_told(self, place: Place) -> bool:
         """Whether a point was told before; of two in a row the poorer one is let go."""
-        beside, places = place.beside, self._places
+        beside, places = place.beside, self._places.last
         if beside.again:
             if beside.again == "history":
-                return self._history.has(place, places)
+                return self._history.has(place, self._places)
             return in_summary(place, places)
         if not places:
             return False
@@ -210,10 +211,10 @@ class PointReader:
                 places.pop()
         return False
 
-    def points(self) -> list[Point]:
-        """Return the points of what was read."""
+    def columns(self) -> PointColumns:
+        """Return the points of what was read, once it is all."""
         self._end_summary()
-        return placed(self._places, self._run.ended)
+        return self._places.columns(self._run.ended)
 
 
 @attrs.define

@@ -1,0 +1,52 @@
+"""What a report keeps of the points of a log: as many as charts can show, and what all of them say."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import attrs
+
+from dashscope_ftlogs.metrics.curves import X, leads_on, metric_names
+from dashscope_ftlogs.metrics.point_columns import PointColumns
+
+POINTS: Final = 100_000
+"""In one report; more can't be told apart on any screen, and would make charts slow."""
+METRICS: Final = 200
+"""In one report."""
+
+
+@attrs.frozen
+class ChartPoints:
+    """The points of one log."""
+
+    count: int
+    """How many the log has."""
+    shown: PointColumns
+    """Every so many of them, as `fewer` says."""
+    metrics: tuple[str, ...]
+    """The names of all that it measures."""
+    axes: Mapping[str, frozenset[X]]
+    """For each of the first metrics, what all its points have; see `shared_axis`."""
+
+    def fewer(self, most: int) -> PointColumns:
+        """Return every so many of those that are there, `most` at most."""
+        return self.shown.every(max(1, -(-len(self.shown) // max(1, most))))
+
+
+def chart_points(points: PointColumns) -> ChartPoints:
+    """Return what a report keeps of these."""
+    names = metric_names([points])
+    axes: dict[str, frozenset[X]] = {
+        name: frozenset(x for x in AXES if leads_on(points, name, x)) for name in names[:METRICS]
+    }
+    every = max(1, -(-len(points) // POINTS))
+    shown = points if every == 1 else points.every(every)
+    return ChartPoints(len(points), shown, tuple(names), axes)
+
+
+AXES: Final[tuple[X, ...]] = ("step", "epoch")
+"""Of what a chart may be drawn over, those that not each point has; the better one first."""
+
+
+def shared_axis(logs: "list[ChartPoints]", metric: str) -> X:
+    """Return what a metric of these logs can be drawn over, as `curves.shared_axis` does."""
+    return next((x for x in AXES if all(x in log.axes.get(metric, AXES) for log in logs)), "line")

@@ -33,6 +33,8 @@ _WORTH_IT: Final = 8 * 2**20
 """Bytes that others read meanwhile, below which it takes longer to start them."""
 _PACKED: Final = 8
 """So many times as long is a compressed log, about."""
+_LOOK_EVERY: Final = 0.2
+"""Seconds."""
 
 
 class Reader(Protocol[T_co]):
@@ -168,13 +170,23 @@ def _interrupts_are_ours() -> Generator[None]:
 
 
 def _live_as_long_as(heard: Connection) -> None:
-    """End this process as soon as the other end is closed, or who has it is gone."""
+    """End this process soon after the other end is closed, or who has it is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
     ends: list[Any] = [heard, parent.sentinel] if parent is not None else [heard]
+    if sys.platform == "win32":  # pragma: no cover  (where no alarm rings)
 
-    def watch() -> None:
-        wait(ends)
-        os._exit(1)
+        def watch() -> None:
+            wait(ends)
+            os._exit(1)
 
-    threading.Thread(target=watch, daemon=True).start()
+        threading.Thread(target=watch, daemon=True).start()
+        return
+
+    def look(*_: object) -> None:
+        if wait(ends, 0):
+            os._exit(1)
+
+    # Not a thread: what searches for a pattern lets none go on, but hears of signals.
+    signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, _LOOK_EVERY, _LOOK_EVERY)

@@ -51,6 +51,7 @@ class Stopping:
             self._code = CODES[signal.Signals(number)]
             watch = _Watch(self.code)
             watch.start()
+            _end_soon(self.code)
             loop.call_soon_threadsafe(watch.beat, loop)
             loop.call_soon_threadsafe(self._work.cancel)
             loop.call_soon_threadsafe(loop.call_later, _EXPLAINED_AFTER, self._explain)
@@ -87,6 +88,7 @@ class _Watch(threading.Thread):
     def beat(self, loop: asyncio.AbstractEventLoop) -> None:
         """Say that the loop turns, now and from time to time."""
         self._turned.set()
+        _end_soon(self._code)
         loop.call_later(_STUCK_AFTER / 4, self.beat, loop)
 
     def run(self) -> None:
@@ -94,6 +96,16 @@ class _Watch(threading.Thread):
         while self._turned.wait(_STUCK_AFTER):
             self._turned.clear()
         end_now(self._code)
+
+
+def _end_soon(code: int) -> None:
+    """End the process some seconds from now, unless this is called again.
+
+    What searches for a pattern lets no other thread go on, but hears of signals.
+    """
+    if sys.platform != "win32":
+        signal.signal(signal.SIGALRM, lambda *_: end_now(code))
+        signal.setitimer(signal.ITIMER_REAL, 2 * _STUCK_AFTER)
 
 
 def end_now(code: int) -> NoReturn:

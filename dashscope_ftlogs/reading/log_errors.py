@@ -6,7 +6,7 @@ from typing import Final
 
 from dashscope_ftlogs.reading.failure_causes import ErrorReader, training_step
 from dashscope_ftlogs.reading.failure_signs import may_tell
-from dashscope_ftlogs.reading.records import ProgressBar, Record, records
+from dashscope_ftlogs.reading.records import ProgressBar, Record, parts, records
 from dashscope_ftlogs.reading.tracebacks import RecordReader
 
 _RECENT: Final = 1000
@@ -55,10 +55,16 @@ class LogErrors:
     def _read_last_bar(self, number: int) -> None:
         """Let it be known how far training had come."""
         while self._recent:
-            line = self._recent.pop()
-            if "%" in line:
-                bars = [one for one in records(line) if isinstance(one, ProgressBar)]
-                training = [bar for bar in bars if training_step(bar) is not None]
-                if training:
-                    self._errors.read(number, training[-1])
+            # Of what a line drew over and over, the last is asked first, and mostly tells.
+            for part in reversed(parts(self._recent.pop())):
+                bar = _last_bar_of_training(part)
+                if bar is not None:
+                    self._errors.read(number, bar)
                     self._recent.clear()
+                    return
+
+
+def _last_bar_of_training(text: str) -> ProgressBar | None:
+    """Return the last bar of training in a text."""
+    bars = [one for one in records(text) if isinstance(one, ProgressBar)] if "%" in text else []
+    return next((bar for bar in reversed(bars) if training_step(bar) is not None), None)

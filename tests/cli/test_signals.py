@@ -166,6 +166,27 @@ async def test_a_command_that_is_stuck_in_a_write_ends_soon_after_the_first_sign
         os.close(writer)
 
 
+@SIGNALS
+async def test_a_pattern_that_takes_for_ever_makes_no_command_immortal(
+    start_ftlogs: Any, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    log = tmp_path / "a.log"
+    log.write_text(f"loss {'a' * 1000}!\n")
+    process = await start_ftlogs(("metrics", "--pattern", "(?P<loss>(a+)+)$", str(log)), None)
+    while utime(process.pid) < 3:  # it does nothing else for so long
+        await asyncio.sleep(0.01)
+    process.send_signal(number)
+    await process.communicate()
+    assert process.returncode == code
+
+
+def utime(pid: int) -> float:
+    """Seconds of a processor that a process had."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11]) / os.sysconf(
+        "SC_CLK_TCK"
+    )
+
+
 def is_stuck(pid: int) -> bool:
     """Whether one of its threads waits for room in a pipe."""
     for thread in Path(f"/proc/{pid}/task").iterdir():

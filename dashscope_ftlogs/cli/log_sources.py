@@ -19,7 +19,6 @@ from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.key_in_messages import hiding
 from dashscope_ftlogs.cli.reading_processes import Begin, Reader, Reading, batches
 from dashscope_ftlogs.cli.terminal.read_progress import progress
-from dashscope_ftlogs.reading.own_pattern import OwnPattern, own_pattern
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
@@ -35,25 +34,6 @@ Sources = Annotated[
         show_default=False,
     ),
 ]
-
-
-Pattern = Annotated[
-    str | None,
-    typer.Option(
-        metavar="REGEX",
-        help="For lines that no known form fits; named groups are the step and metrics: "
-        r"'step (?P<step>\d+) .* loss (?P<loss>\S+)'.",
-    ),
-]
-
-
-def chosen(pattern: str | None) -> OwnPattern | None:
-    """Return what the option `--pattern` says.
-
-    Raises:
-        InvalidArgumentError: it is no pattern, or has no group for a metric.
-    """
-    return None if pattern is None else own_pattern(pattern)
 
 
 @attrs.frozen

@@ -6,10 +6,13 @@ import os
 from collections.abc import Callable, Iterable
 from inspect import Parameter
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import attrs
 import typer
+
+if TYPE_CHECKING:
+    from dashscope_ftlogs.reading.own_pattern import OwnPattern
 
 _SEPARATORS: Final = tuple(one for one in (os.sep, os.altsep) if one)
 
@@ -17,6 +20,14 @@ Concurrency = Annotated[
     int | None, typer.Option(help="Requests in flight at once; learned, up to 32, if not given.")
 ]
 Model = Annotated[str | None, typer.Option(help="Only jobs that fine-tune this model.")]
+Pattern = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REGEX",
+        help="For lines that no known form fits; named groups are the step and metrics: "
+        r"'step (?P<step>\d+) .* loss (?P<loss>\S+)'.",
+    ),
+]
 Raw = Annotated[bool, typer.Option("--raw", help="Send control characters to a terminal as they are.")]
 Status = Annotated[str | None, typer.Option(help="Only jobs with this status.")]
 
@@ -31,6 +42,17 @@ def _file(said: str | Path) -> Path:
     if isinstance(said, str) and len(said) > 1 and said.endswith(_SEPARATORS):
         raise typer.BadParameter(f"{said!r} is a directory's name; name a file")
     return Path(said)
+
+
+def chosen(pattern: str | None) -> "OwnPattern | None":
+    """Return what the option `--pattern` says.
+
+    Raises:
+        InvalidArgumentError: it is no pattern, or has no group for a metric.
+    """
+    from dashscope_ftlogs.reading.own_pattern import own_pattern  # noqa: PLC0415  (few commands need it)
+
+    return None if pattern is None else own_pattern(pattern)
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:

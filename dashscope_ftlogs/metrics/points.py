@@ -10,7 +10,7 @@ from dashscope_ftlogs.metrics.point import Point, points_of
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.whole_log.point_reader import PointReader
 from dashscope_ftlogs.reading.forms.dicts import flat
-from dashscope_ftlogs.reading.own_pattern import OwnPattern
+from dashscope_ftlogs.reading.own_pattern import OwnPattern, OwnRecords
 from dashscope_ftlogs.reading.page_scan import TRACEBACK, lines_that_matter
 from dashscope_ftlogs.reading.tracebacks import RecordReader
 
@@ -40,12 +40,12 @@ class LogPoints:
     def __init__(self, pattern: OwnPattern | None = None) -> None:
         """Begin a log, some of whose lines a pattern of the user's own may fit."""
         self._records = RecordReader()
-        self._points = PointReader(pattern)
-        self._every_line = pattern is not None
+        self._own = None if pattern is None else OwnRecords(pattern)
+        self._points = PointReader()
 
     def read(self, number: int, line: str) -> None:
         """Take the next line."""
-        for at, record in self._records.read(number, line):
+        for at, record in (self._own or self._records).read(number, line):
             self._points.read(at, record)
 
     def read_all(self, lines: Iterable[str], offset: int) -> None:
@@ -53,7 +53,7 @@ class LogPoints:
 
         The same as `read` for each, but only those lines are looked at that can matter.
         """
-        if self._every_line:
+        if self._own is not None:
             for number, line in enumerate(lines, offset):
                 self.read(number, line)
             return

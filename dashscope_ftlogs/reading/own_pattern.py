@@ -1,6 +1,7 @@
 """A user's own pattern for lines that no form of metrics fits."""
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import attrs
@@ -9,7 +10,8 @@ from dashscope_ftlogs import checks
 from dashscope_ftlogs.errors import InvalidArgumentError
 from dashscope_ftlogs.reading.forms.names import only_of_evaluation
 from dashscope_ftlogs.reading.forms.stamps import time_in
-from dashscope_ftlogs.reading.records import Beside, Metrics, whole
+from dashscope_ftlogs.reading.records import Beside, Metrics, Record, whole
+from dashscope_ftlogs.reading.tracebacks import RecordReader
 from dashscope_ftlogs.text import shown
 
 _LONGEST: Final = 64 * 1024
@@ -45,6 +47,27 @@ class OwnPattern:
                 time_in(text[: found.start() + 1]),
             ),
         )
+
+
+class OwnRecords:
+    """Takes the lines of one log in turn; where no form of metrics fits, a pattern may."""
+
+    def __init__(self, pattern: OwnPattern) -> None:
+        self._pattern = pattern
+        self._records = RecordReader()
+
+    def read(self, number: int, line: str) -> Iterator[tuple[int, Record]]:
+        """Yield what is complete with this line, each record with the number where it begins."""
+        return self._fitting(self._records.read(number, line))
+
+    def end(self) -> Iterator[tuple[int, Record]]:
+        """Yield what was not complete when the log ended."""
+        return self._fitting(self._records.end())
+
+    def _fitting(self, found: Iterable[tuple[int, Record]]) -> Iterator[tuple[int, Record]]:
+        for at, record in found:
+            own = None if isinstance(record, Metrics) else self._pattern.metrics(record.raw)
+            yield at, record if own is None else own
 
 
 def own_pattern(text: str) -> OwnPattern:

@@ -8,7 +8,7 @@ import attrs
 from dashscope_ftlogs.metrics.points import PointReader
 from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.reading.failure_causes import ErrorReader, Failure, failure
-from dashscope_ftlogs.reading.own_pattern import OwnPattern
+from dashscope_ftlogs.reading.own_pattern import OwnPattern, OwnRecords
 from dashscope_ftlogs.reading.records import Metrics, Record
 from dashscope_ftlogs.reading.tracebacks import RecordReader
 from dashscope_ftlogs.report.kept_lines import KeptLines, fair_room
@@ -39,7 +39,8 @@ class LogReader:
     ) -> None:
         """Begin a log; not much more than `room` characters of it are held at any time."""
         self._name, self._job = name, job
-        self._records, self._points, self._errors = RecordReader(), PointReader(pattern), ErrorReader()
+        self._records = RecordReader() if pattern is None else OwnRecords(pattern)
+        self._points, self._errors = PointReader(), ErrorReader()
         self._kept = KeptLines(room)
 
     def read(self, lines: Iterable[tuple[int, str]]) -> None:

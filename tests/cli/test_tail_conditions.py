@@ -62,6 +62,16 @@ async def test_the_line_that_meets_a_condition_is_the_last_one(
         assert f": {JOB} line {met}: {lines[met].strip()}; stopped; resume" in ended.err
 
 
+async def test_lines_that_no_form_fits_are_watched_by_a_pattern(ftlogs: Any) -> None:
+    lines = [f"at {n} it costs {n * 10}" for n in range(9)]
+    async with Emulator([EmulatedJob(JOB, lines)]) as emulator:
+        words = ("tail", "-f", JOB, *FAST, "--fail-on", "cost>35", "--fail-on", "step>5")
+        own = ("--pattern", r"at (?P<step>\d+) it costs (?P<cost>\d+)")
+        ended = await ftlogs(*words, *own, emulator=emulator)
+    assert (ended.code, ended.out.decode().splitlines()) == (9, lines[:5])
+    assert f"cost>35: {JOB} line 4: at 4 it costs 40; stopped" in ended.err
+
+
 async def test_jobs_that_are_watched_together_count_each_for_itself(ftlogs: Any) -> None:
     lines = {"ft-a": [2.0, 0.5, 2.0], "ft-b": [2.0, 2.0, 0.5], "ft-c": [0.5, 2.0, 2.0, 2.0]}
     jobs = [EmulatedJob(job_id, [f"{{'loss': {n}}}" for n in own]) for job_id, own in lines.items()]
@@ -94,6 +104,7 @@ async def test_a_log_that_is_rewritten_is_watched_from_its_beginning(
             count=None,
             view=Lines().view(several=False),
             alarms=tuple(conditions),
+            pattern=None,
             give_up_after=None,
             polls=(0.02, 0.1),
             settle=0.1,

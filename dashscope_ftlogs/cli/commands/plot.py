@@ -15,8 +15,8 @@ import typer
 
 from dashscope_ftlogs import InvalidArgumentError, Job
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.log_sources import Pattern, Sources, chosen, distinct, read_logs
-from dashscope_ftlogs.cli.options import grouped, to_file
+from dashscope_ftlogs.cli.log_sources import Sources, distinct, read_logs
+from dashscope_ftlogs.cli.options import Pattern, chosen, grouped, to_file
 from dashscope_ftlogs.cli.reading_processes import ReadPoints
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.picture_file import check_picture, write_picture

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from dashscope_ftlogs import __version__
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.log_sources import Pattern, Sources, chosen, read_logs
-from dashscope_ftlogs.cli.options import grouped, to_file
+from dashscope_ftlogs.cli.log_sources import Sources, read_logs
+from dashscope_ftlogs.cli.options import Pattern, chosen, grouped, to_file
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.output_file import check_output, put
 from dashscope_ftlogs.cli.terminal.stdout import write

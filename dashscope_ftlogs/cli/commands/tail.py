@@ -11,7 +11,7 @@ from dashscope_ftlogs.checks import job_id as checked_id
 from dashscope_ftlogs.checks import seconds, whole_number
 from dashscope_ftlogs.cli.completion import complete_job_ids
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.options import grouped
+from dashscope_ftlogs.cli.options import Pattern, chosen, grouped
 from dashscope_ftlogs.cli.run_command import complain, told
 from dashscope_ftlogs.cli.terminal.tail_line_format import Lines
 from dashscope_ftlogs.metrics.fail_on_and_until_conditions import duration, parse_alarm
@@ -60,6 +60,7 @@ class Watch:
             help="Wait so long after a job's end for lines that come late.  [default: 45]",
         ),
     ] = None
+    pattern: Pattern = None
     stats: Annotated[bool, typer.Option("--stats", help="Say in the end how late lines came.")] = False
 
     def refuse_without_follow(self) -> None:
@@ -73,6 +74,7 @@ class Watch:
             "--until": self.until,
             "--give-up-after": self.give_up_after is not None,
             "--settle": self.settle is not None,
+            "--pattern": self.pattern is not None,
             "--stats": self.stats,
         }
         for option, given in ignored.items():
@@ -156,6 +158,7 @@ def tail(
             count=_count(count, DEFAULT_COUNT if not alarms else None),
             view=lines.view(several=all_running or len(offsets) > 1),
             alarms=alarms,
+            pattern=chosen(watch.pattern),
             give_up_after=watch.longest_outage(),
             polls=(watch.shortest_poll, watch.longest_poll),
             settle=watch.settle,

@@ -18,6 +18,8 @@ from dashscope_ftlogs.cli.terminal.tail_status import Status
 from dashscope_ftlogs.metrics.fail_on_and_until_conditions import nearest
 from dashscope_ftlogs.metrics.live.watched_logs import WatchedLogs
 from dashscope_ftlogs.metrics.live.what_meets_a_condition import Alarm
+from dashscope_ftlogs.reading.own_pattern import OwnPattern, OwnRecords
+from dashscope_ftlogs.reading.tracebacks import RecordReader
 from dashscope_ftlogs.text import excerpt
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ class Following:
     count: int | None
     view: View
     alarms: tuple[Alarm, ...]
+    pattern: OwnPattern | None
     give_up_after: float | None
     polls: tuple[float, float]
     settle: float | None
@@ -63,7 +66,8 @@ class Following:
     _finished: set[str] = attrs.field(factory=set[str], init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._logs = WatchedLogs(self.alarms)
+        own = self.pattern
+        self._logs = WatchedLogs(self.alarms, RecordReader if own is None else lambda: OwnRecords(own))
 
     def run(self) -> None:
         """Do it, and exit."""

@@ -20,7 +20,6 @@ from dashscope_ftlogs.reading.forms.over_lines import (
 )
 from dashscope_ftlogs.reading.forms.stamps import milliseconds
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
-from dashscope_ftlogs.reading.own_pattern import OwnPattern
 from dashscope_ftlogs.reading.records import (
     Beside,
     Message,
@@ -44,9 +43,7 @@ _NOTHING: Final = Beside()
 class PointReader:
     """Takes the records of one log in turn, and makes points of them in the end."""
 
-    def __init__(self, pattern: OwnPattern | None = None) -> None:
-        """Begin a log, some of whose lines a pattern of the user's own may fit."""
-        self._own = pattern
+    def __init__(self) -> None:
         self.tokens: int | None = None
         """How many were consumed so far."""
         self.idle = True
@@ -77,9 +74,6 @@ class PointReader:
         if isinstance(record, Metrics):
             self._end_summary()
             self._add(number, record)
-        elif self._own is not None and (own := self._own.metrics(record.raw)) is not None:
-            self._end_summary()
-            self._add(number, own)
         elif isinstance(record, Text):
             self._read_text(number, record.raw)
         elif isinstance(record, Message):

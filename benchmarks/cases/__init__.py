@@ -14,6 +14,7 @@ from cases import (
     many_jobs,
     metrics,
     overhead,
+    reading,
     slow_link,
     start_up,
     throttled,
@@ -23,6 +24,6 @@ CASES: dict[str, ModuleType] = {
     case.NAME: case
     for case in (
         *(cost_per_line, latency, many_jobs, throttled, slow_link),
-        *(growth, disk, metrics, start_up, overhead),
+        *(growth, disk, metrics, reading, start_up, overhead),
     )
 }

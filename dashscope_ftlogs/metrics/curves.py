@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final, Literal
 import attrs
 
 from dashscope_ftlogs.metrics.point_columns import PointColumns
-from dashscope_ftlogs.reading.forms.names import is_loss_or_reward, is_of_evaluation
 
 if TYPE_CHECKING:
     from dashscope_ftlogs.metrics.columns import Numbers
@@ -142,18 +141,6 @@ def metric_names(logs: Iterable[PointColumns]) -> list[str]:
     """
     names = dict.fromkeys(name for points in logs for name in points.names())
     return [name for name in names if name not in _NO_METRICS]
-
-
-def most_like_a_loss(names: Iterable[str]) -> str | None:
-    """Return what to draw where there is no `loss`: another, of training if there is one, or a reward.
-
-    >>> most_like_a_loss(["lr", "eval_loss", "lm loss"]), most_like_a_loss(["kl", "reward"])
-    ('lm loss', 'reward')
-    """
-    measured = [name for name in names if is_loss_or_reward(name)]
-    losses = [name for name in measured if "loss" in name.lower()]
-    of_training = [name for name in losses if not is_of_evaluation(name)]
-    return next(iter(of_training or losses or measured), None)
 
 
 def smooth(values: Iterable[float], weight: float) -> list[float]:

@@ -9,6 +9,7 @@ import msgspec
 
 from dashscope_ftlogs.metrics.columns import Numbers
 from dashscope_ftlogs.metrics.curves import AXES, places
+from dashscope_ftlogs.reading.forms.names import main_metric
 from dashscope_ftlogs.report.kept_lines import KeptLines, fair_room
 from dashscope_ftlogs.report.log_digest import ReadLog
 from dashscope_ftlogs.report.points_in_charts import METRICS, POINTS, shared_axis
@@ -35,6 +36,7 @@ def chart_data(logs: Sequence[ReadLog]) -> dict[str, Any]:
     names = list(dict.fromkeys(name for log in logs for name in log.points.metrics))
     measured = [log.points for log in logs]
     return {
+        "main_metric": main_metric(names[:METRICS]),
         "metrics": [[name, shared_axis(measured, name)] for name in names[:METRICS]],
         "metrics_left_out": len(names[METRICS:]),
         "logs": [_log_points(log, frozenset(names[:METRICS]), room) for log in logs],

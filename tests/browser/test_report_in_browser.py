@@ -26,6 +26,13 @@ async def test_every_curve_is_drawn_and_can_be_hidden(show: Open) -> None:
     assert await report.drawn() == before
 
 
+async def test_where_there_is_no_loss_the_reward_is_drawn_first(show: Open, tmp_path: Path) -> None:
+    lines = [f"{{'kl': 0.1, 'policy_loss': 0.0, 'reward': {n}.0, 'step': {n}}}" for n in range(3)]
+    report = await show(a_file(tmp_path, *lines))
+    await report.ready()
+    assert await report.page.locator("#metric").evaluate("it => it.selectedOptions[0].label") == "reward"
+
+
 async def test_the_choosers_change_what_is_drawn(show: Open) -> None:
     report = await show(*some_jobs())
     await report.ready()

@@ -31,7 +31,7 @@ def benchmarks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 CASES = (
     *("cost-per-line", "latency", "many-jobs", "throttled", "slow-link"),
-    *("growth", "disk", "metrics", "start-up", "overhead"),
+    *("growth", "disk", "metrics", "reading", "start-up", "overhead"),
 )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from dashscope_ftlogs.metrics.points import Point, read_points
+from dashscope_ftlogs.reading.forms.names import main_metric
 
 
 def only(*lines: str) -> Point:
@@ -290,3 +291,23 @@ def test_a_summary_and_what_follows_it_are_two() -> None:
     table = ["***** eval metrics *****", "  epoch = 1.0", "  eval_loss = 2.5"]
     kinds = [point.kind for point in read_points([*table, "{'loss': 1.5, 'epoch': 1.1}"])]
     assert kinds == ["eval", "train"]
+
+
+@pytest.mark.parametrize(
+    ("names", "main"),
+    [
+        (["lr", "eval_loss", "loss", "reward"], "loss"),
+        (["eval_loss", "train/loss", "rewards/chosen"], "train/loss"),
+        (["actor/pg_loss", "actor/kl_loss", "critic/rewards/mean"], "critic/rewards/mean"),
+        (["policy_loss", "value_loss", "kl"], "policy_loss"),
+        (["val/test_score/reward", "policy_loss"], "policy_loss"),
+        (["eval_loss", "lr"], "eval_loss"),
+        (["lr", "kl"], None),
+        ([], None),
+    ],
+    ids=str,
+)
+def test_what_is_looked_at_first_is_the_loss_or_else_the_reward(
+    names: list[str], main: str | None
+) -> None:
+    assert main_metric(names) == main

@@ -28,11 +28,11 @@ from dashscope_ftlogs.metrics.curves import (
     X,
     curves,
     metric_names,
-    most_like_a_loss,
     shared_axis,
 )
 from dashscope_ftlogs.metrics.hyper_parameters import differing
 from dashscope_ftlogs.metrics.point_columns import PointColumns
+from dashscope_ftlogs.reading.forms.names import main_metric
 from dashscope_ftlogs.text import excerpt, shown
 
 _SIZE: Final = (100, 30)
@@ -123,7 +123,7 @@ def _metric(asked: str | None, logs: Iterable[_Log]) -> str:
     wanted = "loss" if asked is None else asked
     if wanted in names:
         return wanted
-    similar = most_like_a_loss(names)
+    similar = main_metric(names)
     if asked is not None or similar is None:
         raise InvalidArgumentError(
             f"--metric {shown(wanted)}: no log has it; they have {_listed(names)}"

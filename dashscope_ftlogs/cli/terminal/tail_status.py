@@ -10,7 +10,7 @@ import attrs
 from dashscope_ftlogs import EventKind, Followed, FollowEvent
 from dashscope_ftlogs.cli.run_command import complain
 from dashscope_ftlogs.metrics.live.live_points import LivePoint
-from dashscope_ftlogs.reading.forms.names import is_loss_or_reward
+from dashscope_ftlogs.reading.forms.names import main_metric
 from dashscope_ftlogs.text import escaped, excerpt
 
 _ERASE = "\r\x1b[2K"
@@ -106,17 +106,9 @@ class Status:
 
 
 def _main_metric(point: LivePoint) -> str | None:
-    """Return the name of a training point's loss or, where it has none, of its reward."""
-    measured = [
-        name
-        for name, value in point.values.items()
-        if isinstance(value, float) and is_loss_or_reward(name)
-    ]
-    if "loss" in measured:
-        return "loss"
-    if point.kind != "train":
-        return None
-    return next((name for name in measured if "loss" in name.lower()), next(iter(measured), None))
+    """Return the name of what a point of training tells first, or of a loss that it tells besides."""
+    name = main_metric(name for name, value in point.values.items() if isinstance(value, float))
+    return name if point.kind == "train" or name == "loss" else None
 
 
 def _over(followed: Followed) -> bool:

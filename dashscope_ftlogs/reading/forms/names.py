@@ -25,6 +25,8 @@ _SETTINGS: Final = _words(
     chunk chunks parallel enabled enable use py cpp cu json jsonl yaml txt log png pt md
     """
 )
+_OF_ALL: Final = _words("loss losses lm train training total batch step avg mean running sft dpo")
+"""What a loss is called that is the one to watch, and no part of it as `pg_loss` is."""
 _OF_EVALUATION: Final = frozenset({"eval", "evaluation", "val", "valid", "validation", "test"})
 _PROGRESS: Final = _words(
     """
@@ -79,6 +81,23 @@ def is_of_evaluation(name: str) -> bool:
     (True, False)
     """
     return len(name) <= _LONGEST and not _OF_EVALUATION.isdisjoint(_WORDS.findall(name.lower()))
+
+
+def main_metric(names: Iterable[str]) -> str | None:
+    """Return what to look at first: the loss; where there is none, the reward, or what is most like it.
+
+    >>> main_metric(["lr", "eval_loss", "lm loss"]), main_metric(["pg_loss", "reward_std", "reward"])
+    ('lm loss', 'reward')
+    """
+    measured = [name for name in names if is_loss_or_reward(name)]
+    if "loss" in measured:
+        return "loss"
+    of_training = [name for name in measured if not is_of_evaluation(name)] or measured
+    words = {name: _WORDS.findall(name.lower()) for name in of_training}
+    rewards = [name for name in of_training if not {"reward", "rewards"}.isdisjoint(words[name])]
+    whole = [name for name in of_training if _OF_ALL.issuperset(words[name])]
+    # The shortest is the one that the others are parts of, or are made of.
+    return min(whole or rewards or of_training, key=lambda name: len(words[name]), default=None)
 
 
 def only_of_evaluation(names: Iterable[str]) -> bool:

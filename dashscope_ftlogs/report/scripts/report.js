@@ -49,7 +49,7 @@
   function fillMetrics() {
     const options = data.metrics.map(([name], index) => new Option(escaped(name), index));
     byId("metric").append(...options);
-    const wanted = data.metrics.findIndex(([name]) => name === "loss");
+    const wanted = data.metrics.findIndex(([name]) => name === data.main_metric);
     if (options.length) byId("metric").selectedIndex = Math.max(0, wanted);
     for (const control of byId("chooser").querySelectorAll("select, input")) control.disabled = !options.length;
   }

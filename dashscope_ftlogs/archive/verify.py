@@ -1,7 +1,9 @@
 """Proof that an archive is what its manifests say, and how far the service has gone on since."""
 
 import os
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, Literal
 
 import attrs
@@ -11,6 +13,7 @@ from dashscope_ftlogs.archive.directory import Archive, in_our_words
 from dashscope_ftlogs.archive.generations import announces, moved_to
 from dashscope_ftlogs.archive.log_file_sha256 import DamagedError, check
 from dashscope_ftlogs.archive.manifest import Manifest, log_name, manifest_name
+from dashscope_ftlogs.archive.threads import NAME
 from dashscope_ftlogs.archive.when_a_log_is_complete import stage
 from dashscope_ftlogs.client.doubt import Known
 from dashscope_ftlogs.client.fetch_many import each
@@ -56,20 +59,24 @@ class Verdict:
 def verify_archive(directory: str | os.PathLike[str]) -> Iterator[Verdict]:
     """Read every log of an archive and yield whether it is what its manifest vouches for.
 
-    Asks nobody, changes nothing, and may run while a download goes on. Blocks: in an application, call
-    it in a thread.
+    Asks nobody, changes nothing, and may run while a download goes on. As many logs are read at once as
+    there are processors. Blocks: in an application, call it in a thread.
 
     Raises:
         ArchiveError: the directory can't be read, or is no archive.
     """
     archive = Archive(directory)
-    empty = True
-    for log_stem, manifest in archive.manifests():
-        empty = False
+
+    def judge(log_stem: str, manifest: Manifest | ArchiveError) -> Verdict:
         verdict = _local(archive, log_stem, manifest)
         if verdict.state == "damaged":
             # A download that runs may have moved the log between our looks at manifest and file.
             verdict = _local(archive, log_stem, archive.at(log_stem) or manifest)
+        return verdict
+
+    empty = True
+    for verdict in _side_by_side(judge, archive.manifests()):
+        empty = False
         yield verdict
     if empty and not archive.was_written_to:
         raise ArchivePathError(f"{directory} holds no manifest, so it is no archive")
@@ -145,6 +152,25 @@ def reopen_stale(directory: str | os.PathLike[str], stale: Iterable[Verdict]) ->
         raise in_our_words(error, "write to", archive.directory) from None
     finally:
         archive.unlock()
+
+
+def _side_by_side(
+    judge: Callable[[str, Manifest | ArchiveError], Verdict],
+    logs: Iterable[tuple[str, Manifest | ArchiveError]],
+) -> Iterator[Verdict]:
+    """Yield the verdicts in the order of the logs; hashing leaves the other threads alone."""
+    processors = os.cpu_count() or 1
+    begun: deque[Future[Verdict]] = deque()
+    executor = ThreadPoolExecutor(processors, NAME)
+    try:
+        for log in logs:
+            begun.append(executor.submit(judge, *log))
+            if len(begun) > 2 * processors:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
+    finally:
+        executor.shutdown(cancel_futures=True)
 
 
 def _local(archive: Archive, log_stem: str, manifest: Manifest | ArchiveError) -> Verdict:

@@ -13,8 +13,11 @@ CODES: Final = {signal.SIGINT: 130, signal.SIGTERM: 143}
 _EXPLAINED_AFTER: Final = 0.5
 """Seconds after which an end that takes its time is explained."""
 _TURN: Final = 0.5
-_STUCK_AFTER: Final = 2.0
-"""Seconds without a turn of the loop, after which it is stuck, as in a write to a full pipe."""
+_STUCK_AFTER: Final = 5.0
+"""Seconds without a turn of the loop, after which it is stuck, as in a write to a full pipe.
+
+Much longer than a turn takes where many processes share few processors.
+"""
 _SHOW_CURSOR: Final = b"\x1b[?25h"
 
 
@@ -95,17 +98,18 @@ class _Watch(threading.Thread):
         """Wait for the next turn, as long as one comes."""
         while self._turned.wait(_STUCK_AFTER):
             self._turned.clear()
-        end_now(self._code)
+        _end_and_say_so(self._code)
 
 
 def _end_soon(code: int) -> None:
-    """End the process some seconds from now, unless this is called again.
+    """End the process when it is stuck from now on, unless this is called again.
 
     What searches for a pattern lets no other thread go on, but hears of signals.
     """
-    if sys.platform != "win32":
-        signal.signal(signal.SIGALRM, lambda *_: end_now(code))
-        signal.setitimer(signal.ITIMER_REAL, 2 * _STUCK_AFTER)
+    if sys.platform == "win32":  # pragma: no cover  (where no alarm rings)
+        return
+    signal.signal(signal.SIGALRM, lambda *_: _end_and_say_so(code))
+    signal.setitimer(signal.ITIMER_REAL, _STUCK_AFTER)
 
 
 def end_now(code: int) -> NoReturn:
@@ -114,11 +118,15 @@ def end_now(code: int) -> NoReturn:
 
 
 def _end_at_once(number: int, _frame: object) -> NoReturn:
+    _end_and_say_so(CODES[signal.Signals(number)])
+
+
+def _end_and_say_so(code: int) -> NoReturn:
     try:
         if takes_more(2):
             os.write(2, (_SHOW_CURSOR if os.isatty(2) else b"") + b"ftlogs: ended at once\n")
     finally:
-        end_now(CODES[signal.Signals(number)])
+        end_now(code)
 
 
 def _handle_with(handler: Callable[[int, Any], object]) -> None:

@@ -18,6 +18,8 @@ import pytest
 from dashscope_ftlogs import ArchiveError
 from dashscope_ftlogs.archive.local_log_reader import StoredLog, stored_logs
 from dashscope_ftlogs.cli import reading_processes
+from dashscope_ftlogs.cli.connection_options import Connection
+from dashscope_ftlogs.cli.log_sources import read_logs
 from dashscope_ftlogs.cli.reading_processes import Reading, ReadPoints, read_stored
 
 MIB = 2**20
@@ -211,3 +213,12 @@ def test_ctrl_c_and_a_kill_end_all_at_once_and_quietly(
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
+
+
+async def test_what_another_process_read_is_what_a_command_gets(
+    logs: list[tuple[str, StoredLog]],
+) -> None:
+    words = [str(log.path) for _, log in logs]
+    found = [log async for log in read_logs(words, Connection(), odd_readers.Counts)]
+    assert [log.read[:2] for log in found] == [(name, 6) for name, _ in logs]
+    assert os.getpid() not in {log.read[2] for log in found}

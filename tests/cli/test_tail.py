@@ -284,7 +284,8 @@ async def test_it_gives_up_after_the_time_it_was_given(ftlogs: Any) -> None:
         words = ("--max-tries", "1", "--give-up-after", "2s")
         ended = await ftlogs("tail", "-f", JOB, *FAST, *words, emulator=emulator)
     assert ended.code == 5
-    assert ended.err.count("HTTP 503") == 2  # when it began, and in the end
+    # A slow machine has given up by the time that the first answer comes.
+    assert "HTTP 503" in ended.err.splitlines()[-1]
     assert "Traceback" not in ended.err
 
 

@@ -197,3 +197,21 @@ def test_a_number_takes_eight_bytes_and_what_repeats_next_to_none() -> None:
     size = sum(sys.getsizeof(one.values) + sys.getsizeof(one.begins) for one in arrays)
     assert size < 1.15 * 5 * 8 * 100_000
     assert [len(one.values) for one in (found.kind, found.total_steps, found.segment)] == [1, 1, 1]
+
+
+def test_a_column_that_begins_late_is_found_where_it_begins() -> None:
+    first, late = Numbers("d"), Numbers("d")
+    first.add(0, [1.0])
+    late.add(9000, [2.0])
+    found = list(columns.rows({"first": first, "late": late}, 9001))
+    assert (found[0], found[9000]) == ({"first": 1.0}, {"late": 2.0})
+    assert not any(found[1:9000])
+
+
+def test_what_a_point_does_not_have_is_none() -> None:
+    made = PointColumns()
+    values = {"loss": 1.0, "note": "x", "epoch": 0.5}
+    added(made, [Point(0, 0, "train", None, None, 0.5, None, None, values)])
+    added(made, [Point(1, 0, "train", None, None, None, None, None, {"lr": 1.0})])
+    assert [made.values_at(row) for row in (0, 1)] == [values, {"lr": 1.0}]
+    assert [made.value(name, 0) for name in ("loss", "note", "kl")] == [1.0, "x", None]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashscope_ftlogs.metrics.points import Point, read_points
+from dashscope_ftlogs.metrics.points import LogPoints, Point, read_points
 from dashscope_ftlogs.metrics.whole_log.told_again import History, in_other_words, the_same
 from dashscope_ftlogs.reading.forms.stamps import milliseconds
 
@@ -271,3 +271,40 @@ def test_a_history_is_looked_up_by_step_by_epoch_and_by_its_place() -> None:
     for one in (told[90], told[150], told[151], told[205]):
         assert history.has(one, told) or one is told[205]
     assert not history.has(place(values={"loss": 1e9}, own_step=5, epoch=0.3), told)
+
+
+@pytest.mark.parametrize("told", ["step", "epoch"])
+def test_a_history_at_the_end_of_a_long_log_is_nothing_new(told: str) -> None:
+    lines = [f"{{'loss': {n / 7:.4f}, '{told}': {n / 4}}}" for n in range(4, 12_000, 4)]
+    other = "{'loss': 7777.0, 'step': 99999}"
+    points = read_points([*lines, "'log_history': [" + ", ".join([*lines, other]) + "]"])
+    assert [point.offset for point in points] == [*range(len(lines)), len(lines)]
+    assert points[-1].values["loss"] == 7777
+
+
+BEGUN, ENDED = "  0%|  | 0/30 [00:00<?, ?it/s]", "100%|██| 30/30 [00:30<00:00,  1.00it/s]"
+
+
+@pytest.mark.parametrize(
+    ("first", "steps"),
+    [
+        ("{'loss': 1.0, 'epoch': 1.0}", [10, 20, 30]),
+        ("{'loss': 1.0, 'epoch': 1.0, 'step': 7}", [7, None, None]),
+        ("{'loss': 1.0, 'epoch': 2.5}", [None, None, None]),
+    ],
+)
+def test_the_interval_between_points_tells_steps_only_where_nothing_else_does(
+    first: str, steps: list[int | None]
+) -> None:
+    rest = ["{'loss': 1.0, 'epoch': 2.0}", "{'loss': 1.0, 'epoch': 3.0}"]
+    lines = [line for point in (first, *rest) for line in ("text", point)]
+    points = read_points([BEGUN, *lines, ENDED, "{'train_runtime': 30.0, 'epoch': 3.0}"])
+    assert [point.step for point in points[:3]] == steps
+
+
+def test_lines_with_others_between_them_are_read_one_by_one() -> None:
+    log = LogPoints()
+    log.read_numbered([])
+    log.read_numbered([(3, "{'loss': 1.0}"), (4, "{'loss': 2.0}")])
+    log.read_numbered([(7, "{'loss': 3.0}"), (9, "{'loss': 4.0}")])
+    assert [point.offset for point in log.points()] == [3, 4, 7, 9]

@@ -354,3 +354,15 @@ def test_time_and_room_are_in_proportion_to_the_names() -> None:
     small, large = cost(4000), cost(32_000)
     assert large[0] < 8 * 2.5 * small[0]
     assert large[1] < 8 * 1.5 * small[1]
+
+
+@pytest.mark.parametrize("kept", [0, 100])
+def test_gaps_and_text_that_utf_8_has_no_form_for_reach_other_libraries(
+    kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrow, "_KEPT", kept)
+    pyarrow = pytest.importorskip("pyarrow")
+    lines = ["{'loss': 1.0, 'note': '\ud800'}", "{'eval_loss': 2.0}", "{'loss': 3.0, 'note': 'x'}"]
+    made = pyarrow.table(MetricsTable.from_lines(lines))
+    assert made["loss"].to_pylist() == [1.0, None, 3.0]
+    assert made["note"].to_pylist() == ["\\ud800", None, "x"]

@@ -264,10 +264,11 @@ def test_what_a_logger_and_the_trainer_tell_is_one_point_in_any_order(first: str
         "{'" + "loss_" * 60 + "': 2.5, 'epoch': 1}",
         "[2026-13-45 99:99:99] " * 9 + "nothing",
         "[INFO] " * 40 + "loss",
+        "step: 7, wants more, and more, and more, loss: 0.5",
     ],
-    ids=["too long", "a name too long", "stamps that are none", "prefixes without end"],
+    ids=["too long", "a name too long", "stamps that are none", "prefixes without end", "a sentence"],
 )
-def test_what_goes_on_without_end_is_no_point(line: str) -> None:
+def test_what_goes_on_without_end_or_is_mostly_words_is_no_point(line: str) -> None:
     assert read_points([line]) == []
 
 

@@ -7,6 +7,7 @@ import pytest
 from dashscope_ftlogs import InvalidArgumentError
 from dashscope_ftlogs.metrics.points import LogPoints
 from dashscope_ftlogs.reading.own_pattern import own_pattern
+from dashscope_ftlogs.report.log_digest import LogReader
 
 
 def found(pattern: str, *lines: str) -> list[Any]:
@@ -44,3 +45,13 @@ def test_it_sees_no_more_than_the_beginning_of_a_line() -> None:
 def test_a_wrong_one_is_refused(wrong: Any) -> None:
     with pytest.raises(InvalidArgumentError, match="pattern"):
         own_pattern(wrong)
+
+
+def test_what_was_not_complete_when_a_log_ended_is_fitted_too() -> None:
+    log = LogReader("a", None, pattern=own_pattern(r"L=(?P<loss>\S+)"))
+    log.read(
+        enumerate(["L=1", "Traceback (most recent call last):", '  File "a.py", line 1', "", "L=2"])
+    )
+    best = log.end().facts.best
+    assert best is not None
+    assert best.value == 1

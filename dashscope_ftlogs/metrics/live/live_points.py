@@ -66,12 +66,12 @@ class LivePoints:
     def read(self, number: int, line: str) -> Iterator[LivePoint]:
         """Yield the points that are complete with the line of that number."""
         for at, record in self._reader.read(number, line):
-            for found in self._metrics.read(at, record):
-                again = said_beside(found.metrics).again
+            for metrics, bar in self._metrics.read(at, record):
+                again = said_beside(metrics).again
                 # A history repeats what was told, unless nothing was.
                 if not (again and self._told):
                     self._told = self._told or not again
-                    yield from self._point(found.metrics, found.bar)
+                    yield from self._point(metrics, bar)
 
     def _point(self, metrics: Metrics, bar: ProgressBar | None) -> Iterator[LivePoint]:
         again = self._last is not None and self._is_again(self._last, metrics)

@@ -1,6 +1,6 @@
 """From records to points: which of them tell a point, and what stands around it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import attrs
@@ -11,15 +11,9 @@ from dashscope_ftlogs.metrics.whole_log.shapes import Shapes
 from dashscope_ftlogs.metrics.whole_log.steps_and_times import lasting
 from dashscope_ftlogs.metrics.whole_log.told_again import History, in_other_words, in_summary
 from dashscope_ftlogs.reading.forms.json_in_json import time_told
-from dashscope_ftlogs.reading.forms.over_lines import (
-    FORGOTTEN,
-    OverLines,
-    Summaries,
-    Tables,
-    WrappedDicts,
-)
 from dashscope_ftlogs.reading.forms.stamps import milliseconds
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
+from dashscope_ftlogs.reading.metrics_over_lines import MetricsOverLines
 from dashscope_ftlogs.reading.records import (
     Beside,
     Message,
@@ -46,16 +40,18 @@ class PointReader:
     def __init__(self) -> None:
         self.tokens: int | None = None
         """How many were consumed so far."""
-        self.idle = True
-        """Whether nothing has begun that goes on over lines."""
         self._places = Places()
         self._shapes = Shapes()
         self._before = _Before()
         self._start: int | None = None
         self._run = _Run()
-        self._dicts, self._tables, self._summaries = WrappedDicts(), Tables(), Summaries()
-        self._begun_at = 0
+        self._over_lines = MetricsOverLines()
         self._history = History()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing has begun that goes on over lines."""
+        return self._over_lines.idle
 
     @property
     def needs_bars(self) -> bool:
@@ -69,17 +65,17 @@ class PointReader:
 
     def read(self, number: int, record: Record) -> None:
         """Take a record, which began in line `number`."""
-        if not self.idle and number > self._begun_at + FORGOTTEN:
-            self._forget()
+        over_lines = self._over_lines
+        self._add_all(over_lines.forget_before(number))
         if isinstance(record, Metrics):
-            self._end_summary()
+            self._add_all(over_lines.end_summary())
             self._add(number, record)
         elif isinstance(record, Text):
-            self._read_text(number, record.raw)
+            self._add_all(over_lines.read(number, record.raw))
         elif isinstance(record, Message):
             if record.time is not None and any(words in record.text for words in _BEGINS):
                 self._start = milliseconds(record.time) or self._start
-            self._read_text(number, record.raw)
+            self._add_all(over_lines.read(number, record.raw))
         elif isinstance(record, Tokens):
             self.tokens = max(record.count, self.tokens or 0)
         self._before.forget()
@@ -130,30 +126,10 @@ class PointReader:
         """Keep of the lines that were passed over what may be asked for later."""
         self._before.settle()
 
-    def _read_text(self, number: int, text: str) -> None:
-        """Take what may be a part of something that goes on over lines."""
-        for form in (self._summaries, self._tables, self._dicts):
-            for one in form.read(text):
-                self._add_lines(number, one)
-        self.idle = self._summaries.idle and self._tables.idle and self._dicts.idle
-        self._begun_at = number
-
-    def _forget(self) -> None:
-        self._end_summary()
-        self._dicts.forget()
-        self._tables.forget()
-        self.idle = True
-
-    def _end_summary(self) -> None:
-        if not self._summaries.idle:
-            for one in self._summaries.end():
-                self._add_lines(self._begun_at, one)
-            self.idle = self._tables.idle and self._dicts.idle
-
-    def _add_lines(self, number: int, one: OverLines) -> None:
-        beside = Beside(one.step, None, one.epoch, one.kind, one.time, again=one.again)
-        self._before.forget()
-        self._add(number, Metrics(one.values, "", None, beside))
+    def _add_all(self, found: Iterable[tuple[int, Metrics]]) -> None:
+        for number, metrics in found:
+            self._before.forget()
+            self._add(number, metrics)
 
     def _add(self, number: int, metrics: Metrics) -> None:
         values, beside = metrics.values, said_beside(metrics)
@@ -207,7 +183,7 @@ class PointReader:
 
     def columns(self) -> PointColumns:
         """Return the points of what was read, once it is all."""
-        self._end_summary()
+        self._add_all(self._over_lines.end_summary())
         return self._places.columns(self._run.ended)
 
 

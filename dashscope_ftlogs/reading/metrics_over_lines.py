@@ -1,0 +1,65 @@
+"""The metrics of a log that go on over lines: dicts, tables and summaries, whichever has begun."""
+
+from collections.abc import Iterable
+
+from dashscope_ftlogs.reading.forms.over_lines import (
+    FORGOTTEN,
+    OverLines,
+    Summaries,
+    Tables,
+    WrappedDicts,
+)
+from dashscope_ftlogs.reading.records import Beside, Metrics
+
+
+class MetricsOverLines:
+    """Takes the texts of a log in turn, those that are nothing else, and gives what is complete."""
+
+    def __init__(self) -> None:
+        self.idle = True
+        """Whether nothing has begun."""
+        self._dicts, self._tables, self._summaries = WrappedDicts(), Tables(), Summaries()
+        self._last = 0
+        """The line of the last text."""
+
+    def read(self, number: int, text: str) -> list[tuple[int, Metrics]]:
+        """Return the metrics that are complete with a text, and the line that each counts to."""
+        found = self.forget_before(number)
+        for form in (self._summaries, self._tables, self._dicts):
+            found += _told(number, form.read(text))
+        self.idle = self._summaries.idle and self._tables.idle and self._dicts.idle
+        self._last = number
+        return found
+
+    def end_summary(self) -> list[tuple[int, Metrics]]:
+        """Return the summary that was begun, since something else follows."""
+        if self._summaries.idle:
+            return []
+        found = _told(self._last, self._summaries.end())
+        self.idle = self._tables.idle and self._dicts.idle
+        return found
+
+    def forget_before(self, number: int) -> list[tuple[int, Metrics]]:
+        """Give up what has begun, if that was long before this line; what is whole is returned."""
+        if self.idle or number <= self._last + FORGOTTEN:
+            return []
+        found = self.end_summary()
+        self._dicts.forget()
+        self._tables.forget()
+        self.idle = True
+        return found
+
+
+def _told(number: int, found: Iterable[OverLines]) -> list[tuple[int, Metrics]]:
+    return [
+        (
+            number,
+            Metrics(
+                one.values,
+                "",
+                None,
+                Beside(one.step, None, one.epoch, one.kind, one.time, again=one.again),
+            ),
+        )
+        for one in found
+    ]

@@ -8,7 +8,6 @@ import inspect
 import math
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -17,7 +16,6 @@ import attrs
 import pytest
 
 import dashscope_ftlogs
-import dashscope_ftlogs.emulator as emulating
 from dashscope_ftlogs import (
     ConfigError,
     InvalidArgumentError,
@@ -391,87 +389,3 @@ async def test_what_an_iterator_of_jobs_gives_is_looked_at_when_it_comes(
     with pytest.raises(InvalidArgumentError, match="jobs=5: must be a job id or a Job"):
         await use(METHODS[name].function(session, **arguments))
     assert session.requests == 0
-
-
-async def tell(_event: object) -> None:
-    """Nobody waits for this."""
-
-
-async def tell_in_steps(_event: object) -> AsyncIterator[None]:
-    yield
-
-
-def tell_lazily(_event: object) -> Iterator[None]:
-    yield
-
-
-class Teller:
-    """What is called is a method."""
-
-    async def __call__(self, _event: object) -> None: ...
-
-    async def tell(self, _event: object) -> None: ...
-
-
-@pytest.mark.parametrize(
-    "on_event",
-    [tell, tell_in_steps, tell_lazily, Teller(), Teller().tell, partial(tell), partial(Teller().tell)],
-)
-async def test_a_callback_that_nobody_would_wait_for_is_refused(on_event: Any) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"on_event=.*: must be a plain function: nobody"):
-        LogSession("sk-1").follow("ft-1", on_event=on_event)
-
-
-@pytest.mark.parametrize("on_event", [[].append, Teller, lambda _: None, partial(print), None])
-async def test_any_other_callback_is_taken(on_event: Any) -> None:
-    LogSession("sk-1").follow("ft-1", on_event=on_event)
-
-
-@pytest.mark.parametrize(
-    ("status", "warned"),
-    [("RUNING", True), ("running", False), ("pending", False), ("FROZEN", False), (None, False)],
-)
-async def test_a_status_that_nobody_knows_is_warned_of_with_those_there_are(
-    caplog: pytest.LogCaptureFixture, status: str | None, warned: bool
-) -> None:
-    jobs = [EmulatedJob("ft-1", ["x"]), EmulatedJob("ft-2", ["x"], status="FROZEN")]
-    async with Emulator(jobs) as emulator:
-        async with LogSession(emulator.api_key, base_url=emulator.base_url) as session:
-            async for _ in session.jobs(status=status):
-                pass
-    words = (
-        "no job has the status 'RUNING'; those there are: CANCELED, CANCELING, FAILED, FROZEN, PENDING, "
-        "QUEUING, RUNNING, SUCCEEDED"
-    )
-    assert [record.getMessage() for record in caplog.records if "status" in record.getMessage()] == (
-        [words] if warned else []
-    )
-
-
-async def test_the_command_warns_of_such_a_status_too(ftlogs: Any) -> None:
-    async with Emulator([EmulatedJob("ft-1", ["x"])]) as emulator:
-        ended = await ftlogs("jobs", "--status", "DONE", emulator=emulator)
-    assert ended.code == 0
-    assert "ftlogs: no job has the status 'DONE'; those there are: CANCELED, " in ended.err
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        emulating.Stall,
-        emulating.Drip,
-        emulating.Bomb,
-        emulating.CutBody,
-        emulating.ShortPage,
-        emulating.Machine,
-        emulating.RateLimit,
-        lambda value: emulating.RateLimit(1, burst=value),
-        lambda value: emulating.Refuse(status=value),
-    ],
-)
-@pytest.mark.parametrize("value", ["1", b"1", None, [1], True, math.nan, math.inf, -1, object()])
-def test_a_number_of_the_emulator_is_refused_with_what_it_may_be(
-    make: Callable[[Any], Any], value: Any
-) -> None:
-    with pytest.raises(ValueError, match=r"\w+ must be .*, not "):
-        make(value)

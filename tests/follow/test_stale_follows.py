@@ -389,17 +389,3 @@ def test_machines_that_know_a_job_in_turns_are_one_outage_until_it_was_seen_for_
             assert told.count(EventKind.MISSING) == count
 
     in_virtual_time(main())
-
-
-async def test_what_is_meant_by_several_jobs_or_positions_is_said() -> None:
-    session = LogSession("sk-1")
-    position = {"offset": 1, "last": []}
-    with pytest.raises(InvalidArgumentError, match="one position is for one job"):
-        session.follow(["ft-1", "ft-2"], at=position)
-    with pytest.raises(InvalidArgumentError, match=r"session.follow\(\[job, ...\]\)"):
-        session.follow("ft-1", "ft-2")
-    for wrong in ({"ft-1": 5}, {"offset": 1}, 7, {"ft-1": {"offset": 1, "last": ["x"]}}):
-        with pytest.raises(InvalidArgumentError, match="must be a position"):
-            session.follow("ft-1", at=wrong)
-    with pytest.raises(InvalidArgumentError, match="settle"):
-        session.follow("ft-1", settle=-1)

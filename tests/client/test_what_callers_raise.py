@@ -1,0 +1,154 @@
+"""What iterators, callbacks and client sessions of the application's own raise."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import aiohttp
+import pytest
+from list_source import numbered
+
+from dashscope_ftlogs import (
+    AuthenticationError,
+    ConfigError,
+    LogSession,
+    NotFoundError,
+    SessionStateError,
+)
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Stall
+
+Connect = Callable[..., LogSession]
+Connect = Callable[..., LogSession]
+LOG = numbered(60)
+
+
+class MineError(Exception):
+    """An application's own error."""
+
+
+Failing = Callable[[LogSession, Any, Any], Any]
+
+
+async def fetched(session: LogSession, ids: Any, _folder: Any) -> None:
+    async for _ in session.fetch_many(ids):
+        pass
+
+
+async def followed(session: LogSession, ids: Any, _folder: Any) -> None:
+    async for _ in session.follow(ids, shortest_poll=0.001, longest_poll=0.002):
+        pass
+
+
+async def downloaded(session: LogSession, ids: Any, folder: Any) -> None:
+    await session.download(ids, folder)
+
+
+@pytest.mark.parametrize("use", [fetched, followed, downloaded])
+@pytest.mark.parametrize(
+    "error",
+    [MineError("gone"), ExceptionGroup("mine", [MineError("gone")]), NotFoundError(404, "x", "y")],
+)
+async def test_what_an_iterator_of_jobs_raises_comes_out_as_it_is(
+    connect: Connect, tmp_path: Any, use: Failing, error: Exception
+) -> None:
+    cause = KeyError("why")
+
+    async def ids() -> AsyncIterator[str]:
+        yield "ft-1"
+        raise error from cause
+
+    async with Emulator([EmulatedJob("ft-1", LOG, status="RUNNING")]) as emulator:
+        async with connect(emulator) as session:
+            with pytest.raises(type(error)) as caught:
+                await use(session, ids(), tmp_path)
+            assert caught.value is error
+            assert caught.value.__cause__ is cause
+            assert not session.tasks
+
+
+@pytest.mark.parametrize("use", [fetched, followed, downloaded])
+async def test_a_cancellation_that_an_iterator_of_jobs_raises_is_no_closing(
+    connect: Connect, tmp_path: Any, use: Failing
+) -> None:
+    async def ids() -> AsyncIterator[str]:
+        yield "ft-1"
+        raise asyncio.CancelledError
+
+    async with Emulator([EmulatedJob("ft-1", LOG)]) as emulator, connect(emulator) as session:
+        with pytest.raises(asyncio.CancelledError):
+            await use(session, ids(), tmp_path)
+
+
+async def test_what_a_callback_raises_comes_out_as_it_is_and_ends_the_following(
+    connect: Connect,
+) -> None:
+    error = MineError("no")
+
+    def on_event(_event: object) -> None:
+        raise error
+
+    async with Emulator([EmulatedJob("ft-1", LOG)]) as emulator, connect(emulator) as session:
+        lines = aiter(session.follow("ft-1", on_event=on_event))
+        with pytest.raises(MineError) as caught:
+            await anext(lines)
+        assert caught.value is error
+        assert not session.tasks
+
+
+async def test_a_callback_that_raises_what_ends_an_iteration_does_not_end_it_in_silence(
+    connect: Connect,
+) -> None:
+    error = StopAsyncIteration("no")
+
+    def on_event(_event: object) -> None:
+        raise error
+
+    async with Emulator([EmulatedJob("ft-1", LOG)]) as emulator, connect(emulator) as session:
+        with pytest.raises(RuntimeError, match="a callback raised StopAsyncIteration") as caught:
+            async for _ in session.follow("ft-1", on_event=on_event):
+                pass
+        assert caught.value.__cause__ is error
+        assert not session.tasks
+
+
+@pytest.mark.parametrize("use", [fetched, followed, downloaded])
+async def test_a_key_that_is_not_accepted_ends_all_at_once(
+    connect: Connect, tmp_path: Any, use: Failing
+) -> None:
+    async with Emulator([EmulatedJob("ft-1", LOG)]) as emulator:
+        async with LogSession("sk-wrong", base_url=emulator.base_url) as session:
+            with pytest.raises(AuthenticationError):
+                await use(session, [f"ft-{n}" for n in range(200)], tmp_path)
+            assert session.requests <= 2 * session.concurrency
+
+
+@pytest.mark.parametrize("use", [fetched, followed, downloaded])
+async def test_a_client_session_that_was_closed_is_told_in_our_words(
+    connect: Connect, tmp_path: Any, use: Failing
+) -> None:
+    async with Emulator([EmulatedJob("ft-1", LOG)], faults=[Fault(Stall(60), on={2})]) as emulator:
+        client = aiohttp.ClientSession()
+        async with connect(emulator, client_session=client) as session:
+            await session.page("ft-1")
+            using = asyncio.create_task(use(session, ["ft-1"], tmp_path))
+            while not emulator.in_flight:
+                await asyncio.sleep(0.001)
+            await client.close()
+            with pytest.raises(SessionStateError, match="the aiohttp session that was given is closed"):
+                await using
+            with pytest.raises(SessionStateError, match="the aiohttp session that was given is closed"):
+                await session.page("ft-1")
+
+
+async def test_credentials_of_the_client_sessions_own_are_told_in_our_words(
+    connect: Connect, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login me password secret-of-mine\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    async with Emulator([EmulatedJob("ft-1", LOG)]) as emulator:
+        async with aiohttp.ClientSession(trust_env=True) as client:
+            async with connect(emulator, client_session=client) as session:
+                with pytest.raises(ConfigError, match="has credentials of its own") as caught:
+                    await session.page("ft-1")
+    assert "secret-of-mine" not in str(caught.value)

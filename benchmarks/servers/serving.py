@@ -21,10 +21,15 @@ class Counts:
     refused: int = 0
     sent: int = 0
     """Bytes of answers, heads included."""
+    busy: float = 0.0
+    """Seconds of processor time."""
 
     def __sub__(self, earlier: "Counts") -> "Counts":
         return Counts(
-            self.requests - earlier.requests, self.refused - earlier.refused, self.sent - earlier.sent
+            self.requests - earlier.requests,
+            self.refused - earlier.refused,
+            self.sent - earlier.sent,
+            self.busy - earlier.busy,
         )
 
 
@@ -49,21 +54,21 @@ def fetch(port: int, path: str) -> str:
 
 @contextmanager
 def lean(
-    total: int,
-    *,
+    *totals: int,
     latency: float = 0.0,
     per_second: float = 0.0,
     bits_per_second: float = 0.0,
+    at_once: int = 0,
 ) -> Iterator[Server]:
     """Run `lean.py` for the length of a block; see there for what it does."""
     options = {
-        "total": total,
         "latency": latency,
         "per-second": per_second,
         "bits-per-second": bits_per_second,
+        "at-once": at_once,
     }
     command = [
-        *(sys.executable, "-m", "servers.lean"),
+        *(sys.executable, "-m", "servers.lean", "--total", *map(str, totals)),
         *(f"--{name}={value}" for name, value in options.items()),
     ]
     with subprocess.Popen(

@@ -25,8 +25,10 @@ TITLE = "At default settings, against the best number in flight up to 32"
 ROUND_TRIPS = (0.001, 0.01, 0.05, 0.2)
 AT_ONCE = (4, 16, 0)
 """How many a server serves at once; 0 is any number."""
-SIZES = {20: (1, (1.6, 1.25)), 200: (3, (1.6, 1.25)), 1000: (4, (1.25, 1.25))}
-"""By pages: what part of the rounds, and times the best number's time for a first and a later log."""
+SIZES = {20: (1.6, 1.25), 200: (1.6, 1.25), 1000: (1.25, 1.25)}
+"""By pages, times the best number's time at most, for a first and for a later log."""
+SHORT = 0.6
+"""Seconds of a log that is read in all rounds; where one takes longer, there is less chance in it."""
 SHARED = (0.001, 0.01, 0.05)
 """Round trips at which two sessions share a server that has limits."""
 MANY = 0.05
@@ -55,6 +57,12 @@ def asked(server: Server, *, warm: int = 0, **modes: dict[str, Any]) -> dict[str
     return found
 
 
+def rounds(effort: Effort, pages: int, round_trip: float) -> int:
+    """Return how often so long a log is read: what takes longer less often."""
+    seconds = round_trip * (1 + pages / 32) + 0.001 * pages
+    return max(1, min(effort.rounds, int(effort.rounds * SHORT / seconds)))
+
+
 def of_service(effort: Effort, round_trip: float, at_once: int) -> dict[str, Cell]:
     """Measure logs of all sizes at one server; where it has limits, how long its queue is, too."""
     sizes = {size: effort.of(size, least=2) for size in SIZES}
@@ -62,7 +70,7 @@ def of_service(effort: Effort, round_trip: float, at_once: int) -> dict[str, Cel
     modes: dict[str, dict[str, Any]] = {
         "logs": {
             "unloaded": round_trip + (SERVING if at_once else 0),
-            "sizes": [[sizes[size], max(1, effort.rounds // part)] for size, (part, _) in SIZES.items()],
+            "sizes": [[pages, rounds(effort, pages, round_trip)] for pages in sizes.values()],
         }
     }
     if at_once and round_trip in SHARED:
@@ -101,25 +109,25 @@ def figures(result: dict[str, Any]) -> list[Figure]:
 
 def found(cells: dict[str, Cell]) -> Iterator[Figure]:
     for name, cell in cells.items():
-        rounds = cell["rounds"]
+        taken = cell["rounds"]
         if "size" in cell:
-            for place, (when, most) in enumerate(zip(LATER, SIZES[cell["size"]][1], strict=True)):
-                best, times = against_the_best(rounds, place)
+            for place, (when, most) in enumerate(zip(LATER, SIZES[cell["size"]], strict=True)):
+                best, times = against_the_best(taken, place)
                 yield Figure(f"{name}, {when}, times that of {best} in flight", times, most=most)
         elif name.startswith("share"):
-            shares = spread([one["share"] for one in rounds])
+            shares = spread([one["share"] for one in taken])
             yield Figure(f"{name}, of the slower of two sessions", shares, least=1 / 3)
         elif name.startswith("queue"):
             most = 2.5 if name.startswith("queue, 1 ms") else 2.0
-            times = spread([one["latency"] / one["alone"] for one in rounds])
+            times = spread([one["latency"] / one["alone"] for one in taken])
             yield Figure(f"{name}, median latency, times the unloaded one", times, most=most)
         elif name == "limit":
-            times = spread([one["seconds"][0] / one["ideal"] for one in rounds])
+            times = spread([one["seconds"][0] / one["ideal"] for one in taken])
             yield Figure(f"{PER_SECOND} requests/s, times the ideal", times, most=1.10)
-            refused = spread([one["refused_percent"] for one in rounds])
+            refused = spread([one["refused_percent"] for one in taken])
             yield Figure(f"{PER_SECOND} requests/s, refused", refused, most=5, digits=1, unit=" %")
         else:
-            best, times = against_the_best(rounds, 0)
+            best, times = against_the_best(taken, 0)
             yield Figure(
                 f"{name} of 2,000 lines, 50 ms, times that of {best} in flight", times, most=1.25
             )

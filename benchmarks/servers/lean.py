@@ -16,7 +16,6 @@ import heapq
 import json
 import re
 import sys
-import time
 
 from servers.pages import Log, make_log
 
@@ -73,12 +72,7 @@ class Site:
         if request is None:
             return response("404 Not Found", b"{}"), now
         if request[2] is None:
-            counts = {
-                "requests": self.requests,
-                "refused": self.refused,
-                "sent": self.sent,
-                "busy": time.process_time(),
-            }
+            counts = {"requests": self.requests, "refused": self.refused, "sent": self.sent}
             return response("200 OK", json.dumps(counts).encode()), now
         self.requests += 1
         if self.per_second and not self._permitted(now):

@@ -21,15 +21,10 @@ class Counts:
     refused: int = 0
     sent: int = 0
     """Bytes of answers, heads included."""
-    busy: float = 0.0
-    """Seconds of processor time."""
 
     def __sub__(self, earlier: "Counts") -> "Counts":
         return Counts(
-            self.requests - earlier.requests,
-            self.refused - earlier.refused,
-            self.sent - earlier.sent,
-            self.busy - earlier.busy,
+            self.requests - earlier.requests, self.refused - earlier.refused, self.sent - earlier.sent
         )
 
 

@@ -27,7 +27,7 @@ AT_ONCE = (4, 16, 0)
 """How many a server serves at once; 0 is any number."""
 SIZES = {20: (1.6, 1.25), 200: (1.6, 1.25), 1000: (1.25, 1.25)}
 """By pages, times the best number's time at most, for a first and for a later log."""
-SHORT = 0.6
+SHORT = 0.25
 """Seconds of a log that is read in all rounds; where one takes longer, there is less chance in it."""
 SHARED = (0.001, 0.01, 0.05)
 """Round trips at which two sessions share a server that has limits."""
@@ -89,7 +89,7 @@ def of_service(effort: Effort, round_trip: float, at_once: int) -> dict[str, Cel
 
 
 def many(effort: Effort) -> dict[str, Cell]:
-    how = {"jobs": effort.of(1000, least=2), "unloaded": MANY, "rounds": max(1, effort.rounds // 3)}
+    how = {"jobs": effort.of(1000, least=2), "unloaded": MANY, "rounds": max(1, effort.rounds // 4)}
     with lean(2000, latency=MANY) as server:
         return {"1,000 jobs": {"rounds": asked(server, warm=2, many=how)["many"]}}
 

@@ -77,10 +77,10 @@ def begun() -> InFlight:
 
 
 def test_fewer_are_kept_only_if_they_do_as_well_as_the_better_of_two_rounds() -> None:
-    for second, kept in ((0.024, True), (0.016, False)):
+    for first, kept in ((0.024, True), (0.016, False)):
         in_flight = begun()
-        now = answer(in_flight, 16, 1.0, 0.024)
-        now = answer(in_flight, 16, now, second)
+        now = answer(in_flight, 16, 1.0, first)
+        now = answer(in_flight, 16, now, 0.024)
         assert in_flight.limit < FIRST
         # A little more than half as many, which bring in three quarters of what eight do at 16 ms.
         answer(in_flight, 40, now, in_flight.limit / FIRST * 0.0213)

@@ -11,6 +11,7 @@ from cases import (
     disk,
     growth,
     latency,
+    learned,
     many_jobs,
     metrics,
     overhead,
@@ -23,7 +24,7 @@ from cases import (
 CASES: dict[str, ModuleType] = {
     case.NAME: case
     for case in (
-        *(cost_per_line, latency, many_jobs, throttled, slow_link),
+        *(cost_per_line, latency, learned, many_jobs, throttled, slow_link),
         *(growth, disk, metrics, reading, start_up, overhead),
     )
 }

@@ -40,21 +40,32 @@ async def page(session: aiohttp.ClientSession, base_url: str, job: str, offset: 
 
 async def read(base_url: str, jobs: list[str], concurrency: int, got: Callable[[int], None]) -> None:
     async with connect(concurrency) as session:
-        # The first total is taken for all, since this knows that the logs are alike.
-        first = await page(session, base_url, jobs[0], 0)
-        got(len(first.logs))
+        await read_all(session, base_url, jobs, concurrency, got)
 
-        def wanted() -> Iterator[tuple[str, int]]:
-            for job in jobs:
-                for offset in range(1000 if job == jobs[0] else 0, first.total, 1000):
-                    yield job, offset
 
-        left = wanted()
+async def read_all(
+    session: aiohttp.ClientSession,
+    base_url: str,
+    jobs: list[str],
+    concurrency: int,
+    got: Callable[[int], None],
+) -> None:
+    """Read all logs by a session that was opened before."""
+    # The first total is taken for all, since this knows that the logs are alike.
+    first = await page(session, base_url, jobs[0], 0)
+    got(len(first.logs))
 
-        async def worker() -> None:
-            for job, offset in left:
-                got(len((await page(session, base_url, job, offset)).logs))
+    def wanted() -> Iterator[tuple[str, int]]:
+        for job in jobs:
+            for offset in range(1000 if job == jobs[0] else 0, first.total, 1000):
+                yield job, offset
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(concurrency):
-                group.create_task(worker())
+    left = wanted()
+
+    async def worker() -> None:
+        for job, offset in left:
+            got(len((await page(session, base_url, job, offset)).logs))
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(concurrency):
+            group.create_task(worker())

@@ -49,21 +49,21 @@ def fetch(port: int, path: str) -> str:
 
 @contextmanager
 def lean(
-    total: int,
-    *,
+    *totals: int,
     latency: float = 0.0,
     per_second: float = 0.0,
     bits_per_second: float = 0.0,
+    at_once: int = 0,
 ) -> Iterator[Server]:
     """Run `lean.py` for the length of a block; see there for what it does."""
     options = {
-        "total": total,
         "latency": latency,
         "per-second": per_second,
         "bits-per-second": bits_per_second,
+        "at-once": at_once,
     }
     command = [
-        *(sys.executable, "-m", "servers.lean"),
+        *(sys.executable, "-m", "servers.lean", "--total", *map(str, totals)),
         *(f"--{name}={value}" for name, value in options.items()),
     ]
     with subprocess.Popen(

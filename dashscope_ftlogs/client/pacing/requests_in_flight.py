@@ -7,9 +7,11 @@ the number in a round trip. Then come rounds of as many answers as there are req
 
 - More are tried, twice as many while answers come as fast as ever, else a quarter more. They are kept if
   they bring in enough more, and taken back if they don't; then the next attempt comes later each time.
-- Answers that take long, twice in a row, call for fewer. Those are kept if hardly less comes in, which
-  means that the others stood in a queue. Else the way itself has become longer: the former number
-  returns, and long is what is longer than that.
+- Answers that take long, twice in a row, call for fewer. Those are kept if hardly less comes in than in
+  the better of the two rounds, which means that the others stood in a queue: the worse one may have been
+  bad luck, with which anything compares well, and the number would go down and down. Else the way itself
+  may have become longer: the former number returns, and from then on it takes more to be long, half as
+  much again at most, since that too may have been bad luck.
 
 What comes in is told by Little's law, the number in flight over the mean latency, which needs no clock
 that begins somewhere. Whether there is a queue is told by the lower quartile of latencies, compared with
@@ -68,6 +70,9 @@ class InFlight:
         self._is_full = False
         """Whether as many were in flight as may be, at some time of the round."""
         self._long = 0
+        """Rounds in a row in which answers took long."""
+        self._better = inf
+        """The lowest mean latency of these."""
         self._tried: tuple[int, float, float] | None = None
         """What there was before a change: the limit, the mean latency, its lower quartile."""
         self._is_starting, self._late = True, 0
@@ -146,9 +151,10 @@ class InFlight:
         self._wait = max(0, self._wait - 1)
         if quartile > _LONG * self._lowest:
             self._long += 1
+            self._better = mean if self._long == 1 else min(self._better, mean)
             if self._long == 2:
                 share = min(0.75, max(0.5, _AS_EVER * self._lowest / quartile))
-                self._try(now, int(share * self._limit), mean, quartile)
+                self._try(now, int(share * self._limit), self._better, quartile)
             return
         self._long = 0
         if not self._wait and now >= self._no_more_until:
@@ -165,7 +171,7 @@ class InFlight:
                 self._patience = _PATIENCE[0]
             return True
         if more < 0:
-            self._lowest = quartile
+            self._lowest = min(quartile, _LONG * self._lowest)
         self._wait, self._patience = self._patience, min(2 * self._patience, _PATIENCE[1])
         self._set(now, limit)
         return False

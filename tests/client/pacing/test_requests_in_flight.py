@@ -68,6 +68,35 @@ def answer(in_flight: InFlight, count: int, now: float, latency: float, size: in
     return now
 
 
+def begun() -> InFlight:
+    """Return one that does no longer grow with each answer, after some that took 10 ms."""
+    in_flight = InFlight()
+    in_flight.refused(0.0)
+    answer(in_flight, 17, 0.0, 0.01)
+    return in_flight
+
+
+def test_fewer_are_kept_only_if_they_do_as_well_as_the_better_of_two_rounds() -> None:
+    for first, kept in ((0.024, True), (0.016, False)):
+        in_flight = begun()
+        now = answer(in_flight, 16, 1.0, first)
+        now = answer(in_flight, 16, now, 0.024)
+        assert in_flight.limit < FIRST
+        # A little more than half as many, which bring in three quarters of what eight do at 16 ms.
+        answer(in_flight, 40, now, in_flight.limit / FIRST * 0.0213)
+        assert (in_flight.limit < FIRST) == kept
+
+
+def test_what_takes_longer_than_ever_is_found_to_be_a_queue_in_the_end() -> None:
+    in_flight = begun()
+    now = answer(in_flight, 32, 1.0, 0.1)
+    fewer = in_flight.limit
+    now = answer(in_flight, 40, now, 0.1)
+    assert in_flight.limit == FIRST, "fewer brought less, by chance"
+    answer(in_flight, 32, now, 0.1)
+    assert in_flight.limit == fewer
+
+
 def test_after_a_refusal_no_more_are_tried_for_a_while() -> None:
     in_flight = InFlight()
     in_flight.refused(0.0)

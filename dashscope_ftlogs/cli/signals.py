@@ -108,12 +108,18 @@ def _end_soon(code: int) -> None:
     """
     if sys.platform == "win32":  # pragma: no cover  (where no alarm rings)
         return
-    signal.signal(signal.SIGALRM, lambda *_: _end_and_say_so(code))
+
+    def on_alarm(_number: int, _frame: object) -> NoReturn:
+        _end_and_say_so(code)
+
+    signal.signal(signal.SIGALRM, on_alarm)
     signal.setitimer(signal.ITIMER_REAL, _STUCK_AFTER)
 
 
 def end_now(code: int) -> NoReturn:
     """End without waiting for anything; files survive that as they survive a kill."""
+    if sys.platform != "win32":  # pragma: no branch
+        signal.setitimer(signal.ITIMER_REAL, 0)  # an alarm would end it once more in the middle of this
     os._exit(code)
 
 

@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
-import attrs
-
 _SHOWN: Final = "[secret]"
 _HTML: Final = {'"': "quot", "&": "amp", "'": "apos", "<": "lt", ">": "gt"}
 _MARKS: Final = (b"%", b"&", b"\\u00", b"\\x")
@@ -33,45 +31,43 @@ def without(
     (401, {'x-echo': '[secret]'}, b'{"message": "no: [secret]"}')
     """
     clean = {hidden(secret, name).lower(): hidden(secret, value) for name, value in headers.items()}
-    return status, clean, _spellings(secret).hidden(body)
+    return status, clean, _hidden(secret, body)
 
 
 def hidden(secret: str, text: str) -> str:
     """Return a text with every copy of `secret` blacked out."""
     data = text.encode("utf-8", "surrogatepass")
-    clean = _spellings(secret).hidden(data)
+    clean = _hidden(secret, data)
     return text if clean is data else clean.decode("utf-8", "surrogatepass")
 
 
-@attrs.frozen
-class _Spellings:
-    """The ways to write a secret."""
-
-    plain: tuple[bytes, ...]
-    marks: tuple[bytes, ...]
-    any: re.Pattern[bytes] = attrs.field(repr=False)
-
-    def hidden(self, data: bytes) -> bytes:
-        if len(data) > _LARGE:  # nobody is shown any of it
-            for one in self.plain:
-                data = data.replace(one, _SHOWN.encode())
-            return data
-        # To look for every spelling takes a hundred times as long.
-        if any(one in data for one in (*self.marks, *self.plain)):
-            clean = self.any.sub(_SHOWN.encode(), data)
-            return data if clean == data else clean
+def _hidden(secret: str, data: bytes) -> bytes:
+    plain = _plain(secret)
+    if len(data) > _LARGE:  # nobody is shown any of it
+        for one in plain:
+            data = data.replace(one.encode(), _SHOWN.encode())
         return data
+    marks = (*_MARKS, b"\\") if set(secret) & set(_ESCAPED) else _MARKS
+    # To look for every spelling takes a hundred times as long, and to make the pattern longer still.
+    if any(one in data for one in marks) or any(one.encode() in data for one in plain):
+        clean = _any_spelling(secret).sub(_SHOWN.encode(), data)
+        return data if clean == data else clean
+    return data
 
 
 @lru_cache(maxsize=8)
-def _spellings(secret: str) -> _Spellings:
-    plain = [secret, *_in_base64(secret)]
+def _plain(secret: str) -> tuple[str, ...]:
+    """Return what of a secret may stand there as it is."""
+    return secret, *_in_base64(secret)
+
+
+@lru_cache(maxsize=8)
+def _any_spelling(secret: str) -> re.Pattern[bytes]:
+    plain = _plain(secret)
     spelled = "|".join(_spelled(one[0], first=True) + "".join(map(_spelled, one[1:])) for one in plain)
     # Where none can begin is told by one look.
     firsts = re.escape("".join(sorted({one[0] for one in plain} | set("%&\\"))))
-    pattern = f"(?=[{firsts}])(?:{spelled})"
-    marks = (*_MARKS, b"\\") if set(secret) & set(_ESCAPED) else _MARKS
-    return _Spellings(tuple(one.encode() for one in plain), marks, re.compile(pattern.encode()))
+    return re.compile(f"(?=[{firsts}])(?:{spelled})".encode())
 
 
 def _in_base64(secret: str) -> list[str]:

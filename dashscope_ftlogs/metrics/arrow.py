@@ -95,10 +95,10 @@ class _Stream:
         if isinstance(data, Numbers):
             return self._numbers(column.form, data, begin, end)
         if isinstance(data, Repeated):
-            runs = list(data.runs(begin, end))
+            runs: Any = list(data.runs(begin, end))  # pyright: ignore
             if len(runs) == 1:
                 return self._constant(column.form, runs[0][1], end - begin)
-        return self._made(column.form, data.cells(begin, end))
+        return self._made(column.form, column.data.cells(begin, end))
 
     def _numbers(self, form: Form, data: Numbers, begin: int, end: int) -> Any:
         runs = list(data.runs(begin, end))

@@ -140,13 +140,13 @@ def table_of(logs: Iterable[tuple[str, PointColumns]]) -> MetricsTable:
             taken.extend(points)
         else:
             taken = points
-    table._take(sources, taken)  # noqa: SLF001  (its own module)
+    table._take(sources, taken)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  (its own module)
     return table
 
 
 def wide(table: MetricsTable) -> dict[str, Column]:
     """Return the columns of a table such as Arrow streams have them."""
-    return table._wide()  # noqa: SLF001  (its own module)
+    return table._wide()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  (its own module)
 
 
 def _named(one: Any) -> tuple[str, Point]:

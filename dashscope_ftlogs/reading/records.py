@@ -157,7 +157,8 @@ class Metrics:
 
 def said_beside(metrics: Metrics) -> Beside:
     """Return what a line says of a point beside its values."""
-    return metrics._beside  # noqa: SLF001  (its own module; users have the properties)
+    # Its own module may; users have the properties.
+    return metrics._beside  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
 @attrs.frozen

@@ -49,4 +49,7 @@ AXES: Final[tuple[X, ...]] = ("step", "epoch")
 
 def shared_axis(logs: "list[ChartPoints]", metric: str) -> X:
     """Return what a metric of these logs can be drawn over, as `curves.shared_axis` does."""
-    return next((x for x in AXES if all(x in log.axes.get(metric, AXES) for log in logs)), "line")
+    for x in AXES:
+        if all(x in log.axes.get(metric, AXES) for log in logs):
+            return x
+    return "line"

@@ -113,8 +113,8 @@ class LivePoints:
 
 
 def _logged_first(last: Metrics, metrics: Metrics) -> tuple[MetricValues, MetricValues]:
-    values = last.values, metrics.values
-    return values if said_beside(last).logged else values[::-1]
+    logged_last = said_beside(last).logged
+    return (last.values, metrics.values) if logged_last else (metrics.values, last.values)
 
 
 def _place(metrics: Metrics) -> tuple[int | None, int | None, MetricsKind]:

@@ -95,7 +95,7 @@ class _Stream:
         if isinstance(data, Numbers):
             return self._numbers(column.form, data, begin, end)
         if isinstance(data, Repeated):
-            runs: Any = list(data.runs(begin, end))  # pyright: ignore
+            runs: Any = list(data.runs(begin, end))  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
             if len(runs) == 1:
                 return self._constant(column.form, runs[0][1], end - begin)
         return self._made(column.form, column.data.cells(begin, end))

@@ -42,28 +42,29 @@ def hidden(secret: str, text: str) -> str:
 
 
 def _hidden(secret: str, data: bytes) -> bytes:
-    plain = _plain(secret)
+    plain, marks = _signs(secret)
     if len(data) > _LARGE:  # nobody is shown any of it
         for one in plain:
-            data = data.replace(one.encode(), _SHOWN.encode())
+            data = data.replace(one, _SHOWN.encode())
         return data
-    marks = (*_MARKS, b"\\") if set(secret) & set(_ESCAPED) else _MARKS
     # To look for every spelling takes a hundred times as long, and to make the pattern longer still.
-    if any(one in data for one in marks) or any(one.encode() in data for one in plain):
-        clean = _any_spelling(secret).sub(_SHOWN.encode(), data)
-        return data if clean == data else clean
+    for sign in marks + plain:
+        if sign in data:
+            clean = _any_spelling(secret).sub(_SHOWN.encode(), data)
+            return data if clean == data else clean
     return data
 
 
 @lru_cache(maxsize=8)
-def _plain(secret: str) -> tuple[str, ...]:
-    """Return what of a secret may stand there as it is."""
-    return secret, *_in_base64(secret)
+def _signs(secret: str) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """Return what of a secret may stand there as it is, and what marks other spellings."""
+    marks = (*_MARKS, b"\\") if set(secret) & set(_ESCAPED) else _MARKS
+    return tuple(one.encode() for one in (secret, *_in_base64(secret))), marks
 
 
 @lru_cache(maxsize=8)
 def _any_spelling(secret: str) -> re.Pattern[bytes]:
-    plain = _plain(secret)
+    plain = [secret, *_in_base64(secret)]
     spelled = "|".join(_spelled(one[0], first=True) + "".join(map(_spelled, one[1:])) for one in plain)
     # Where none can begin is told by one look.
     firsts = re.escape("".join(sorted({one[0] for one in plain} | set("%&\\"))))

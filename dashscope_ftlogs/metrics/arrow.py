@@ -95,7 +95,8 @@ class _Stream:
         if isinstance(data, Numbers):
             return self._numbers(column.form, data, begin, end)
         if isinstance(data, Repeated):
-            runs: Any = list(data.runs(begin, end))  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+            repeated: Any = column.data
+            runs: list[tuple[int, Any, int]] = list(repeated.runs(begin, end))
             if len(runs) == 1:
                 return self._constant(column.form, runs[0][1], end - begin)
         return self._made(column.form, column.data.cells(begin, end))

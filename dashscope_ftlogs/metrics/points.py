@@ -78,7 +78,7 @@ class LogPoints:
         return self._points.columns()
 
     def _read_page(self, page: Sequence[str], offset: int) -> None:
-        points = self._points
+        points, over_lines = self._points, self._points.over_lines
         parts = _Parts(page)
         texts = parts.texts
         asked: tuple[bool, str] | None = None
@@ -88,7 +88,7 @@ class LogPoints:
             if self._records.in_traceback:
                 at = read = self._read_to_line_end(parts, at, offset)
                 continue
-            if not points.idle:
+            if not over_lines.idle:
                 self.read(offset + parts.line(at), texts[at])
                 at = read = at + 1
                 continue

@@ -45,13 +45,8 @@ class PointReader:
         self._before = _Before()
         self._start: int | None = None
         self._run = _Run()
-        self._over_lines = MetricsOverLines()
+        self.over_lines = MetricsOverLines()
         self._history = History()
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing has begun that goes on over lines."""
-        return self._over_lines.idle
 
     @property
     def needs_bars(self) -> bool:
@@ -65,7 +60,7 @@ class PointReader:
 
     def read(self, number: int, record: Record) -> None:
         """Take a record, which began in line `number`."""
-        over_lines = self._over_lines
+        over_lines = self.over_lines
         self._add_all(over_lines.forget_before(number))
         if isinstance(record, Metrics):
             self._add_all(over_lines.end_summary())
@@ -183,7 +178,7 @@ class PointReader:
 
     def columns(self) -> PointColumns:
         """Return the points of what was read, once it is all."""
-        self._add_all(self._over_lines.end_summary())
+        self._add_all(self.over_lines.end_summary())
         return self._places.columns(self._run.ended)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashscope_ftlogs.metrics.points import LogPoints, Point, read_points
-from dashscope_ftlogs.metrics.whole_log.told_again import History, in_other_words, the_same
+from dashscope_ftlogs.metrics.told_again import History, in_other_words, the_same
 from dashscope_ftlogs.reading.forms.stamps import milliseconds
 
 

@@ -6,8 +6,8 @@ from typing import Protocol
 import attrs
 
 from dashscope_ftlogs.metrics.live.metrics_in_records import MetricsReader
-from dashscope_ftlogs.metrics.whole_log.places import Segments
-from dashscope_ftlogs.metrics.whole_log.told_again import in_other_words
+from dashscope_ftlogs.metrics.segments import Segments
+from dashscope_ftlogs.metrics.told_again import in_other_words
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 from dashscope_ftlogs.reading.records import (
     Metrics,

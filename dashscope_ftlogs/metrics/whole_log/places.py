@@ -9,13 +9,12 @@ import attrs
 
 from dashscope_ftlogs.metrics.columns import Numbers, Repeated
 from dashscope_ftlogs.metrics.point_columns import PointColumns
+from dashscope_ftlogs.metrics.segments import Segments
+from dashscope_ftlogs.metrics.told_again import NEAR, Told
 from dashscope_ftlogs.metrics.whole_log.steps_and_times import interval
-from dashscope_ftlogs.metrics.whole_log.told_again import NEAR, Told
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 from dashscope_ftlogs.reading.records import Beside, MetricsKind, ProgressBar, whole
 
-_ROUNDED: Final = 0.011
-"""An epoch that is this much smaller than the one before may just be rounded otherwise."""
 _AT_ONCE: Final = 1000
 """Points that become columns at once, and points of columns that are objects at once."""
 
@@ -266,25 +265,3 @@ def _segments(columns: PointColumns) -> "Repeated[int]":
 
 def _parts(rows: int) -> Iterator[tuple[int, int]]:
     return ((begin, min(begin + _AT_ONCE, rows)) for begin in range(0, rows, _AT_ONCE))
-
-
-@attrs.define
-class Segments:
-    """Counts the runs of a log: one is over when step or epoch go back."""
-
-    _number: int = 0
-    _step: int = -1
-    _epoch: float = -1.0
-
-    def number(self, kind: str | None, step: int | None, epoch: float | None) -> int:
-        """Return in which run the next point is."""
-        if kind == "final":  # its epoch is rounded in another way, if at all
-            return self._number
-        back = epoch is not None and epoch < self._epoch - _ROUNDED
-        if step is not None:  # which is exact, but may count from each epoch's beginning
-            back = step < self._step and not (epoch is not None and epoch > self._epoch)
-        if back:
-            self._number, self._step, self._epoch = self._number + 1, -1, -1.0
-        self._step = self._step if step is None else step
-        self._epoch = self._epoch if epoch is None else epoch
-        return self._number

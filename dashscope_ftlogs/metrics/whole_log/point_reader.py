@@ -6,10 +6,10 @@ from typing import Final
 import attrs
 
 from dashscope_ftlogs.metrics.point_columns import PointColumns
+from dashscope_ftlogs.metrics.told_again import History, in_other_words, in_summary
 from dashscope_ftlogs.metrics.whole_log.places import Place, Places
 from dashscope_ftlogs.metrics.whole_log.shapes import Shapes
 from dashscope_ftlogs.metrics.whole_log.steps_and_times import lasting
-from dashscope_ftlogs.metrics.whole_log.told_again import History, in_other_words, in_summary
 from dashscope_ftlogs.reading.forms.json_in_json import time_told
 from dashscope_ftlogs.reading.forms.stamps import milliseconds
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+from dashscope_ftlogs.metrics.segments import EPOCH_ROUNDING
 from dashscope_ftlogs.reading.forms.names import is_loss_or_reward
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 
@@ -11,7 +12,6 @@ _ROUNDED: Final = 0.5e-4
 """Loggers print four decimals."""
 _DIGITS: Final = 6e-4
 """Trainers print four digits."""
-_EPOCH: Final = 0.011
 NEAR: Final = 64
 """Points that are looked at for the same."""
 
@@ -93,7 +93,11 @@ def the_same(one: Entry, other: Told) -> bool:
         return False
     if None not in {one.own_step, other.own_step} and one.own_step != other.own_step:
         return False
-    if one.epoch is not None and other.epoch is not None and abs(one.epoch - other.epoch) > _EPOCH:
+    if (
+        one.epoch is not None
+        and other.epoch is not None
+        and abs(one.epoch - other.epoch) > EPOCH_ROUNDING
+    ):
         return False
     both = {name: (value, other.value(name)) for name, value in one.values.items() if name != "epoch"}
     shared = [name for name, (_, told) in both.items() if told is not None]

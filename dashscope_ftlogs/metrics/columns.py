@@ -324,6 +324,12 @@ def _is_known(cell: object) -> bool:
     return cell is not None
 
 
+def cell(column: Cells, row: int) -> Any:
+    """Return what is in one row; None for a gap."""
+    (found,) = column.cells(row, row + 1)
+    return found
+
+
 def rows(columns: Mapping[str, Cells], count: int) -> Iterator[dict[str, Any]]:
     """Yield so many rows, each without what it does not have, in the order of the columns.
 
@@ -342,8 +348,8 @@ def rows(columns: Mapping[str, Cells], count: int) -> Iterator[dict[str, Any]]:
         found: list[dict[str, Any]] = [{} for _ in range(begin, end)]
         for number in sorted(due.pop(begin, ())):
             name, column = named[number]
-            for row, cell in column.items(begin, end):
-                found[row - begin][name] = cell
+            for row, there in column.items(begin, end):
+                found[row - begin][name] = there
             after = column.row_from(end)
             if after is not None:
                 due[after - after % _AT_ONCE].append(number)

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import attrs
 
+from dashscope_ftlogs.metrics.columns import cell
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 from dashscope_ftlogs.reading.records import MetricsKind
@@ -64,5 +65,5 @@ def points_of(columns: PointColumns) -> Iterator[Point]:
 
 def point_at(columns: PointColumns, row: int) -> Point:
     """Return one of the points that columns hold."""
-    about: dict[str, Any] = {name: getattr(columns, name).cells(row, row + 1)[0] for name in _ABOUT}
+    about: dict[str, Any] = {name: cell(getattr(columns, name), row) for name in _ABOUT}
     return Point(**about, values=columns.values_at(row))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
-from dashscope_ftlogs.metrics.columns import Metric, Numbers, Repeated, rows
+from dashscope_ftlogs.metrics.columns import Metric, Numbers, Repeated, cell, rows
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 
 _HELD: Final = "epoch"
@@ -97,17 +97,18 @@ class PointColumns:
         found = self.metrics.get(metric)
         if found is None:
             return None
-        number: float | None = found.numbers.cells(row, row + 1)[0]
+        number: float | None = cell(found.numbers, row)
         if number is not None or found.texts is None:
             return number
-        return found.texts.cells(row, row + 1)[0]
+        text: str | None = cell(found.texts, row)
+        return text
 
     def values_at(self, row: int) -> dict[str, float | str]:
         """Return the values of one point."""
         told = ((name, self.value(name, row)) for name in self.metrics)
         found = {name: value for name, value in told if value is not None}
-        if any(self._epoch_left_out.cells(row, row + 1)):
-            found[_HELD] = self.epoch.cells(row, row + 1)[0]
+        if cell(self._epoch_left_out, row):
+            found[_HELD] = cell(self.epoch, row)
         return found
 
     def values(self) -> Iterator[dict[str, float | str]]:
@@ -116,8 +117,8 @@ class PointColumns:
         texts = {name: metric.texts for name, metric in self.metrics.items() if metric.texts is not None}
         both = zip(rows(numbers, self.rows), rows(texts, self.rows), strict=True)
         for at, (found, more) in enumerate(both):
-            if any(self._epoch_left_out.cells(at, at + 1)):
-                found[_HELD] = self.epoch.cells(at, at + 1)[0]
+            if cell(self._epoch_left_out, at):
+                found[_HELD] = cell(self.epoch, at)
             yield found | more
 
     def extend(self, other: "PointColumns") -> None:

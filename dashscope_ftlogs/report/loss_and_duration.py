@@ -6,6 +6,7 @@ from typing import Final
 
 import attrs
 
+from dashscope_ftlogs.metrics.columns import cell
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.reading.forms.stamps import milliseconds
@@ -76,8 +77,7 @@ _Found = tuple[int, float]
 
 def loss_at(points: PointColumns, row: int, value: float) -> Loss:
     """Return a loss of a point as what it is compared by."""
-    (step,), (offset,) = points.step.cells(row, row + 1), points.offset.cells(row, row + 1)
-    return Loss(value, step, offset)
+    return Loss(value, cell(points.step, row), cell(points.offset, row))
 
 
 def _duration(job: Job) -> timedelta | None:

@@ -20,6 +20,7 @@ from dashscope_ftlogs.cli.run_command import complain
 from dashscope_ftlogs.cli.terminal.output_file import check_output, extra, put_by
 from dashscope_ftlogs.cli.terminal.stdout import aligned, width, write
 from dashscope_ftlogs.metrics.arrow import Column
+from dashscope_ftlogs.metrics.columns import cell
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.table import wide
 
@@ -41,18 +42,18 @@ def show(table: MetricsTable) -> None:
     room = [widths[name] for name in wanted]
     write(aligned([[name.upper() for name in wanted]], room))
     for part in _in_parts([columns[name] for name in wanted], rows):
-        write(aligned([[_cell(cell) for cell in row] for row in part], room))
+        write(aligned([[_cell(one) for one in row] for row in part], room))
     if hidden := [name for name in filled if name not in wanted]:
         complain(f"not shown: {', '.join(hidden)}; all are in a file that you name with -o")
 
 
 def _different(column: Column, rows: int) -> set[object]:
-    return {cell for part in _in_parts([column], rows) for (cell,) in part}
+    return {one for part in _in_parts([column], rows) for (one,) in part}
 
 
 def _width(name: str, column: Column, rows: int) -> int:
     parts = _in_parts([column], rows)
-    return max(width([name.upper()]), *(width(_cell(cell) for (cell,) in part) for part in parts))
+    return max(width([name.upper()]), *(width(_cell(one) for (one,) in part) for part in parts))
 
 
 def _in_parts(columns: Sequence[Column], rows: int) -> Iterator[Iterable[Sequence[Any]]]:
@@ -181,8 +182,8 @@ def write_events(logs: Iterable[tuple[str, PointColumns]], directory: Path) -> N
             last = 0
             places = points.step if told else points.offset
             for row, own in zip(range(begin, begin + count), values, strict=False):
-                last = places.cells(row, row + 1)[0] or last
-                (at,) = points.time.cells(row, row + 1)
+                last = cell(places, row) or last
+                at = cell(points.time, row)
                 time = None if at is None else at / 1000
                 for name, value in own.items():
                     if isinstance(value, float):

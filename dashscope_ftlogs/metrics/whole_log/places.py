@@ -7,7 +7,7 @@ from typing import Final
 
 import attrs
 
-from dashscope_ftlogs.metrics.columns import Numbers, Repeated
+from dashscope_ftlogs.metrics.columns import Numbers, Repeated, cell
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.segments import Segments
 from dashscope_ftlogs.metrics.told_again import NEAR, Told
@@ -55,16 +55,16 @@ class _Row:
 
     @property
     def kind(self) -> str:
-        return self._columns.kind.cells(self._row, self._row + 1)[0] or ""
+        return cell(self._columns.kind, self._row) or ""
 
     @property
     def own_step(self) -> int | None:
-        step: int | None = self._columns.step.cells(self._row, self._row + 1)[0]
+        step: int | None = cell(self._columns.step, self._row)
         return step
 
     @property
     def epoch(self) -> float | None:
-        epoch: float | None = self._columns.epoch.cells(self._row, self._row + 1)[0]
+        epoch: float | None = cell(self._columns.epoch, self._row)
         return epoch
 
     def value(self, name: str) -> float | str | None:
@@ -239,7 +239,7 @@ def _tell_steps_by_interval(columns: PointColumns, total: int) -> None:
         return
     finals = (row for row, kind, _ in columns.kind.runs(0, len(columns)) if kind == "final")
     final = next(finals, None)
-    last = None if final is None else columns.epoch.cells(final, final + 1)[0]
+    last = None if final is None else cell(columns.epoch, final)
     every = interval(epochs, total, last)
     if every is None:
         return

@@ -2,7 +2,7 @@
 
 import math
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import eq
 from typing import TYPE_CHECKING, Final, Literal
@@ -25,6 +25,9 @@ AXES: Final[Mapping[X, str]] = {
     "line": "line of the log",
 }
 """What to write at each axis."""
+
+LEADING: Final[tuple[X, ...]] = ("step", "epoch")
+"""Of the axes, those that not each point has; the better one first."""
 
 _COLUMNS: Final[Mapping[X, str]] = {
     "step": "step",
@@ -110,8 +113,13 @@ def shared_axis(logs: Iterable[PointColumns], metric: str) -> X:
     These are tried: the step; the epoch, unless rounding made it the same for most neighbours; the line.
     """
     own = list(logs)
-    for x in ("step", "epoch"):
-        if all(leads_on(points, metric, x) for points in own):
+    return first_axis(lambda x: all(leads_on(points, metric, x) for points in own))
+
+
+def first_axis(leads_on: Callable[[X], bool]) -> X:
+    """Return the first of `LEADING` that leads on, whatever that is of; the line if none does."""
+    for x in LEADING:
+        if leads_on(x):
             return x
     return "line"
 

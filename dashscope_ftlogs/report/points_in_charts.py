@@ -5,7 +5,7 @@ from typing import Final
 
 import attrs
 
-from dashscope_ftlogs.metrics.curves import X, leads_on, metric_names
+from dashscope_ftlogs.metrics.curves import LEADING, X, first_axis, leads_on, metric_names
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 
 POINTS: Final = 100_000
@@ -36,20 +36,13 @@ def chart_points(points: PointColumns) -> ChartPoints:
     """Return what a report keeps of these."""
     names = metric_names([points])
     axes: dict[str, frozenset[X]] = {
-        name: frozenset(x for x in AXES if leads_on(points, name, x)) for name in names[:METRICS]
+        name: frozenset(x for x in LEADING if leads_on(points, name, x)) for name in names[:METRICS]
     }
     every = max(1, -(-len(points) // POINTS))
     shown = points if every == 1 else points.every(every)
     return ChartPoints(len(points), shown, tuple(names), axes)
 
 
-AXES: Final[tuple[X, ...]] = ("step", "epoch")
-"""Of what a chart may be drawn over, those that not each point has; the better one first."""
-
-
 def shared_axis(logs: "list[ChartPoints]", metric: str) -> X:
     """Return what a metric of these logs can be drawn over, as `curves.shared_axis` does."""
-    for x in AXES:
-        if all(x in log.axes.get(metric, AXES) for log in logs):
-            return x
-    return "line"
+    return first_axis(lambda x: all(x in log.axes.get(metric, LEADING) for log in logs))

@@ -61,14 +61,10 @@ def extra(name: str, *modules: str) -> list[Any]:
 
 def put(path: Path, data: bytes) -> None:
     """Write a file as `put_by` does."""
-
-    def write(file: BinaryIO) -> None:
-        file.write(data)
-
-    put_by(path, write)
+    put_by(path, lambda file: file.write(data))
 
 
-def put_by(path: Path, write: Callable[[BinaryIO], None]) -> None:
+def put_by(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Let `write` fill a file so that under its name there is never half of it.
 
     What a link stands for is replaced, and the link stays. A device, a pipe, and what a name such as

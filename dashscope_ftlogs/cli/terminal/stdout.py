@@ -68,8 +68,8 @@ def rows(objects: Iterable[Mapping[str, Any]]) -> bytes:
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:
     """Return rows under their columns, aligned, harmless to a terminal; None shows as a dash."""
-    cells = [[_cell(cell) for cell in row] for row in (columns, *rows)]
-    return aligned(cells, [max(map(len, column)) for column in zip(*cells, strict=True)])
+    lines = (columns, *rows)
+    return aligned(lines, [width(column) for column in zip(*lines, strict=True)])
 
 
 def aligned(rows: Iterable[Sequence[object]], widths: Sequence[int]) -> bytes:

@@ -95,7 +95,7 @@ def jsonl_bytes(lines: Sequence[str], offset: int) -> bytes:
     b'{"offset": 12, "line": "Training start!"}\n'
     """
     return b"".join(
-        b'{"offset": %d, "line": %b}\n' % (number, _json_string(line))
+        b'{"offset": %d, "line": %b}\n' % (number, json_bytes(line))
         for number, line in enumerate(lines, offset)
     )
 
@@ -126,8 +126,18 @@ def digests(lines: Iterable[str]) -> tuple[str, ...]:
     return tuple(hashlib.sha256(line.encode("utf-8", "surrogatepass")).hexdigest() for line in lines)
 
 
-def _json_string(line: str) -> bytes:
+def json_bytes(value: object) -> bytes:
+    """Return JSON; a lone surrogate in it stays one."""
     try:
-        return _encode_json(line)
-    except UnicodeEncodeError:  # a lone surrogate: only the ASCII form can hold it
-        return json.dumps(line).encode("ascii")
+        return _encode_json(value)
+    except UnicodeEncodeError:  # only the ASCII form can hold it
+        return json.dumps(value).encode("ascii")
+
+
+def storable_text(text: str) -> str:
+    r"""Return `text` with each lone surrogate, which UTF-8 has no form for, as a visible escape.
+
+    >>> storable_text("a\ud800")
+    'a\\ud800'
+    """
+    return text.encode("utf-8", "backslashreplace").decode()

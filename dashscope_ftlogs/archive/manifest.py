@@ -19,7 +19,7 @@ import msgspec
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.errors import ArchiveMismatchError, InvalidArgumentError, ManifestError
 from dashscope_ftlogs.models import Job
-from dashscope_ftlogs.text import excerpt
+from dashscope_ftlogs.text import excerpt, storable_text
 
 SCHEMA: Final = 2
 """1 had no checksum, no `settling` and no `ended_by`."""
@@ -238,7 +238,7 @@ def facts(job: Job) -> dict[str, Any]:
 def storable(value: Any, depth: int = _DEEPEST) -> Json:
     """Return JSON data with every lone surrogate in its escaped form, and nested no deeper than that."""
     if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
+        return storable_text(value)
     if not isinstance(value, dict | list | tuple):
         return cast("Json", value)
     if depth == 0:

@@ -13,6 +13,7 @@ import attrs
 
 from dashscope_ftlogs.errors import ConfigError
 from dashscope_ftlogs.metrics.columns import Cells, Metric, Numbers, Repeated
+from dashscope_ftlogs.text import storable_text
 
 _ROWS: Final = 65_536
 """In one batch, at most."""
@@ -73,7 +74,7 @@ class _Stream:
 
     def capsule(self) -> object:
         fields = [
-            self._arro3.Field(_storable(name), self._types[column.form], nullable=True)
+            self._arro3.Field(storable_text(name), self._types[column.form], nullable=True)
             for name, column in self._columns.items()
         ]
         schema = self._arro3.Schema(fields)
@@ -123,9 +124,5 @@ class _Stream:
         try:
             return self._arro3.Array(cells, self._types[form])
         except UnicodeEncodeError:
-            return self._arro3.Array(list(map(_storable, cells)), self._types[form])
-
-
-def _storable(text: Any) -> Any:
-    """Return a text without lone surrogates, which UTF-8 has no form for; None as it is."""
-    return text if text is None else text.encode("utf-8", "backslashreplace").decode()
+            storable = [cell if cell is None else storable_text(cell) for cell in cells]
+            return self._arro3.Array(storable, self._types[form])

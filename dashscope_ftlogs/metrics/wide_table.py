@@ -4,14 +4,12 @@ A log may name a new metric in each of its lines: a hundred thousand of them wou
 cells. There the rarest share one column.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Final
 
-import msgspec
-
 from dashscope_ftlogs.metrics.arrow import Column
 from dashscope_ftlogs.metrics.columns import Metric, Texts, rows
+from dashscope_ftlogs.text import json_bytes
 
 OTHERS: Final = "other_metrics"
 """The column that the rarest share, each cell a JSON object."""
@@ -33,7 +31,7 @@ def apart(metrics: Mapping[str, Column], count: int) -> dict[str, Column]:
     texts = Texts()
     for row, cells in enumerate(rows(rare, count)):
         if cells:
-            texts.add(row, _json(cells))
+            texts.add(row, json_bytes(cells).decode())
     name = OTHERS
     while name in found:
         name += "_"
@@ -42,10 +40,3 @@ def apart(metrics: Mapping[str, Column], count: int) -> dict[str, Column]:
 
 def _size(column: Column) -> int:
     return len(column.data) if isinstance(column.data, Metric) else 0
-
-
-def _json(cells: Mapping[str, object]) -> str:
-    try:
-        return msgspec.json.encode(cells).decode()
-    except UnicodeEncodeError:  # a lone surrogate
-        return json.dumps(cells)

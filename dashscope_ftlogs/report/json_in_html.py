@@ -1,11 +1,8 @@
 """JSON inside an HTML page: data for a script, which can't end the element that holds it."""
 
-import json
 import math
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
-
-import msgspec
 
 from dashscope_ftlogs.metrics.columns import Numbers
 from dashscope_ftlogs.metrics.curves import AXES, places
@@ -13,6 +10,7 @@ from dashscope_ftlogs.reading.forms.names import main_metric
 from dashscope_ftlogs.report.kept_lines import KeptLines, fair_room
 from dashscope_ftlogs.report.log_digest import ReadLog
 from dashscope_ftlogs.report.points_in_charts import METRICS, POINTS, shared_axis
+from dashscope_ftlogs.text import json_bytes
 
 _ACTIVE: Final = str.maketrans({char: f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029\x7f"})
 
@@ -23,11 +21,7 @@ def embedded(value: Any) -> str:
     >>> embedded({"line": "</script>\ud800"})
     '{"line": "\\u003c/script\\u003e\\ud800"}'
     """
-    try:
-        found = msgspec.json.encode(value).decode()
-    except UnicodeEncodeError:  # a lone surrogate: only the ASCII form can hold it
-        found = json.dumps(value)
-    return found.translate(_ACTIVE)
+    return json_bytes(value).decode().translate(_ACTIVE)
 
 
 def chart_data(logs: Sequence[ReadLog]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ filled it.
 
 import asyncio
 import math
+import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import cycle
@@ -17,6 +19,11 @@ T = TypeVar("T")
 
 NAME: Final = "ftlogs-blocking"
 """What the names of these threads begin with."""
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 class Thread:

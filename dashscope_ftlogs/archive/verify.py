@@ -13,7 +13,7 @@ from dashscope_ftlogs.archive.directory import Archive, in_our_words
 from dashscope_ftlogs.archive.generations import announces, moved_to
 from dashscope_ftlogs.archive.log_file_sha256 import DamagedError, check
 from dashscope_ftlogs.archive.manifest import Manifest, log_name, manifest_name
-from dashscope_ftlogs.archive.threads import NAME
+from dashscope_ftlogs.archive.threads import NAME, processors
 from dashscope_ftlogs.archive.when_a_log_is_complete import stage
 from dashscope_ftlogs.client.doubt import Known
 from dashscope_ftlogs.client.fetch_many import each
@@ -159,13 +159,13 @@ def _side_by_side(
     logs: Iterable[tuple[str, Manifest | ArchiveError]],
 ) -> Iterator[Verdict]:
     """Yield the verdicts in the order of the logs; hashing leaves the other threads alone."""
-    processors = os.cpu_count() or 1
+    count = processors()
     begun: deque[Future[Verdict]] = deque()
-    executor = ThreadPoolExecutor(processors, NAME)
+    executor = ThreadPoolExecutor(count, NAME)
     try:
         for log in logs:
             begun.append(executor.submit(judge, *log))
-            if len(begun) > 2 * processors:
+            if len(begun) > 2 * count:
                 yield begun.popleft().result()
         while begun:
             yield begun.popleft().result()

@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from dashscope_ftlogs.archive.local_log_reader import StoredLog
+from dashscope_ftlogs.archive.threads import processors
 from dashscope_ftlogs.errors import FTLogsError
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.points import LogPoints
@@ -127,11 +128,7 @@ def _processes(sizes: Sequence[int]) -> int:
     large = [size for size in sizes if size >= _WORTH_IT / 8]
     if len(large) < 2 or sum(sizes) - max(sizes) < _WORTH_IT:
         return 1
-    return min(len(large), _processors())
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return min(len(large), processors())
 
 
 def _size(log: StoredLog) -> int:

@@ -118,7 +118,7 @@ def _end_soon(code: int) -> None:
 
 def end_now(code: int) -> NoReturn:
     """End without waiting for anything; files survive that as they survive a kill."""
-    if sys.platform != "win32":  # pragma: no branch
+    if sys.platform != "win32":  # pragma: no branch  (where no alarm rings)
         signal.setitimer(signal.ITIMER_REAL, 0)  # an alarm would end it once more in the middle of this
     os._exit(code)
 

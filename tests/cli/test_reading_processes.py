@@ -39,7 +39,7 @@ def named(*paths: Path) -> list[tuple[str, StoredLog]]:
 @pytest.fixture
 def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, StoredLog]]:
     # Few machines of a CI have more.
-    monkeypatch.setattr(reading_processes, "_processors", lambda: 2)
+    monkeypatch.setattr(reading_processes, "processors", lambda: 2)
     return named(*(written(tmp_path / f"{n}.log", 5, n) for n in range(4)))
 
 
@@ -59,12 +59,12 @@ def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Sto
 def test_processes_are_started_only_where_they_pay(
     sizes: list[int], count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading_processes, "_processors", lambda: 7)
+    monkeypatch.setattr(reading_processes, "processors", lambda: 7)
     assert reading_processes._processes(sizes) == count
 
 
 def test_no_more_processes_than_there_are_processors() -> None:
-    assert 1 <= reading_processes._processors() <= (os.cpu_count() or 1)
+    assert 1 <= reading_processes.processors() <= (os.cpu_count() or 1)
 
 
 def test_a_compressed_log_counts_as_what_it_holds_and_a_lost_one_as_nothing(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ async def main() -> int:
 
 if __name__ == "__main__":
     import typer
-    reading_processes._processors = lambda: 2
+    reading_processes.processors = lambda: 2
     try:
         run(main())
     except typer.Exit as end:

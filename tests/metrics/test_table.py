@@ -360,9 +360,10 @@ def test_time_and_room_are_in_proportion_to_the_names() -> None:
 def test_gaps_and_text_that_utf_8_has_no_form_for_reach_other_libraries(
     kept: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import pyarrow as pa
+
     monkeypatch.setattr(arrow, "_KEPT", kept)
-    pyarrow = pytest.importorskip("pyarrow")
     lines = ["{'loss': 1.0, 'note': '\ud800'}", "{'eval_loss': 2.0}", "{'loss': 3.0, 'note': 'x'}"]
-    made = pyarrow.table(MetricsTable.from_lines(lines))
+    made = pa.table(MetricsTable.from_lines(lines))
     assert made["loss"].to_pylist() == [1.0, None, 3.0]
     assert made["note"].to_pylist() == ["\\ud800", None, "x"]

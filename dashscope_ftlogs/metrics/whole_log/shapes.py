@@ -65,13 +65,11 @@ class Shapes:
         except KeyError:
             if len(self._known) >= _MOST:
                 return None
-            shape = self._known[key] = _shape(values, texts=str in types)
+            shape = self._known[key] = _shape(values)
             return shape
 
 
-def _shape(values: MetricValues, *, texts: bool) -> Shape | None:
-    if texts and set(values).isdisjoint({STEP_OF_ALL}):
-        return None
+def _shape(values: MetricValues) -> Shape | None:
     if any(type(value) is str and name != STEP_OF_ALL for name, value in values.items()):
         return None
     of_all = STEP_OF_ALL in values

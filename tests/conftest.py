@@ -56,6 +56,19 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(f"needs {name}")
 
 
+EXTRAS = ("arro3", "duckdb", "matplotlib", "pandas", "polars", "pyarrow", "tensorboard", "tensorboardX")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Keep packages of extras from tests that are not marked so: other sessions run them without."""
+    with pytest.MonkeyPatch.context() as modules:
+        if item.get_closest_marker("extras") is None:
+            for name in EXTRAS:
+                modules.setitem(sys.modules, name, None)
+        return (yield)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def no_certificates() -> Iterator[None]:
     """No test goes where those of this machine would count, and to load them takes its time."""

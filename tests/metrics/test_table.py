@@ -356,6 +356,7 @@ def test_time_and_room_are_in_proportion_to_the_names() -> None:
     assert large[1] < 8 * 1.5 * small[1]
 
 
+@pytest.mark.extras
 @pytest.mark.parametrize("kept", [0, 100])
 def test_gaps_and_text_that_utf_8_has_no_form_for_reach_other_libraries(
     kept: int, monkeypatch: pytest.MonkeyPatch

@@ -7,7 +7,6 @@ says is not asked here; each that is named goes to the reader of lines.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from typing import Final
 
 from dashscope_ftlogs.reading.forms.json_in_json import KEYS
@@ -29,6 +28,8 @@ _UNRATED: Final = re.compile(r"<(?:[\d:?]+|\d+ days?, [\d:]+), *[A-Za-z_]")
 """A bar with numbers where its rate should be."""
 _BAR: Final = re.compile(r'(?:[\n\]}"]|\\[nr])[^\S\n]*+(?:Train)?+[^\S\n]*+:?+[^\S\n]*+\d{1,3}%')
 """A bar that may be one of training: it is not described as anything else."""
+_AT_ONCE: Final = 2**16
+"""So many characters are searched for a pattern in one go, in which no other thread has its turn."""
 _OFTEN: Final = 8
 """One line in so many is often: it takes less time to ask each than to find out which it is."""
 
@@ -59,7 +60,8 @@ def lines_that_matter(lines: Sequence[str], *, bars: bool = False, word: str = "
             begins.update(_with_word(text, one, at))
     for pattern in _patterns(text, bars=bars):
         begins.update(_with_pattern(text, pattern))
-    return sorted(chain(indexes, _indexes(text, begins))) if begins else sorted(indexes)
+    indexes.update(_indexes(text, begins))
+    return sorted(indexes)
 
 
 def _patterns(text: str, *, bars: bool) -> Iterator["re.Pattern[str]"]:
@@ -83,13 +85,31 @@ def _with_word(text: str, word: str, at: int) -> Iterator[int]:
 
 
 def _with_pattern(text: str, pattern: "re.Pattern[str]") -> Iterator[int]:
-    found = pattern.search(text)
-    while found is not None:
-        # A match may begin with the end of the line before.
-        begin = found.start() + (found[0][0] == "\n")
-        yield text.rfind("\n", 0, begin) + 1
-        end = text.find("\n", begin)
-        found = pattern.search(text, end) if end >= 0 else None
+    """Yield where the lines with a pattern begin, and those that are too long to look for it."""
+    for at, stop in _lines_together(text):
+        if stop - at > _AT_ONCE:
+            yield at + 1
+            continue
+        found = pattern.search(text, at, stop)
+        while found is not None:
+            # A match may begin with the end of the line before.
+            begin = found.start() + (found[0][0] == "\n")
+            yield text.rfind("\n", 0, begin) + 1
+            end = text.find("\n", begin, stop)
+            found = pattern.search(text, end, stop) if end >= 0 else None
+
+
+def _lines_together(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where lines begin and end that are searched together; each begins after a line end."""
+    at = 0
+    while at < len(text):
+        stop = text.rfind("\n", at + 1, at + _AT_ONCE) if len(text) - at > _AT_ONCE else len(text)
+        if stop < 0:
+            stop = text.find("\n", at + 1)
+        if stop < 0:
+            stop = len(text)
+        yield at, stop
+        at = stop
 
 
 def _indexes(text: str, begins: Iterable[int]) -> Iterator[int]:

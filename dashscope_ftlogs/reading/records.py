@@ -202,8 +202,9 @@ class Text:
 Record = Metrics | Message | ProgressBar | Tokens | Traceback | Text
 
 _FRACTIONS: Final = ("iteration", "global_step", "step")
-_ESCAPES: Final = re.compile("\x1b\\[[0-9;?]*[A-Za-z]|\x00")
-_LINE_ENDS: Final = re.compile("[\r\n]+")
+_ESCAPES: Final = re.compile("\x1b\\[[0-9;?]*[A-Za-z]")
+_AT_ONCE: Final = 2**16
+"""So many characters are searched in one go, in which no other thread has its turn."""
 _LEVELS: Final = "DEBUG|INFO|WARNING|ERROR|CRITICAL"
 _PLATFORM: Final = re.compile(
     rf"(\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d,\d{{3}}) - ({_LEVELS}) - (.*)", re.DOTALL
@@ -277,7 +278,6 @@ def records(line: str) -> tuple[Record, ...] | Iterator[Record]:
 def _records(line: str, time: int | None = None) -> Iterator[Record]:
     if "\r" not in line and "\n" not in line:
         return _part(line, time)
-    # Not by a pattern, which would hold up all other threads for as long as it takes.
     return chain.from_iterable(_part(part, time) for part in line.replace("\n", "\r").split("\r"))
 
 
@@ -295,12 +295,26 @@ def parts(line: str) -> list[str]:
     >>> parts("10%\r\x1b[1m20%\x1b[0m\nend")
     ['10%', '20%', 'end']
     """
-    return _LINE_ENDS.split(without_escapes(line))
+    found = without_escapes(line).replace("\n", "\r").split("\r")
+    return [*found[:1], *filter(None, found[1:-1]), *found[1:][-1:]]
 
 
 def without_escapes(raw: str) -> str:
     """Return a text without what moves a terminal's cursor, or colours it."""
-    return _ESCAPES.sub("", raw) if "\x1b" in raw or "\x00" in raw else raw
+    text = raw.replace("\x00", "")
+    return "".join(_ESCAPES.sub("", part) for part in _escaped(text)) if "\x1b" in text else text
+
+
+def _escaped(text: str) -> Iterator[str]:
+    """Yield it in parts; one that is followed by another ends before an escape, or where none is near."""
+    at = 0
+    while len(text) - at > _AT_ONCE:
+        end = text.rfind("\x1b", at + 1, at + _AT_ONCE)
+        if end < 0:
+            end = at + _AT_ONCE
+        yield text[at:end]
+        at = end
+    yield text[at:]
 
 
 def _part(raw: str, time: int | None) -> Iterator[Record]:

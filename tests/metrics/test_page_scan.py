@@ -73,3 +73,24 @@ def test_what_can_t_matter_is_passed_over() -> None:
     lines = ["text", "x = {}", " 10%|█ | 1/10 [00:01<00:09,  1.0s/it]", "[INFO] {'a': 1}"] * 100
     assert lines_that_matter(lines) == []
     assert lines_that_matter(lines, word="1/10 [") == list(range(2, 400, 4))
+
+
+FORMS = ("{'loss': 1", "{'loss': 1}", "x = {", "{}" * 9, " 5%| 1<00:01, step]", '{"a": 1}', "é" * 40)
+
+
+@given(st.lists(st.sampled_from(FORMS), min_size=1), st.integers(2**16 - 300, 2**16 + 300))
+def test_what_matters_is_the_same_wherever_a_page_is_cut_to_be_searched(
+    forms: list[str], before: int
+) -> None:
+    near = [line for form in forms for line in (form, "x" * 60)]
+    lines = [*["y" * 999] * (before // 1000), "y" * (before % 1000), *near]
+    first = len(lines) - len(near)
+    assert lines_that_matter(lines, bars=True) == [
+        first + index for index in lines_that_matter(near, bars=True)
+    ]
+
+
+def test_a_line_that_is_too_long_to_be_searched_in_one_go_may_matter() -> None:
+    long = "{}" * 2**15
+    assert lines_that_matter(["{}", long, "{}", long]) == [1, 3]
+    assert lines_that_matter(["x" * len(long), "x"]) == []

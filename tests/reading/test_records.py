@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import subprocess
 import sys
 import time
@@ -20,7 +21,9 @@ from dashscope_ftlogs.reading.records import (
     Text,
     Tokens,
     parse_line,
+    parts,
     whole,
+    without_escapes,
 )
 
 
@@ -253,6 +256,21 @@ def test_a_count_of_any_length_is_a_step_or_none(line: str, digits: int) -> None
     (row,) = MetricsTable.from_lines([line.replace("N", "9" * digits)]).rows()
     assert row["loss"] == 1.0
     assert ("step" in row) == (digits == 18 and "tokens" not in line)
+
+
+ESCAPES = ("\x1b[31m", "\x1b[0m", "\x1b", "\x1b[", "[3", "m", "\0", "text")
+
+
+@given(st.lists(st.sampled_from(ESCAPES), min_size=1), st.integers(2**16 - 40, 2**16 + 10))
+def test_escapes_are_left_out_wherever_they_are_in_a_long_text(near: list[str], before: int) -> None:
+    text = "".join(near)
+    long = ("." * before + text) * 2
+    assert without_escapes(long) == ("." * before + without_escapes(text)) * 2
+
+
+@given(st.text("a\r\n"))
+def test_line_ends_of_any_kind_and_number_part_what_was_shown(line: str) -> None:
+    assert parts(line) == re.split("[\r\n]+", line)
 
 
 @pytest.mark.unmeasured

@@ -306,7 +306,7 @@ def without_escapes(raw: str) -> str:
 
 
 def _escaped(text: str) -> Iterator[str]:
-    """Yield it in parts; one that is followed by another ends before an escape, or where none is near."""
+    """Yield it in parts, each of which but the last ends before an escape, or where none is near."""
     at = 0
     while len(text) - at > _AT_ONCE:
         end = text.rfind("\x1b", at + 1, at + _AT_ONCE)

@@ -38,6 +38,12 @@ SOURCES = ("dashscope_ftlogs", "tests", "benchmarks", "docs", "noxfile.py")
 # What reads this repository as text, which is the same to each Python.
 TEXTS = ("--ignore=tests/project/test_docs.py", "--ignore=tests/project/test_rooms.py")
 
+# What waits, in which the versions of Python differ most: tasks, threads, connections, files, signals.
+WAITING = (
+    *("tests/client", "tests/follow", "tests/archive", "tests/whole", "tests/cli/test_cat.py"),
+    *("tests/test_session.py", "tests/test_public_names.py"),
+)
+
 # What meets most of what other packages could have changed.
 LOWEST = (
     "tests/test_session.py",
@@ -247,10 +253,11 @@ def runs(python: str) -> bool:
 
 @nox.session(python=other_pythons() or False, tags=MORE)
 def versions(session: nox.Session) -> None:
-    """The suite on every promised Python that this machine has, without the extra `fast`.
+    """The suite on the newest Python that is here, on the others what waits; without the extra `fast`.
 
     Of the tests that start the command again and again, only those of reading a log; none of those that
-    read the repository; and fewer examples of each property than on the Python of `tests`.
+    read the repository, or compare times; and fewer examples of each property than on the Python of
+    `tests`. `nox -s versions -- tests` tries everything on each.
     """
     if session.python is False:
         session.skip(f"there is none of Python {', '.join(PROMISED)} here but the one that runs this")
@@ -261,8 +268,9 @@ def versions(session: nox.Session) -> None:
     prepare(session)
     run_tests(
         session,
-        *("-m", "pytest", "-q", "-m", "not (slow or long or chance or extras)"),
+        *("-m", "pytest", "-q", "-m", "not (slow or long or chance or extras or unmeasured)"),
         *("--hypothesis-profile=few", *PARALLEL, *APART, *TEXTS, *commands),
+        *(() if session.posargs or session.python == other_pythons()[-1] else WAITING),
     )
 
 

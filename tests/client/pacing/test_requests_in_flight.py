@@ -143,7 +143,7 @@ def test_a_given_number_stays(number: int, latencies: list[float], size: int) ->
         assert in_flight.limit == number
 
 
-@given(st.randoms(use_true_random=False), st.integers(1, 2000))
+@given(st.builds(random.Random, st.integers()), st.integers(1, 2000))
 def test_whatever_happens_it_stays_between_one_and_the_most(rng: random.Random, count: int) -> None:
     in_flight, now = InFlight(), 0.0
     for _ in range(count):

@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Collection, Container, Coroutine, Iterator
 from contextlib import aclosing
+from functools import partial
 from typing import Any, Generic, Self, TypeVar
 from weakref import WeakSet, ref
 
@@ -115,10 +116,18 @@ class Tasks:
         if refused:
             work.close()
             raise SessionStateError(refused)
-        task = asyncio.get_running_loop().create_task(work)
-        self._running[task] = parent or asyncio.current_task()
-        task.add_done_callback(self._forget)
+        parent = parent or asyncio.current_task()
+        owned = self._owned(work, parent)
+        task = asyncio.get_running_loop().create_task(owned, name=getattr(work, "__qualname__", None))
+        self._running.setdefault(task, parent)
+        task.add_done_callback(partial(self._forget, work))
         return task
+
+    async def _owned(self, work: Coroutine[Any, Any, T], parent: "asyncio.Task[Any] | None") -> T:
+        """Do a piece of work in a task that is known before it, though the loop may begin it at once."""
+        me: Any = asyncio.current_task()
+        self._running[me] = parent
+        return await work
 
     async def run(self, work: Coroutine[Any, Any, T], doing: str) -> T:
         """Do a piece of work for the caller, whose cancellation ends it, as closing the session does."""
@@ -177,7 +186,8 @@ class Tasks:
         self._cancel(running := list(self._running))
         await ended(running)
 
-    def _forget(self, task: "asyncio.Task[Any]") -> None:
+    def _forget(self, work: Coroutine[Any, Any, Any], task: "asyncio.Task[Any]") -> None:
+        work.close()  # one that was cancelled before its first step never came to it
         del self._running[task]
         self._left.discard(task)
         if not task.cancelled():

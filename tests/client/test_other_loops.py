@@ -174,7 +174,7 @@ async def test_a_task_that_others_have_cancelled_is_no_cancellation_of_the_reade
             before = asyncio.all_tasks()
             await anext(pages)
             for task in asyncio.all_tasks() - before:
-                if "Feed" in repr(task.get_coro()):
+                if "Feed" in task.get_name():
                     task.cancel()
             with pytest.raises(SessionStateError, match="the task was cancelled in which this log was"):
                 while True:

@@ -5,7 +5,7 @@ these points is done in the next turn of the loop, while all of them wait.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -21,6 +21,8 @@ class Points:
 
     at: int
     act: Callable[[], None]
+    options: Mapping[str, Any] = attrs.field(factory=dict)
+    """For each task that is counted."""
     passed: int = 0
 
     def suspended(self) -> None:
@@ -59,7 +61,9 @@ class Counted(Coroutine[Any, Any, Any]):
 
 def _make_task(loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> "asyncio.Task[Any]":
     points = _POINTS.get()
-    return asyncio.Task(work if points is None else Counted(work, points), loop=loop, **options)
+    if points is None:
+        return asyncio.Task(work, loop=loop, **options)
+    return asyncio.Task(Counted(work, points), loop=loop, **points.options, **options)
 
 
 @asynccontextmanager

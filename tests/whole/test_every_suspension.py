@@ -5,6 +5,7 @@ And nothing is left: no task, no connection, no place at the gate taken, and no 
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextvars import Context
 from itertools import count
@@ -262,9 +263,15 @@ def connections() -> set["asyncio.Task[Any]"]:
 
 
 async def at_each_point(
-    call: Callable[[Run], Coroutine[Any, Any, None]], act: Callable[..., None], folder: Path
+    call: Callable[[Run], Coroutine[Any, Any, None]],
+    act: Callable[..., None],
+    folder: Path,
+    **options: Any,
 ) -> tuple[int, int]:
-    """Do something at each point at which the call waits; return how many there are, and mattered."""
+    """Do something at each point at which the call waits; return how many there are, and mattered.
+
+    The options are for each task that comes of the call.
+    """
     mattered = 0
     faults = [Fault(Refuse(503), on={1, 3})]
     jobs = [EmulatedJob("ft-1", LOG), EmulatedJob("ft-2", LOG[:3])]
@@ -283,7 +290,7 @@ async def at_each_point(
             one = session()
             async with session() as later:
                 run = Run(emulator, await one.__aenter__(), later, folder / str(at), verdicts)
-                points = Points(at, lambda run=run: act(run))
+                points = Points(at, lambda run=run: act(run), options)
                 async with counted(points):
                     run.task = task = asyncio.create_task(call(run))
                     (end,) = await asyncio.gather(task, return_exceptions=True)
@@ -309,11 +316,14 @@ async def at_each_point(
     raise AssertionError
 
 
-LOOPS = {"asyncio": asyncio.SelectorEventLoop}
+LOOPS = {"asyncio": (asyncio.SelectorEventLoop, {})}
+if sys.version_info >= (3, 12):
+    # As applications have it that let the loop begin each task at once.
+    LOOPS["asyncio, eager"] = (asyncio.SelectorEventLoop, {"eager_start": True})
 with contextlib.suppress(ImportError):  # Windows has none, and the newest Python may not have one yet
     import uvloop
 
-    LOOPS["uvloop"] = uvloop.new_event_loop
+    LOOPS["uvloop"] = (uvloop.new_event_loop, {})
 
 
 @pytest.mark.unmeasured
@@ -325,8 +335,9 @@ with contextlib.suppress(ImportError):  # Windows has none, and the newest Pytho
 def test_at_every_point_it_ends_right_and_leaves_nothing(
     call: Any, act: Any, loop: str, tmp_path: Path
 ) -> None:
-    with asyncio.Runner(loop_factory=LOOPS[loop], debug=False) as runner:
-        points, mattered = runner.run(at_each_point(call, act, tmp_path))
+    factory, options = LOOPS[loop]
+    with asyncio.Runner(loop_factory=factory, debug=False) as runner:
+        points, mattered = runner.run(at_each_point(call, act, tmp_path, **options))
     assert points >= (3 if call is leave else 4)
     # One that waits for its own closing is not ended by another one.
     assert mattered >= points / 2 or (call, act) == (leave, close), (points, mattered)

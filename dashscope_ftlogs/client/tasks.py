@@ -117,8 +117,9 @@ class Tasks:
             work.close()
             raise SessionStateError(refused)
         parent = parent or asyncio.current_task()
-        owned = self._owned(work, parent)
-        task = asyncio.get_running_loop().create_task(owned, name=getattr(work, "__qualname__", None))
+        task = asyncio.get_running_loop().create_task(self._owned(work, parent))
+        # Not as an argument: it would be the factory's, which may know of none.
+        task.set_name(getattr(work, "__qualname__", task.get_name()))
         self._running.setdefault(task, parent)
         task.add_done_callback(partial(self._forget, work))
         return task

@@ -66,6 +66,7 @@ MUTATED = {
     "client/tasks": (
         "client/test_tasks client/test_leaving_a_read client/test_other_loops client/test_fetch_many"
     ),
+    "client/fed_iterators": "client/test_leaving_a_read client/test_other_loops client/test_paginator",
     "client/retry_on_429_and_5xx": "client/test_retry_on_429_and_5xx",
     "client/wire": "client/test_wire client/test_retry_on_429_and_5xx client/test_connection_owner",
     "archive/manifest": "archive/test_directory archive/test_verify archive/test_local_log_reader",

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from dashscope_ftlogs.archive.verify import Verdict, VerifyState, verify_archive, verify_remotely
     from dashscope_ftlogs.client.config import DEFAULT_REGION, REGIONS
     from dashscope_ftlogs.client.exchange.request_events import RequestEvent
+    from dashscope_ftlogs.client.fed_iterators import Stream, Unfolded
     from dashscope_ftlogs.client.fetch_many import JobLog, Jobs
     from dashscope_ftlogs.client.paginator import LogPaginator
     from dashscope_ftlogs.client.retry_on_429_and_5xx import RetryDecision, RetryPolicy
-    from dashscope_ftlogs.client.tasks import Stream, Unfolded
     from dashscope_ftlogs.errors import (
         APIError,
         ArchiveError,
@@ -189,11 +189,11 @@ _HOMES = {
     "RequestEvent": "client.exchange.request_events",
     "RetryDecision": "client.retry_on_429_and_5xx",
     "RetryPolicy": "client.retry_on_429_and_5xx",
-    "Stream": "client.tasks",
+    "Stream": "client.fed_iterators",
     "Text": "reading.records",
     "Tokens": "reading.records",
     "Traceback": "reading.records",
-    "Unfolded": "client.tasks",
+    "Unfolded": "client.fed_iterators",
     "Verdict": "archive.verify",
     "VerifyState": "archive.verify",
     "parse_line": "reading.records",

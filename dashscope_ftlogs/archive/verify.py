@@ -16,9 +16,9 @@ from dashscope_ftlogs.archive.manifest import Manifest, log_name, manifest_name
 from dashscope_ftlogs.archive.threads import NAME, processors
 from dashscope_ftlogs.archive.when_a_log_is_complete import stage
 from dashscope_ftlogs.client.doubt import Known
+from dashscope_ftlogs.client.fed_iterators import Stream, stream
 from dashscope_ftlogs.client.fetch_many import each
 from dashscope_ftlogs.client.service import Service
-from dashscope_ftlogs.client.tasks import Stream, stream
 from dashscope_ftlogs.errors import (
     ArchiveError,
     ArchiveMismatchError,

@@ -4,6 +4,7 @@ import fnmatch
 import sys
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import attrs
 from dashscope_ftlogs import InvalidArgumentError, Job
 from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.cli.key_in_messages import without_key
+from dashscope_ftlogs.cli.short_job_ids import whole_job_ids
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
@@ -44,12 +46,14 @@ class Selection:
     async def jobs(self, session: "LogSession") -> list[str | Job]:
         """Return the jobs; those that were named stand as ids."""
         with Thread(patience=0) as reading:  # a pipe may take its time, and Ctrl-C should not
-            named: list[str | Job] = [*self.job_ids, *await reading.run(self._from_file)]
-        ids = "\n".join(one for one in named if isinstance(one, str))
-        if without_key(ids) != ids:
+            from_file = await reading.run(self._from_file)
+        named = [*self.job_ids, *from_file]
+        together = "\n".join(named)
+        if without_key(together) != together:
             raise InvalidArgumentError("a job id: that looks like an API key; nothing was sent")
         if named or self.from_file is not None:
-            return named
+            meant = await whole_job_ids(session, self.job_ids)
+            return [*chain.from_iterable(meant), *from_file]
         listing = session.jobs(status=self.status, model=self.model)
         return [job async for job in listing if self._fits(job)]
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Container, Iterable, Iterator, Seque
 from contextlib import AsyncExitStack, aclosing
 from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, Generic, TypeVar
 
 import attrs
 import typer
@@ -18,6 +18,7 @@ from dashscope_ftlogs.cli.completion import complete_job_ids
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.key_in_messages import hiding
 from dashscope_ftlogs.cli.reading_processes import Begin, Reader, Reading, batches
+from dashscope_ftlogs.cli.short_job_ids import is_short, whole_job_ids
 from dashscope_ftlogs.cli.terminal.read_progress import progress
 
 if TYPE_CHECKING:
@@ -25,11 +26,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_OF_FILES: Final = (".csv", ".err", ".gz", ".json", ".jsonl", ".log", ".out", ".txt")
+"""How names end that are files' and never jobs'."""
+
 Sources = Annotated[
     list[str],
     typer.Argument(
         metavar="SOURCE...",
-        help="A job id, an archive directory, a log file, or - for stdin.",
+        help="A job id, the end of one, @last, @running, an archive directory, a log file, or - for "
+        "stdin.",
         autocompletion=complete_job_ids,
         show_default=False,
     ),
@@ -60,6 +65,10 @@ async def read_logs(
     """
     async with AsyncExitStack() as stack:
         session: LogSession | None = None
+        words = list(words)
+        if any(map(_is_short, words)):
+            session = await stack.enter_async_context(connection.session())
+            words = await _whole(session, words)
         named = list(_named(words))
         stored = [(name, log) for name, log in named if isinstance(log, StoredLog)]
         others = await stack.enter_async_context(Reading(begin, stored))
@@ -76,6 +85,17 @@ async def read_logs(
                     session = await stack.enter_async_context(connection.session())
                 job = await session.job(log)
                 yield Log(name, job, await _read(begin(name, job), _remote(session, log)))
+
+
+def _is_short(word: str) -> bool:
+    return word != "-" and not _is_there(word) and is_short(_job_id(word))
+
+
+async def _whole(session: "LogSession", words: Sequence[str]) -> list[str]:
+    """Return the words with the ids of jobs in the place of what is short for them."""
+    short = [word for word in words if _is_short(word)]
+    ids = dict(zip(short, await whole_job_ids(session, short), strict=True))
+    return [meant for word in words for meant in ids.get(word, [word])]
 
 
 def _named(words: Iterable[str]) -> Iterator[tuple[str, StoredLog | str | None]]:
@@ -114,8 +134,10 @@ def _is_there(word: str) -> bool:
 
 
 def _job_id(word: str) -> str:
+    if word.endswith(_OF_FILES):
+        raise InvalidArgumentError(f"there is no file {word!r}")
     try:
-        return checked_id(word)
+        return word if word.startswith("@") else checked_id(word)
     except InvalidArgumentError as error:
         raise InvalidArgumentError(
             f"there is no file {word!r}, nor such a job: {error.summary()}"

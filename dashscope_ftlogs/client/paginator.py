@@ -26,7 +26,8 @@ from dashscope_ftlogs import checks
 from dashscope_ftlogs.client.callers_side.left_by_block import LeftByBlock
 from dashscope_ftlogs.client.cursor import Cursor, HandedOut, Span
 from dashscope_ftlogs.client.doubt import LAG, Contradiction, Doubt, InDoubtError, Known, Verdict
-from dashscope_ftlogs.client.tasks import Feed, InOrder, Stream, Tasks, Unfolded
+from dashscope_ftlogs.client.fed_iterators import Feed, Stream, Unfolded
+from dashscope_ftlogs.client.tasks import InOrder, Tasks
 from dashscope_ftlogs.errors import FTLogsError, IncompleteLogError, ResponseTooLargeError
 from dashscope_ftlogs.models import LogPage
 from dashscope_ftlogs.text import Position

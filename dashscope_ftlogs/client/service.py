@@ -15,11 +15,12 @@ from dashscope_ftlogs.client.callers_side.driven_iterators import begun_by_what_
 from dashscope_ftlogs.client.callers_side.left_by_block import LeftByBlock
 from dashscope_ftlogs.client.config import Secret, resolve
 from dashscope_ftlogs.client.connection_owner import Transport
+from dashscope_ftlogs.client.fed_iterators import Stream, stream
 from dashscope_ftlogs.client.fetch_many import JobLog, Jobs, each, fetch, once_each
 from dashscope_ftlogs.client.job_list import PER_PAGE, JobList
 from dashscope_ftlogs.client.paginator import LogPaginator
 from dashscope_ftlogs.client.retry_on_429_and_5xx import RetryPolicy
-from dashscope_ftlogs.client.tasks import Stream, Tasks, ended, stream
+from dashscope_ftlogs.client.tasks import Tasks, ended
 from dashscope_ftlogs.client.wire import JobRequest, JobsRequest, LogsRequest
 from dashscope_ftlogs.errors import ConfigError, SessionStateError
 from dashscope_ftlogs.models import STATUSES, Job, LogPage

@@ -1,4 +1,4 @@
-"""The tasks of a session, and the iterators that they feed. What ends a session ends all of them.
+"""The tasks of a session. What ends the session ends all of them.
 
 Whatever a session does for its caller runs in a task that the session owns. So there is one way in which
 closing it ends what is under way: the task is cancelled, and whoever waits for it is told with
@@ -7,14 +7,12 @@ closing it ends what is under way: the task is cancelled, and whoever waits for 
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Collection, Container, Coroutine, Iterator
-from contextlib import aclosing
+from collections.abc import Collection, Container, Coroutine
 from functools import partial
-from typing import Any, Generic, Self, TypeVar
-from weakref import WeakSet, ref
+from typing import Any, Generic, TypeVar
+from weakref import WeakSet
 
 from dashscope_ftlogs.client.callers_side.driven_iterators import begun_by_what_is_driven, drives
-from dashscope_ftlogs.client.callers_side.left_by_block import LeftByBlock
 from dashscope_ftlogs.client.callers_side.raised_by_a_hook import hand_over
 from dashscope_ftlogs.errors import SessionStateError
 
@@ -30,7 +28,7 @@ class _Waiting(asyncio.Future[None]):
 
     def cancel(self, msg: Any | None = None) -> bool:
         # No task and no loop, where `asyncio.run` ends: it cancels whatever is left from outside.
-        self.cancelled_in = asyncio.current_task() if _running_loop() else None
+        self.cancelled_in = asyncio.current_task() if running_loop() else None
         return super().cancel(msg)
 
 
@@ -100,7 +98,7 @@ class Tasks:
             raise SessionStateError(elsewhere)
 
     def _elsewhere(self) -> str:
-        if self.loop is None or self.loop is _running_loop():
+        if self.loop is None or self.loop is running_loop():
             return ""
         if self.loop.is_closed():
             return "the event loop has ended in which the session was opened"
@@ -220,187 +218,9 @@ class InOrder(Generic[T]):
         await self._tasks.leave(tasks)
 
 
-class Feed(LeftByBlock, Generic[Found, Item]):
-    """A generator that runs in a task of the session, and finds one item for each step.
-
-    A step that is cancelled leaves the task alone: the next one waits for the same item. What is found
-    counts as handed out once `take` has made an item of it, in the waiter's own task and with no await
-    behind it; None stands for no item.
-    """
-
-    def __init__(
-        self,
-        tasks: Tasks,
-        start: "Callable[[Feed[Found, Item]], AsyncGenerator[Found, None]]",
-        take: Callable[[Found], Item | None],
-        doing: str,
-    ) -> None:
-        self._tasks, self._doing = tasks, doing
-        self._start, self._take = start, take
-        self._task: asyncio.Task[None] | None = None
-        self._found: list[Found] = []  # at most one
-        self._wanted, self._arrived = asyncio.Event(), asyncio.Event()
-        self._is_waited_for = self._is_over = False
-        self._reader: Callable[[], asyncio.Task[Any] | None] = lambda: None
-        """Returns the task that took the last step, as long as there is one: no circle."""
-        self._taken_away = ""
-        """By what the reader was deprived of the items that were left."""
-
-    async def step(self) -> Item:
-        """Return the next item; StopAsyncIteration where there is none, or who asks has left this.
-
-        Raises:
-            SessionStateError: another task has closed or replaced this; or it is another event loop.
-        """
-        self._tasks.check_loop()
-        if self._is_waited_for:
-            raise SessionStateError("another task waits for the next item of this iterator already")
-        self._is_waited_for = True
-        self._reader = ref(asyncio.current_task())
-        try:
-            return await self._next()
-        except Exception:  # of the caller's own code, too
-            await self.aclose()
-            raise
-        finally:
-            self._is_waited_for = False
-
-    async def _next(self) -> Item:
-        while True:
-            if self._taken_away:
-                raise SessionStateError(self._taken_away)
-            if self._is_over:
-                raise StopAsyncIteration
-            if self._found:
-                try:
-                    item = self._take(self._found.pop())
-                except StopAsyncIteration as error:  # which would pass for the end of this
-                    raise RuntimeError("a callback raised StopAsyncIteration") from error
-                if item is not None:
-                    return item
-            await self._look(self._task or self._begin())
-
-    def _begin(self) -> "asyncio.Task[None]":
-        self._task = task = self._tasks.spawn(self._run(self._start(self)))
-        task.add_done_callback(lambda _: self._arrived.set())
-        return task
-
-    async def _look(self, task: "asyncio.Task[None]") -> None:
-        """Wait for what is found next, or for the end of it all."""
-        if task.done():
-            self._is_over = True
-            self._tasks.result(task, self._doing)
-            return
-        self._wanted.set()
-        await self._arrived.wait()
-        self._arrived.clear()
-
-    async def _run(self, items: AsyncGenerator[Found, None]) -> None:
-        async with aclosing(items):
-            async for found in items:
-                self._found.append(found)
-                self._wanted.clear()
-                self._arrived.set()
-                await self._wanted.wait()
-
-    def check_loop(self) -> None:
-        """Refuse to be closed in another event loop, unless nothing is left to close."""
-        if self._task is None or not self._task.done():
-            self._tasks.check_loop()
-
-    def replace(self) -> None:
-        """Let the next step say that another iteration has taken over."""
-        if not self._is_over:
-            self._taken_away = "this read was replaced by a newer one"
-
-    async def aclose(self) -> None:
-        """End what is under way, and wait until nothing of it is left; another task's reader is told."""
-        self.check_loop()
-        reader = self._reader()
-        if not (self._is_over or reader is None or reader.done() or reader is asyncio.current_task()):
-            self._taken_away = self._taken_away or "another task closed this before its end"
-        self._is_over = True
-        if self._task is not None:
-            await self._tasks.leave([self._task])
-
-    def abandon(self) -> None:
-        """End what is under way; from wherever the garbage is collected."""
-        if self._task is None or self._task.done():
-            return
-        loop = self._task.get_loop()
-        if loop is _running_loop():
-            self._tasks.cancel(self._task)
-        elif not loop.is_closed():
-            loop.call_soon_threadsafe(self._tasks.cancel, self._task)
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the loop that runs here, if any does."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
-
-
-class Stream(LeftByBlock, Generic[Item]):
-    """An async iterator of a session: what it gives is found by a task that the session owns.
-
-    A step that is cancelled, by `asyncio.wait_for(anext(stream), 1)` say, costs nothing: the next goes
-    on. Leave it early by `aclose`, or as an `async with` block, and nothing is left; nor is if it is
-    dropped, one turn of the loop later.
-    """
-
-    def __init__(self, feed: Feed[Any, Item]) -> None:
-        self.feed = feed
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Item:
-        try:
-            return await self.feed.step()
-        finally:
-            del self  # or a traceback that is kept would keep all this going
-
-    async def aclose(self) -> None:
-        """End what is under way, and wait until nothing of it is left; another task's reader is told."""
-        await self.feed.aclose()
-
-    def __del__(self) -> None:
-        self.feed.abandon()
-
-
-def stream(tasks: Tasks, items: AsyncGenerator[T, None], doing: str) -> Stream[T]:
-    """Give what a generator yields, as it is."""
-    feed: Feed[T, T] = Feed(tasks, lambda _: items, lambda item: item, doing)
-    return Stream(feed)
-
-
-class Unfolded(LeftByBlock, Generic[Found, Item]):
-    """An async iterator over the items that the finds of a stream hold, such as the lines of pages.
-
-    A class: as an asynchronous generator, each item would cost nearly twice as much.
-    """
-
-    def __init__(self, stream: Stream[Found], unfold: Callable[[Found], Iterator[Item]]) -> None:
-        self._stream = stream
-        self._unfold = unfold
-        self._unread: Iterator[Item] = iter(())
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Item:
-        while True:
-            for item in self._unread:
-                return item
-            try:
-                self._unread = self._unfold(await anext(self._stream))
-            except BaseException:
-                del self  # as above
-                raise
-
-    async def aclose(self) -> None:
-        """End what is under way, and wait until nothing of it is left."""
-        self._stream.feed.check_loop()
-        self._unread = iter(())
-        await self._stream.aclose()

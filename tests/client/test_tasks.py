@@ -17,8 +17,9 @@ from dashscope_ftlogs import (
     Verdict,
     verify_remotely,
 )
+from dashscope_ftlogs.client.fed_iterators import stream
 from dashscope_ftlogs.client.paginator import LogPaginator
-from dashscope_ftlogs.client.tasks import Tasks, stream
+from dashscope_ftlogs.client.tasks import Tasks
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Stall
 
 Connect = Callable[..., LogSession]

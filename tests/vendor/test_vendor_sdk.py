@@ -17,7 +17,7 @@ from typing import Any
 import attrs
 import pytest
 
-from dashscope_ftlogs.cli.emulator_options import jobs
+from dashscope_ftlogs.cli.commands.emulator_options import jobs
 from dashscope_ftlogs.emulator import EmulatedJob
 
 SDK = Path(__file__).with_name("sdk.py")

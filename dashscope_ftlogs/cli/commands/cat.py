@@ -11,6 +11,7 @@ from dashscope_ftlogs.cli.completion import complete_job_ids
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.options import Concurrency, Raw, grouped
 from dashscope_ftlogs.cli.run_command import run
+from dashscope_ftlogs.cli.short_job_ids import whole_job_id
 from dashscope_ftlogs.cli.terminal.read_progress import progress
 from dashscope_ftlogs.cli.terminal.stdout import Format, encoder, printing, write
 
@@ -21,7 +22,7 @@ def cat(
         str,
         typer.Argument(
             metavar="JOB_ID",
-            help="The job, such as ft-202410291653-1c7f.",
+            help="The job, such as ft-202410291653-1c7f, the end of its id, or @last.",
             autocompletion=complete_job_ids,
         ),
     ],
@@ -41,10 +42,10 @@ def cat(
     Into a file or pipe go the exact bytes; on a terminal, control characters are shown escaped.
     """
     encode = encoder(form, for_terminal=sys.stdout.isatty() and not raw)
-    resume_at = offset
+    found, resume_at = job_id, offset
 
     def how_to_go_on() -> str:
-        return f"stopped; go on with: ftlogs cat {job_id} --offset {resume_at}"
+        return f"stopped; go on with: ftlogs cat {found} --offset {resume_at}"
 
     def put_out(page: LogPage) -> None:
         nonlocal resume_at
@@ -52,15 +53,17 @@ def cat(
         resume_at = page.next_offset  # here, since an interrupt lets a write that has begun end
 
     async def main() -> int:
+        nonlocal found
         async with connection.session(concurrency) as session:
-            reader: LogPaginator = session.lines(job_id, offset=offset, limit=limit, page_size=page_size)
-            with progress(f"{job_id}: lines") as show, printing() as printer:
+            found = await whole_job_id(session, job_id)
+            reader: LogPaginator = session.lines(found, offset=offset, limit=limit, page_size=page_size)
+            with progress(f"{found}: lines") as show, printing() as printer:
                 try:
                     async with reader.pages() as pages:
                         async for page in pages:
                             await printer.run(put_out, page)
                             show(resume_at, reader.total)
-                    within(job_id, offset, reader.total)
+                    within(found, offset, reader.total)
                 except FTLogsError as error:
                     if resume_at > offset:
                         error.advice = (

@@ -65,7 +65,7 @@ def emulator(
 
     Its address and key are printed as shell commands: `ftlogs emulator > env &`, then `. ./env`.
     """
-    from dashscope_ftlogs.cli import emulator_options  # noqa: PLC0415  (a web server takes long to import)
+    from dashscope_ftlogs.cli.commands import emulator_options  # noqa: PLC0415  (a web server takes long to import)
     from dashscope_ftlogs.cli.run_command import run  # noqa: PLC0415
     from dashscope_ftlogs.emulator import Emulator  # noqa: PLC0415
 

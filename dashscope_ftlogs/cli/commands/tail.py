@@ -13,6 +13,7 @@ from dashscope_ftlogs.cli.completion import complete_job_ids
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.options import Pattern, chosen, grouped
 from dashscope_ftlogs.cli.run_command import complain, told
+from dashscope_ftlogs.cli.short_job_ids import RUNNING
 from dashscope_ftlogs.cli.terminal.tail_line_format import Lines
 from dashscope_ftlogs.metrics.fail_on_and_until_conditions import duration, parse_alarm
 from dashscope_ftlogs.metrics.live.what_meets_a_condition import Alarm
@@ -113,7 +114,8 @@ def tail(
         list[str] | None,
         typer.Argument(
             metavar="JOB[:OFFSET]",
-            help="Jobs; with an offset, the first line wanted, from 0.",
+            help="Jobs, the ends of their ids, @last or @running; with an offset, the first line "
+            "wanted, from 0.",
             autocompletion=complete_job_ids,
         ),
     ] = None,
@@ -156,7 +158,7 @@ def tail(
             all_running=all_running,
             follow=follow or all_running,
             count=_count(count, DEFAULT_COUNT if not alarms else None),
-            view=lines.view(several=all_running or len(offsets) > 1),
+            view=lines.view(several=all_running or len(offsets) > 1 or RUNNING in offsets),
             alarms=alarms,
             pattern=chosen(watch.pattern),
             give_up_after=watch.longest_outage(),
@@ -195,7 +197,9 @@ def _place(text: str) -> tuple[str, int | None]:
         raise InvalidArgumentError(
             f"{text!r}: what follows the colon must be the number of a line, 0 or more, as in {job_id}:0"
         )
-    return checked_id(job_id), number if isinstance(number, int) else None
+    return job_id if job_id.startswith("@") else checked_id(job_id), number if isinstance(
+        number, int
+    ) else None
 
 
 def _number(text: str) -> int | str:

@@ -12,6 +12,7 @@ from dashscope_ftlogs.checks import within
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.exit_codes import exit_code
 from dashscope_ftlogs.cli.run_command import complain, run
+from dashscope_ftlogs.cli.short_job_ids import whole_job_ids
 from dashscope_ftlogs.cli.terminal.stdout import printing, table, write
 from dashscope_ftlogs.cli.terminal.tail_line_format import View
 from dashscope_ftlogs.cli.terminal.tail_status import Status
@@ -78,6 +79,7 @@ class Following:
     async def _print_tails(self) -> int:
         with printing() as printer:
             async with self.connection.session() as session:
+                await self._name_whole(session)
                 for job_id, offset in self.offsets.items():
                     limit = None
                     if offset is None:
@@ -94,6 +96,7 @@ class Following:
 
     async def _follow(self) -> int:
         async with self.connection.session() as session:
+            await self._name_whole(session)
             self._follower = self._start(session)
             try:
                 async with asyncio.TaskGroup() as group:
@@ -115,6 +118,12 @@ class Following:
                 self._report(session, self._follower.jobs)
         ends = {followed.job.status for followed in self._follower.jobs.values() if followed.job}
         return _FAILED if "FAILED" in ends else _CANCELED if "CANCELED" in ends else 0
+
+    async def _name_whole(self, session: "LogSession") -> None:
+        """Put whole ids in the place of short ones."""
+        ids = await whole_job_ids(session, list(self.offsets))
+        pairs = zip(ids, self.offsets.values(), strict=True)
+        self.offsets = {job_id: offset for meant, offset in pairs for job_id in meant}
 
     def _start(self, session: "LogSession") -> "LogFollower":
         given = {job_id: offset for job_id, offset in self.offsets.items() if offset is not None}

@@ -34,7 +34,8 @@ from dashscope_ftlogs.archive.verify import difference
 from dashscope_ftlogs.client.config import same_service
 from dashscope_ftlogs.client.doubt import Contradiction, Doubt, InDoubtError, Verdict
 from dashscope_ftlogs.client.fetch_many import Jobs, each, id_of, once_each
-from dashscope_ftlogs.client.paginator import LogPaginator, fitting_page
+from dashscope_ftlogs.client.page_source import fitting_page
+from dashscope_ftlogs.client.paginator import LogPaginator
 from dashscope_ftlogs.errors import (
     ArchiveError,
     ArchiveMismatchError,

@@ -18,7 +18,6 @@ from functools import partial
 from itertools import islice
 from math import inf
 from operator import length_hint
-from typing import Protocol
 
 import attrs
 
@@ -27,22 +26,11 @@ from dashscope_ftlogs.client.callers_side.left_by_block import LeftByBlock
 from dashscope_ftlogs.client.cursor import Cursor, HandedOut, Span
 from dashscope_ftlogs.client.doubt import LAG, Contradiction, Doubt, InDoubtError, Known, Verdict
 from dashscope_ftlogs.client.fed_iterators import Feed, Stream, Unfolded
-from dashscope_ftlogs.client.tasks import InOrder, Tasks
-from dashscope_ftlogs.errors import FTLogsError, IncompleteLogError, ResponseTooLargeError
+from dashscope_ftlogs.client.page_source import PageSource, fitting_page
+from dashscope_ftlogs.client.tasks import InOrder
+from dashscope_ftlogs.errors import FTLogsError, IncompleteLogError
 from dashscope_ftlogs.models import LogPage
 from dashscope_ftlogs.text import Position
-
-
-class PageSource(Protocol):
-    """What a paginator needs of a session."""
-
-    tasks: Tasks
-    """Own the tasks that read."""
-
-    async def read_page(self, job_id: str, offset: int, line: int) -> LogPage:
-        """Return a page that is empty only if the log has ended before `offset`."""
-        ...
-
 
 _Read = tuple[LogPage, bool]
 """A page, and whether its answer has proven that it is of the log that was read before."""
@@ -388,14 +376,3 @@ class LogPaginator(LeftByBlock):
     def _with_position(self, error: FTLogsError) -> FTLogsError:
         error.position, error.lines = self.position, tuple(self._collected)
         return error
-
-
-async def fitting_page(source: PageSource, job_id: str, offset: int, line: int) -> tuple[LogPage, int]:
-    """Return a page, of fewer lines where so many are too large to hold, and how many were asked for."""
-    while True:
-        try:
-            return await source.read_page(job_id, offset, line), line
-        except ResponseTooLargeError:
-            if line == 1:
-                raise
-            line = (line + 1) // 2

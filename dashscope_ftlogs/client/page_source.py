@@ -1,0 +1,29 @@
+"""What pages of logs are read from, and how a page is asked for that may be too large to hold."""
+
+from typing import Protocol
+
+from dashscope_ftlogs.client.tasks import Tasks
+from dashscope_ftlogs.errors import ResponseTooLargeError
+from dashscope_ftlogs.models import LogPage
+
+
+class PageSource(Protocol):
+    """What a paginator needs of a session."""
+
+    tasks: Tasks
+    """Own the tasks that read."""
+
+    async def read_page(self, job_id: str, offset: int, line: int) -> LogPage:
+        """Return a page that is empty only if the log has ended before `offset`."""
+        ...
+
+
+async def fitting_page(source: PageSource, job_id: str, offset: int, line: int) -> tuple[LogPage, int]:
+    """Return a page, of fewer lines where so many are too large to hold, and how many were asked for."""
+    while True:
+        try:
+            return await source.read_page(job_id, offset, line), line
+        except ResponseTooLargeError:
+            if line == 1:
+                raise
+            line = (line + 1) // 2

@@ -79,7 +79,8 @@ class LogSession(Service):
             settle: A job that ended just now is looked at once more, at the end of the run, so many
                 seconds after its end was heard; default the retry policy's `lag`. With 0 the next run
                 does that.
-            recheck: Ask for the totals of complete logs, too, and go on with those that have changed.
+            recheck: Ask for the totals of complete logs, too, and go on with those that have changed;
+                read what is here of them, and fetch anew what is damaged.
             progress: Is kept up to date while this runs.
 
         Returns:

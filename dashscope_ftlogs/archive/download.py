@@ -30,11 +30,11 @@ from dashscope_ftlogs.archive.manifest import COMPRESSIONS, FORMATS, Compression
 from dashscope_ftlogs.archive.new_lines import Additions
 from dashscope_ftlogs.archive.outcomes import Downloaded, Progress
 from dashscope_ftlogs.archive.threads import Threads
-from dashscope_ftlogs.archive.verify import difference
+from dashscope_ftlogs.archive.verify import difference, is_damaged
 from dashscope_ftlogs.client.config import same_service
 from dashscope_ftlogs.client.doubt import Contradiction, Doubt, InDoubtError, Verdict
 from dashscope_ftlogs.client.fetch_many import Jobs, each, id_of, once_each
-from dashscope_ftlogs.client.page_source import fitting_page
+from dashscope_ftlogs.client.page_source import first_lines
 from dashscope_ftlogs.client.paginator import LogPaginator
 from dashscope_ftlogs.errors import (
     ArchiveError,
@@ -192,11 +192,10 @@ class Download:
         if manifest is not None:
             size = await disk.run(self._archive.size, manifest.file)
             if manifest.complete and size == manifest.file_bytes:
-                if not self._recheck or not await difference(
-                    self._service, job_id, manifest.lines, manifest.tail
-                ):
+                again = await self._rechecked(manifest, disk) if self._recheck else None
+                if again is None:
                     return turn.outcome(manifest, skipped=True)
-                manifest = await disk.run(self._archive.put, attrs.evolve(manifest, complete=False))
+                manifest = again
         job = await self._asked(turn, 0 if manifest is None else manifest.lines)
         if job is None:
             return turn
@@ -217,6 +216,15 @@ class Download:
             turn.so_far = turn.outcome(manifest)
             return turn
         return turn.outcome(manifest)
+
+    async def _rechecked(self, manifest: Manifest, disk: Disk) -> Manifest | None:
+        """Return from what to go on, where a complete log is damaged here, or another one there."""
+        if await disk.run(is_damaged, self._archive, manifest):
+            await self._service.page(manifest.job_id, 0, 1)  # or what is here is all that is left
+            return manifest
+        if not await difference(self._service, manifest.job_id, manifest.lines, manifest.tail):
+            return None
+        return await disk.run(self._archive.put, attrs.evolve(manifest, complete=False))
 
     async def _asked(self, turn: Turn, lines: int) -> Job | None:
         """Return what is said of a job; None if it has lines here, and is to be asked for once more."""
@@ -366,7 +374,7 @@ class Download:
         await disk.run(news.commit)
         asked_at, manifest = _now(), news.file.manifest
         count = min(checks.MAX_LINE, manifest.lines)
-        lines, total = await self._first_lines(manifest.job_id, count)
+        lines, total = await first_lines(self._service, manifest.job_id, count)
         same = len(lines) == count and await disk.run(news.file.begins_with, lines)
         decision = (turn.beginning or Doubt(self._service.lag)).after(
             None if same else Contradiction.ANOTHER_LOG,
@@ -379,15 +387,6 @@ class Download:
             raise LogRewrittenError(manifest.lines, total)
         if not same:
             raise InDoubtError(decision.wait)
-
-    async def _first_lines(self, job_id: str, count: int) -> tuple[tuple[str, ...], int]:
-        """Return so many lines, or all if there are fewer, however short the answers; and the total."""
-        lines: tuple[str, ...] = ()
-        while True:
-            page, _ = await fitting_page(self._service, job_id, len(lines), count - len(lines))
-            lines += page.lines
-            if len(lines) == count or not page.lines:
-                return lines, page.total
 
 
 def _now() -> float:

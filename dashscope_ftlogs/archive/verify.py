@@ -208,6 +208,15 @@ def _found(archive: Archive, name: str, manifest: Manifest) -> tuple[VerifyState
     return stage(manifest)
 
 
+def is_damaged(archive: Archive, manifest: Manifest) -> bool:
+    """Whether a log's file is there, and is not what its manifest vouches for. Blocks."""
+    try:
+        _checked(archive, manifest.file, manifest)
+    except DamagedError:
+        return True
+    return False
+
+
 def _being_set_aside(archive: Archive, manifest: Manifest) -> tuple[VerifyState, str] | None:
     """Return what a log without a file is if its setting aside was begun, and did not come to an end."""
     if not manifest.superseded:

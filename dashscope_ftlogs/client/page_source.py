@@ -27,3 +27,13 @@ async def fitting_page(source: PageSource, job_id: str, offset: int, line: int) 
             if line == 1:
                 raise
             line = (line + 1) // 2
+
+
+async def first_lines(source: PageSource, job_id: str, count: int) -> tuple[tuple[str, ...], int]:
+    """Return so many lines, or all if there are fewer, however short the answers; and the total."""
+    lines: tuple[str, ...] = ()
+    while True:
+        page, _ = await fitting_page(source, job_id, len(lines), count - len(lines))
+        lines += page.lines
+        if len(lines) == count or not page.lines:
+            return lines, page.total

@@ -258,43 +258,6 @@ def test_hundreds_of_doubts_hold_up_no_other_job_and_are_no_hundreds_of_tasks(tm
     in_service(main)
 
 
-def test_complete_logs_are_rechecked_by_one_request_each(tmp_path: Path) -> None:
-    async def main(service: LaggingService) -> None:
-        for name in ("same", "grown", "shrunk", "other", "gone"):
-            add(service, name, generation("a", 20), end_time=hours_ago(30))
-        jobs = list(service.logs)
-        await run(service, tmp_path, jobs)
-        service.logs["gone"].states.append((now(), None))
-        same = await run(service, tmp_path, jobs, recheck=True)
-        assert (set(same.states.values()), same.requests) == ({"skipped"}, 5)
-        service.logs["grown"].states.append((now(), generation("a", 22)))
-        service.logs["shrunk"].states.append((now(), generation("a", 18)))
-        service.logs["other"].states.append((now(), generation("b", 20)))
-        assert (await run(service, tmp_path, jobs)).requests == 0
-        done = await run(service, tmp_path, jobs, recheck=True)
-        found = {one.job_id: (one.state, one.lines, len(one.set_aside)) for one in done.outcomes}
-        assert found == {
-            "same": ("skipped", 20, 0),
-            "grown": ("complete", 22, 0),
-            "shrunk": ("complete", 18, 1),
-            "other": ("complete", 20, 1),
-            "gone": ("skipped", 20, 0),
-        }
-
-    in_service(main)
-
-
-def test_a_stale_answer_to_a_recheck_changes_nothing(tmp_path: Path) -> None:
-    async def main(service: LaggingService) -> None:
-        log = add(service, JOB, generation("a", 20), end_time=hours_ago(30))
-        await run(service, tmp_path, JOB)
-        log.states[:] = [(-1e9, generation("a", 10)), (now() + 10, generation("a", 20))]
-        done = await run(service, tmp_path, JOB, recheck=True)
-        assert (done.states, done.outcomes[0].set_aside) == ({JOB: "complete"}, ())
-
-    in_service(main)
-
-
 @pytest.mark.unmeasured
 @pytest.mark.parametrize(("most", "longer"), every(4, [50, 1_000], [900, 1, 0]))
 def test_a_log_that_another_one_replaces_while_it_is_read_is_never_complete_as_a_mixture(

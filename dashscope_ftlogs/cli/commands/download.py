@@ -67,7 +67,11 @@ def download(
         ),
     ] = None,
     recheck: Annotated[
-        bool, typer.Option("--recheck", help="Ask whether complete logs have changed, too.")
+        bool,
+        typer.Option(
+            "--recheck",
+            help="Ask whether complete logs have changed, and read whether they are damaged here.",
+        ),
     ] = False,
     concurrency: Concurrency = None,
     as_json: Annotated[bool, typer.Option("--json", help="What became of each job, as JSON.")] = False,

@@ -53,6 +53,10 @@ def verify(
             write(table(("FILE", "STATE", "WHY"), [(v.file, v.state, v.why) for v in bad]))
         counts = Counter(verdict.state for verdict in verdicts)
         complain(f"{directory}: " + ", ".join(f"{n:,} {state}" for state, n in counts.most_common()))
+        if any(verdict.state == "damaged" and verdict.job_id for verdict in bad):
+            complain(
+                "`ftlogs download --recheck` fetches damaged logs anew, and keeps what is here of them"
+            )
         return INCOMPLETE if bad else 0
 
     run(main())

@@ -3,15 +3,15 @@
 Everything here blocks, and is called in a thread.
 """
 
-import errno
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from dashscope_ftlogs import checks
+from dashscope_ftlogs.archive.disk_failures import in_our_words, kind_of_file
 from dashscope_ftlogs.archive.manifest import (
     LOG_NAMES,
     Compression,
@@ -28,7 +28,6 @@ from dashscope_ftlogs.errors import (
     ArchiveError,
     ArchiveGoneError,
     ArchivePathError,
-    ArchiveWriteError,
     ManifestError,
 )
 
@@ -39,25 +38,6 @@ _FORMS: Final[tuple[tuple[Format, Compression | None], ...]] = (
     ("text", "gzip"),
     ("jsonl", "gzip"),
 )
-
-_HOPELESS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
-"""What no other file in the archive will fare better with."""
-_REFUSED: Final = frozenset(
-    getattr(errno, name)
-    for name in (
-        *("EACCES", "EPERM", "EROFS", "ENOENT", "ENOTDIR", "EISDIR", "EEXIST", "ELOOP"),
-        *("ENAMETOOLONG", "ENXIO", "ENODEV", "EBUSY", "ENOTEMPTY"),
-    )
-)
-"""What the user has to put right."""
-
-_KINDS: Final = {
-    stat.S_IFREG: "a plain file",
-    stat.S_IFDIR: "a directory",
-    stat.S_IFLNK: "a symbolic link",
-    stat.S_IFIFO: "a named pipe",
-    stat.S_IFSOCK: "a socket",
-}
 
 # Nothing in an archive leads elsewhere, and nothing there makes opening it wait.
 _SAFELY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -78,8 +58,8 @@ class Archive:
         """
         if is_trap(self.directory):
             raise ArchivePathError(
-                f"{self.directory} is a link that another user laid where everyone may, so it is not "
-                "followed: name the directory that it stands for, if that is meant"
+                f"{self.directory} is a link that another user laid where everyone may, or leads over "
+                "one, so it is not followed: name the directory that it stands for, if that is meant"
             )
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
@@ -87,9 +67,11 @@ class Archive:
         except OSError as error:
             raise in_our_words(error, "write to", self.directory) from None
         try:
-            _lock_exclusively(lock)
-        except OSError:
+            _lock(lock, take=True)
+        except OSError as error:
             os.close(lock)
+            if not isinstance(error, BlockingIOError | PermissionError):
+                raise in_our_words(error, "write to", self.directory) from None
             raise ArchiveError(
                 f"another process is writing to {self.directory}; wait for it, or choose another "
                 "directory"
@@ -101,6 +83,8 @@ class Archive:
         if self._lock >= 0:
             lock, self._lock = self._lock, -1
             with suppress(OSError):  # which lets go of it all the same
+                _lock(lock, take=False)
+            with suppress(OSError):
                 os.close(lock)
 
     def __del__(self) -> None:
@@ -299,8 +283,8 @@ class Archive:
     def _refuse_odd(self, name: str, found: os.stat_result) -> None:
         if not stat.S_ISREG(found.st_mode):
             raise ArchivePathError(
-                f"{self.directory / name} is {_kind(found.st_mode)}, and only a plain file is read or "
-                "written there"
+                f"{self.directory / name} is {kind_of_file(found.st_mode)}, and only a plain file is "
+                "read or written there"
             )
 
     def _read(self, name: str) -> bytes | None:
@@ -334,9 +318,12 @@ def is_own_file(path: Path) -> bool:
 
 
 def is_trap(path: Path) -> bool:
-    """Whether a path is a link that another user may have laid, to lead what we write elsewhere."""
+    """Whether a path is, or leads over, a link that another user may have laid to lead us elsewhere."""
     user = os.geteuid() if hasattr(os, "geteuid") else 0  # on Windows, every file is user 0's
-    return path.is_symlink() and is_laid_by_another(path.lstat(), path.parent.stat(), user)
+    return any(
+        one.is_symlink() and is_laid_by_another(one.lstat(), one.parent.stat(), user)
+        for one in (path, *path.absolute().parents)
+    )
 
 
 def is_laid_by_another(link: os.stat_result, folder: os.stat_result, user: int) -> bool:
@@ -355,44 +342,14 @@ def write_all(descriptor: int, data: bytes | bytearray) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def in_our_words(
-    error: OSError, doing: Literal["read", "write to"], directory: Path, name: str = ""
-) -> ArchiveError:
-    """Return why a directory, or a file in it, can't be read or written, as an error of ours."""
-    why = _in_the_way(directory)
-    of = directory if why else error.filename or directory / name
-    kind = ArchiveError
-    if why or error.errno in _REFUSED:
-        kind = ArchivePathError
-    elif doing == "write to" and error.errno in _HOPELESS:
-        kind = ArchiveWriteError
-    told = kind(f"cannot {doing} {of}: {why or error.strerror or error}")
-    if isinstance(error, FileNotFoundError):
-        told.advice = "Check the path."
-    return told
-
-
-def _in_the_way(directory: Path) -> str:
-    """Return what is there instead of a directory, at its path or above it; nothing if nothing is."""
-    for there in (directory, *directory.parents):
-        if os.path.lexists(there) and not os.path.isdir(there):
-            mode = os.lstat(there).st_mode
-            if stat.S_ISLNK(mode):
-                return f"{there} is a symbolic link that leads to no directory"
-            return f"{there} is {_kind(mode)}, not a directory"
-    return ""
-
-
-def _kind(mode: int) -> str:
-    return _KINDS.get(stat.S_IFMT(mode), "a device")
-
-
-def _lock_exclusively(descriptor: int) -> None:
+def _lock(descriptor: int, *, take: bool) -> None:
+    """Take a lock, or let go of it: also in a process that was forked meanwhile and has it, too."""
     if os.name == "posix":
         import fcntl  # noqa: PLC0415  (does not exist elsewhere)
 
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB if take else fcntl.LOCK_UN)
     else:  # pragma: no cover  (runs on Windows only)
         import msvcrt  # noqa: PLC0415  (exists nowhere else)
 
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]  # as does its stub
+        how = msvcrt.LK_NBLCK if take else msvcrt.LK_UNLCK  # type: ignore[attr-defined]
+        msvcrt.locking(descriptor, how, 1)  # type: ignore[attr-defined]

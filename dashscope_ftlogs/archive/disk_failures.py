@@ -1,39 +1,61 @@
-"""The thread of one log's file, and failures of the disk in our words."""
+"""What a disk, or a path on it, fails at, in our words."""
 
 import errno
-from collections.abc import Callable
-from typing import Any, TypeVar
+import os
+import stat
+from pathlib import Path
+from typing import Final, Literal
 
-import attrs
+from dashscope_ftlogs.errors import ArchiveError, ArchivePathError, ArchiveWriteError
 
-from dashscope_ftlogs.archive.directory import Archive, in_our_words
-from dashscope_ftlogs.archive.threads import Thread
-from dashscope_ftlogs.errors import ArchiveWriteError
+_HOPELESS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
+"""What no other file in the archive will fare better with."""
+_REFUSED: Final = frozenset(
+    getattr(errno, name)
+    for name in (
+        *("EACCES", "EPERM", "EROFS", "ENOENT", "ENOTDIR", "EISDIR", "EEXIST", "ELOOP"),
+        *("ENAMETOOLONG", "ENXIO", "ENODEV", "EBUSY", "ENOTEMPTY"),
+    )
+)
+"""What the user has to put right."""
 
-T = TypeVar("T")
+_KINDS: Final = {
+    stat.S_IFREG: "a plain file",
+    stat.S_IFDIR: "a directory",
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+}
 
 
-@attrs.frozen
-class Disk:
-    """The thread of one log's file."""
+def in_our_words(
+    error: OSError, doing: Literal["read", "write to"], directory: Path, name: str = ""
+) -> ArchiveError:
+    """Return why a directory, or a file in it, can't be read or written, as an error of ours."""
+    why = _in_the_way(directory)
+    of = directory if why else error.filename or directory / name
+    kind = ArchiveError
+    if why or error.errno in _REFUSED:
+        kind = ArchivePathError
+    elif doing == "write to" and error.errno in _HOPELESS:
+        kind = ArchiveWriteError
+    told = kind(f"cannot {doing} {of}: {why or error.strerror or error}")
+    if isinstance(error, FileNotFoundError):
+        told.advice = "Check the path."
+    return told
 
-    _thread: Thread
-    _archive: Archive
 
-    async def run(self, work: Callable[..., T], *arguments: Any) -> T:
-        """See `Thread.run`."""
-        return await self._thread.run(self._in_our_words, work, *arguments)
+def _in_the_way(directory: Path) -> str:
+    """Return what is there instead of a directory, at its path or above it; nothing if nothing is."""
+    for there in (directory, *directory.parents):
+        if os.path.lexists(there) and not os.path.isdir(there):
+            mode = os.lstat(there).st_mode
+            if stat.S_ISLNK(mode):
+                return f"{there} is a symbolic link that leads to no directory"
+            return f"{there} is {kind_of_file(mode)}, not a directory"
+    return ""
 
-    async def run_surely(self, work: Callable[..., T], *arguments: Any) -> T:
-        """See `Thread.run_surely`."""
-        return await self._thread.run_surely(self._in_our_words, work, *arguments)
 
-    def _in_our_words(self, work: Callable[..., T], *arguments: Any) -> T:
-        try:
-            return work(*arguments)
-        except OSError as error:
-            self._archive.check_is_ours()
-            told = in_our_words(error, "write to", self._archive.directory)
-            if error.errno == errno.EROFS:  # it could be written to before
-                told = ArchiveWriteError(told.summary())
-            raise told from None
+def kind_of_file(mode: int) -> str:
+    """Return what it is, in words."""
+    return _KINDS.get(stat.S_IFMT(mode), "a device")

@@ -21,7 +21,6 @@ import attrs
 
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.archive.directory import Archive
-from dashscope_ftlogs.archive.disk_failures import Disk
 from dashscope_ftlogs.archive.generations import set_aside
 from dashscope_ftlogs.archive.job_turns import Turn, next_round
 from dashscope_ftlogs.archive.log_file_sha256 import DamagedError, MissingError
@@ -29,7 +28,7 @@ from dashscope_ftlogs.archive.log_writer import LogFile
 from dashscope_ftlogs.archive.manifest import COMPRESSIONS, FORMATS, Compression, Format, Manifest
 from dashscope_ftlogs.archive.new_lines import Additions
 from dashscope_ftlogs.archive.outcomes import Downloaded, Progress
-from dashscope_ftlogs.archive.threads import Threads
+from dashscope_ftlogs.archive.threads import Disk, Threads
 from dashscope_ftlogs.archive.verify import difference, is_damaged
 from dashscope_ftlogs.client.config import same_service
 from dashscope_ftlogs.client.doubt import Contradiction, Doubt, InDoubtError, Verdict
@@ -179,10 +178,7 @@ class Download:
                 manifest = await disk.run(self._archive.manifest, job_id)
             except FTLogsError:
                 manifest = None
-            lines = 0 if manifest is None else manifest.lines
-            return Downloaded(
-                job_id=job_id, state="failed", lines=lines, set_aside=tuple(turn.older), error=error
-            )
+            return turn.failed(job_id, manifest, error)
         finally:
             self._at_work -= 1
             self._progress.reading.pop(job_id, None)

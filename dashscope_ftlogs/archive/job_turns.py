@@ -10,6 +10,7 @@ from dashscope_ftlogs.archive.manifest import Manifest
 from dashscope_ftlogs.archive.outcomes import Downloaded, DownloadState
 from dashscope_ftlogs.archive.when_a_log_is_complete import seconds_since
 from dashscope_ftlogs.client.doubt import Contradiction, Doubt, Verdict
+from dashscope_ftlogs.errors import FTLogsError
 from dashscope_ftlogs.models import Job
 
 if TYPE_CHECKING:
@@ -81,6 +82,14 @@ class Turn:
             file=manifest.file,
             set_aside=tuple(self.older),
         )
+
+    def failed(self, job_id: str, manifest: Manifest | None, error: FTLogsError) -> Downloaded:
+        """Return what became of it where an error ended it, with what is there of it."""
+        if manifest is None:
+            return Downloaded(
+                job_id=job_id, state="failed", lines=0, set_aside=tuple(self.older), error=error
+            )
+        return attrs.evolve(self.outcome(manifest), state="failed", error=error)
 
 
 def next_round(later: list[Turn]) -> tuple[float, list[Turn], list[Turn]]:

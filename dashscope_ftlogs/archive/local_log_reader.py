@@ -7,12 +7,13 @@ import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import attrs
 import msgspec
 
-from dashscope_ftlogs.archive.directory import Archive, in_our_words
+from dashscope_ftlogs.archive.directory import Archive
+from dashscope_ftlogs.archive.disk_failures import in_our_words
 from dashscope_ftlogs.archive.log_file_sha256 import beginning
 from dashscope_ftlogs.archive.manifest import LOG_NAMES, Manifest, log_name
 from dashscope_ftlogs.errors import ArchiveError, ArchivePathError
@@ -28,7 +29,7 @@ class _Row(msgspec.Struct):
     """A line as `ftlogs cat`, `tail` and `download` write it with `--format jsonl`."""
 
     line: str
-    offset: int
+    offset: Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 # Both made before a second thread can be there; see archive/manifest.py.
@@ -45,6 +46,8 @@ class StoredLog:
     path: Path
     committed: int | None = None
     """How many bytes of the file count; None for all."""
+    rows: bool = True
+    """Whether its lines may stand in rows of JSON: not where its manifest calls it text."""
     job: Job | None = None
     """The job as the manifest has it."""
 
@@ -61,7 +64,7 @@ class StoredLog:
             else:
                 descriptor = Archive(self.path.parent).open(self.path.name, os.O_RDONLY)
                 with os.fdopen(descriptor, "rb"), beginning(descriptor, self.committed) as file:
-                    yield from numbered_lines(file)
+                    yield from numbered_lines(file, rows=self.rows)
         except OSError as error:
             raise in_our_words(error, "read", self.path.parent, self.path.name) from None
         except (EOFError, zlib.error) as error:
@@ -109,7 +112,7 @@ def _stored(path: Path, manifest: Manifest) -> StoredLog:
         job = msgspec.convert(manifest.job, _JOB)
     except msgspec.ValidationError:  # the service had left out what it always says, or people edited it
         job = None
-    return StoredLog(manifest.job_id, path, manifest.file_bytes, job)
+    return StoredLog(manifest.job_id, path, manifest.file_bytes, manifest.format == "jsonl", job)
 
 
 def piped_lines() -> Iterator[tuple[int, str]]:
@@ -118,12 +121,16 @@ def piped_lines() -> Iterator[tuple[int, str]]:
         yield from numbered_lines(file)
 
 
-def numbered_lines(file: io.BufferedReader) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a file or pipe; of rows that this package wrote, the lines that they hold."""
+def numbered_lines(file: io.BufferedReader, *, rows: bool = True) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a file or pipe; of rows that this package wrote, the lines that they hold.
+
+    It has written them if they begin the file: what a trainer prints among other lines is its own.
+    """
     reader = gzip.GzipFile(fileobj=file) if file.peek(2)[:2] == _GZIP else file
     number = 0
     while data := reader.readline(_LONGEST):
-        row = _row(data) if data.startswith(_ROWS) else None
+        row = _row(data) if rows and data.startswith(_ROWS) else None
+        rows = row is not None
         if row is not None:
             number = row.offset
         yield number, data.decode("utf-8", "replace").removesuffix("\n") if row is None else row.line

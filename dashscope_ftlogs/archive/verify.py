@@ -9,7 +9,8 @@ from typing import Final, Literal
 import attrs
 
 from dashscope_ftlogs import checks
-from dashscope_ftlogs.archive.directory import Archive, in_our_words
+from dashscope_ftlogs.archive.directory import Archive
+from dashscope_ftlogs.archive.disk_failures import in_our_words
 from dashscope_ftlogs.archive.generations import announces, moved_to
 from dashscope_ftlogs.archive.log_file_sha256 import DamagedError, check
 from dashscope_ftlogs.archive.manifest import Manifest, log_name, manifest_name

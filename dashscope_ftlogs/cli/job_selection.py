@@ -2,21 +2,83 @@
 
 import fnmatch
 import sys
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Final
 
 import attrs
+import typer
 
 from dashscope_ftlogs import InvalidArgumentError, Job
 from dashscope_ftlogs.archive.threads import Thread
-from dashscope_ftlogs.cli.key_in_messages import without_key
-from dashscope_ftlogs.cli.short_job_ids import whole_job_ids
+from dashscope_ftlogs.cli.short_job_ids import refuse_key, whole_job_ids
+from dashscope_ftlogs.metrics.fail_on_and_until_conditions import duration
+from dashscope_ftlogs.models import STATUSES
+from dashscope_ftlogs.text import excerpt
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
+
+_AS_WRITTEN: Final = "%Y-%m-%d %H:%M:%S"
+
+
+@attrs.frozen
+class Filters:
+    """Which jobs of the listing are meant."""
+
+    status: Annotated[str | None, typer.Option(help="Only jobs with this status.")] = None
+    model: Annotated[str | None, typer.Option(help="Only jobs that fine-tune this model.")] = None
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATE|DURATION", help="Only jobs created then or later, or not longer ago: 7d."
+        ),
+    ] = None
+    match: Annotated[
+        str | None,
+        typer.Option(metavar="GLOB", help="Only jobs whose id, name or model's name fits."),
+    ] = None
+
+    @property
+    def are_given(self) -> bool:
+        """Whether there is any."""
+        return any(option is not None for option in (self.status, self.model, self.since, self.match))
+
+    async def jobs(self, session: "LogSession") -> AsyncGenerator[Job, None]:
+        """Yield the jobs that fit, in the order of the listing.
+
+        Raises:
+            InvalidArgumentError: no job can fit: a status or a model is unknown, or a date is none.
+        """
+        since = None if self.since is None else earliest(self.since)
+        statuses, models = set(STATUSES), set[str]()
+        async for job in session.jobs():
+            statuses.add(job.status.upper())
+            models.update({job.model or "", job.base_model or ""})
+            if self._fits(job, since):
+                yield job
+        if self.status is not None and self.status.upper() not in statuses:
+            raise _none_has("--status", self.status, statuses)
+        if self.model is not None and self.model not in models:
+            raise _none_has("--model", self.model, models)
+
+    def _fits(self, job: Job, since: str | None) -> bool:
+        if self.status is not None and job.status.upper() != self.status.upper():
+            return False
+        if self.model not in {None, job.model, job.base_model}:
+            return False
+        if since is not None and (job.create_time or "") < since:
+            return False
+        names = (job.job_id, job.job_name or "", job.finetuned_output or "")
+        return self.match is None or any(fnmatch.fnmatchcase(name, self.match) for name in names)
+
+
+def _none_has(option: str, word: str, known: Iterable[str]) -> InvalidArgumentError:
+    told = ", ".join(excerpt(one, 40) for one in sorted(filter(None, known))[:20])
+    return InvalidArgumentError(f"{option} {word}: no job has it; there are: {told or 'no jobs'}")
 
 
 @attrs.frozen(kw_only=True)
@@ -26,42 +88,29 @@ class Selection:
     job_ids: tuple[str, ...]
     from_file: Path | None
     everything: bool
-    status: str | None
-    model: str | None
-    since: str | None
-    match: str | None
+    filters: Filters
 
     def __attrs_post_init__(self) -> None:
-        filters = (self.status, self.model, self.since, self.match)
-        listed = self.everything or any(option is not None for option in filters)
+        listed = self.everything or self.filters.are_given
         named = bool(self.job_ids) or self.from_file is not None
         if listed == named:
             raise InvalidArgumentError(
                 "say which jobs: by id or --from-file, or else by --all, --status, --model, --since or "
                 "--match"
             )
-        if self.since is not None:
-            _comparable(self.since)
+        if self.filters.since is not None:
+            earliest(self.filters.since)
 
     async def jobs(self, session: "LogSession") -> list[str | Job]:
         """Return the jobs; those that were named stand as ids."""
         with Thread(patience=0) as reading:  # a pipe may take its time, and Ctrl-C should not
             from_file = await reading.run(self._from_file)
-        named = [*self.job_ids, *from_file]
-        together = "\n".join(named)
-        if without_key(together) != together:
-            raise InvalidArgumentError("a job id: that looks like an API key; nothing was sent")
-        if named or self.from_file is not None:
+        refuse_key(from_file)
+        if self.job_ids or self.from_file is not None:
             meant = await whole_job_ids(session, self.job_ids)
             return [*chain.from_iterable(meant), *from_file]
-        listing = session.jobs(status=self.status, model=self.model)
-        return [job async for job in listing if self._fits(job)]
-
-    def _fits(self, job: Job) -> bool:
-        if self.since is not None and (job.create_time or "") < _comparable(self.since):
-            return False
-        names = (job.job_id, job.job_name or "", job.finetuned_output or "")
-        return self.match is None or any(fnmatch.fnmatchcase(name, self.match) for name in names)
+        async with aclosing(self.filters.jobs(session)) as listed:
+            return [job async for job in listed]
 
     def _from_file(self) -> Iterable[str]:
         if self.from_file is None:
@@ -74,12 +123,20 @@ class Selection:
         return [line for line in lines if line]
 
 
-def _comparable(since: str) -> str:
-    """Return a date, or a date and time, as the service writes times: without a zone."""
+def earliest(since: str) -> str:
+    """Return a date, with or without a time, or how long ago it was, as the service writes times.
+
+    They carry no zone: a duration is counted from the time in UTC, which is behind that of China.
+
+    Raises:
+        InvalidArgumentError: it is neither.
+    """
+    if (ago := duration(since)) is not None:
+        return f"{datetime.now(UTC) - timedelta(seconds=ago):{_AS_WRITTEN}}"
     try:
-        return datetime.fromisoformat(since).strftime("%Y-%m-%d %H:%M:%S")
+        return datetime.fromisoformat(since).strftime(_AS_WRITTEN)
     except ValueError:
         raise InvalidArgumentError(
             f"--since {since!r}: must be a date such as 2024-10-29 or '2024-10-29 16:53:53', as the "
-            "service writes them"
+            "service writes them, or a duration such as 7d or 12h"
         ) from None

@@ -19,7 +19,6 @@ _SEPARATORS: Final = tuple(one for one in (os.sep, os.altsep) if one)
 Concurrency = Annotated[
     int | None, typer.Option(help="Requests in flight at once; learned, up to 32, if not given.")
 ]
-Model = Annotated[str | None, typer.Option(help="Only jobs that fine-tune this model.")]
 Pattern = Annotated[
     str | None,
     typer.Option(
@@ -29,7 +28,6 @@ Pattern = Annotated[
     ),
 ]
 Raw = Annotated[bool, typer.Option("--raw", help="Send control characters to a terminal as they are.")]
-Status = Annotated[str | None, typer.Option(help="Only jobs with this status.")]
 
 
 def to_file(text: str) -> Any:

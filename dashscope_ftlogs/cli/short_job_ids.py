@@ -1,10 +1,11 @@
 """Which job a short name means: the beginning or the end of its id, `@last` or `@running`."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from dashscope_ftlogs import InvalidArgumentError, Job, checks
+from dashscope_ftlogs.cli.key_in_messages import without_key
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
@@ -14,6 +15,17 @@ RUNNING: Final = "@running"
 _WHOLE: Final = re.compile(r"ft-(?!\d{4,12}$|\d{12}-[0-9a-f]{0,3}$).+")
 """What is taken for a whole id: it begins as those of the service, and does not end before them."""
 _SHOWN: Final = 8
+
+
+def refuse_key(names: Iterable[str]) -> None:
+    """Refuse names of which one is a key, before anything is sent.
+
+    Raises:
+        InvalidArgumentError: one is.
+    """
+    together = "\n".join(names)
+    if without_key(together) != together:
+        raise InvalidArgumentError("a job id: that looks like an API key; nothing was sent")
 
 
 def is_short(name: str) -> bool:
@@ -34,6 +46,7 @@ async def whole_job_ids(session: "LogSession", names: Sequence[str]) -> list[lis
         InvalidArgumentError: more than one job fits; there is none to be the last, or running; or a name
             can be no part of an id.
     """
+    refuse_key(names)
     for name in names:
         if not name.startswith("@"):
             checks.job_id(name)

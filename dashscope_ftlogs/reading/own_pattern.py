@@ -1,6 +1,7 @@
 """A user's own pattern for lines that no form of metrics fits."""
 
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -70,6 +71,21 @@ class OwnRecords:
             yield at, record if own is None else own
 
 
+def compiled(text: str) -> re.Pattern[str]:
+    """Return a regular expression that somebody typed.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Of what other versions of Python may read otherwise; this one reads it.
+            warnings.simplefilter("ignore", FutureWarning)
+            return re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+
+
 def own_pattern(text: str) -> OwnPattern:
     r"""Read a pattern, such as `step (?P<step>\d+) .* loss (?P<loss>\S+)`.
 
@@ -82,8 +98,8 @@ def own_pattern(text: str) -> OwnPattern:
     """
     checks.kind_of("pattern", text, str)
     try:
-        pattern = re.compile(text)
-    except (re.error, OverflowError, RecursionError) as error:
+        pattern = compiled(text)
+    except ValueError as error:
         raise InvalidArgumentError(f"pattern {shown(text)}: {error}") from None
     if not set(pattern.groupindex) - _ABOUT:
         raise InvalidArgumentError(

@@ -1,6 +1,7 @@
 """The directory: names, locks, links, and what can't be trusted."""
 
 import asyncio
+import errno
 import os
 import subprocess
 import sys
@@ -112,6 +113,30 @@ def test_a_lock_is_held_against_other_processes_and_falls_with_its_holder(tmp_pa
         holder.kill()
     with locked(tmp_path):
         pass
+
+
+@pytest.mark.posix
+def test_the_lock_falls_when_it_is_given_back_whoever_was_forked_meanwhile(tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    archive.lock()
+    command = [sys.executable, "-c", "input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[archive._lock]) as forked:
+        archive.unlock()
+        with locked(tmp_path):
+            pass
+        forked.kill()
+
+
+@pytest.mark.posix
+def test_a_file_system_without_locks_is_told_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(ArchiveError, match=f"cannot write to .*{os.strerror(errno.ENOLCK)}"):
+        Archive(tmp_path).lock()
 
 
 def test_a_directory_that_cannot_be_made_says_why(tmp_path: Path) -> None:

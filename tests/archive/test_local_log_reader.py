@@ -5,6 +5,7 @@ import io
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -141,3 +142,24 @@ def test_a_link_in_an_archive_leads_nowhere(tmp_path: Path) -> None:
     log = StoredLog("ft-1", tmp_path / "ft-1.log", committed=7)
     with pytest.raises(ArchiveError):
         list(log.lines())
+
+
+ROWS = ['{"offset": 700, "line": "x"}', '{"offset": 99999999999999999999, "line": "x"}']
+
+
+@pytest.mark.parametrize("row", [*ROWS, '{"offset": -5, "line": "x"}'])
+def test_a_row_among_other_lines_or_with_a_number_that_none_has_is_a_line(row: str) -> None:
+    lines = ["Training start!", row, "{'loss': 0.5}"]
+    assert read(text_bytes(lines)) == list(enumerate(lines))
+    if row != ROWS[0]:
+        assert read(text_bytes(lines[1:])) == list(enumerate(lines[1:]))
+
+
+@pytest.mark.parametrize("form", ["text", "jsonl"])
+async def test_lines_of_an_archive_are_what_its_manifest_says_whatever_they_look_like(
+    connect: Callable[..., LogSession], tmp_path: Path, form: Any
+) -> None:
+    async with Emulator([EmulatedJob("ft-1", ROWS)]) as emulator, connect(emulator) as session:
+        await session.download(["ft-1"], tmp_path, format=form)
+    (log,) = stored_logs(tmp_path)
+    assert list(log.lines()) == list(enumerate(ROWS))

@@ -190,6 +190,38 @@ async def test_a_parquet_file_opens_with_the_expected_types(
 
 
 @pytest.mark.extras
+async def test_each_log_is_a_run_of_its_own_however_its_name_is_written(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    names = ("run 1.log", "run-1.log", ".run-1.log")
+    for number, name in enumerate(names):
+        (tmp_path / name).write_text(f"{{'loss': {number}.5, 'step': 1}}\n")
+    ended = await ftlogs(
+        "metrics", *(str(tmp_path / name) for name in names), "--tensorboard", str(tmp_path / "tb")
+    )
+    assert (ended.code, ended.err) == (0, "")
+    found = [EventAccumulator(str(run)).Reload() for run in (tmp_path / "tb").iterdir()]
+    assert sorted(events.Scalars("loss")[0].value for events in found) == [0.5, 1.5, 2.5]
+
+
+@pytest.mark.extras
+@pytest.mark.posix
+async def test_events_that_there_is_no_room_for_end_the_command(tmp_path: Path) -> None:
+    path = tmp_path / "small.log"
+    path.write_text("".join(f"{{'loss': 0.5, 'epoch': {n}}}\n" for n in range(3000)))
+    command = f"{sys.executable} -m dashscope_ftlogs metrics {path} --tensorboard {tmp_path / 'tb'}"
+    process = await asyncio.create_subprocess_exec(
+        "sh", "-c", f"ulimit -f 8; exec {command}", stderr=asyncio.subprocess.PIPE
+    )
+    _, err = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 1
+    assert b"File too large" in err
+    assert b"Traceback" not in err
+
+
+@pytest.mark.extras
 async def test_tensorboard_s_own_reader_opens_the_events(ftlogs: Any, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -280,3 +312,52 @@ async def test_a_log_of_a_hundred_thousand_lines_shows_progress_and_is_read_whol
     assert (process.returncode, printed) == (0, b"")
     assert f"{job.job_id}: lines" in screen.shown
     assert out.read_bytes().count(b"\n") > 50_000
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+async def test_what_goes_to_a_pipe_is_what_goes_to_a_file(
+    ftlogs: Any, log: Path, tmp_path: Path, form: str
+) -> None:
+    out = tmp_path / f"m.{form}"
+    assert (await ftlogs("metrics", str(log), "-o", str(out))).code == 0
+    ended = await ftlogs("metrics", str(log), "--format", form)
+    assert (ended.code, ended.out, ended.err) == (0, out.read_bytes(), "")
+
+
+async def test_csv_and_json_on_a_terminal_repaint_nothing(
+    start_ftlogs: Any, terminal: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.log"
+    path.write_text("{'loss': 1, 'name': '\x1b[2J \x9b é 训'}\n" * 3000)
+    for form in ("csv", "jsonl"):
+        async with terminal() as screen:
+            process = await start_ftlogs(
+                ("metrics", str(path), "--format", form), None, stdout=screen.end
+            )
+            assert await process.wait() == 0
+        assert screen.shown.count("训") == 3000
+        assert not {"\x1b", "\x9b", "\ufffd"} & set(screen.shown)
+
+
+async def test_columns_are_those_that_are_chosen_in_that_order(ftlogs: Any, log: Path) -> None:
+    ended = await ftlogs("metrics", str(log), "--columns", "loss,offset")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.split()[:2] == [b"LOSS", b"OFFSET"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--columns", "los"), "--columns los: there is no such; those there are: source, "),
+        (("--columns", "loss", "--format", "csv"), "--columns: only for the table that is printed"),
+        (("--columns", "loss", "-o", "x.csv"), "--columns: only for the table that is printed"),
+        (("--format", "csv", "-o", "x.csv"), "--format: only for what is printed"),
+    ],
+    ids=str,
+)
+async def test_what_would_be_ignored_is_refused(
+    ftlogs: Any, log: Path, words: tuple[str, ...], told: str
+) -> None:
+    ended = await ftlogs("metrics", str(log), *words)
+    assert (ended.code, ended.out) == (2, b"")
+    assert told in ended.err

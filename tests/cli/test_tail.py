@@ -338,6 +338,8 @@ async def test_all_running_jobs_are_followed_until_none_runs(ftlogs: Any) -> Non
         ((JOB, "-f", "--look-every", "0"), "--look-every 0.0: must be"),
         ((JOB, "-n", "many"), "-n 'many': must be a whole number, at least 0"),
         ((JOB, "--grep", "("), "--grep '('"),
+        ((JOB, "--grep", "a{99999999999999999999}"), "--grep 'a{99999999999999999999}'"),
+        ((JOB, "--highlight", "(" * 3000 + ")" * 3000), "--highlight '((("),
         ((JOB, "--exclude", "[a"), "--exclude '[a'"),
         ((JOB, "--highlight", "*"), "--highlight '*'"),
         ((JOB, "--level", "loud"), "'loud'"),

@@ -95,6 +95,37 @@ def test_such_a_trap_is_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.posix
+@pytest.mark.extras
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("download", "ft-1", "--out", "logs"),
+        ("download", "ft-1", "--out", "logs/below"),
+        ("metrics", "ft-1", "-o", "logs/m.csv"),
+        ("report", "ft-1", "-o", "logs/m.html"),
+        ("metrics", "ft-1", "--tensorboard", "logs"),
+        ("metrics", "ft-1", "--tensorboard", "logs/below"),
+    ],
+    ids=" ".join,
+)
+async def test_nothing_is_written_behind_a_trap_that_a_path_leads_over(
+    ftlogs: Any, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    elsewhere, shared = tmp_path / "elsewhere", tmp_path / "shared"
+    elsewhere.mkdir()
+    shared.mkdir()
+    (shared / "logs").symlink_to(elsewhere)
+    shared.chmod(0o1777)
+    if trap := os.geteuid() == 0:  # nobody else can lay a link in another's name
+        os.lchown(shared / "logs", 65534, 65534)
+    async with Emulator([EmulatedJob("ft-1", [POINT])]) as emulator:
+        ended = await ftlogs(*words[:-1], str(shared / words[-1]), emulator=emulator)
+    assert ended.code == (2 if trap else 0)
+    assert ("a link that another user laid" in ended.err) == trap
+    assert list(elsewhere.iterdir()) == [] or not trap
+
+
+@pytest.mark.posix
 async def test_an_archive_is_not_led_elsewhere_by_such_a_trap(ftlogs: Any, tmp_path: Path) -> None:
     elsewhere, shared = tmp_path / "elsewhere", tmp_path / "shared"
     elsewhere.mkdir()

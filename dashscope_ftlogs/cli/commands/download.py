@@ -13,8 +13,8 @@ import typer
 from dashscope_ftlogs import Downloaded, FTLogsError, Job, Progress
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.exit_codes import exit_code
-from dashscope_ftlogs.cli.job_selection import Selection
-from dashscope_ftlogs.cli.options import Concurrency, Model, Status, grouped
+from dashscope_ftlogs.cli.job_selection import Filters, Selection
+from dashscope_ftlogs.cli.options import Concurrency, grouped
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.download_progress import watched
 from dashscope_ftlogs.cli.terminal.stdout import Format, rows, table, write, write_if_open
@@ -43,15 +43,6 @@ def download(
         Path | None, typer.Option(help="Read job ids from this file, one per line; - is stdin.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All jobs of the workspace.")] = False,
-    status: Status = None,
-    model: Model = None,
-    since: Annotated[
-        str | None, typer.Option(metavar="DATE", help="Only jobs created then or later.")
-    ] = None,
-    match: Annotated[
-        str | None,
-        typer.Option(metavar="GLOB", help="Only jobs whose id, name or model's name fits."),
-    ] = None,
     form: Annotated[
         Format | None,
         typer.Option("--format", help="Plain lines, or JSON objects, which lose nothing."),
@@ -79,6 +70,7 @@ def download(
     progress_every: Annotated[
         float, typer.Option(min=0.1, help="Seconds between lines of progress off a terminal.")
     ] = 5.0,
+    filters: Filters,
     connection: Connection,
 ) -> None:
     """Bring logs to disk; later, fetch only what is missing.
@@ -92,10 +84,7 @@ def download(
             job_ids=tuple(job_ids or ()),
             from_file=from_file,
             everything=everything,
-            status=status,
-            model=model,
-            since=since,
-            match=match,
+            filters=filters,
         )
         progress = Progress()
         async with (

@@ -1,5 +1,7 @@
 """`ftlogs metrics`: the numbers in logs as a table, a file, or TensorBoard's event files."""
 
+import enum
+from collections.abc import Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
@@ -7,17 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dashscope_ftlogs import InvalidArgumentError
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.log_sources import Sources, read_logs
 from dashscope_ftlogs.cli.options import Pattern, chosen, grouped, to_file
 from dashscope_ftlogs.cli.reading_processes import ReadPoints
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.table_export import (
-    FORMATS,
     check_events,
     check_table,
-    show,
+    print_table,
     write_events,
+    write_table,
 )
 from dashscope_ftlogs.metrics.table import table_of
 
@@ -25,6 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dashscope_ftlogs.metrics.point_columns import PointColumns
+
+
+class Format(enum.StrEnum):
+    """How metrics are printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSONL = "jsonl"
 
 
 @grouped
@@ -36,12 +47,22 @@ def metrics(
         Path | None,
         typer.Option(metavar="DIR", help="Write event files, a run for each log, for TensorBoard."),
     ] = None,
+    form: Annotated[
+        Format, typer.Option("--format", help="What is printed: a table, CSV, or JSON objects.")
+    ] = Format.TABLE,
+    columns: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,NAME", help="Only these columns of the table, in this order."),
+    ] = None,
     pattern: Pattern = None,
     connection: Connection,
 ) -> None:
     """Show the loss and all other numbers of a log, point by point."""
 
     async def main() -> int:
+        chosen_ones = columns.split(",") if columns else ()
+        to_file = output is not None or tensorboard is not None
+        _check_print(form, chosen_ones, to_file=to_file)
         if output is not None:
             check_table(output, logs)
         if tensorboard is not None:
@@ -56,12 +77,19 @@ def metrics(
         if tensorboard is not None:
             write_events(found, tensorboard)
         if output is not None:
-            FORMATS[output.suffix](table_of(_let_go_of(found)), output)
-        elif tensorboard is None:
-            show(table_of(_let_go_of(found)))
+            write_table(table_of(_let_go_of(found)), output)
+        if not to_file:
+            print_table(table_of(_let_go_of(found)), form.value, chosen_ones)
         return 0
 
     run(main())
+
+
+def _check_print(form: Format, columns: Sequence[str], *, to_file: bool) -> None:
+    if columns and (to_file or form is not Format.TABLE):
+        raise InvalidArgumentError("--columns: only for the table that is printed")
+    if form is not Format.TABLE and to_file:
+        raise InvalidArgumentError("--format: only for what is printed; a file's name says its own")
 
 
 def _let_go_of(logs: "list[tuple[str, PointColumns]]") -> "Iterator[tuple[str, PointColumns]]":

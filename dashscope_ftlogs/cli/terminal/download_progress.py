@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dashscope_ftlogs import Progress
 from dashscope_ftlogs.cli.run_command import complain
+from dashscope_ftlogs.cli.terminal.read_progress import MOST
 from dashscope_ftlogs.cli.terminal.speed_and_eta import Meter, Reading
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ async def _bars(session: "LogSession", progress: Progress) -> None:
             bars.update(overall, total=progress.jobs, completed=progress.jobs_done, note=note)
             for job_id in [job_id for job_id in shown if job_id not in progress.reading]:
                 bars.remove_task(shown.pop(job_id))
-            for job_id, (offset, total) in progress.reading.items():
+            for job_id, (offset, said) in progress.reading.items():
+                total = min(said, MOST)
                 if job_id not in shown and len(shown) < _BARS:
                     shown[job_id] = bars.add_task(job_id, total=total, note="")
                 if job_id in shown:

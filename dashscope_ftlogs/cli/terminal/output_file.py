@@ -35,6 +35,7 @@ def check_output(path: Path, endings: Collection[str] = (), sources: Iterable[st
     target = where_it_leads(path)
     if target.is_dir():
         raise InvalidArgumentError(f"-o {str(path)!r}: that is a directory; name a file")
+    refuse_trap(f"-o {str(path)!r}", target.parent)
     if not target.parent.is_dir():
         raise InvalidArgumentError(f"-o {str(path)!r}: there is no directory {str(target.parent)!r}")
     if is_own_file(target):
@@ -43,6 +44,18 @@ def check_output(path: Path, endings: Collection[str] = (), sources: Iterable[st
         )
     if any(_is_same_file(target, source) for source in sources):
         raise InvalidArgumentError(f"-o {str(path)!r}: that is what is read; name another file")
+
+
+def refuse_trap(option: str, folder: Path) -> None:
+    """Refuse to write where a link leads that another user may have laid.
+
+    Raises:
+        InvalidArgumentError: that is so.
+    """
+    if is_trap(folder):
+        raise InvalidArgumentError(
+            f"{option}: {str(folder)!r} leads over a link that another user laid where everyone may"
+        )
 
 
 def extra(name: str, *modules: str) -> list[Any]:

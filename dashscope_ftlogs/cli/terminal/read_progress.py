@@ -3,6 +3,10 @@
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from typing import Final
+
+MOST: Final = 2**53
+"""Of how many lines a bar tells: a total may be a lie that no float can hold."""
 
 
 @contextmanager
@@ -28,4 +32,6 @@ def progress(what: str) -> Generator[Callable[[int, int | None], None]]:
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task(what, total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total)
+        yield lambda done, total: bars.update(
+            task, completed=done, total=None if total is None else min(total, MOST)
+        )

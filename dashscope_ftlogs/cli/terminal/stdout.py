@@ -75,7 +75,10 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:
 def aligned(rows: Iterable[Sequence[object]], widths: Sequence[int]) -> bytes:
     """Return rows, whose cells have these widths."""
     lines = (
-        "  ".join(_cell(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        "  ".join(
+            (text := _cell(cell)) + " " * (width - _room(text))
+            for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
         for row in rows
     )
     return "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")
@@ -83,7 +86,16 @@ def aligned(rows: Iterable[Sequence[object]], widths: Sequence[int]) -> bytes:
 
 def width(cells: Iterable[object]) -> int:
     """Return how much room cells take, of which each is a column's name or a value."""
-    return max((len(_cell(cell)) for cell in cells), default=0)
+    return max((_room(_cell(cell)) for cell in cells), default=0)
+
+
+def _room(text: str) -> int:
+    """Return how much room a text takes on a terminal: a Chinese character, say, twice as much."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len  # noqa: PLC0415  (few tables need it)
+
+    return cell_len(text)
 
 
 def _cell(value: object) -> str:

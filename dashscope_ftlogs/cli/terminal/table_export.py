@@ -1,5 +1,6 @@
 """A metrics table on a terminal, in a file, and as TensorBoard's events."""
 
+import codecs
 import csv
 import io
 import math
@@ -7,8 +8,10 @@ import os
 import re
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -17,21 +20,32 @@ import msgspec
 from dashscope_ftlogs import InvalidArgumentError, MetricsTable
 from dashscope_ftlogs.archive.manifest import storable
 from dashscope_ftlogs.cli.run_command import complain
-from dashscope_ftlogs.cli.terminal.output_file import check_output, extra, put_by
+from dashscope_ftlogs.cli.terminal.output_file import check_output, extra, put_by, refuse_trap
 from dashscope_ftlogs.cli.terminal.stdout import aligned, width, write
 from dashscope_ftlogs.metrics.arrow import Column
 from dashscope_ftlogs.metrics.columns import cell
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.table import wide
+from dashscope_ftlogs.reading.forms.names import is_loss_or_reward, main_metric
+from dashscope_ftlogs.text import escaped_json
 
 _AT_ONCE: Final = 1000
 """Rows that are made ready to be written at a time."""
 _FORMULA: Final = re.compile(r"[=+\-@\t\r]")
 
 
-def show(table: MetricsTable) -> None:
-    """Print a table; on a terminal only as many columns as fit there."""
+def _show(table: MetricsTable, chosen: Sequence[str]) -> None:
+    """Print the columns that are chosen, or all; on a terminal only as many as fit there.
+
+    Raises:
+        InvalidArgumentError: there is none of that name.
+    """
     columns, rows = wide(table), len(table)
+    for name in chosen:
+        if name not in columns:
+            raise InvalidArgumentError(
+                f"--columns {name}: there is no such; those there are: {', '.join(columns)}"
+            )
     filled = [name for name, column in columns.items() if any(column.data.items(0, rows))]
     if len(_different(columns["source"], rows)) == 1:
         filled.remove("source")
@@ -39,12 +53,15 @@ def show(table: MetricsTable) -> None:
         filled.remove("segment")
     widths = {name: _width(name, columns[name], rows) for name in filled}
     wanted = _fitting(widths) if sys.stdout.isatty() else filled
+    if chosen:
+        wanted = list(chosen)
+        widths = {name: _width(name, columns[name], rows) for name in wanted}
     room = [widths[name] for name in wanted]
     write(aligned([[name.upper() for name in wanted]], room))
     for part in _in_parts([columns[name] for name in wanted], rows):
         write(aligned([[_cell(one) for one in row] for row in part], room))
-    if hidden := [name for name in filled if name not in wanted]:
-        complain(f"not shown: {', '.join(hidden)}; all are in a file that you name with -o")
+    if not chosen and (hidden := [name for name in filled if name not in wanted]):
+        complain(f"not shown: {', '.join(hidden)}; choose by --columns, or name a file with -o")
 
 
 def _different(column: Column, rows: int) -> set[object]:
@@ -64,13 +81,19 @@ def _in_parts(columns: Sequence[Column], rows: int) -> Iterator[Iterable[Sequenc
 
 
 def _fitting(widths: Mapping[str, int]) -> list[str]:
+    """Return what fits, of what says most: which point it is, its loss or reward, then all else."""
     room = shutil.get_terminal_size().columns
-    fitting: list[str] = []
-    for name, needed in widths.items():
-        if room >= needed:
-            fitting.append(name)
-            room -= needed + 2
-    return fitting
+    main = main_metric(widths)
+    tells = [name for name in ("source", "segment", "kind", "step", main) if name and name in widths]
+    others = sorted(
+        (name for name in widths if name not in tells), key=lambda name: not is_loss_or_reward(name)
+    )
+    fitting: set[str] = set()
+    for name in [*tells, *others]:
+        if room >= widths[name]:
+            fitting.add(name)
+            room -= widths[name] + 2
+    return [name for name in widths if name in fitting]
 
 
 def _cell(value: object) -> str | None:
@@ -81,18 +104,14 @@ def _cell(value: object) -> str | None:
     return None if value is None else str(value)
 
 
-def _write_csv(table: MetricsTable, path: Path) -> None:
+def _write_csv(table: MetricsTable, file: BinaryIO) -> None:
     columns = wide(table)
-
-    def write(file: BinaryIO) -> None:
-        text = io.TextIOWrapper(file, "utf-8", "backslashreplace", newline="")
-        rows = csv.writer(text)
-        rows.writerow(map(_harmless, columns))
-        for part in _in_parts(list(columns.values()), len(table)):
-            rows.writerows(map(_harmless, row) for row in part)
-        text.detach()
-
-    put_by(path, write)
+    text = io.TextIOWrapper(file, "utf-8", "backslashreplace", newline="")
+    rows = csv.writer(text)
+    rows.writerow(map(_harmless, columns))
+    for part in _in_parts(list(columns.values()), len(table)):
+        rows.writerows(map(_harmless, row) for row in part)
+    text.detach()
 
 
 def _harmless(value: object) -> object:
@@ -109,9 +128,9 @@ def _is_number(text: str) -> bool:
         return False
 
 
-def _write_jsonl(table: MetricsTable, path: Path) -> None:
+def _write_jsonl(table: MetricsTable, file: BinaryIO) -> None:
     # NaN and infinity become null: JSON has no word for them.
-    put_by(path, lambda file: file.writelines(_json(row) + b"\n" for row in table.rows()))
+    file.writelines(_json(row) + b"\n" for row in table.rows())
 
 
 def _json(row: dict[str, Any]) -> bytes:
@@ -121,24 +140,56 @@ def _json(row: dict[str, Any]) -> bytes:
         return msgspec.json.encode(storable(msgspec.to_builtins(row)))
 
 
-def _write_parquet(table: MetricsTable, path: Path) -> None:
+def _write_parquet(table: MetricsTable, file: BinaryIO) -> None:
     arrow, parquet = extra("data", "pyarrow", "pyarrow.parquet")
-
-    def write(file: BinaryIO) -> None:
-        batches = arrow.RecordBatchReader.from_stream(table)
-        with parquet.ParquetWriter(arrow.PythonFile(file, "w"), batches.schema) as rows:
-            for batch in batches:
-                rows.write_batch(batch)
-
-    put_by(path, write)
+    batches = arrow.RecordBatchReader.from_stream(table)
+    with parquet.ParquetWriter(arrow.PythonFile(file, "w"), batches.schema) as rows:
+        for batch in batches:
+            rows.write_batch(batch)
 
 
-FORMATS: Final[Mapping[str, Callable[[MetricsTable, Path], None]]] = {
+_FORMATS: Final[Mapping[str, Callable[[MetricsTable, BinaryIO], None]]] = {
     ".csv": _write_csv,
     ".jsonl": _write_jsonl,
     ".parquet": _write_parquet,
 }
 """How a table is written to a file, by the ending of its name."""
+
+
+def write_table(table: MetricsTable, path: Path) -> None:
+    """Write a file of the form that its name says."""
+    put_by(path, lambda file: _FORMATS[path.suffix](table, file))
+
+
+def print_table(table: MetricsTable, form: str, columns: Sequence[str]) -> None:
+    """Print it as a `table` of some columns, or all of it as `csv` or `jsonl`.
+
+    Raises:
+        InvalidArgumentError: there is no such column.
+    """
+    if form == "table":
+        _show(table, columns)
+        return
+    with io.BufferedWriter(_Stdout()) as file:
+        _FORMATS[f".{form}"](table, file)
+
+
+class _Stdout(io.RawIOBase):
+    """Takes bytes as they come, and makes harmless what a terminal gets."""
+
+    def __init__(self) -> None:
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        if sys.stdout.isatty():
+            text = self._decode(bytes(data)).replace("\r\n", "\n")
+            write(escaped_json(text).encode())
+        else:
+            write(bytes(data))
+        return len(data)
 
 
 def check_table(path: Path, sources: Iterable[str]) -> None:
@@ -148,7 +199,7 @@ def check_table(path: Path, sources: Iterable[str]) -> None:
         InvalidArgumentError: its name does not do.
         ConfigError: what writes it is not installed.
     """
-    check_output(path, FORMATS, sources)
+    check_output(path, _FORMATS, sources)
     if path.suffix == ".parquet":
         extra("data", "pyarrow")
         extra("data", "arro3.core")
@@ -172,22 +223,33 @@ def write_events(logs: Iterable[tuple[str, PointColumns]], directory: Path) -> N
 
     Where a log does not tell the steps of its points, the numbers of their lines stand for them.
     """
-    (tensorboard,) = extra("tensorboard", "tensorboardX")
+    files, summary, events = extra(
+        "tensorboard",
+        *("tensorboardX.event_file_writer", "tensorboardX.summary", "tensorboardX.proto.event_pb2"),
+    )
+    taken: set[str] = set()
     for source, points in logs:
-        folder = directory / re.sub(r"[^\w.-]+", "-", source).lstrip(".")
+        name = re.sub(r"[^\w.-]+", "-", source).lstrip(".") or "log"
+        names = chain([name], (f"{name}-{number}" for number in count(2)))
+        taken.add(run := next(name for name in names if name not in taken))
         told = _tells_steps(points)
         values = points.values()
-        for begin, segment, count in points.segment.runs(0, len(points)):
-            writer = tensorboard.SummaryWriter(str(folder / f"segment-{segment}" if segment else folder))
+        for begin, segment, rows in points.segment.runs(0, len(points)):
+            folder = directory / run / f"segment-{segment}" if segment else directory / run
+            refuse_trap("--tensorboard", folder)
+            folder.mkdir(parents=True, exist_ok=True)
+            # Not its `SummaryWriter`: what that fails at is known to a thread of its own only.
+            writer = files.EventsWriter(str(folder / "events"))
             last = 0
             places = points.step if told else points.offset
-            for row, own in zip(range(begin, begin + count), values, strict=False):
+            for row, own in zip(range(begin, begin + rows), values, strict=False):
                 last = cell(places, row) or last
                 at = cell(points.time, row)
-                time = None if at is None else at / 1000
                 for name, value in own.items():
                     if isinstance(value, float):
-                        writer.add_scalar(name, value, last, walltime=time)
+                        told_by = summary.scalar(name, value)
+                        moment = time.time() if at is None else at / 1000
+                        writer.write_event(events.Event(wall_time=moment, step=last, summary=told_by))
             writer.close()
 
 

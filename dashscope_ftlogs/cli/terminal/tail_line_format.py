@@ -2,12 +2,11 @@
 
 import enum
 import os
-import re
 import sys
 import zlib
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import attrs
 import msgspec
@@ -16,8 +15,12 @@ import typer
 from dashscope_ftlogs import InvalidArgumentError
 from dashscope_ftlogs.cli.options import Raw
 from dashscope_ftlogs.cli.terminal.stdout import Format
+from dashscope_ftlogs.reading.own_pattern import compiled
 from dashscope_ftlogs.reading.records import Message, parse_line
-from dashscope_ftlogs.text import escaped, escaped_jsonl_bytes, jsonl_bytes
+from dashscope_ftlogs.text import escaped, escaped_jsonl_bytes, jsonl_bytes, shown
+
+if TYPE_CHECKING:
+    import re
 
 _COLOURS = (36, 33, 32, 35, 34, 31, 96, 93, 92, 95, 94, 91)
 _HIGHLIGHT = "\x1b[1;7m"
@@ -108,9 +111,9 @@ def _pattern(option: str, text: str | None) -> "re.Pattern[str] | None":
     if text is None:
         return None
     try:
-        return re.compile(text)
-    except re.error as error:
-        raise InvalidArgumentError(f"{option} {text!r}: {error}") from None
+        return compiled(text)
+    except ValueError as error:
+        raise InvalidArgumentError(f"{option} {shown(text)}: {error}") from None
 
 
 @attrs.define

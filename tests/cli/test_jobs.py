@@ -1,0 +1,155 @@
+"""Jobs by short names, and the listing: what is found, in what order, and what is refused."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator
+
+NEW = f"{datetime.now(UTC) - timedelta(days=2):%Y-%m-%d %H:%M:%S}"
+OLD = "2025-12-07 09:13:00"
+JOBS = [
+    EmulatedJob("ft-202512062026-1213", ["a"], usage=5, model="qwen3-8b", job_name="训练一"),
+    EmulatedJob("ft-202512062140-5383", ["b"], status="FAILED", create_time="2025-12-06 21:40:05"),
+    EmulatedJob("ft-202512070912-be8c", ["c"], status="RUNNING", create_time=NEW),
+    EmulatedJob("ft-202512070913-ce8c", ["d"], status="RUNNING", create_time=OLD),
+    EmulatedJob("ft-1", ["e"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "printed"),
+    [
+        *(
+            ("1213", b"a\n"),
+            ("ft-20251206214", b"b\n"),
+            ("202512062140-5383", b"b\n"),
+            ("@last", b"c\n"),
+        ),
+        *(("ft-1", b"e\n"), ("1", b"e\n"), ("ft-202512062026-1213", b"a\n")),
+    ],
+)
+async def test_a_job_is_found_by_what_only_its_id_begins_or_ends_with(
+    ftlogs: Any, name: str, printed: bytes
+) -> None:
+    async with Emulator(JOBS) as emulator:
+        ended = await ftlogs("cat", name, emulator=emulator)
+    assert (ended.code, ended.out, ended.err) == (0, printed, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("e8c", "'e8c' fits 2 jobs, ft-202512070912-be8c, ft-202512070913-ce8c: say more of the id"),
+        ("@running", "@running stands for 2 jobs, ft-202512070912-be8c, ft-202512070913-ce8c: name one"),
+        ("@lost", "'@lost': of such words there are @last and @running"),
+    ],
+)
+async def test_a_name_that_fits_several_jobs_lists_them(ftlogs: Any, name: str, told: str) -> None:
+    async with Emulator(JOBS) as emulator:
+        ended = await ftlogs("cat", name, emulator=emulator)
+    assert (ended.code, ended.out, ended.err) == (2, b"", f"ftlogs: {told}.\n")
+
+
+async def test_of_very_many_that_fit_some_are_named(ftlogs: Any) -> None:
+    async with Emulator([EmulatedJob(f"ft-20251206{n:04}-aaaa") for n in range(30)]) as emulator:
+        ended = await ftlogs("cat", "aaaa", emulator=emulator)
+    assert "fits 30 jobs, ft-202512060000-aaaa, " in ended.err
+    assert ended.err.endswith(" and 22 more: say more of the id.\n")
+
+
+@pytest.mark.parametrize(("name", "told"), [("@last", "has no job"), ("@running", "no job is running")])
+async def test_where_there_is_none_to_be_meant_that_is_told(ftlogs: Any, name: str, told: str) -> None:
+    async with Emulator() as emulator:
+        ended = await ftlogs("show", name, emulator=emulator)
+    assert (ended.code, ended.out) == (2, b"")
+    assert told in ended.err
+
+
+async def test_a_whole_id_costs_no_listing(ftlogs: Any) -> None:
+    async with Emulator(JOBS) as emulator:
+        for words in (("cat", "ft-202512062026-1213"), ("tail", "ft-1"), ("show", "ft-1")):
+            assert (await ftlogs(*words, emulator=emulator)).code == 0
+    assert {exchange.endpoint for exchange in emulator.journal} == {"logs", "job"}
+
+
+async def test_every_command_takes_short_names(ftlogs: Any, tmp_path: Path) -> None:
+    async with Emulator(JOBS) as emulator:
+        tail = await ftlogs("tail", "1213:0", "@running", emulator=emulator)
+        show = await ftlogs("show", "5383", "@last", "--format", "jsonl", emulator=emulator)
+        download = await ftlogs(
+            "download", "1213", "5383", "--out", str(tmp_path / "a"), emulator=emulator
+        )
+    assert [line[-1:] for line in tail.out.splitlines()] == [b"a", b"c", b"d"]
+    assert tail.out.splitlines()[1].startswith(b"[ft-202512070912-be8c] ")
+    assert [json.loads(row)["name"] for row in show.out.splitlines()] == [
+        "ft-202512062140-5383",
+        "ft-202512070912-be8c",
+    ]
+    assert download.code == 0
+    for job_id in ("ft-202512062026-1213", "ft-202512062140-5383"):
+        assert f"{job_id}  complete".encode() in download.out
+
+
+async def test_a_name_that_can_be_no_job_is_refused_before_anything_is_asked(ftlogs: Any) -> None:
+    async with Emulator(JOBS) as emulator:
+        file = await ftlogs("metrics", "train.log", emulator=emulator)
+        word = await ftlogs("cat", "a b", emulator=emulator)
+    assert (file.code, file.err) == (2, "ftlogs: there is no file 'train.log'.\n")
+    assert (word.code, emulator.journal) == (2, [])
+
+
+@pytest.mark.parametrize(
+    ("words", "suffixes"),
+    [
+        (("--since", "7d"), ["be8c"]),
+        (("--since", "2025-12-07"), ["be8c", "ce8c"]),
+        (("--match", "训练*"), ["1213"]),
+        (("--model", "qwen3-8b"), ["1213"]),
+        (("--sort", "created"), ["be8c", "ce8c", "5383", "1213", "ft-1"]),
+        (("--sort", "tokens"), ["5383", "ft-1", "1213", "be8c", "ce8c"]),
+        (("--sort", "status", "--limit", "1"), ["5383"]),
+        (("--limit", "2"), ["1213", "5383"]),
+        (("--limit", "0"), []),
+        (("--status", "running", "--limit", "1"), ["be8c"]),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("form", ["table", "jsonl"])
+async def test_jobs_are_chosen_and_put_in_order(
+    ftlogs: Any, words: tuple[str, ...], suffixes: list[str], form: str
+) -> None:
+    async with Emulator(JOBS) as emulator:
+        ended = await ftlogs("jobs", *words, "--format", form, emulator=emulator)
+    assert (ended.code, ended.err) == (0, "")
+    rows = ended.out.decode().splitlines()
+    ids = (
+        [json.loads(row)["job_id"] for row in rows]
+        if form == "jsonl"
+        else [row.split()[0] for row in rows[1:]]
+    )
+    assert [one[-4:] for one in ids] == suffixes
+
+
+@pytest.mark.parametrize("command", [("jobs",), ("download", "--out", "made")])
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--status", "RUNNIN"), "--status RUNNIN: no job has it; there are: CANCELED, "),
+        (("--model", "qwen"), "--model qwen: no job has it; there are: qwen3-14b, qwen3-8b."),
+        (("--since", "soon"), "--since 'soon': must be a date"),
+    ],
+    ids=str,
+)
+async def test_what_no_job_can_fit_is_a_mistake_that_names_what_there_is(
+    ftlogs: Any, command: tuple[str, ...], words: tuple[str, ...], told: str, tmp_path: Path
+) -> None:
+    command = tuple(str(tmp_path / word) if word == "made" else word for word in command)
+    async with Emulator(JOBS) as emulator:
+        ended = await ftlogs(*command, *words, emulator=emulator)
+    assert (ended.code, ended.out) == (2, b"")
+    assert told in ended.err
+    assert "Traceback" not in ended.err

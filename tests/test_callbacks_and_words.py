@@ -68,8 +68,8 @@ async def test_a_status_that_nobody_knows_is_warned_of_with_those_there_are(
     )
 
 
-async def test_the_command_warns_of_such_a_status_too(ftlogs: Any) -> None:
+async def test_the_command_refuses_such_a_status(ftlogs: Any) -> None:
     async with Emulator([EmulatedJob("ft-1", ["x"])]) as emulator:
         ended = await ftlogs("jobs", "--status", "DONE", emulator=emulator)
-    assert ended.code == 0
-    assert "ftlogs: no job has the status 'DONE'; those there are: CANCELED, " in ended.err
+    assert ended.code == 2
+    assert "ftlogs: --status DONE: no job has it; there are: CANCELED, " in ended.err

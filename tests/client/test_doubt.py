@@ -202,3 +202,50 @@ def test_of_a_line_whose_length_is_not_known_no_more_than_4096_beginnings_are_tr
         known = Known(1, digests(["x" * length]), 1)
         page = LogPage("ft-1", 0, ("x" * 9_000,), 1)
         assert (known.grown(page) is not None) == found
+
+
+PLACES = [
+    (offset, begin, end) for offset in range(15) for begin in range(17) for end in range(begin, 17)
+]
+
+
+def test_wherever_a_page_begins_and_ends_what_it_shares_is_compared_and_nothing_else() -> None:
+    for offset, begin, end in PLACES:
+        one = known(offset, 0)
+        assert one.contradiction(page(OLD, begin, end)) is None
+        shared = range(max(begin, one.begin), min(end, offset))
+        for number in range(begin, end):
+            other = (*OLD[:number], "another", *OLD[number + 1 :])
+            found = one.contradiction(page(other, begin, end))
+            assert found is (Contradiction.ANOTHER_LOG if number in shared else None)
+
+
+@pytest.mark.parametrize("length", [None, 8, 300])
+def test_only_a_page_with_all_of_the_last_lines_tells_that_the_last_one_goes_on(
+    length: int | None,
+) -> None:
+    for offset, begin, end in PLACES:
+        line = OLD[offset - 1] if length is None else "x" * length
+        log = (*OLD[: max(0, offset - 1)], line, *OLD[offset:])
+        one = Known(offset, digests(log[max(0, offset - TAIL) : offset]), length=length)
+        grown = (*log[: offset - 1], f"{line} goes on", *log[offset:])
+        told = one.grown(page(grown, begin, end)) if offset else None
+        if offset and begin <= one.begin and end >= offset:
+            assert told is not None
+            assert told.last == digests(grown[max(0, offset - TAIL) : offset])
+            assert told.length == len(grown[offset - 1])
+        else:
+            assert told is None
+        assert one.grown(page(log, begin, end)) is None
+
+
+def test_a_page_of_many_lines_that_ends_before_the_last_one_tells_nothing_of_it() -> None:
+    log = tuple(f"line {n}" for n in range(400))
+    one = Known(301, digests(log[296:301]))
+    assert one.grown(page(log, 0, 300)) is None
+    assert one.grown(page(log, 0, 200)) is None
+
+
+def test_where_nothing_is_known_nothing_contradicts() -> None:
+    assert Known(0).contradiction(page((), 0, 0)) is None
+    assert Known(0).grown(page(OLD, 0, 9)) is None

@@ -11,6 +11,8 @@ SHOWN_ONLY = {
     "archive/log_writer.py": "when a manifest was written, for people",
     "cli/terminal/tail_printing.py": "stamps before lines, where asked for",
     "cli/commands/report.py": "when a page was made, for people",
+    "cli/job_selection.py": "how long ago jobs were created, where asked for",
+    "cli/terminal/table_export.py": "when a point was told that no line dates, in TensorBoard's files",
     "cli/completion.py": "the age of a cache; a wrong one is asked for anew",
 }
 WALL_CLOCK = {"time", "time_ns", "localtime", "gmtime", "now", "utcnow", "today"}

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from dashscope_ftlogs.client.retry_on_429_and_5xx import RetryDecision, RetryPolicy
     from dashscope_ftlogs.errors import (
         APIError,
+        ArchiveBusyError,
         ArchiveError,
         ArchiveGoneError,
         ArchiveMismatchError,
@@ -86,6 +87,7 @@ __all__ = [
     "DEFAULT_REGION",
     "REGIONS",
     "APIError",
+    "ArchiveBusyError",
     "ArchiveError",
     "ArchiveGoneError",
     "ArchiveMismatchError",

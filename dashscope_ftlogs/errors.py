@@ -21,6 +21,7 @@
     ├── IncompleteLogError            lines that the service says exist are not given
     ├── LogRewrittenError             the log is another one than was already read
     └── ArchiveError                  a directory of downloaded logs can't be used
+        ├── ArchiveBusyError          another process writes to it
         ├── ArchiveMismatchError      it is whole, and not for this: of another endpoint, or newer
         ├── ArchivePathError          something else is at its path or at a file's, or nobody lets us in
         ├── ManifestError             a log's manifest is lost, or not as it was written
@@ -260,6 +261,12 @@ class ArchiveMismatchError(ArchiveError):
     """What is in the archive is whole, and can't be gone on with from here. It is left as it is."""
 
     advice = "Nothing was changed. Use another directory, or what the archive was made with."
+
+
+class ArchiveBusyError(ArchiveError):
+    """Another process writes to the archive."""
+
+    advice = "Wait for it, or choose another directory."
 
 
 class ArchivePathError(ArchiveError):

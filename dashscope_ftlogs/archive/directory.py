@@ -25,6 +25,7 @@ from dashscope_ftlogs.archive.manifest import (
     stem_of,
 )
 from dashscope_ftlogs.errors import (
+    ArchiveBusyError,
     ArchiveError,
     ArchiveGoneError,
     ArchivePathError,
@@ -72,10 +73,7 @@ class Archive:
             os.close(lock)
             if not isinstance(error, BlockingIOError | PermissionError):
                 raise in_our_words(error, "write to", self.directory) from None
-            raise ArchiveError(
-                f"another process is writing to {self.directory}; wait for it, or choose another "
-                "directory"
-            ) from None
+            raise ArchiveBusyError(f"another process is writing to {self.directory}") from None
         self._lock = lock
 
     def unlock(self) -> None:

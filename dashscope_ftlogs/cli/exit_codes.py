@@ -19,6 +19,7 @@ _EXIT_CODES: Final[tuple[tuple[type[errors.FTLogsError], int], ...]] = (
     (errors.MalformedResponseError, 5),
     (errors.IncompleteLogError, 6),
     (errors.LogRewrittenError, 6),
+    (errors.ArchiveBusyError, 5),
     (errors.ArchiveMismatchError, 2),
     (errors.ArchivePathError, 2),
     (errors.ManifestError, 6),

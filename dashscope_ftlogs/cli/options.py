@@ -3,7 +3,7 @@
 import functools
 import inspect
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from inspect import Parameter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -51,6 +51,25 @@ def chosen(pattern: str | None) -> "OwnPattern | None":
     from dashscope_ftlogs.reading.own_pattern import own_pattern  # noqa: PLC0415  (few commands need it)
 
     return None if pattern is None else own_pattern(pattern)
+
+
+def given(context: typer.Context, without: Container[str]) -> list[str]:
+    """Return the options as they were given, for a command that goes on, but for some by their names."""
+    words: list[str] = []
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        if not option.opts[0].startswith("-") or option.name in without or source is None:
+            continue
+        if source.name != "COMMANDLINE":
+            continue
+        said = context.params[option.name or ""]
+        if isinstance(said, bool):
+            words.append(max(option.opts if said else option.secondary_opts, key=len))
+            continue
+        name = max(option.opts, key=len)
+        for one in said if isinstance(said, list | tuple) else (said,):
+            words += [name, str(getattr(one, "value", one))]
+    return words
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:

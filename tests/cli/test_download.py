@@ -106,9 +106,12 @@ async def test_a_table_for_people_and_rows_for_machines(ftlogs: Any, tmp_path: P
         rows = sorted(ended.out.decode().splitlines()[1:])
         assert rows[0].split() == ["ft-1", "complete", "10", "10"]
         assert rows[1].startswith("ft-9    failed    0      0    HTTP 404 NotFound: Not found!")
-        assert ended.err == f"ftlogs: 1 complete, 1 failed; 10 new lines in {tmp_path}\n"
+        why, summary = ended.err.splitlines()
+        assert why.startswith("ftlogs: ft-9: HTTP 404 NotFound: Not found!")
+        assert summary == f"ftlogs: 1 complete, 1 failed; 10 new lines in {tmp_path}"
         ended = await ftlogs(*words, "--json", "--quiet", emulator=emulator)
-    assert ended.err == ""
+    assert ended.err.startswith("ftlogs: ft-9: HTTP 404 NotFound: Not found!")
+    assert ended.err.count("\n") == 1
     by_id = {row["job_id"]: row for row in map(json.loads, ended.out.splitlines())}
     assert by_id["ft-1"] == {
         "job_id": "ft-1",

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import shlex
 import signal
 import sys
 from typing import Any
@@ -119,7 +120,8 @@ async def test_ctrl_c_says_that_the_job_goes_on_and_how_to_resume(
         process.send_signal(signal.SIGINT)
         _, err = await process.communicate()
         assert process.returncode == 130
-        assert err == b"ftlogs: the jobs go on; resume with: ftlogs tail -f ft-a:20 ft-b:20\n"
+        resume = f"ftlogs tail -f ft-a:20 ft-b:20 {' '.join(FAST)}"
+        assert err.decode() == f"ftlogs: the jobs go on; resume with: {resume}\n"
         jobs[0].append("more")
         jobs[0].finish("SUCCEEDED")
         ended = await ftlogs("tail", "-f", "ft-a:20", *FAST, emulator=emulator)
@@ -205,13 +207,15 @@ async def test_redraws_are_collapsed_and_lines_stamped_where_asked_for(ftlogs: A
 async def test_a_condition_that_is_met_ends_it_with_9_and_its_line(ftlogs: Any, option: str) -> None:
     lines = ["{'loss': 0.9}", "{'loss': 0.6}", "{'loss': 0.4}", "{'loss': 0.3}"]
     async with Emulator([EmulatedJob(JOB, lines, status="RUNNING")]) as emulator:
-        ended = await ftlogs("tail", "-f", JOB, *FAST, option, "loss<0.5", emulator=emulator)
+        words = (*FAST, option, "loss<0.5", "--grep", "lo ss|loss", "--prefix", "never")
+        ended = await ftlogs("tail", "-f", JOB, *words, emulator=emulator)
     assert ended.code == 9
     assert ended.out.decode().splitlines() == lines[:3]
-    assert ended.err == (
-        f"ftlogs: loss<0.5: {JOB} line 2: {{'loss': 0.4}}; "
-        f"the job goes on; resume with: ftlogs tail -f {JOB}:3\n"
-    )
+    said, _, resume = ended.err.partition("; the job goes on; resume with: ftlogs ")
+    assert said == f"ftlogs: loss<0.5: {JOB} line 2: {{'loss': 0.4}}"
+    first, *others = shlex.split(resume.removeprefix(f"tail -f {JOB}:3 "))
+    pairs = dict(zip([first, *others][::2], others[::2], strict=True))
+    assert pairs == dict(zip(words[::2], words[1::2], strict=True))
 
 
 async def test_nan_and_stalls_are_noticed(ftlogs: Any) -> None:

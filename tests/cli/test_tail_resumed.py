@@ -96,7 +96,24 @@ async def test_a_job_that_has_ended_is_named_until_all_of_it_was_read(start_ftlo
         process.send_signal(signal.SIGINT)
         _, err = await process.communicate()
     assert told == b"ftlogs: ft-a: finished: SUCCEEDED, 1 lines\n"
-    assert err == b"ftlogs: stopped; resume with: ftlogs tail -f ft-b:0\n"
+    assert err.decode().startswith("ftlogs: stopped; resume with: ftlogs tail -f ft-b:0 --")
+
+
+@pytest.mark.posix
+async def test_flags_and_what_a_terminal_could_take_for_orders_are_repeated_harmlessly(
+    start_ftlogs: Any,
+) -> None:
+    async with Emulator([EmulatedJob("ft-a", ["a"], status="RUNNING")]) as emulator:
+        until = ("--until", "loss<1", "--until", "step>9")
+        words = ("--no-collapse", "--raw", "--grep", "a|\x1b2J", *until)
+        process = await start_ftlogs(("tail", "-f", "ft-a", *words), emulator)
+        assert await process.stdout.readline() == b"a\n"
+        process.send_signal(signal.SIGINT)
+        _, err = await process.communicate()
+    assert b"\x1b" not in err
+    resume = hint(err.decode())
+    assert resume[:3] == ["tail", "-f", "ft-a:1"]
+    assert {"--no-collapse", "--raw", "a|\\x1b2J", "loss<1", "step>9"} < set(resume)
 
 
 async def test_jobs_can_be_named_beside_all_that_run(start_ftlogs: Any) -> None:
@@ -130,4 +147,4 @@ async def test_a_last_line_that_went_on_is_no_other_place(start_ftlogs: Any) -> 
         process.send_signal(signal.SIGINT)
         _, err = await process.communicate()
     assert told.startswith(b"ftlogs: ft-a: line 1 goes on")
-    assert hint(err.decode())[-1] == "ft-a:2"
+    assert hint(err.decode())[2] == "ft-a:2"

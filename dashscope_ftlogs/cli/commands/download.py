@@ -1,6 +1,7 @@
 """`ftlogs download`: the logs of many jobs on disk."""
 
 import enum
+import sys
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import nullcontext
@@ -126,6 +127,11 @@ async def _selected(
 
 
 def _report(outcomes: list[Downloaded], out: Path, *, as_json: bool, quiet: bool) -> None:
+    if not sys.stdout.isatty():
+        # Whoever looks at stderr alone, as cron's mail does, should know why.
+        for outcome in outcomes:
+            if outcome.error is not None:
+                complain(f"{outcome.job_id}: {outcome.error}")
     if as_json:
         write(rows(map(_facts, outcomes)))
         return

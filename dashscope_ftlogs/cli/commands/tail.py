@@ -11,7 +11,7 @@ from dashscope_ftlogs.checks import job_id as checked_id
 from dashscope_ftlogs.checks import seconds, whole_number
 from dashscope_ftlogs.cli.completion import complete_job_ids
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.options import Pattern, chosen, grouped
+from dashscope_ftlogs.cli.options import Pattern, chosen, given, grouped
 from dashscope_ftlogs.cli.run_command import complain, told
 from dashscope_ftlogs.cli.short_job_ids import RUNNING
 from dashscope_ftlogs.cli.terminal.tail_line_format import Lines
@@ -78,8 +78,8 @@ class Watch:
             "--pattern": self.pattern is not None,
             "--stats": self.stats,
         }
-        for option, given in ignored.items():
-            if given:
+        for option, is_said in ignored.items():
+            if is_said:
                 raise InvalidArgumentError(
                     f"{option}: only with -f, which follows the jobs to their end"
                 )
@@ -110,6 +110,7 @@ class Watch:
 
 @grouped
 def tail(
+    context: typer.Context,
     jobs: Annotated[
         list[str] | None,
         typer.Argument(
@@ -166,6 +167,7 @@ def tail(
             settle=watch.settle,
             look_every=seconds("--look-every", watch.look_every),
             stats=watch.stats,
+            given=given(context, {"follow", "count", "all_running"}),
         )
     except InvalidArgumentError as error:
         complain(told(error))

@@ -1,7 +1,8 @@
 """The work of `ftlogs tail`: print what there is, then what comes, until the jobs have ended."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+import shlex
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +22,7 @@ from dashscope_ftlogs.metrics.live.watched_logs import WatchedLogs
 from dashscope_ftlogs.metrics.live.what_meets_a_condition import Alarm
 from dashscope_ftlogs.reading.own_pattern import OwnPattern, OwnRecords
 from dashscope_ftlogs.reading.tracebacks import RecordReader
-from dashscope_ftlogs.text import excerpt
+from dashscope_ftlogs.text import escaped, excerpt
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import Followed, FollowEvent, LogFollower, LogPage, LogPaginator, LogSession
@@ -59,6 +60,8 @@ class Following:
     settle: float | None
     look_every: float
     stats: bool
+    given: Sequence[str] = ()
+    """The options that are the same where it is gone on with."""
     _status: Status = attrs.field(factory=Status, init=False)
     _follower: "LogFollower | None" = attrs.field(default=None, init=False)
     _places: dict[str, int] = attrs.field(factory=dict[str, int], init=False)
@@ -269,6 +272,7 @@ class Following:
             words.append("--all-running")
         if self.count != DEFAULT_COUNT and (self.all_running or None in places.values()):
             words.append(f"-n {'all' if self.count is None else self.count}")
+        words += map(shlex.quote, map(escaped, self.given))
         return f"{goes_on}; resume with: ftlogs tail -f {' '.join(words)}"
 
     def _place(self, job_id: str, jobs: "Mapping[str, Followed]") -> int | None:

@@ -3,10 +3,10 @@
 import functools
 import inspect
 import os
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 from inspect import Parameter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import attrs
 import typer
@@ -57,18 +57,18 @@ def given(context: typer.Context, without: Container[str]) -> list[str]:
     """Return the options as they were given, for a command that goes on, but for some by their names."""
     words: list[str] = []
     for option in context.command.params:
-        source = context.get_parameter_source(option.name or "")
-        if not option.opts[0].startswith("-") or option.name in without or source is None:
+        name = option.name or ""
+        source = context.get_parameter_source(name)
+        is_option = option.opts[0].startswith("-") and name not in without
+        if not is_option or source is None or source.name != "COMMANDLINE":
             continue
-        if source.name != "COMMANDLINE":
-            continue
-        said = context.params[option.name or ""]
+        said: Any = context.params[name]
         if isinstance(said, bool):
             words.append(max(option.opts if said else option.secondary_opts, key=len))
             continue
-        name = max(option.opts, key=len)
-        for one in said if isinstance(said, list | tuple) else (said,):
-            words += [name, str(getattr(one, "value", one))]
+        several = isinstance(said, list | tuple)
+        for one in cast("Sequence[Any]", said) if several else (said,):
+            words += [max(option.opts, key=len), str(getattr(one, "value", one))]
     return words
 
 

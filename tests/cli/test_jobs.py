@@ -69,6 +69,20 @@ async def test_where_there_is_none_to_be_meant_that_is_told(ftlogs: Any, name: s
     assert told in ended.err
 
 
+async def test_what_nothing_in_the_listing_fits_is_asked_for_as_it_is(ftlogs: Any) -> None:
+    async with Emulator(JOBS) as emulator:
+        ended = await ftlogs("cat", "nosuch", emulator=emulator)
+    assert (ended.code, ended.out) == (4, b"")
+    assert "job nosuch" in ended.err
+
+
+async def test_what_is_some_job_s_whole_id_means_that_one(ftlogs: Any) -> None:
+    jobs = [EmulatedJob("job-7", ["mine"]), EmulatedJob("my-job-7", ["not mine"])]
+    async with Emulator(jobs) as emulator:
+        ended = await ftlogs("cat", "job-7", emulator=emulator)
+    assert (ended.code, ended.out) == (0, b"mine\n")
+
+
 async def test_a_whole_id_costs_no_listing(ftlogs: Any) -> None:
     async with Emulator(JOBS) as emulator:
         for words in (("cat", "ft-202512062026-1213"), ("tail", "ft-1"), ("show", "ft-1")):

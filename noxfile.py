@@ -252,7 +252,10 @@ def runs(python: str) -> bool:
     return subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode == 0
 
 
-@nox.session(python=other_pythons() or False, tags=MORE)
+OTHERS = other_pythons()
+
+
+@nox.session(python=OTHERS or False, tags=MORE)
 def versions(session: nox.Session) -> None:
     """The suite on the newest Python that is here, on the others what waits; without the extra `fast`.
 
@@ -271,7 +274,7 @@ def versions(session: nox.Session) -> None:
         session,
         *("-m", "pytest", "-q", "-m", "not (slow or long or chance or extras or unmeasured)"),
         *("--hypothesis-profile=few", *PARALLEL, *APART, *TEXTS, *commands),
-        *(() if session.posargs or session.python == other_pythons()[-1] else WAITING),
+        *(() if session.posargs or session.python == OTHERS[-1] else WAITING),
     )
 
 

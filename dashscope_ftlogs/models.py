@@ -113,3 +113,10 @@ class JobsPage:
     page_no: int
     total: int
     jobs: tuple[Job, ...]
+
+
+def matches(job: Job, status: str | None, model: str | None) -> bool:
+    """Whether a job has that status, in any case, and fine-tunes that model; None stands for any."""
+    return (status is None or job.status.upper() == status.upper()) and (
+        model is None or model in {job.model, job.base_model}
+    )

@@ -8,7 +8,8 @@ that could act on them made visible.
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
+from itertools import chain, count
 from typing import Final, TypedDict
 
 import msgspec
@@ -141,3 +142,13 @@ def storable_text(text: str) -> str:
     'a\\ud800'
     """
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def distinct(taken: Container[str], *names: str, again: str = " ({})") -> str:
+    """Return the first of these names that is not taken; if all are, the last with a number.
+
+    >>> distinct({"a", "b"}, "a", "b")
+    'b (2)'
+    """
+    counted = (names[-1] + again.format(number) for number in count(2))
+    return next(name for name in chain(names, counted) if name not in taken)

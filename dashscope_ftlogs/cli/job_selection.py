@@ -16,7 +16,7 @@ from dashscope_ftlogs import InvalidArgumentError, Job
 from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.cli.short_job_ids import refuse_key, whole_job_ids
 from dashscope_ftlogs.metrics.fail_on_and_until_conditions import duration
-from dashscope_ftlogs.models import STATUSES
+from dashscope_ftlogs.models import STATUSES, matches
 from dashscope_ftlogs.text import excerpt
 
 if TYPE_CHECKING:
@@ -66,9 +66,7 @@ class Filters:
             raise _none_has("--model", self.model, models)
 
     def _fits(self, job: Job, since: str | None) -> bool:
-        if self.status is not None and job.status.upper() != self.status.upper():
-            return False
-        if self.model not in {None, job.model, job.base_model}:
+        if not matches(job, self.status, self.model):
             return False
         if since is not None and (job.create_time or "") < since:
             return False

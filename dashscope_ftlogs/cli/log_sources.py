@@ -1,9 +1,8 @@
 """What `show`, `metrics`, `plot` and `report` read: jobs of the service, archives, files, or a pipe."""
 
 import os
-from collections.abc import AsyncGenerator, Container, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing
-from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Generic, TypeVar
 
@@ -20,6 +19,7 @@ from dashscope_ftlogs.cli.key_in_messages import hiding
 from dashscope_ftlogs.cli.reading_processes import Begin, Reader, Reading, batches
 from dashscope_ftlogs.cli.short_job_ids import is_short, whole_job_ids
 from dashscope_ftlogs.cli.terminal.read_progress import progress
+from dashscope_ftlogs.text import distinct
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
@@ -66,9 +66,10 @@ async def read_logs(
     async with AsyncExitStack() as stack:
         session: LogSession | None = None
         words = list(words)
-        if any(map(_is_short, words)):
+        if short := list(filter(_is_short, words)):
             session = await stack.enter_async_context(connection.session())
-            words = await _whole(session, words)
+            ids = dict(zip(short, await whole_job_ids(session, short), strict=True))
+            words = [meant for word in words for meant in ids.get(word, [word])]
         named = list(_named(words))
         stored = [(name, log) for name, log in named if isinstance(log, StoredLog)]
         others = await stack.enter_async_context(Reading(begin, stored))
@@ -89,13 +90,6 @@ async def read_logs(
 
 def _is_short(word: str) -> bool:
     return word != "-" and not _is_there(word) and is_short(_job_id(word))
-
-
-async def _whole(session: "LogSession", words: Sequence[str]) -> list[str]:
-    """Return the words with the ids of jobs in the place of what is short for them."""
-    short = [word for word in words if _is_short(word)]
-    ids = dict(zip(short, await whole_job_ids(session, short), strict=True))
-    return [meant for word in words for meant in ids.get(word, [word])]
 
 
 def _named(words: Iterable[str]) -> Iterator[tuple[str, StoredLog | str | None]]:
@@ -121,12 +115,6 @@ async def _read(reader: Reader[T], lines: Lines) -> T:
         async for batch in some:
             reader.read(batch)
     return reader.end()
-
-
-def distinct(taken: Container[str], *names: str) -> str:
-    """Return the first of these names that is not taken; if all are, the last with a number."""
-    counted = (f"{names[-1]} ({number})" for number in count(2))
-    return next(name for name in chain(names, counted) if name not in taken)
 
 
 def _is_there(word: str) -> bool:

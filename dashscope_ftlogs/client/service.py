@@ -23,7 +23,7 @@ from dashscope_ftlogs.client.retry_on_429_and_5xx import RetryPolicy
 from dashscope_ftlogs.client.tasks import Tasks, ended
 from dashscope_ftlogs.client.wire import JobRequest, JobsRequest, LogsRequest
 from dashscope_ftlogs.errors import ConfigError, SessionStateError
-from dashscope_ftlogs.models import STATUSES, Job, LogPage
+from dashscope_ftlogs.models import STATUSES, Job, LogPage, matches
 from dashscope_ftlogs.text import Position, excerpt, shown
 
 if TYPE_CHECKING:
@@ -318,7 +318,7 @@ class Service(LeftByBlock):
         async with aclosing(whole.jobs()) as jobs:
             async for job in jobs:
                 statuses.add(job.status.upper())
-                if _matches(job, status, model):
+                if matches(job, status, model):
                     yield job
         if status is not None and status.upper() not in statuses:
             known = ", ".join(excerpt(one, 40) for one in sorted(statuses))
@@ -347,12 +347,6 @@ class Service(LeftByBlock):
     async def read_page(self, job_id: str, offset: int, line: int) -> LogPage:
         """Return a page that is empty only if the log has ended before `offset`; for paginators."""
         return await self._transport.fetch(LogsRequest(job_id, offset, line, lines_due=True))
-
-
-def _matches(job: Job, status: str | None, model: str | None) -> bool:
-    return (status is None or job.status.upper() == status.upper()) and (
-        model is None or model in {job.model, job.base_model}
-    )
 
 
 def _read_text(path: str) -> str | None:

@@ -6,7 +6,8 @@ from typing import Final
 
 from dashscope_ftlogs.reading.failure_causes import ErrorReader, training_step
 from dashscope_ftlogs.reading.failure_signs import may_tell
-from dashscope_ftlogs.reading.records import ProgressBar, Record, parts, records
+from dashscope_ftlogs.reading.records import ProgressBar, Record, records
+from dashscope_ftlogs.reading.redrawn_lines import parts
 from dashscope_ftlogs.reading.tracebacks import RecordReader
 
 _RECENT: Final = 1000

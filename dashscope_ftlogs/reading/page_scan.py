@@ -11,7 +11,7 @@ from typing import Final
 
 from dashscope_ftlogs.reading.forms.json_in_json import KEYS
 from dashscope_ftlogs.reading.forms.progress_bars import RATES
-from dashscope_ftlogs.reading.records import without_escapes
+from dashscope_ftlogs.reading.redrawn_lines import AT_ONCE, without_escapes
 
 TRACEBACK: Final = "Traceback (most recent call last):"
 _WORDS: Final = (
@@ -28,8 +28,6 @@ _UNRATED: Final = re.compile(r"<(?:[\d:?]+|\d+ days?, [\d:]+), *[A-Za-z_]")
 """A bar with numbers where its rate should be."""
 _BAR: Final = re.compile(r'(?:[\n\]}"]|\\[nr])[^\S\n]*+(?:Train)?+[^\S\n]*+:?+[^\S\n]*+\d{1,3}%')
 """A bar that may be one of training: it is not described as anything else."""
-_AT_ONCE: Final = 2**16
-"""So many characters are searched for a pattern in one go, in which no other thread has its turn."""
 _OFTEN: Final = 8
 """One line in so many is often: it takes less time to ask each than to find out which it is."""
 
@@ -87,7 +85,7 @@ def _with_word(text: str, word: str, at: int) -> Iterator[int]:
 def _with_pattern(text: str, pattern: "re.Pattern[str]") -> Iterator[int]:
     """Yield where the lines with a pattern begin, and those that are too long to look for it."""
     for at, stop in _lines_together(text):
-        if stop - at > _AT_ONCE:
+        if stop - at > AT_ONCE:
             yield at + 1
             continue
         found = pattern.search(text, at, stop)
@@ -103,7 +101,7 @@ def _lines_together(text: str) -> Iterator[tuple[int, int]]:
     """Yield where lines begin and end that are searched together; each begins after a line end."""
     at = 0
     while at < len(text):
-        stop = text.rfind("\n", at + 1, at + _AT_ONCE) if len(text) - at > _AT_ONCE else len(text)
+        stop = text.rfind("\n", at + 1, at + AT_ONCE) if len(text) - at > AT_ONCE else len(text)
         if stop < 0:
             stop = text.find("\n", at + 1)
         if stop < 0:

@@ -31,6 +31,7 @@ from dashscope_ftlogs.reading.forms.progress_bars import (
 )
 from dashscope_ftlogs.reading.forms.stamps import LOGGED, time_in
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
+from dashscope_ftlogs.reading.redrawn_lines import redrawn, without_escapes
 
 __all__ = [
     "STEP_NAMES",
@@ -47,11 +48,9 @@ __all__ = [
     "Traceback",
     "last_record",
     "parse_line",
-    "parts",
     "records",
     "said_beside",
     "whole",
-    "without_escapes",
 ]
 
 MetricsKind = Literal["train", "eval", "final"]
@@ -202,9 +201,6 @@ class Text:
 Record = Metrics | Message | ProgressBar | Tokens | Traceback | Text
 
 _FRACTIONS: Final = ("iteration", "global_step", "step")
-_ESCAPES: Final = re.compile("\x1b\\[[0-9;?]*[A-Za-z]")
-_AT_ONCE: Final = 2**16
-"""So many characters are searched in one go, in which no other thread has its turn."""
 _LEVELS: Final = "DEBUG|INFO|WARNING|ERROR|CRITICAL"
 _PLATFORM: Final = re.compile(
     rf"(\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d,\d{{3}}) - ({_LEVELS}) - (.*)", re.DOTALL
@@ -278,43 +274,15 @@ def records(line: str) -> tuple[Record, ...] | Iterator[Record]:
 def _records(line: str, time: int | None = None) -> Iterator[Record]:
     if "\r" not in line and "\n" not in line:
         return _part(line, time)
-    return chain.from_iterable(_part(part, time) for part in line.replace("\n", "\r").split("\r"))
+    return chain.from_iterable(_part(part, time) for part in redrawn(line))
 
 
 def last_record(line: str) -> Record | None:
     """Return the last of what a line holds, without looking at all the rest; None for a blank one."""
-    for part in reversed(line.replace("\n", "\r").split("\r")):
+    for part in reversed(redrawn(line)):
         if found := list(_part(part, None)):
             return found[-1]
     return None
-
-
-def parts(line: str) -> list[str]:
-    r"""Return what a terminal would have shown one after the other, less what only moves its cursor.
-
-    >>> parts("10%\r\x1b[1m20%\x1b[0m\nend")
-    ['10%', '20%', 'end']
-    """
-    found = without_escapes(line).replace("\n", "\r").split("\r")
-    return [*found[:1], *filter(None, found[1:-1]), *found[1:][-1:]]
-
-
-def without_escapes(raw: str) -> str:
-    """Return a text without what moves a terminal's cursor, or colours it."""
-    text = raw.replace("\x00", "")
-    return "".join(_ESCAPES.sub("", part) for part in _escaped(text)) if "\x1b" in text else text
-
-
-def _escaped(text: str) -> Iterator[str]:
-    """Yield it in parts, each of which but the last ends before an escape, or where none is near."""
-    at = 0
-    while len(text) - at > _AT_ONCE:
-        end = text.rfind("\x1b", at + 1, at + _AT_ONCE)
-        if end < 0:
-            end = at + _AT_ONCE
-        yield text[at:end]
-        at = end
-    yield text[at:]
 
 
 def _part(raw: str, time: int | None) -> Iterator[Record]:

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from dashscope_ftlogs import checks
-from dashscope_ftlogs.reading.records import Message, Record, Text, parts, records
+from dashscope_ftlogs.reading.records import Message, Record, Text, records
+from dashscope_ftlogs.reading.redrawn_lines import parts
 from dashscope_ftlogs.reading.traceback_block import BEGIN, Blank, Block, Taken, begins
 
 _AT_ONCE: Final = 64

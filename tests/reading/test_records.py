@@ -21,10 +21,9 @@ from dashscope_ftlogs.reading.records import (
     Text,
     Tokens,
     parse_line,
-    parts,
     whole,
-    without_escapes,
 )
+from dashscope_ftlogs.reading.redrawn_lines import parts, without_escapes
 
 
 def only(line: str) -> Any:

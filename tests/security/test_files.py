@@ -81,14 +81,20 @@ def test_a_link_under_the_name_itself_is_followed_unless_another_may_have_laid_i
     assert (link.is_symlink(), victim.read_text()) == (True, "new")
 
 
+def lay(link: Path, leads_to: Path) -> bool:
+    """Lay a link where everyone may; return whether it is another user's."""
+    link.symlink_to(leads_to)
+    link.parent.chmod(0o1777)
+    if another := os.geteuid() == 0:  # nobody else can lay a link in another's name
+        os.lchown(link, 65534, 65534)
+    return another
+
+
 @pytest.mark.posix
 def test_such_a_trap_is_replaced(tmp_path: Path) -> None:
     victim, link = tmp_path / "victim", tmp_path / "out"
     victim.write_text("untouched")
-    link.symlink_to(victim)
-    tmp_path.chmod(0o1777)
-    if trap := os.geteuid() == 0:  # nobody else can lay a link in another's name
-        os.lchown(link, 65534, 65534)
+    trap = lay(link, victim)
     put(link, b"new")
     assert link.read_bytes() == b"new"
     assert (link.is_symlink(), victim.read_text()) == ((False, "untouched") if trap else (True, "new"))
@@ -114,10 +120,7 @@ async def test_nothing_is_written_behind_a_trap_that_a_path_leads_over(
     elsewhere, shared = tmp_path / "elsewhere", tmp_path / "shared"
     elsewhere.mkdir()
     shared.mkdir()
-    (shared / "logs").symlink_to(elsewhere)
-    shared.chmod(0o1777)
-    if trap := os.geteuid() == 0:  # nobody else can lay a link in another's name
-        os.lchown(shared / "logs", 65534, 65534)
+    trap = lay(shared / "logs", elsewhere)
     async with Emulator([EmulatedJob("ft-1", [POINT])]) as emulator:
         ended = await ftlogs(*words[:-1], str(shared / words[-1]), emulator=emulator)
     assert ended.code == (2 if trap else 0)
@@ -130,10 +133,7 @@ async def test_an_archive_is_not_led_elsewhere_by_such_a_trap(ftlogs: Any, tmp_p
     elsewhere, shared = tmp_path / "elsewhere", tmp_path / "shared"
     elsewhere.mkdir()
     shared.mkdir()
-    (shared / "logs").symlink_to(elsewhere)
-    shared.chmod(0o1777)
-    if trap := os.geteuid() == 0:  # nobody else can lay a link in another's name
-        os.lchown(shared / "logs", 65534, 65534)
+    trap = lay(shared / "logs", elsewhere)
     async with Emulator([EmulatedJob("ft-1", [POINT])]) as emulator:
         ended = await ftlogs("download", "ft-1", "--out", str(shared / "logs"), emulator=emulator)
     assert (ended.code, (elsewhere / "ft-1.log").exists()) == ((2, False) if trap else (0, True))

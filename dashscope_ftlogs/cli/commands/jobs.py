@@ -61,20 +61,24 @@ def jobs(
     connection: Connection,
 ) -> None:
     """List the fine-tuning jobs of the workspace."""
+    as_they_come = form is Format.JSONL and sort is None
+    at_most = limit if sort is None else None  # what is to be put in order has to be there
 
     async def main() -> int:
         found: list[Job] = []
         async with connection.session() as session, aclosing(filters.jobs(session)) as listed:
             async for job in listed:
-                if limit is not None and sort is None and len(found) == limit:
+                if len(found) == at_most:
                     break
                 found.append(job)
-                if form is Format.JSONL and sort is None:
+                if as_they_come:
                     write(rows([facts(job)]))
+        if as_they_come:
+            return 0
         if sort is not None:
             found = _sorted(found, sort)[:limit]
         if form is Format.JSONL:
-            write(rows(map(facts, found if sort is not None else ())))
+            write(rows(map(facts, found)))
         elif found:
             write(table(_COLUMNS, [_row(job) for job in found]))
         elif sys.stderr.isatty():

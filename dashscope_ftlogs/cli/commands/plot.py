@@ -15,7 +15,7 @@ import typer
 
 from dashscope_ftlogs import InvalidArgumentError, Job
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.log_sources import Sources, distinct, read_logs
+from dashscope_ftlogs.cli.log_sources import Sources, read_logs
 from dashscope_ftlogs.cli.options import Pattern, chosen, grouped, to_file
 from dashscope_ftlogs.cli.reading_processes import ReadPoints
 from dashscope_ftlogs.cli.run_command import complain, run
@@ -33,7 +33,7 @@ from dashscope_ftlogs.metrics.curves import (
 from dashscope_ftlogs.metrics.hyper_parameters import differing
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.reading.forms.names import main_metric
-from dashscope_ftlogs.text import excerpt, shown
+from dashscope_ftlogs.text import distinct, excerpt, shown
 
 _SIZE: Final = (100, 30)
 """Columns and lines, where there is no terminal to ask."""

@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import chain, count
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -27,7 +26,7 @@ from dashscope_ftlogs.metrics.columns import cell
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.table import wide
 from dashscope_ftlogs.reading.forms.names import is_loss_or_reward, main_metric
-from dashscope_ftlogs.text import escaped_json
+from dashscope_ftlogs.text import distinct, escaped_json
 
 _AT_ONCE: Final = 1000
 """Rows that are made ready to be written at a time."""
@@ -46,22 +45,25 @@ def _show(table: MetricsTable, chosen: Sequence[str]) -> None:
             raise InvalidArgumentError(
                 f"--columns {name}: there is no such; those there are: {', '.join(columns)}"
             )
+    named = chosen or _telling(columns, rows)
+    widths = {name: _width(name, columns[name], rows) for name in named}
+    wanted = _fitting(widths) if sys.stdout.isatty() and not chosen else named
+    room = [widths[name] for name in wanted]
+    write(aligned([[name.upper() for name in wanted]], room))
+    for part in _in_parts([columns[name] for name in wanted], rows):
+        write(aligned([[_cell(one) for one in row] for row in part], room))
+    if hidden := [name for name in named if name not in wanted]:
+        complain(f"not shown: {', '.join(hidden)}; choose by --columns, or name a file with -o")
+
+
+def _telling(columns: Mapping[str, Column], rows: int) -> list[str]:
+    """Return the columns that hold anything, but for those that say the same of every point."""
     filled = [name for name, column in columns.items() if any(column.data.items(0, rows))]
     if len(_different(columns["source"], rows)) == 1:
         filled.remove("source")
     if _different(columns["segment"], rows) == {0}:
         filled.remove("segment")
-    widths = {name: _width(name, columns[name], rows) for name in filled}
-    wanted = _fitting(widths) if sys.stdout.isatty() else filled
-    if chosen:
-        wanted = list(chosen)
-        widths = {name: _width(name, columns[name], rows) for name in wanted}
-    room = [widths[name] for name in wanted]
-    write(aligned([[name.upper() for name in wanted]], room))
-    for part in _in_parts([columns[name] for name in wanted], rows):
-        write(aligned([[_cell(one) for one in row] for row in part], room))
-    if not chosen and (hidden := [name for name in filled if name not in wanted]):
-        complain(f"not shown: {', '.join(hidden)}; choose by --columns, or name a file with -o")
+    return filled
 
 
 def _different(column: Column, rows: int) -> set[object]:
@@ -230,8 +232,7 @@ def write_events(logs: Iterable[tuple[str, PointColumns]], directory: Path) -> N
     taken: set[str] = set()
     for source, points in logs:
         name = re.sub(r"[^\w.-]+", "-", source).lstrip(".") or "log"
-        names = chain([name], (f"{name}-{number}" for number in count(2)))
-        taken.add(run := next(name for name in names if name not in taken))
+        taken.add(run := distinct(taken, name, again="-{}"))
         told = _tells_steps(points)
         values = points.values()
         for begin, segment, rows in points.segment.runs(0, len(points)):

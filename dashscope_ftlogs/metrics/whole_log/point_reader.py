@@ -26,8 +26,8 @@ from dashscope_ftlogs.reading.records import (
     records,
     said_beside,
     whole,
-    without_escapes,
 )
+from dashscope_ftlogs.reading.redrawn_lines import without_escapes
 
 _BEGINS: Final = ("Running training", "start to fine-tune")
 """What a logger says when training begins."""

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import attrs
 import typer
@@ -21,8 +21,6 @@ from dashscope_ftlogs.text import excerpt
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
-
-_AS_WRITTEN: Final = "%Y-%m-%d %H:%M:%S"
 
 
 @attrs.frozen
@@ -129,11 +127,13 @@ def earliest(since: str) -> str:
     Raises:
         InvalidArgumentError: it is neither.
     """
-    if (ago := duration(since)) is not None:
-        return f"{datetime.now(UTC) - timedelta(seconds=ago):{_AS_WRITTEN}}"
+    ago = duration(since)
     try:
-        return datetime.fromisoformat(since).strftime(_AS_WRITTEN)
-    except ValueError:
+        then = (
+            datetime.fromisoformat(since) if ago is None else datetime.now(UTC) - timedelta(seconds=ago)
+        )
+        return then.replace(tzinfo=None).isoformat(" ", "seconds")
+    except (ValueError, OverflowError):  # longer ago than there are dates
         raise InvalidArgumentError(
             f"--since {since!r}: must be a date such as 2024-10-29 or '2024-10-29 16:53:53', as the "
             "service writes them, or a duration such as 7d or 12h"

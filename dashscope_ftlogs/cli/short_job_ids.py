@@ -66,6 +66,19 @@ async def whole_job_id(session: "LogSession", name: str) -> str:
     return first
 
 
+def one_place_each(named: Iterable[tuple[str, int | None]]) -> dict[str, int | None]:
+    """Return where to begin with each job that is named, which may be more than once.
+
+    Raises:
+        InvalidArgumentError: one is named with two places.
+    """
+    places: dict[str, int | None] = {}
+    for job_id, offset in named:
+        if places.setdefault(job_id, offset) != offset:
+            raise InvalidArgumentError(f"{job_id} is named twice, with two places to begin at")
+    return places
+
+
 def _meant(name: str, jobs: Sequence[Job]) -> list[str]:
     if name.startswith("@"):
         return _by_word(name, jobs)

@@ -108,6 +108,18 @@ async def test_every_command_takes_short_names(ftlogs: Any, tmp_path: Path) -> N
         assert f"{job_id}  complete".encode() in download.out
 
 
+@pytest.mark.parametrize("words", [(), ("-f",)], ids=str)
+async def test_a_job_that_is_named_in_two_ways_has_one_place_to_begin_at(
+    ftlogs: Any, words: tuple[str, ...]
+) -> None:
+    async with Emulator(JOBS) as emulator:
+        told = await ftlogs("tail", *words, "1213:0", "ft-202512062026-1213:1", emulator=emulator)
+        once = await ftlogs("tail", "1213:0", "ft-202512062026-1213:0", emulator=emulator)
+    assert (told.code, told.out) == (2, b"")
+    assert "ft-202512062026-1213 is named twice, with two places to begin at" in told.err
+    assert (once.code, once.out) == (0, b"[ft-202512062026-1213] a\n")
+
+
 async def test_a_name_that_can_be_no_job_is_refused_before_anything_is_asked(ftlogs: Any) -> None:
     async with Emulator(JOBS) as emulator:
         file = await ftlogs("metrics", "train.log", emulator=emulator)
@@ -121,6 +133,7 @@ async def test_a_name_that_can_be_no_job_is_refused_before_anything_is_asked(ftl
     [
         (("--since", "7d"), ["be8c"]),
         (("--since", "2025-12-07"), ["be8c", "ce8c"]),
+        (("--since", "738000d"), ["1213", "5383", "be8c", "ce8c", "ft-1"]),
         (("--match", "训练*"), ["1213"]),
         (("--model", "qwen3-8b"), ["1213"]),
         (("--sort", "created"), ["be8c", "ce8c", "5383", "1213", "ft-1"]),
@@ -155,6 +168,9 @@ async def test_jobs_are_chosen_and_put_in_order(
         (("--status", "RUNNIN"), "--status RUNNIN: no job has it; there are: CANCELED, "),
         (("--model", "qwen"), "--model qwen: no job has it; there are: qwen3-14b, qwen3-8b."),
         (("--since", "soon"), "--since 'soon': must be a date"),
+        (("--since", "99999999d"), "--since '99999999d': must be a date"),
+        (("--since", "9" * 21 + "d"), f"--since '{'9' * 21}d': must be a date"),
+        (("--since", "9" * 400 + "d"), "must be a date"),
     ],
     ids=str,
 )

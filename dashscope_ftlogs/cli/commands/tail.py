@@ -13,7 +13,7 @@ from dashscope_ftlogs.cli.completion import complete_job_ids
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.options import Pattern, chosen, given, grouped
 from dashscope_ftlogs.cli.run_command import complain, told
-from dashscope_ftlogs.cli.short_job_ids import RUNNING
+from dashscope_ftlogs.cli.short_job_ids import RUNNING, one_place_each
 from dashscope_ftlogs.cli.terminal.tail_line_format import Lines
 from dashscope_ftlogs.metrics.fail_on_and_until_conditions import duration, parse_alarm
 from dashscope_ftlogs.metrics.live.what_meets_a_condition import Alarm
@@ -178,11 +178,7 @@ def tail(
 def _places(jobs: Sequence[str], *, all_running: bool) -> dict[str, int | None]:
     if not jobs and not all_running:
         raise InvalidArgumentError("say which jobs: by id, or --all-running")
-    places: dict[str, int | None] = {}
-    for job_id, offset in map(_place, jobs):
-        if places.setdefault(job_id, offset) != offset:
-            raise InvalidArgumentError(f"{job_id} is named twice, with two places to begin at")
-    return places
+    return one_place_each(map(_place, jobs))
 
 
 def _count(text: str | None, default: int | None) -> int | None:

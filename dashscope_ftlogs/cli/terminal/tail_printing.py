@@ -13,7 +13,7 @@ from dashscope_ftlogs.checks import within
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.exit_codes import exit_code
 from dashscope_ftlogs.cli.run_command import complain, run
-from dashscope_ftlogs.cli.short_job_ids import whole_job_ids
+from dashscope_ftlogs.cli.short_job_ids import one_place_each, whole_job_ids
 from dashscope_ftlogs.cli.terminal.stdout import printing, table, write
 from dashscope_ftlogs.cli.terminal.tail_line_format import View
 from dashscope_ftlogs.cli.terminal.tail_status import Status
@@ -126,7 +126,7 @@ class Following:
         """Put whole ids in the place of short ones."""
         ids = await whole_job_ids(session, list(self.offsets))
         pairs = zip(ids, self.offsets.values(), strict=True)
-        self.offsets = {job_id: offset for meant, offset in pairs for job_id in meant}
+        self.offsets = one_place_each((job_id, offset) for meant, offset in pairs for job_id in meant)
 
     def _start(self, session: "LogSession") -> "LogFollower":
         given = {job_id: offset for job_id, offset in self.offsets.items() if offset is not None}

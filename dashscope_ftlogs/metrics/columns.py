@@ -79,7 +79,9 @@ class Numbers:
     def add_cells(self, row: int, cells: Sequence[float | None]) -> None:
         """Take some consecutive rows, some with nothing: None, or what needs more than 64 bits."""
         there = 0
-        for known, same in groupby(cells, key=_is_known) if None in cells else ((True, cells),):
+        if (gaps := cells.count(None)) == len(cells):
+            return
+        for known, same in groupby(cells, key=_is_known) if gaps else ((True, cells),):
             run: list[Any] = list(same)
             if known and run:
                 try:
@@ -169,8 +171,12 @@ class Repeated(Generic[T]):
 
     def add(self, values: Iterable[T | None]) -> None:
         """Take the next rows."""
-        for value, same in groupby(values):
-            self.repeat(value, sum(1 for _ in same))
+        cells = list(values)
+        if cells and cells.count(cells[0]) == len(cells):
+            self.repeat(cells[0], len(cells))
+        else:
+            for value, same in groupby(cells):
+                self.repeat(value, len(list(same)))
 
     def repeat(self, value: T | None, count: int) -> None:
         """Take so many rows that have the same."""

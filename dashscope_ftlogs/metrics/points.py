@@ -9,7 +9,8 @@ from dashscope_ftlogs import checks
 from dashscope_ftlogs.metrics.point import Point, points_of
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.whole_log.point_reader import PointReader
-from dashscope_ftlogs.reading.forms.dicts import flat
+from dashscope_ftlogs.reading.forms.dicts import TOGETHER, flat_each
+from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 from dashscope_ftlogs.reading.own_pattern import OwnPattern, OwnRecords
 from dashscope_ftlogs.reading.page_scan import TRACEBACK, lines_that_matter
 from dashscope_ftlogs.reading.tracebacks import RecordReader
@@ -83,32 +84,27 @@ class LogPoints:
         texts = parts.texts
         asked: tuple[bool, str] | None = None
         matter: list[int] = []
-        at = read = 0
+        at = 0
         while at < len(texts):
             if self._records.in_traceback:
-                at = read = self._read_to_line_end(parts, at, offset)
+                at = self._read_to_line_end(parts, at, offset)
                 continue
             if not over_lines.idle:
                 self.read(offset + parts.line(at), texts[at])
-                at = read = at + 1
-                continue
-            if texts[at][:1] == "{" and self._read_dict(offset + parts.line(at), texts[at]):
-                at = read = at + 1
+                at += 1
                 continue
             if asked != (points.needs_bars, points.last_bar):
                 asked = points.needs_bars, points.last_bar
                 found = lines_that_matter(texts[at:], bars=asked[0], word=asked[1])
                 matter = [index + at for index in found]
-            following = bisect_left(matter, at)
-            at = matter[following] if following < len(matter) else len(texts)
-            if at > read:
-                points.passed_over(texts, read, at)
-                read = at
-            elif TRACEBACK in texts[at]:
-                at = read = self._read_to_line_end(parts, at, offset)
+            at = self._read_dicts(parts, at, matter, offset)
+            if at == len(texts):
+                break
+            if TRACEBACK in texts[at]:
+                at = self._read_to_line_end(parts, at, offset)
             else:
                 self.read(offset + parts.line(at), texts[at])
-                at = read = at + 1
+                at += 1
         points.page_ends()
 
     def _read_to_line_end(self, parts: "_Parts", at: int, offset: int) -> int:
@@ -118,24 +114,47 @@ class LogPoints:
         self.read(offset + line, "\n".join(parts.texts[at:end]))
         return end
 
-    def _read_dict(self, number: int, line: str) -> bool:
-        """Take a line in the shortest time if it is nothing but metrics, as most lines with any are."""
-        if TRACEBACK in line:
-            return False
-        values = flat(line)
-        return values is not None and self._points.read_values(number, values, line)
+    def _read_dicts(self, parts: "_Parts", read: int, matter: Sequence[int], offset: int) -> int:
+        """Take those lines that are nothing but metrics, as most lines with any are.
+
+        Of the lines from `read` on, until one matters that is something else; return its index.
+        """
+        points, texts = self._points, parts.texts
+        for place in range(bisect_left(matter, read), len(matter)):
+            at = matter[place]
+            if at > read:
+                points.passed_over(texts, read, at)
+            values = parts.dict_at(matter, place) if texts[at][:1] == "{" else None
+            if values is None or not points.read_values(offset + parts.line(at), values, texts[at]):
+                return at
+            read = at + 1
+        if len(texts) > read:
+            points.passed_over(texts, read, len(texts))
+        return len(texts)
 
 
 class _Parts:
     """The lines of a page, cut at each end of a line in them; which line a part is of."""
 
     def __init__(self, page: Sequence[str]) -> None:
-        text = "\n".join(page)
-        self.texts = text.replace("\r", "\n").split("\n")
+        self.texts: Sequence[str] = page
         self._firsts: Sequence[int] = range(len(page) + 1)
-        if len(self.texts) != len(page):
+        text = "".join(page)
+        self._tracebacks = TRACEBACK in text
+        self._dicts: dict[int, MetricValues | None] = {}
+        """What was found of the dicts, by the index of the part."""
+        if "\n" in text or "\r" in text:
+            self.texts = "\n".join(page).replace("\r", "\n").split("\n")
             counts = (line.count("\n") + line.count("\r") + 1 for line in page)
             self._firsts = list(accumulate(counts, initial=0))
+
+    def dict_at(self, matter: Sequence[int], place: int) -> MetricValues | None:
+        """Return what the part holds whose index is there in `matter`, if it is nothing but a dict."""
+        at = matter[place]
+        if at not in self._dicts:
+            near = [one for one in matter[place : place + TOGETHER] if self.texts[one][:1] == "{"]
+            self._dicts.update(zip(near, flat_each([self.texts[one] for one in near]), strict=True))
+        return None if self._tracebacks and TRACEBACK in self.texts[at] else self._dicts[at]
 
     def line(self, part: int) -> int:
         """Return the index of the line that a part is of."""
@@ -147,7 +166,19 @@ class _Parts:
         return self._firsts[line]
 
 
-def _pages(lines: Iterable[str]) -> Iterator[list[str]]:
+def _pages(lines: Iterable[str]) -> Iterator[Sequence[str]]:
+    if isinstance(lines, list):
+        for begin in range(0, len(lines), _LINES):
+            page = lines[begin : begin + _LINES]
+            if set(map(type, page)) == {str} and sum(map(len, page)) < _CHARACTERS:
+                yield page
+            else:
+                yield from _pages_of(page)
+    else:
+        yield from _pages_of(lines)
+
+
+def _pages_of(lines: Iterable[str]) -> Iterator[list[str]]:
     page: list[str] = []
     size = 0
     for line in lines:

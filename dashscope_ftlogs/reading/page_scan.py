@@ -6,20 +6,30 @@ says is not asked here; each that is named goes to the reader of lines.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import compress, count, repeat
 from typing import Final
 
 from dashscope_ftlogs.reading.forms.json_in_json import KEYS
-from dashscope_ftlogs.reading.forms.progress_bars import RATES
+from dashscope_ftlogs.reading.forms.progress_bars import PLAIN_RATES, RATES
 from dashscope_ftlogs.reading.redrawn_lines import AT_ONCE, without_escapes
+
+_Search = Callable[..., "re.Match[str] | None"]
 
 TRACEBACK: Final = "Traceback (most recent call last):"
 _WORDS: Final = (
-    *("loss", "Loss", "LOSS", "eward", "_runtime", "step:", "*****"),
+    *("loss", "Loss", "LOSS", "eward", "_runtime", "step:"),
     *(TRACEBACK, "tokens is", "training usage", "Running training", "start to fine-tune"),
-    *RATES,
-    "\\u00",  # JSON's way to write any of these letters
 )
+_WORDS_BY_SIGN: Final = {
+    "<": RATES,
+    "*": ("*****",),
+    "\\": ("\\u00",),  # JSON's way to write any of these letters
+}
+"""Words that hold a sign that most pages do not: one sign is looked for in a fraction of the time."""
+_TOLD: Final = 'aeflowAEFLOW_*\\={"\x00\x1b'
+"""A line needs one of these signs to tell anything beside what bars say."""
 _OPEN: Final = re.compile(r"\{[^{}\n]*+(?![{}])")
 """A brace that is not closed in its line: a dict may go on in the next."""
 _JSON: Final = re.compile(r'\n[^\S\n]*+\{[^\S\n]*+"')
@@ -43,23 +53,53 @@ def lines_that_matter(lines: Sequence[str], *, bars: bool = False, word: str = "
     >>> lines_that_matter(["one", "{'loss': 1.5}", "two", " 10%|█ | 1/10 [00:01<00:09,  1.0s/it]"])
     [1]
     """
+    indexes: set[int] = set()
+    if not bars:
+        dicts = compress(count(), map(str.startswith, lines, repeat("{")))
+        indexes.update(index for index in dicts if "loss" in lines[index])
+        lines = _less(lines, indexes, word)
     # The first line is like all others then: it comes after a line end.
     text = "\n" + "\n".join(lines)
     if "\x1b" in text or "\x00" in text:
         lines = [without_escapes(line) for line in lines]
         text = "\n" + "\n".join(lines)
-    indexes: set[int] = set()
     begins: set[int] = set()
-    for one in (*_WORDS, word) if word else _WORDS:
-        at = text.find(one)
-        if at >= 0 and _OFTEN * text.count(one, at) > len(lines):
+    for one in _words(text, word):
+        search = _searched(one)
+        found = search(text)
+        if found and _OFTEN * text.count(one, found.start()) > len(lines):
             indexes.update(index for index, line in enumerate(lines) if one in line)
         else:
-            begins.update(_with_word(text, one, at))
+            begins.update(_with_word(text, search, found))
     for pattern in _patterns(text, bars=bars):
         begins.update(_with_pattern(text, pattern))
     indexes.update(_indexes(text, begins))
     return sorted(indexes)
+
+
+def _less(lines: Sequence[str], known: Iterable[int], word: str) -> Sequence[str]:
+    """Return the lines with nothing in the place of those that are known, and of bars that tell no more.
+
+    Most of a log is bars that nobody asks for: it takes several times as long to look for every word.
+    """
+    rest = list(lines)
+    for index in known:
+        rest[index] = ""
+    plain = list(map(str.endswith, rest, repeat(PLAIN_RATES)))
+    bars = "\n".join(compress(lines, plain))
+    if bars and not any(sign in bars for sign in _TOLD) and not (word and word in bars):
+        rest = ["" if blank else line for blank, line in zip(plain, rest, strict=True)]
+    return rest
+
+
+def _words(text: str, word: str) -> Iterator[str]:
+    """Yield those that a text may hold."""
+    yield from _WORDS
+    for sign, words in _WORDS_BY_SIGN.items():
+        if sign in text:
+            yield from words
+    if word:
+        yield word
 
 
 def _patterns(text: str, *, bars: bool) -> Iterator["re.Pattern[str]"]:
@@ -74,12 +114,18 @@ def _patterns(text: str, *, bars: bool) -> Iterator["re.Pattern[str]"]:
         yield _BAR
 
 
-def _with_word(text: str, word: str, at: int) -> Iterator[int]:
-    """Yield where the lines with a word begin, which is first found at `at`."""
-    while at >= 0:
-        yield text.rfind("\n", 0, at) + 1
-        end = text.find("\n", at)
-        at = text.find(word, end) if end >= 0 else -1
+@lru_cache
+def _searched(word: str) -> _Search:
+    """Return what searches for a word, which a pattern does in half the time that `find` takes."""
+    return re.compile(re.escape(word)).search
+
+
+def _with_word(text: str, search: _Search, found: "re.Match[str] | None") -> Iterator[int]:
+    """Yield where the lines with a word begin, from the first that was found."""
+    while found is not None:
+        yield text.rfind("\n", 0, found.start()) + 1
+        end = text.find("\n", found.end())
+        found = search(text, end) if end >= 0 else None
 
 
 def _with_pattern(text: str, pattern: "re.Pattern[str]") -> Iterator[int]:

@@ -1,6 +1,7 @@
 """Pages that are searched as a whole give the points that reading line by line gives, for any text."""
 
 import math
+import time
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from dashscope_ftlogs.metrics.points import LogPoints, Point
 from dashscope_ftlogs.reading.page_scan import lines_that_matter
+from dashscope_ftlogs.reading.records import ProgressBar, Text, parse_line
 
 BAR = "█| {}/10 [00:0{}<00:09,  1.0s/it]"
 PIECES = st.sampled_from([
@@ -31,7 +33,7 @@ PIECES = st.sampled_from([
 LINES = st.lists(st.lists(PIECES | st.text(max_size=2), max_size=4).map("".join), max_size=25)
 
 
-def told(log: LogPoints) -> list[Any]:
+def told_of(log: LogPoints) -> list[Any]:
     return [
         (*(getattr(point, name) for name in list(Point.__slots__)[:8]), repr(dict(point.values)))
         for point in log.points()
@@ -42,7 +44,7 @@ def line_by_line(lines: Sequence[str]) -> list[Any]:
     log = LogPoints()
     for number, line in enumerate(lines, 5):
         log.read(number, line)
-    return told(log)
+    return told_of(log)
 
 
 @given(LINES, st.lists(st.integers(0, 25), max_size=3))
@@ -52,7 +54,7 @@ def test_pages_cut_anywhere_give_what_lines_give(lines: list[str], cuts: list[in
     edges = sorted({0, len(lines), *(cut for cut in cuts if cut < len(lines))})
     for begin, end in pairwise(edges):
         log.read_all(lines[begin:end], begin + 5)
-    assert told(log) == line_by_line(lines)
+    assert told_of(log) == line_by_line(lines)
 
 
 def test_long_logs_are_read_in_pages_that_know_of_each_other() -> None:
@@ -73,6 +75,43 @@ def test_what_can_t_matter_is_passed_over() -> None:
     lines = ["text", "x = {}", " 10%|█ | 1/10 [00:01<00:09,  1.0s/it]", "[INFO] {'a': 1}"] * 100
     assert lines_that_matter(lines) == []
     assert lines_that_matter(lines, word="1/10 [") == list(range(2, 400, 4))
+
+
+PLAIN = st.lists(
+    st.sampled_from((
+        *(" 10%|█| 1/10 [00:01<00:09, ", "1.0", "it/s", "s/it", "]", "it/s]", "s/it]", ", ", "v 3.5"),
+        *("%", "|", "(", ")", ":", "'", "[", "<", "1", ",", "rst", " ", "dhis", "5 ", "{"),
+        *("step", "loss=1", "sft: ", "RL"),
+    ))
+)  # fmt: skip
+
+
+@given(st.lists(PLAIN.map(lambda pieces: "".join([*pieces, "it/s]"])), min_size=1))
+@settings(max_examples=500)
+def test_bars_that_are_not_searched_tell_nothing_beside_how_far_they_have_come(lines: list[str]) -> None:
+    for line in lines:
+        if not lines_that_matter([line]):
+            told = [record for record in parse_line(line) if not isinstance(record, ProgressBar | Text)]
+            assert told == []
+    log, all_lines = LogPoints(), ["  0%|  | 0/10 [00:00<?, ?it/s]", *lines, "{'loss': 1}"]
+    log.read_all(all_lines, 5)
+    assert told_of(log) == line_by_line(all_lines)
+
+
+def test_a_bar_that_tells_more_is_found_among_those_that_do_not() -> None:
+    bar = " 10%|█ | 1/10 [00:01<00:09,  1.0s/it]"
+    assert lines_that_matter([bar, f"{{'loss': 1}}{bar}", bar, "loss", "{'a': 'loss'}"]) == [1, 3, 4]
+    assert lines_that_matter([bar, bar], word="1/10 [") == [0, 1]
+
+
+def test_time_is_linear_where_every_other_line_is_no_dict() -> None:
+    def seconds(pairs: int) -> float:
+        lines = ["{'loss': 1}", "the loss is high"] * pairs
+        begin = time.process_time()
+        LogPoints().read_all(lines, 0)
+        return time.process_time() - begin
+
+    assert any(seconds(500) < 4 * 2.5 * seconds(125) + 0.005 for _ in range(4))
 
 
 FORMS = ("{'loss': 1", "{'loss': 1}", "x = {", "{}" * 9, " 5%| 1<00:01, step]", '{"a": 1}', "é" * 40)

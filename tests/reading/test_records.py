@@ -9,10 +9,12 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashscope_ftlogs import MetricsTable
+from dashscope_ftlogs.reading.forms.dicts import flat, flat_each
+from dashscope_ftlogs.reading.forms.progress_bars import plain_count
 from dashscope_ftlogs.reading.records import (
     Message,
     Metrics,
@@ -20,6 +22,7 @@ from dashscope_ftlogs.reading.records import (
     Record,
     Text,
     Tokens,
+    last_record,
     parse_line,
     whole,
 )
@@ -352,3 +355,56 @@ def test_tokens_are_records_of_their_own() -> None:
 @pytest.mark.parametrize("value", [None, "", "1e3", "x", float("inf"), 2.0**63, "9" * 400])
 def test_what_is_no_count_of_64_bits_is_none(value: Any) -> None:
     assert whole(value) is None
+
+
+BAR_PIECES = st.sampled_from((
+    *(" ", "  ", "Train:", "sft", "7", "10%", "120%", "|", "█", "1/10", " 3/9", "0/0", "/", "1.5"),
+    *(" [", "00:01", "1:02:03", "2:", "<", "?", "00:09", "1 day, 0:00:01", ", ", ",", "1.0", "9" * 16),
+    *("[1:", "12k/1M", "it/s]", "s/it]", "]", "it/s", "\x1b[A", "é", "٣"),
+))  # fmt: skip
+COMMON_BARS = st.tuples(
+    st.sampled_from(("", " ", "  ", "Train: ", "x")),
+    st.integers(0, 1200),
+    st.text("█# |%", max_size=3),
+    st.integers(0, 10**16),
+    st.integers(0, 10**16),
+    st.sampled_from(("00:01", "1:2:3", "7", "1:1:1:1")),
+    st.sampled_from(("00:09, 1.0s/it]", "?, ?it/s]", "1 day, 0:00:01, 12it/s]", "0:1,1s/it]x")),
+)
+BARS = st.lists(BAR_PIECES, max_size=14).map("".join) | COMMON_BARS.map(
+    lambda told: "{}{}%|{}| {}/{} [{}<{}".format(*told)
+)
+
+
+@given(BARS)
+@settings(max_examples=500)
+def test_bars_that_are_read_in_the_shortest_time_say_the_same(line: str) -> None:
+    count, bar = plain_count(line), last_record(line)
+    if count is not None:
+        assert isinstance(bar, ProgressBar)
+        assert bar.is_training
+        assert (count.step, count.total, count.elapsed) == (bar.step, bar.total, bar.elapsed)
+
+
+@pytest.mark.parametrize(
+    "line", ["  3%|3  | 10/375 [1:02:09<?, 12.05s/it]", "100%|█| 9/9 [00:01<00:00, 9it/s]"]
+)
+def test_common_bars_are_read_in_the_shortest_time(line: str) -> None:
+    assert plain_count(line) is not None
+    assert plain_count(f"x{line}") is None
+
+
+DICTS = st.lists(
+    st.sampled_from((
+        *("{'loss': 1.5}", "{'loss': 2, 'epoch': '0.5'}", '{"a": "x"}', "{'a': 1}, {'b': 2}", "{", "{}"),
+        *("{'a': nan}", '{"a": "x', '{y", "b": 1}', "{'a': {'b': 1}}", "{'a': 1},", "{'a': 1}]", "{} "),
+        *("{'a': ", "{'a': 1, 'a': '2'}", "{'a': '\\n'}", '{"a\\": 1}', "{'it\"s': 1}", "{'a': true}"),
+        *("{[1]}", "{'a'"),
+    ))
+)  # fmt: skip
+
+
+@given(DICTS)
+@settings(max_examples=500)
+def test_dicts_that_are_read_together_say_what_each_says(texts: list[str]) -> None:
+    assert repr(list(flat_each(texts))) == repr([flat(text) for text in texts])

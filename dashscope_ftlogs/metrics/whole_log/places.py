@@ -1,7 +1,7 @@
 """Where the points of a log are from, once all of it is known: segment, step, and time."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from typing import Final
 
@@ -12,8 +12,9 @@ from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.segments import Segments
 from dashscope_ftlogs.metrics.told_again import NEAR, Told
 from dashscope_ftlogs.metrics.whole_log.steps_and_times import interval
+from dashscope_ftlogs.reading.forms.progress_bars import Count
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
-from dashscope_ftlogs.reading.records import Beside, MetricsKind, ProgressBar, whole
+from dashscope_ftlogs.reading.records import Beside, MetricsKind, whole
 
 _AT_ONCE: Final = 1000
 """Points that become columns at once, and points of columns that are objects at once."""
@@ -29,7 +30,7 @@ class Place:
     own_step: int | None
     total: int | None
     epoch: float | None
-    bar: ProgressBar | None
+    bar: Count | None
     """The one just before it, which may tell its step."""
     time: int | None
     start: int | None
@@ -101,7 +102,7 @@ class Places:
         places = self.last[:count]
         del self.last[:count]
         self._bars.add(len(self._columns), places)
-        self._start.add(place.start for place in places)
+        self._start.add([place.start for place in places])
         self._elapsed.add_cells(len(self._columns), [place.elapsed for place in places])
         self._columns.add(
             [place.values for place in places],
@@ -133,13 +134,13 @@ class Places:
         placed.segment = _segments(placed)
         if not counted and steps is not None:
             _tell_steps_by_interval(placed, steps)
-        if self._elapsed or self._bars.elapsed:
-            placed.time = self._times(placed)
+        starts = self._starts(placed)
+        if starts or any(start is not None for start in self._start.values):
+            placed.time = self._times(placed, starts)
         return placed
 
-    def _times(self, placed: PointColumns) -> Numbers:
+    def _times(self, placed: PointColumns, starts: Mapping[int, int]) -> Numbers:
         """Return when each point was logged, by what had passed since training began."""
-        starts = self._starts(placed)
         times = Numbers("q")
         bars = self._bars
         for begin, end in _parts(len(placed)):
@@ -160,7 +161,7 @@ class Places:
     def _starts(self, placed: PointColumns) -> dict[int, int]:
         """Return when each segment began, where one of its points tells both times."""
         starts: dict[int, int] = {}
-        for begin, end in _parts(len(placed)):
+        for begin, end in _parts(len(placed) if placed.time and self._elapsed else 0):
             columns = (placed.segment, placed.time, self._elapsed)
             told = (column.cells(begin, end) for column in columns)
             for segment, time, elapsed in zip(*told, strict=True):
@@ -191,16 +192,16 @@ class _Bars:
         self._totals: set[float | None] = set()
         """Of those that come before training points without a step."""
         self._tell = True
-        self._last: ProgressBar | None = None
+        self._last: Count | None = None
 
     def add(self, row: int, places: Sequence[Place]) -> None:
         """Take those of the next points."""
         bars = [None if place.kind == "final" else place.bar for place in places]
         self.step.add_cells(row, [None if bar is None else bar.step for bar in bars])
         self.elapsed.add_cells(row, [None if bar is None else bar.elapsed for bar in bars])
-        self._total.add(None if bar is None else bar.total for bar in bars)
-        self._there.add(bar is not None for bar in bars)
-        for place in places:
+        self._total.add([None if bar is None else bar.total for bar in bars])
+        self._there.add([bar is not None for bar in bars])
+        for place in places if self._tell else ():
             if place.own_step is None and place.kind == "train":
                 bar, before, self._last = place.bar, self._last, place.bar
                 if bar is None or (before is not None and before.step == bar.step):
@@ -223,7 +224,7 @@ class _Bars:
                 for step, total, there, bar, of in zip(*own, *bars, strict=True)
             ]
             step.add_cells(begin, [one for one, _ in found])
-            total_steps.add(total for _, total in found)
+            total_steps.add([total for _, total in found])
         columns.step, columns.total_steps = step, total_steps
 
 
@@ -259,7 +260,7 @@ def _segments(columns: PointColumns) -> "Repeated[int]":
     segments, found = Segments(), Repeated[int]()
     for begin, end in _parts(len(columns)):
         told = (column.cells(begin, end) for column in (columns.kind, columns.step, columns.epoch))
-        found.add(itertools.starmap(segments.number, zip(*told, strict=True)))
+        found.add(list(itertools.starmap(segments.number, zip(*told, strict=True))))
     return found
 
 

@@ -11,6 +11,7 @@ from dashscope_ftlogs.metrics.whole_log.places import Place, Places
 from dashscope_ftlogs.metrics.whole_log.shapes import Shapes
 from dashscope_ftlogs.metrics.whole_log.steps_and_times import lasting
 from dashscope_ftlogs.reading.forms.json_in_json import time_told
+from dashscope_ftlogs.reading.forms.progress_bars import PLAIN_RATES, Count, plain_count
 from dashscope_ftlogs.reading.forms.stamps import milliseconds
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 from dashscope_ftlogs.reading.metrics_over_lines import MetricsOverLines
@@ -75,7 +76,7 @@ class PointReader:
             self.tokens = max(record.count, self.tokens or 0)
         self._before.forget()
         if isinstance(record, ProgressBar) and record.is_training:
-            self._before.bar = record
+            self._before.bar = Count(record.step, record.total, record.elapsed)
             if record.total is not None:
                 self._run.see(record)
 
@@ -186,7 +187,7 @@ class PointReader:
 class _Before:
     """What stands straight before the next record: a bar of training, or anything else."""
 
-    bar: ProgressBar | None = None
+    bar: Count | None = None
     _line: str | None = None
     """Whose last record it is, if that line was passed over."""
     _passed: tuple[Sequence[str], int, int] | None = None
@@ -197,7 +198,8 @@ class _Before:
 
     def pass_over(self, lines: Sequence[str], begin: int, end: int) -> None:
         """Some lines stand there that were not read."""
-        self.settle()
+        if self._passed is not None:
+            self.settle()
         self._passed = lines, begin, end
 
     def settle(self) -> None:
@@ -206,18 +208,26 @@ class _Before:
             lines, begin, end = self._passed
             self._passed = None
             for index in range(end - 1, begin - 1, -1):
-                if _says_something(lines[index]):
-                    self._line = lines[index]
+                line = lines[index]
+                if line.endswith(PLAIN_RATES) or (line and not line.isspace() and _says_something(line)):
+                    self._line = line
                     break
 
-    def training_bar(self) -> ProgressBar | None:
-        """Return the bar, if it is one of training."""
-        self.settle()
+    def training_bar(self) -> Count | None:
+        """Return what the bar counts, if it is one of training."""
+        if self._passed is not None:
+            self.settle()
         if self._line is not None:
-            last = last_record(self._line)
-            self.bar = last if isinstance(last, ProgressBar) and last.is_training else None
+            self.bar = plain_count(self._line) or _last_count(self._line)
             self._line = None
         return self.bar
+
+
+def _last_count(line: str) -> Count | None:
+    last = last_record(line)
+    if not isinstance(last, ProgressBar) or not last.is_training:
+        return None
+    return Count(last.step, last.total, last.elapsed)
 
 
 def _says_something(text: str) -> bool:

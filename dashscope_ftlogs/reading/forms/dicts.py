@@ -5,7 +5,7 @@ in a list, is passed over. Every function here takes time linear in the length o
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -14,6 +14,7 @@ from dashscope_ftlogs.reading.forms.names import is_point, mentioned
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 
 _decode = msgspec.json.Decoder(dict[str, float | str]).decode
+_decode_all = msgspec.json.Decoder(list[dict[str, float | str]]).decode
 _decode_numbers = msgspec.json.Decoder(dict[str, float], strict=False).decode
 _ERRORS: Final = (msgspec.DecodeError, UnicodeEncodeError)
 
@@ -25,6 +26,8 @@ _VALUE: Final = re.compile(
 _NEXT: Final = re.compile(r"\s*+(?:(,)\s*+(\})?|(\}))")
 _LISTED: Final = re.compile(rf"[^\[\](){{}}'\"\\]++|[\[(\])]|{_STRING}", re.DOTALL)
 _WRAPPED: Final = re.compile(r"(?:(?:np|numpy|jnp)\.\w+|tensor|array|Array)\(\[*\s*([^\s,()\]]+)")
+TOGETHER: Final = 16
+"""Texts that are decoded in one go: more are no faster, and one that is no dict holds up so many."""
 _DEEPEST: Final = 3
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
 # A call's argument, or what a name is set to: code, unless the dict tells how far training has come.
@@ -106,11 +109,51 @@ def flat(text: str) -> MetricValues | None:
         values = _decode(text)
     except _ERRORS:
         return None
+    _take_for_numbers(values)
+    return values
+
+
+def _take_for_numbers(values: dict[str, float | str]) -> None:
+    """Put numbers in the place of those texts that are some."""
     if str in map(type, values.values()):
         for name, value in values.items():
             if type(value) is str:
                 values[name] = _as_number(value)
-    return values
+
+
+def flat_each(texts: Sequence[str]) -> Iterator[MetricValues | None]:
+    """Yield the same of each text, all of which begin with a brace, in an even shorter time.
+
+    >>> list(flat_each(["{'loss': 1.5}", "{'a': 1}, {'b': 2}", "{'loss': '0.5'}"]))
+    [{'loss': 1.5}, None, {'loss': 0.5}]
+    """
+    for begin in range(0, len(texts), TOGETHER):
+        some = texts[begin : begin + TOGETHER]
+        yield from _flat_together(some) or map(flat, some)
+
+
+def _flat_together(texts: Sequence[str]) -> Sequence[MetricValues] | None:
+    """Return what all of these texts hold; None if one of them is no flat dict, or may be none.
+
+    No string of JSON goes on over lines, and no dict here stands in another: each text begins one.
+    """
+    text = ",\n".join(texts)
+    if "'" in text:
+        if '"' in text:
+            return None
+        text = text.replace("'", '"')
+    if "\\" in text:
+        return None
+    try:
+        found = _decode_all(f"[{text}]")
+    except _ERRORS:
+        return None
+    if len(found) != len(texts):
+        return None
+    if text.count('"') != 2 * sum(map(len, found)):
+        for values in found:
+            _take_for_numbers(values)
+    return found
 
 
 def _as_number(text: str) -> float | str:

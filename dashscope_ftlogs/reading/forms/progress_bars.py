@@ -29,6 +29,12 @@ _OF_EVALUATION: Final = re.compile(
 )
 RATES: Final = ("/s, ", "s/it, ", "s/step, ", "s/batch, ")
 """What a bar's rate ends with, where more stands behind it."""
+PLAIN_RATES: Final = ("it/s]", "s/it]")
+"""What a bar ends with that says nothing but how far it has come."""
+_PLAIN: Final = re.compile(
+    r" *+\d{1,3}%\|[^|]*+\| *+(\d{1,15})/(\d{1,15}) "
+    r"\[(?:(\d{1,9}):)?(\d{1,9}):(\d{1,9})<[\d:?]++, *+[\d.?]++(?:it/s|s/it)\]"
+)
 _LONGEST: Final = 2000
 """Characters behind a bar, or before it, that are looked at."""
 
@@ -59,6 +65,29 @@ class ProgressBar:
     def step(self) -> int | None:
         """The step that training has come to, if that is what it counts."""
         return whole(self.done) if self.is_training else None
+
+
+@attrs.define
+class Count:
+    """What a bar of training says of how far that has come."""
+
+    step: int | None
+    total: float | None
+    elapsed: float | None
+    """Seconds."""
+
+
+def plain_count(text: str) -> Count | None:
+    """Return what a bar of training counts that is all that a text holds, in the shortest time.
+
+    >>> plain_count("  3%|3  | 10/375 [02:09<1:13:19, 12.05s/it]")
+    Count(step=10, total=375.0, elapsed=129.0)
+    """
+    found = _PLAIN.fullmatch(text)
+    if found is None:
+        return None
+    step, total, hours, minutes, last = found.groups()
+    return Count(int(step), float(total), float(int(hours or 0) * 3600 + int(minutes) * 60 + int(last)))
 
 
 def next_bar(text: str, begin: int) -> tuple[ProgressBar, int, str] | None:

@@ -126,12 +126,14 @@ async def least_hold(service: list[str], call: Callable[[LogSession], Awaitable[
 
 
 async def test_what_is_measured_tells_of_one_search_that_takes_too_long() -> None:
-    text = "{" * 8_000_000
+    # On a busy machine the loop's thread waits for a processor for most of it, which is taken off.
+    holds = [await longest_hold(lambda: asyncio.to_thread(_search_for_long)) for _ in range(TRIES)]
+    assert max(holds) > 2 * MOST
 
-    def search() -> None:
-        re.search(r"\{[^{}]*+\}", text)
 
-    assert await longest_hold(lambda: asyncio.to_thread(search)) > 2 * MOST
+def _search_for_long() -> None:
+    """Hold the interpreter for 0.2 seconds and more: each of so many places is a beginning."""
+    assert re.search(r"x*y", "x" * 20_000) is None
 
 
 @pytest.mark.parametrize("what", LOGS)

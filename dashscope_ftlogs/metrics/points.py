@@ -119,13 +119,18 @@ class LogPoints:
 
         Of the lines from `read` on, until one matters that is something else; return its index.
         """
-        points, texts = self._points, parts.texts
+        points, texts, dicts = self._points, parts.texts, parts.dicts
         for place in range(bisect_left(matter, read), len(matter)):
             at = matter[place]
             if at > read:
                 points.passed_over(texts, read, at)
-            values = parts.dict_at(matter, place) if texts[at][:1] == "{" else None
-            if values is None or not points.read_values(offset + parts.line(at), values, texts[at]):
+            line = texts[at]
+            if line[:1] != "{":
+                return at
+            if at not in dicts:
+                parts.read_dicts(matter[place : place + TOGETHER])
+            values = dicts[at]
+            if values is None or not points.read_values(offset + parts.line(at), values, line):
                 return at
             read = at + 1
         if len(texts) > read:
@@ -141,20 +146,20 @@ class _Parts:
         self._firsts: Sequence[int] = range(len(page) + 1)
         text = "".join(page)
         self._tracebacks = TRACEBACK in text
-        self._dicts: dict[int, MetricValues | None] = {}
-        """What was found of the dicts, by the index of the part."""
+        self.dicts: dict[int, MetricValues | None] = {}
+        """What those parts hold that were read as dicts; None if they are something else as well."""
         if "\n" in text or "\r" in text:
             self.texts = "\n".join(page).replace("\r", "\n").split("\n")
             counts = (line.count("\n") + line.count("\r") + 1 for line in page)
             self._firsts = list(accumulate(counts, initial=0))
 
-    def dict_at(self, matter: Sequence[int], place: int) -> MetricValues | None:
-        """Return what the part holds whose index is there in `matter`, if it is nothing but a dict."""
-        at = matter[place]
-        if at not in self._dicts:
-            near = [one for one in matter[place : place + TOGETHER] if self.texts[one][:1] == "{"]
-            self._dicts.update(zip(near, flat_each([self.texts[one] for one in near]), strict=True))
-        return None if self._tracebacks and TRACEBACK in self.texts[at] else self._dicts[at]
+    def read_dicts(self, parts: Sequence[int]) -> None:
+        """Find what those of some parts hold that are nothing but a dict."""
+        texts = self.texts
+        some = [at for at in parts if texts[at][:1] == "{"]
+        self.dicts.update(zip(some, flat_each([texts[at] for at in some]), strict=True))
+        if self._tracebacks:
+            self.dicts.update((at, None) for at in some if TRACEBACK in texts[at])
 
     def line(self, part: int) -> int:
         """Return the index of the line that a part is of."""

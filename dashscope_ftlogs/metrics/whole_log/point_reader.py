@@ -91,7 +91,7 @@ class PointReader:
         if not shape.plain:
             self._add(number, Metrics(values, line))
         else:
-            step, total = shape.counts(values)
+            step, total = shape.counts(values) if shape.tells_step else (None, None)
             epoch = values["epoch"] if shape.has_epoch else None
             place = Place(
                 number,

@@ -37,6 +37,8 @@ class Shape:
     total: str | None
     of_all: bool
     """Step and total stand in one text, such as `3/9`."""
+    tells_step: bool
+    """Step or total stand in it anywhere."""
     has_epoch: bool
     plain: bool
     """Nothing else has to be asked of it."""
@@ -58,8 +60,8 @@ class Shapes:
 
     def of(self, values: MetricValues) -> Shape | None:
         """Return the shape of a dict; None if each has to be looked at as a whole."""
-        types = list(map(type, values.values()))
-        key = (*values, *types) if str in types else tuple(values)
+        has_text = str in map(type, values.values())
+        key = (*values, *map(type, values.values())) if has_text else tuple(values)
         try:
             return self._known[key]
         except KeyError:
@@ -82,6 +84,7 @@ def _shape(values: MetricValues) -> Shape | None:
         step,
         total,
         of_all,
+        of_all or step is not None or total is not None,
         "epoch" in values,
         _MORE.isdisjoint(values),
     )

@@ -3,17 +3,19 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.metrics.point import Point, points_of
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.whole_log.point_reader import PointReader
 from dashscope_ftlogs.reading.forms.dicts import TOGETHER, flat_each
-from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 from dashscope_ftlogs.reading.own_pattern import OwnPattern, OwnRecords
 from dashscope_ftlogs.reading.page_scan import TRACEBACK, lines_that_matter
 from dashscope_ftlogs.reading.tracebacks import RecordReader
+
+if TYPE_CHECKING:
+    from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 
 __all__ = ["LogPoints", "Point", "PointReader", "read_points"]
 
@@ -146,7 +148,7 @@ class _Parts:
         self._firsts: Sequence[int] = range(len(page) + 1)
         text = "".join(page)
         self._tracebacks = TRACEBACK in text
-        self.dicts: dict[int, MetricValues | None] = {}
+        self.dicts: dict[int, "MetricValues | None"] = {}
         """What those parts hold that were read as dicts; None if they are something else as well."""
         if "\n" in text or "\r" in text:
             self.texts = "\n".join(page).replace("\r", "\n").split("\n")

@@ -148,7 +148,7 @@ class _Parts:
         self._firsts: Sequence[int] = range(len(page) + 1)
         text = "".join(page)
         self._tracebacks = TRACEBACK in text
-        self.dicts: dict[int, "MetricValues | None"] = {}
+        self.dicts: dict[int, MetricValues | None] = {}
         """What those parts hold that were read as dicts; None if they are something else as well."""
         if "\n" in text or "\r" in text:
             self.texts = "\n".join(page).replace("\r", "\n").split("\n")

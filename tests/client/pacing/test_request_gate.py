@@ -129,6 +129,106 @@ def test_a_long_rest_ends_what_was_learned_without_overflow() -> None:
     assert rate.limit is None
 
 
+def throttled(accepted: int, seconds: float, *, again: int | None = None, after: float = 1.0) -> Rate:
+    """A rate after a refusal, or two, between which so many requests were accepted."""
+    rate = Rate()
+    rate.sent(0.0)
+    for _ in range(accepted):
+        rate.accepted()
+    rate.refused(seconds, 0.0)
+    if again is not None:
+        for _ in range(again):
+            rate.accepted()
+        rate.refused(seconds + after, seconds + after / 2)
+    return rate
+
+
+@pytest.mark.parametrize(
+    ("accepted", "seconds", "limit"),
+    [
+        (20, 1.0, 10.0),
+        (40, 4.0, 8.0),  # four times the lowest at least
+        (20, 0.1, 40.0),  # a burst counts as if it had taken a quarter of a second
+        (5_000, 1.0, 500.0),  # nobody needs more than a thousand a second
+    ],
+)
+def test_the_first_refusal_halves_what_was_accepted(accepted: int, seconds: float, limit: float) -> None:
+    rate = throttled(accepted, seconds)
+    assert rate.limit == pytest.approx(limit)
+    assert rate.ready_at(seconds) == pytest.approx(seconds + 1 / limit)
+
+
+@pytest.mark.parametrize(
+    ("again", "limit"),
+    [
+        (20, 0.95 * 20),
+        (5, 0.5 * 10 * math.e),  # not below half of what the limit had risen to
+        (90, 0.9 * 10 * math.e),  # and not above nine tenths of it
+    ],
+)
+def test_the_next_ones_bring_it_a_little_below_what_was_accepted(again: int, limit: float) -> None:
+    assert throttled(20, 1.0, again=again).limit == pytest.approx(limit)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "times"),
+    [
+        (1.0, math.exp(1.0)),
+        (1.5, math.exp(1.5)),
+        (1.75, math.exp(1.75 * 2**0.5)),  # ever faster after one and a half quiet seconds
+        (2.0, math.exp(2.0 * 2)),
+        (2.2, math.exp(2.2 * 2)),  # at the fastest
+    ],
+)
+def test_after_the_first_refusal_the_limit_rises_fast(seconds: float, times: float) -> None:
+    rate = throttled(20, 1.0)
+    rate.ready_at(1.0 + seconds)
+    assert rate.limit == pytest.approx(10 * times)
+
+
+def test_after_the_next_it_rises_slowly_and_the_slower_the_lower_it_is() -> None:
+    rate = throttled(20, 1.0, again=20)
+    rate.ready_at(3.0)
+    assert rate.limit == pytest.approx(19 * math.exp(0.04))
+    low = Rate(lowest=0.1)
+    low.sent(0.0)
+    low.refused(10.0, 0.0)
+    assert low.limit == pytest.approx(0.4)
+    low.ready_at(11.0)
+    assert low.limit == pytest.approx(0.4 * math.exp(0.2))  # a fifth of the pace at ten a second
+    low.ready_at(12.0)
+    assert low.limit == pytest.approx(0.4 * math.exp(0.2) * math.exp(math.sqrt(0.04 * math.exp(0.2))))
+
+
+def test_the_limit_falls_no_lower_than_the_lowest() -> None:
+    rate = Rate(lowest=9.0)
+    for second in range(1, 9):
+        rate.sent(second - 0.5)
+        rate.refused(float(second), second - 0.5)
+    assert rate.limit == 9.0
+
+
+def test_a_refusal_before_anything_was_sent_here_counts_from_when_it_was_sent() -> None:
+    rate = Rate()
+    for _ in range(20):
+        rate.accepted()
+    rate.refused(5.0, 4.0)
+    assert rate.limit == pytest.approx(10.0)
+
+
+def test_requests_are_spaced_out_and_what_was_not_sent_is_not_made_up_for() -> None:
+    rate = Rate(10.0)
+    assert rate.ready_at(5.0) <= 5.0
+    rate.sent(5.0)
+    assert rate.ready_at(5.0) == pytest.approx(5.1)
+    rate.sent(5.1)
+    assert rate.ready_at(9.0) <= 9.0
+    rate.sent(9.0)
+    assert rate.ready_at(9.0) == pytest.approx(9.1)
+    assert rate.limit == 10.0
+    assert not rate.throttled
+
+
 @given(st.floats(0.5, 500), st.lists(st.floats(0, 0.2), min_size=1, max_size=200))
 def test_the_users_own_rate_is_never_exceeded(most: float, pauses: list[float]) -> None:
     rate, now, sent = Rate(most), 0.0, []
@@ -189,6 +289,34 @@ async def test_no_more_at_once_than_allowed_and_the_keys_take_turns() -> None:
     assert order == ["long", "short", "tiny", "long", "long", "long"]
     assert most == 2
     assert gate.sent == 8
+
+
+async def test_nobody_is_let_in_while_more_are_inside_than_there_may_be_by_now() -> None:
+    in_flight = InFlight(first=8)
+    gate, entered = Gate(in_flight, Rate()), list[int]()
+
+    async def one(number: int) -> None:
+        async with slot(gate, "ft-1"):
+            entered.append(number)
+
+    async with AsyncExitStack() as held, asyncio.TaskGroup() as group:
+        for _ in range(8):
+            await held.enter_async_context(slot(gate, "x"))
+        in_flight.timed_out(0.0)
+        assert in_flight.limit == 4
+        group.create_task(one(1))
+        await asyncio.sleep(0)
+        for inside in (7, 6, 5, 4):
+            gate.leave()
+            await asyncio.sleep(0)
+            assert gate.inside == inside
+            assert not entered
+        gate.leave()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert entered == [1]
+        gate.inside += 5  # which the stack leaves
+    assert gate.inside == 0
 
 
 async def test_who_comes_again_goes_first_among_its_own() -> None:

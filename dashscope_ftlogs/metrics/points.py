@@ -11,7 +11,7 @@ from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.whole_log.point_reader import PointReader
 from dashscope_ftlogs.reading.forms.dicts import TOGETHER, flat_each
 from dashscope_ftlogs.reading.own_pattern import OwnPattern, OwnRecords
-from dashscope_ftlogs.reading.page_scan import TRACEBACK, lines_that_matter
+from dashscope_ftlogs.reading.page_scan import TRACEBACK, is_mere_text, lines_that_matter
 from dashscope_ftlogs.reading.tracebacks import RecordReader
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ class LogPoints:
             for number, line in enumerate(lines, offset):
                 self.read(number, line)
             return
-        for page in _pages(lines):
-            self._read_page(page, offset)
+        for page, text in _pages(lines):
+            self._read_page(_Parts(page, text), offset)
             offset += len(page)
 
     def read_numbered(self, lines: Sequence[tuple[int, str]]) -> None:
@@ -80,10 +80,8 @@ class LogPoints:
         """Return the points of what was read as columns, once it is all."""
         return self._points.columns()
 
-    def _read_page(self, page: Sequence[str], offset: int) -> None:
-        points, over_lines = self._points, self._points.over_lines
-        parts = _Parts(page)
-        texts = parts.texts
+    def _read_page(self, parts: "_Parts", offset: int) -> None:
+        points, texts = self._points, parts.texts
         asked: tuple[bool, str] | None = None
         matter: list[int] = []
         at = 0
@@ -91,22 +89,23 @@ class LogPoints:
             if self._records.in_traceback:
                 at = self._read_to_line_end(parts, at, offset)
                 continue
-            if not over_lines.idle:
-                self.read(offset + parts.line(at), texts[at])
-                at += 1
-                continue
             if asked != (points.needs_bars, points.last_bar):
                 asked = points.needs_bars, points.last_bar
                 found = lines_that_matter(texts[at:], bars=asked[0], word=asked[1])
                 matter = [index + at for index in found]
-            at = self._read_dicts(parts, at, matter, offset)
-            if at == len(texts):
-                break
-            if TRACEBACK in texts[at]:
+            if points.over_lines.idle:
+                at = self._read_dicts(parts, at, matter, offset)
+                if at == len(texts):
+                    break
+            number, text = offset + parts.line(at), texts[at]
+            if TRACEBACK in text:
                 at = self._read_to_line_end(parts, at, offset)
+                continue
+            if not points.over_lines.idle and is_mere_text(text) and not _holds(matter, at):
+                points.read_text(number, text)
             else:
-                self.read(offset + parts.line(at), texts[at])
-                at += 1
+                self.read(number, text)
+            at += 1
         points.page_ends()
 
     def _read_to_line_end(self, parts: "_Parts", at: int, offset: int) -> int:
@@ -143,10 +142,10 @@ class LogPoints:
 class _Parts:
     """The lines of a page, cut at each end of a line in them; which line a part is of."""
 
-    def __init__(self, page: Sequence[str]) -> None:
+    def __init__(self, page: Sequence[str], text: str) -> None:
+        """Take a page, and the text of its lines one after the other."""
         self.texts: Sequence[str] = page
         self._firsts: Sequence[int] = range(len(page) + 1)
-        text = "".join(page)
         self._tracebacks = TRACEBACK in text
         self.dicts: dict[int, MetricValues | None] = {}
         """What those parts hold that were read as dicts; None if they are something else as well."""
@@ -173,19 +172,34 @@ class _Parts:
         return self._firsts[line]
 
 
-def _pages(lines: Iterable[str]) -> Iterator[Sequence[str]]:
+def _pages(lines: Iterable[str]) -> Iterator[tuple[Sequence[str], str]]:
+    """Yield lines that are searched together, and their text."""
     if isinstance(lines, list):
         for begin in range(0, len(lines), _LINES):
             page = lines[begin : begin + _LINES]
-            if set(map(type, page)) == {str} and sum(map(len, page)) < _CHARACTERS:
-                yield page
+            text = _text(page)
+            if text is not None and len(text) < _CHARACTERS:
+                yield page, text
             else:
                 yield from _pages_of(page)
     else:
         yield from _pages_of(lines)
 
 
-def _pages_of(lines: Iterable[str]) -> Iterator[list[str]]:
+def _text(page: Sequence[str]) -> str | None:
+    try:
+        return "".join(page)
+    except TypeError:
+        return None
+
+
+def _holds(indexes: Sequence[int], index: int) -> bool:
+    """Whether an index is among those that are in order."""
+    at = bisect_left(indexes, index)
+    return at < len(indexes) and indexes[at] == index
+
+
+def _pages_of(lines: Iterable[str]) -> Iterator[tuple[Sequence[str], str]]:
     page: list[str] = []
     size = 0
     for line in lines:
@@ -194,7 +208,7 @@ def _pages_of(lines: Iterable[str]) -> Iterator[list[str]]:
         page.append(line)
         size += len(line)
         if len(page) >= _LINES or size >= _CHARACTERS:
-            yield page
+            yield page, "".join(page)
             page, size = [], 0
     if page:
-        yield page
+        yield page, "".join(page)

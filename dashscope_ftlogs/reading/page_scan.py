@@ -30,6 +30,7 @@ _WORDS_BY_SIGN: Final = {
 """Words that hold a sign that most pages do not: one sign is looked for in a fraction of the time."""
 _TOLD: Final = 'aeflowAEFLOW_*\\={"\x00\x1b'
 """A line needs one of these signs to tell anything beside what bars say."""
+_NO_TEXT: Final = ("%", '\\n"', "\x00", "\x1b")
 _OPEN: Final = re.compile(r"\{[^{}\n]*+(?![{}])")
 """A brace that is not closed in its line: a dict may go on in the next."""
 _JSON: Final = re.compile(r'\n[^\S\n]*+\{[^\S\n]*+"')
@@ -77,6 +78,11 @@ def lines_that_matter(lines: Sequence[str], *, bars: bool = False, word: str = "
     return sorted(indexes)
 
 
+def is_mere_text(line: str) -> bool:
+    """Whether a line that does not matter is one text, or blank: no bar, and no text within JSON."""
+    return not any(sign in line for sign in _NO_TEXT)
+
+
 def _less(lines: Sequence[str], known: Iterable[int], word: str) -> Sequence[str]:
     """Return the lines with nothing in the place of those that are known, and of bars that tell no more.
 
@@ -88,7 +94,8 @@ def _less(lines: Sequence[str], known: Iterable[int], word: str) -> Sequence[str
     plain = list(map(str.endswith, rest, repeat(PLAIN_RATES)))
     bars = "\n".join(compress(lines, plain))
     if bars and not any(sign in bars for sign in _TOLD) and not (word and word in bars):
-        rest = ["" if blank else line for blank, line in zip(plain, rest, strict=True)]
+        for index in compress(count(), plain):
+            rest[index] = ""
     return rest
 
 

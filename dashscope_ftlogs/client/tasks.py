@@ -115,7 +115,9 @@ class Tasks:
             work.close()
             raise SessionStateError(refused)
         parent = parent or asyncio.current_task()
-        task = asyncio.get_running_loop().create_task(self._owned(work, parent))
+        loop = asyncio.get_running_loop()
+        # Only where a factory makes tasks it may begin them at once.
+        task = loop.create_task(work if loop.get_task_factory() is None else self._owned(work, parent))
         # Not as an argument: it would be the factory's, which may know of none.
         task.set_name(getattr(work, "__qualname__", task.get_name()))
         self._running.setdefault(task, parent)
@@ -123,7 +125,7 @@ class Tasks:
         return task
 
     async def _owned(self, work: Coroutine[Any, Any, T], parent: "asyncio.Task[Any] | None") -> T:
-        """Do a piece of work in a task that is known before it, though the loop may begin it at once."""
+        """Do a piece of work in a task that is known before it, though it may begin at once."""
         me: Any = asyncio.current_task()
         self._running[me] = parent
         return await work

@@ -200,6 +200,16 @@ def test_after_the_next_it_rises_slowly_and_the_slower_the_lower_it_is() -> None
     assert low.limit == pytest.approx(0.4 * math.exp(0.2) * math.exp(math.sqrt(0.04 * math.exp(0.2))))
 
 
+def test_only_the_first_burst_counts_for_a_quarter_of_a_second() -> None:
+    assert throttled(20, 1.0, again=1, after=0.1).limit == pytest.approx(0.95 * 1 / 0.1)
+
+
+@pytest.mark.parametrize("now", [-1e6, 0.0, 1e6])
+def test_at_first_nothing_is_waited_for_whatever_the_clock_says(now: float) -> None:
+    assert Rate().ready_at(now) <= now
+    assert Rate(9.0).ready_at(now) <= now
+
+
 def test_the_limit_falls_no_lower_than_the_lowest() -> None:
     rate = Rate(lowest=9.0)
     for second in range(1, 9):

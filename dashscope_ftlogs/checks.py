@@ -20,6 +20,8 @@ MOST: Final = 1e12
 _LARGEST = 2**63 - 1
 _WAITED_FOR = iscoroutinefunction, isasyncgenfunction, isgeneratorfunction
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+"""One letter would be a drive of Windows."""
 _JOB_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -94,9 +96,16 @@ def path(name: str, value: Any) -> str:
     """Return `value`, as a string, if it can be the path of a directory."""
     as_text = getattr(cast("object", type(value)), "__fspath__", None)
     text: object = value if as_text is None else as_text(value)
-    if isinstance(text, str) and text and "\0" not in text:
-        return text
-    raise refused(name, value, "a path: a string that is not empty, or a pathlib.Path")
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise refused(name, value, "a path: a string that is not empty, or a pathlib.Path")
+    if is_url(text):
+        raise refused(name, value, "a directory of this machine, which a URL is not")
+    return text
+
+
+def is_url(path: str) -> bool:
+    """Whether what should be a path is a URL; a `Path` leaves its second slash out."""
+    return _URL.match(path) is not None
 
 
 def many(name: str, value: Any, what: str = "an iterable of strings") -> Iterable[Any]:

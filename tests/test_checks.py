@@ -1,6 +1,7 @@
 """Arguments refused before any request."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,6 +59,19 @@ def test_a_job_id_that_could_lead_elsewhere_is_refused(value: Any) -> None:
 def test_a_number_that_no_answer_could_be_about_is_refused(value: int) -> None:
     with pytest.raises(InvalidArgumentError, match="0 to 9223372036854775807"):
         checks.whole_number("offset", value, 0)
+
+
+@pytest.mark.parametrize("value", ["s3://b/p", "oss://b", Path("gs://b/p"), "file:///x", "a+b:/"])
+def test_a_url_is_no_directory(value: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match="a directory of this machine"):
+        checks.path("directory", value)
+
+
+@pytest.mark.parametrize(
+    "value", ["a", "./s3:/b", "/s3://b", "C:/x", "C:\\x", "a:b", "é:/x", Path("x:y/z")]
+)
+def test_what_only_looks_like_a_url_is_a_directory(value: Any) -> None:
+    assert checks.path("directory", value) == str(value)
 
 
 @given(st.text())

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 import attrs
 import typer
 
+from dashscope_ftlogs.checks import is_url
+
 if TYPE_CHECKING:
     from dashscope_ftlogs.reading.own_pattern import OwnPattern
 
@@ -39,7 +41,14 @@ def _file(said: str | Path) -> Path:
     """Return a file's name; a `Path` no longer tells `x/`, which is a directory's, from `x`."""
     if isinstance(said, str) and len(said) > 1 and said.endswith(_SEPARATORS):
         raise typer.BadParameter(f"{said!r} is a directory's name; name a file")
-    return Path(said)
+    return local(Path(said))
+
+
+def local(path: Path) -> Path:
+    """Return a path, for an option, if it is none of a URL."""
+    if is_url(str(path)):
+        raise typer.BadParameter(f"'{path}' is a URL, and no path of this machine")
+    return path
 
 
 def chosen(pattern: str | None) -> "OwnPattern | None":

@@ -88,6 +88,23 @@ async def test_wrong_usage_is_refused_before_any_request(
     assert "Traceback" not in ended.err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("download", "--all", "--out"), ("verify",), ("metrics", "ft-1", "-o"), ("report", "ft-1", "-o")],
+    ids=str,
+)
+async def test_no_folder_is_made_of_a_url(
+    ftlogs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with Emulator(JOBS) as emulator:
+        ended = await ftlogs(*words, "s3://bucket/prefix", emulator=emulator)
+        assert not emulator.journal
+    assert (ended.code, ended.out) == (2, b"")
+    assert "'s3:/bucket/prefix' is a URL, and no path of this machine" in ended.err
+    assert names(tmp_path) == {"home"}
+
+
 async def test_a_table_for_people_and_rows_for_machines(ftlogs: Any, tmp_path: Path) -> None:
     words = (
         "download",

@@ -11,7 +11,7 @@ from dashscope_ftlogs import ArchiveError, verify_archive, verify_remotely
 from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.archive.verify import Verdict, reopen_stale
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.options import grouped
+from dashscope_ftlogs.cli.options import grouped, local
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.stdout import rows, table, write
 
@@ -21,7 +21,9 @@ _FINE = {"ok", "superseded"}
 
 @grouped
 def verify(
-    directory: Annotated[Path, typer.Argument(help="The archive.")] = Path("ftlogs-archive"),
+    directory: Annotated[Path, typer.Argument(help="The archive.", callback=local)] = Path(
+        "ftlogs-archive"
+    ),
     *,
     remote: Annotated[
         bool, typer.Option("--remote", help="Also ask the service how each log ends by now.")

@@ -147,6 +147,7 @@ def throttled(accepted: int, seconds: float, *, again: int | None = None, after:
     ("accepted", "seconds", "limit"),
     [
         (20, 1.0, 10.0),
+        (21, 1.0, 10.5),
         (40, 4.0, 8.0),  # four times the lowest at least
         (20, 0.1, 40.0),  # a burst counts as if it had taken a quarter of a second
         (5_000, 1.0, 500.0),  # nobody needs more than a thousand a second

@@ -12,6 +12,7 @@ from dashscope_ftlogs.archive.when_a_log_is_complete import seconds_since
 from dashscope_ftlogs.client.doubt import Contradiction, Doubt, Verdict
 from dashscope_ftlogs.errors import FTLogsError
 from dashscope_ftlogs.models import Job
+from dashscope_ftlogs.text import without_keys
 
 if TYPE_CHECKING:
     from dashscope_ftlogs.client.paginator import LogPaginator
@@ -87,7 +88,11 @@ class Turn:
         """Return what became of it where an error ended it, with what is there of it."""
         if manifest is None:
             return Downloaded(
-                job_id=job_id, state="failed", lines=0, set_aside=tuple(self.older), error=error
+                job_id=without_keys(job_id),
+                state="failed",
+                lines=0,
+                set_aside=tuple(self.older),
+                error=error,
             )
         return attrs.evolve(self.outcome(manifest), state="failed", error=error)
 

@@ -14,7 +14,7 @@ import typer
 
 from dashscope_ftlogs import InvalidArgumentError, Job
 from dashscope_ftlogs.archive.threads import Thread
-from dashscope_ftlogs.cli.short_job_ids import refuse_key, whole_job_ids
+from dashscope_ftlogs.cli.short_job_ids import whole_job_ids
 from dashscope_ftlogs.metrics.fail_on_and_until_conditions import duration
 from dashscope_ftlogs.models import STATUSES, matches
 from dashscope_ftlogs.text import excerpt
@@ -101,10 +101,8 @@ class Selection:
         """Return the jobs; those that were named stand as ids."""
         with Thread(patience=0) as reading:  # a pipe may take its time, and Ctrl-C should not
             from_file = await reading.run(self._from_file)
-        refuse_key(from_file)
         if self.job_ids or self.from_file is not None:
-            meant = await whole_job_ids(session, self.job_ids)
-            return [*chain.from_iterable(meant), *from_file]
+            return list(chain.from_iterable(await whole_job_ids(session, [*self.job_ids, *from_file])))
         async with aclosing(self.filters.jobs(session)) as listed:
             return [job async for job in listed]
 
@@ -112,17 +110,20 @@ class Selection:
         if self.from_file is None:
             return ()
         try:
-            text = sys.stdin.read() if str(self.from_file) == "-" else self.from_file.read_text("utf-8")
+            text = (
+                sys.stdin.read() if str(self.from_file) == "-" else self.from_file.read_text("utf-8-sig")
+            )
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidArgumentError(f"--from-file {self.from_file}: {error}") from None
-        lines = (line.partition("#")[0].strip() for line in text.splitlines())
+        lines = (line.partition("#")[0].strip() for line in text.removeprefix("\ufeff").splitlines())
         return [line for line in lines if line]
 
 
 def earliest(since: str) -> str:
     """Return a date, with or without a time, or how long ago it was, as the service writes times.
 
-    They carry no zone: a duration is counted from the time in UTC, which is behind that of China.
+    They carry no zone: a duration is counted from the time in UTC, which is behind that of China, and
+    a date with a zone is told in UTC.
 
     Raises:
         InvalidArgumentError: it is neither.
@@ -132,6 +133,8 @@ def earliest(since: str) -> str:
         then = (
             datetime.fromisoformat(since) if ago is None else datetime.now(UTC) - timedelta(seconds=ago)
         )
+        if then.tzinfo is not None:
+            then = then.astimezone(UTC)
         return then.replace(tzinfo=None).isoformat(" ", "seconds")
     except (ValueError, OverflowError):  # longer ago than there are dates
         raise InvalidArgumentError(

@@ -93,8 +93,11 @@ def _is_short(word: str) -> bool:
 
 
 def _named(words: Iterable[str]) -> Iterator[tuple[str, StoredLog | str | None]]:
-    """Yield each log under a name of its own: one that is stored here, a job's id, or None for stdin."""
-    taken: set[str] = set()
+    """Yield each log under a name of its own: one that is stored here, a job's id, or None for stdin.
+
+    A job of the service is one log, however often it is named.
+    """
+    taken, jobs = set[str](), set[str]()
     hide = None
     for word in words:
         if word == "-":
@@ -105,8 +108,9 @@ def _named(words: Iterable[str]) -> Iterator[tuple[str, StoredLog | str | None]]
             for log in stored_logs(Path(word)):
                 taken.add(name := distinct(taken, hide(log.name), hide(str(log.path))))
                 yield name, log
-        else:
-            taken.add(name := distinct(taken, job_id := _job_id(word)))
+        elif (job_id := _job_id(word)) not in jobs:
+            jobs.add(job_id)
+            taken.add(name := distinct(taken, job_id))
             yield name, job_id
 
 

@@ -82,8 +82,8 @@ def one_place_each(named: Iterable[tuple[str, int | None]]) -> dict[str, int | N
 def _meant(name: str, jobs: Sequence[Job]) -> list[str]:
     if name.startswith("@"):
         return _by_word(name, jobs)
-    ids = [job.job_id for job in jobs]
-    fitting = sorted({one for one in ids if one.startswith(name) or one.endswith(name)})
+    ids = {job.job_id for job in jobs}
+    fitting = sorted(one for one in ids if one.startswith(name) or one.endswith(name))
     if name in ids or not fitting:
         return [name]
     if len(fitting) > 1:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from dashscope_ftlogs.errors import ConfigError
-from dashscope_ftlogs.text import shown
+from dashscope_ftlogs.text import holds_key, shown
 
 ReadText = Callable[[str], str | None]
 """Return the text of the file at a path (`~` allowed), or None if there is no such file."""
@@ -197,6 +197,8 @@ def checked_url(url: str, *, allow_http: bool) -> str:
         raise ConfigError("base URL: it must hold no user name or password")
     if "?" in url or "#" in url:
         raise ConfigError("base URL: it must hold no query or fragment")
+    if holds_key(url):
+        raise ConfigError("base URL: that looks like an API key, which no URL should hold")
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port

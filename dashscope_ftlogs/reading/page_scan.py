@@ -35,6 +35,8 @@ _OPEN: Final = re.compile(r"\{[^{}\n]*+(?![{}])")
 """A brace that is not closed in its line: a dict may go on in the next."""
 _JSON: Final = re.compile(r'\n[^\S\n]*+\{[^\S\n]*+"')
 """A line of JSON, which may hold a line of another."""
+_SPELLED: Final = re.compile(r'\n[^\S\n]*+"[^\\\n]*+\\(?!n",?[^\S\n]*+(?:\n|$))')
+"""A line that is a string of JSON with an escape before the one that ends it: any letter may be one."""
 _UNRATED: Final = re.compile(r"<(?:[\d:?]+|\d+ days?, [\d:]+), *[A-Za-z_]")
 """A bar with numbers where its rate should be."""
 _BAR: Final = re.compile(r'(?:[\n\]}"]|\\[nr])[^\S\n]*+(?:Train)?+[^\S\n]*+:?+[^\S\n]*+\d{1,3}%')
@@ -115,6 +117,8 @@ def _patterns(text: str, *, bars: bool) -> Iterator["re.Pattern[str]"]:
         yield _OPEN
     if '"' in text and any(key in text for key in KEYS):
         yield _JSON
+    if '"' in text and "\\" in text:
+        yield _SPELLED
     if "=" in text and "<" in text:
         yield _UNRATED
     if bars and "%" in text:

@@ -50,6 +50,7 @@ __all__ = [
     "parse_line",
     "records",
     "said_beside",
+    "step_of_all",
     "whole",
 ]
 
@@ -117,7 +118,7 @@ class Metrics:
     def total_steps(self) -> int | None:
         """How many steps there will be, from where `step` is from."""
         if (of_all := self._of_all()) is not None:
-            return whole(of_all.rpartition("/")[2])
+            return step_of_all(of_all)[1]
         own = self._firstwhole(*TOTAL_NAMES)
         own = self._beside.total_steps if own is None else own
         if own is None and self.own_step is None and self.bar is not None and self.bar.is_training:
@@ -128,7 +129,7 @@ class Metrics:
     def own_step(self) -> int | None:
         """The step that it says itself that it is from."""
         if (of_all := self._of_all()) is not None:
-            return whole(of_all.partition("/")[0])
+            return step_of_all(of_all)[0]
         own = self._firstwhole(*STEP_NAMES)
         return self._beside.step if own is None else own
 
@@ -152,6 +153,12 @@ class Metrics:
             if key in self.values:
                 return whole(self.values[key])
         return None
+
+
+def step_of_all(text: str) -> tuple[int | None, int | None]:
+    """Return a step, and how many there will be, of a text such as `3/9`."""
+    step, _, total = text.partition("/")
+    return whole(step), whole(total)
 
 
 def said_beside(metrics: Metrics) -> Beside:

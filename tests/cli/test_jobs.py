@@ -1,5 +1,6 @@
 """Jobs by short names, and the listing: what is found, in what order, and what is refused."""
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -108,6 +109,37 @@ async def test_every_command_takes_short_names(ftlogs: Any, tmp_path: Path) -> N
         assert f"{job_id}  complete".encode() in download.out
 
 
+async def test_a_job_that_is_named_in_two_ways_is_one_log(ftlogs: Any) -> None:
+    async with Emulator(JOBS) as emulator:
+        words = ("@last", "be8c", "ft-202512070912-be8c", "@running", "5383", "5383")
+        show = await ftlogs("show", *words, "--format", "jsonl", emulator=emulator)
+        metrics = await ftlogs("metrics", *words, emulator=emulator)
+    assert [json.loads(row)["name"] for row in show.out.splitlines()] == [
+        "ft-202512070912-be8c",
+        "ft-202512070913-ce8c",
+        "ft-202512062140-5383",
+    ]
+    assert b"(2)" not in metrics.out
+
+
+async def test_a_file_of_ids_takes_short_names_and_may_begin_as_windows_begins_files(
+    ftlogs: Any, start_ftlogs: Any, tmp_path: Path
+) -> None:
+    ids = tmp_path / "ids"
+    ids.write_text("\ufeff1213\n@last\n", "utf-8")
+    async with Emulator(JOBS) as emulator:
+        words = ("download", "--settle", "0", "--out", str(tmp_path / "a"), "--format", "jsonl")
+        named = await ftlogs(*words, "--from-file", str(ids), emulator=emulator)
+        process = await start_ftlogs(
+            (*words[:-2], "--from-file", "-"), emulator, stdin=asyncio.subprocess.PIPE
+        )
+        piped, _ = await process.communicate(ids.read_bytes())
+    for out in (named.out, piped):
+        assert b"ft-202512062026-1213" in out
+        assert b"ft-202512070912-be8c" in out
+        assert len(out.splitlines()) == 3
+
+
 @pytest.mark.parametrize("words", [(), ("-f",)], ids=str)
 async def test_a_job_that_is_named_in_two_ways_has_one_place_to_begin_at(
     ftlogs: Any, words: tuple[str, ...]
@@ -133,6 +165,8 @@ async def test_a_name_that_can_be_no_job_is_refused_before_anything_is_asked(ftl
     [
         (("--since", "7d"), ["be8c"]),
         (("--since", "2025-12-07"), ["be8c", "ce8c"]),
+        (("--since", "2025-12-07T00:00:00+00:00"), ["be8c", "ce8c"]),
+        (("--since", "2025-12-07T00:00:00+08:00"), ["5383", "be8c", "ce8c"]),
         (("--since", "738000d"), ["1213", "5383", "be8c", "ce8c", "ft-1"]),
         (("--match", "训练*"), ["1213"]),
         (("--model", "qwen3-8b"), ["1213"]),

@@ -148,3 +148,56 @@ async def test_a_last_line_that_went_on_is_no_other_place(start_ftlogs: Any) -> 
         _, err = await process.communicate()
     assert told.startswith(b"ftlogs: ft-a: line 1 goes on")
     assert hint(err.decode())[2] == "ft-a:2"
+
+
+def evaluations(*losses: float) -> list[str]:
+    return [f"{{'eval_loss': {loss}, 'epoch': {number}}}" for number, loss in enumerate(losses)]
+
+
+@pytest.mark.parametrize(
+    ("condition", "before", "after", "code", "printed"),
+    [
+        ("eval_loss>best*1.2", (1.0, 1.1), (1.5, 1.0), 9, 1),
+        ("eval_loss>1.2 for 3", (1.5, 1.5), (1.5, 1.0), 9, 1),
+        ("eval_loss>1.2 for 3", (1.5, 1.5, 1.5), (1.0, 1.5), 0, 2),  # met before, and gone on with
+        ("eval_loss>1.2", (1.5,), (1.0, 1.1), 0, 2),
+    ],
+)
+async def test_a_watch_that_is_gone_on_with_decides_as_one_that_was_never_stopped(
+    ftlogs: Any,
+    condition: str,
+    before: tuple[float, ...],
+    after: tuple[float, ...],
+    code: int,
+    printed: int,
+) -> None:
+    lines = evaluations(*before, *after)
+    async with Emulator([EmulatedJob("ft-1", lines)]) as emulator:
+        watch = ("tail", "-f", f"ft-1:{len(before)}", "--fail-on", condition, "--settle", "0")
+        ended = await ftlogs(*watch, emulator=emulator)
+    assert ended.code == code
+    assert ended.out.decode().splitlines() == lines[len(before) :][:printed]
+
+
+@pytest.mark.posix
+async def test_a_watch_that_is_stopped_before_anything_new_came_goes_on_from_its_place(
+    start_ftlogs: Any,
+) -> None:
+    job = EmulatedJob("ft-1", evaluations(1.0, 1.1), status="RUNNING")
+    async with Emulator([job]) as emulator:
+        words = ("tail", "-f", "ft-1:2", "--fail-on", "eval_loss>best*1.2", *FAST)
+        process = await start_ftlogs(words, emulator)
+        while not heard(emulator, "ft-1", "logs", 2):
+            await asyncio.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        out, err = await process.communicate()
+    assert out == b""
+    assert "ft-1:2" in hint(err.decode())
+
+
+async def test_a_place_beyond_the_log_is_refused_where_conditions_remember_what_was_before(
+    ftlogs: Any,
+) -> None:
+    async with Emulator([EmulatedJob("ft-1", evaluations(1.0))]) as emulator:
+        ended = await ftlogs("tail", "-f", "ft-1:9", "--until", "eval_loss>best", emulator=emulator)
+    assert (ended.code, ended.out) == (2, b"")

@@ -1,9 +1,10 @@
 """Pages that are searched as a whole give the points that reading line by line gives, for any text."""
 
+import json
 import math
 import time
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import cycle, pairwise
 from typing import Any
 
 from hypothesis import given, settings
@@ -28,6 +29,7 @@ PIECES = st.sampled_from([
     *("2025-12-06 20:28:19,002 - INFO - ", "start to fine-tune", "[INFO|a.py:1] ", "training usage 12"),
     *('{"log":"step 3 loss 2.5\\n","stream":"stdout","time":"2025-12-06T20:28:19Z"}', '"text\\n",'),
     *('"\\u007b\'loss\': 1}\\n",', '{"message":"{\'epoch\': 1,","level":"info"}', '"\\u0020\\n",'),
+    *("{'loss': 1, 'global_step/max_steps': '3/9/10'}", '"\\t 10%|█| 1\\/10 [00:01<0:09, 1s\\/it]\\n",'),
     *("{'train_runtime': 5.0, 'epoch': 1.0}", "'elapsed_time': '5s'", "global_step/max_steps"),
 ])  # fmt: skip
 LINES = st.lists(st.lists(PIECES | st.text(max_size=2), max_size=4).map("".join), max_size=25)
@@ -112,6 +114,39 @@ def test_time_is_linear_where_every_other_line_is_no_dict() -> None:
         return time.process_time() - begin
 
     assert any(seconds(500) < 4 * 2.5 * seconds(125) + 0.005 for _ in range(4))
+
+
+STRINGS = st.lists(
+    st.sampled_from((
+        *(" 10%|█| 1/10 [00:01<00:09, 1.0it/s]", "100%|█| 10/10 [00:09<00:00, 1.0s/it, loss=2]"),
+        *("{'loss': 0.5, 'epoch': 0.1}", "{'loss': 1", "}", "loss", "\t", "\u2003", "step 3 | loss: 2"),
+        *("/", "it/s", "\n", "é", "Traceback (most recent call last):", "training usage 7"),
+        *("*****", "Epoch 1: "),
+    )),
+    max_size=4,
+).map("".join)  # fmt: skip
+
+
+def spelled(said: str, choices: Sequence[int]) -> str:
+    """A string of JSON, some characters of which are written as escapes."""
+    written = [
+        f"\\u{ord(one):04x}"
+        if choice == 0
+        else "\\/"
+        if one == "/" and choice == 1
+        else json.dumps(one)[1:-1]
+        for one, choice in zip(said, cycle(choices), strict=False)
+    ]
+    return f'"{"".join(written)}\\n",'
+
+
+@given(st.lists(st.tuples(STRINGS, st.lists(st.integers(0, 9), min_size=1)), max_size=8))
+@settings(max_examples=500)
+def test_strings_of_json_are_read_however_they_are_spelled(said: list[tuple[str, list[int]]]) -> None:
+    lines = ["  0%|  | 0/10 [00:00<?, ?it/s]", *(spelled(*one) for one in said), "{'loss': 0.5}"]
+    log = LogPoints()
+    log.read_all(lines, 5)
+    assert told_of(log) == line_by_line(lines)
 
 
 FORMS = ("{'loss': 1", "{'loss': 1}", "x = {", "{}" * 9, " 5%| 1<00:01, step]", '{"a": 1}', "é" * 40)

@@ -1,8 +1,11 @@
 """Metrics are found in whatever form a trainer writes them, and whoever writes something before them."""
 
+import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dashscope_ftlogs.metrics.points import Point, read_points
 from dashscope_ftlogs.reading.forms.names import main_metric
@@ -312,3 +315,33 @@ def test_what_is_looked_at_first_is_the_loss_or_else_the_reward(
     names: list[str], main: str | None
 ) -> None:
     assert main_metric(names) == main
+
+
+NAMES = st.text(st.characters(blacklist_characters="'\"\\"), min_size=1, max_size=9)
+
+
+@given(NAMES, st.text(max_size=20), st.booleans())
+def test_names_and_texts_are_the_same_however_json_spells_them(
+    name: str, text: str, ascii_only: bool
+) -> None:
+    values = {name: 0.5, "loss": 1.5, "epoch": 1, "note": text}
+    plain = json.dumps(values, ensure_ascii=ascii_only)
+    slow = json.dumps(values | {"best": None}, ensure_ascii=ascii_only)
+    expected = read_points([plain])[0].values
+    assert read_points([slow])[0].values == expected
+    assert read_points([f"INFO {plain}"])[0].values == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        (r'{"loss": 1.5, "\u635f\u5931": 2, "best": null}', "损失"),
+        (r'{"loss": 1.5, "\ud83d\ude80": 2, "best": null}', "🚀"),
+        (r'{"loss": 1.5, "\ud83d": 2, "best": null}', "\ud83d"),
+        (r"{'loss': 1.5, '\x1b[31m\U0001f680': 2, 'best': None}", "\x1b[31m🚀"),
+        (r"{'loss': 1.5, 'it\'s\ta\n': 2, 'best': None}", "it's\ta\n"),
+        (r"{'loss': 1.5, '\Uffffffff\q': 2, 'best': None}", r"\Uffffffffq"),
+    ],
+)
+def test_escapes_of_json_and_of_python_are_what_they_stand_for(line: str, name: str) -> None:
+    assert only(line).values[name] == 2.0

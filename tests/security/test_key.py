@@ -10,6 +10,7 @@ import logging
 import pickle
 from collections.abc import Callable
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -144,6 +145,8 @@ MISTYPED = [
     {"base_url": LONG},
     {"base_url": f"https://[{LONG}"},
     {"base_url": f"ftp://{LONG}"},
+    {"base_url": f"https://{LONG}/api/v1"},
+    {"base_url": f"https://dashscope.aliyuncs.com/{LONG}"},
     {"region": LONG},
     {"workspace": f"{LONG}!"},
     {"api_key": 7, "region": LONG},
@@ -155,6 +158,18 @@ def test_a_key_that_is_given_for_something_else_is_not_repeated(given: dict[str,
     with pytest.raises(ConfigError) as caught:
         LogSession(**{"api_key": "sk-1", **given})
     assert BEGINNING not in str(caught.value) + repr(caught.value) + repr(caught.value.__dict__)
+
+
+async def test_nor_in_what_became_of_a_job_that_it_was_given_for(
+    connect: Callable[..., LogSession], tmp_path: Path
+) -> None:
+    async with Emulator([EmulatedJob("ft-1", ["x"])]) as emulator, connect(emulator) as session:
+        outcomes = await session.download([LONG, "ft-1"], tmp_path / "a", settle=0)
+    assert BEGINNING not in repr(outcomes)
+    assert sorted((outcome.job_id, outcome.state) for outcome in outcomes) == [
+        ("[secret]", "failed"),
+        ("ft-1", "complete"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,8 @@ class Following:
     """For each job of which something was printed, the next line that was not."""
     _logs: WatchedLogs = attrs.field(init=False)
     _finished: set[str] = attrs.field(factory=set[str], init=False)
+    _known: dict[str, int] = attrs.field(factory=dict[str, int], init=False)
+    """For jobs of which conditions remember more than is printed, the first line that is."""
 
     def __attrs_post_init__(self) -> None:
         own = self.pattern
@@ -100,6 +102,8 @@ class Following:
     async def _follow(self) -> int:
         async with self.connection.session() as session:
             await self._name_whole(session)
+            if any(alarm.remembers for alarm in self.alarms):
+                await self._read_what_is_known(session)
             self._follower = self._start(session)
             try:
                 async with asyncio.TaskGroup() as group:
@@ -128,8 +132,16 @@ class Following:
         pairs = zip(ids, self.offsets.values(), strict=True)
         self.offsets = one_place_each((job_id, offset) for meant, offset in pairs for job_id in meant)
 
+    async def _read_what_is_known(self, session: "LogSession") -> None:
+        """Let conditions remember what a watch that is gone on with had seen, from the first line on."""
+        self._known = {job_id: offset for job_id, offset in self.offsets.items() if offset}
+        for job_id, offset in self._known.items():
+            within(job_id, offset, (await session.page(job_id, 0, 1)).total)
+        self._places.update(self._known)
+
     def _start(self, session: "LogSession") -> "LogFollower":
         given = {job_id: offset for job_id, offset in self.offsets.items() if offset is not None}
+        given.update(dict.fromkeys(self._known, 0))
         shortest, longest = self.polls
         return session.follow(
             self._running(session) if self.all_running else list(self.offsets),
@@ -143,12 +155,13 @@ class Following:
         )
 
     def _on_event(self, event: "FollowEvent") -> None:
-        if event.position is not None:
-            self._places[event.job_id] = event.position["offset"]
         if event.kind is EventKind.FINISHED:
             self._finished.add(event.job_id)
         elif event.kind is EventKind.REWRITTEN:
             self._logs.begin_anew(event.job_id)
+            self._known.pop(event.job_id, None)
+        if event.position is not None and event.position["offset"] >= self._known.get(event.job_id, 0):
+            self._places[event.job_id] = event.position["offset"]
         self._status.on_event(event)
 
     async def _running(self, session: "LogSession") -> AsyncGenerator[str, None]:
@@ -193,17 +206,20 @@ class Following:
         for number, line in enumerate(page.lines[begin:], begin):
             for point, alarm in self._logs.read(page.job_id, page.offset + number, line):
                 self._status.learn(page.job_id, point)
-                if alarm is not None:
+                if alarm is not None and page.offset + number >= self._known.get(page.job_id, 0):
                     return number, alarm
         return None
 
     def _print(self, page: "LogPage", wanted: int) -> None:
-        lines = page.lines[:wanted]
-        shown = self.view.shown(page.job_id, lines, page.offset, datetime.now().astimezone())
+        begin = max(0, self._known.get(page.job_id, 0) - page.offset)
+        lines = page.lines[begin:wanted]
+        offset = page.offset + begin
+        shown = self.view.shown(page.job_id, lines, offset, datetime.now().astimezone())
         if shown:
             self._status.clear()
             write(shown)
-        self._places[page.job_id] = page.offset + len(lines)
+        if begin < len(page.lines):
+            self._places[page.job_id] = offset + len(lines)
 
     async def _tick(self, jobs: "Mapping[str, Followed]") -> None:
         """Keep what is said about the jobs up to date, and watch out for silences."""

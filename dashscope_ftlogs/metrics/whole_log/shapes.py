@@ -13,6 +13,7 @@ from dashscope_ftlogs.reading.records import (
     TOTAL_NAMES,
     Metrics,
     MetricsKind,
+    step_of_all,
     whole,
 )
 
@@ -46,8 +47,7 @@ class Shape:
     def counts(self, values: MetricValues) -> tuple[int | None, int | None]:
         """Return the step of a dict, and how many there will be."""
         if self.of_all:
-            step, _, total = str(values[STEP_OF_ALL]).partition("/")
-            return whole(step), whole(total)
+            return step_of_all(str(values[STEP_OF_ALL]))
         step_told = None if self.step is None else whole(values[self.step])
         return step_told, None if self.total is None else whole(values[self.total])
 

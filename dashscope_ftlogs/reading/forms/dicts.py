@@ -5,6 +5,7 @@ in a list, is passed over. Every function here takes time linear in the length o
 """
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -29,7 +30,13 @@ _WRAPPED: Final = re.compile(r"(?:(?:np|numpy|jnp)\.\w+|tensor|array|Array)\(\[*
 TOGETHER: Final = 16
 """Texts that are decoded in one go: more are no faster, and one that is no dict holds up so many."""
 _DEEPEST: Final = 3
-_ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
+_HEX: Final = "[0-9a-fA-F]"
+_ESCAPE: Final = re.compile(
+    rf"\\(?:u([dD][89abAB]{_HEX}{{2}})\\u([dD][c-fC-F]{_HEX}{{2}})"
+    rf"|u({_HEX}{{4}})|x({_HEX}{{2}})|U({_HEX}{{8}})|(.))",
+    re.DOTALL,
+)
+_ESCAPED: Final = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 # A call's argument, or what a name is set to: code, unless the dict tells how far training has come.
 _CALLED: Final = re.compile(r"\w\($")
 
@@ -205,7 +212,19 @@ def _end_of_list(text: str, begin: int) -> int:
 
 def _unquoted(text: str) -> str:
     inner = text[1:-1]
-    return _ESCAPE.sub(r"\1", inner) if "\\" in inner else inner
+    return _ESCAPE.sub(_unescaped, inner) if "\\" in inner else inner
+
+
+def _unescaped(found: "re.Match[str]") -> str:
+    """Return what an escape of JSON or of Python stands for; half a character stays what it is."""
+    high, low, *numbers, other = found.groups()
+    if high is not None:
+        pair = bytes.fromhex(high + low)
+        return pair.decode("utf-16-be", "surrogatepass")
+    number = next((int(one, 16) for one in numbers if one is not None), None)
+    if number is None:
+        return _ESCAPED.get(other, other)
+    return chr(number) if number <= sys.maxunicode else found[0]
 
 
 def _value(quoted: str | None, bare: str | None) -> float | str | None:

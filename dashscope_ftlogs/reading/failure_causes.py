@@ -81,13 +81,17 @@ class Failure:
     message: str | None = None
 
     @property
+    def told(self) -> str:
+        """What the service says of it; empty if nothing."""
+        return ": ".join(part for part in (self.code, self.message) if part)
+
+    @property
     def text(self) -> str:
         """What is known of why it failed; empty if nothing is."""
-        told = ": ".join(part for part in (self.code, self.message) if part)
         if self.error is None:
-            return told
-        if told and weight_of(self.error.text, Weight.CAUSE) in _CONSEQUENCES:
-            return told
+            return self.told
+        if self.told and weight_of(self.error.text, Weight.CAUSE) in _CONSEQUENCES:
+            return self.told
         return self.error.text
 
 

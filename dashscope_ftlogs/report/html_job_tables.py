@@ -59,6 +59,7 @@ def _loss(number: int, loss: Loss | None) -> Markup | str:
     if loss is None:
         return _UNKNOWN
     where = f"line {loss.offset:,}" if loss.step is None else f"step {loss.step:,}"
+    where += "" if loss.metric == "loss" else f", {excerpt(loss.metric, _LONGEST_CELL)}"
     return joined([_link(number, loss.offset, f"{loss.value:.6g}"), element("small", where)])
 
 
@@ -103,7 +104,7 @@ def _cluster(cluster: Cluster, numbers: dict[str, int]) -> Markup:
 
 
 def _failed(failure: Failure, number: int) -> Markup:
-    told = ": ".join(part for part in (failure.code, failure.message) if part)
+    told = failure.told
     error = failure.error
     return element(
         "li",

@@ -14,7 +14,7 @@ from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.reading.failure_causes import Failure, failure
 from dashscope_ftlogs.reading.forms.stamps import milliseconds
 from dashscope_ftlogs.reading.log_errors import LogErrors
-from dashscope_ftlogs.report.loss_and_duration import Loss, Summary, loss_at, summary
+from dashscope_ftlogs.report.loss_and_duration import Loss, Summary, last_evaluation, summary
 
 _STAMP: Final = re.compile(
     r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[,.]\d{3})?|\d\d/\d\d/\d{4} \d\d:\d\d:\d\d"
@@ -23,7 +23,6 @@ _HEAD: Final = 100
 """Characters of a line in which a logger's time stands."""
 _NEAR: Final = 1000
 """Lines from the begin and the end of a log among which a time is looked for."""
-_EVAL_LOSS: Final = "eval_loss"
 
 
 @attrs.frozen
@@ -67,7 +66,6 @@ class GlanceReader:
     def end(self) -> Glance:
         """Return what was read, once it is all."""
         points = self._points.columns()
-        evaluated = points.numbers(_EVAL_LOSS)
         return Glance(
             self._name,
             self._job,
@@ -76,7 +74,7 @@ class GlanceReader:
             _first_time(reversed(self._tail)),
             _last_of_training(points),
             summary(self._job, points, None),
-            loss_at(points, evaluated.end - 1, evaluated.values[-1]) if evaluated else None,
+            last_evaluation(points),
             failure(self._name, self._job, self._errors.end()),
         )
 

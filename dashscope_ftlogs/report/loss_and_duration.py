@@ -9,19 +9,27 @@ import attrs
 from dashscope_ftlogs.metrics.columns import cell
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.models import Job
+from dashscope_ftlogs.reading.forms.names import (
+    is_better_higher,
+    is_loss_or_reward,
+    is_of_evaluation,
+    main_metric,
+)
 from dashscope_ftlogs.reading.forms.stamps import milliseconds
 
-_LOSS: Final = "loss"
+_EVAL_LOSS: Final = "eval_loss"
 
 
 @attrs.frozen
 class Loss:
-    """A training loss, and where it is from."""
+    """A loss, or what comes nearest to one, such as a reward; and where it is from."""
 
     value: float
     step: int | None
     offset: int
     """The number of its line."""
+    metric: str = "loss"
+    """What the log calls it."""
 
 
 @attrs.frozen
@@ -33,9 +41,9 @@ class Summary:
     tokens: int | None
     """As the service bills them, else as the log counts them."""
     final: Loss | None
-    """The last one, which may be NaN."""
+    """The last one of training, which may be NaN."""
     best: Loss | None
-    """The lowest finite one, the first of equals."""
+    """The lowest finite one, of rewards the highest; the first of equals."""
 
 
 def summary(job: Job | None, points: PointColumns, tokens: int | None) -> Summary:
@@ -48,36 +56,56 @@ def summary(job: Job | None, points: PointColumns, tokens: int | None) -> Summar
     >>> found.final.value, found.best.value, found.best.step
     (nan, 1.5, 2)
     """
-    final, best = _final_and_best(points)
+    final, best = _final_and_best(points, main_metric(points.names()) or "")
     used = None if job is None else job.usage
     return Summary(
-        None if job is None else _duration(job),
-        tokens if used is None else used,
-        None if final is None else loss_at(points, *final),
-        None if best is None else loss_at(points, *best),
+        None if job is None else _duration(job), tokens if used is None else used, final, best
     )
 
 
-def _final_and_best(points: PointColumns) -> "tuple[_Found | None, _Found | None]":
-    """Return the last loss of training and the lowest, each with its row."""
-    losses = points.numbers(_LOSS)
-    final = best = None
+def _final_and_best(points: PointColumns, metric: str) -> tuple[Loss | None, Loss | None]:
+    """Return the last of a metric's values in training, and the best."""
+    sign = -1 if is_better_higher(metric) else 1
+    numbers = points.numbers(metric)
+    final: Loss | None = None
+    best: Loss | None = None
     for begin, kind, count in points.kind.runs(0, len(points)):
-        for row, place, length in losses.runs(begin, begin + count if kind == "train" else begin):
-            values = losses.values[place : place + length]
-            final = row + length - 1, values[-1]
-            lowest = min(filter(math.isfinite, values), default=math.inf)
-            if lowest < (math.inf if best is None else best[1]):
-                best = row + values.index(lowest), lowest
+        for row, place, length in numbers.runs(begin, begin + count if kind == "train" else begin):
+            values = numbers.values[place : place + length]
+            final = _loss(points, row + length - 1, values[-1], metric)
+            lowest = min((sign * value for value in filter(math.isfinite, values)), default=math.inf)
+            if lowest < (math.inf if best is None else sign * best.value):
+                best = _loss(points, row + values.index(sign * lowest), sign * lowest, metric)
     return final, best
 
 
-_Found = tuple[int, float]
+def last_evaluation(points: PointColumns) -> Loss | None:
+    """Return the last loss of an evaluation, or what comes nearest to one.
+
+    >>> from dashscope_ftlogs.metrics.points import LogPoints
+    >>> log = LogPoints()
+    >>> log.read_all(["{'loss': 2.0, 'step': 1}", "{'eval_loss': 1.5, 'step': 2}"], 0)
+    >>> last_evaluation(log.columns()).value
+    1.5
+    """
+    measured = [name for name in points.names() if is_loss_or_reward(name)]
+    named = [name for name in measured if is_of_evaluation(name)]
+    # Some trainers call it as in training, and say otherwise that it is one of an evaluation.
+    told = named or [name for name in measured if _is_told_by_evaluations(points, name)]
+    metric = _EVAL_LOSS if _EVAL_LOSS in told else main_metric(told)
+    if metric is None:
+        return None
+    numbers = points.numbers(metric)
+    return _loss(points, numbers.end - 1, numbers.values[-1], metric)
 
 
-def loss_at(points: PointColumns, row: int, value: float) -> Loss:
-    """Return a loss of a point as what it is compared by."""
-    return Loss(value, cell(points.step, row), cell(points.offset, row))
+def _is_told_by_evaluations(points: PointColumns, metric: str) -> bool:
+    kind: str | None = cell(points.kind, points.numbers(metric).begins[0])
+    return kind == "eval"
+
+
+def _loss(points: PointColumns, row: int, value: float, metric: str) -> Loss:
+    return Loss(value, cell(points.step, row), cell(points.offset, row), metric)
 
 
 def _duration(job: Job) -> timedelta | None:

@@ -234,8 +234,12 @@ async def test_tensorboard_s_own_reader_opens_the_events(ftlogs: Any, tmp_path: 
     jobs = [EmulatedJob("ft-a", restarted), EmulatedJob("ft-b", unknown), EmulatedJob("ft-c", LINES)]
     async with Emulator(jobs) as emulator:
         words = ("metrics", "ft-a", "ft-b", "ft-c", "--tensorboard", str(tmp_path))
-        ended = await ftlogs(*words, emulator=emulator)
-    assert (ended.code, ended.out) == (0, b"")
+        foreign = tmp_path / "ft-a" / "events.out.tfevents.1.host"
+        for _ in range(2):  # what was written before has no second time
+            ended = await ftlogs(*words, emulator=emulator)
+            assert (ended.code, ended.out) == (0, b"")
+            foreign.touch()
+    assert foreign.exists()
 
     def scalars(run: str, tag: str) -> list[tuple[int, float]]:
         events = EventAccumulator(str(tmp_path / run)).Reload()

@@ -63,9 +63,9 @@ async def test_as_json_it_is_one_object_for_each_log(ftlogs: Any, log: Path, tmp
         "last_time": "2025-12-06 20:44:39,609",
         "progress": {"step": 2, "total_steps": 3, "epoch": 0.2},
         "losses": {
-            "final": {"value": None, "step": 2, "offset": 2},
-            "best": {"value": 2.5, "step": 1, "offset": 1},
-            "eval": {"value": 1.5, "step": 2, "offset": 3},
+            "final": {"value": None, "step": 2, "offset": 2, "metric": "loss"},
+            "best": {"value": 2.5, "step": 1, "offset": 1, "metric": "loss"},
+            "eval": {"value": 1.5, "step": 2, "offset": 3, "metric": "eval_loss"},
         },
         "failure": {"text": CAUSE, "line": 4, "offset": 4, "guessed": True},
     }
@@ -115,6 +115,52 @@ async def test_a_log_in_which_nothing_failed_says_so(ftlogs: Any, tmp_path: Path
         "  at best   1.25, line 2",
         "  failure   none is told",
     ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (
+            ["step:1 - critic/rewards/mean:0.5", "step:2 - critic/rewards/mean:0.25"],
+            [
+                "reward    0.25, step 2 (critic/rewards/mean)",
+                "at best   0.5, step 1 (critic/rewards/mean)",
+            ],
+        ),
+        (
+            [
+                " [2026-01-05 03:04:05] iteration 10/ 100 | lm loss: 2.5E+00 | grad norm: 1.5 |",
+                " validation loss at iteration 10 | lm loss value: 2.25E+00 | lm loss PPL: 9.5E+00 |",
+            ],
+            [
+                "loss      2.5, step 10 (lm loss)",
+                "at best   2.5, step 10 (lm loss)",
+                "eval loss 2.25, step 10 (lm loss value)",
+            ],
+        ),
+        (
+            ["step 5 | loss: 2.5 | lr 1e-5", "step 5 | val_loss: 2.25 | lr 1e-5"],
+            ["loss      2.5, step 5", "at best   2.5, step 5", "eval loss 2.25, step 5 (val_loss)"],
+        ),
+        (["{'eval_loss': 1.5, 'step': 3}"], ["eval loss 1.5, step 3"]),
+    ],
+)
+async def test_what_is_told_is_the_loss_or_the_reward_whatever_the_log_calls_it(
+    ftlogs: Any, tmp_path: Path, lines: list[str], told: list[str]
+) -> None:
+    (tmp_path / "a.log").write_text("".join(f"{line}\n" for line in lines))
+    ended = await ftlogs("show", str(tmp_path / "a.log"))
+    said = [line[2:] for line in ended.out.decode().splitlines()[1:]]
+    assert [line for line in said if line.startswith(("loss", "reward", "at best", "eval"))] == told
+
+
+async def test_what_the_service_says_of_a_failure_is_shown_beside_the_log_s_own_error(
+    ftlogs: Any,
+) -> None:
+    job = EmulatedJob(JOB, LINES, status="FAILED", code="OOM", message="please reduce batch_size")
+    async with Emulator([job]) as emulator:
+        ended = await ftlogs("show", JOB, emulator=emulator)
+    assert "the service says OOM: please reduce batch_size\n" in ended.out.decode()
 
 
 async def test_what_is_not_there_is_an_error(ftlogs: Any) -> None:

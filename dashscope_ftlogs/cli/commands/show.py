@@ -14,6 +14,7 @@ from dashscope_ftlogs.cli.log_sources import Sources, read_logs
 from dashscope_ftlogs.cli.options import grouped
 from dashscope_ftlogs.cli.run_command import run
 from dashscope_ftlogs.cli.terminal.stdout import rows, write
+from dashscope_ftlogs.reading.forms.names import is_better_higher
 from dashscope_ftlogs.text import escaped
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _text(glance: "Glance", *, again: bool) -> bytes:
     job = glance.job
     head = [glance.name] if job is None else [glance.name, job.status, job.model or ""]
     said = ["", "  ".join(filter(None, head))] if again else ["  ".join(filter(None, head))]
-    said += [f"  {name:<10}{told}" for name, told in _facts(glance) if told]
+    said += [f"  {name:<9} {told}" for name, told in _facts(glance) if told]
     return "".join(f"{escaped(line)}\n" for line in said).encode("utf-8", "backslashreplace")
 
 
@@ -96,12 +97,15 @@ def _facts(glance: "Glance") -> Iterable[tuple[str, str]]:
     yield "lines", lines
     yield "came to", _progress(glance)
     losses = (
-        ("loss", glance.summary.final),
-        ("at best", glance.summary.best),
-        ("eval loss", glance.eval_loss),
+        ("", glance.summary.final, "loss"),
+        ("at best", glance.summary.best, "loss"),
+        ("eval", glance.eval_loss, "eval_loss"),
     )
-    for name, loss in losses:
-        yield name, "" if loss is None else _loss(loss)
+    for name, loss, usual in losses:
+        if loss is not None:
+            what = "reward" if is_better_higher(loss.metric) else "loss"
+            named = "" if loss.metric == usual else f" ({loss.metric})"
+            yield name if name == "at best" else f"{name} {what}".strip(), _loss(loss) + named
     if glance.failure is None:
         yield "failure", "none is told" if glance.job is None else ""
     else:
@@ -127,6 +131,8 @@ def _failure(failure: "Failure") -> Iterable[tuple[str, str]]:
     yield "failed of", first
     for line in more:
         yield "", line
+    if failure.told and failure.told != failure.text:
+        yield "", f"the service says {failure.told}"
     if failure.error is not None:
         guess = "; a guess from the log alone: its job may have gone on" if failure.guessed else ""
         yield "", f"(line {failure.error.offset:,}{guess})"

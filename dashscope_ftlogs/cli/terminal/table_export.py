@@ -30,6 +30,8 @@ from dashscope_ftlogs.text import distinct, escaped_json
 
 _AT_ONCE: Final = 1000
 """Rows that are made ready to be written at a time."""
+_OURS: Final = ".ftlogs"
+"""What the names of our event files end with."""
 _FORMULA: Final = re.compile(r"[=+\-@\t\r]")
 
 
@@ -223,6 +225,8 @@ def check_events(directory: Path) -> None:
 def write_events(logs: Iterable[tuple[str, PointColumns]], directory: Path) -> None:
     """Write event files that TensorBoard opens: a run for each log, and for each of its segments.
 
+    They take the place of those that were written so before; no others are touched.
+
     Where a log does not tell the steps of its points, the numbers of their lines stand for them.
     """
     files, summary, events = extra(
@@ -239,8 +243,10 @@ def write_events(logs: Iterable[tuple[str, PointColumns]], directory: Path) -> N
             folder = directory / run / f"segment-{segment}" if segment else directory / run
             refuse_trap("--tensorboard", folder)
             folder.mkdir(parents=True, exist_ok=True)
+            for earlier in folder.glob(f"events.out.tfevents.*{_OURS}"):
+                earlier.unlink(missing_ok=True)  # or each of its points would be there once more
             # Not its `SummaryWriter`: what that fails at is known to a thread of its own only.
-            writer = files.EventsWriter(str(folder / "events"))
+            writer = files.EventsWriter(str(folder / "events"), _OURS)
             last = 0
             places = points.step if told else points.offset
             for row, own in zip(range(begin, begin + rows), values, strict=False):

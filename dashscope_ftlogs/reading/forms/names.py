@@ -100,6 +100,16 @@ def main_metric(names: Iterable[str]) -> str | None:
     return min(whole or rewards or of_training, key=lambda name: len(words[name]), default=None)
 
 
+def is_better_higher(name: str) -> bool:
+    """Whether more of it is better: it is a reward's, and no loss.
+
+    >>> is_better_higher("critic/rewards/mean"), is_better_higher("reward_loss")
+    (True, False)
+    """
+    words = set(_WORDS.findall(name.lower()))
+    return not words.isdisjoint({"reward", "rewards"}) and words.isdisjoint({"loss", "losses"})
+
+
 def only_of_evaluation(names: Iterable[str]) -> bool:
     """Whether there are losses or rewards, and all are from an evaluation."""
     measured = [name for name in names if is_loss_or_reward(name)]

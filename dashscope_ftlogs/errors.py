@@ -150,7 +150,10 @@ class PermissionDeniedError(APIError):
 class NotFoundError(APIError):
     """404: no such job for this key, workspace and region."""
 
-    advice = "Check the job id, and that key, workspace and region are those it was created in."
+    advice = (
+        "Check the job id, that key, workspace and region are those it was created in, and that a base "
+        "URL of your own ends with /api/v1."
+    )
 
 
 class ConflictError(APIError):

@@ -32,7 +32,7 @@ from dashscope_ftlogs.archive.threads import Disk, Threads
 from dashscope_ftlogs.archive.verify import difference, is_damaged
 from dashscope_ftlogs.client.config import same_service
 from dashscope_ftlogs.client.doubt import Contradiction, Doubt, InDoubtError, Verdict
-from dashscope_ftlogs.client.fetch_many import Jobs, each, id_of, once_each
+from dashscope_ftlogs.client.fetch_many import Jobs, each, how_many, id_of, once_each
 from dashscope_ftlogs.client.page_source import first_lines
 from dashscope_ftlogs.client.paginator import LogPaginator
 from dashscope_ftlogs.errors import (
@@ -121,7 +121,7 @@ class Download:
     async def _run(self, jobs: Jobs, threads: Threads) -> list[Downloaded]:
         outcomes: list[Downloaded] = []
         later: list[Turn] = []
-        turns = _first_turns(jobs)
+        turns = _first_turns(jobs, self._progress)
         while True:
             done = each(
                 turns,
@@ -389,7 +389,10 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def _first_turns(jobs: Jobs) -> AsyncGenerator[Turn, None]:
+async def _first_turns(jobs: Jobs, progress: Progress) -> AsyncGenerator[Turn, None]:
+    progress.jobs, count = how_many(jobs), 0
     async with aclosing(once_each(jobs)) as coming:
         async for job in coming:
+            count += 1
             yield Turn(job)
+    progress.jobs = count

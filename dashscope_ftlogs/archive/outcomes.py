@@ -35,7 +35,7 @@ class Progress:
     """How far a download has come; give one to `LogSession.download`, and look at it at any time."""
 
     jobs: int | None = None
-    """How many there are to do, where that is known."""
+    """How many there are to do, once that is known: of an iterator, when it has ended."""
     jobs_done: int = 0
     lines: int = 0
     """Lines fetched."""

@@ -1,7 +1,15 @@
 """Many jobs at once: a few at a time, the results as they come."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Generator, Iterable
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Callable,
+    Collection,
+    Coroutine,
+    Generator,
+    Iterable,
+)
 from contextlib import aclosing
 from typing import Any, TypeVar
 
@@ -59,6 +67,13 @@ async def once_each(jobs: Jobs) -> AsyncGenerator[str | Job, None]:
             if id_of(job) not in seen:
                 seen.add(id_of(job))
                 yield job
+
+
+def how_many(jobs: Jobs) -> int | None:
+    """Return how many jobs there are, some perhaps twice; None where that is not known beforehand."""
+    if isinstance(jobs, str | Job):
+        return 1
+    return len(jobs) if isinstance(jobs, Collection) else None
 
 
 async def _as_they_come(jobs: Jobs) -> AsyncGenerator[str | Job, None]:

@@ -2,7 +2,7 @@ import asyncio
 import gzip
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from dashscope_ftlogs import (
     LogSession,
     NotFoundError,
     Progress,
+    RequestEvent,
     RetryPolicy,
     verify_archive,
 )
@@ -394,3 +395,35 @@ async def test_a_directory_that_goes_away_ends_the_run_at_once(
             await download
     if how == "moved":
         assert {verdict.state for verdict in verify_archive(tmp_path / "b")} <= {"incomplete"}
+
+
+async def of_jobs(count: int) -> AsyncGenerator[str, None]:
+    for number in range(count):
+        yield f"ft-{number}"
+
+
+@pytest.mark.parametrize(
+    ("jobs", "at_first", "in_the_end"),
+    [
+        (["ft-0", "ft-1", "ft-0"], 3, 2),
+        ("ft-0", 1, 1),
+        (of_jobs, None, 3),
+    ],
+    ids=["list", "one", "iterator"],
+)
+async def test_progress_says_how_many_jobs_there_are_once_that_is_known(
+    connect: Connect, tmp_path: Path, jobs: Any, at_first: int | None, in_the_end: int
+) -> None:
+    seen: list[int | None] = []
+
+    def on_request(_: RequestEvent) -> None:
+        seen.append(progress.jobs)
+
+    progress = Progress()
+    many = [EmulatedJob(f"ft-{number}", ["x"]) for number in range(3)]
+    async with Emulator(many) as emulator:
+        async with connect(emulator, concurrency=1, on_request=on_request) as session:
+            source = jobs(3) if callable(jobs) else jobs
+            await session.download(source, tmp_path / "a", settle=0, progress=progress)
+    assert seen[0] == at_first
+    assert progress.jobs == progress.jobs_done == in_the_end

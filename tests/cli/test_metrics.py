@@ -351,14 +351,32 @@ async def test_columns_are_those_that_are_chosen_in_that_order(ftlogs: Any, log:
     ended = await ftlogs("metrics", str(log), "--columns", "loss,offset")
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.split()[:2] == [b"LOSS", b"OFFSET"]
+    table = await ftlogs("metrics", str(log), "--columns", "loss,offset", "--format", "csv")
+    assert table.out.splitlines()[0] == b"loss,offset"
+    rows = await ftlogs("metrics", str(log), "--columns", "loss,offset", "--format", "jsonl")
+    assert list(json.loads(rows.out.splitlines()[0])) == ["loss", "offset"]
+
+
+@pytest.mark.extras
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+async def test_so_are_those_of_a_file(ftlogs: Any, log: Path, tmp_path: Path, ending: str) -> None:
+    import polars as pl
+
+    path = tmp_path / f"m.{ending}"
+    ended = await ftlogs("metrics", str(log), "--columns", "loss,offset", "-o", str(path))
+    assert (ended.code, ended.out, ended.err) == (0, b"", "")
+    read = {"csv": pl.read_csv, "jsonl": pl.read_ndjson, "parquet": pl.read_parquet}[ending]
+    assert read(path).columns == ["loss", "offset"]
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
         (("--columns", "los"), "--columns los: there is no such; those there are: source, "),
-        (("--columns", "loss", "--format", "csv"), "--columns: only for the table that is printed"),
-        (("--columns", "loss", "-o", "x.csv"), "--columns: only for the table that is printed"),
+        (("--columns", "los", "--format", "csv"), "--columns los: there is no such"),
+        (("--columns", "los", "--format", "jsonl"), "--columns los: there is no such"),
+        (("--columns", "los", "-o", "x.csv"), "--columns los: there is no such"),
+        (("--columns", "loss", "--tensorboard", "tb"), "--columns: only for tables"),
         (("--format", "csv", "-o", "x.csv"), "--format: only for what is printed"),
     ],
     ids=str,

@@ -52,7 +52,7 @@ def metrics(
     ] = Format.TABLE,
     columns: Annotated[
         str | None,
-        typer.Option(metavar="NAME,NAME", help="Only these columns of the table, in this order."),
+        typer.Option(metavar="NAME,NAME", help="Only these columns, in this order."),
     ] = None,
     pattern: Pattern = None,
     connection: Connection,
@@ -62,7 +62,7 @@ def metrics(
     async def main() -> int:
         chosen_ones = columns.split(",") if columns else ()
         to_file = output is not None or tensorboard is not None
-        _check_print(form, chosen_ones, to_file=to_file)
+        _check_print(form, chosen_ones, to_file=to_file, events_only=to_file and output is None)
         if output is not None:
             check_table(output, logs)
         if tensorboard is not None:
@@ -77,7 +77,7 @@ def metrics(
         if tensorboard is not None:
             write_events(found, tensorboard)
         if output is not None:
-            write_table(table_of(_let_go_of(found)), output)
+            write_table(table_of(_let_go_of(found)), output, chosen_ones)
         if not to_file:
             print_table(table_of(_let_go_of(found)), form.value, chosen_ones)
         return 0
@@ -85,9 +85,9 @@ def metrics(
     run(main())
 
 
-def _check_print(form: Format, columns: Sequence[str], *, to_file: bool) -> None:
-    if columns and (to_file or form is not Format.TABLE):
-        raise InvalidArgumentError("--columns: only for the table that is printed")
+def _check_print(form: Format, columns: Sequence[str], *, to_file: bool, events_only: bool) -> None:
+    if columns and events_only:
+        raise InvalidArgumentError("--columns: only for tables; TensorBoard's events have none")
     if form is not Format.TABLE and to_file:
         raise InvalidArgumentError("--format: only for what is printed; a file's name says its own")
 

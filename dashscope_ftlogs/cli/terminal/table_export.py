@@ -42,12 +42,7 @@ def _show(table: MetricsTable, chosen: Sequence[str]) -> None:
         InvalidArgumentError: there is none of that name.
     """
     columns, rows = wide(table), len(table)
-    for name in chosen:
-        if name not in columns:
-            raise InvalidArgumentError(
-                f"--columns {name}: there is no such; those there are: {', '.join(columns)}"
-            )
-    named = chosen or _telling(columns, rows)
+    named = list(_chosen(columns, chosen)) if chosen else _telling(columns, rows)
     widths = {name: _width(name, columns[name], rows) for name in named}
     wanted = _fitting(widths) if sys.stdout.isatty() and not chosen else named
     room = [widths[name] for name in wanted]
@@ -56,6 +51,20 @@ def _show(table: MetricsTable, chosen: Sequence[str]) -> None:
         write(aligned([[_cell(one) for one in row] for row in part], room))
     if hidden := [name for name in named if name not in wanted]:
         complain(f"not shown: {', '.join(hidden)}; choose by --columns, or name a file with -o")
+
+
+def _chosen(columns: Mapping[str, Column], names: Sequence[str]) -> Mapping[str, Column]:
+    """Return the columns of these names, in their order; all, if none is named.
+
+    Raises:
+        InvalidArgumentError: there is none of that name.
+    """
+    for name in names:
+        if name not in columns:
+            raise InvalidArgumentError(
+                f"--columns {name}: there is no such; those there are: {', '.join(columns)}"
+            )
+    return {name: columns[name] for name in names} if names else columns
 
 
 def _telling(columns: Mapping[str, Column], rows: int) -> list[str]:
@@ -108,8 +117,8 @@ def _cell(value: object) -> str | None:
     return None if value is None else str(value)
 
 
-def _write_csv(table: MetricsTable, file: BinaryIO) -> None:
-    columns = wide(table)
+def _write_csv(table: MetricsTable, file: BinaryIO, names: Sequence[str]) -> None:
+    columns = _chosen(wide(table), names)
     text = io.TextIOWrapper(file, "utf-8", "backslashreplace", newline="")
     rows = csv.writer(text)
     rows.writerow(map(_harmless, columns))
@@ -132,27 +141,33 @@ def _is_number(text: str) -> bool:
         return False
 
 
-def _write_jsonl(table: MetricsTable, file: BinaryIO) -> None:
+def _write_jsonl(table: MetricsTable, file: BinaryIO, names: Sequence[str]) -> None:
     # NaN and infinity become null: JSON has no word for them.
-    file.writelines(_json(row) + b"\n" for row in table.rows())
+    rows: Iterable[Mapping[str, Any]] = table.rows()
+    if names:
+        chosen = list(_chosen(wide(table), names))
+        rows = ({name: row.get(name) for name in chosen} for row in rows)
+    file.writelines(_json(row) + b"\n" for row in rows)
 
 
-def _json(row: dict[str, Any]) -> bytes:
+def _json(row: Mapping[str, Any]) -> bytes:
     try:
         return msgspec.json.encode(row)
     except UnicodeEncodeError:  # a lone surrogate
         return msgspec.json.encode(storable(msgspec.to_builtins(row)))
 
 
-def _write_parquet(table: MetricsTable, file: BinaryIO) -> None:
+def _write_parquet(table: MetricsTable, file: BinaryIO, names: Sequence[str]) -> None:
     arrow, parquet = extra("data", "pyarrow", "pyarrow.parquet")
     batches = arrow.RecordBatchReader.from_stream(table)
-    with parquet.ParquetWriter(arrow.PythonFile(file, "w"), batches.schema) as rows:
+    wanted = list(_chosen(wide(table), names))
+    schema = arrow.schema([batches.schema.field(name) for name in wanted])
+    with parquet.ParquetWriter(arrow.PythonFile(file, "w"), schema) as rows:
         for batch in batches:
-            rows.write_batch(batch)
+            rows.write_batch(batch.select(wanted))
 
 
-_FORMATS: Final[Mapping[str, Callable[[MetricsTable, BinaryIO], None]]] = {
+_FORMATS: Final[Mapping[str, Callable[[MetricsTable, BinaryIO, Sequence[str]], None]]] = {
     ".csv": _write_csv,
     ".jsonl": _write_jsonl,
     ".parquet": _write_parquet,
@@ -160,13 +175,17 @@ _FORMATS: Final[Mapping[str, Callable[[MetricsTable, BinaryIO], None]]] = {
 """How a table is written to a file, by the ending of its name."""
 
 
-def write_table(table: MetricsTable, path: Path) -> None:
-    """Write a file of the form that its name says."""
-    put_by(path, lambda file: _FORMATS[path.suffix](table, file))
+def write_table(table: MetricsTable, path: Path, columns: Sequence[str]) -> None:
+    """Write some columns, or all, to a file of the form that its name says.
+
+    Raises:
+        InvalidArgumentError: there is no such column.
+    """
+    put_by(path, lambda file: _FORMATS[path.suffix](table, file, columns))
 
 
 def print_table(table: MetricsTable, form: str, columns: Sequence[str]) -> None:
-    """Print it as a `table` of some columns, or all of it as `csv` or `jsonl`.
+    """Print some columns, or all, as a `table`, `csv` or `jsonl`.
 
     Raises:
         InvalidArgumentError: there is no such column.
@@ -175,7 +194,7 @@ def print_table(table: MetricsTable, form: str, columns: Sequence[str]) -> None:
         _show(table, columns)
         return
     with io.BufferedWriter(_Stdout()) as file:
-        _FORMATS[f".{form}"](table, file)
+        _FORMATS[f".{form}"](table, file, columns)
 
 
 class _Stdout(io.RawIOBase):

@@ -80,7 +80,8 @@ class LogSession(Service):
                 seconds after its end was heard; default the retry policy's `lag`. With 0 the next run
                 does that.
             recheck: Ask for the totals of complete logs, too, and go on with those that have changed;
-                read what is here of them, and fetch anew what is damaged.
+                read all that is here of any log, and fetch anew what is damaged. Else of a log that
+                goes on only the last 16 MiB or less are read again.
             progress: Is kept up to date while this runs.
 
         Returns:

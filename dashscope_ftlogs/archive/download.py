@@ -289,7 +289,7 @@ class Download:
 
     async def _continue(self, manifest: Manifest, turn: Turn, job: Job, disk: Disk) -> Manifest:
         """Read what the archive does not have yet; return the manifest as committed."""
-        news = Additions(LogFile(self._archive, manifest), job)
+        news = Additions(LogFile(self._archive, manifest, whole=self._recheck), job)
         lines, is_taken_up = self._lines(manifest, turn)
         try:
             if not is_taken_up:

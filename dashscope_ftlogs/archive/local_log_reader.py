@@ -14,7 +14,7 @@ import msgspec
 
 from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.disk_failures import in_our_words
-from dashscope_ftlogs.archive.log_file_sha256 import beginning
+from dashscope_ftlogs.archive.log_file_sha256 import stretch
 from dashscope_ftlogs.archive.manifest import LOG_NAMES, Manifest, log_name
 from dashscope_ftlogs.errors import ArchiveError, ArchivePathError
 from dashscope_ftlogs.models import Job
@@ -63,7 +63,7 @@ class StoredLog:
                     yield from numbered_lines(file)
             else:
                 descriptor = Archive(self.path.parent).open(self.path.name, os.O_RDONLY)
-                with os.fdopen(descriptor, "rb"), beginning(descriptor, self.committed) as file:
+                with os.fdopen(descriptor, "rb"), stretch(descriptor, 0, self.committed) as file:
                     yield from numbered_lines(file, rows=self.rows)
         except OSError as error:
             raise in_our_words(error, "read", self.path.parent, self.path.name) from None

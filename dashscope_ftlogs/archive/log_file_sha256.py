@@ -1,16 +1,23 @@
-"""Whether a file is what its manifest vouches for. Everything here blocks, and is called in a thread."""
+"""Whether a file is what its manifest vouches for, as a whole or at its end.
+
+The state of a hash can't be kept from one run to the next. So a log is hashed by pieces, and who goes on
+with it reads no more than the last one again.
+
+Everything here blocks, and is called in a thread.
+"""
 
 import gzip
 import hashlib
 import io
 import os
 import zlib
-from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Protocol
 
-from dashscope_ftlogs.archive.manifest import Manifest
+from dashscope_ftlogs.archive.manifest import Manifest, Piece
 
-_PIECE = 2**20
+_CHUNK = 2**20
+_BROKEN = (zlib.error, EOFError, gzip.BadGzipFile)
 
 
 class DamagedError(Exception):
@@ -22,7 +29,7 @@ class MissingError(Exception):
 
 
 class Digest(Protocol):
-    """The hash of what a log holds so far."""
+    """The hash of what a piece of a log holds so far."""
 
     def update(self, data: bytes | bytearray, /) -> None:
         """Take in more content."""
@@ -33,7 +40,21 @@ class Digest(Protocol):
 
 
 def check(descriptor: int, manifest: Manifest) -> Digest:
-    """Return the hash of a log's content as far as its manifest vouches for it.
+    """Read all that a manifest vouches for; return the hash of the last piece.
+
+    Raises:
+        DamagedError: that much is not there, or is something else.
+    """
+    last = check_last_piece(descriptor, manifest)
+    begin = 0
+    for piece in manifest.pieces:
+        _check_piece(descriptor, manifest, begin, piece)
+        begin += piece.file_bytes
+    return last
+
+
+def check_last_piece(descriptor: int, manifest: Manifest) -> Digest:
+    """Return the hash of a log's last piece, which alone is read; of those before, the size is checked.
 
     Raises:
         DamagedError: that much is not there, or is something else.
@@ -41,48 +62,58 @@ def check(descriptor: int, manifest: Manifest) -> Digest:
     size = os.fstat(descriptor).st_size
     if size < manifest.file_bytes:
         raise DamagedError(f"it has {size:,} bytes of the {manifest.file_bytes:,} that were committed")
-    found, content, newlines = hashlib.sha256(), 0, 0
+    last = manifest.last_piece
+    return _check_piece(descriptor, manifest, manifest.file_bytes - last.file_bytes, last)
+
+
+def _check_piece(descriptor: int, manifest: Manifest, begin: int, piece: Piece) -> Digest:
+    """Return the hash of a piece that begins at that byte of the file."""
+    found, size, newlines = hashlib.sha256(), 0, 0
     try:
-        for piece in _content(descriptor, manifest):
-            found.update(piece)
-            content += len(piece)
-            newlines += piece.count(b"\n")
-    except (zlib.error, EOFError, gzip.BadGzipFile) as error:
+        content = _content(descriptor, manifest, begin, piece.file_bytes)
+        while chunk := content.read(_CHUNK):
+            found.update(chunk)
+            size += len(chunk)
+            newlines += chunk.count(b"\n")
+    except _BROKEN as error:
         raise DamagedError(f"its compressed data is broken: {error}") from None
-    if found.hexdigest() != manifest.sha256:
+    if found.hexdigest() != piece.sha256:
         raise DamagedError("its content is not what was committed")
     # A line may hold newlines of its own; in JSON they are escaped.
-    fits = newlines >= manifest.lines if manifest.format == "text" else newlines == manifest.lines
-    if content != manifest.bytes or not fits:
+    fits = newlines >= piece.lines if manifest.format == "text" else newlines == piece.lines
+    if size != piece.bytes or not fits:
         raise DamagedError("its manifest was changed: it counts what is not there")
     return found
 
 
 def begins_with(descriptor: int, manifest: Manifest, data: bytes) -> bool:
-    """Whether a log's content begins with that; it was checked before."""
-    for piece in _content(descriptor, manifest):
-        if not data.startswith(piece):
-            return piece.startswith(data)
-        data = data[len(piece) :]
-    return not data
+    """Whether a log's content begins with that.
+
+    Raises:
+        DamagedError: it does not, since it is not what was committed.
+    """
+    with suppress(*_BROKEN):
+        if _content(descriptor, manifest, 0, manifest.file_bytes).read(len(data)) == data:
+            return True
+    # Whoever went on with the log has not read its beginning: it may have changed here, not there.
+    check(descriptor, manifest)
+    return False
 
 
-def _content(descriptor: int, manifest: Manifest) -> Iterator[bytes]:
-    """Yield what the committed part of a log holds, decompressed."""
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    committed = beginning(descriptor, manifest.file_bytes)
-    reader = gzip.GzipFile(fileobj=committed) if manifest.compression else committed
-    while piece := reader.read(_PIECE):
-        yield piece
+def _content(descriptor: int, manifest: Manifest, begin: int, size: int) -> io.BufferedIOBase:
+    """Return a reader of what a stretch of a log's file holds, decompressed."""
+    stored = stretch(descriptor, begin, size)
+    return gzip.GzipFile(fileobj=stored) if manifest.compression else stored
 
 
-def beginning(descriptor: int, size: int) -> io.BufferedReader:
-    """Return a reader of the first `size` bytes of a file."""
-    return io.BufferedReader(_Beginning(descriptor, size), _PIECE)
+def stretch(descriptor: int, begin: int, size: int) -> io.BufferedReader:
+    """Return a reader of `size` bytes of a file, or as many as there are; it moves the file's place."""
+    os.lseek(descriptor, begin, os.SEEK_SET)
+    return io.BufferedReader(_Next(descriptor, size), _CHUNK)
 
 
-class _Beginning(io.RawIOBase):
-    """The first `size` bytes of a file."""
+class _Next(io.RawIOBase):
+    """The next `size` bytes of a file."""
 
     def __init__(self, descriptor: int, size: int) -> None:
         self._file = descriptor

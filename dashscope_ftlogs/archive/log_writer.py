@@ -2,6 +2,10 @@
 
 A commit writes the data, syncs it, and only then replaces the manifest that vouches for it. So whatever
 instant the process dies at, the manifest is true; what the file holds beyond is cut off on resume.
+
+A piece of the content, which has a hash of its own, ends with the line by which it is full, however the
+lines came. So one log gives one row of hashes, whoever wrote it, in how many runs and commits.
+
 Everything here but `append` blocks, and is called in a thread.
 """
 
@@ -18,8 +22,14 @@ import attrs
 
 from dashscope_ftlogs.archive.directory import Archive, write_all
 from dashscope_ftlogs.archive.generations import withdraw
-from dashscope_ftlogs.archive.log_file_sha256 import Digest, MissingError, begins_with, check
-from dashscope_ftlogs.archive.manifest import Manifest
+from dashscope_ftlogs.archive.log_file_sha256 import (
+    Digest,
+    MissingError,
+    begins_with,
+    check,
+    check_last_piece,
+)
+from dashscope_ftlogs.archive.manifest import Manifest, Piece
 from dashscope_ftlogs.archive.when_a_log_is_complete import stamp
 from dashscope_ftlogs.errors import LogGoneError
 from dashscope_ftlogs.text import TAIL, digests, jsonl_bytes, text_bytes
@@ -27,29 +37,55 @@ from dashscope_ftlogs.text import TAIL, digests, jsonl_bytes, text_bytes
 _DUE = 2**19
 
 
-class LogFile:
-    """A log that is being written. Nothing counts until it is committed."""
+@attrs.define
+class _Filling:
+    """A piece to which lines are still added, or that is not yet written as a whole."""
 
-    def __init__(self, archive: Archive, manifest: Manifest) -> None:
+    lines: int = 0
+    bytes: int = 0
+    file_bytes: int = 0
+    hash: Digest = attrs.Factory(hashlib.sha256)
+    unwritten: bytearray = attrs.Factory(bytearray)
+
+    def written(self) -> Piece:
+        return Piece(
+            lines=self.lines,
+            bytes=self.bytes,
+            file_bytes=self.file_bytes,
+            sha256=self.hash.hexdigest(),
+        )
+
+
+class LogFile:
+    """A log that is being written. Nothing counts until it is committed.
+
+    Args:
+        archive: Where it is.
+        manifest: What vouches for it so far.
+        whole: Whether all of it is checked before it is gone on with, and not only its last piece.
+    """
+
+    def __init__(self, archive: Archive, manifest: Manifest, *, whole: bool = False) -> None:
         self.manifest = manifest
         self._archive = archive
+        self._check = check if whole else check_last_piece
         self._file = -1
-        self._hash: Digest = hashlib.sha256()
         self._lines = manifest.lines
-        self._bytes = manifest.bytes
-        self._file_bytes = manifest.file_bytes
         self._last: deque[str] = deque(maxlen=TAIL)
-        self._unwritten = bytearray()
+        self._full = manifest.pieces
+        last = manifest.last_piece
+        self._filling = deque([_Filling(last.lines, last.bytes, last.file_bytes)])
+        """Of all but the last of these, all lines are known, and wait to be written."""
         self._packer: Any = None
         self.sound = False
         """Whether it is open, and everything was written so far. Else nothing more is committed."""
 
     def open(self) -> None:
-        """Open the file, check it against its manifest, and cut off what no manifest vouches for.
+        """Open the file, check it, and cut off what no manifest vouches for.
 
         Raises:
             MissingError: the file is gone.
-            DamagedError: the file is shorter, or holds something else.
+            DamagedError: the file is shorter, or holds something else in what is checked.
         """
         create = 0 if self.manifest.file_bytes else os.O_CREAT
         try:
@@ -57,7 +93,7 @@ class LogFile:
         except FileNotFoundError:
             self._archive.check_is_ours()
             raise MissingError from None
-        self._hash = check(self._file, self.manifest)
+        self._filling[-1].hash = self._check(self._file, self.manifest)
         withdraw(self._archive, self.manifest)
         os.ftruncate(self._file, self.manifest.file_bytes)
         os.lseek(self._file, 0, os.SEEK_END)
@@ -71,10 +107,14 @@ class LogFile:
     @property
     def is_due(self) -> bool:
         """Whether so much was appended that it should be written."""
-        return len(self._unwritten) >= _DUE
+        return sum(len(piece.unwritten) for piece in self._filling) >= _DUE
 
     def begins_with(self, lines: Sequence[str]) -> bool:
-        """Whether these are the first lines of what was committed."""
+        """Whether these are the first lines of what was committed.
+
+        Raises:
+            DamagedError: they are not, since the file holds something else.
+        """
         try:
             return begins_with(self._file, self.manifest, self._encoded(lines, 0))
         finally:
@@ -83,23 +123,24 @@ class LogFile:
     def append(self, lines: Sequence[str]) -> None:
         """Take lines for the end of the file; does not block."""
         with self._writing():
-            data = self._encoded(lines, self._lines)
-            self._lines += len(lines)
-            self._bytes += len(data)
             self._last.extend(lines)
-            self._unwritten += data
+            data = self._encoded(lines, self._lines)
+            if self._filling[-1].bytes + len(data) <= self.manifest.piece_bytes:
+                self._add(len(lines), data)
+                return
+            for line in lines:
+                if self._filling[-1].bytes >= self.manifest.piece_bytes:
+                    self._filling.append(_Filling())
+                self._add(1, self._encoded([line], self._lines))
 
     def write(self) -> None:
         """Write what was appended."""
         with self._writing():
-            data, self._unwritten = self._unwritten, bytearray()
-            self._hash.update(data)
-            if self.manifest.compression is None:
-                self._write(data)
-            elif data:
-                if self._packer is None:
-                    self._packer = zlib.compressobj(6, wbits=zlib.MAX_WBITS | 16)
-                self._write(self._packer.compress(data))
+            while len(self._filling) > 1:
+                self._write_out(self._filling[0])
+                self._end_member(self._filling[0])
+                self._full += (self._filling.popleft().written(),)
+            self._write_out(self._filling[0])
 
     def commit(self, **facts: Any) -> None:
         """Make what was appended last, and vouch for it; `facts` change other fields of the manifest.
@@ -109,17 +150,16 @@ class LogFile:
         """
         self.write()
         with self._writing():
-            if self._packer is not None:
-                # One gzip member per commit: any number of them in a row is a gzip file.
-                self._write(self._packer.flush())
-                self._packer = None
+            self._end_member(self._filling[0])
             os.fsync(self._file)
+            last = self._filling[0].written()
             manifest = attrs.evolve(
                 self.manifest,
                 lines=self._lines,
-                bytes=self._bytes,
-                file_bytes=self._file_bytes,
-                sha256=self._hash.hexdigest(),
+                bytes=sum(piece.bytes for piece in (*self._full, last)),
+                file_bytes=sum(piece.file_bytes for piece in (*self._full, last)),
+                sha256=last.sha256,
+                pieces=self._full,
                 tail=(*self.manifest.tail, *digests(self._last))[-TAIL:],
                 updated=stamp(datetime.now(UTC)),
                 **facts,
@@ -145,12 +185,36 @@ class LogFile:
     def _encoded(self, lines: Sequence[str], offset: int) -> bytes:
         return text_bytes(lines) if self.manifest.format == "text" else jsonl_bytes(lines, offset)
 
+    def _add(self, count: int, data: bytes) -> None:
+        """Take so many lines for the end of the last piece."""
+        self._lines += count
+        piece = self._filling[-1]
+        piece.lines += count
+        piece.bytes += len(data)
+        piece.unwritten += data
+
     @contextmanager
     def _writing(self) -> Generator[None]:
         self.sound = False
         yield
         self.sound = True
 
-    def _write(self, data: bytes | bytearray) -> None:
+    def _write_out(self, piece: _Filling) -> None:
+        data, piece.unwritten = piece.unwritten, bytearray()
+        piece.hash.update(data)
+        if self.manifest.compression is None:
+            self._write(piece, data)
+        elif data:
+            if self._packer is None:
+                self._packer = zlib.compressobj(6, wbits=zlib.MAX_WBITS | 16)
+            self._write(piece, self._packer.compress(data))
+
+    def _end_member(self, piece: _Filling) -> None:
+        """End a gzip member, with each piece and each commit: any number in a row is a gzip file."""
+        if self._packer is not None:
+            self._write(piece, self._packer.flush())
+            self._packer = None
+
+    def _write(self, piece: _Filling, data: bytes | bytearray) -> None:
         write_all(self._file, data)
-        self._file_bytes += len(data)
+        piece.file_bytes += len(data)

@@ -1,8 +1,9 @@
 """What vouches for a downloaded log: its manifest, and the names of the files beside it.
 
-A manifest says how much of the file beside it is committed, and what that must hash to. Whatever the
-file holds beyond is of no account. Its own last line is a checksum of all that stands above, so that no
-bit of it changes unnoticed. File names are made here too, from job ids that anyone may have chosen.
+A manifest says how much of the file beside it is committed, and what that must hash to, piece by
+piece. Whatever the file holds beyond is of no account. Its own last line is a checksum of all that
+stands above, so that no bit of it changes unnoticed. File names are made here too, from job ids that
+anyone may have chosen.
 
 docs/reference/archive-format.md says all of this for who reads archives without us.
 """
@@ -21,8 +22,12 @@ from dashscope_ftlogs.errors import ArchiveMismatchError, InvalidArgumentError, 
 from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.text import excerpt, storable_text
 
-SCHEMA: Final = 2
-"""1 had no checksum, no `settling` and no `ended_by`."""
+SCHEMA: Final = 3
+"""1 had no checksum, no `settling` and no `ended_by`; 1 and 2 had one piece of any size."""
+
+PIECE_BYTES: Final = 2**24
+"""How much is read again, at the most and but for a line, to go on with a log. A gigabyte has 64 pieces,
+of which its manifest tells in some ten kilobytes."""
 
 Format = Literal["text", "jsonl"]
 FORMATS: Final[tuple[str, ...]] = get_args(Format)
@@ -36,6 +41,19 @@ _DEEPEST: Final = 100
 _SUFFIX: Final = ".manifest.json"
 _KEPT: Final = re.compile(r"\.rewritten-\d+")
 _EMPTY: Final = hashlib.sha256().hexdigest()
+
+
+@attrs.frozen(kw_only=True)
+class Piece:
+    """So many whole lines of a log, which are proved without the others."""
+
+    lines: int
+    bytes: int
+    """The size of its content, before compression."""
+    file_bytes: int
+    """How much of the file it is: whole members where that is compressed."""
+    sha256: str
+    """Of its content, before compression."""
 
 
 @attrs.frozen(kw_only=True)
@@ -54,7 +72,11 @@ class Manifest:
     file_bytes: int = 0
     """How much of the file is committed; what comes after it was never vouched for."""
     sha256: str = _EMPTY
-    """Of the content, before compression."""
+    """Of the content behind `pieces`, before compression."""
+    piece_bytes: int = PIECE_BYTES
+    """From how much content on a piece is full: what comes then begins another one."""
+    pieces: tuple[Piece, ...] = ()
+    """Those that are full, and have another one behind them."""
     tail: tuple[str, ...] = ()
     """A digest of each of the last lines, by which a rewritten log is noticed."""
     total: int | None = None
@@ -82,14 +104,25 @@ class Manifest:
         """The name of the log's file."""
         return log_name(stem(self.job_id), self.format, self.compression)
 
+    @property
+    def last_piece(self) -> Piece:
+        """The one that is gone on with: all of the log that is behind `pieces`."""
+        return Piece(
+            lines=self.lines - sum(piece.lines for piece in self.pieces),
+            bytes=self.bytes - sum(piece.bytes for piece in self.pieces),
+            file_bytes=self.file_bytes - sum(piece.file_bytes for piece in self.pieces),
+            sha256=self.sha256,
+        )
+
 
 # Made here, where no second thread can be: what msgspec learns of a class is open to others while it
 # learns it, and a thread that comes in between crashes the process.
 _decode: Final = msgspec.json.Decoder(Manifest).decode
 
-_FIELDS: Final = frozenset(field.name for field in attrs.fields(Manifest))
-_OF_1: Final = _FIELDS - {"settling", "ended_by"}
-_OF_2: Final = _FIELDS | {"checksum"}
+_OF_A_PIECE: Final = frozenset(field.name for field in attrs.fields(Piece))
+_OF_3: Final = frozenset(field.name for field in attrs.fields(Manifest)) | {"checksum"}
+_OF_2: Final = _OF_3 - {"piece_bytes", "pieces"}
+_OF_1: Final = _OF_2 - {"settling", "ended_by", "checksum"}
 _LAST: Final = b' "checksum": "%s"\n}\n'
 _LAST_SIZE: Final = len(_LAST % bytes(64))
 
@@ -156,7 +189,7 @@ def _refuse(word: str) -> None:
 def _understood(said: dict[str, Any], data: bytes, name: str) -> Manifest:
     """Return the manifest of a known schema, as one of today's."""
     schema = said.get("schema")
-    known = {1: _OF_1, 2: _OF_2}.get(schema) if type(schema) is int else None
+    known = {1: _OF_1, 2: _OF_2, 3: _OF_3}.get(schema) if type(schema) is int else None
     if known is None:
         raise ValueError("it names no schema that there is")
     if unknown := sorted(said.keys() - known):
@@ -165,10 +198,19 @@ def _understood(said: dict[str, Any], data: bytes, name: str) -> Manifest:
     if schema != 1 and (missing := sorted(known - said.keys())):
         raise ValueError(f"it lacks the field {missing[0]}")
     manifest = attrs.evolve(_decode(data), schema=SCHEMA)
-    numbers = (manifest.lines - len(manifest.tail), manifest.bytes, manifest.file_bytes)
-    if min(numbers) < 0 or not _fits(manifest, stem_of(name) or ""):
+    if any(piece.keys() != _OF_A_PIECE for piece in said.get("pieces", ())):
+        raise ValueError("it has an unknown field in a piece")
+    if not _adds_up(manifest) or not _fits(manifest, stem_of(name) or ""):
         raise ValueError("it does not fit its name, or what it counts")
     return manifest
+
+
+def _adds_up(manifest: Manifest) -> bool:
+    last = manifest.last_piece
+    numbers = [manifest.lines - len(manifest.tail), last.lines, last.bytes, last.file_bytes]
+    for piece in manifest.pieces:
+        numbers += [piece.lines - 1, piece.bytes - 1, piece.file_bytes - 1]
+    return min(numbers) >= 0 and manifest.piece_bytes > 0
 
 
 def _fits(manifest: Manifest, log_stem: str) -> bool:

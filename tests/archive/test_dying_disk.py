@@ -13,6 +13,7 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from logs_in_pieces import begin
 from stranger import found_by_a_stranger
 
 from dashscope_ftlogs import ArchiveError, LogSession, RetryPolicy, verify_archive
@@ -173,6 +174,34 @@ async def test_a_log_that_was_not_rewritten_after_all_goes_on(tmp_path: Path, ho
             assert found in ({}, {"ft-1.rewritten-1.log": "superseded"})
             was_moved.add(bool(found))
         assert was_moved == {False, True}
+
+
+@pytest.mark.unmeasured
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize(("form", "compression"), [("text", None), ("jsonl", "gzip")])
+async def test_a_log_that_grows_by_many_pieces_goes_on(
+    tmp_path: Path, how: Any, form: Any, compression: Any
+) -> None:
+    async with Emulator([EmulatedJob("ft-1")]) as emulator:
+        before = tmp_path / "before"
+        begin(before, emulator.base_url, "ft-1", piece_bytes=50, form=form, compression=compression)
+        await begun(emulator, before, form, compression)
+        emulator.jobs["ft-1"].rewrite([*OLD, *NEW])
+        for dies_at in range(1, 99):
+            folder = tmp_path / f"{dies_at}"
+            shutil.copytree(before, folder)
+            disk = DyingDisk(dies_at, how)
+            await download(emulator, folder, disk)
+            assert set(states(folder).values()) == {"incomplete"}
+            assert not [said for said in found_by_a_stranger(folder).values() if "DAMAGED" in said]
+            await download(emulator, folder)
+            (log,) = stored_logs(folder)
+            assert [line for _, line in log.lines()] == [*OLD, *NEW]
+            assert states(folder) == {log.path.name: "incomplete"}
+            assert len(json.loads((folder / "ft-1.manifest.json").read_bytes())["pieces"]) > 5
+            if not disk.is_dead:
+                break
+    assert dies_at > 5
 
 
 @pytest.mark.parametrize("how", HOWS)

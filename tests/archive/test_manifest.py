@@ -13,11 +13,19 @@ from sealed_manifests import sealed
 
 import dashscope_ftlogs
 from dashscope_ftlogs import ArchiveMismatchError, Job, ManifestError
-from dashscope_ftlogs.archive.manifest import Manifest, decode, encode, facts, storable
+from dashscope_ftlogs.archive.manifest import SCHEMA, Manifest, Piece, decode, encode, facts, storable
 
 MANIFEST = Manifest(job_id="ft-1", endpoint="https://x/api/v1", lines=9, tail=("a",) * 5)
+PIECE = Piece(lines=3, bytes=30, file_bytes=20, sha256="0" * 64)
+IN_PIECES = attrs.evolve(MANIFEST, bytes=90, file_bytes=70, pieces=(PIECE, PIECE, PIECE))
 FACTS = json.loads(encode(MANIFEST))
 del FACTS["checksum"]
+
+
+def test_pieces_are_read_as_they_were_written() -> None:
+    read = decode(encode(IN_PIECES), "ft-1.manifest.json")
+    assert read == IN_PIECES
+    assert read.last_piece == Piece(lines=0, bytes=0, file_bytes=10, sha256=MANIFEST.sha256)
 
 
 def test_a_checksum_is_made_as_its_page_says() -> None:
@@ -57,6 +65,19 @@ def test_a_checksum_is_made_as_its_page_says() -> None:
         (encode(attrs.evolve(MANIFEST, lines=-1)), "does not fit"),
         (encode(attrs.evolve(MANIFEST, lines=4)), "does not fit"),
         (encode(attrs.evolve(MANIFEST, file_bytes=-1)), "does not fit"),
+        (encode(attrs.evolve(MANIFEST, piece_bytes=0)), "does not fit"),
+        (encode(attrs.evolve(IN_PIECES, lines=8)), "does not fit"),
+        (encode(attrs.evolve(IN_PIECES, bytes=89)), "does not fit"),
+        (encode(attrs.evolve(IN_PIECES, file_bytes=59)), "does not fit"),
+        (encode(attrs.evolve(IN_PIECES, pieces=(attrs.evolve(PIECE, lines=0),))), "does not fit"),
+        (encode(attrs.evolve(IN_PIECES, pieces=(attrs.evolve(PIECE, bytes=-1),))), "does not fit"),
+        (encode(attrs.evolve(IN_PIECES, pieces=(attrs.evolve(PIECE, file_bytes=0),))), "does not fit"),
+        (sealed(**FACTS | {"pieces": [{"lines": 1}]}), "missing required field"),
+        (sealed(**FACTS | {"pieces": {}}), "Expected `array`"),
+        (
+            sealed(**FACTS | {"pieces": [attrs.asdict(PIECE) | {"colour": "blue"}]}),
+            "unknown field in a piece",
+        ),
         (encode(attrs.evolve(MANIFEST, job_id="ft-2")), "does not fit"),
         (encode(attrs.evolve(MANIFEST, job_id="../ft-1")), "does not fit"),
         (encode(attrs.evolve(MANIFEST, superseded=True)), "does not fit"),
@@ -70,7 +91,7 @@ def test_a_manifest_that_is_none_is_refused(data: bytes, words: str) -> None:
     assert "move it and its log away" in str(refused.value)
 
 
-@pytest.mark.parametrize("schema", [3, 10**30])
+@pytest.mark.parametrize("schema", [SCHEMA + 1, 10**30])
 def test_a_manifest_of_a_newer_version_is_told_from_a_damaged_one(schema: int) -> None:
     newer = sealed(**FACTS | {"schema": schema, "lines": "many", "colour": "blue"})
     with pytest.raises(ArchiveMismatchError, match=r"ft-1\.manifest\.json was made by a newer version"):

@@ -17,6 +17,7 @@ from dashscope_ftlogs import (
     ManifestError,
     verify_archive,
 )
+from dashscope_ftlogs.archive.manifest import SCHEMA
 from dashscope_ftlogs.client.config import same_service
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
@@ -96,7 +97,7 @@ async def test_an_archive_that_has_lost_all_its_manifests_is_one_still(
 
 
 async def test_what_a_newer_version_made_is_left_as_it_is(archived: Archived, ftlogs: Any) -> None:
-    edit(archived.folder / "ft-1.manifest.json", schema=3, colour="blue")
+    edit(archived.folder / "ft-1.manifest.json", schema=SCHEMA + 1, colour="blue")
     assert archived.states() == {"ft-1.manifest.json": "newer", "ft-2.log": "incomplete"}
     await refused(archived, ArchiveMismatchError, "made by a newer version")
     folder = str(archived.folder)

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal
 
+from logs_in_pieces import begin
+
 from dashscope_ftlogs import LogSession, RetryPolicy
 from dashscope_ftlogs.archive.manifest import SCHEMA
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
@@ -34,6 +36,8 @@ LOGS: Final = {
 FIRST_LIFE: Final = [f"first life {n}" for n in range(21)]
 NAME: Final = "a lone \ud800 surrogate"
 RUNNING: Final = frozenset({"ft-running", "ft-again"})
+IN_PIECES: Final = RUNNING | {"ft-complete"}
+"""Their logs have small pieces, from schema 3 on; but for the second life of one."""
 
 
 def jobs() -> Iterator[EmulatedJob]:
@@ -49,6 +53,14 @@ async def make(folder: Path) -> None:
     quick = RetryPolicy(base_delay=0.001, max_delay=0.002, lag=0.05)
     for name, (form, compression) in FORMS.items():
         async with Emulator(jobs()) as emulator:
+            begin(
+                folder / name,
+                emulator.base_url,
+                *IN_PIECES,
+                piece_bytes=64,
+                form=form,
+                compression=compression,
+            )
             async with LogSession(emulator.api_key, base_url=emulator.base_url, retry=quick) as session:
                 for log in (LOGS["ft-running"][:5], LOGS["ft-running"]):  # two commits
                     emulator.jobs["ft-running"].rewrite(log)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from logs_in_pieces import begin
 
 from dashscope_ftlogs import ArchiveWriteError, LogSession, RetryPolicy, verify_archive
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, ten_ways_to_fail
@@ -61,6 +62,7 @@ async def killing(start_ftlogs: Any, folder: Path, rng: random.Random, kills: in
     while kills > 0:
         faults = ten_ways_to_fail(0.02)
         async with Emulator(jobs, faults=faults, seed=kills, latency=0.03) as emulator:
+            begin(folder, emulator.base_url, "ft-0", "ft-2", piece_bytes=9_999)
             before: dict[str, int] = {}
             while True:
                 emulator.journal.clear()

@@ -81,7 +81,7 @@ class LogSession(Service):
                 does that.
             recheck: Ask for the totals of complete logs, too, and go on with those that have changed;
                 read all that is here of any log, and fetch anew what is damaged. Else of a log that
-                goes on only the last 16 MiB or less are read again.
+                goes on only the last 16 MiB or less are read again, until it is complete.
             progress: Is kept up to date while this runs.
 
         Returns:

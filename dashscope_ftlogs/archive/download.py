@@ -356,6 +356,8 @@ class Download:
         await disk.run(news.open)
         ended_for = 0.0 if turn.ended_at is None else began_at - turn.ended_at
         complete = news.would_complete(lines.offset, ended_for, self._settle)
+        if complete:
+            await disk.run(news.file.prove)
         if complete and turn.may_be_of_two(lines.offset, job):
             await self._prove_beginning(news, turn, disk)
         news.ended(lines.total, complete=complete)

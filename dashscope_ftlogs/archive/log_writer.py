@@ -69,6 +69,7 @@ class LogFile:
         self.manifest = manifest
         self._archive = archive
         self._check = check if whole else check_last_piece
+        self._unproved = manifest if manifest.pieces and not whole else None
         self._file = -1
         self._lines = manifest.lines
         self._last: deque[str] = deque(maxlen=TAIL)
@@ -108,6 +109,19 @@ class LogFile:
     def is_due(self) -> bool:
         """Whether so much was appended that it should be written."""
         return sum(len(piece.unwritten) for piece in self._filling) >= _DUE
+
+    def prove(self) -> None:
+        """Check what was there before this was opened, as far as that was not done then.
+
+        Raises:
+            DamagedError: it is not what was committed.
+        """
+        if self._unproved is not None:
+            try:
+                check(self._file, self._unproved)
+            finally:
+                os.lseek(self._file, 0, os.SEEK_END)
+            self._unproved = None
 
     def begins_with(self, lines: Sequence[str]) -> bool:
         """Whether these are the first lines of what was committed.

@@ -216,9 +216,9 @@ def test_what_a_piece_counts_is_proved_too(tmp_path: Path, count: str, by: int) 
 
 
 @forms
-@pytest.mark.parametrize("is_running", [True, False])
-async def test_damage_before_the_last_piece_is_left_alone_by_a_download_and_found_by_verify(
-    connect: Callable[..., LogSession], tmp_path: Path, form: Any, compression: Any, is_running: bool
+@pytest.mark.parametrize("found_by", ["recheck", "the end"])
+async def test_damage_before_the_last_piece_is_left_alone_until_a_download_proves_all(
+    connect: Callable[..., LogSession], tmp_path: Path, form: Any, compression: Any, found_by: str
 ) -> None:
     job = EmulatedJob("ft-1", LINES * 50, status="RUNNING")
     async with Emulator([job]) as emulator, connect(emulator) as session:
@@ -239,15 +239,13 @@ async def test_damage_before_the_last_piece_is_left_alone_by_a_download_and_foun
         (outcome,) = await session.download("ft-1", tmp_path)
         assert (outcome.state, outcome.new_lines, outcome.set_aside) == ("running", 1, ())
         assert state(tmp_path)[0] == "damaged"
-        if not is_running:
+        if found_by == "the end":
             job.finish("SUCCEEDED")
-            (outcome,) = await session.download("ft-1", tmp_path)
-            assert (outcome.state, outcome.set_aside) == ("complete", ())
-            assert state(tmp_path)[0] == "damaged"
-        (outcome,) = await session.download("ft-1", tmp_path, recheck=True)
-        assert (outcome.state, outcome.new_lines) == ("running" if is_running else "complete", 3_001)
+        (outcome,) = await session.download("ft-1", tmp_path, recheck=found_by == "recheck")
+        ended, verdict = ("running", "incomplete") if found_by == "recheck" else ("complete", "ok")
+        assert (outcome.state, outcome.new_lines) == (ended, 3_001)
         assert outcome.set_aside == (manifest.file.replace("ft-1", "ft-1.damaged-1"),)
-    assert state(tmp_path)[0] == ("incomplete" if is_running else "ok")
+    assert state(tmp_path)[0] == verdict
 
 
 @forms

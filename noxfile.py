@@ -56,8 +56,8 @@ LOWEST = (
 MUTATED = {
     "client/cursor": "client/test_cursor client/test_paginator",
     "client/doubt": "client/test_doubt",
-    "client/paginator": "client/test_paginator client/test_stale_reads client/test_leaving_a_read "
-    "client/test_position client/test_memory",
+    "client/paginator": "client/test_careful_reads client/test_paginator client/test_stale_reads "
+    "client/test_leaving_a_read client/test_position client/test_memory",
     "client/pacing/request_gate": "client/pacing/test_request_gate",
     "client/pacing/requests_in_flight": "client/pacing/test_requests_in_flight",
     "client/pacing/requests_per_second": "client/pacing/test_request_gate",

@@ -27,9 +27,10 @@ async def test_a_look_asks_for_the_known_lines_and_one_more_and_for_none_beyond_
     assert all(offset + line <= 26 for offset, line in source.requests)
 
 
-async def test_once_it_is_proved_pages_are_read_ahead() -> None:
+@pytest.mark.parametrize("heard", [None, 300, 400])
+async def test_once_it_is_proved_pages_are_read_ahead(heard: int | None) -> None:
     source = ListSource(numbered(400))
-    assert await resumed(source, 11).collect() == source.log[11:]
+    assert await resumed(source, 11, heard=heard).collect() == source.log[11:]
     assert source.peak == 4
     assert len(source.requests) == 400 - 11
 

@@ -69,7 +69,8 @@ MUTATED = {
     "client/fed_iterators": "client/test_leaving_a_read client/test_other_loops client/test_paginator",
     "client/retry_on_429_and_5xx": "client/test_retry_on_429_and_5xx",
     "client/wire": "client/test_wire client/test_retry_on_429_and_5xx client/test_connection_owner",
-    "archive/manifest": "archive/test_manifest archive/test_pieces archive/test_directory archive/test_verify archive/test_local_log_reader",
+    "archive/manifest": "archive/test_manifest archive/test_pieces archive/test_directory "
+    "archive/test_verify archive/test_local_log_reader",
     "archive/directory": "archive/test_directory archive/test_download archive/test_verify",
     "archive/download": "archive/test_download archive/test_stale_downloads archive/test_settling "
     "archive/test_gone_archives archive/test_cancelled_downloads",

@@ -7,6 +7,8 @@ from typing import Any
 
 from dashscope_ftlogs.emulator.jobs import EmulatedJob
 
+_MANIFEST = ".manifest.json"
+"""How the names end of what an archive has beside its logs."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -29,7 +31,7 @@ def job_from_file(path: str | Path, *, job_id: str | None = None, **facts: Any) 
 
 
 def jobs_from_paths(paths: Iterable[str | Path], **facts: Any) -> list[EmulatedJob]:
-    """One job for each file, and for each file in a folder that is not hidden, by name.
+    """One job for each file, and for each in a folder that is not hidden and no archive's manifest.
 
     Files whose names come to the same id get a number appended, so that none is lost.
 
@@ -61,7 +63,8 @@ def _files(path: Path) -> list[Path]:
 
 
 def _inside(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
+    files = (file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
+    return sorted(file for file in files if not file.name.endswith(_MANIFEST))
 
 
 def _safe(name: str) -> str:

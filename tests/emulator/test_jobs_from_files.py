@@ -57,7 +57,7 @@ def test_id_and_facts_can_be_given(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_one_job_a_file_by_name_without_hidden_files_and_folders(tmp_path: Path) -> None:
-    for name in ("b.log", "a.log", ".hidden", "sub/c.log"):
+    for name in ("b.log", "a.log", "a.manifest.json", ".hidden", "sub/c.log"):
         written(tmp_path / name)
     jobs = jobs_from_folder(tmp_path, model="m")
     assert [(job.job_id, job.model) for job in jobs] == [("a", "m"), ("b", "m")]

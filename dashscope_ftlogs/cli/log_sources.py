@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Generic, TypeVar
 
@@ -19,13 +20,15 @@ from dashscope_ftlogs.cli.key_in_messages import hiding
 from dashscope_ftlogs.cli.reading_processes import Begin, Reader, Reading, batches
 from dashscope_ftlogs.cli.short_job_ids import is_short, whole_job_ids
 from dashscope_ftlogs.cli.terminal.read_progress import progress
-from dashscope_ftlogs.text import distinct
+from dashscope_ftlogs.text import distinct, excerpt
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
 
 T = TypeVar("T")
 
+_MOST: Final = 5
+"""Names of logs that are told."""
 _OF_FILES: Final = (".csv", ".err", ".gz", ".json", ".jsonl", ".log", ".out", ".txt")
 """How names end that are files' and never jobs'."""
 
@@ -112,6 +115,12 @@ def _named(words: Iterable[str]) -> Iterator[tuple[str, StoredLog | str | None]]
             jobs.add(job_id)
             taken.add(name := distinct(taken, job_id))
             yield name, job_id
+
+
+def no_metrics(names: Iterable[str]) -> str:
+    """Say that these logs hold none, and what can be done."""
+    told = ", ".join(excerpt(name, 60) for name in islice(names, _MOST))
+    return f"no metrics in {told or 'nothing'}; what no known form fits is read by --pattern"
 
 
 async def _read(reader: Reader[T], lines: Lines) -> T:

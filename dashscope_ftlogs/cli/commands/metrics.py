@@ -11,7 +11,7 @@ import typer
 
 from dashscope_ftlogs import InvalidArgumentError
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.log_sources import Sources, read_logs
+from dashscope_ftlogs.cli.log_sources import Sources, no_metrics, read_logs
 from dashscope_ftlogs.cli.options import Pattern, chosen, grouped, to_file
 from dashscope_ftlogs.cli.reading_processes import ReadPoints
 from dashscope_ftlogs.cli.run_command import complain, run
@@ -72,7 +72,7 @@ def metrics(
         async with aclosing(read_logs(logs, connection, begin)) as read:
             found += [(log.name, log.read) async for log in read]
         if not any(points for _, points in found):
-            complain("no metrics there")
+            complain(no_metrics(name for name, _ in found))
             return 0
         if tensorboard is not None:
             write_events(found, tensorboard)

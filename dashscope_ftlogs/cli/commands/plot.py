@@ -15,7 +15,7 @@ import typer
 
 from dashscope_ftlogs import InvalidArgumentError, Job
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.log_sources import Sources, read_logs
+from dashscope_ftlogs.cli.log_sources import Sources, no_metrics, read_logs
 from dashscope_ftlogs.cli.options import Pattern, chosen, grouped, to_file
 from dashscope_ftlogs.cli.reading_processes import ReadPoints
 from dashscope_ftlogs.cli.run_command import complain, run
@@ -98,7 +98,7 @@ def plot(
                 name = distinct([log.name for log in found], excerpt(log.name, 60))
                 found.append(_Log(name, log.job, log.read))
         if not any(log.points for log in found):
-            complain("no metrics there")
+            complain(no_metrics(log.name for log in found))
             return 0
         wanted = _metric(metric, found)
         axis = _axis(x, wanted, found)

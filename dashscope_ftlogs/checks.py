@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from typing import Any, Final, TypeVar, cast
 
@@ -145,14 +146,23 @@ def job_id(value: Any) -> str:
     """
     if isinstance(value, Job):
         value = value.job_id
-    if not isinstance(value, str) or not _JOB_ID.fullmatch(value) or value in {".", ".."}:
-        raise InvalidArgumentError(
-            f"job id {shown(value)}: must be 1 to 128 of the characters "
-            "A-Z a-z 0-9 . _ - and not '.' or '..'"
-        )
-    if holds_key(value):
+    if isinstance(value, str) and _can_be_job_id(value):
+        return value
+    if isinstance(value, str) and _is_harmless(value):
         raise InvalidArgumentError("job id: that looks like an API key, which no URL should hold")
-    return value
+    raise InvalidArgumentError(
+        f"job id {shown(value)}: must be 1 to 128 of the characters "
+        "A-Z a-z 0-9 . _ - and not '.' or '..'"
+    )
+
+
+@lru_cache(256)  # the same few are asked about for each page
+def _can_be_job_id(value: str) -> bool:
+    return _is_harmless(value) and not holds_key(value)
+
+
+def _is_harmless(value: str) -> bool:
+    return _JOB_ID.fullmatch(value) is not None and value not in {".", ".."}
 
 
 def jobs(value: Any) -> Any:

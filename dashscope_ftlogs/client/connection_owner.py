@@ -148,6 +148,7 @@ class Transport:
     ) -> None:
         self._key = settings.api_key
         self._base = URL(settings.base_url, encoded=True)
+        self._root = self._base.raw_path.rstrip("/")
         self._headers: dict[str, str] = {
             "Accept": "application/json",
             "Authorization": Secret(f"Bearer {settings.api_key}"),
@@ -339,7 +340,7 @@ class Transport:
         return URL.build(
             scheme=self._base.scheme,
             authority=self._base.raw_authority,
-            path=f"{self._base.raw_path.rstrip('/')}/{path}",
+            path=f"{self._root}/{path}",
             query_string=query,
             encoded=True,
         )

@@ -14,7 +14,7 @@ from raw_server import raw_server
 
 from dashscope_ftlogs import FTLogsError, LogSession, ResponseTooLargeError, RetryPolicy, TransportError
 from dashscope_ftlogs.client.exchange.memory import memory_for
-from dashscope_ftlogs.emulator import EmulatedJob, Emulator
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Refuse, Reply, Reset, Stall
 
 ONCE = RetryPolicy(max_tries=1)
 PAGE = b'{"request_id": "r", "output": {"total": 1, "logs": ["x"]}}'
@@ -144,6 +144,21 @@ async def test_what_failed_is_told_in_our_words_by_its_class() -> None:
     ):
         proxy = await told_by("https://localhost/api/v1", client)
         assert proxy.reason == "ClientHttpProxyError: the proxy refused with HTTP 403"
+
+
+@pytest.mark.parametrize(("fault", "left"), [(Stall(60), 4), (Reset(), 8), (Refuse(500), 8)], ids=str)
+async def test_only_a_time_out_says_that_too_many_requests_are_in_flight(
+    fault: Reply, left: int
+) -> None:
+    faults = [Fault(fault, endpoint="logs")]
+    async with Emulator([EmulatedJob("ft-1", ["x"])], faults=faults) as emulator:
+        retry = RetryPolicy(max_tries=1)
+        session = LogSession(emulator.api_key, base_url=emulator.base_url, timeout=0.1, retry=retry)
+        async with session:
+            assert session.concurrency == 8
+            with pytest.raises(FTLogsError):
+                await session.page("ft-1")
+            assert session.concurrency == left
 
 
 async def test_a_certificate_that_is_not_trusted_is_refused_at_once() -> None:

@@ -62,6 +62,25 @@ def test_it_is_time_to_write_as_soon_as_half_a_mebibyte_waits(tmp_path: Path, pi
         file.write()
         assert not file.is_due
         assert (tmp_path / "ft-1.log").stat().st_size == before + 2**19
+    file.append(["x" * 2**20])
+    assert file.is_due
+    file.close()
+
+
+@forms
+def test_it_begins_with_its_first_lines_and_no_others(
+    tmp_path: Path, form: Any, compression: Any
+) -> None:
+    file = made(tmp_path, form, compression, piece_bytes=9)
+    file.append(["a", "b", "c"])
+    file.commit()
+    assert file.begins_with(["a", "b"])
+    assert file.begins_with(["a", "b", "c"])
+    assert not file.begins_with(["a", "c"])
+    assert not file.begins_with(["a", "b", "c", "d"])
+    file.append(["d"])
+    file.commit()
+    assert file.begins_with(["a", "b", "c", "d"])
     file.close()
 
 

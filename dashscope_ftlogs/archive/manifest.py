@@ -20,7 +20,7 @@ import msgspec
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.errors import ArchiveMismatchError, InvalidArgumentError, ManifestError
 from dashscope_ftlogs.models import Job
-from dashscope_ftlogs.text import excerpt, storable_text
+from dashscope_ftlogs.text import TAIL, excerpt, storable_text
 
 SCHEMA: Final = 3
 """1 had no checksum, no `settling` and no `ended_by`; 1 and 2 had one piece of any size."""
@@ -208,6 +208,7 @@ def _understood(said: dict[str, Any], data: bytes, name: str) -> Manifest:
 def _adds_up(manifest: Manifest) -> bool:
     last = manifest.last_piece
     numbers = [manifest.lines - len(manifest.tail), last.lines, last.bytes, last.file_bytes]
+    numbers += [manifest.retries, manifest.total or 0, TAIL - len(manifest.tail)]
     for piece in manifest.pieces:
         numbers += [piece.lines - 1, piece.bytes - 1, piece.file_bytes - 1]
     return min(numbers) >= 0 and manifest.piece_bytes > 0

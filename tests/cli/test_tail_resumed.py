@@ -5,10 +5,12 @@ import shlex
 import signal
 from typing import Any
 
+import attrs
 import pytest
 from live_jobs import FAST, grow
 
-from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Stall
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Refuse, Reply, Stall
+from dashscope_ftlogs.emulator.answers import Page
 
 FIRST = {"ft-a": [f"a {n}" for n in range(38)], "ft-b": [f"b {n}" for n in range(30)]}
 LATER = {job_id: [*lines, f"{job_id[-1]} last"] for job_id, lines in FIRST.items()}
@@ -201,3 +203,41 @@ async def test_a_place_beyond_the_log_is_refused_where_conditions_remember_what_
     async with Emulator([EmulatedJob("ft-1", evaluations(1.0))]) as emulator:
         ended = await ftlogs("tail", "-f", "ft-1:9", "--until", "eval_loss>best", emulator=emulator)
     assert (ended.code, ended.out) == (2, b"")
+
+
+@pytest.mark.parametrize("offset", [0, 1, 20, 21, 38])
+@pytest.mark.parametrize("also", [(), ("--fail-on", "loss>best*9")], ids=str)
+async def test_steps_that_bars_tell_are_known_wherever_a_watch_goes_on(
+    ftlogs: Any, offset: int, also: tuple[str, ...]
+) -> None:
+    bar = " {}%|#  | {}/200 [00:10<01:00,  1.2s/it]"
+    lines = [
+        text
+        for step in range(1, 31)
+        for text in (bar.format(step // 2, step), f"{{'loss': 1.0, 'epoch': {step / 10}}}")
+    ]
+    async with Emulator([EmulatedJob("ft-1", lines)]) as emulator:
+        watch = ("tail", "-f", f"ft-1:{offset}", "--until", "step>=20", *also, "--settle", "0")
+        ended = await ftlogs(*watch, emulator=emulator)
+    assert (ended.code, ended.out.decode().splitlines()) == (9, lines[offset:40])
+
+
+@attrs.frozen
+class Behind(Reply):
+    """A machine that has heard of one line so far."""
+
+    def alter_page(self, page: Page, /) -> Page:
+        return attrs.evolve(page, lines=page.lines[:1], total=1)
+
+
+async def test_an_outage_or_a_machine_that_lags_ends_no_watch_that_is_gone_on_with(ftlogs: Any) -> None:
+    lines = evaluations(1.0, 1.1, 1.5)
+    faults = [
+        Fault(Refuse(503), endpoint="logs", on=range(1, 6)),
+        Fault(Behind(), endpoint="logs", on={6}),
+    ]
+    job = EmulatedJob("ft-1", lines, status="RUNNING")
+    async with Emulator([job], faults=faults) as emulator:
+        words = ("tail", "-f", "ft-1:2", "--fail-on", "eval_loss>best*1.2", "--max-tries", "2", *FAST)
+        ended = await ftlogs(*words, emulator=emulator)
+    assert (ended.code, ended.out.decode().splitlines()) == (9, lines[2:])

@@ -102,8 +102,6 @@ class Following:
     async def _follow(self) -> int:
         async with self.connection.session() as session:
             await self._name_whole(session)
-            if any(alarm.remembers for alarm in self.alarms):
-                await self._read_what_is_known(session)
             self._follower = self._start(session)
             try:
                 async with asyncio.TaskGroup() as group:
@@ -120,6 +118,8 @@ class Following:
                     return exit_code(error)
                 raise error from None
             self._end()
+            for job_id, offset in self._known.items():
+                within(job_id, offset, self._follower.jobs[job_id].offset)
             self._tell_of_missed_names(ended=True)
             if self.stats:
                 self._report(session, self._follower.jobs)
@@ -132,15 +132,12 @@ class Following:
         pairs = zip(ids, self.offsets.values(), strict=True)
         self.offsets = one_place_each((job_id, offset) for meant, offset in pairs for job_id in meant)
 
-    async def _read_what_is_known(self, session: "LogSession") -> None:
-        """Let conditions remember what a watch that is gone on with had seen, from the first line on."""
-        self._known = {job_id: offset for job_id, offset in self.offsets.items() if offset}
-        for job_id, offset in self._known.items():
-            within(job_id, offset, (await session.page(job_id, 0, 1)).total)
-        self._places.update(self._known)
-
     def _start(self, session: "LogSession") -> "LogFollower":
         given = {job_id: offset for job_id, offset in self.offsets.items() if offset is not None}
+        if any(alarm.test is not None for alarm in self.alarms):
+            # What a point means, and whether it meets a condition, hangs on the lines before it.
+            self._known = {job_id: offset for job_id, offset in given.items() if offset}
+            self._places.update(self._known)
         given.update(dict.fromkeys(self._known, 0))
         shortest, longest = self.polls
         return session.follow(

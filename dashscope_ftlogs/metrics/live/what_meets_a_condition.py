@@ -116,11 +116,6 @@ class Alarm:
         """The one metric that it is about; None if there is no one."""
         return None if self.test is None else self.test.metric
 
-    @property
-    def remembers(self) -> bool:
-        """Whether points that came before matter to it."""
-        return self.in_a_row > 1 or (isinstance(self.test, Beyond) and self.test.best is not None)
-
     def after(self, point: LivePoint, before: Memory) -> Memory:
         """Return what it remembers after a further point; one without its metric is passed over."""
         says = None if self.test is None else self.test.says(point, before)

@@ -12,9 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from raw_server import raw_server
 
-from dashscope_ftlogs import FTLogsError, LogSession, ResponseTooLargeError, RetryPolicy, TransportError
+from dashscope_ftlogs import (
+    APIError,
+    FTLogsError,
+    InvalidArgumentError,
+    LogSession,
+    ResponseTooLargeError,
+    RetryPolicy,
+    TransportError,
+)
 from dashscope_ftlogs.client.exchange.memory import memory_for
-from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Refuse, Reply, Reset, Stall
+from dashscope_ftlogs.emulator import Body, EmulatedJob, Emulator, Fault, Refuse, Reply, Reset, Stall
 
 ONCE = RetryPolicy(max_tries=1)
 PAGE = b'{"request_id": "r", "output": {"total": 1, "logs": ["x"]}}'
@@ -159,6 +167,51 @@ async def test_only_a_time_out_says_that_too_many_requests_are_in_flight(
             with pytest.raises(FTLogsError):
                 await session.page("ft-1")
             assert session.concurrency == left
+
+
+async def test_how_many_are_in_flight_is_learned_from_pages_and_from_nothing_else() -> None:
+    job = EmulatedJob("ft-1", [f"line {n}" for n in range(200)])
+    async with Emulator([job], latency=0.005) as emulator:
+        async with LogSession(emulator.api_key, base_url=emulator.base_url) as session:
+            await asyncio.gather(*(session.job("ft-1") for _ in range(60)))
+            assert session.concurrency == 8
+            await session.lines("ft-1", page_size=1).collect()
+            assert session.concurrency > 8
+
+
+@pytest.mark.parametrize(("size", "code"), [(60_000, "Throttling.Told"), (70_000, "")])
+async def test_of_an_error_s_body_64_kibibytes_are_read(size: int, code: str) -> None:
+    body = b'{"code": "Throttling.Told", "message": "%s"}' % (b"x" * size)
+    faults = [Fault(Body(body, status=429), endpoint="logs")]
+    async with Emulator([EmulatedJob("ft-1", ["x"])], faults=faults) as emulator:
+        retry = RetryPolicy(max_tries=1)
+        async with LogSession(emulator.api_key, base_url=emulator.base_url, retry=retry) as session:
+            with pytest.raises(APIError) as caught:
+                await session.page("ft-1")
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(("size", "fits"), [(2_000_000, True), (2_200_000, False)])
+async def test_of_what_is_said_of_a_job_two_mebibytes_are_read_and_the_request_is_named(
+    size: int, fits: bool
+) -> None:
+    job = EmulatedJob("ft-1", ["x"], job_name="n" * size)
+    async with Emulator([job]) as emulator:
+        async with LogSession(emulator.api_key, base_url=emulator.base_url) as session:
+            if fits:
+                assert len((await session.job("ft-1")).job_name or "") == size
+                return
+            with pytest.raises(ResponseTooLargeError) as caught:
+                await session.job("ft-1")
+    assert caught.value.request_id
+
+
+async def test_a_job_id_that_is_the_key_is_refused_whatever_object_it_is() -> None:
+    async with Emulator([EmulatedJob("ft-1", ["x"])], api_key="any.key-1") as emulator:
+        async with LogSession(emulator.api_key, base_url=emulator.base_url) as session:
+            with pytest.raises(InvalidArgumentError, match="that is the API key"):
+                await session.page(b"any.key-1".decode())
+        assert not emulator.journal
 
 
 async def test_a_certificate_that_is_not_trusted_is_refused_at_once() -> None:

@@ -399,3 +399,28 @@ def test_a_session_can_be_opened_again_in_another_loop(connect: Connect) -> None
                 return await session.lines("ft-1").collect()
 
         assert [asyncio.run(read()) for _ in range(2)] == [LOG, LOG]
+
+
+async def test_in_a_loop_with_a_task_factory_of_its_own_all_ends_with_the_session_too(
+    connect: Connect,
+) -> None:
+    loop = asyncio.get_running_loop()
+    made: list[asyncio.Task[Any]] = []
+
+    def factory(loop: asyncio.AbstractEventLoop, work: Any, **named: Any) -> Any:
+        made.append(task := asyncio.Task(work, loop=loop, **named))
+        return task
+
+    loop.set_task_factory(factory)
+    try:
+        async with Emulator([EmulatedJob("ft-1", LOG)], latency=0.05) as emulator:
+            async with connect(emulator) as session:
+                assert await session.lines("ft-1", page_size=10).collect() == LOG
+                reading = asyncio.ensure_future(session.lines("ft-1", page_size=1).collect())
+                await asyncio.sleep(0.06)
+            with pytest.raises(SessionStateError):
+                await reading
+            assert made
+            assert len(session.tasks) == 0
+    finally:
+        loop.set_task_factory(None)

@@ -358,8 +358,8 @@ class Download:
         complete = news.would_complete(lines.offset, ended_for, self._settle)
         if complete:
             await disk.run(news.file.prove)
-        if complete and turn.may_be_of_two(lines.offset, job):
-            await self._prove_beginning(news, turn, disk)
+            if turn.may_be_of_two(lines.offset, job):
+                await self._prove_beginning(news, turn, disk)
         news.ended(lines.total, complete=complete)
 
     async def _prove_beginning(self, news: Additions, turn: Turn, disk: Disk) -> None:

@@ -110,9 +110,7 @@ class Selection:
         if self.from_file is None:
             return ()
         try:
-            text = (
-                sys.stdin.read() if str(self.from_file) == "-" else self.from_file.read_text("utf-8-sig")
-            )
+            text = sys.stdin.read() if str(self.from_file) == "-" else self.from_file.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidArgumentError(f"--from-file {self.from_file}: {error}") from None
         lines = (line.partition("#")[0].strip() for line in text.removeprefix("\ufeff").splitlines())

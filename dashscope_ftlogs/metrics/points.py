@@ -12,6 +12,7 @@ from dashscope_ftlogs.metrics.whole_log.point_reader import PointReader
 from dashscope_ftlogs.reading.forms.dicts import TOGETHER, flat_each
 from dashscope_ftlogs.reading.own_pattern import OwnPattern, OwnRecords
 from dashscope_ftlogs.reading.page_scan import TRACEBACK, is_mere_text, lines_that_matter
+from dashscope_ftlogs.reading.records import Text
 from dashscope_ftlogs.reading.tracebacks import RecordReader
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ class LogPoints:
                 at = self._read_to_line_end(parts, at, offset)
                 continue
             if not points.over_lines.idle and is_mere_text(text) and not _holds(matter, at):
-                points.read_text(number, text)
+                if raw := text.rstrip():
+                    points.read(number, Text(raw))
             else:
                 self.read(number, text)
             at += 1

@@ -216,6 +216,13 @@ def test_what_a_piece_counts_is_proved_too(tmp_path: Path, count: str, by: int) 
     assert "DAMAGED" in found_by_a_stranger(tmp_path)["ft-1.manifest.json"]
 
 
+async def downloaded(session: LogSession, folder: Path) -> Manifest:
+    await session.download("ft-1", folder)
+    manifest = Archive(folder).manifest("ft-1")
+    assert manifest is not None
+    return manifest
+
+
 @forms
 @pytest.mark.parametrize("found_by", ["recheck", "the end"])
 async def test_damage_before_the_last_piece_is_left_alone_until_a_download_proves_all(
@@ -223,17 +230,8 @@ async def test_damage_before_the_last_piece_is_left_alone_until_a_download_prove
 ) -> None:
     job = EmulatedJob("ft-1", LINES * 50, status="RUNNING")
     async with Emulator([job]) as emulator, connect(emulator) as session:
-        begin(
-            tmp_path,
-            emulator.base_url,
-            "ft-1",
-            piece_bytes=1_000,
-            form=form,
-            compression=compression,
-        )
-        await session.download("ft-1", tmp_path)
-        manifest = Archive(tmp_path).manifest("ft-1")
-        assert manifest is not None
+        begin(tmp_path, emulator.base_url, "ft-1", piece_bytes=1_000, form=form, compression=compression)
+        manifest = await downloaded(session, tmp_path)
         # Behind the lines that are compared before a log is complete.
         harm(tmp_path / manifest.file, manifest, len(manifest.pieces) // 2)
         job.append("one more")
@@ -257,17 +255,8 @@ async def test_damage_to_the_last_piece_or_the_first_is_set_aside_by_the_downloa
         folder = tmp_path / f"{number}"
         job = EmulatedJob("ft-1", LINES, status="RUNNING")
         async with Emulator([job]) as emulator, connect(emulator) as session:
-            begin(
-                folder,
-                emulator.base_url,
-                "ft-1",
-                piece_bytes=200,
-                form=form,
-                compression=compression,
-            )
-            await session.download("ft-1", folder)
-            manifest = Archive(folder).manifest("ft-1")
-            assert manifest is not None
+            begin(folder, emulator.base_url, "ft-1", piece_bytes=200, form=form, compression=compression)
+            manifest = await downloaded(session, folder)
             harm(folder / manifest.file, manifest, number)
             job.append("one more")
             job.finish("SUCCEEDED")

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from following import in_virtual_time
 from list_source import JOB, ListSource, numbered
 
 from dashscope_ftlogs import LogPaginator
@@ -14,8 +15,8 @@ def position(log: list[str], offset: int) -> Position:
     return Position(offset=offset, last=list(digests(log[max(0, offset - TAIL) : offset])))
 
 
-def resumed(source: ListSource, offset: int, log: list[str] | None = None, **how: Any) -> LogPaginator:
-    at = position(source.log if log is None else log, offset)
+def resumed(source: ListSource, offset: int, **how: Any) -> LogPaginator:
+    at = position(source.log, offset)
     return LogPaginator(source, JOB, **{"page_size": 1, "concurrency": 4, "lag": 60.0, "at": at} | how)
 
 
@@ -35,24 +36,25 @@ async def test_once_it_is_proved_pages_are_read_ahead(heard: int | None) -> None
     assert len(source.requests) == 400 - 11
 
 
-async def test_a_machine_that_shows_less_than_was_heard_makes_it_careful_for_as_long_as_it_may_lag() -> (
-    None
-):
-    whole = numbered(400)
-    source = ListSource(whole[:350])
+def test_a_machine_that_shows_less_than_was_heard_makes_it_careful_for_as_long_as_it_may_lag() -> None:
+    async def main() -> None:
+        whole = numbered(400)
+        source = ListSource(whole[:350])
 
-    def shows_all(number: int) -> None:
-        if number == 2:
-            source.log = whole
+        def shows_all(number: int) -> None:
+            if number == 2:
+                source.log = whole
 
-    source.on_request = shows_all
-    read = aiter(resumed(source, 300, heard=400, lag=1.5))
-    got = [await anext(read) for _ in range(10)]
-    assert source.peak == 1
-    await asyncio.sleep(1.6)
-    got += [line async for line in read]
-    assert got == whole[300:]
-    assert source.peak == 4
+        source.on_request = shows_all
+        read = aiter(resumed(source, 300, heard=400, lag=0.5))
+        got = [await anext(read) for _ in range(10)]
+        assert source.peak == 1
+        await asyncio.sleep(0.6)
+        got += [line async for line in read]
+        assert got == whole[300:]
+        assert source.peak == 4
+
+    in_virtual_time(main())
 
 
 @pytest.mark.parametrize("steps", range(6))

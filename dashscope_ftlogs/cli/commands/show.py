@@ -97,15 +97,15 @@ def _facts(glance: "Glance") -> Iterable[tuple[str, str]]:
     yield "lines", lines
     yield "came to", _progress(glance)
     losses = (
-        ("", glance.summary.final, "loss"),
+        ("{}", glance.summary.final, "loss"),
         ("at best", glance.summary.best, "loss"),
-        ("eval", glance.eval_loss, "eval_loss"),
+        ("eval {}", glance.eval_loss, "eval_loss"),
     )
-    for name, loss, usual in losses:
+    for label, loss, usual in losses:
         if loss is not None:
             what = "reward" if is_better_higher(loss.metric) else "loss"
             named = "" if loss.metric == usual else f" ({loss.metric})"
-            yield name if name == "at best" else f"{name} {what}".strip(), _loss(loss) + named
+            yield label.format(what), _loss(loss) + named
     if glance.failure is None:
         yield "failure", "none is told" if glance.job is None else ""
     else:

@@ -80,13 +80,6 @@ class PointReader:
             if record.total is not None:
                 self._run.see(record)
 
-    def read_text(self, number: int, line: str) -> None:
-        """Take a line that is nothing but text, or blank, in the shortest time."""
-        if raw := line.rstrip():
-            self._add_all(self.over_lines.forget_before(number))
-            self._add_all(self.over_lines.read(number, raw))
-            self._before.forget()
-
     def read_values(self, number: int, values: MetricValues, line: str) -> bool:
         """Take a line that is nothing but a dict, in the shortest time; return False if it is no point.
 

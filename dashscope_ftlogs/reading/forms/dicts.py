@@ -106,18 +106,22 @@ def flat(text: str) -> MetricValues | None:
     >>> flat("{'loss': 1.5, 'epoch': '0.3', 'step': '1/9'}")
     {'loss': 1.5, 'epoch': 0.3, 'step': '1/9'}
     """
-    if "'" in text:
-        if '"' in text:
-            return None
-        text = text.replace("'", '"')
-    if "\\" in text:
-        return None
+    text = _as_json(text)
     try:
         values = _decode(text)
     except _ERRORS:
         return None
     _take_for_numbers(values)
     return values
+
+
+def _as_json(text: str) -> str:
+    """Return a text with JSON's quotes; nothing, which is no JSON, if that could change its meaning."""
+    if "'" in text:
+        if '"' in text:
+            return ""
+        text = text.replace("'", '"')
+    return "" if "\\" in text else text
 
 
 def _take_for_numbers(values: dict[str, float | str]) -> None:
@@ -144,13 +148,7 @@ def _flat_together(texts: Sequence[str]) -> Sequence[MetricValues] | None:
 
     No string of JSON goes on over lines, and no dict here stands in another: each text begins one.
     """
-    text = ",\n".join(texts)
-    if "'" in text:
-        if '"' in text:
-            return None
-        text = text.replace("'", '"')
-    if "\\" in text:
-        return None
+    text = _as_json(",\n".join(texts))
     try:
         found = _decode_all(f"[{text}]")
     except _ERRORS:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import compress, count, repeat
+from operator import itemgetter
 from typing import Final
 
 from dashscope_ftlogs.reading.forms.json_in_json import KEYS
@@ -30,6 +31,11 @@ _WORDS_BY_SIGN: Final = {
 """Words that hold a sign that most pages do not: one sign is looked for in a fraction of the time."""
 _TOLD: Final = 'aeflowAEFLOW_*\\={"\x00\x1b'
 """A line needs one of these signs to tell anything beside what bars say."""
+_EXAMPLES: Final = " examples/s]"
+_ENDS: Final = (*PLAIN_RATES, _EXAMPLES)
+"""Bars that end so tell nothing, unless the text before them or a sign in them does."""
+_SIGNS: Final = '<*\\={"\x00\x1b'
+"""Text without words and these signs tells nothing."""
 _NO_TEXT: Final = ("%", '\\n"', "\x00", "\x1b")
 _OPEN: Final = re.compile(r"\{[^{}\n]*+(?![{}])")
 """A brace that is not closed in its line: a dict may go on in the next."""
@@ -93,12 +99,29 @@ def _less(lines: Sequence[str], known: Iterable[int], word: str) -> Sequence[str
     rest = list(lines)
     for index in known:
         rest[index] = ""
-    plain = list(map(str.endswith, rest, repeat(PLAIN_RATES)))
-    bars = "\n".join(compress(lines, plain))
-    if bars and not any(sign in bars for sign in _TOLD) and not (word and word in bars):
-        for index in compress(count(), plain):
-            rest[index] = ""
+    ends = list(map(str.endswith, rest, repeat(_ENDS)))
+    bars = list(compress(lines, ends))
+    text = "\n".join(bars)
+    if word and word in text:
+        return rest
+    mere: Iterable[bool] = repeat(True) if _is_mere(text) else _are_mere(bars)
+    for index in compress(compress(count(), ends), mere):
+        rest[index] = ""
     return rest
+
+
+def _is_mere(bars: str) -> bool:
+    return not any(sign in bars for sign in _TOLD)
+
+
+def _are_mere(bars: Sequence[str]) -> Iterable[bool]:
+    """Return of each bar whether it tells nothing: most have one of a few descriptions."""
+    halves = list(map(str.rpartition, bars, repeat("%|")))
+    if not _is_mere("\n".join(map(itemgetter(2), halves)).replace(_EXAMPLES, "")):
+        return ()
+    texts = list(map(itemgetter(0), halves))
+    mere = {text for text in set(texts) if not any(one in text for one in (*_WORDS, *_SIGNS))}
+    return map(mere.__contains__, texts)
 
 
 def _words(text: str, word: str) -> Iterator[str]:

@@ -83,12 +83,13 @@ PLAIN = st.lists(
     st.sampled_from((
         *(" 10%|█| 1/10 [00:01<00:09, ", "1.0", "it/s", "s/it", "]", "it/s]", "s/it]", ", ", "v 3.5"),
         *("%", "|", "(", ")", ":", "'", "[", "<", "1", ",", "rst", " ", "dhis", "5 ", "{"),
-        *("step", "loss=1", "sft: ", "RL"),
+        *("step", "loss=1", "sft: ", "RL", "Map: ", "%|", " examples/s]", "reward 2", "  9%|█| 2/9 ["),
     ))
 )  # fmt: skip
+ENDS = st.sampled_from(("it/s]", "s/it]", " examples/s]", " 203.3 examples/s]"))
 
 
-@given(st.lists(PLAIN.map(lambda pieces: "".join([*pieces, "it/s]"])), min_size=1))
+@given(st.lists(st.tuples(PLAIN.map("".join), ENDS).map("".join), min_size=1))
 @settings(max_examples=500)
 def test_bars_that_are_not_searched_tell_nothing_beside_how_far_they_have_come(lines: list[str]) -> None:
     for line in lines:
@@ -104,6 +105,10 @@ def test_a_bar_that_tells_more_is_found_among_those_that_do_not() -> None:
     bar = " 10%|█ | 1/10 [00:01<00:09,  1.0s/it]"
     assert lines_that_matter([bar, f"{{'loss': 1}}{bar}", bar, "loss", "{'a': 'loss'}"]) == [1, 3, 4]
     assert lines_that_matter([bar, bar], word="1/10 [") == [0, 1]
+    mapped = "Map (num_proc=4): 10%|█ | 1/10 [00:01<00:09, 203.3 examples/s]"
+    several = [bar, mapped, f"reward{bar}", "Map: 1%|█ | 1/10 [00:01<00:09, loss=1 examples/s]", bar]
+    assert lines_that_matter(several[:3]) == [2]
+    assert lines_that_matter(several) == [2, 3]
 
 
 def test_time_is_linear_where_every_other_line_is_no_dict() -> None:

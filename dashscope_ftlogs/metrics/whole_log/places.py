@@ -78,6 +78,8 @@ class Places:
     def __init__(self) -> None:
         self.last: list[Place] = []
         """The last ones, which what comes next may still change: as many as are looked at again."""
+        self.bars_matter = True
+        """Whether the bar before a point without a step may still tell anything."""
         self._columns = PointColumns()
         """Of the others what they say themselves: no segment, and no step that anything else tells."""
         self._bars = _Bars()
@@ -101,7 +103,9 @@ class Places:
         """Make columns of the first of the last ones."""
         places = self.last[:count]
         del self.last[:count]
-        self._bars.add(len(self._columns), places)
+        if self.bars_matter:
+            self._bars.add(len(self._columns), places)
+            self.bars_matter = self._bars.matter
         self._start.add([place.start for place in places])
         self._elapsed.add_cells(len(self._columns), [place.elapsed for place in places])
         self._columns.add(
@@ -144,6 +148,9 @@ class Places:
         times = Numbers("q")
         bars = self._bars
         for begin, end in _parts(len(placed)):
+            if all(_is_empty(column, begin, end) for column in (self._elapsed, bars.elapsed)):
+                times.add_cells(begin, placed.time.cells(begin, end))
+                continue
             columns = (placed.time, placed.segment, placed.step, self._start, self._elapsed)
             told = (column.cells(begin, end) for column in (*columns, bars.step, bars.elapsed))
             found = [
@@ -192,7 +199,14 @@ class _Bars:
         self._totals: set[float | None] = set()
         """Of those that come before training points without a step."""
         self._tell = True
+        self._steps_told = False
+        """Whether a training point tells its own step: then no interval tells that of others."""
         self._last: Count | None = None
+
+    @property
+    def matter(self) -> bool:
+        """Whether any of them may still tell a step, or the time of one."""
+        return self._tell or not self._steps_told
 
     def add(self, row: int, places: Sequence[Place]) -> None:
         """Take those of the next points."""
@@ -201,8 +215,10 @@ class _Bars:
         self.elapsed.add_cells(row, [None if bar is None else bar.elapsed for bar in bars])
         self._total.add([None if bar is None else bar.total for bar in bars])
         self._there.add([bar is not None for bar in bars])
-        for place in places if self._tell else ():
-            if place.own_step is None and place.kind == "train":
+        training = [place for place in places if place.kind == "train"]
+        self._steps_told |= any(place.own_step is not None for place in training)
+        for place in training if self._tell else ():
+            if place.own_step is None:
                 bar, before, self._last = place.bar, self._last, place.bar
                 if bar is None or (before is not None and before.step == bar.step):
                     self._tell = False
@@ -262,6 +278,10 @@ def _segments(columns: PointColumns) -> "Repeated[int]":
         told = (column.cells(begin, end) for column in (columns.kind, columns.step, columns.epoch))
         found.add(list(itertools.starmap(segments.number, zip(*told, strict=True))))
     return found
+
+
+def _is_empty(column: Numbers, begin: int, end: int) -> bool:
+    return next(column.runs(begin, end), None) is None
 
 
 def _parts(rows: int) -> Iterator[tuple[int, int]]:

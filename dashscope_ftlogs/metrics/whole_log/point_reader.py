@@ -88,6 +88,7 @@ class PointReader:
         shape = self._shapes.of(values)
         if shape is None:
             return False
+        before, places = self._before, self._places
         if not shape.plain:
             self._add(number, Metrics(values, line))
         else:
@@ -100,23 +101,25 @@ class PointReader:
                 step,
                 total,
                 epoch if type(epoch) is float else None,
-                self._before.training_bar() if step is None else None,
+                before.training_bar() if step is None and places.bars_matter else None,
                 None,
                 self._start,
                 None,
                 self.tokens,
                 _NOTHING,
             )
-            last = self._places.last
+            last = places.last
             if last and last[-1].beside is not _NOTHING:
                 self._is_told(place)  # a logger may have told the poorer half of it just before
-            self._places.append(place)
-        self._before.forget()
+            places.append(place)
+        if places.bars_matter:
+            before.forget()
         return True
 
     def passed_over(self, lines: Sequence[str], begin: int, end: int) -> None:
         """Take note that these lines were not read, which begin nothing and hold no metrics."""
-        self._before.pass_over(lines, begin, end)
+        if self._places.bars_matter:
+            self._before.pass_over(lines, begin, end)
 
     def page_ends(self) -> None:
         """Keep of the lines that were passed over what may be asked for later."""
@@ -140,7 +143,7 @@ class PointReader:
             own,
             metrics.total_steps if own is not None or metrics.bar is None else None,
             metrics.epoch,
-            self._before.training_bar() if own is None else None,
+            self._before.training_bar() if own is None and self._places.bars_matter else None,
             time_told(values) if beside.time is None else beside.time,
             self._start,
             metrics.bar.elapsed if beside.drawn and metrics.bar else _elapsed(values),

@@ -318,7 +318,7 @@ class LogPaginator(LeftByBlock):
     async def _look(self, begin: int, enough: int, stop: int) -> Span:
         """Wait, then read from `begin` to line `enough - 1` or the end: a page with the last total."""
         await asyncio.sleep(self._wait)
-        span = Span(stop, min(stop - begin, checks.MAX_LINE))
+        span = Span(stop, checks.MAX_LINE)
         span.asked_at = self._now()
         lines: tuple[str, ...] = ()
         try:

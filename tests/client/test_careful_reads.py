@@ -3,11 +3,12 @@
 import asyncio
 from typing import Any
 
+import attrs
 import pytest
 from following import in_virtual_time
 from list_source import JOB, ListSource, numbered
 
-from dashscope_ftlogs import LogPaginator
+from dashscope_ftlogs import IncompleteLogError, LogPage, LogPaginator
 from dashscope_ftlogs.text import TAIL, Position, digests
 
 
@@ -53,6 +54,53 @@ def test_a_machine_that_shows_less_than_was_heard_makes_it_careful_for_as_long_a
         got += [line async for line in read]
         assert got == whole[300:]
         assert source.peak == 4
+
+    in_virtual_time(main())
+
+
+def test_a_contradiction_makes_it_ask_once_around_each_place_where_answers_of_late_were_joined() -> None:
+    async def main() -> None:
+        whole = numbered(100)
+        source = ListSource(whole)
+        read = aiter(LogPaginator(source, JOB, page_size=5, concurrency=4, lag=60.0))
+        got = [await anext(read) for _ in range(40)]
+        ahead = len(source.requests)
+
+        def lags(number: int) -> None:
+            source.log = whole[:20] if number == ahead + 1 else whole
+
+        source.on_request = lags
+        assert got + [line async for line in read] == whole
+        joined = [(begin, 10) for begin in range(0, 55, 5)]
+        assert source.requests[ahead + 1 :][: len(joined)] == joined
+        assert len(set(source.requests)) == len(source.requests)
+        assert source.peak == 4
+
+    in_virtual_time(main())
+
+
+@attrs.define
+class SlowSource(ListSource):
+    """It takes its time for each answer."""
+
+    async def read_page(self, job_id: str, offset: int, line: int) -> LogPage:
+        await asyncio.sleep(20)
+        return await super().read_page(job_id, offset, line)
+
+
+def test_a_contradiction_lasts_from_when_it_was_heard_by_a_page_that_was_read_ahead() -> None:
+    async def main() -> None:
+        whole = numbered(20)
+        source = SlowSource(whole)
+        read = aiter(LogPaginator(source, JOB, page_size=5, concurrency=1, lag=60.0))
+        for _ in range(5):
+            await anext(read)
+        source.log = whole[:5]
+        heard = asyncio.get_running_loop().time() + 20
+        with pytest.raises(IncompleteLogError):
+            await asyncio.wait_for(anext(read), 1000)
+        # The last look is asked for once the lag has passed, and takes 20 s; no other one does.
+        assert 60 + 20 <= asyncio.get_running_loop().time() - heard < 60 + 2 * 20
 
     in_virtual_time(main())
 

@@ -32,6 +32,8 @@ class LogSession(Service):
         base_url: The endpoint, up to and with `/api/v1`.
         region: Chooses the endpoint by region, such as `cn-beijing`; default `ap-southeast-1`.
         workspace: A workspace id, if not the key's own.
+        profile: A name under which `~/.dashscope/config.toml` holds key, region, workspace and the like,
+            in a table `[profiles.NAME]`; they go before environment variables.
         retry: Which failures are retried, and how patiently.
         concurrency: The most requests in flight at once, over all tasks; at least 1. None learns it from
             how long answers take, up to 32, and from their size: see the attribute.

@@ -91,7 +91,7 @@ SESSION = Call(
     LogSession,
     {"api_key": "sk-1"},
     {
-        **{name: settings(f"{name}: must be a string") for name in ("api_key", "workspace")},
+        **{name: settings(f"{name}: must be a string") for name in ("api_key", "workspace", "profile")},
         "base_url": settings("base_url: must be a string"),
         "region": settings("region: must be a string"),
         "retry": Wrong([3, "often", {"max_tries": 3}, RetryPolicy], "a RetryPolicy"),

@@ -1,7 +1,8 @@
 """Where the key, the endpoint and the workspace come from.
 
 The places are those where users of this service keep them for the vendor's own SDK, in its order: an
-explicit argument, then the environment, then files below `~/.dashscope`.
+explicit argument, then the environment, then files below `~/.dashscope`. What a profile says, a table
+`[profiles.NAME]` in their file, was asked for by its name, and goes before the environment.
 """
 
 import ipaddress
@@ -37,6 +38,7 @@ REGIONS: Final[Mapping[str, str]] = {
 _CONFIG: Final = "~/.dashscope/config.toml"
 _KEY_FILE: Final = "~/.dashscope/api_key"
 _WORKSPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _KEY = re.compile(r"[!-~]+")
 _OF_A_WORKSPACE: Final = re.compile(r"[^.]+\.([a-z0-9-]+)\.maas\.aliyuncs\.com")
 _PORTS: Final = {"http": 80, "https": 443}
@@ -89,6 +91,7 @@ def resolve(
     base_url: str | None = None,
     region: str | None = None,
     workspace: str | None = None,
+    profile: str | None = None,
     allow_http: bool = False,
 ) -> Settings:
     """Find every setting, and check it.
@@ -100,6 +103,7 @@ def resolve(
         base_url: The endpoint, up to and with `/api/v1`.
         region: Chooses the endpoint by its region instead.
         workspace: A workspace id, if not the key's own.
+        profile: The table of the file whose settings go before the environment.
         allow_http: Send the key over plain http to another machine too.
 
     Raises:
@@ -110,15 +114,19 @@ def resolve(
         "base_url": base_url,
         "region": region,
         "workspace": workspace,
+        "profile": profile,
     }
     for name, value in given.items():
         if not isinstance(value, str | None):
             raise ConfigError(f"{name}: must be a string, not {type(value).__name__}")
     config_path = environ.get("DASHSCOPE_CONFIG") or _CONFIG
     file = _config_file(config_path, read_text)
+    own, own_path = _profile(file, profile, config_path)
     url = (
         base_url
         or _regional(region, "region")
+        or _text(own, "base_url", own_path)
+        or _regional(_text(own, "region", own_path), own_path)
         or environ.get("DASHSCOPE_BASE_URL")
         or environ.get("DASHSCOPE_HTTP_BASE_URL")
         or _regional(environ.get("DASHSCOPE_REGION"), "DASHSCOPE_REGION")
@@ -127,19 +135,50 @@ def resolve(
         or _regional(_text(file, "region", config_path), config_path)
         or REGIONS[DEFAULT_REGION]
     )
-    chosen_workspace = (
-        workspace
-        or environ.get("DASHSCOPE_WORKSPACE")
-        or environ.get("DASHSCOPE_WORKSPACE_ID")
-        or _text(file, "workspace", config_path)
-    )
+    own_key = _text(own, "api_key", own_path)
+    chosen_workspace = workspace or _text(own, "workspace", own_path)
+    if not chosen_workspace and not own_key:  # any other workspace would be that of another key
+        chosen_workspace = (
+            environ.get("DASHSCOPE_WORKSPACE")
+            or environ.get("DASHSCOPE_WORKSPACE_ID")
+            or _text(file, "workspace", config_path)
+        )
+    if own_key and not api_key:
+        key = _checked_key(own_key, own_path)
+    else:
+        key = _key(api_key, environ, file, config_path, read_text)
     return Settings(
-        api_key=_key(api_key, environ, file, config_path, read_text),
+        api_key=key,
         base_url=checked_url(url, allow_http=allow_http),
         workspace=_checked_workspace(chosen_workspace) if chosen_workspace else None,
-        timeout=_number(file, "timeout", config_path, low=0.001),
-        max_retries=_number(file, "max_retries", config_path, low=0, whole=True),
+        timeout=_number(file | own, "timeout", own_path, low=0.001),
+        max_retries=_number(file | own, "max_retries", own_path, low=0, whole=True),
     )
+
+
+def _profile(file: Mapping[str, Any], name: str | None, path: str) -> tuple[dict[str, Any], str]:
+    """Return what a file says under the name of a profile, and what that place is called."""
+    if name is None:
+        return {}, path
+    if holds_key(name):
+        raise ConfigError("profile: that looks like an API key, which is no name")
+    profiles = _profiles(file)
+    if name not in profiles:
+        known = ", ".join(profiles) or "none"
+        raise ConfigError(
+            f"profile {name!r}: there is no [profiles.{name}] in {path}; there are: {known}"
+        )
+    return profiles[name], f"[profiles.{name}] in {path}"
+
+
+def _profiles(file: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the profiles of a file; names that could be no folder, or hold a key, are none."""
+    found = file.get("profiles")
+    return {
+        name: table
+        for name, table in (found.items() if isinstance(found, dict) else ())
+        if isinstance(table, dict) and _PROFILE.fullmatch(name) and not holds_key(name)
+    }
 
 
 def _key(
@@ -177,9 +216,12 @@ def kept_keys(environ: Mapping[str, str], read_text: ReadText) -> Iterator[str]:
         yield (path and read_text(path)) or ""
     config_path = environ.get("DASHSCOPE_CONFIG") or _CONFIG
     try:
-        yield _text(_config_file(config_path, read_text), "api_key", config_path) or ""
+        file = _config_file(config_path, read_text)
     except ConfigError:
         return
+    for table in (file, *_profiles(file).values()):
+        key = table.get("api_key")
+        yield key if isinstance(key, str) else ""
 
 
 def _checked_key(key: str, place: str) -> Secret:

@@ -51,6 +51,7 @@ class Service(LeftByBlock):
         base_url: str | None = None,
         region: str | None = None,
         workspace: str | None = None,
+        profile: str | None = None,
         retry: RetryPolicy | None = None,
         concurrency: int | None = None,
         timeout: float | None = None,
@@ -70,6 +71,7 @@ class Service(LeftByBlock):
                 base_url=base_url,
                 region=region,
                 workspace=workspace,
+                profile=profile,
                 allow_http=checks.flag("allow_http", allow_http),
             )
         except ConfigError as error:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashscope_ftlogs import REGIONS, ConfigError
-from dashscope_ftlogs.client.config import Secret, Settings, checked_url, resolve
+from dashscope_ftlogs.client.config import Secret, Settings, checked_url, kept_keys, resolve
 
 CONFIG = "~/.dashscope/config.toml"
 KEY_FILE = "~/.dashscope/api_key"
@@ -94,6 +94,81 @@ def test_patience_comes_from_the_file_wherever_that_is() -> None:
     settings = settle({"DASHSCOPE_CONFIG": "/c"}, {"/c": "timeout = 9.5\nmax_retries = 0"}, api_key=KEY)
     assert (settings.timeout, settings.max_retries) == (9.5, 0)
     assert (settle(api_key=KEY).timeout, settle(api_key=KEY).max_retries) == (None, None)
+
+
+PROFILES = """
+api_key = "sk-top"
+workspace = "llm-top"
+timeout = 9.5
+[profiles.prod]
+api_key = "sk-prod"
+region = "cn-beijing"
+max_retries = 2
+[profiles.team_b]
+workspace = "llm-b"
+base_url = "https://b.example/api/v1"
+timeout = 3
+[profiles]
+"a/b" = { api_key = "sk-no-name" }
+number = 3
+"""
+
+
+def test_what_a_profile_says_goes_before_the_environment_and_after_arguments() -> None:
+    environ = {
+        "DASHSCOPE_API_KEY": "sk-variable",
+        "DASHSCOPE_WORKSPACE": "llm-variable",
+        "DASHSCOPE_BASE_URL": "https://v.example/api/v1",
+    }
+    files = {CONFIG: PROFILES}
+    assert settle(environ, files, profile="prod") == Settings(
+        Secret("sk-prod"), REGIONS["cn-beijing"], None, 9.5, 2
+    ), "a key of its own goes with no other workspace"
+    assert settle(environ, files, profile="team_b") == Settings(
+        Secret("sk-variable"), "https://b.example/api/v1", "llm-b", 3
+    )
+    given: dict[str, Any] = {"api_key": KEY, "workspace": "llm-arg", "region": "cn-hongkong"}
+    assert settle(environ, files, profile="prod", **given) == Settings(
+        Secret(KEY), REGIONS["cn-hongkong"], "llm-arg", 9.5, 2
+    )
+    assert settle({}, files) == Settings(Secret("sk-top"), REGIONS["ap-southeast-1"], "llm-top", 9.5), (
+        "nothing of a profile that was not asked for"
+    )
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", "number", "Prod", "a.b", "x" * 65])
+@pytest.mark.parametrize("toml", [PROFILES, "", "profiles = 3", "[profiles]"])
+def test_a_profile_that_is_none_is_refused_with_those_there_are(name: str, toml: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        settle({}, {CONFIG: toml}, api_key=KEY, profile=name)
+    there = "prod, team_b" if toml == PROFILES else "none"
+    assert str(caught.value).endswith(f"in {CONFIG}; there are: {there}.")
+    assert "sk-" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("toml", "told"),
+    [
+        ("api_key = 3", f"api_key in [profiles.p] in {CONFIG}: must be a string"),
+        ("region = 'mars'", f"[profiles.p] in {CONFIG} 'mars': must be one of"),
+        ("timeout = 0", f"timeout=0 in [profiles.p] in {CONFIG}"),
+        ("api_key = 'sk-a b'", f"the API key from [profiles.p] in {CONFIG} is empty or holds"),
+    ],
+)
+def test_an_unusable_setting_of_a_profile_is_named_with_it(toml: str, told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        settle({"DASHSCOPE_API_KEY": KEY}, {CONFIG: f"[profiles.p]\n{toml}"}, profile="p")
+    assert told in str(caught.value)
+
+
+def test_a_key_that_was_typed_as_a_profile_is_not_shown() -> None:
+    with pytest.raises(ConfigError) as caught:
+        settle({}, {CONFIG: PROFILES}, profile=KEY)
+    assert KEY not in str(caught.value)
+
+
+def test_no_key_of_a_profile_is_to_be_shown() -> None:
+    assert {"sk-top", "sk-prod"} <= set(kept_keys({}, {CONFIG: PROFILES}.get))
 
 
 def test_a_missing_key_names_every_place() -> None:

@@ -149,6 +149,7 @@ MISTYPED = [
     {"base_url": f"https://dashscope.aliyuncs.com/{LONG}"},
     {"region": LONG},
     {"workspace": f"{LONG}!"},
+    {"profile": LONG},
     {"api_key": 7, "region": LONG},
 ]
 

@@ -1,13 +1,15 @@
 """Which jobs a command is about: ids, a file of ids, or those of the listing that fit."""
 
 import fnmatch
+import re
 import sys
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final, Self
 
 import attrs
 import typer
@@ -21,6 +23,8 @@ from dashscope_ftlogs.text import excerpt
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
+
+_SHARD: Final = re.compile(r"(\d{1,9})/(\d{1,9})", re.ASCII)
 
 
 @attrs.frozen
@@ -77,6 +81,38 @@ def _none_has(option: str, word: str, known: Iterable[str]) -> InvalidArgumentEr
     return InvalidArgumentError(f"{option} {word}: no job has it; there are: {told or 'no jobs'}")
 
 
+@attrs.frozen
+class Shard:
+    """One of several equal shares of all jobs, by hashes of their ids: the same on every machine."""
+
+    number: int
+    of: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `3/16`. Shares are counted from 1 or from 0, since 16/16 and 0/16 are the same one.
+
+        Raises:
+            InvalidArgumentError: it is no such.
+        """
+        found = _SHARD.fullmatch(text)
+        number, of = map(int, found.groups()) if found else (0, 0)
+        if not of or number > of:
+            raise InvalidArgumentError(
+                f"--shard {text}: must be like 3/16, the third of sixteen; or from 0/16 to 15/16"
+            )
+        return cls(number % of, of)
+
+    def holds(self, job: str | Job) -> bool:
+        """Whether a job is in this share.
+
+        >>> [Shard.parse(f"{n}/3").holds("ft-202410291653-a1b2") for n in range(1, 4)]
+        [True, False, False]
+        """
+        digest = sha256((job if isinstance(job, str) else job.job_id).encode("utf-8", "surrogatepass"))
+        return int.from_bytes(digest.digest()[:8], "big") % self.of == self.number
+
+
 @attrs.frozen(kw_only=True)
 class Selection:
     """What the options say about it."""
@@ -85,6 +121,7 @@ class Selection:
     from_file: Path | None
     everything: bool
     filters: Filters
+    shard: str | None = None
 
     def __attrs_post_init__(self) -> None:
         listed = self.everything or self.filters.are_given
@@ -96,9 +133,16 @@ class Selection:
             )
         if self.filters.since is not None:
             earliest(self.filters.since)
+        if self.shard is not None:
+            Shard.parse(self.shard)
 
     async def jobs(self, session: "LogSession") -> list[str | Job]:
         """Return the jobs; those that were named stand as ids."""
+        jobs = await self._all(session)
+        shard = None if self.shard is None else Shard.parse(self.shard)
+        return jobs if shard is None else list(filter(shard.holds, jobs))
+
+    async def _all(self, session: "LogSession") -> list[str | Job]:
         with Thread(patience=0) as reading:  # a pipe may take its time, and Ctrl-C should not
             from_file = await reading.run(self._from_file)
         if self.job_ids or self.from_file is not None:

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dashscope_ftlogs import Progress
 from dashscope_ftlogs.archive.directory import Archive
+from dashscope_ftlogs.cli.job_selection import Shard
 from dashscope_ftlogs.cli.terminal.download_progress import duration
 from dashscope_ftlogs.cli.terminal.speed_and_eta import Meter, fraction
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Refuse
@@ -55,6 +58,49 @@ async def test_it_fetches_the_jobs_that_were_meant(
         ended = await ftlogs("download", *words, "--out", str(tmp_path / "a"), emulator=emulator)
     assert ended.code == 0, ended.err
     assert names(tmp_path / "a") == expected
+
+
+@given(st.lists(st.text(max_size=9)), st.integers(1, 20), st.booleans())
+def test_each_job_is_in_one_share_however_shares_are_counted(
+    ids: list[str], of: int, from_0: bool
+) -> None:
+    numbers = range(of) if from_0 else range(1, of + 1)
+    shards = [Shard.parse(f"{number}/{of}") for number in numbers]
+    assert all(sum(shard.holds(job_id) for shard in shards) == 1 for job_id in ids)
+
+
+def test_shares_are_about_equal() -> None:
+    ids = [f"ft-{number}" for number in range(4_000)]
+    shares = [sum(map(Shard.parse(f"{number}/4").holds, ids)) for number in range(4)]
+    assert sum(shares) == 4_000
+    assert all(900 < share < 1_100 for share in shares)
+
+
+async def test_machines_that_take_a_share_each_fetch_all_together(ftlogs: Any, tmp_path: Path) -> None:
+    jobs = [EmulatedJob(f"ft-{number}", ["x"]) for number in range(12)]
+    got: list[set[str]] = []
+    async with Emulator(jobs) as emulator:
+        for number in (1, 2, 3):
+            out = tmp_path / f"machine-{number}"
+            words = ("download", "--all", "--shard", f"{number}/3", "--out", str(out))
+            ended = await ftlogs(*words, emulator=emulator)
+            assert ended.code == 0, ended.err
+            got.append(names(out))
+    assert sorted(job_id for share in got for job_id in share) == sorted(job.job_id for job in jobs)
+    assert all(got)
+
+
+@pytest.mark.parametrize("shard", ["3", "3/0", "0/0", "4/3", "-1/3", "1.5/3", "a/b", "1/9999999999"])
+async def test_a_share_that_is_none_is_refused_before_any_request(
+    ftlogs: Any, tmp_path: Path, shard: str
+) -> None:
+    async with Emulator(JOBS) as emulator:
+        words = ("download", "--all", f"--shard={shard}", "--out", str(tmp_path / "a"))
+        ended = await ftlogs(*words, emulator=emulator)
+        assert emulator.journal == []
+    assert (ended.code, ended.out) == (2, b"")
+    assert f"--shard {shard}: must be like 3/16" in ended.err
+    assert not (tmp_path / "a").exists()
 
 
 async def test_ids_come_through_a_pipe(start_ftlogs: Any, tmp_path: Path) -> None:

@@ -46,6 +46,12 @@ def download(
         Path | None, typer.Option(help="Read job ids from this file, one per line; - is stdin.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All jobs of the workspace.")] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N/OF", help="Only this share of them, such as 3/16: each machine takes another."
+        ),
+    ] = None,
     form: Annotated[
         Format | None,
         typer.Option("--format", help="Plain lines, or JSON objects, which lose nothing."),
@@ -88,6 +94,7 @@ def download(
             from_file=from_file,
             everything=everything,
             filters=filters,
+            shard=shard,
         )
         progress = Progress()
         async with (

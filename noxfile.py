@@ -178,7 +178,7 @@ def tests(session: nox.Session) -> None:
 
     What only other systems run can't be covered on Linux, nor what only Linux runs anywhere else.
     """
-    install_wheel(session, "cli,data,fast,plot,tensorboard", "readers", "lint")
+    install_wheel(session, "cli,dask,data,fast,plot,tensorboard", "readers", "lint")
     session.run("coverage", "erase")
     prepare(session)
     pytest = ("-m", "pytest", *PARALLEL, *APART, "-m")
@@ -192,7 +192,7 @@ def tests(session: nox.Session) -> None:
 @nox.session(tags=LARGER)
 def larger(session: nox.Session) -> None:
     """What takes long; what chance decides, tried more often; and every benchmark, on a tiny size."""
-    install_wheel(session, "cli,data,fast,plot,tensorboard", "readers", "lint")
+    install_wheel(session, "cli,dask,data,fast,plot,tensorboard", "readers", "lint")
     pytest = ("-m", "pytest", *PARALLEL)
     times = ("--hours=24", "--kills=40", "--cancels=48", "--instants=20", "--stale-reads=60")
     run_tests(session, *pytest, *APART, "-m", "long or chance", *times)
@@ -297,7 +297,7 @@ def lowest(session: nox.Session) -> None:
         *("--resolution=lowest-direct", "-r", "pyproject.toml", "--all-extras", "--group=test")
     )
     session.install("--no-deps", "--reinstall", str(wheel))
-    for extra in ("data", "fast", "plot", "tensorboard"):
+    for extra in ("dask", "data", "fast", "plot", "tensorboard"):
         run_tests(session, "tests/each_extra.py", extra)
     run_tests(session, "-m", "pytest", "-q", "-m", "not (slow or long or extras)", *LOWEST)
 

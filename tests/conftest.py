@@ -56,7 +56,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(f"needs {name}")
 
 
-EXTRAS = ("arro3", "duckdb", "matplotlib", "pandas", "polars", "pyarrow", "tensorboard", "tensorboardX")
+EXTRAS = (
+    *("arro3", "distributed", "duckdb", "matplotlib", "pandas", "polars", "pyarrow", "tensorboard"),
+    "tensorboardX",
+)
 
 
 @pytest.hookimpl(wrapper=True)

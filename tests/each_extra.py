@@ -56,6 +56,25 @@ def data(_: Path) -> None:
     assert pa.table(table).to_pylist() == [dict.fromkeys(table.columns) | row for row in table.rows()]
 
 
+def dask(log: Path) -> None:
+    from distributed import LocalCluster
+
+    async def download() -> None:
+        async with (
+            Emulator([EmulatedJob("ft-1", LINES)]) as emulator,
+            LogSession(emulator.api_key, base_url=emulator.base_url) as session,
+        ):
+            await session.download(["ft-1"], log.with_name("archive"), settle=0)
+
+    asyncio.run(download())
+    dataset = log.with_name("dataset")
+    with LocalCluster(n_workers=1, processes=False, protocol="tcp", dashboard_address=None) as cluster:
+        where = ("-o", f"{dataset}/", "--dask", cluster.scheduler_address)
+        ended = ftlogs("metrics", str(log.with_name("archive")), *where)
+    assert ended.returncode == 0, ended.stderr
+    assert list(dataset.rglob("*.parquet"))
+
+
 def fast(_: Path) -> None:
     import uvloop
 

@@ -50,6 +50,8 @@ class StoredLog:
     """Whether its lines may stand in rows of JSON: not where its manifest calls it text."""
     job: Job | None = None
     """The job as the manifest has it."""
+    version: str = ""
+    """Says what was committed of it: another text, once that is another. Of a mere file it is empty."""
 
     def lines(self) -> Iterator[tuple[int, str]]:
         """Yield the lines, each with its number.
@@ -112,7 +114,8 @@ def _stored(path: Path, manifest: Manifest) -> StoredLog:
         job = msgspec.convert(manifest.job, _JOB)
     except msgspec.ValidationError:  # the service had left out what it always says, or people edited it
         job = None
-    return StoredLog(manifest.job_id, path, manifest.file_bytes, manifest.format == "jsonl", job)
+    rows = manifest.format == "jsonl"
+    return StoredLog(manifest.job_id, path, manifest.file_bytes, rows, job, manifest.version)
 
 
 def piped_lines() -> Iterator[tuple[int, str]]:

@@ -105,6 +105,12 @@ class Manifest:
         return log_name(stem(self.job_id), self.format, self.compression)
 
     @property
+    def version(self) -> str:
+        """A text that is another one for any other content."""
+        hashes = [*(piece.sha256 for piece in self.pieces), self.sha256]
+        return f"{self.bytes}-{hashlib.sha256(''.join(hashes).encode()).hexdigest()}"
+
+    @property
     def last_piece(self) -> Piece:
         """The one that is gone on with: all of the log that is behind `pieces`."""
         return Piece(

@@ -4,6 +4,8 @@ from typing import Final
 
 from dashscope_ftlogs import errors
 
+INCOMPLETE: Final = 6
+
 _EXIT_CODES: Final[tuple[tuple[type[errors.FTLogsError], int], ...]] = (
     (errors.ConfigError, 2),
     (errors.InvalidArgumentError, 2),

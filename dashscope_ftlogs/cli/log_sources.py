@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Generic, TypeVar
@@ -17,9 +18,10 @@ from dashscope_ftlogs.checks import job_id as checked_id
 from dashscope_ftlogs.cli.completion import complete_job_ids
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.key_in_messages import hiding
-from dashscope_ftlogs.cli.reading_processes import Begin, Reader, Reading, batches
+from dashscope_ftlogs.cli.reading_processes import Begin, Reader, Reading, read_stored
 from dashscope_ftlogs.cli.short_job_ids import is_short, whole_job_ids
 from dashscope_ftlogs.cli.terminal.read_progress import progress
+from dashscope_ftlogs.dataset.partitions import batches
 from dashscope_ftlogs.text import distinct, excerpt
 
 if TYPE_CHECKING:
@@ -75,7 +77,7 @@ async def read_logs(
             words = [meant for word in words for meant in ids.get(word, [word])]
         named = list(_named(words))
         stored = [(name, log) for name, log in named if isinstance(log, StoredLog)]
-        others = await stack.enter_async_context(Reading(begin, stored))
+        others = await stack.enter_async_context(Reading(partial(read_stored, begin), stored))
         for name, log in named:
             if isinstance(log, StoredLog):
                 found = await others.result(name)

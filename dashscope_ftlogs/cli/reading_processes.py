@@ -9,16 +9,16 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
-from itertools import islice
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from dashscope_ftlogs.archive.local_log_reader import StoredLog
 from dashscope_ftlogs.archive.threads import processors
+from dashscope_ftlogs.dataset.partitions import batches
 from dashscope_ftlogs.errors import FTLogsError
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.points import LogPoints
@@ -28,8 +28,6 @@ from dashscope_ftlogs.reading.own_pattern import OwnPattern
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-_AT_ONCE: Final = 1000
-"""Lines."""
 _WORTH_IT: Final = 8 * 2**20
 """Bytes that others read meanwhile, below which it takes longer to start them."""
 _PACKED: Final = 8
@@ -74,9 +72,11 @@ class ReadPoints:
 class Reading(Generic[T]):
     """Logs that other processes read, some of them ahead."""
 
-    def __init__(self, begin: Begin[T], logs: Sequence[tuple[str, StoredLog]]) -> None:
-        """Plan to read these in turn, each under its name."""
-        self._begin = begin
+    def __init__(
+        self, read: Callable[[str, StoredLog], T], logs: Sequence[tuple[str, StoredLog]]
+    ) -> None:
+        """Plan to let `read` read these in turn, each under its name."""
+        self._read_one = read
         self._waiting = iter(logs)
         self._count = _processes([_size(log) for _, log in logs])
         self._read: dict[str, Future[T]] = {}
@@ -105,7 +105,7 @@ class Reading(Generic[T]):
         if self._executor is not None and (named := next(self._waiting, None)) is not None:
             name, log = named
             with _interrupts_are_ours(), suppress(BrokenExecutor):
-                self._read[name] = self._executor.submit(read_stored, self._begin, name, log)
+                self._read[name] = self._executor.submit(self._read_one, name, log)
 
     async def result(self, name: str) -> T | None:
         """Return what a log became; None if no other process reads it, or could."""
@@ -145,12 +145,6 @@ def read_stored(begin: Begin[T], name: str, log: StoredLog) -> T:
     for some in batches(log.lines()):
         reader.read(some)
     return reader.end()
-
-
-def batches(lines: Iterator[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
-    """Yield lines some at a time."""
-    while batch := list(islice(lines, _AT_ONCE)):
-        yield batch
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def test_a_compressed_log_counts_as_what_it_holds_and_a_lost_one_as_nothing(tmp_
 
 
 async def test_each_log_becomes_what_it_would_here(logs: list[tuple[str, StoredLog]]) -> None:
-    async with Reading(ReadPoints, logs) as reading:
+    async with Reading(partial(read_stored, ReadPoints), logs) as reading:
         for name, log in logs:
             found = await reading.result(name)
             assert found is not None
@@ -84,14 +85,14 @@ async def test_each_log_becomes_what_it_would_here(logs: list[tuple[str, StoredL
 
 
 async def test_other_processes_read(logs: list[tuple[str, StoredLog]]) -> None:
-    async with Reading(odd_readers.Counts, logs) as reading:
+    async with Reading(partial(read_stored, odd_readers.Counts), logs) as reading:
         found = [await reading.result(name) for name, _ in logs]
     assert [one and one[:2] for one in found] == [(name, 6) for name, _ in logs]
     assert os.getpid() not in {one[2] for one in found if one}
 
 
 async def test_one_log_is_left_to_this_process(logs: list[tuple[str, StoredLog]]) -> None:
-    async with Reading(odd_readers.Counts, logs[:1]) as reading:
+    async with Reading(partial(read_stored, odd_readers.Counts), logs[:1]) as reading:
         assert await reading.result(logs[0][0]) is None
         assert multiprocessing.active_children() == []
 
@@ -104,7 +105,7 @@ async def test_an_error_is_the_one_that_reading_here_raises(
     some = [*logs[:2], *named(broken), *logs[2:]]
     with pytest.raises(ArchiveError) as here:
         read_stored(odd_readers.Counts, *some[2])
-    async with Reading(odd_readers.Counts, some) as reading:
+    async with Reading(partial(read_stored, odd_readers.Counts), some) as reading:
         for name, _ in logs[:2]:
             assert await reading.result(name) is not None
         with pytest.raises(ArchiveError) as there:
@@ -117,7 +118,7 @@ async def test_an_error_is_the_one_that_reading_here_raises(
 async def test_what_no_other_process_can_read_is_left_to_this_one(
     logs: list[tuple[str, StoredLog]], begin: Any
 ) -> None:
-    async with Reading(begin, logs) as reading:
+    async with Reading(partial(read_stored, begin), logs) as reading:
         assert [await reading.result(name) for name, _ in logs] == [None] * 4
 
 
@@ -141,7 +142,7 @@ async def test_who_leaves_early_waits_for_no_process(
     logs: list[tuple[str, StoredLog]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("READ_BY", str(tmp_path))
-    async with Reading(odd_readers.NeverEnds, logs) as reading:
+    async with Reading(partial(read_stored, odd_readers.NeverEnds), logs) as reading:
         waiting = asyncio.ensure_future(reading.result(logs[0][0]))
         await asyncio.to_thread(
             eventually, lambda: any(one.name.isdigit() for one in tmp_path.iterdir())
@@ -156,6 +157,7 @@ COMMAND = f"""
 import sys
 sys.path.insert(0, {str(HELPERS)!r})
 import odd_readers
+from functools import partial
 from pathlib import Path
 from dashscope_ftlogs.archive.local_log_reader import stored_logs
 from dashscope_ftlogs.cli import reading_processes
@@ -163,7 +165,8 @@ from dashscope_ftlogs.cli.run_command import run
 
 async def main() -> int:
     logs = [(path, log) for path in sys.argv[1:] for log in stored_logs(Path(path))]
-    async with reading_processes.Reading(odd_readers.NeverEnds, logs) as reading:
+    read = partial(reading_processes.read_stored, odd_readers.NeverEnds)
+    async with reading_processes.Reading(read, logs) as reading:
         await reading.result(sys.argv[1])
     return 0
 

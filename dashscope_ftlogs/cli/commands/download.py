@@ -13,7 +13,7 @@ import typer
 
 from dashscope_ftlogs import Downloaded, FTLogsError, Job, Progress
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.exit_codes import exit_code
+from dashscope_ftlogs.cli.exit_codes import INCOMPLETE, exit_code
 from dashscope_ftlogs.cli.job_selection import Filters, Selection
 from dashscope_ftlogs.cli.options import Concurrency, grouped, local
 from dashscope_ftlogs.cli.run_command import complain, run
@@ -23,7 +23,6 @@ from dashscope_ftlogs.cli.terminal.stdout import Format, rows, table, write, wri
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
 
-INCOMPLETE = 6
 _STATES = ("complete", "skipped", "settling", "running", "failed")
 
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dashscope_ftlogs import InvalidArgumentError
+from dashscope_ftlogs.cli.commands.metrics_dataset import add_to_dataset, is_dataset
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.log_sources import Sources, no_metrics, read_logs
-from dashscope_ftlogs.cli.options import Pattern, chosen, grouped, to_file
+from dashscope_ftlogs.cli.options import Pattern, chosen, grouped, local
 from dashscope_ftlogs.cli.reading_processes import ReadPoints
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.table_export import (
@@ -38,11 +39,26 @@ class Format(enum.StrEnum):
     JSONL = "jsonl"
 
 
+def _file_or_dataset(said: str) -> str:
+    """Return a path as it was said; a `Path` no longer tells `x/`, which is a directory's, from `x`."""
+    local(Path(said))
+    return said
+
+
 @grouped
 def metrics(
     logs: Sources,
     *,
-    output: Annotated[Path | None, to_file("Write a .csv, .jsonl or .parquet file.")] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            *("--output", "-o"),
+            metavar="FILE|DATASET/",
+            help="Write a .csv, .jsonl or .parquet file; or, of archives, a directory of Parquet "
+            "files, and later only what is new.",
+            parser=_file_or_dataset,
+        ),
+    ] = None,
     tensorboard: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write event files, a run for each log, for TensorBoard."),
@@ -55,6 +71,13 @@ def metrics(
         typer.Option(metavar="NAME,NAME", help="Only these columns, in this order."),
     ] = None,
     pattern: Pattern = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Let a Dask cluster make the dataset: tcp://SCHEDULER:8786.  [default: all processors]",
+        ),
+    ] = None,
     connection: Connection,
 ) -> None:
     """Show the loss and all other numbers of a log, point by point."""
@@ -63,8 +86,12 @@ def metrics(
         chosen_ones = columns.split(",") if columns else ()
         to_file = output is not None or tensorboard is not None
         _check_print(form, chosen_ones, to_file=to_file, events_only=to_file and output is None)
+        if output is not None and is_dataset(output):
+            _check_dataset(others=bool(chosen_ones or tensorboard))
+            return await add_to_dataset(logs, output, chosen(pattern), dask)
+        _check_no_dataset(dask)
         if output is not None:
-            check_table(output, logs)
+            check_table(Path(output), logs)
         if tensorboard is not None:
             check_events(tensorboard)
         begin = partial(ReadPoints, pattern=chosen(pattern))
@@ -77,7 +104,7 @@ def metrics(
         if tensorboard is not None:
             write_events(found, tensorboard)
         if output is not None:
-            write_table(table_of(_let_go_of(found)), output, chosen_ones)
+            write_table(table_of(_let_go_of(found)), Path(output), chosen_ones)
         if not to_file:
             print_table(table_of(_let_go_of(found)), form.value, chosen_ones)
         return 0
@@ -90,6 +117,16 @@ def _check_print(form: Format, columns: Sequence[str], *, to_file: bool, events_
         raise InvalidArgumentError("--columns: only for tables; TensorBoard's events have none")
     if form is not Format.TABLE and to_file:
         raise InvalidArgumentError("--format: only for what is printed; a file's name says its own")
+
+
+def _check_dataset(*, others: bool) -> None:
+    if others:
+        raise InvalidArgumentError("-o DATASET/: not with --columns or --tensorboard")
+
+
+def _check_no_dataset(dask: str | None) -> None:
+    if dask is not None:
+        raise InvalidArgumentError("--dask: only with a dataset, -o DATASET/")
 
 
 def _let_go_of(logs: "list[tuple[str, PointColumns]]") -> "Iterator[tuple[str, PointColumns]]":

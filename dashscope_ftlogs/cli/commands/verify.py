@@ -11,11 +11,11 @@ from dashscope_ftlogs import ArchiveError, verify_archive, verify_remotely
 from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.archive.verify import Verdict, reopen_stale
 from dashscope_ftlogs.cli.connection_options import Connection
+from dashscope_ftlogs.cli.exit_codes import INCOMPLETE
 from dashscope_ftlogs.cli.options import grouped, local
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.stdout import rows, table, write
 
-INCOMPLETE = 6
 _FINE = {"ok", "superseded"}
 
 

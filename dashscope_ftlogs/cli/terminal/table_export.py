@@ -222,7 +222,11 @@ def check_table(path: Path, sources: Iterable[str]) -> None:
         InvalidArgumentError: its name does not do.
         ConfigError: what writes it is not installed.
     """
-    check_output(path, _FORMATS, sources)
+    if path.suffix not in _FORMATS:
+        raise InvalidArgumentError(
+            f"-o {str(path)!r}: must end with {', '.join(_FORMATS)}; or with /, for a dataset"
+        )
+    check_output(path, sources=sources)
     if path.suffix == ".parquet":
         extra("data", "pyarrow")
         extra("data", "arro3.core")

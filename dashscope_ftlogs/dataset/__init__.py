@@ -1,0 +1,4 @@
+"""The metrics of whole archives: logs that any engine reads one by one, and Parquet files beside them.
+
+May import: `archive`, `metrics`, `errors`, `models`, `text`. Begin with `partitions`.
+"""

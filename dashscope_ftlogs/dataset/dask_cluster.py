@@ -1,0 +1,86 @@
+"""A dataset that is made by the workers of a Dask cluster: they read logs and write their files.
+
+Archive and dataset have to be at the same paths on all of its machines, as on a file system that they
+share, and this package has to be installed there, in the same version.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from importlib import import_module
+from typing import Any, Final
+
+from dashscope_ftlogs.dataset.parquet_dataset import Dataset
+from dashscope_ftlogs.dataset.partitions import Partition
+from dashscope_ftlogs.errors import ConfigError, FTLogsError
+
+_PATIENCE: Final = 10.0
+"""Seconds in which the scheduler has to answer."""
+
+Outcome = tuple[Partition, int | FTLogsError]
+"""A log, and how many points it has, or why it could not be read."""
+
+
+async def add_by_cluster(
+    address: str, dataset: Dataset, logs: Sequence[Partition]
+) -> AsyncGenerator[Outcome, None]:
+    """Add logs to a dataset by the cluster with that scheduler; yield what became of each as it comes.
+
+    What is left is cancelled there when the generator is closed.
+
+    Raises:
+        ConfigError: Dask is not installed, no scheduler answers there, or a worker can't do it.
+        OSError: a worker can't write the dataset.
+    """
+    distributed = _distributed()
+    try:
+        client = distributed.Client(address, asynchronous=True, timeout=_PATIENCE)
+    except ValueError as error:
+        raise _no_scheduler(address, error) from None
+    try:
+        try:
+            await client
+        except (OSError, ValueError) as error:
+            raise _no_scheduler(address, error) from None
+        by_key = {f"ftlogs-{number}": one for number, one in enumerate(logs)}
+        # Not `map`, which would take equal logs for one.
+        futures = [
+            client.submit(_added, dataset, one, key=key, pure=False) for key, one in by_key.items()
+        ]
+        async for future in distributed.as_completed(futures):
+            one = by_key[future.key]
+            yield one, await _result(future, one)
+            future.release()
+    finally:
+        await client.close()
+
+
+def _no_scheduler(address: str, error: Exception) -> ConfigError:
+    return ConfigError(f"--dask {address!r}: no scheduler answers there: {error}")
+
+
+async def _result(future: Any, one: Partition) -> int | FTLogsError:
+    try:
+        found: int | FTLogsError = await future
+    except (FTLogsError, OSError):
+        raise
+    except Exception as error:
+        raise ConfigError(
+            f"--dask: a worker failed at {one.job_id}: {type(error).__name__}: {error}. Is this version "
+            "of dashscope-ftlogs installed there, with the extra `data`?"
+        ) from None
+    return found
+
+
+def _added(dataset: Dataset, partition: Partition) -> int | FTLogsError:
+    try:
+        return dataset.add(partition)
+    except ConfigError:
+        raise  # no other log would fare better
+    except FTLogsError as error:
+        return error
+
+
+def _distributed() -> Any:
+    try:
+        return import_module("distributed")
+    except ModuleNotFoundError:
+        raise ConfigError("distributed is not installed: pip install 'dashscope-ftlogs[dask]'") from None

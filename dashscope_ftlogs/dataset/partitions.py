@@ -1,0 +1,74 @@
+"""The logs of an archive one by one, so that engines of any kind can read many at the same time."""
+
+import os
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from dashscope_ftlogs import checks
+from dashscope_ftlogs.archive.local_log_reader import StoredLog, stored_logs
+from dashscope_ftlogs.metrics.point_columns import PointColumns
+from dashscope_ftlogs.metrics.points import LogPoints
+from dashscope_ftlogs.metrics.table import MetricsTable, table_of
+from dashscope_ftlogs.models import Job
+from dashscope_ftlogs.reading.own_pattern import OwnPattern
+
+_AT_ONCE: Final = 1000
+"""Lines."""
+
+
+@attrs.frozen
+class Partition:
+    """One log of an archive, as `partitions` returns it.
+
+    It holds names and numbers, no lines: it can be pickled, and read by another process, or by another
+    machine where the archive has the same path.
+    """
+
+    job_id: str
+    """The job's id; of a log that lies in no archive, the file's name."""
+    log: StoredLog = attrs.field(repr=False)
+
+    @property
+    def job(self) -> Job | None:
+        """The job as it was when its log was downloaded, if that is known."""
+        return self.log.job
+
+
+def partitions(archive: str | os.PathLike[str]) -> list[Partition]:
+    """Return the logs of an archive, each once, in the order of their names; nothing of them is read.
+
+    Raises:
+        ArchiveError: there is no archive, or one of its manifests is damaged.
+    """
+    return [Partition(log.name, log) for log in stored_logs(Path(archive))]
+
+
+def read(partition: Partition) -> MetricsTable:
+    """Return the metrics of one log, as `LogSession.metrics` does of a job's. It blocks.
+
+    A `concurrent.futures` pool, Dask, Ray or Spark maps it over the partitions of an archive:
+    `pool.map(read, partitions("logs"))`.
+
+    Raises:
+        ArchiveError: the log can't be read.
+    """
+    checks.kind_of("partition", partition, Partition)
+    return table_of([(partition.job_id, points_of(partition.log))])
+
+
+def points_of(log: StoredLog, pattern: OwnPattern | None = None) -> PointColumns:
+    """Return the points of a log, some of whose lines a pattern of the user's own may fit."""
+    points = LogPoints(pattern)
+    for lines in batches(log.lines()):
+        points.read_numbered(lines)
+    return points.columns()
+
+
+def batches(lines: Iterator[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
+    """Yield lines some at a time."""
+    while batch := list(islice(lines, _AT_ONCE)):
+        yield batch

@@ -1,0 +1,153 @@
+"""Parquet files beside an archive: what they hold, and when they are made anew."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+import pytest
+
+from dashscope_ftlogs import ConfigError, InvalidArgumentError, LogSession, MetricsTable, metrics
+from dashscope_ftlogs.archive.local_log_reader import StoredLog
+from dashscope_ftlogs.dataset.parquet_dataset import Dataset
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator
+from dashscope_ftlogs.reading.own_pattern import own_pattern
+
+Connect = Callable[..., LogSession]
+LINES = [
+    "{'loss': 2.5, 'epoch': 0.5, 'month': 7}",
+    "{'loss': '1.5', 'train_runtime': '5s', 'status': 'odd', 'learning_rate': 'auto\ud800'}",
+    "{'loss': nan, 'learning_rate': 1e-05}",
+]
+JOB = EmulatedJob(
+    "ft-1",
+    LINES,
+    model="qwen3-8b",
+    job_name="夜间\ud800",
+    create_time="2026-03-01 10:00:00",
+    hyper_parameters={"learning_rate": "1.6e-5"},
+)
+
+
+async def archived(connect: Connect, folder: Path, *jobs: EmulatedJob) -> Path:
+    async with Emulator(jobs) as emulator, connect(emulator) as session:
+        await session.download(session.jobs(), folder, settle=0)
+    return folder
+
+
+@pytest.mark.extras
+async def test_a_file_holds_the_points_of_a_log_and_the_facts_of_its_job(
+    connect: Connect, tmp_path: Path
+) -> None:
+    import pyarrow.parquet as pq
+
+    (log,) = metrics.partitions(await archived(connect, tmp_path / "logs", JOB))
+    dataset = Dataset(tmp_path / "data")
+    assert not dataset.has(log)
+    assert dataset.add(log) == 3
+    assert dataset.has(log)
+    path = tmp_path / "data" / "month=2026-03" / "job=ft-1" / "metrics.parquet"
+    assert list((tmp_path / "data").rglob("*.*")) == [path]
+    with path.open("rb") as file:
+        table = pq.ParquetFile(file).read()
+    rows = table.to_pylist()
+    assert rows[0] | {"job_id": "ft-1", "model": "qwen3-8b", "loss": 2.5, "month_": 7.0} == rows[0]
+    assert {row["job_name"] for row in rows} == {"夜间\\ud800"}
+    assert json.loads(rows[0]["hyper_parameters"]) == {"learning_rate": "1.6e-5"}
+    assert [row["learning_rate"] for row in rows] == [None, None, 1e-05]
+    assert json.loads(rows[1]["text_metrics"])["train_runtime"] == "5s"
+    assert "status_" not in table.schema.names, "it is a text: of columns, only numbers are metrics"
+    told = MetricsTable.from_lines(LINES, "ft-1")
+    assert [row["kind"] for row in rows] == told["kind"]
+    types = {field.name: str(field.type) for field in table.schema}
+    assert {types[name] for name in ("loss", "month_", "learning_rate", "epoch")} == {"double"}
+
+
+@pytest.mark.extras
+async def test_files_with_other_metrics_and_none_are_read_together(
+    connect: Connect, tmp_path: Path
+) -> None:
+    import duckdb
+
+    jobs = [
+        JOB,
+        EmulatedJob("ft-2", ["{'loss': 0.5, 'reward': 1}"]),
+        EmulatedJob("ft-3", ["no metrics"]),
+        EmulatedJob("ft-4", ["{'learning_rate': 'auto', 'loss': 3}"], create_time="2026-04-01 00:00:00"),
+    ]
+    dataset = Dataset(tmp_path / "data")
+    one, undated, *others = metrics.partitions(await archived(connect, tmp_path / "logs", *jobs))
+    undated = metrics.Partition("ft-2", attrs.evolve(undated.log, job=None))
+    for log in (one, undated, *others):
+        dataset.add(log)
+    how = "union_by_name = true, hive_partitioning = true, hive_types_autocast = false"
+    found = duckdb.sql(
+        "select month, job, count(*), min(loss), max(reward) "
+        f"from read_parquet('{dataset.directory}/*/*/*.parquet', {how}) "
+        "group by all order by job"
+    ).fetchall()
+    assert found == [
+        ("2026-03", "ft-1", 3, 1.5, None),
+        ("unknown", "ft-2", 1, 0.5, 1.0),
+        ("2026-04", "ft-4", 1, 3.0, None),
+    ]
+
+
+@pytest.mark.extras
+async def test_a_log_is_read_again_once_anything_of_it_is_another(
+    connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "logs"
+    (log,) = metrics.partitions(await archived(connect, folder, JOB))
+    dataset = Dataset(tmp_path / "data")
+    dataset.add(log)
+    own = Dataset(tmp_path / "data", own_pattern("at (?P<step>[0-9]+) cost (?P<loss>.*)"))
+    assert not own.has(log), "another pattern"
+    failed = EmulatedJob("ft-1", LINES, status="FAILED", create_time=JOB.create_time)
+    (same_lines,) = metrics.partitions(await archived(connect, tmp_path / "failed", failed))
+    assert not dataset.has(same_lines), "other facts"
+    longer = EmulatedJob("ft-1", [*LINES, "more"], create_time=JOB.create_time, status="RUNNING")
+    (more,) = metrics.partitions(await archived(connect, tmp_path / "longer", longer))
+    assert not dataset.has(more), "other lines"
+    monkeypatch.setattr("dashscope_ftlogs.dataset.parquet_dataset.__version__", "99")
+    assert not dataset.has(log), "read by another version"
+
+
+@pytest.mark.extras
+@pytest.mark.parametrize("cut", [0, 4, 100, -1])
+async def test_a_damaged_file_is_made_anew(connect: Connect, tmp_path: Path, cut: int) -> None:
+    (log,) = metrics.partitions(await archived(connect, tmp_path / "logs", JOB))
+    dataset = Dataset(tmp_path / "data")
+    dataset.add(log)
+    path = dataset.path(log)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:cut])
+    assert not dataset.has(log)
+    dataset.add(log)
+    assert dataset.has(log)
+
+
+@pytest.mark.extras
+async def test_a_file_that_can_t_be_written_leaves_what_was_there(
+    connect: Connect, tmp_path: Path
+) -> None:
+    (log,) = metrics.partitions(await archived(connect, tmp_path / "logs", JOB))
+    dataset = Dataset(tmp_path / "data")
+    dataset.path(log).mkdir(parents=True)
+    with pytest.raises(OSError, match=r"metrics\.parquet"):
+        dataset.add(log)
+    assert [path.name for path in dataset.path(log).parent.iterdir()] == ["metrics.parquet"]
+
+
+async def test_without_pyarrow_it_is_told_what_to_install(connect: Connect, tmp_path: Path) -> None:
+    (log,) = metrics.partitions(await archived(connect, tmp_path / "logs", JOB))
+    for do in (Dataset(tmp_path / "data").has, Dataset(tmp_path / "data").add):
+        with pytest.raises(ConfigError, match=r"dashscope-ftlogs\[data\]"):
+            do(log)
+    assert not (tmp_path / "data").exists() or not list((tmp_path / "data").rglob("*.*"))
+
+
+def test_names_of_jobs_lead_nowhere_else() -> None:
+    log = metrics.Partition("../../etc/x", StoredLog("x", Path("x.log")))
+    with pytest.raises(InvalidArgumentError, match="job id"):
+        Dataset(Path("data")).path(log)

@@ -74,7 +74,7 @@ MUTATED = {
     "archive/directory": "archive/test_directory archive/test_download archive/test_verify",
     "archive/download": "archive/test_download archive/test_stale_downloads archive/test_settling "
     "archive/test_gone_archives archive/test_cancelled_downloads",
-    "archive/log_writer": "archive/test_log_writer archive/test_pieces archive/test_directory "
+    "archive/local/log_writer": "archive/test_log_writer archive/test_pieces archive/test_directory "
     "archive/test_download archive/test_dying_disk",
     "follow/live_log": "follow/test_live_log follow/test_follower follow/test_stale_follows",
     "client/redaction": "security/test_secrets test_public_names",
@@ -86,6 +86,7 @@ PARALLEL = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal")
 # Tests that need more than the suite, and have sessions of their own.
 APART = (
     *("--ignore=tests/browser", "--ignore=tests/docs", "--ignore=tests/vendor"),
+    "--ignore=tests/object_store",
     "--ignore=tests/project/test_benchmarks.py",
 )
 
@@ -178,7 +179,7 @@ def tests(session: nox.Session) -> None:
 
     What only other systems run can't be covered on Linux, nor what only Linux runs anywhere else.
     """
-    install_wheel(session, "cli,data,fast,plot,tensorboard", "readers", "lint")
+    install_wheel(session, "cli,data,fast,object-store,plot,tensorboard", "readers", "lint")
     session.run("coverage", "erase")
     prepare(session)
     pytest = ("-m", "pytest", *PARALLEL, *APART, "-m")
@@ -192,7 +193,7 @@ def tests(session: nox.Session) -> None:
 @nox.session(tags=LARGER)
 def larger(session: nox.Session) -> None:
     """What takes long; what chance decides, tried more often; and every benchmark, on a tiny size."""
-    install_wheel(session, "cli,data,fast,plot,tensorboard", "readers", "lint")
+    install_wheel(session, "cli,data,fast,object-store,plot,tensorboard", "readers", "lint")
     pytest = ("-m", "pytest", *PARALLEL)
     times = ("--hours=24", "--kills=40", "--cancels=48", "--instants=20", "--stale-reads=60")
     run_tests(session, *pytest, *APART, "-m", "long or chance", *times)
@@ -211,6 +212,14 @@ def browser(session: nox.Session) -> None:
         session.skip("there is no Chromium here; install one, or name it in FTLOGS_CHROMIUM")
     install_wheel(session, "cli", "browser")
     run_tests(session, "-m", "pytest", *PARALLEL, "tests/browser", dev=True)
+
+
+@nox.session(tags=MORE)
+def object_store(session: nox.Session) -> None:
+    """Archives on object storage that nobody here wrote; with `-m long`, kills, speed and memory."""
+    install_wheel(session, "cli,object-store", "object-store-servers")
+    long = () if "-m" in session.posargs else ("-m", "not long")
+    run_tests(session, "-m", "pytest", *PARALLEL, *long, "tests/object_store")
 
 
 @nox.session(tags=MORE)
@@ -297,7 +306,7 @@ def lowest(session: nox.Session) -> None:
         *("--resolution=lowest-direct", "-r", "pyproject.toml", "--all-extras", "--group=test")
     )
     session.install("--no-deps", "--reinstall", str(wheel))
-    for extra in ("data", "fast", "plot", "tensorboard"):
+    for extra in ("data", "fast", "object-store", "plot", "tensorboard"):
         run_tests(session, "tests/each_extra.py", extra)
     run_tests(session, "-m", "pytest", "-q", "-m", "not (slow or long or extras)", *LOWEST)
 

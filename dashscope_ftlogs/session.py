@@ -94,14 +94,14 @@ class LogSession(Service):
             ArchiveWriteError: the disk is full or broken; what was committed is whole.
         """
         # Most sessions never download.
-        from dashscope_ftlogs.archive.directory import Archive  # noqa: PLC0415
         from dashscope_ftlogs.archive.download import Download  # noqa: PLC0415
         from dashscope_ftlogs.archive.outcomes import Progress  # noqa: PLC0415
+        from dashscope_ftlogs.archive.where import store_at  # noqa: PLC0415
 
         checks.jobs(jobs)
         download = Download(
             self,
-            Archive(directory),
+            store_at(directory),
             form=format,
             compression=compression,
             settle=settle,

@@ -14,7 +14,7 @@ import msgspec
 
 from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.disk_failures import in_our_words
-from dashscope_ftlogs.archive.log_file_sha256 import stretch
+from dashscope_ftlogs.archive.local.log_file_sha256 import stretch
 from dashscope_ftlogs.archive.manifest import LOG_NAMES, Manifest, log_name
 from dashscope_ftlogs.errors import ArchiveError, ArchivePathError
 from dashscope_ftlogs.models import Job
@@ -22,6 +22,8 @@ from dashscope_ftlogs.models import Job
 _GZIP: Final = b"\x1f\x8b"
 _LONGEST: Final = 64 * 2**20
 """Bytes. What has no newline for longer is read as several lines."""
+PACKED: Final = 8
+"""So many times as long as it is stored is a compressed log, about."""
 _ROWS: Final = (b'{"offset":', b'{"job_id":')
 
 
@@ -50,6 +52,19 @@ class StoredLog:
     """Whether its lines may stand in rows of JSON: not where its manifest calls it text."""
     job: Job | None = None
     """The job as the manifest has it."""
+
+    @property
+    def where(self) -> str:
+        """Its path."""
+        return str(self.path)
+
+    def size(self) -> int:
+        """Return about how many bytes there are to read, after decompression; 0 if it can't be told."""
+        try:
+            size = self.path.stat().st_size
+        except OSError:  # which is told when its turn has come
+            return 0
+        return size * PACKED if self.path.suffix == ".gz" else size
 
     def lines(self) -> Iterator[tuple[int, str]]:
         """Yield the lines, each with its number.
@@ -108,11 +123,17 @@ def _name(stem: str, manifest: Manifest) -> str:
 
 
 def _stored(path: Path, manifest: Manifest) -> StoredLog:
+    return StoredLog(
+        manifest.job_id, path, manifest.file_bytes, manifest.format == "jsonl", job_of(manifest)
+    )
+
+
+def job_of(manifest: Manifest) -> Job | None:
+    """Return the job as a manifest has it."""
     try:
-        job = msgspec.convert(manifest.job, _JOB)
+        return msgspec.convert(manifest.job, _JOB)
     except msgspec.ValidationError:  # the service had left out what it always says, or people edited it
-        job = None
-    return StoredLog(manifest.job_id, path, manifest.file_bytes, manifest.format == "jsonl", job)
+        return None
 
 
 def piped_lines() -> Iterator[tuple[int, str]]:

@@ -17,7 +17,7 @@ from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from dashscope_ftlogs.archive.local_log_reader import StoredLog
+from dashscope_ftlogs.archive.store import KeptLog
 from dashscope_ftlogs.archive.threads import processors
 from dashscope_ftlogs.errors import FTLogsError
 from dashscope_ftlogs.metrics.point_columns import PointColumns
@@ -32,8 +32,6 @@ _AT_ONCE: Final = 1000
 """Lines."""
 _WORTH_IT: Final = 8 * 2**20
 """Bytes that others read meanwhile, below which it takes longer to start them."""
-_PACKED: Final = 8
-"""So many times as long is a compressed log, about."""
 _LOOK_EVERY: Final = 0.2
 """Seconds."""
 
@@ -74,11 +72,11 @@ class ReadPoints:
 class Reading(Generic[T]):
     """Logs that other processes read, some of them ahead."""
 
-    def __init__(self, begin: Begin[T], logs: Sequence[tuple[str, StoredLog]]) -> None:
+    def __init__(self, begin: Begin[T], logs: Sequence[tuple[str, KeptLog]]) -> None:
         """Plan to read these in turn, each under its name."""
         self._begin = begin
         self._waiting = iter(logs)
-        self._count = _processes([_size(log) for _, log in logs])
+        self._count = _processes([log.size() for _, log in logs])
         self._read: dict[str, Future[T]] = {}
         self._executor: ProcessPoolExecutor | None = None
         self._alive: Connection | None = None
@@ -131,15 +129,7 @@ def _processes(sizes: Sequence[int]) -> int:
     return min(len(large), processors())
 
 
-def _size(log: StoredLog) -> int:
-    try:
-        size = log.path.stat().st_size
-    except OSError:  # which is told when its turn has come
-        return 0
-    return size * _PACKED if log.path.suffix == ".gz" else size
-
-
-def read_stored(begin: Begin[T], name: str, log: StoredLog) -> T:
+def read_stored(begin: Begin[T], name: str, log: KeptLog) -> T:
     """Read a log to its end, and return what it became."""
     reader = begin(name, log.job)
     for some in batches(log.lines()):

@@ -72,7 +72,8 @@ class LogSession(Service):
 
         Args:
             jobs: Job ids or jobs, from any iterable or async iterable; repeated ones are done once.
-            directory: The archive; it is created if need be.
+            directory: The archive; it is created if need be. Or the URL of one on object storage, as
+                `s3://bucket/logs`, for which the extra `object-store` is needed.
             format: `text` (a line and a newline) or `jsonl` (lossless); default as it is there, else
                 `text`.
             compression: `gzip` or None, which leaves a log as it is there.
@@ -89,6 +90,7 @@ class LogSession(Service):
 
         Raises:
             ArchiveError: another process writes to the directory, or it can't be used.
+            ArchiveStoreError: object storage can't be reached, or refuses.
             AuthenticationError: the key is not accepted.
             SessionStateError: the session was closed meanwhile. What has arrived is committed.
             ArchiveWriteError: the disk is full or broken; what was committed is whole.

@@ -127,18 +127,30 @@ async def test_what_is_complete_costs_two_requests_and_nothing_is_asked(
 async def test_a_resume_costs_the_same_however_long_the_chain_is(
     store: SmallStore, download: Any
 ) -> None:
-    job = EmulatedJob("ft-1", [], status="RUNNING")
+    job = EmulatedJob("ft-1", lines_of(10), status="RUNNING")
     costs: list[int] = []
     with Emulator([job]) as emulator:
-        for _ in range(40):
+        for more in (0, 1, 2_500):
+            if more:
+                go_on(store, more)
             job.append(*lines_of(10))
             before = len(store.requests)
             await download(emulator)
             costs.append(len(store.requests) - before)
-    assert len(commits(store)) == 40
-    # The mark; a list and a commit; what was added. The very first one has no commit to read.
-    assert costs[0] == 5
-    assert set(costs[1:]) == {5}
+    assert len(store.names("ft-1/commit")) == 2_504
+    # The mark, a list, the newest commit, an object, a commit. The first marks twice, and reads none.
+    assert costs == [5, 5, 5]
+    assert kept(store) == job.lines
+
+
+def go_on(store: SmallStore, count: int) -> None:
+    """Add so many commits of no lines to a chain."""
+    newest = min(name for name in store.objects if "/commit-" in name)
+    stored = store.objects[newest]
+    head = decode(stored.data, "ft-1", number_of(newest.rpartition("/")[2]) or 0)
+    for _ in range(count):
+        data, head = encode(following(head, head.manifest, ()))
+        store.objects[f"bucket/logs/ft-1/{commit_name(head.number)}"] = attrs.evolve(stored, data=data)
 
 
 async def test_what_is_long_is_committed_bit_by_bit_and_compacted_when_it_ends(
@@ -371,13 +383,7 @@ async def test_who_is_overtaken_again_and_again_gives_up(store: SmallStore, down
 
         def faster(method: str, path: str) -> None:
             if method == "PUT" and "/commit-" in path:
-                newest = min(name for name in store.objects if "/commit-" in name)
-                head = decode(
-                    store.objects[newest].data, "ft-1", number_of(newest.rpartition("/")[2]) or 0
-                )
-                data, made = encode(following(head, head.manifest, ()))
-                name = f"bucket/logs/ft-1/{commit_name(made.number)}"
-                store.objects[name] = attrs.evolve(store.objects[newest], data=data)
+                go_on(store, 1)
 
         store.fault = faster
         job.append("line 3")

@@ -74,7 +74,7 @@ MUTATED = {
     "archive/directory": "archive/test_directory archive/test_download archive/test_verify",
     "archive/download": "archive/test_download archive/test_stale_downloads archive/test_settling "
     "archive/test_gone_archives archive/test_cancelled_downloads",
-    "archive/log_writer": "archive/test_log_writer archive/test_pieces archive/test_directory "
+    "archive/local/log_writer": "archive/test_log_writer archive/test_pieces archive/test_directory "
     "archive/test_download archive/test_dying_disk",
     "follow/live_log": "follow/test_live_log follow/test_follower follow/test_stale_follows",
     "client/redaction": "security/test_secrets test_public_names",
@@ -86,6 +86,7 @@ PARALLEL = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal")
 # Tests that need more than the suite, and have sessions of their own.
 APART = (
     *("--ignore=tests/browser", "--ignore=tests/docs", "--ignore=tests/vendor"),
+    "--ignore=tests/object_store",
     "--ignore=tests/project/test_benchmarks.py",
 )
 
@@ -178,7 +179,7 @@ def tests(session: nox.Session) -> None:
 
     What only other systems run can't be covered on Linux, nor what only Linux runs anywhere else.
     """
-    install_wheel(session, "cli,dask,data,fast,plot,tensorboard", "readers", "lint")
+    install_wheel(session, "cli,dask,data,fast,object-store,plot,tensorboard", "readers", "lint")
     session.run("coverage", "erase")
     prepare(session)
     pytest = ("-m", "pytest", *PARALLEL, *APART, "-m")
@@ -192,7 +193,7 @@ def tests(session: nox.Session) -> None:
 @nox.session(tags=LARGER)
 def larger(session: nox.Session) -> None:
     """What takes long; what chance decides, tried more often; and every benchmark, on a tiny size."""
-    install_wheel(session, "cli,dask,data,fast,plot,tensorboard", "readers", "lint")
+    install_wheel(session, "cli,dask,data,fast,object-store,plot,tensorboard", "readers", "lint")
     pytest = ("-m", "pytest", *PARALLEL)
     times = ("--hours=24", "--kills=40", "--cancels=48", "--instants=20", "--stale-reads=60")
     run_tests(session, *pytest, *APART, "-m", "long or chance", *times)
@@ -214,9 +215,18 @@ def browser(session: nox.Session) -> None:
 
 
 @nox.session(tags=MORE)
+def object_store(session: nox.Session) -> None:
+    """Archives on object storage that nobody here wrote; with `-m long`, kills, speed and memory."""
+    install_wheel(session, "cli,object-store", "object-store-servers")
+    long = () if "-m" in session.posargs else ("-m", "not long")
+    # In one process: each would have servers of its own.
+    run_tests(session, "-m", "pytest", *long, "tests/object_store")
+
+
+@nox.session(tags=MORE)
 def docs(session: nox.Session) -> None:
     """The documentation into build/docs, without the network; all that it shows, executed and typed."""
-    install_wheel(session, "cli,testing", "docs", "types")
+    install_wheel(session, "cli,object-store,testing", "docs", "types")
     site = ("-b", "html", "-d", "build/doctrees", "docs", "build/docs")
     session.run("python", "-P", "-m", "sphinx", "-W", "--keep-going", "-n", "-E", "-q", *site)
     run_tests(session, "-m", "pytest", "tests/docs")
@@ -297,7 +307,7 @@ def lowest(session: nox.Session) -> None:
         *("--resolution=lowest-direct", "-r", "pyproject.toml", "--all-extras", "--group=test")
     )
     session.install("--no-deps", "--reinstall", str(wheel))
-    for extra in ("dask", "data", "fast", "plot", "tensorboard"):
+    for extra in ("dask", "data", "fast", "object-store", "plot", "tensorboard"):
         run_tests(session, "tests/each_extra.py", extra)
     run_tests(session, "-m", "pytest", "-q", "-m", "not (slow or long or extras)", *LOWEST)
 

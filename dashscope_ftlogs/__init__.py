@@ -22,8 +22,14 @@ if TYPE_CHECKING:
 
     from dashscope_ftlogs import errors as errors
     from dashscope_ftlogs.archive.manifest import Compression, Format
-    from dashscope_ftlogs.archive.outcomes import Downloaded, DownloadState, Progress
-    from dashscope_ftlogs.archive.verify import Verdict, VerifyState, verify_archive, verify_remotely
+    from dashscope_ftlogs.archive.outcomes import (
+        Downloaded,
+        DownloadState,
+        Progress,
+        Verdict,
+        VerifyState,
+    )
+    from dashscope_ftlogs.archive.verify import verify_archive, verify_remotely
     from dashscope_ftlogs.client.config import DEFAULT_REGION, REGIONS
     from dashscope_ftlogs.client.exchange.request_events import RequestEvent
     from dashscope_ftlogs.client.fed_iterators import Stream, Unfolded
@@ -37,6 +43,7 @@ if TYPE_CHECKING:
         ArchiveGoneError,
         ArchiveMismatchError,
         ArchivePathError,
+        ArchiveStoreError,
         ArchiveWriteError,
         AuthenticationError,
         ConfigError,
@@ -54,6 +61,8 @@ if TYPE_CHECKING:
         PermissionDeniedError,
         ResponseTooLargeError,
         SessionStateError,
+        StoreDeniedError,
+        StoreNotFoundError,
         ThrottlingError,
         TransportError,
         UnsupportedOperationError,
@@ -92,6 +101,7 @@ __all__ = [
     "ArchiveGoneError",
     "ArchiveMismatchError",
     "ArchivePathError",
+    "ArchiveStoreError",
     "ArchiveWriteError",
     "AuthenticationError",
     "Beside",
@@ -140,6 +150,8 @@ __all__ = [
     "RetryDecision",
     "RetryPolicy",
     "SessionStateError",
+    "StoreDeniedError",
+    "StoreNotFoundError",
     "Stream",
     "Text",
     "ThrottlingError",
@@ -196,8 +208,8 @@ _HOMES = {
     "Tokens": "reading.records",
     "Traceback": "reading.records",
     "Unfolded": "client.fed_iterators",
-    "Verdict": "archive.verify",
-    "VerifyState": "archive.verify",
+    "Verdict": "archive.outcomes",
+    "VerifyState": "archive.outcomes",
     "parse_line": "reading.records",
     "parse_lines": "reading.tracebacks",
     "verify_archive": "archive.verify",

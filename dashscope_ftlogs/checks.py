@@ -100,7 +100,7 @@ def path(name: str, value: Any) -> str:
     if not isinstance(text, str) or not text or "\0" in text:
         raise refused(name, value, "a path: a string that is not empty, or a pathlib.Path")
     if is_url(text):
-        raise refused(name, value, "a directory of this machine, which a URL is not")
+        raise refused(name, value, "a directory, or a URL, as a string, such as s3://BUCKET/PREFIX")
     return text
 
 

@@ -20,14 +20,17 @@
     │   └── ResponseTooLargeError     it is larger than the cap, and was not read further
     ├── IncompleteLogError            lines that the service says exist are not given
     ├── LogRewrittenError             the log is another one than was already read
-    └── ArchiveError                  a directory of downloaded logs can't be used
+    └── ArchiveError                  an archive of downloaded logs can't be used
         ├── ArchiveBusyError          another process writes to it
         ├── ArchiveMismatchError      it is whole, and not for this: of another endpoint, or newer
         ├── ArchivePathError          something else is at its path or at a file's, or nobody lets us in
         ├── ManifestError             a log's manifest is lost, or not as it was written
         ├── LogGoneError              a log's file was moved or removed while it was downloaded
-        └── ArchiveWriteError         it can't be written to any further: the disk is full, say
-            └── ArchiveGoneError      all of it was moved or removed while it was written to
+        ├── ArchiveWriteError         it can't be written to any further: the disk is full, say
+        │   └── ArchiveGoneError      all of it was moved or removed while it was written to
+        └── ArchiveStoreError         object storage could not be reached, or failed
+            ├── StoreDeniedError      the credentials are not accepted, or may not do this
+            └── StoreNotFoundError    there is no such bucket
 
 Every error that ends a read says which job it was, at which offset (`job_id`, `offset`: the resume
 point) and after how many tries (`attempts`). All of them pickle. The codes are those of
@@ -257,7 +260,7 @@ class LogRewrittenError(FTLogsError):
 
 
 class ArchiveError(FTLogsError):
-    """A directory of downloaded logs, or a file in it, that can't be used as it is."""
+    """An archive of downloaded logs, or a file in it, that can't be used as it is."""
 
 
 class ArchiveMismatchError(ArchiveError):
@@ -310,3 +313,27 @@ class ArchiveGoneError(ArchiveWriteError):
         "If it was moved, what was committed is whole there, and a download into it goes on. If it was "
         "removed, the next download fetches everything anew."
     )
+
+
+class ArchiveStoreError(ArchiveError):
+    """Object storage could not be reached, or did not do what was asked. What was committed is whole."""
+
+    advice = (
+        "Check the network, and the credentials, endpoint and region in the environment, then run the "
+        "same again: it goes on from there."
+    )
+
+
+class StoreDeniedError(ArchiveStoreError):
+    """Object storage does not accept the credentials, or they may not do this."""
+
+    advice = (
+        "Check the credentials in the environment, and that they may list, read, write and delete the "
+        "objects there."
+    )
+
+
+class StoreNotFoundError(ArchiveStoreError):
+    """There is no such bucket."""
+
+    advice = "Check the name of the bucket, its endpoint and its region; a bucket is never created."

@@ -74,7 +74,8 @@ class LogSession(Service):
 
         Args:
             jobs: Job ids or jobs, from any iterable or async iterable; repeated ones are done once.
-            directory: The archive; it is created if need be.
+            directory: The archive; it is created if need be. Or the URL of one on object storage, as
+                `s3://bucket/logs`, for which the extra `object-store` is needed.
             format: `text` (a line and a newline) or `jsonl` (lossless); default as it is there, else
                 `text`.
             compression: `gzip` or None, which leaves a log as it is there.
@@ -91,19 +92,20 @@ class LogSession(Service):
 
         Raises:
             ArchiveError: another process writes to the directory, or it can't be used.
+            ArchiveStoreError: object storage can't be reached, or refuses.
             AuthenticationError: the key is not accepted.
             SessionStateError: the session was closed meanwhile. What has arrived is committed.
             ArchiveWriteError: the disk is full or broken; what was committed is whole.
         """
         # Most sessions never download.
-        from dashscope_ftlogs.archive.directory import Archive  # noqa: PLC0415
         from dashscope_ftlogs.archive.download import Download  # noqa: PLC0415
         from dashscope_ftlogs.archive.outcomes import Progress  # noqa: PLC0415
+        from dashscope_ftlogs.archive.where import store_at  # noqa: PLC0415
 
         checks.jobs(jobs)
         download = Download(
             self,
-            Archive(directory),
+            store_at(directory),
             form=format,
             compression=compression,
             settle=settle,

@@ -29,6 +29,7 @@ settings.load_profile("repeatable")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 KEY = "sk-4f1cda7e91b26d53"
+OBJECT_STORAGE = ("AWS_", "AZURE_", "GOOGLE_", "OSS_")
 QUICK = RetryPolicy(base_delay=0.001, max_delay=0.002, lag=0.05)
 
 
@@ -57,8 +58,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 EXTRAS = (
-    *("arro3", "distributed", "duckdb", "matplotlib", "pandas", "polars", "pyarrow", "tensorboard"),
-    "tensorboardX",
+    *("arro3", "distributed", "duckdb", "matplotlib", "obstore", "pandas", "polars", "pyarrow"),
+    *("tensorboard", "tensorboardX"),
 )
 
 
@@ -84,8 +85,9 @@ def no_certificates() -> Iterator[None]:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home without settings, so that no developer's own key is used."""
     for name in os.environ:
-        if name.startswith("DASHSCOPE_") or name in {"COLUMNS", "LINES"}:
+        if name.startswith(("DASHSCOPE_", *OBJECT_STORAGE)) or name in {"COLUMNS", "LINES"}:
             monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # or keys are looked for in the network
     folder = tmp_path / "home"
     folder.mkdir()
     monkeypatch.setenv("HOME", str(folder))

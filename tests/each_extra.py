@@ -2,12 +2,13 @@
 
 import asyncio
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from dashscope_ftlogs import ConfigError, LogSession, MetricsTable
+from dashscope_ftlogs import ConfigError, LogSession, MetricsTable, verify_archive
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
 LINES = ["Training start!", "{'loss': 1.5, 'global_step/max_steps': '1/2'}"]
@@ -83,6 +84,16 @@ def fast(_: Path) -> None:
         assert "br" in emulator.journal[0].headers["accept-encoding"]
 
 
+def object_store(_: Path) -> None:
+    os.environ.update(AWS_ENDPOINT_URL="http://127.0.0.1:1", AWS_EC2_METADATA_DISABLED="true")
+    try:
+        list(verify_archive("s3://bucket/logs"))
+    except ConfigError as error:
+        assert "AWS_ACCESS_KEY_ID" in str(error)
+    else:
+        raise AssertionError
+
+
 def plot(log: Path) -> None:
     picture = log.with_name("curve.svg")
     ended = ftlogs("plot", str(log), "-o", str(picture))
@@ -108,7 +119,7 @@ def main(extra: str) -> None:
     with TemporaryDirectory() as folder:
         log = Path(folder) / "ft-1.log"
         log.write_text("\n".join(LINES), "utf-8")
-        globals()[extra or "nothing"](log)
+        globals()[extra.replace("-", "_") or "nothing"](log)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import msgspec
 
 from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.disk_failures import in_our_words
-from dashscope_ftlogs.archive.log_file_sha256 import stretch
+from dashscope_ftlogs.archive.local.log_file_sha256 import stretch
 from dashscope_ftlogs.archive.manifest import LOG_NAMES, Manifest, log_name
 from dashscope_ftlogs.errors import ArchiveError, ArchivePathError
 from dashscope_ftlogs.models import Job
@@ -22,6 +22,8 @@ from dashscope_ftlogs.models import Job
 _GZIP: Final = b"\x1f\x8b"
 _LONGEST: Final = 64 * 2**20
 """Bytes. What has no newline for longer is read as several lines."""
+PACKED: Final = 8
+"""So many times as long as it is stored is a compressed log, about."""
 _ROWS: Final = (b'{"offset":', b'{"job_id":')
 
 
@@ -51,7 +53,20 @@ class StoredLog:
     job: Job | None = None
     """The job as the manifest has it."""
     version: str = ""
-    """Says what was committed of it: another text, once that is another. Of a mere file it is empty."""
+    """Another text once what was committed of it is another; of a mere file empty."""
+
+    @property
+    def where(self) -> str:
+        """Its path."""
+        return str(self.path)
+
+    def size(self) -> int:
+        """Return about how many bytes there are to read, after decompression; 0 if it can't be told."""
+        try:
+            size = self.path.stat().st_size
+        except OSError:  # which is told when its turn has come
+            return 0
+        return size * PACKED if self.path.suffix == ".gz" else size
 
     def lines(self) -> Iterator[tuple[int, str]]:
         """Yield the lines, each with its number.
@@ -110,12 +125,16 @@ def _name(stem: str, manifest: Manifest) -> str:
 
 
 def _stored(path: Path, manifest: Manifest) -> StoredLog:
-    try:
-        job = msgspec.convert(manifest.job, _JOB)
-    except msgspec.ValidationError:  # the service had left out what it always says, or people edited it
-        job = None
-    rows = manifest.format == "jsonl"
+    rows, job = manifest.format == "jsonl", job_of(manifest)
     return StoredLog(manifest.job_id, path, manifest.file_bytes, rows, job, manifest.version)
+
+
+def job_of(manifest: Manifest) -> Job | None:
+    """Return the job as a manifest has it."""
+    try:
+        return msgspec.convert(manifest.job, _JOB)
+    except msgspec.ValidationError:  # the service had left out what it always says, or people edited it
+        return None
 
 
 def piped_lines() -> Iterator[tuple[int, str]]:

@@ -131,17 +131,32 @@ _OF_2: Final = _OF_3 - {"piece_bytes", "pieces"}
 _OF_1: Final = _OF_2 - {"settling", "ended_by", "checksum"}
 _LAST: Final = b' "checksum": "%s"\n}\n'
 _LAST_SIZE: Final = len(_LAST % bytes(64))
+_DIGEST_BEHIND: Final = len(b'"\n}\n')
 
 
 def encode(manifest: Manifest) -> bytes:
     """Return a manifest as JSON that people can read, too, in the schema of today."""
-    said = attrs.asdict(manifest, recurse=False) | {"schema": SCHEMA}
+    return sealed(attrs.asdict(manifest, recurse=False) | {"schema": SCHEMA})
+
+
+def sealed(said: dict[str, Any]) -> bytes:
+    """Return an object as JSON, one field a line, that ends with a checksum of all above."""
     try:
         data = msgspec.json.encode(said)
     except UnicodeEncodeError:  # a lone surrogate in what the service said of the job
         data = msgspec.json.encode(storable(said))
     above = msgspec.json.format(data, indent=1).removesuffix(b"\n}") + b",\n"
     return above + _last(above)
+
+
+def is_sealed(data: bytes) -> bool:
+    """Whether it ends with a checksum of all above, and so is as it was written."""
+    return data.endswith(_last(data[:-_LAST_SIZE]))
+
+
+def checksum(data: bytes) -> str:
+    """Return the checksum with which it ends."""
+    return data[-_DIGEST_BEHIND - 64 : -_DIGEST_BEHIND].decode()
 
 
 def _last(above: bytes) -> bytes:
@@ -157,9 +172,9 @@ def decode(data: bytes, name: str) -> Manifest:
         ArchiveMismatchError: it is whole, and of a newer kind.
     """
     try:
-        said = _parsed(data)
+        said = parsed(data)
         schema = said.get("schema")
-        if schema != 1 and not data.endswith(_last(data[:-_LAST_SIZE])):
+        if schema != 1 and not is_sealed(data):
             raise ValueError("its checksum is not that of what it says")  # noqa: TRY301
         if isinstance(schema, int) and schema > SCHEMA:
             raise ArchiveMismatchError(
@@ -173,7 +188,7 @@ def decode(data: bytes, name: str) -> Manifest:
         ) from None
 
 
-def _parsed(data: bytes) -> dict[str, Any]:
+def parsed(data: bytes) -> dict[str, Any]:
     """Return the object that it is, without loss."""
     said = json.loads(data.decode(), object_pairs_hook=_each_once, parse_constant=_refuse)
     if not isinstance(said, dict):

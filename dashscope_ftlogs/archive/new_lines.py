@@ -2,36 +2,36 @@
 
 from typing import Any
 
-from dashscope_ftlogs.archive.log_writer import LogFile
 from dashscope_ftlogs.archive.manifest import facts
+from dashscope_ftlogs.archive.store import Log
 from dashscope_ftlogs.archive.when_a_log_is_complete import is_complete, stamp
 from dashscope_ftlogs.models import Job, LogPage
 
 
 class Additions:
-    """Lines that go to the end of a log's file, and what its manifest is to say of them."""
+    """Lines that go to the end of a log, and what its manifest is to say of them."""
 
-    def __init__(self, file: LogFile, job: Job) -> None:
-        self.file = file
+    def __init__(self, log: Log, job: Job) -> None:
+        self.log = log
         self.is_open = False
         self._job = job
-        self._begin = file.manifest.lines
+        self._begin = log.manifest.lines
         self._news: dict[str, Any] = {"job": facts(job)}
         if not job.ended:
             self._news |= {"settling": False, "ended_by": ""}
-        elif not file.manifest.ended_by:
+        elif not log.manifest.ended_by:
             self._news["ended_by"] = stamp(job.http_date)
 
-    def open(self) -> None:
-        """Open the file, once, and check what is there."""
+    async def open(self) -> None:
+        """Open the log, once, and check what is there."""
         if not self.is_open:
-            self.file.open()
+            await self.log.open()
             self.is_open = True
 
     def take(self, page: LogPage) -> None:
         """Append the next page."""
-        self.file.append(page.lines)
-        manifest, news = self.file.manifest, self._news
+        self.log.append(page.lines)
+        manifest, news = self.log.manifest, self._news
         news["total"] = max(page.total, news.get("total", 0))
         news["last_request_id"] = page.request_id
         news.setdefault("first_request_id", manifest.first_request_id or page.request_id)
@@ -60,16 +60,17 @@ class Additions:
         """
         self._news["total"] = None
 
-    def commit(self) -> None:
+    async def commit(self) -> None:
         """Make what was taken last, if there is news and all of it could be written."""
-        file = self.file
-        is_news = any(getattr(file.manifest, name) != value for name, value in self._news.items())
-        if file.sound and (file.has_uncommitted or is_news):
-            file.commit(**self._news)
+        if self._has_news:
+            await self.log.commit(self._news)
 
-    def finish(self) -> None:
-        """Commit, and let go of the file whatever comes of that."""
-        try:
-            self.commit()
-        finally:
-            self.file.close()
+    async def finish(self) -> None:
+        """Commit, and let go of the log whatever comes of that."""
+        await self.log.finish(self._news if self._has_news else None)
+
+    @property
+    def _has_news(self) -> bool:
+        log = self.log
+        is_news = any(getattr(log.manifest, name) != value for name, value in self._news.items())
+        return log.sound and (log.has_uncommitted or is_news)

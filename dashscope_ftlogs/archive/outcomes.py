@@ -1,4 +1,4 @@
-"""What a download tells of each job, and while it goes on."""
+"""What a download tells of each job, and while it goes on; what `verify` tells of each log."""
 
 from typing import Literal
 
@@ -7,6 +7,10 @@ import attrs
 from dashscope_ftlogs.errors import FTLogsError
 
 DownloadState = Literal["complete", "settling", "running", "failed", "skipped"]
+
+VerifyState = Literal[
+    "ok", "superseded", "settling", "incomplete", "stale", "damaged", "unvouched", "newer"
+]
 
 
 @attrs.frozen(kw_only=True)
@@ -46,3 +50,25 @@ class Progress:
     to be looked at once more come last then, as `settling`."""
     waiting: tuple[int, float] | None = None
     """How many jobs will be looked at once more, and when: by the clock of the event loop."""
+
+
+@attrs.frozen(kw_only=True)
+class Verdict:
+    """What was found out about one log of an archive."""
+
+    job_id: str
+    """Empty if its manifest can't be read."""
+    file: str
+    """The log's name in the archive, or that of what vouches for it if that can't be read."""
+    state: VerifyState
+    """`ok`: whole, and what was committed. `superseded`: so is this one, but it is an older generation,
+    which the service has rewritten since. `incomplete`: what was committed, but more was to come.
+    `settling`: what was committed, and all that was shown of it; the job had ended shortly before.
+    `stale`: the service has another number of lines by now, or others in the end.
+    `damaged`: not what was committed. `unvouched`: a log without a manifest, so that nothing says what
+    it should hold. `newer`: its manifest is whole, and was made by a newer version, which alone can
+    judge."""
+    lines: int = 0
+    why: str = ""
+    tail: tuple[str, ...] = ()
+    """The digests of the last lines, five at the most, by which another log is noticed."""

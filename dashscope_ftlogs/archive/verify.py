@@ -4,16 +4,20 @@ import os
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final, Literal
+from functools import partial
+from typing import Final, TypeVar
 
 import attrs
 
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.disk_failures import in_our_words
-from dashscope_ftlogs.archive.generations import announces, moved_to
-from dashscope_ftlogs.archive.log_file_sha256 import DamagedError, check
+from dashscope_ftlogs.archive.local.generations import announces, moved_to
+from dashscope_ftlogs.archive.local.log_file_sha256 import check_file
 from dashscope_ftlogs.archive.manifest import Manifest, log_name, manifest_name
+from dashscope_ftlogs.archive.object_store.url import is_store_url, store_url
+from dashscope_ftlogs.archive.outcomes import Verdict, VerifyState
+from dashscope_ftlogs.archive.store import DamagedError
 from dashscope_ftlogs.archive.threads import NAME, processors
 from dashscope_ftlogs.archive.when_a_log_is_complete import stage
 from dashscope_ftlogs.client.doubt import Known
@@ -28,47 +32,31 @@ from dashscope_ftlogs.errors import (
     ResponseTooLargeError,
 )
 
-VerifyState = Literal[
-    "ok", "superseded", "settling", "incomplete", "stale", "damaged", "unvouched", "newer"
-]
+Log = TypeVar("Log")
+Found = TypeVar("Found")
 
 _UNVOUCHED: Final = "no manifest says what it should hold: it was lost, or this is another tool's file"
-
-
-@attrs.frozen(kw_only=True)
-class Verdict:
-    """What was found out about one log of an archive."""
-
-    job_id: str
-    """Empty if its manifest can't be read."""
-    file: str
-    """The log's name in the directory, or its manifest's if that can't be read."""
-    state: VerifyState
-    """`ok`: whole, and what was committed. `superseded`: so is this one, but it is an older generation,
-    which the service has rewritten since. `incomplete`: what was committed, but more was to come.
-    `settling`: what was committed, and all that was shown of it; the job had ended shortly before.
-    `stale`: the service has another number of lines by now, or others in the end.
-    `damaged`: not what was committed. `unvouched`: a log without a manifest, so that nothing says what
-    it should hold. `newer`: its manifest is whole, and was made by a newer version, which alone can
-    judge."""
-    lines: int = 0
-    why: str = ""
-    tail: tuple[str, ...] = ()
-    """The digests of the last lines, five at the most, by which another log is noticed."""
 
 
 def verify_archive(directory: str | os.PathLike[str]) -> Iterator[Verdict]:
     """Read every log of an archive and yield whether it is what its manifest vouches for.
 
-    Asks nobody, changes nothing, and may run while a download goes on. As many logs are read at once as
-    there are processors. Blocks: in an application, call it in a thread.
+    Does not ask the service, changes nothing, and may run while a download goes on. As many logs are
+    read at once as there are processors. Blocks: in an application, call it in a thread.
+
+    Args:
+        directory: The archive, or its URL.
 
     Raises:
-        ArchiveError: the directory can't be read, or is no archive.
+        ArchiveError: the archive can't be read, or is none.
     """
+    if isinstance(directory, str) and is_store_url(directory):
+        yield from _on_object_storage(directory)
+        return
     archive = Archive(directory)
 
-    def judge(log_stem: str, manifest: Manifest | ArchiveError) -> Verdict:
+    def judge(log: tuple[str, Manifest | ArchiveError]) -> Verdict:
+        log_stem, manifest = log
         verdict = _local(archive, log_stem, manifest)
         if verdict.state == "damaged":
             # A download that runs may have moved the log between our looks at manifest and file.
@@ -83,6 +71,20 @@ def verify_archive(directory: str | os.PathLike[str]) -> Iterator[Verdict]:
         raise ArchivePathError(f"{directory} holds no manifest, so it is no archive")
     for name in archive.unvouched():
         yield Verdict(job_id="", file=name, state="unvouched", why=_UNVOUCHED)
+
+
+def _on_object_storage(url: str) -> Iterator[Verdict]:
+    # Few archives are there.
+    from dashscope_ftlogs.archive.object_store.bucket import Bucket  # noqa: PLC0415
+    from dashscope_ftlogs.archive.object_store.verify_remote import judge, was_written_to  # noqa: PLC0415
+
+    bucket = Bucket(store_url(url))
+    empty = True
+    for verdicts in _side_by_side(partial(judge, bucket), bucket.folders()):
+        empty = False
+        yield from verdicts
+    if empty and not was_written_to(bucket):
+        raise ArchivePathError(f"{bucket.url} holds no commit, so it is no archive")
 
 
 def verify_remotely(session: Service, verdicts: Iterable[Verdict]) -> Stream[Verdict]:
@@ -142,6 +144,14 @@ def reopen_stale(directory: str | os.PathLike[str], stale: Iterable[Verdict]) ->
     Raises:
         ArchiveError: another process writes to the archive, or it can't be written to.
     """
+    if isinstance(directory, str) and is_store_url(directory):
+        from dashscope_ftlogs.archive.object_store.bucket import Bucket  # noqa: PLC0415
+        from dashscope_ftlogs.archive.object_store.verify_remote import reopen  # noqa: PLC0415
+
+        bucket = Bucket(store_url(directory))
+        for verdict in stale:
+            reopen(bucket, verdict)
+        return
     archive = Archive(directory)
     archive.lock()
     try:
@@ -155,17 +165,14 @@ def reopen_stale(directory: str | os.PathLike[str], stale: Iterable[Verdict]) ->
         archive.unlock()
 
 
-def _side_by_side(
-    judge: Callable[[str, Manifest | ArchiveError], Verdict],
-    logs: Iterable[tuple[str, Manifest | ArchiveError]],
-) -> Iterator[Verdict]:
+def _side_by_side(judge: Callable[[Log], Found], logs: Iterable[Log]) -> Iterator[Found]:
     """Yield the verdicts in the order of the logs; hashing leaves the other threads alone."""
     count = processors()
-    begun: deque[Future[Verdict]] = deque()
+    begun: deque[Future[Found]] = deque()
     executor = ThreadPoolExecutor(count, NAME)
     try:
         for log in logs:
-            begun.append(executor.submit(judge, *log))
+            begun.append(executor.submit(judge, log))
             if len(begun) > 2 * count:
                 yield begun.popleft().result()
         while begun:
@@ -192,7 +199,7 @@ def _local(archive: Archive, log_stem: str, manifest: Manifest | ArchiveError) -
 
 def _found(archive: Archive, name: str, manifest: Manifest) -> tuple[VerifyState, str]:
     try:
-        extra = _checked(archive, name, manifest)
+        extra = check_file(archive, name, manifest)
     except FileNotFoundError:
         if manifest.file_bytes == 0:
             return "incomplete", "nothing was fetched yet"
@@ -209,15 +216,6 @@ def _found(archive: Archive, name: str, manifest: Manifest) -> tuple[VerifyState
     return stage(manifest)
 
 
-def is_damaged(archive: Archive, manifest: Manifest) -> bool:
-    """Whether a log's file is there, and is not what its manifest vouches for. Blocks."""
-    try:
-        _checked(archive, manifest.file, manifest)
-    except DamagedError:
-        return True
-    return False
-
-
 def _being_set_aside(archive: Archive, manifest: Manifest) -> tuple[VerifyState, str] | None:
     """Return what a log without a file is if its setting aside was begun, and did not come to an end."""
     if not manifest.superseded:
@@ -230,13 +228,3 @@ def _being_set_aside(archive: Archive, manifest: Manifest) -> tuple[VerifyState,
     if now is None or not announces(manifest, now):
         return None
     return "superseded", f"it is to be set aside, and {now.file} still is this one"
-
-
-def _checked(archive: Archive, name: str, manifest: Manifest) -> int:
-    """Return how many bytes the file holds beyond those that its manifest vouches for, rightly."""
-    descriptor = archive.open(name, os.O_RDONLY)
-    try:
-        check(descriptor, manifest)
-        return os.fstat(descriptor).st_size - manifest.file_bytes
-    finally:
-        os.close(descriptor)

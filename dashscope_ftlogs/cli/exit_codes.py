@@ -27,6 +27,9 @@ _EXIT_CODES: Final[tuple[tuple[type[errors.FTLogsError], int], ...]] = (
     (errors.ManifestError, 6),
     (errors.LogGoneError, 6),
     (errors.ArchiveWriteError, 6),
+    (errors.StoreDeniedError, 3),
+    (errors.StoreNotFoundError, 4),
+    (errors.ArchiveStoreError, 5),
 )
 
 

@@ -5,15 +5,17 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Generic, TypeVar
 
 import attrs
 import typer
 
 from dashscope_ftlogs import InvalidArgumentError, Job
-from dashscope_ftlogs.archive.local_log_reader import StoredLog, piped_lines, stored_logs
+from dashscope_ftlogs.archive.local_log_reader import piped_lines
+from dashscope_ftlogs.archive.object_store.url import is_store_url
+from dashscope_ftlogs.archive.store import KeptLog
 from dashscope_ftlogs.archive.threads import Thread
+from dashscope_ftlogs.archive.where import logs_at
 from dashscope_ftlogs.checks import job_id as checked_id
 from dashscope_ftlogs.cli.completion import complete_job_ids
 from dashscope_ftlogs.cli.connection_options import Connection
@@ -38,8 +40,8 @@ Sources = Annotated[
     list[str],
     typer.Argument(
         metavar="SOURCE...",
-        help="A job id, the end of one, @last, @running, an archive directory, a log file, or - for "
-        "stdin.",
+        help="A job id, the end of one, @last, @running, an archive (a directory or a URL such as "
+        "s3://BUCKET/PREFIX), a log file, or - for stdin.",
         autocompletion=complete_job_ids,
         show_default=False,
     ),
@@ -76,28 +78,28 @@ async def read_logs(
             ids = dict(zip(short, await whole_job_ids(session, short), strict=True))
             words = [meant for word in words for meant in ids.get(word, [word])]
         named = list(_named(words))
-        stored = [(name, log) for name, log in named if isinstance(log, StoredLog)]
+        stored = [(name, log) for name, log in named if log is not None and not isinstance(log, str)]
         others = await stack.enter_async_context(Reading(partial(read_stored, begin), stored))
         for name, log in named:
-            if isinstance(log, StoredLog):
-                found = await others.result(name)
-                if found is None:
-                    found = await _read(begin(name, log.job), _batches(log.lines()))
-                yield Log(name, log.job, found)
-            elif log is None:
+            if log is None:
                 yield Log(name, None, await _read(begin(name, None), _batches(piped_lines())))
-            else:
+            elif isinstance(log, str):
                 if session is None:
                     session = await stack.enter_async_context(connection.session())
                 job = await session.job(log)
                 yield Log(name, job, await _read(begin(name, job), _remote(session, log)))
+            else:
+                found = await others.result(name)
+                if found is None:
+                    found = await _read(begin(name, log.job), _batches(log.lines()))
+                yield Log(name, log.job, found)
 
 
 def _is_short(word: str) -> bool:
     return word != "-" and not _is_there(word) and is_short(_job_id(word))
 
 
-def _named(words: Iterable[str]) -> Iterator[tuple[str, StoredLog | str | None]]:
+def _named(words: Iterable[str]) -> Iterator[tuple[str, KeptLog | str | None]]:
     """Yield each log under a name of its own: one that is stored here, a job's id, or None for stdin.
 
     A job of the service is one log, however often it is named.
@@ -110,8 +112,8 @@ def _named(words: Iterable[str]) -> Iterator[tuple[str, StoredLog | str | None]]
             yield name, None
         elif _is_there(word):
             hide = hide or hiding()
-            for log in stored_logs(Path(word)):
-                taken.add(name := distinct(taken, hide(log.name), hide(str(log.path))))
+            for log in logs_at(word):
+                taken.add(name := distinct(taken, hide(log.name), hide(log.where)))
                 yield name, log
         elif (job_id := _job_id(word)) not in jobs:
             jobs.add(job_id)
@@ -133,7 +135,7 @@ async def _read(reader: Reader[T], lines: Lines) -> T:
 
 
 def _is_there(word: str) -> bool:
-    return os.path.lexists(word)
+    return is_store_url(word) or os.path.lexists(word)
 
 
 def _job_id(word: str) -> str:

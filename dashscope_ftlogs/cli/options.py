@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 import attrs
 import typer
 
+from dashscope_ftlogs.archive.object_store.url import KINDS, is_store_url, store_url
 from dashscope_ftlogs.checks import is_url
+from dashscope_ftlogs.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from dashscope_ftlogs.reading.own_pattern import OwnPattern
@@ -42,6 +44,19 @@ def _file(said: str | Path) -> Path:
     if isinstance(said, str) and len(said) > 1 and said.endswith(_SEPARATORS):
         raise typer.BadParameter(f"{said!r} is a directory's name; name a file")
     return local(Path(said))
+
+
+def archive(place: str) -> str:
+    """Return the place of an archive, for an option: a directory, or a URL of a kind that is known."""
+    if is_store_url(place):
+        try:
+            store_url(place)
+        except InvalidArgumentError as error:
+            raise typer.BadParameter(error.summary()) from None
+    elif is_url(place):
+        kinds = ", ".join(f"{kind}://" for kind in KINDS)
+        raise typer.BadParameter(f"{place!r} is a URL of another kind than {kinds}")
+    return place
 
 
 def local(path: Path) -> Path:

@@ -16,7 +16,7 @@ from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from dashscope_ftlogs.archive.local_log_reader import StoredLog
+from dashscope_ftlogs.archive.store import KeptLog
 from dashscope_ftlogs.archive.threads import processors
 from dashscope_ftlogs.dataset.partitions import batches
 from dashscope_ftlogs.errors import FTLogsError
@@ -30,8 +30,6 @@ T_co = TypeVar("T_co", covariant=True)
 
 _WORTH_IT: Final = 8 * 2**20
 """Bytes that others read meanwhile, below which it takes longer to start them."""
-_PACKED: Final = 8
-"""So many times as long is a compressed log, about."""
 _LOOK_EVERY: Final = 0.2
 """Seconds."""
 
@@ -72,13 +70,11 @@ class ReadPoints:
 class Reading(Generic[T]):
     """Logs that other processes read, some of them ahead."""
 
-    def __init__(
-        self, read: Callable[[str, StoredLog], T], logs: Sequence[tuple[str, StoredLog]]
-    ) -> None:
+    def __init__(self, read: Callable[[str, KeptLog], T], logs: Sequence[tuple[str, KeptLog]]) -> None:
         """Plan to let `read` read these in turn, each under its name."""
         self._read_one = read
         self._waiting = iter(logs)
-        self._count = _processes([_size(log) for _, log in logs])
+        self._count = _processes([log.size() for _, log in logs])
         self._read: dict[str, Future[T]] = {}
         self._executor: ProcessPoolExecutor | None = None
         self._alive: Connection | None = None
@@ -131,15 +127,7 @@ def _processes(sizes: Sequence[int]) -> int:
     return min(len(large), processors())
 
 
-def _size(log: StoredLog) -> int:
-    try:
-        size = log.path.stat().st_size
-    except OSError:  # which is told when its turn has come
-        return 0
-    return size * _PACKED if log.path.suffix == ".gz" else size
-
-
-def read_stored(begin: Begin[T], name: str, log: StoredLog) -> T:
+def read_stored(begin: Begin[T], name: str, log: KeptLog) -> T:
     """Read a log to its end, and return what it became."""
     reader = begin(name, log.job)
     for some in batches(log.lines()):

@@ -3,13 +3,13 @@
 import os
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Final
 
 import attrs
 
 from dashscope_ftlogs import checks
-from dashscope_ftlogs.archive.local_log_reader import StoredLog, stored_logs
+from dashscope_ftlogs.archive.store import KeptLog
+from dashscope_ftlogs.archive.where import logs_at
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.points import LogPoints
 from dashscope_ftlogs.metrics.table import MetricsTable, table_of
@@ -25,12 +25,12 @@ class Partition:
     """One log of an archive, as `partitions` returns it.
 
     It holds names and numbers, no lines: it can be pickled, and read by another process, or by another
-    machine where the archive has the same path.
+    machine that has the archive at the same path or URL.
     """
 
     job_id: str
     """The job's id; of a log that lies in no archive, the file's name."""
-    log: StoredLog = attrs.field(repr=False)
+    log: KeptLog = attrs.field(repr=False)
 
     @property
     def job(self) -> Job | None:
@@ -41,10 +41,13 @@ class Partition:
 def partitions(archive: str | os.PathLike[str]) -> list[Partition]:
     """Return the logs of an archive, each once, in the order of their names; nothing of them is read.
 
+    Args:
+        archive: A directory, or a URL of object storage as `LogSession.download` takes it.
+
     Raises:
         ArchiveError: there is no archive, or one of its manifests is damaged.
     """
-    return [Partition(log.name, log) for log in stored_logs(Path(archive))]
+    return [Partition(log.name, log) for log in logs_at(os.fspath(archive))]
 
 
 def read(partition: Partition) -> MetricsTable:
@@ -60,7 +63,7 @@ def read(partition: Partition) -> MetricsTable:
     return table_of([(partition.job_id, points_of(partition.log))])
 
 
-def points_of(log: StoredLog, pattern: OwnPattern | None = None) -> PointColumns:
+def points_of(log: KeptLog, pattern: OwnPattern | None = None) -> PointColumns:
     """Return the points of a log, some of whose lines a pattern of the user's own may fit."""
     points = LogPoints(pattern)
     for lines in batches(log.lines()):

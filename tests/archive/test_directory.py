@@ -24,9 +24,8 @@ from dashscope_ftlogs import (
     verify_archive,
 )
 from dashscope_ftlogs.archive.directory import Archive
-from dashscope_ftlogs.archive.generations import set_aside
-from dashscope_ftlogs.archive.log_file_sha256 import DamagedError
-from dashscope_ftlogs.archive.log_writer import LogFile
+from dashscope_ftlogs.archive.local.generations import set_aside
+from dashscope_ftlogs.archive.local.log_writer import LogFile
 from dashscope_ftlogs.archive.manifest import (
     Manifest,
     encode,
@@ -34,6 +33,7 @@ from dashscope_ftlogs.archive.manifest import (
     manifest_name,
     stem,
 )
+from dashscope_ftlogs.archive.store import DamagedError
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 from dashscope_ftlogs.text import digests
 

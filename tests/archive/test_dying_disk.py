@@ -17,7 +17,8 @@ from logs_in_pieces import begin
 from stranger import found_by_a_stranger
 
 from dashscope_ftlogs import ArchiveError, LogSession, RetryPolicy, verify_archive
-from dashscope_ftlogs.archive import directory, log_writer
+from dashscope_ftlogs.archive import directory
+from dashscope_ftlogs.archive.local import log_writer
 from dashscope_ftlogs.archive.local_log_reader import StoredLog, stored_logs
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 

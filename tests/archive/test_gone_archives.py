@@ -24,7 +24,8 @@ from dashscope_ftlogs import (
     Progress,
     verify_archive,
 )
-from dashscope_ftlogs.archive import directory, log_writer
+from dashscope_ftlogs.archive import directory
+from dashscope_ftlogs.archive.local import log_writer
 from dashscope_ftlogs.cli.exit_codes import exit_code
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 

@@ -10,8 +10,8 @@ from logs_in_pieces import begin
 
 from dashscope_ftlogs import LogGoneError
 from dashscope_ftlogs.archive.directory import Archive
-from dashscope_ftlogs.archive.log_file_sha256 import DamagedError
-from dashscope_ftlogs.archive.log_writer import LogFile
+from dashscope_ftlogs.archive.local.log_writer import LogFile
+from dashscope_ftlogs.archive.store import DamagedError
 
 forms = pytest.mark.parametrize(("form", "compression"), FORMS.values(), ids=FORMS)
 

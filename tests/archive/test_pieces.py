@@ -21,9 +21,9 @@ from stranger import found_by_a_stranger
 
 from dashscope_ftlogs import LogSession, verify_archive
 from dashscope_ftlogs.archive.directory import Archive
-from dashscope_ftlogs.archive.log_file_sha256 import DamagedError
-from dashscope_ftlogs.archive.log_writer import LogFile
+from dashscope_ftlogs.archive.local.log_writer import LogFile
 from dashscope_ftlogs.archive.manifest import PIECE_BYTES, SCHEMA, Manifest, encode
+from dashscope_ftlogs.archive.store import DamagedError
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 from dashscope_ftlogs.text import digests, jsonl_bytes, text_bytes
 

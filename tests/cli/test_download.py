@@ -140,7 +140,7 @@ async def test_wrong_usage_is_refused_before_any_request(
 
 @pytest.mark.parametrize(
     "words",
-    [("download", "--all", "--out"), ("verify",), ("metrics", "ft-1", "-o"), ("report", "ft-1", "-o")],
+    [("metrics", "ft-1", "-o"), ("report", "ft-1", "-o")],
     ids=str,
 )
 async def test_no_folder_is_made_of_a_url(

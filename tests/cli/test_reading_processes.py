@@ -71,8 +71,8 @@ def test_no_more_processes_than_there_are_processors() -> None:
 def test_a_compressed_log_counts_as_what_it_holds_and_a_lost_one_as_nothing(tmp_path: Path) -> None:
     packed = tmp_path / "a.log.gz"
     packed.write_bytes(gzip.compress(b"x\n" * 9999))
-    assert reading_processes._size(StoredLog("a", packed)) == 8 * packed.stat().st_size
-    assert reading_processes._size(StoredLog("b", tmp_path / "none")) == 0
+    assert StoredLog("a", packed).size() == 8 * packed.stat().st_size
+    assert StoredLog("b", tmp_path / "none").size() == 0
 
 
 async def test_each_log_becomes_what_it_would_here(logs: list[tuple[str, StoredLog]]) -> None:

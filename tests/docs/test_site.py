@@ -14,6 +14,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
 from pages import blocks, run_page
+from small_store import SmallStore
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -86,7 +87,11 @@ def outcomes(
         folder = tmp_path_factory.mktemp(Path(name).stem)
         return run_page(PAGES[name], folder, environ | settings)
 
-    with ThreadPoolExecutor(2) as pool, model_studio(environ) as settings:
+    with (
+        SmallStore().serving() as store,
+        ThreadPoolExecutor(2) as pool,
+        model_studio(environ := environ | store.environ) as settings,
+    ):
         # First what follows a job that runs, while it does.
         order = sorted(EXECUTED, key=["howto/following.md", "tutorial.md"].__contains__, reverse=True)
         yield {

@@ -54,6 +54,8 @@ def test_a_room_says_what_it_may_import(room: str) -> None:
         *ROOMS,
         "cli/commands",
         "cli/terminal",
+        "archive/local",
+        "archive/object_store",
         "client/callers_side",
         "client/exchange",
         "metrics/live",

@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 SHOWN_ONLY = {
-    "archive/log_writer.py": "when a manifest was written, for people",
+    "archive/local/log_writer.py": "when a manifest was written, for people",
     "cli/terminal/tail_printing.py": "stamps before lines, where asked for",
     "cli/commands/report.py": "when a page was made, for people",
     "cli/job_selection.py": "how long ago jobs were created, where asked for",

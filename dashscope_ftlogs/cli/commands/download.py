@@ -15,7 +15,7 @@ from dashscope_ftlogs import Downloaded, FTLogsError, Job, Progress
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.exit_codes import INCOMPLETE, exit_code
 from dashscope_ftlogs.cli.job_selection import Filters, Selection
-from dashscope_ftlogs.cli.options import Concurrency, grouped, local
+from dashscope_ftlogs.cli.options import Concurrency, archive, grouped
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.download_progress import watched
 from dashscope_ftlogs.cli.terminal.stdout import Format, rows, table, write, write_if_open
@@ -38,9 +38,9 @@ def download(
         list[str] | None, typer.Argument(metavar="JOB_ID...", help="The jobs.", show_default=False)
     ] = None,
     *,
-    out: Annotated[Path, typer.Option(help="The archive: a directory.", callback=local)] = Path(
-        "ftlogs-archive"
-    ),
+    out: Annotated[
+        str, typer.Option(help="The archive: a directory, or s3://BUCKET/PREFIX.", callback=archive)
+    ] = "ftlogs-archive",
     from_file: Annotated[
         Path | None, typer.Option(help="Read job ids from this file, one per line; - is stdin.")
     ] = None,
@@ -134,7 +134,7 @@ async def _selected(
         yield job
 
 
-def _report(outcomes: list[Downloaded], out: Path, *, as_json: bool, quiet: bool) -> None:
+def _report(outcomes: list[Downloaded], out: str, *, as_json: bool, quiet: bool) -> None:
     if not sys.stdout.isatty():
         # Whoever looks at stderr alone, as cron's mail does, should know why.
         for outcome in outcomes:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from dashscope_ftlogs import ConfigError, FTLogsError, InvalidArgumentError
-from dashscope_ftlogs.archive.local_log_reader import StoredLog
+from dashscope_ftlogs.archive.object_store.url import is_store_url
+from dashscope_ftlogs.archive.store import KeptLog
 from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.cli.exit_codes import INCOMPLETE
 from dashscope_ftlogs.cli.reading_processes import Reading
@@ -88,7 +89,8 @@ def _logs(words: Iterable[str]) -> Iterator[Partition]:
     """Yield the logs of archives, each job once."""
     taken = set[str]()
     for word in words:
-        logs = partitions(_anywhere(word)) if os.path.lexists(word) else []
+        there = is_store_url(word) or os.path.lexists(word)
+        logs = partitions(word if is_store_url(word) else _anywhere(word)) if there else []
         if not all(one.log.version for one in logs) or not logs:
             raise InvalidArgumentError(
                 f"{word!r} is no archive, of which datasets are made; `ftlogs download` makes one"
@@ -104,5 +106,5 @@ def _anywhere(path: str) -> Path:
     return Path(path).absolute()
 
 
-def _add(dataset: Dataset, job_id: str, log: StoredLog) -> int:
+def _add(dataset: Dataset, job_id: str, log: KeptLog) -> int:
     return dataset.add(Partition(job_id, log))

@@ -1,18 +1,17 @@
 """`ftlogs verify`: is an archive what it says it is, and is it all there is?"""
 
 from collections import Counter
-from pathlib import Path
 from typing import Annotated, Any
 
 import attrs
 import typer
 
-from dashscope_ftlogs import ArchiveError, verify_archive, verify_remotely
+from dashscope_ftlogs import ArchiveError, Verdict, verify_archive, verify_remotely
 from dashscope_ftlogs.archive.threads import Thread
-from dashscope_ftlogs.archive.verify import Verdict, reopen_stale
+from dashscope_ftlogs.archive.verify import reopen_stale
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.exit_codes import INCOMPLETE
-from dashscope_ftlogs.cli.options import grouped, local
+from dashscope_ftlogs.cli.options import archive, grouped
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.stdout import rows, table, write
 
@@ -21,9 +20,7 @@ _FINE = {"ok", "superseded"}
 
 @grouped
 def verify(
-    directory: Annotated[Path, typer.Argument(help="The archive.", callback=local)] = Path(
-        "ftlogs-archive"
-    ),
+    directory: Annotated[str, typer.Argument(help="The archive.", callback=archive)] = "ftlogs-archive",
     *,
     remote: Annotated[
         bool, typer.Option("--remote", help="Also ask the service how each log ends by now.")
@@ -68,7 +65,7 @@ def _facts(verdict: Verdict) -> dict[str, Any]:
     return attrs.asdict(verdict, filter=lambda field, _: field.name != "tail")
 
 
-def _reopen(directory: Path, fine: set[str], asked: list[Verdict]) -> None:
+def _reopen(directory: str, fine: set[str], asked: list[Verdict]) -> None:
     """Let the next download go on with what it would else take for complete."""
     stale = [verdict for verdict in asked if verdict.state == "stale" and verdict.file in fine]
     if stale:

@@ -14,18 +14,12 @@ import zlib
 from contextlib import suppress
 from typing import Any, Protocol
 
+from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.manifest import Manifest, Piece
+from dashscope_ftlogs.archive.store import DamagedError
 
 _CHUNK = 2**20
 _BROKEN = (zlib.error, EOFError, gzip.BadGzipFile)
-
-
-class DamagedError(Exception):
-    """The file is not what its manifest vouches for."""
-
-
-class MissingError(Exception):
-    """There is no file where a manifest vouches for one."""
 
 
 class Digest(Protocol):
@@ -37,6 +31,21 @@ class Digest(Protocol):
     def hexdigest(self) -> str:
         """Return the hash of all content so far."""
         ...
+
+
+def check_file(archive: Archive, name: str, manifest: Manifest) -> int:
+    """Return how many bytes a file holds beyond those that its manifest vouches for, rightly.
+
+    Raises:
+        DamagedError: what it vouches for is not there, or is something else.
+        FileNotFoundError: there is no such file.
+    """
+    descriptor = archive.open(name, os.O_RDONLY)
+    try:
+        check(descriptor, manifest)
+        return os.fstat(descriptor).st_size - manifest.file_bytes
+    finally:
+        os.close(descriptor)
 
 
 def check(descriptor: int, manifest: Manifest) -> Digest:

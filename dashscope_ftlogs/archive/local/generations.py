@@ -13,15 +13,13 @@ Everything here blocks, and is called in a thread.
 
 from collections.abc import Iterator
 from itertools import count
-from typing import Literal
 
 import attrs
 
 from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.manifest import Manifest, encode, log_name, manifest_name, stem
+from dashscope_ftlogs.archive.store import Why
 from dashscope_ftlogs.errors import ArchiveError
-
-Why = Literal["rewritten", "damaged"]
 
 
 def set_aside(archive: Archive, job_id: str, why: Why) -> str:

@@ -21,15 +21,15 @@ from typing import Any
 import attrs
 
 from dashscope_ftlogs.archive.directory import Archive, write_all
-from dashscope_ftlogs.archive.generations import withdraw
-from dashscope_ftlogs.archive.log_file_sha256 import (
+from dashscope_ftlogs.archive.local.generations import withdraw
+from dashscope_ftlogs.archive.local.log_file_sha256 import (
     Digest,
-    MissingError,
     begins_with,
     check,
     check_last_piece,
 )
 from dashscope_ftlogs.archive.manifest import Manifest, Piece
+from dashscope_ftlogs.archive.store import MissingError
 from dashscope_ftlogs.archive.when_a_log_is_complete import stamp
 from dashscope_ftlogs.errors import LogGoneError
 from dashscope_ftlogs.text import TAIL, digests, jsonl_bytes, text_bytes

@@ -1,0 +1,223 @@
+"""Object storage, by the library that speaks to it; what fails there is told in our words.
+
+The library's own messages repeat URLs, and bodies that anyone may have written, so none of them is
+passed on: an error is told by its class and by the number of the HTTP status alone.
+"""
+
+import os
+import re
+from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from importlib import import_module
+from typing import Any, Final
+
+import attrs
+
+from dashscope_ftlogs.archive.object_store.settings import Settings, settings
+from dashscope_ftlogs.archive.object_store.url import StoreURL
+from dashscope_ftlogs.errors import ArchiveStoreError, ConfigError, StoreDeniedError, StoreNotFoundError
+
+MARK: Final = ".ftlogs-archive"
+"""The name of an object by which an archive is known, and the storage."""
+
+_PAGE: Final = 1000
+"""So many names come with one answer."""
+_CHUNK: Final = 2**20
+_STATUS: Final = re.compile(r"status code: (\d{3})\b")
+_REFUSED: Final = frozenset({401, 403})
+
+_RETRY: Final[Mapping[str, Any]] = {
+    "max_retries": 6,
+    "retry_timeout": timedelta(minutes=2),
+    "backoff": {
+        "init_backoff": timedelta(milliseconds=200),
+        "max_backoff": timedelta(seconds=10),
+        "base": 2,
+    },
+}
+_CLIENT: Final[Mapping[str, Any]] = {"connect_timeout": "5s", "timeout": "2min"}
+
+
+class AlreadyThereError(Exception):
+    """There is an object of that name."""
+
+
+class NotThereError(Exception):
+    """There is no object of that name."""
+
+
+@attrs.frozen
+class Listed:
+    """An object of a folder."""
+
+    name: str
+    modified: datetime
+    """By the storage's own clock."""
+
+
+class Bucket:
+    """Where the objects of an archive are. What begins with `a` is awaited, the rest blocks."""
+
+    def __init__(self, url: StoreURL, environ: Mapping[str, str] = os.environ) -> None:
+        self.url = url
+        try:
+            self._library: Any = import_module("obstore")
+            stores: Any = import_module("obstore.store")
+        except ModuleNotFoundError:
+            raise ConfigError(
+                "archives on object storage need obstore, which is not installed: "
+                "pip install 'dashscope-ftlogs[object-store]'"
+            ) from None
+        self._errors: Any = self._library.exceptions
+        how = settings(url, environ)
+        headers = {how.create_only_header: "true"} if how.create_only_header else {}
+        self._store = self._made(stores, how, {})
+        self._creating = self._made(stores, how, headers) if headers else self._store
+        # What does not understand the standard header knows the one that goes with each request.
+        self._mode = None if headers else "create"
+
+    def _made(self, stores: Any, how: Settings, headers: Mapping[str, str]) -> Any:
+        client = {**_CLIENT, "allow_http": how.allow_http, "default_headers": dict(headers)}
+        try:
+            return getattr(stores, how.made_by)(
+                self.url.bucket,
+                prefix=self.url.prefix or None,
+                client_options=client,
+                retry_config=_RETRY,
+                **how.options,
+            )
+        except (self._errors.BaseError, ValueError):
+            raise ConfigError(
+                f"cannot use {self.url} as the environment says: a variable of its kind of storage is "
+                "missing, or not what it should be"
+            ) from None
+
+    def folders(self) -> list[str]:
+        """Return the names of the folders, sorted."""
+        with self._in_our_words("list"):
+            found = self._library.list_with_delimiter(self._store)
+        return sorted(path.rpartition("/")[2] for path in found["common_prefixes"])
+
+    def listed(self, folder: str) -> list[Listed]:
+        """Return the first objects of a folder in the order of names, as many as one answer tells."""
+        with self._in_our_words("list"):
+            for page in self._library.list(self._store, folder, chunk_size=_PAGE):
+                return _names(page)
+        return []
+
+    async def alisted(self, folder: str) -> list[Listed]:
+        """See `listed`."""
+        with self._in_our_words("list"):
+            async for page in self._library.list(self._store, folder, chunk_size=_PAGE):
+                return _names(page)
+        return []
+
+    def get(self, path: str) -> bytes:
+        """Return an object.
+
+        Raises:
+            NotThereError: there is none.
+        """
+        with self._in_our_words("read"):
+            return bytes(self._library.get(self._store, path).bytes())
+
+    async def aget(self, path: str) -> bytes:
+        """See `get`."""
+        with self._in_our_words("read"):
+            found = await self._library.get_async(self._store, path)
+            return bytes(await found.bytes_async())
+
+    def chunks(self, path: str) -> Iterator[bytes]:
+        """Yield what an object holds, some at a time."""
+        with self._in_our_words("read"):
+            stream = self._library.get(self._store, path).stream(min_chunk_size=_CHUNK)
+        while True:
+            with self._in_our_words("read"):
+                chunk = next(stream, None)
+            if chunk is None:
+                return
+            yield bytes(chunk)
+
+    async def achunks(self, path: str) -> AsyncGenerator[bytes, None]:
+        """See `chunks`."""
+        with self._in_our_words("read"):
+            stream = (await self._library.get_async(self._store, path)).stream(min_chunk_size=_CHUNK)
+        while True:
+            with self._in_our_words("read"):
+                chunk = await anext(stream, None)
+            if chunk is None:
+                return
+            yield bytes(chunk)
+
+    async def aput(self, path: str, data: bytes) -> None:
+        """Put an object under a name that nobody else takes."""
+        with self._in_our_words("write to"):
+            await self._library.put_async(self._store, path, data, use_multipart=False)
+
+    def create(self, path: str, data: bytes) -> None:
+        """Put an object, unless there is one of that name.
+
+        Raises:
+            AlreadyThereError: there is.
+        """
+        with self._in_our_words("write to"):
+            self._library.put(self._creating, path, data, mode=self._mode, use_multipart=False)
+
+    async def acreate(self, path: str, data: bytes) -> None:
+        """See `create`."""
+        with self._in_our_words("write to"):
+            await self._library.put_async(
+                self._creating, path, data, mode=self._mode, use_multipart=False
+            )
+
+    async def adelete(self, paths: list[str]) -> None:
+        """Delete objects; those that are not there count as deleted."""
+        with self._in_our_words("write to"):
+            await self._library.delete_async(self._store, paths)
+
+    async def atime(self, path: str) -> datetime:
+        """Return the time by the storage's own clock, by an object that is put there for it."""
+        with self._in_our_words("write to"):
+            await self._library.put_async(self._store, path, b"", use_multipart=False)
+            found: datetime = (await self._library.head_async(self._store, path))["last_modified"]
+            return found
+
+    @contextmanager
+    def _in_our_words(self, doing: str) -> Generator[None]:
+        try:
+            yield
+        except self._errors.AlreadyExistsError:
+            raise AlreadyThereError from None
+        except FileNotFoundError as error:
+            if "NoSuchBucket" in str(error):
+                raise self._told(404, doing) from None
+            raise NotThereError from None
+        except (self._errors.BaseError, OSError, ValueError) as error:
+            status = _STATUS.search(str(error))
+            refused = isinstance(
+                error, self._errors.PermissionDeniedError | self._errors.UnauthenticatedError
+            )
+            code = int(status[1]) if status else 403 if refused else None
+            raise self._told(code, doing) from None
+
+    def _told(self, status: int | None, doing: str) -> ArchiveStoreError:
+        """Return what to say of a failure."""
+        what = f"cannot {doing} {self.url}"
+        if status == 404:
+            return StoreNotFoundError(f"{what}: there is no such bucket (HTTP 404)")
+        if status in _REFUSED:
+            return StoreDeniedError(f"{what}: access is denied (HTTP {status})")
+        why = (
+            "it can't be reached, or gave no proper answer"
+            if status is None
+            else f"it answers with HTTP {status}"
+        )
+        return ArchiveStoreError(f"{what}: {why}")
+
+
+def _names(page: list[dict[str, Any]]) -> list[Listed]:
+    return sorted(
+        (Listed(one["path"].rpartition("/")[2], one["last_modified"]) for one in page),
+        key=lambda one: one.name,
+    )

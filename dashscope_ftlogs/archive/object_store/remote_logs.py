@@ -1,0 +1,206 @@
+"""Logs on object storage, for those who read them. Everything blocks."""
+
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import attrs
+
+from dashscope_ftlogs.archive.local_log_reader import PACKED, job_of, numbered_lines
+from dashscope_ftlogs.archive.manifest import LOG_NAMES
+from dashscope_ftlogs.archive.object_store.bucket import Bucket, NotThereError
+from dashscope_ftlogs.archive.object_store.commits import (
+    Commit,
+    check_link,
+    commit_name,
+    decode,
+    file_names,
+    number_of,
+)
+from dashscope_ftlogs.archive.object_store.contents import Content
+from dashscope_ftlogs.archive.object_store.url import store_url
+from dashscope_ftlogs.archive.store import DamagedError
+from dashscope_ftlogs.errors import ArchiveError, ArchivePathError, ManifestError
+from dashscope_ftlogs.models import Job
+
+_KEPT: Final = re.compile(r"\.(?:rewritten|damaged)-\d+$")
+
+
+@attrs.frozen
+class RemoteLog:
+    """One log of an archive on object storage, not yet opened; another process can open it, too."""
+
+    name: str
+    url: str
+    """The archive's."""
+    folder: str
+    newest: int
+    """The number of the commit up to which it is read, whatever is committed meanwhile."""
+    file: str
+    rows: bool
+    stored_bytes: int
+    job: Job | None
+    version: str
+    """Another text once anything else was committed."""
+
+    @property
+    def where(self) -> str:
+        """Its URL."""
+        return f"{self.url}/{self.file}"
+
+    def size(self) -> int:
+        """Return about how many bytes there are to read, after decompression."""
+        return self.stored_bytes * PACKED if self.file.endswith(".gz") else self.stored_bytes
+
+    def lines(self) -> Iterator[tuple[int, str]]:
+        """Yield the lines, each with its number.
+
+        Raises:
+            ArchiveError: the log can't be read, or is damaged.
+        """
+        bucket = Bucket(store_url(self.url))
+        try:
+            head = commit(bucket, self.folder, self.newest)
+            with _file(_chunks(bucket, self.folder, head)) as file:
+                yield from numbered_lines(file, rows=self.rows)
+        except (DamagedError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise ArchiveError(f"cannot read {self.where}: {error}") from None
+
+
+def remote_logs(url: str) -> list[RemoteLog]:
+    """Return the logs of an archive, or the one that a URL names as a file of it would be named.
+
+    Raises:
+        ArchiveError: there is none.
+    """
+    place = store_url(url)
+    log = LOG_NAMES.fullmatch(place.prefix.rpartition("/")[2])
+    if log is not None:
+        return [_named(Bucket(attrs.evolve(place, prefix=place.prefix.rpartition("/")[0])), log)]
+    bucket = Bucket(place)
+    heads = ((folder, newest(bucket, folder)) for folder in bucket.folders())
+    found = [
+        _log(bucket, folder, head, head.manifest.file) for folder, head in heads if head is not None
+    ]
+    if not found:
+        raise ArchivePathError(f"{bucket.url} holds no commit, so it is no archive")
+    return found
+
+
+def _named(bucket: Bucket, log: re.Match[str]) -> RemoteLog:
+    """Return the log of that name, which may be an older generation."""
+    folder = _KEPT.sub("", log["stem"])
+    head = newest(bucket, folder)
+    for older, name in () if head is None else file_names(head):
+        if name == log[0] and head is not None:
+            last = head if older is None else commit(bucket, folder, older.last)
+            return _log(bucket, folder, last, name)
+    raise ArchivePathError(f"{bucket.url} holds no log {log[0]}")
+
+
+def _log(bucket: Bucket, folder: str, head: Commit, name: str) -> RemoteLog:
+    manifest = head.manifest
+    return RemoteLog(
+        name=manifest.job_id,
+        url=str(bucket.url),
+        folder=folder,
+        newest=head.number,
+        file=name,
+        rows=manifest.format == "jsonl",
+        stored_bytes=manifest.file_bytes,
+        job=job_of(manifest),
+        version=head.checksum,
+    )
+
+
+def newest(bucket: Bucket, folder: str) -> Commit | None:
+    """Return the newest commit of a log, if there is one."""
+    numbers = filter(None, (number_of(one.name) for one in bucket.listed(folder)))
+    number = max(numbers, default=None)
+    return None if number is None else commit(bucket, folder, number)
+
+
+def commit(bucket: Bucket, folder: str, number: int) -> Commit:
+    """Return one commit of a log.
+
+    Raises:
+        ManifestError: it has gone, or is not as it was written.
+    """
+    try:
+        data = bucket.get(f"{folder}/{commit_name(number)}")
+    except NotThereError:
+        raise ManifestError(f"commit {number} of {folder} has gone") from None
+    return decode(data, folder, number)
+
+
+def chain(bucket: Bucket, folder: str, head: Commit) -> Iterator[Commit]:
+    """Yield the commits from the first one of a chain to its last.
+
+    Raises:
+        DamagedError: it is not whole.
+    """
+    before: Commit | None = None
+    for number in range(head.first, head.number + 1):
+        try:
+            one = head if number == head.number else commit(bucket, folder, number)
+        except ManifestError as error:
+            raise DamagedError(error.summary()) from None
+        if before is not None:
+            check_link(before, one)
+        yield one
+        before = one
+
+
+def check_content(bucket: Bucket, folder: str, head: Commit) -> None:
+    """Raise DamagedError unless the chain is whole, and each object is what was committed."""
+    for one in chain(bucket, folder, head):
+        for of in one.objects:
+            content = Content(of, one.manifest.format, one.manifest.compression)
+            for chunk in _stored(bucket, folder, of.name):
+                content.take(chunk)
+            content.end()
+
+
+def _chunks(bucket: Bucket, folder: str, head: Commit) -> Iterator[bytes]:
+    for one in chain(bucket, folder, head):
+        for of in one.objects:
+            yield from _stored(bucket, folder, of.name)
+
+
+def _stored(bucket: Bucket, folder: str, name: str) -> Iterable[bytes]:
+    try:
+        yield from bucket.chunks(f"{folder}/{name}")
+    except NotThereError:
+        raise DamagedError(
+            f"{name} has gone; if the log was compacted more than a day ago, read it again"
+        ) from None
+
+
+def _file(chunks: Iterator[bytes]) -> io.BufferedReader:
+    raw: io.RawIOBase = _Chunks(chunks)
+    return io.BufferedReader(raw)
+
+
+class _Chunks(io.RawIOBase):
+    """What comes in chunks, as a file."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0
+            self._rest = memoryview(chunk)
+        view = memoryview(buffer)
+        count = min(len(view), len(self._rest))
+        view[:count], self._rest = self._rest[:count], self._rest[count:]
+        return count

@@ -1,0 +1,67 @@
+"""Object storage as what a download writes to. Nobody is kept out: commits decide between writers."""
+
+from typing import Final, Self
+
+from dashscope_ftlogs.archive.manifest import stem
+from dashscope_ftlogs.archive.object_store.bucket import MARK, AlreadyThereError, Bucket
+from dashscope_ftlogs.archive.object_store.chain import Chain
+from dashscope_ftlogs.archive.object_store.object_log import Shared
+from dashscope_ftlogs.archive.object_store.object_place import ObjectPlace
+from dashscope_ftlogs.archive.threads import Threads
+from dashscope_ftlogs.errors import ArchivePathError
+
+_THREADS: Final = 2
+"""How many objects are hashed and compressed at the same time."""
+
+
+class RemoteStore:
+    """An archive on object storage.
+
+    Args:
+        bucket: Where it is.
+        patience: Seconds for which a cancelled download goes on with its last commits.
+    """
+
+    # A commit is an object for good, so there should not be many.
+    first_commit_after = 60.0
+    commit_every = 60.0
+
+    def __init__(self, bucket: Bucket, patience: float = 10.0) -> None:
+        self._bucket = bucket
+        self._shared = Shared(patience)
+        self._threads = Threads(_THREADS)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._mark()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._threads.__exit__()
+
+    async def check(self) -> None:
+        """Do nothing: a bucket that goes away refuses the next request."""
+
+    def place(self, job_id: str) -> ObjectPlace:
+        """Return where a job's log is."""
+        chain = Chain(stem(job_id), self._bucket, self._threads.next())
+        return ObjectPlace(chain, self._shared)
+
+    def name_of(self, file: str) -> str:
+        """Return the URL of a log."""
+        return f"{self._bucket.url}/{file}"
+
+    async def _mark(self) -> None:
+        """See that it may be written to, and that what is only to be created is never written over."""
+        try:
+            await self._bucket.acreate(MARK, b"")
+            await self._bucket.acreate(MARK, b"")
+        except AlreadyThereError:
+            return
+        raise ArchivePathError(
+            f"{self._bucket.url} writes over objects that are only to be created, so that two writers "
+            "could lose lines: it knows no conditional writes, or, on OSS, the bucket keeps versions"
+        )

@@ -1,0 +1,90 @@
+"""Proof that logs on object storage are what their commits vouch for. Everything blocks."""
+
+import attrs
+
+from dashscope_ftlogs.archive.manifest import stem
+from dashscope_ftlogs.archive.object_store.bucket import MARK, AlreadyThereError, Bucket, NotThereError
+from dashscope_ftlogs.archive.object_store.commits import (
+    Commit,
+    commit_name,
+    encode,
+    file_names,
+    following,
+)
+from dashscope_ftlogs.archive.object_store.remote_logs import check_content, commit, newest
+from dashscope_ftlogs.archive.outcomes import Verdict, VerifyState
+from dashscope_ftlogs.archive.store import DamagedError
+from dashscope_ftlogs.archive.when_a_log_is_complete import stage
+from dashscope_ftlogs.errors import ArchiveError, ArchiveMismatchError, ManifestError
+
+
+def judge(bucket: Bucket, folder: str) -> list[Verdict]:
+    """Return what was found out about a log, and about its older generations, which come first."""
+    try:
+        head = newest(bucket, folder)
+    except (ManifestError, ArchiveMismatchError) as error:
+        return [_unread(folder, error)]
+    if head is None:
+        return [Verdict(job_id="", file=folder, state="incomplete", why="nothing was committed yet")]
+    found: list[Verdict] = []
+    for older, name in file_names(head):
+        if older is None:
+            found.append(_verdict(bucket, folder, head, name))
+        elif older.why == "rewritten":
+            found.append(_older(bucket, folder, older.last, name))
+    return found
+
+
+def reopen(bucket: Bucket, stale: Verdict) -> None:
+    """Let the next download go on with a log that is complete, and is stale."""
+    folder = stem(stale.job_id)
+    head = newest(bucket, folder)
+    if head is not None and head.manifest.complete and head.manifest.lines == stale.lines:
+        manifest = attrs.evolve(head.manifest, complete=False)
+        data, made = encode(following(head, manifest, ()))
+        try:
+            bucket.create(f"{folder}/{commit_name(made.number)}", data)
+        except AlreadyThereError:
+            return  # by who goes on with it already
+
+
+def was_written_to(bucket: Bucket) -> bool:
+    """Whether a download has ever written there."""
+    try:
+        bucket.get(MARK)
+    except NotThereError:
+        return False
+    return True
+
+
+def _unread(folder: str, error: ArchiveError) -> Verdict:
+    state: VerifyState = "newer" if isinstance(error, ArchiveMismatchError) else "damaged"
+    return Verdict(job_id="", file=folder, state=state, why=str(error))
+
+
+def _older(bucket: Bucket, folder: str, number: int, name: str) -> Verdict:
+    try:
+        last = commit(bucket, folder, number)
+    except (ManifestError, ArchiveMismatchError) as error:
+        return _unread(name, error)
+    found = _verdict(bucket, folder, last, name)
+    return found if found.state == "damaged" else attrs.evolve(found, state="superseded", why="")
+
+
+def _verdict(bucket: Bucket, folder: str, head: Commit, name: str) -> Verdict:
+    manifest = head.manifest
+    state: VerifyState
+    try:
+        check_content(bucket, folder, head)
+    except DamagedError as error:
+        state, why = "damaged", str(error)
+    else:
+        state, why = stage(manifest)
+    return Verdict(
+        job_id=manifest.job_id,
+        file=name,
+        state=state,
+        lines=manifest.lines,
+        why=why,
+        tail=manifest.tail,
+    )

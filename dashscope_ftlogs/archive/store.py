@@ -1,0 +1,180 @@
+"""What a download needs of the place where it keeps logs, be that a directory or object storage."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, Protocol, Self
+
+from dashscope_ftlogs.archive.manifest import Manifest
+from dashscope_ftlogs.models import Job
+
+Why = Literal["rewritten", "damaged"]
+"""Why a log is set aside, and its next generation begun."""
+
+
+class DamagedError(Exception):
+    """A log is not what is vouched for."""
+
+
+class MissingError(Exception):
+    """There is no log where one is vouched for."""
+
+
+class OvertakenError(Exception):
+    """Another writer, whom this kind of place can't keep out, has gone on with the log meanwhile."""
+
+
+class Log(Protocol):
+    """A log that is being written. Nothing counts until it is committed."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What is vouched for so far."""
+        ...
+
+    @property
+    def sound(self) -> bool:
+        """Whether it is open, and everything was written so far."""
+        ...
+
+    @property
+    def has_uncommitted(self) -> bool:
+        """Whether lines were appended that nothing vouches for yet."""
+        ...
+
+    @property
+    def is_due(self) -> bool:
+        """Whether so much was appended that it should be written."""
+        ...
+
+    async def open(self) -> None:
+        """Make it ready to be gone on with.
+
+        Raises:
+            MissingError: it is gone.
+            DamagedError: it is not what was committed.
+        """
+        ...
+
+    def append(self, lines: Sequence[str]) -> None:
+        """Take lines for its end; does not wait."""
+        ...
+
+    async def write(self) -> None:
+        """Write what was appended."""
+        ...
+
+    async def commit(self, facts: Mapping[str, Any]) -> None:
+        """Make what was appended last, and vouch for it; `facts` change other fields of the manifest."""
+        ...
+
+    async def prove(self) -> None:
+        """Check what was there before it was opened, as far as that was not done then."""
+        ...
+
+    async def begins_with(self, lines: Sequence[str]) -> bool:
+        """Whether these are the first lines of what was committed."""
+        ...
+
+    async def finish(self, facts: Mapping[str, Any] | None) -> None:
+        """Commit, unless `facts` is None, and let go of it: also where the caller was cancelled."""
+        ...
+
+
+class Place(Protocol):
+    """Where one job's log is, or will be."""
+
+    async def manifest(self) -> Manifest | None:
+        """Return what vouches for the log, or None if there is none yet.
+
+        Raises:
+            ArchiveError: that can't be read, or there is a log for which nothing vouches.
+        """
+        ...
+
+    async def holds_all(self, manifest: Manifest) -> bool:
+        """Whether a log seems to be there as it is vouched for, as far as a glance tells."""
+        ...
+
+    async def is_damaged(self, manifest: Manifest) -> bool:
+        """Whether a log that is there is not what is vouched for, by reading all of it."""
+        ...
+
+    async def put(self, manifest: Manifest) -> Manifest:
+        """Let that vouch for the log from now on."""
+        ...
+
+    async def set_aside(self, why: Why) -> str:
+        """Keep the log under another name, and return that; to be followed by `put`."""
+        ...
+
+    async def tidy(self) -> None:
+        """Put a complete log in its final form, where it has another one until then."""
+        ...
+
+    def log(self, manifest: Manifest, *, whole: bool) -> Log:
+        """Return the log to go on with; `whole`: all that is there is checked when it is opened."""
+        ...
+
+
+class Store(Protocol):
+    """An archive, while a download writes to it."""
+
+    first_commit_after: float
+    """Seconds from the first line to the first commit; each further one comes after twice the time."""
+    commit_every: float
+    """The most seconds: what a killed download has to fetch again."""
+
+    async def __aenter__(self) -> Self:
+        """Take the right to write, where there is such."""
+        ...
+
+    async def __aexit__(self, *_: object) -> None:
+        """Give it back."""
+        ...
+
+    async def check(self) -> None:
+        """Raise ArchiveGoneError if it is no longer what it was, where that can be seen."""
+        ...
+
+    def place(self, job_id: str) -> Place:
+        """Return where a job's log is."""
+        ...
+
+    def name_of(self, file: str) -> str:
+        """Return how to name a log's file to people."""
+        ...
+
+
+class KeptLog(Protocol):
+    """A log that was downloaded, or lies in a file, and can be read from another process, too."""
+
+    @property
+    def name(self) -> str:
+        """The job's id where it is known, else the file's name."""
+        ...
+
+    @property
+    def job(self) -> Job | None:
+        """The job as the manifest has it."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Another text once the log, as it is vouched for, is another; empty where nothing vouches."""
+        ...
+
+    @property
+    def where(self) -> str:
+        """Its path or its URL."""
+        ...
+
+    def size(self) -> int:
+        """Return about how many bytes there are to read; 0 if that can't be told."""
+        ...
+
+    def lines(self) -> Iterator[tuple[int, str]]:
+        """Yield the lines, each with its number. Blocks.
+
+        Raises:
+            ArchiveError: it can't be read.
+        """
+        ...

@@ -1,19 +1,17 @@
 """The page: tables that need no script, and the data and scripts of curves and logs."""
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 
-from dashscope_ftlogs.report import html_job_tables
-from dashscope_ftlogs.report.html_elements import Markup, joined, text
+from dashscope_ftlogs.metrics.hyper_parameters import differing
+from dashscope_ftlogs.reading.failure_causes import clusters
+from dashscope_ftlogs.report.jinja_environment import environment
 from dashscope_ftlogs.report.json_in_html import chart_data, embedded, log_data
 from dashscope_ftlogs.report.log_digest import ReadLog
 from dashscope_ftlogs.report.scripts_and_styles import Assets, source_hash
 
-_PLACE = re.compile(r"\{\{(\w+)\}\}")
 
-
-def page(logs: Sequence[ReadLog], assets: Assets, *, version: str, made: str) -> str:
-    """Return the HTML of a report.
+def page(logs: Sequence[ReadLog], assets: Assets, *, version: str, made: str) -> Iterator[str]:
+    """Return the HTML of a report, piece by piece: it is never in memory as a whole.
 
     Args:
         logs: In the order in which they are shown, each with a name of its own.
@@ -21,21 +19,31 @@ def page(logs: Sequence[ReadLog], assets: Assets, *, version: str, made: str) ->
         version: Of this package.
         made: When the logs were read, in words.
     """
-    parts = {
-        "policy": text(_policy(assets)),
-        "generator": text(f"dashscope-ftlogs {version}"),
-        "title": text(_title(logs)),
-        "made": text(f"Read {made} by ftlogs {version}."),
-        "notes": html_job_tables.notes(logs),
-        "jobs": html_job_tables.jobs(logs),
-        "failures": html_job_tables.failures(logs),
-        "differences": html_job_tables.differences(logs),
-        "licence": joined(Markup(f"{text(line).html}\n") for line in assets.licence.splitlines()),
-        "styles": joined(Markup(f"<style>{style}</style>\n") for style in assets.styles),
-        "scripts": joined(Markup(f"<script>{script}</script>\n") for script in assets.scripts),
-        "data": joined(_data(logs)),
-    }
-    return _PLACE.sub(lambda place: parts[place[1]].html, assets.template)
+    return (
+        environment()
+        .get_template("page.html")
+        .generate(
+            title=logs[0].name if len(logs) == 1 else f"{len(logs)} fine-tuning logs",
+            version=version,
+            made=made,
+            assets=assets,
+            policy=_policy(assets),
+            logs=logs,
+            left_out=left_out,
+            numbers={log.name: number for number, log in enumerate(logs)},
+            failures=clusters(log.failure for log in logs if log.failure is not None),
+            differences=differing({log.name: log.job for log in logs}),
+            data=_data(logs),
+        )
+    )
+
+
+def left_out(log: ReadLog) -> str:
+    """Say what of a log is not in the report."""
+    return (
+        f"{log.lines.left_out:,} of {log.lines.seen:,} lines are left out, to keep this page fluid. "
+        "Here are its end, and from before that lines with a metric or an error."
+    )
 
 
 def _policy(assets: Assets) -> str:
@@ -48,15 +56,8 @@ def _policy(assets: Assets) -> str:
     )
 
 
-def _title(logs: Sequence[ReadLog]) -> str:
-    return logs[0].name if len(logs) == 1 else f"{len(logs)} fine-tuning logs"
-
-
-def _data(logs: Sequence[ReadLog]) -> Iterable[Markup]:
-    yield _json("chart-data", chart_data(logs))
+def _data(logs: Sequence[ReadLog]) -> Iterator[tuple[str, str]]:
+    """Yield what the scripts read, under the id of the element that holds it."""
+    yield "chart-data", embedded(chart_data(logs))
     for number, log in enumerate(logs):
-        yield _json(f"log-data-{number}", log_data(log.lines))
-
-
-def _json(name: str, value: object) -> Markup:
-    return Markup(f'<script type="application/json" id="{name}">{embedded(value)}</script>\n')
+        yield f"log-data-{number}", embedded(log_data(log.lines))

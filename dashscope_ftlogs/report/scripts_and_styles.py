@@ -22,7 +22,6 @@ _SCRIPTS = (
 class Assets:
     """The texts of the files that a page is made of."""
 
-    template: str
     styles: tuple[str, ...]
     scripts: tuple[str, ...]
     licence: str
@@ -37,7 +36,6 @@ def load() -> Assets:
         return here.joinpath(name).read_text("utf-8")
 
     return Assets(
-        read("template.html"),
         tuple(read(name) for name in _STYLES),
         tuple(read(name) for name in _SCRIPTS),
         read("vendor/uPlot.LICENSE"),

@@ -18,7 +18,7 @@ from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.points import LogPoints
 from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.report import (
-    html_elements,
+    jinja_environment,
     json_in_html,
     kept_lines,
     loss_and_duration,
@@ -86,7 +86,7 @@ def columns(*lines: str) -> PointColumns:
 
 
 def html(*logs: ReadLog) -> str:
-    return page(logs, ASSETS, version="1.2.3", made="today")
+    return "".join(page(logs, ASSETS, version="1.2.3", made="today"))
 
 
 def parsed(*logs: ReadLog) -> Elements:
@@ -95,7 +95,7 @@ def parsed(*logs: ReadLog) -> Elements:
 
 @pytest.mark.parametrize(
     "module",
-    [scripts_and_styles, json_in_html, kept_lines, html_elements, loss_and_duration],
+    [scripts_and_styles, json_in_html, kept_lines, jinja_environment, loss_and_duration],
     ids=lambda module: module.__name__,
 )
 def test_the_examples_hold(module: Any) -> None:
@@ -221,6 +221,12 @@ def test_points_are_there_with_their_lines_and_odd_numbers_by_name() -> None:
     assert (log["lines"], log["points"], log["offsets"], log["segments"]) == (4, 3, [1, 2, 3], [0, 0, 0])
     assert log["x"] == {"epoch": [0.1, None, None], "line": [1, 2, 3]}
     assert log["y"] == {"loss": [[0, 1], [2.5, "nan"]], "eval_loss": [[2], ["-inf"]]}
+
+
+def test_the_page_is_made_piece_by_piece() -> None:
+    logs = [read("x" * 10**5, name=name) for name in "abc"]
+    pieces = [len(piece) for piece in page(logs, ASSETS, version="1.2.3", made="today")]
+    assert max(pieces) < 2 * 10**5 < 3 * 10**5 < sum(pieces)
 
 
 @pytest.mark.long
@@ -359,6 +365,6 @@ def test_the_page_names_nothing_on_the_network() -> None:
 
 def test_the_chart_library_comes_with_its_licence_and_its_version() -> None:
     vendor = resources.files("dashscope_ftlogs.report") / "vendor"
-    assert (vendor / "uPlot.LICENSE").read_text("utf-8") in html(read("x")).replace("&quot;", '"')
+    assert (vendor / "uPlot.LICENSE").read_text("utf-8") in html(read("x")).replace("&#34;", '"')
     version = (vendor / "VERSION").read_text().split()[1].removesuffix(":")
     assert f"(v{version})" in (vendor / "uPlot.iife.min.js").read_text("utf-8")[:200]

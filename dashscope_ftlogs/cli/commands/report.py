@@ -11,7 +11,7 @@ from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.log_sources import Sources, read_logs
 from dashscope_ftlogs.cli.options import Pattern, chosen, grouped, to_file
 from dashscope_ftlogs.cli.run_command import complain, run
-from dashscope_ftlogs.cli.terminal.output_file import check_output, put
+from dashscope_ftlogs.cli.terminal.output_file import check_output, put_by
 from dashscope_ftlogs.cli.terminal.stdout import write
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ def report(
     """Write one HTML page of jobs, curves, failures and logs. It opens from disk, without network."""
 
     async def main() -> int:
-        from dashscope_ftlogs.report.html_job_tables import left_out  # noqa: PLC0415
-        from dashscope_ftlogs.report.page import page  # noqa: PLC0415
+        from dashscope_ftlogs.report.page import left_out, page  # noqa: PLC0415
         from dashscope_ftlogs.report.scripts_and_styles import load  # noqa: PLC0415  (only this command needs them)
 
         if output != _STDOUT:
@@ -43,12 +42,15 @@ def report(
             if log.lines.left_out:
                 complain(f"{log.name}: {left_out(log)}")
         made = datetime.now().astimezone().isoformat(" ", "minutes")
-        data = page(found, load(), version=__version__, made=made).encode("utf-8")
+        pieces = page(found, load(), version=__version__, made=made)
+        data = (piece.encode("utf-8") for piece in pieces)
         if output == _STDOUT:
-            write(data)
-        else:
-            put(output, data)
-            complain(f"{output}: {_counted(len(found))}, {_size(len(data))}")
+            for piece in data:
+                write(piece)
+            return 0
+        sizes: list[int] = []
+        put_by(output, lambda file: sizes.extend(map(file.write, data)))
+        complain(f"{output}: {_counted(len(found))}, {_size(sum(sizes))}")
         return 0
 
     run(main())

@@ -55,7 +55,7 @@ async def report(browser: Browser, environ: dict[str, str], folder: Path) -> Non
     await page.goto(path.as_uri())
     await page.wait_for_selector("#rows .row")
     await page.locator("#smoothing").fill("0.8")
-    await page.locator("#chart").focus()
+    await page.locator("#chart-0").focus()
     for _ in range(40):
         await page.keyboard.press("ArrowRight")
     await page.evaluate("document.activeElement.blur()")

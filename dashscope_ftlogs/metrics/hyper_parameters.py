@@ -1,4 +1,4 @@
-"""In what jobs differ: the hyper-parameters that a chart of their losses should be read with."""
+"""What jobs were given: the hyper-parameters that a chart of their losses should be read with."""
 
 import math
 from collections.abc import Mapping
@@ -32,6 +32,21 @@ def differing(jobs: Mapping[str, Job | None]) -> dict[str, list[object]]:
         if not all(_same(told[0], value) for value in told):
             table[name] = [facts.get(name) for facts in known.values()]
     return table
+
+
+def shared(jobs: Mapping[str, Job | None]) -> dict[str, object]:
+    """Return the hyper-parameters that are known, and are not among those in which jobs differ.
+
+    >>> shared({"ft-1": Job("ft-1", "RUNNING", hyper_parameters={"n_epochs": 3})})
+    {'n_epochs': 3}
+    """
+    apart = differing(jobs)
+    found: dict[str, object] = {}
+    for job in jobs.values():
+        for name, value in _facts(job).items():
+            if value is not None and name not in apart:
+                found.setdefault(name, value)
+    return found
 
 
 def _facts(job: Job | None) -> dict[str, object]:

@@ -1,12 +1,12 @@
 """JSON inside an HTML page: data for a script, which can't end the element that holds it."""
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from dashscope_ftlogs.metrics.columns import Numbers
-from dashscope_ftlogs.metrics.curves import AXES, places
-from dashscope_ftlogs.reading.forms.names import main_metric
+from dashscope_ftlogs.metrics.curves import AXES, X, places
+from dashscope_ftlogs.reading.forms.names import evaluation_of, loss_first, standing_for
 from dashscope_ftlogs.report.kept_lines import KeptLines, fair_room
 from dashscope_ftlogs.report.log_digest import ReadLog
 from dashscope_ftlogs.report.points_in_charts import METRICS, POINTS, shared_axis
@@ -27,14 +27,31 @@ def embedded(value: Any) -> str:
 def chart_data(logs: Sequence[ReadLog]) -> dict[str, Any]:
     """Return what the charts of a report are drawn from; `data.js` reads it."""
     room = fair_room([len(log.points.shown) for log in logs], POINTS)
-    names = list(dict.fromkeys(name for log in logs for name in log.points.metrics))
-    measured = [log.points for log in logs]
+    names = loss_first(dict.fromkeys(name for log in logs for name in log.points.metrics))
+    metrics = names[:METRICS]
+    evaluations = {name: evaluation_of(name, metrics) for name in metrics}
+    # Only of what is drawn first: a log without the mean of a whole training has nothing like it.
+    stand_ins = [{name: standing_for(name, log.points.axes) for name in metrics[:1]} for log in logs]
     return {
-        "main_metric": main_metric(names[:METRICS]),
-        "metrics": [[name, shared_axis(measured, name)] for name in names[:METRICS]],
+        "metrics": [[name, _axis(name, evaluations[name], logs, stand_ins)] for name in metrics],
         "metrics_left_out": len(names[METRICS:]),
-        "logs": [_log_points(log, frozenset(names[:METRICS]), room) for log in logs],
+        "evaluations": {name: found for name, found in evaluations.items() if found is not None},
+        "logs": [
+            {**_log_points(log, frozenset(metrics), room), "stand_ins": called}
+            for log, called in zip(logs, stand_ins, strict=True)
+        ],
     }
+
+
+def _axis(
+    name: str,
+    evaluation: str | None,
+    logs: Sequence[ReadLog],
+    stand_ins: Sequence[Mapping[str, str | None]],
+) -> X:
+    """Return what a metric can be drawn over, with what evaluations tell of it."""
+    own = [(log.points, called.get(name) or name) for log, called in zip(logs, stand_ins, strict=True)]
+    return shared_axis([*own, *((log.points, evaluation or name) for log in logs)])
 
 
 def _log_points(log: ReadLog, names: Collection[str], room: int) -> dict[str, Any]:

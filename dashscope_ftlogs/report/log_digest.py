@@ -12,7 +12,13 @@ from dashscope_ftlogs.reading.own_pattern import OwnPattern, OwnRecords
 from dashscope_ftlogs.reading.records import Metrics, Record
 from dashscope_ftlogs.reading.tracebacks import RecordReader
 from dashscope_ftlogs.report.kept_lines import KeptLines, fair_room
-from dashscope_ftlogs.report.loss_and_duration import Summary, summary
+from dashscope_ftlogs.report.loss_and_duration import (
+    Loss,
+    Summary,
+    best_evaluation,
+    last_evaluation,
+    summary,
+)
 from dashscope_ftlogs.report.points_in_charts import ChartPoints, chart_points
 
 ROOM: Final = 48 * 2**20
@@ -28,6 +34,9 @@ class ReadLog:
     lines: KeptLines
     points: ChartPoints
     facts: Summary
+    eval_loss: Loss | None
+    """The last one."""
+    best_eval_loss: Loss | None
     failure: Failure | None
 
 
@@ -66,6 +75,8 @@ class LogReader:
             self._kept,
             chart_points(points),
             summary(self._job, points, self._points.tokens),
+            last_evaluation(points),
+            best_evaluation(points),
             failure(self._name, self._job, self._errors),
         )
 

@@ -88,15 +88,31 @@ def last_evaluation(points: PointColumns) -> Loss | None:
     >>> last_evaluation(log.columns()).value
     1.5
     """
-    measured = [name for name in points.names() if is_loss_or_reward(name)]
-    named = [name for name in measured if is_of_evaluation(name)]
-    # Some trainers call it as in training, and say otherwise that it is one of an evaluation.
-    told = named or [name for name in measured if _is_told_by_evaluations(points, name)]
-    metric = _EVAL_LOSS if _EVAL_LOSS in told else main_metric(told)
+    metric = _of_evaluations(points)
     if metric is None:
         return None
     numbers = points.numbers(metric)
     return _loss(points, numbers.end - 1, numbers.values[-1], metric)
+
+
+def best_evaluation(points: PointColumns) -> Loss | None:
+    """Return the best of what `last_evaluation` is the last of, as far as they are finite."""
+    metric = _of_evaluations(points)
+    if metric is None:
+        return None
+    sign = -1 if is_better_higher(metric) else 1
+    finite = (one for one in points.numbers(metric).items(0, len(points)) if math.isfinite(one[1]))
+    best = min(finite, key=lambda one: sign * one[1], default=None)
+    return None if best is None else _loss(points, *best, metric)
+
+
+def _of_evaluations(points: PointColumns) -> str | None:
+    """Return what the losses of evaluations are called."""
+    measured = [name for name in points.names() if is_loss_or_reward(name)]
+    named = [name for name in measured if is_of_evaluation(name)]
+    # Some trainers call it as in training, and say otherwise that it is one of an evaluation.
+    told = named or [name for name in measured if _is_told_by_evaluations(points, name)]
+    return _EVAL_LOSS if _EVAL_LOSS in told else main_metric(told)
 
 
 def _is_told_by_evaluations(points: PointColumns, metric: str) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from dashscope_ftlogs.metrics.hyper_parameters import differing
+from dashscope_ftlogs.metrics.hyper_parameters import differing, shared
 from dashscope_ftlogs.reading.failure_causes import clusters
 from dashscope_ftlogs.report.jinja_environment import environment
 from dashscope_ftlogs.report.json_in_html import chart_data, embedded, log_data
@@ -19,6 +19,7 @@ def page(logs: Sequence[ReadLog], assets: Assets, *, version: str, made: str) ->
         version: Of this package.
         made: When the logs were read, in words.
     """
+    jobs = {log.name: log.job for log in logs}
     return (
         environment()
         .get_template("page.html")
@@ -32,7 +33,8 @@ def page(logs: Sequence[ReadLog], assets: Assets, *, version: str, made: str) ->
             left_out=left_out,
             numbers={log.name: number for number, log in enumerate(logs)},
             failures=clusters(log.failure for log in logs if log.failure is not None),
-            differences=differing({log.name: log.job for log in logs}),
+            differences=differing(jobs),
+            shared=shared(jobs),
             data=_data(logs),
         )
     )

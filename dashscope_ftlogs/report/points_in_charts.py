@@ -1,12 +1,13 @@
 """What a report keeps of the points of a log: as many as charts can show, and what all of them say."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import attrs
 
 from dashscope_ftlogs.metrics.curves import LEADING, X, first_axis, leads_on, metric_names
 from dashscope_ftlogs.metrics.point_columns import PointColumns
+from dashscope_ftlogs.reading.forms.names import loss_first
 
 POINTS: Final = 100_000
 """In one report; more can't be told apart on any screen, and would make charts slow."""
@@ -23,7 +24,7 @@ class ChartPoints:
     shown: PointColumns
     """Every so many of them, as `fewer` says."""
     metrics: tuple[str, ...]
-    """The names of all that it measures."""
+    """The names of all that it measures, the loss first."""
     axes: Mapping[str, frozenset[X]]
     """For each of the first metrics, what all its points have; see `shared_axis`."""
 
@@ -34,7 +35,7 @@ class ChartPoints:
 
 def chart_points(points: PointColumns) -> ChartPoints:
     """Return what a report keeps of these."""
-    names = metric_names([points])
+    names = loss_first(metric_names([points]))
     axes: dict[str, frozenset[X]] = {
         name: frozenset(x for x in LEADING if leads_on(points, name, x)) for name in names[:METRICS]
     }
@@ -43,6 +44,7 @@ def chart_points(points: PointColumns) -> ChartPoints:
     return ChartPoints(len(points), shown, tuple(names), axes)
 
 
-def shared_axis(logs: "list[ChartPoints]", metric: str) -> X:
-    """Return what a metric of these logs can be drawn over, as `curves.shared_axis` does."""
-    return first_axis(lambda x: all(x in log.axes.get(metric, LEADING) for log in logs))
+def shared_axis(logs: Iterable[tuple[ChartPoints, str]]) -> X:
+    """Return what these metrics of logs can be drawn over, as `curves.shared_axis` does."""
+    axes = [points.axes.get(metric, LEADING) for points, metric in logs]
+    return first_axis(lambda x: all(x in own for own in axes))

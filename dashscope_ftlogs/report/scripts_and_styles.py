@@ -14,6 +14,10 @@ _SCRIPTS = (
     "scripts/chart.js",
     "scripts/lines.js",
     "scripts/log.js",
+    "scripts/view.js",
+    "scripts/jobs.js",
+    "scripts/legend.js",
+    "scripts/panel.js",
     "scripts/report.js",
 )
 

@@ -21,10 +21,10 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def show(browser: Browser, ftlogs: Any, tmp_path: Path) -> AsyncIterator[Open]:
-    """Make a report of jobs or files with the command, and open it from disk."""
+    """Make a report of jobs or files with the command, and open it from disk, with some view of it."""
     opened: list[Opened] = []
 
-    async def show(*sources: EmulatedJob | Path, **options: Any) -> Opened:
+    async def show(*sources: EmulatedJob | Path, view: str = "", **options: Any) -> Opened:
         path = tmp_path / "report.html"
         jobs = [source for source in sources if isinstance(source, EmulatedJob)]
         words = [source.job_id if isinstance(source, EmulatedJob) else str(source) for source in sources]
@@ -40,8 +40,8 @@ async def show(browser: Browser, ftlogs: Any, tmp_path: Path) -> AsyncIterator[O
         page.on("pageerror", lambda error: one.amiss.append(f"error: {error}"))
         page.on("dialog", lambda dialog: one.amiss.append(f"dialog: {dialog.message}"))
         context.on("page", lambda new: one.amiss.append(f"window: {new.url}"))
-        context.on("request", lambda sent: one.amiss.append(f"request: {sent.url}"))
-        await page.goto(one.address)
+        context.on("request", lambda sent: one.amiss.append(f"request: {sent.url.split('#')[0]}"))
+        await page.goto(f"{one.address}#{view}" if view else one.address)
         return one
 
     yield show

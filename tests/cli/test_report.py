@@ -79,9 +79,12 @@ async def test_what_is_left_out_is_said(ftlogs: Any, tmp_path: Path) -> None:
         file.writelines(f"{number:010000}\n" for number in range(6_000))
     ended = await ftlogs("report", str(tmp_path / "large.log"), "-o", str(tmp_path / "out.html"))
     assert ended.code == 0
-    said, done = ended.err.splitlines()
+    said, done, large = ended.err.splitlines()
     assert re.fullmatch(r"ftlogs: large.log: [\d,]+ of 6,000 lines are left out, .*", said)
     assert re.search(r"1 log, 4\d\.\d MB$", done)
+    assert re.fullmatch(
+        r"ftlogs: a browser takes a while to open 4\d\.\d MB; fewer logs make a smaller page", large
+    )
     (lines,) = logs_in((tmp_path / "out.html").read_text())
     assert lines[-1] == f"{5_999:010000}"
 

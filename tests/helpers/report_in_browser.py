@@ -63,7 +63,7 @@ class Opened:
         """How many pixels of the chart are of each curve's colour, for the curves that are drawn."""
         return await self.look(
             """() => {
-              const canvas = document.querySelector("#chart canvas");
+              const canvas = document.querySelector("#chart-0 canvas");
               const copy = new OffscreenCanvas(canvas.width, canvas.height);
               const probe = copy.getContext("2d", { willReadFrequently: true });
               probe.drawImage(canvas, 0, 0);
@@ -82,8 +82,16 @@ class Opened:
             }"""
         )
 
-    async def image(self) -> str:
-        return await self.look("document.querySelector('#chart canvas').toDataURL()")
+    async def image(self, number: int = 0) -> str:
+        return await self.look(f"document.querySelector('#chart-{number} canvas').toDataURL()")
+
+    async def at(self, x: float, y: float, number: int = 0) -> tuple[float, float]:
+        """Where a share of a chart's width and height is on the screen, once it can be seen."""
+        over = self.page.locator(f"#chart-{number} .u-over")
+        await over.scroll_into_view_if_needed()
+        box = await over.bounding_box()
+        assert box is not None
+        return box["x"] + x * box["width"], box["y"] + y * box["height"]
 
     async def current(self) -> str:
         return await self.page.locator(".row[aria-selected=true] .text").inner_text()

@@ -131,7 +131,7 @@ def test_what_is_known_of_a_job_is_shown() -> None:
 
 
 def test_what_is_not_known_is_a_dash_and_no_guess() -> None:
-    assert "some.log - - - - - - - 1 " in parsed(read("hello")).text
+    assert "some.log - - - - - - - - - 1 " in parsed(read("hello")).text
 
 
 @pytest.mark.parametrize(
@@ -160,6 +160,16 @@ def test_a_summary_tells_final_and_best_loss_and_tokens() -> None:
         timedelta(0), 0, None, None
     )
     assert loss_and_duration.summary(None, columns("{'loss': inf}"), None).best is None
+
+
+def test_the_last_and_the_best_loss_of_evaluations_stand_beside_those_of_training() -> None:
+    told = [0.75, 0.5, math.nan, 0.625]
+    lines = [f"{{'eval_loss': {value}, 'step': {step}}}" for step, value in enumerate(told)]
+    assert "0.625 step 3 0.5 step 1 4 " in parsed(read(*lines)).text
+    rewards = [f"{{'eval_reward': {value}, 'epoch': 0.5}}" for value in (1.0, 3.0, 2.0)]
+    assert "2 line 2, eval_reward 3 line 1, eval_reward 3 " in parsed(read(*rewards)).text
+    assert loss_and_duration.best_evaluation(columns("{'eval_loss': nan}")) is None
+    assert loss_and_duration.best_evaluation(columns("{'loss': 1.0}")) is None
 
 
 def test_the_tokens_that_the_log_counts_stand_in_for_the_bill() -> None:
@@ -194,9 +204,18 @@ def test_hyper_parameters_that_differ_are_a_table() -> None:
     ]
     text = parsed(*(read(name=job.job_id, job=job) for job in jobs), read()).text
     assert "Job batch_size deep ft-1 1 a ft-2 2 - some.log - -" in text
-    assert "n_epochs" not in text
+    assert "Those that all jobs share What all jobs were given Name Value n_epochs 3 " in text
     assert "None: as far as is known" in parsed(read(job=jobs[0]), read(name="other", job=jobs[0])).text
-    assert "Hyper-parameters" not in parsed(read(job=jobs[0]), read(name="other")).text
+    assert "Hyper-parameters" not in parsed(read(), read(name="other")).text
+
+
+def test_what_the_only_job_was_given_is_a_table_too() -> None:
+    job = Job("ft-1", "RUNNING", model="qwen3-8b", hyper_parameters={"n_epochs": 3, "x": None})
+    for others in ([], [read(name="other")]):
+        text = parsed(read(job=job), *others).text
+        assert (
+            "Hyper-parameters What the job was given Name Value model qwen3-8b n_epochs 3 Logs" in text
+        )
 
 
 def test_a_hyper_parameter_that_is_nested_too_deeply_stops_nothing() -> None:
@@ -217,6 +236,7 @@ def test_points_are_there_with_their_lines_and_odd_numbers_by_name() -> None:
     lines = ["hi", "{'loss': 2.5, 'epoch': 0.1}", "{'loss': nan}", "{'eval_loss': -inf, 'note': 'x'}"]
     chart = parsed(read(*lines)).data["chart-data"]
     assert chart["metrics"] == [["loss", "line"], ["eval_loss", "line"]]
+    assert chart["evaluations"] == {"loss": "eval_loss"}
     (log,) = chart["logs"]
     assert (log["lines"], log["points"], log["offsets"], log["segments"]) == (4, 3, [1, 2, 3], [0, 0, 0])
     assert log["x"] == {"epoch": [0.1, None, None], "line": [1, 2, 3]}
@@ -227,6 +247,22 @@ def test_the_page_is_made_piece_by_piece() -> None:
     logs = [read("x" * 10**5, name=name) for name in "abc"]
     pieces = [len(piece) for piece in page(logs, ASSETS, version="1.2.3", made="today")]
     assert max(pieces) < 2 * 10**5 < 3 * 10**5 < sum(pieces)
+
+
+def test_the_loss_comes_first_over_what_training_and_evaluation_tell() -> None:
+    lines = ["{'lr': 0.1, 'loss': 2.5, 'step': 1, 'epoch': 0.1}", "{'eval_loss': 2.0, 'epoch': 0.2}"]
+    chart = parsed(read(*lines)).data["chart-data"]
+    assert chart["metrics"] == [["loss", "epoch"], ["eval_loss", "epoch"], ["lr", "step"]]
+
+
+def test_a_loss_by_another_name_stands_for_the_loss() -> None:
+    logs = [read(f"{{'{name}': 2.0, 'step': 1}}", name=name) for name in ("pg_loss", "lm loss", "loss")]
+    chart = parsed(*logs).data["chart-data"]
+    assert [log["stand_ins"] for log in chart["logs"]] == [
+        {"loss": None},
+        {"loss": "lm loss"},
+        {"loss": "loss"},
+    ]
 
 
 @pytest.mark.long
@@ -342,7 +378,7 @@ def test_the_policy_allows_the_scripts_and_styles_that_are_there_and_nothing_els
     assert "unsafe" not in policy
     assert "http" not in policy
     code = re.findall(r"<(?:script|style)>(.*?)</(?:script|style)>", text, re.DOTALL)
-    assert len(code) == 9
+    assert len(code) == 13
     assert all(source_hash(one) in policy for one in code)
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from dashscope_ftlogs.report.log_digest import ReadLog
 
 _STDOUT = Path("-")
+_LARGE = 25 * 10**6
+"""Bytes of a page. A browser takes about a second for so many on a desktop, and longer anywhere else."""
 
 
 @grouped
@@ -51,6 +53,10 @@ def report(
         sizes: list[int] = []
         put_by(output, lambda file: sizes.extend(map(file.write, data)))
         complain(f"{output}: {_counted(len(found))}, {_size(sum(sizes))}")
+        if sum(sizes) > _LARGE:
+            complain(
+                f"a browser takes a while to open {_size(sum(sizes))}; fewer logs make a smaller page"
+            )
         return 0
 
     run(main())

@@ -5,11 +5,12 @@ settings, `lossless` is nothing.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
 _WORDS: Final = re.compile(r"[a-z]+")
+_WORDS_AND_NUMBERS: Final = re.compile(r"[a-z]+|[0-9]+")
 
 
 def _words(text: str) -> frozenset[str]:
@@ -98,6 +99,54 @@ def main_metric(names: Iterable[str]) -> str | None:
     whole = [name for name in of_training if _OF_ALL.issuperset(words[name])]
     # The shortest is the one that the others are parts of, or are made of.
     return min(whole or rewards or of_training, key=lambda name: len(words[name]), default=None)
+
+
+def loss_first(names: Iterable[str]) -> list[str]:
+    """Return names in the order in which one looks at them: the main one, its evaluation, other losses.
+
+    >>> loss_first(["lr", "pg_loss", "eval_loss", "loss"])
+    ['loss', 'eval_loss', 'pg_loss', 'lr']
+    """
+    own = list(names)
+    main = main_metric(own)
+    evaluation = None if main is None else evaluation_of(main, own)
+    return sorted(own, key=lambda one: (one != main, one != evaluation, not is_loss_or_reward(one)))
+
+
+def evaluation_of(metric: str, names: Iterable[str]) -> str | None:
+    """Return the name under which evaluations tell what training tells as `metric`.
+
+    >>> evaluation_of("train/acc@1", ["val/acc@2", "val/acc@1"])
+    'val/acc@1'
+    """
+    own = _told_apart(metric)
+    if is_of_evaluation(metric):
+        return None
+    return next((name for name in names if is_of_evaluation(name) and _told_apart(name) == own), None)
+
+
+@lru_cache(4096)
+def _told_apart(name: str) -> frozenset[str]:
+    """Return the words of a name, but for those that say whether it is of training."""
+    words = frozenset(_WORDS_AND_NUMBERS.findall(name[:_LONGEST].lower()))
+    return words - _OF_EVALUATION - {"train", "training"}
+
+
+def standing_for(metric: str, names: Collection[str]) -> str | None:
+    """Return what a log with these names calls a metric: the loss has many names.
+
+    >>> names = ["pg_loss", "lm loss", "lr"]
+    >>> standing_for("lr", names), standing_for("loss", names), standing_for("loss", ["pg_loss"])
+    ('lr', 'lm loss', None)
+    """
+    if metric in names:
+        return metric
+    similar = main_metric(names) if _is_whole_loss(metric) else None
+    return similar if similar is not None and _is_whole_loss(similar) else None
+
+
+def _is_whole_loss(name: str) -> bool:
+    return is_loss_or_reward(name) and _OF_ALL.issuperset(_WORDS.findall(name.lower()))
 
 
 def is_better_higher(name: str) -> bool:

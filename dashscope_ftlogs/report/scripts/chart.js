@@ -5,7 +5,8 @@
 const COLOURS = 8;
 const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [14, 5]];
 const HEIGHT = 360;
-const NEAR = 40; // pixels from a click to its point
+const NEAR = 40; // pixels from the pointer to a point
+const TOLD = 5; // curves whose values stand beside the pointer
 
 function property(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -17,83 +18,100 @@ function look(log) {
 }
 
 class Chart {
-  /** `onPoint(curve, index)` is told where the cursor is, `onOpen(log, offset)` which line is wanted. */
-  constructor(place, { onPoint, onOpen, onZoom }) {
-    this.place = place;
-    this.onPoint = onPoint;
-    this.onOpen = onOpen;
-    this.onZoom = onZoom;
+  /**
+   * `names(log)` is what a log is called, `isDrawn(log)` whether it is wanted. `onPoint(values, active,
+   * gone)` is told what the curves are at the cursor, and whether somebody has gone there other than by
+   * pointing; `onOpen(log, offset)` which line is wanted; `onZoom(range)` what range of x was chosen,
+   * null for all.
+   */
+  constructor(place, { names, isDrawn, onPoint, onOpen, onZoom }) {
+    Object.assign(this, { place, names, isDrawn, onPoint, onOpen, onZoom });
     this.curves = [];
-    this.hidden = new Set();
+    this.range = null;
     this.active = null;
     this.plot = null;
+    this.tip = made("div", "tip");
+    this.tip.setAttribute("aria-hidden", "true");
+    this.ring = made("div", "ring");
     place.addEventListener("keydown", (event) => this.key(event));
-    new ResizeObserver(() => this.resize()).observe(place);
+    this.resizing = new ResizeObserver(() => this.resize());
+    this.resizing.observe(place);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
   }
 
-  show(curves, xName, weight) {
+  /** `view` is {axis, weight, logarithmic, range, height}. */
+  show(curves, view) {
     this.curves = curves;
-    this.xName = xName;
-    this.weight = weight;
+    this.view = view;
+    this.range = view.range;
     this.active = null;
+    for (const curve of curves) curve.shown = shown(curve, view.weight);
     this.draw();
   }
 
-  /** Draw raw curves alone, or pale ones with the smoothed ones before them. */
-  draw(range = null) {
+  end() {
     this.plot?.destroy();
     this.plot = null;
-    const drawn = this.visible();
-    this.place.classList.toggle("empty", drawn.length === 0);
-    if (drawn.length === 0) return;
-    const layers = this.weight > 0 ? ["raw", "smooth"] : ["only"];
-    const tables = layers.flatMap((layer) => drawn.map((curve) => [curve.xs, this.values(curve, layer)]));
-    const series = layers.flatMap((layer) => drawn.map((curve) => this.series(curve, layer)));
-    const data = uPlot.join(tables);
-    this.plot = new uPlot(this.options([{}, ...series]), data, this.place);
-    this.onZoom(false);
-    if (range) this.zoom(...range);
+    this.curves = [];
+    this.resizing.disconnect();
   }
 
-  visible() {
-    return this.curves.filter((curve) => !this.hidden.has(curve.log) && curve.xs.length > 0);
+  /** Draw raw curves alone, or pale ones with the smoothed ones before them. */
+  draw() {
+    this.plot?.destroy();
+    this.plot = null;
+    this.drawn = this.curves.filter((curve) => this.isDrawn(curve.log) && curve.xs.length > 0);
+    if (this.active && !this.drawn.includes(this.active.curve)) this.active = null;
+    this.place.classList.toggle("empty", this.drawn.length === 0);
+    if (this.drawn.length === 0) return;
+    const pale = this.drawn.filter((curve) => curve.shown !== curve.ys);
+    const tables = [...pale.map((curve) => [curve.xs, curve.ys]), ...this.drawn.map((curve) => [curve.xs, curve.shown])];
+    const series = [...pale.map((curve) => this.series(curve, true)), ...this.drawn.map((curve) => this.series(curve))];
+    this.plot = new uPlot(this.options([{}, ...series]), uPlot.join(tables), this.place);
+    this.plot.over.append(this.ring, this.tip);
+    this.point(null);
+    if (this.range) this.apply();
   }
 
-  values(curve, layer) {
-    return layer === "smooth" ? smooth(curve.ys, this.weight) : curve.ys;
-  }
-
-  series(curve, layer) {
+  series(curve, pale = false) {
     const { colour, dash } = look(curve.log);
+    const sparse = isSparse(curve);
     return {
       stroke: colour,
-      dash: layer === "raw" ? undefined : dash,
-      width: layer === "raw" ? 1 : 1.75,
-      alpha: layer === "raw" ? 0.35 : 1,
-      points: { show: curve.xs.length < 2 ? true : undefined, size: 5, fill: colour },
+      dash: pale ? undefined : dash,
+      width: pale || curve.evaluation ? 1 : 1.75,
+      alpha: pale ? 0.35 : 1,
+      points: { show: sparse || undefined, size: sparse ? 7 : 5, fill: colour },
     };
   }
 
   options(series) {
-    const ink = property("--muted");
+    const { axis, logarithmic, height } = this.view;
     const grid = { stroke: property("--line"), width: 1 };
-    const axis = { stroke: ink, grid, ticks: grid, font: "12px system-ui, sans-serif" };
+    const ruler = { stroke: property("--muted"), grid, ticks: grid, font: "12px system-ui, sans-serif" };
+    const label = { label: X_NAMES[axis], labelFont: ruler.font, labelSize: 22 };
+    const values = axis === "clock" ? clockTicks : (_plot, ticks) => ticks.map(tick);
+    const scale = logarithmic ? { distr: 3, range: aroundLog } : {};
+    const splits = (plot, _axis, low, high) => logTicks(low, high, plot.height / 60);
     return {
       width: this.width(),
-      height: HEIGHT,
+      height,
       series,
       legend: { show: false },
-      scales: { x: { time: false, range: padded } },
+      scales: { x: { time: false, range: padded }, y: scale },
       axes: [
-        { ...axis, size: 34, label: this.xName, labelFont: axis.font, labelSize: 22, values: (_, ticks) => ticks.map(tick) },
-        { ...axis, size: 64, values: (_, ticks) => ticks.map(tick) },
+        { ...ruler, ...label, size: 34, values, ...(axis === "clock" ? { space: 110 } : {}) },
+        { ...ruler, size: 64, values: (_plot, ticks) => ticks.map(tick), ...(logarithmic ? { splits, filter: (_plot, ticks) => ticks } : {}) },
       ],
-      cursor: { points: { show: false }, drag: { x: true, y: false, dist: 5 } },
+      cursor: {
+        points: { show: false },
+        drag: { x: true, y: false, dist: 5, setScale: false },
+        bind: { dblclick: () => () => this.unzoom() },
+      },
       hooks: {
         setCursor: [(plot) => this.hover(plot)],
-        setScale: [(plot, key) => key === "x" && this.onZoom(this.zoomed(plot))],
-        draw: [(plot) => this.marks(plot)],
+        setSelect: [(plot) => this.select(plot)],
+        draw: [(plot) => this.after(plot)],
         ready: [(plot) => this.listen(plot)],
       },
     };
@@ -105,13 +123,12 @@ class Chart {
 
   resize() {
     if (this.plot && this.plot.width !== this.width()) {
-      this.plot.setSize({ width: this.width(), height: HEIGHT });
+      this.plot.setSize({ width: this.width(), height: this.view.height });
     }
   }
 
-  // A NaN is no dip and no gap that could be overlooked: a cross, at the height where the curve was. The
-  // point that the cursor is on has a ring.
-  marks(plot) {
+  // A NaN is no dip and no gap that could be overlooked: a cross, at the height where the curve was.
+  after(plot) {
     const context = plot.ctx;
     const ratio = devicePixelRatio;
     context.save();
@@ -120,16 +137,12 @@ class Chart {
     context.clip();
     context.setLineDash([]);
     context.lineWidth = 2 * ratio;
-    for (const curve of this.visible()) {
+    for (const curve of this.drawn) {
       context.strokeStyle = look(curve.log).colour;
-      let last = null;
-      curve.ys.forEach((y, index) => {
-        if (y !== null) last = y;
-        else this.cross(plot, curve.xs[index], last, 4 * ratio);
-      });
+      for (const index of curve.gaps) this.cross(plot, curve.xs[index], before(curve, index), 4 * ratio);
     }
-    if (this.active) this.ring(plot, 6 * ratio);
     context.restore();
+    this.mark();
   }
 
   cross(plot, x, y, size) {
@@ -145,58 +158,91 @@ class Chart {
     plot.ctx.stroke();
   }
 
-  ring(plot, size) {
+  /** Where the active point is; one without a value is where its curve was before, or at the top. */
+  spot() {
     const { curve, index } = this.active;
-    plot.ctx.strokeStyle = property("--ink");
-    plot.ctx.beginPath();
-    plot.ctx.arc(plot.valToPos(curve.xs[index], "x", true), plot.valToPos(this.height(), "y", true), size, 0, 7);
-    plot.ctx.stroke();
-  }
-
-  /** The y of the active point, or of the last one before it that has one. */
-  height() {
-    const { curve, index } = this.active;
-    for (let at = index; at >= 0; at -= 1) if (curve.ys[at] !== null) return curve.ys[at];
-    return this.plot.scales.y.max;
+    const y = before(curve, index) ?? this.plot.scales.y.max;
+    return [this.plot.valToPos(curve.xs[index], "x"), this.plot.valToPos(y, "y")];
   }
 
   // The mouse
 
   listen(plot) {
     let waiting = 0;
-    plot.over.addEventListener("click", (event) => {
+    plot.over.addEventListener("click", () => {
       // A tap looks for a value; the table below has buttons that a finger can hit.
-      if (matchMedia("(pointer: coarse)").matches) return;
-      const found = this.at(event.offsetX, event.offsetY);
-      if (!found) return;
-      this.activate(found.curve, found.index);
+      if (matchMedia("(pointer: coarse)").matches || !this.near) return;
       clearTimeout(waiting);
       // Where there is something to zoom out of, a second click may follow.
-      waiting = setTimeout(() => this.open(), this.zoomed(plot) ? 350 : 0);
+      waiting = setTimeout(() => this.open(), this.range ? 350 : 0);
     });
     plot.over.addEventListener("dblclick", () => clearTimeout(waiting));
   }
 
+  /** The point that has the ring is the one whose values are told, and whose line a click shows. */
   hover(plot) {
+    if (this.moving) return;
     const { left, top } = plot.cursor;
-    if (left < 0 || this.moving) return;
-    const x = plot.posToVal(left, "x");
-    this.onPoint(this.visible().map((curve) => ({ curve, index: nearest(curve.xs, x) })), null);
-    const found = this.at(left, top);
-    if (found) this.activate(found.curve, found.index, false);
+    this.near = left < 0 ? null : this.at(left, top);
+    if (this.near) this.active = this.near;
+    this.mark();
+    if (left < 0) this.point(null);
+    else this.tell(plot.posToVal(left, "x"), this.near, top);
+  }
+
+  /** Tell what the curves are at a place; where one has a point, of that. */
+  tell(x, active, top, gone = false) {
+    const { min, max } = this.plot.scales.x;
+    const slack = (max - min) / 50;
+    const reached = this.drawn.filter(({ xs }) => xs[0] - slack <= x && x <= xs[xs.length - 1] + slack);
+    const values = reached.map((curve) => ({
+      curve,
+      index: curve === active?.curve ? active.index : nearest(curve.xs, x),
+    }));
+    this.onPoint(values, active, gone);
+    this.point(active?.curve.places[active.index] ?? x, values, active, top);
+  }
+
+  /** The values beside the pointer, those nearest to it. */
+  point(x, values = [], active = null, top = 0) {
+    this.tip.hidden = values.length === 0;
+    if (this.tip.hidden) return;
+    const { plot } = this;
+    const away = ({ curve, index }) => {
+      if (curve === active?.curve) return -1;
+      return curve.shown[index] === null ? Infinity : Math.abs(plot.valToPos(curve.shown[index], "y") - top);
+    };
+    const sorted = values.map((one) => [away(one), one]).sort(([one], [other]) => one - other);
+    const rows = sorted.slice(0, TOLD).map(([, { curve, index }]) => {
+      const value = brief(curve.told[index]);
+      const smoothed = curve.shown === curve.ys ? "" : ` (${brief(curve.shown[index])})`;
+      const name = curve.apart ? `${this.names(curve.log)} · ${escaped(curve.metric)}` : this.names(curve.log);
+      const row = made("div", curve === active?.curve ? "nearest" : "", swatch(curve.log), made("b", "", value + smoothed));
+      row.append(made("span", "log-name", name));
+      return row;
+    });
+    if (sorted.length > TOLD) rows.push(made("div", "", `and ${sorted.length - TOLD} more`));
+    const { axis } = this.view;
+    this.tip.replaceChildren(made("div", "where", `${X_NAMES[axis]} ${briefPlace(axis, x)}`), ...rows);
+    const left = active ? plot.valToPos(active.curve.xs[active.index], "x") : plot.valToPos(x, "x");
+    const { offsetWidth: width, offsetHeight: height } = this.tip;
+    const { clientWidth, clientHeight } = plot.over;
+    const beside = left + 16 + width <= clientWidth ? left + 16 : left - 16 - width;
+    this.tip.style.left = `${Math.max(0, Math.min(beside, clientWidth - width))}px`;
+    this.tip.style.top = `${Math.max(0, Math.min(top - height / 2, clientHeight - height))}px`;
   }
 
   /** The drawn point that is nearest to a place, if it is near. */
   at(left, top) {
     let best = null;
     let least = NEAR;
-    for (const curve of this.visible()) {
+    for (const curve of this.drawn) {
       const middle = nearest(curve.xs, this.plot.posToVal(left, "x"));
       for (let index = Math.max(0, middle - 2); index <= Math.min(curve.xs.length - 1, middle + 2); index += 1) {
-        if (curve.ys[index] === null) continue;
+        if (curve.shown[index] === null) continue;
         const away = Math.hypot(
           this.plot.valToPos(curve.xs[index], "x") - left,
-          this.plot.valToPos(curve.ys[index], "y") - top,
+          this.plot.valToPos(curve.shown[index], "y") - top,
         );
         if (away < least) [best, least] = [{ curve, index }, away];
       }
@@ -206,29 +252,29 @@ class Chart {
 
   // The one point
 
-  activate(curve, index, move = true) {
+  mark() {
+    const [left, top] = this.active ? this.spot() : [-1, -1];
+    const { clientWidth, clientHeight } = this.plot.over;
+    this.ring.hidden = left < 0 || top < 0 || left > clientWidth || top > clientHeight;
+    this.ring.style.translate = `${left}px ${top}px`;
+  }
+
+  activate(curve, index) {
     this.active = { curve, index };
-    this.plot.redraw(false);
-    if (!move) return;
     this.reveal(curve.xs[index]);
+    const [left, top] = this.spot();
     this.moving = true;
-    this.plot.setCursor({
-      left: this.plot.valToPos(curve.xs[index], "x"),
-      top: this.plot.valToPos(this.height(), "y"),
-    });
+    this.plot.setCursor({ left, top });
     this.moving = false;
-    this.onPoint(
-      this.visible().map((one) => ({ curve: one, index: one === curve ? index : nearest(one.xs, curve.xs[index]) })),
-      this.active,
-    );
+    this.mark();
+    this.tell(curve.xs[index], this.active, top, true);
   }
 
   /** Go to the point of a line, if what is drawn has one. */
   goTo(log, offset) {
-    for (const curve of this.curves) {
+    for (const curve of this.drawn) {
       const index = curve.log === log ? curve.offsets.indexOf(offset) : -1;
       if (index < 0) continue;
-      if (this.hidden.delete(log)) this.draw();
       this.activate(curve, index);
       return true;
     }
@@ -263,13 +309,13 @@ class Chart {
 
   step(by) {
     const first = !this.active;
-    const { curve, index } = this.active ?? { curve: this.visible()[0], index: 0 };
+    const { curve, index } = this.active ?? { curve: this.drawn[0], index: 0 };
     const next = first && by === 1 ? 0 : Math.min(curve.xs.length - 1, Math.max(0, index + by));
     this.activate(curve, next);
   }
 
   other(by) {
-    const drawn = this.visible();
+    const { drawn } = this;
     if (!this.active) return this.step(1);
     const { curve, index } = this.active;
     const next = drawn[(drawn.indexOf(curve) + by + drawn.length) % drawn.length];
@@ -278,20 +324,34 @@ class Chart {
 
   // The range
 
-  whole(plot) {
-    const xs = plot.data[0];
-    return padded(plot, xs[0], xs[xs.length - 1]);
+  whole() {
+    const xs = this.plot.data[0];
+    return padded(this.plot, xs[0], xs[xs.length - 1]);
   }
 
-  zoomed(plot) {
-    const [low, high] = this.whole(plot);
-    const { min, max } = plot.scales.x;
-    return min > low || max < high;
+  select(plot) {
+    const { left, width } = plot.select;
+    if (width <= 0) return;
+    this.zoom(plot.posToVal(left, "x"), plot.posToVal(left + width, "x"));
+    plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
   }
 
   zoom(min, max) {
-    const [low, high] = this.whole(this.plot);
-    this.plot.setScale("x", { min: Math.max(low, min), max: Math.min(high, max) });
+    const [low, high] = this.whole();
+    this.range = min <= low && max >= high ? null : [Math.max(low, min), Math.min(high, max)];
+    this.apply();
+    this.onZoom(this.range);
+  }
+
+  /** Show a range that was chosen elsewhere. */
+  follow(range) {
+    this.range = range;
+    if (this.plot) this.apply();
+  }
+
+  apply() {
+    const [min, max] = this.range ?? this.whole();
+    this.plot.setScale("x", { min, max });
   }
 
   unzoom() {
@@ -311,10 +371,40 @@ class Chart {
   }
 }
 
+/** What is drawn of a curve at a point, or at the last one before it that has a value. */
+function before(curve, index) {
+  for (let at = index; at >= 0; at -= 1) if (curve.shown[at] !== null) return curve.shown[at];
+  return null;
+}
+
+/** A line as a log is drawn. */
+function swatch(log) {
+  const space = "http://www.w3.org/2000/svg";
+  const image = document.createElementNS(space, "svg");
+  const line = document.createElementNS(space, "line");
+  const { dash } = look(log);
+  for (const [name, value] of Object.entries({ width: 34, height: 10, "aria-hidden": "true" })) {
+    image.setAttribute(name, value);
+  }
+  for (const [name, value] of Object.entries({ x1: 0, y1: 5, x2: 34, y2: 5, "stroke-dasharray": dash.join(" ") })) {
+    line.setAttribute(name, value);
+  }
+  line.classList.add("swatch", `swatch-${log % COLOURS}`);
+  image.append(line);
+  return image;
+}
+
 /** A range that has a width, also where all is at one place. */
 function padded(_plot, min, max) {
   if (min === null || max === null) return [0, 1];
   return max > min ? [min, max] : [min - 1, max + 1];
+}
+
+/** The range of a logarithmic scale: no wider than the values need. */
+function aroundLog(_plot, min, max) {
+  if (min === null || max === null || !(min > 0)) return [1, 10];
+  const margin = Math.max(1.01, (max / min) ** 0.05);
+  return [min / margin, max * margin];
 }
 
 function tick(value) {
@@ -322,4 +412,8 @@ function tick(value) {
   const size = Math.abs(value);
   if (size >= 1e6 || (size > 0 && size < 1e-3)) return value.toExponential(2).replace(/\.?0+e/, "e");
   return String(Number(value.toPrecision(7)));
+}
+
+function clockTicks(_plot, ticks) {
+  return ticks.map((one) => (one === null ? "" : clock(one, ticks.length > 1 ? ticks[1] - ticks[0] : 1)));
 }

@@ -5,56 +5,103 @@
 const X_NAMES = {
   step: "Step",
   epoch: "Epoch",
+  progress: "Progress, %",
   tokens: "Tokens",
   time: "Minutes since the first point",
+  clock: "Time on the log's clock",
   line: "Line",
 };
 
 // Axes of numbers beyond this have no room between two ticks, and a chart would look for it for ever.
 const LARGEST = 1e30;
 
-/**
- * The curves of one metric, one for each log and each of its segments:
- * {log, xs, ys, told, offsets}, ascending in x. In `ys` is null what can't be drawn: a NaN, an infinity;
- * `told` has what the log says there, and where the axis says the log is.
- */
-function curvesOf(data, metric, axis) {
-  return data.logs.flatMap((log, number) => logCurves(log, number, metric, axis));
+const FEW = 30; // so many points, and those of evaluations, are drawn as they are: smoothing would hide them
+
+/** What a log calls a metric; null if it has nothing like it. */
+function ownName(log, metric) {
+  const own = Object.hasOwn(log.y, metric) ? metric : log.stand_ins[metric];
+  return own !== undefined && own !== null && Object.hasOwn(log.y, own) ? own : null;
 }
 
-function logCurves(log, number, metric, axis) {
-  const column = Object.hasOwn(log.y, metric) ? log.y[metric] : null;
-  const places = log.x[axis];
-  if (!column || !places) return [];
-  const [which, values] = column;
+/** Which column of a log an axis shows: two axes are other views of one that the log tells. */
+function column(axis, leading) {
+  return { progress: leading, clock: "time" }[axis] ?? axis;
+}
+
+/**
+ * The curves of one metric, one for each log and each of its segments, those of evaluations after them:
+ * {log, metric, evaluation, apart, xs, ys, told, places, offsets, gaps}, ascending in x. `apart` says that
+ * it is called otherwise than what was asked for. In `ys` is null what can't be drawn: a NaN, an infinity,
+ * whose indices are in `gaps`, and on a logarithmic scale what is not above 0; `told` has what the log says
+ * there, and `places` where the axis says the log is.
+ *
+ * `view` is {axis, logarithmic, evaluations}.
+ */
+function curvesOf(data, metric, view) {
+  const leading = new Map(data.metrics).get(metric) ?? "line";
+  return data.logs.flatMap((log, number) => {
+    const own = ownName(log, metric);
+    const names = own === null ? [] : [own];
+    const evaluation = data.evaluations[own ?? metric] ?? data.evaluations[metric];
+    if (view.evaluations && evaluation !== undefined) names.push(evaluation);
+    return names.flatMap((name) => {
+      const what = { log: number, metric: name, evaluation: name !== own, apart: name !== metric };
+      return logCurves(log, what, leading, view);
+    });
+  });
+}
+
+/** Whether some log can draw a metric over an axis. */
+function hasAxis(data, metric, axis) {
+  const leading = new Map(data.metrics).get(metric) ?? "line";
+  return data.logs.some((log) => {
+    const own = ownName(log, metric);
+    const places = log.x[column(axis, leading)];
+    return own !== null && places !== undefined && log.y[own][0].some((index) => places[index] !== null);
+  });
+}
+
+function logCurves(log, what, leading, { axis, logarithmic }) {
+  const cells = Object.hasOwn(log.y, what.metric) ? log.y[what.metric] : null;
+  const known = log.x[column(axis, leading)];
+  if (!cells || !known) return [];
+  const place = relative(known, axis);
+  const [which, values] = cells;
   const bySegment = new Map();
   which.forEach((index, at) => {
-    if (places[index] === null || Math.abs(places[index]) > LARGEST) return;
+    if (known[index] === null || Math.abs(known[index]) > LARGEST) return;
     const segment = log.segments[index];
     if (!bySegment.has(segment)) {
-      bySegment.set(segment, { log: number, xs: [], ys: [], told: [], places: [], offsets: [] });
+      bySegment.set(segment, { ...what, xs: [], ys: [], told: [], places: [], offsets: [], gaps: [] });
     }
     const curve = bySegment.get(segment);
     const drawable = typeof values[at] === "number" && Math.abs(values[at]) <= LARGEST;
-    curve.xs.push(places[index]);
-    curve.ys.push(drawable ? values[at] : null);
+    if (!drawable) curve.gaps.push(curve.xs.length);
+    curve.ys.push(drawable && !(logarithmic && values[at] <= 0) ? values[at] : null);
     curve.told.push(values[at]);
-    curve.places.push(places[index]);
+    curve.places.push(place(known[index]));
     curve.offsets.push(log.offsets[index]);
+    curve.xs.push(place(known[index]));
   });
   const curves = [...bySegment.values()];
-  if (axis === "time") sinceFirst(curves);
   for (const curve of curves) curve.xs = spread(curve.xs);
   return curves;
 }
 
-/** Times as minutes since the first of a log, so that jobs of different days lie over each other. */
-function sinceFirst(curves) {
-  const first = Math.min(...curves.map((curve) => curve.xs[0]));
-  for (const curve of curves) {
-    curve.xs = curve.xs.map((x) => (x - first) / 60);
-    curve.places = curve.xs;
+/**
+ * What turns a place of a log into one on a relative axis, so that jobs of different days or lengths lie
+ * over each other: minutes since the log's first point, or per cent of its way.
+ */
+function relative(known, axis) {
+  if (axis !== "time" && axis !== "progress") return (place) => place;
+  let [first, last] = [Infinity, -Infinity];
+  for (const place of known) {
+    if (place === null || Math.abs(place) > LARGEST) continue;
+    if (place < first) first = place;
+    if (place > last) last = place;
   }
+  if (axis === "time") return (place) => (place - first) / 60;
+  return (place) => (last > first ? (100 * (place - first)) / (last - first) : 100);
 }
 
 /**
@@ -81,6 +128,16 @@ function spread(xs) {
 
 function nextAbove(x) {
   return x + Math.max(Math.abs(x) * 1e-12, 1e-12);
+}
+
+/** Whether each point of a curve counts. */
+function isSparse(curve) {
+  return curve.evaluation || curve.ys.length <= FEW;
+}
+
+/** What is drawn of a curve: its values, smoothed where there are many. */
+function shown(curve, weight) {
+  return weight > 0 && !isSparse(curve) ? smooth(curve.ys, weight) : curve.ys;
 }
 
 /** The moving average, corrected for its bias towards the beginning, as `ftlogs plot` draws it. */
@@ -111,4 +168,42 @@ function nearest(xs, x) {
 function brief(value) {
   if (typeof value !== "number") return String(value);
   return String(Number(value.toPrecision(6)));
+}
+
+/** A place on an axis, in words. */
+function briefPlace(axis, place) {
+  return axis === "clock" ? clock(place, 1) : brief(place);
+}
+
+/** A time on a log's clock, whose zone nobody knows; without seconds where ticks are far apart. */
+function clock(seconds, apart) {
+  if (Math.abs(seconds) > 8e12) return brief(seconds);
+  const text = new Date(seconds * 1000).toISOString();
+  if (apart >= 86_400) return text.slice(0, 10);
+  return text.slice(apart < 43_200 && apart > 1 ? 5 : 0, apart < 60 ? 19 : 16).replace("T", " ");
+}
+
+/** About `count` round numbers between two, also where a logarithmic scale spans many powers of ten. */
+function logTicks(low, high, count) {
+  const powers = Math.log10(high / low);
+  if (!(powers > 1)) return roundTicks(low, high, count);
+  const every = Math.ceil(powers / count);
+  const ticks = [];
+  for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power += 1) {
+    if (power % every) continue;
+    for (const part of powers < 2 ? [1, 2, 5] : [1]) {
+      const tick = part * 10 ** power;
+      if (tick >= low && tick <= high) ticks.push(tick);
+    }
+  }
+  return ticks;
+}
+
+function roundTicks(low, high, count) {
+  const wanted = (high - low) / count;
+  const power = 10 ** Math.floor(Math.log10(wanted));
+  const step = power * [1, 2, 5, 10].find((part) => part * power >= wanted * (1 - 1e-9));
+  const ticks = [];
+  for (let at = Math.ceil(low / step); at * step <= high && ticks.length <= 2 * count; at += 1) ticks.push(at * step);
+  return ticks;
 }

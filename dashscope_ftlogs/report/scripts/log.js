@@ -7,12 +7,13 @@ const PIECE = 100_000; // characters of a long line that are shown at a time
 const SEARCHED = 2_000; // characters that a search may be for
 
 class Log {
-  /** `onPoint(log, number)` goes to the point of a line. */
-  constructor(logs, { onPoint }) {
+  /** `onPoint(log, number)` goes to the point of a line; `onChoose(log)` is told which log is wanted. */
+  constructor(logs, { onPoint, onChoose }) {
     this.logs = logs;
     this.marks = logs.map((log) => new Set(log.offsets));
     this.shown = -1;
     this.onPoint = onPoint;
+    this.onChoose = onChoose;
     this.hits = [];
     this.search = 0;
     this.lines = new Lines({
@@ -24,7 +25,7 @@ class Log {
 
   listen() {
     byId("which").append(...this.logs.map((log, index) => new Option(escaped(log.name), index)));
-    byId("which").addEventListener("change", (event) => this.open(Number(event.target.value)));
+    byId("which").addEventListener("change", (event) => this.onChoose(Number(event.target.value)));
     byId("query").addEventListener("input", () => this.find());
     byId("query").addEventListener("keydown", (event) => this.queryKey(event));
     byId("finder").addEventListener("submit", (event) => {

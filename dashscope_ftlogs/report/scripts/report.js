@@ -4,96 +4,157 @@
 
 {
   const data = embedded("chart-data");
-  const title = (log) => escaped(data.logs[log].name);
-  const axes = new Map(data.metrics);
+  const names = (log) => escaped(data.logs[log].name);
+  let view = fromAddress(location.hash.slice(1), data);
 
-  const chart = new Chart(byId("chart"), {
-    onPoint: (values, active) => told(values, active),
-    onOpen: (log, offset) => openLine(log, offset),
-    onZoom: (zoomed) => {
-      byId("unzoom").disabled = !zoomed;
+  const panels = [];
+  const jobs = new Jobs({
+    onFilter: (filter) => chosen({ filter }, { typing: true }),
+    onSort: (column) => chosen({ sorted: { [column]: -column, [-column]: 0 }[view.sorted] ?? column }),
+  });
+  const legend = new Legend({
+    names,
+    onToggle: (log, wanted) => hide([log], !wanted),
+    onOpen: openLine,
+  });
+  const log = new Log(data.logs, {
+    onPoint: openPoint,
+    onChoose: (index) => {
+      log.open(index);
+      chosen({ log: index, line: null });
     },
   });
-  const log = new Log(data.logs, { onPoint: (index, number) => openPoint(index, number) });
 
-  // From a point to its line, and back
+  // What is chosen
 
-  function openLine(index, offset) {
-    log.open(index, offset);
-    byId("log").scrollIntoView({ block: "nearest" });
-    byId("lines").focus({ preventScroll: true });
+  /** Show what was chosen, and keep it in the address: each choice is a step of the way back. */
+  function chosen(what, { typing = false } = {}) {
+    Object.assign(view, what);
+    if (typing) soon();
+    else show();
+    keep(typing);
   }
 
-  function openPoint(index, number) {
-    if (!chart.goTo(index, number)) {
-      const metric = metricOf(index, number);
-      if (metric === null) return log.note(`Line ${counted(number)} has no point that can be drawn.`);
-      choose(metric);
-      chart.goTo(index, number);
-    }
-    byId("curves").scrollIntoView({ block: "start" });
-    byId("chart").focus({ preventScroll: true });
-    return undefined;
+  let asked = 0;
+
+  /** Show it with the next frame: a slider tells more than can be drawn. */
+  function soon() {
+    cancelAnimationFrame(asked);
+    asked = requestAnimationFrame(show);
   }
 
-  /** The first metric that has a point in this line. */
-  function metricOf(index, number) {
-    const { offsets, y } = data.logs[index];
-    const at = offsets.indexOf(number);
-    const found = data.metrics.find(([name]) => Object.hasOwn(y, name) && y[name][0].includes(at));
-    return found ? found[0] : null;
+  let written = location.hash.slice(1);
+  let later = 0;
+
+  function keep(typing = false) {
+    clearTimeout(later);
+    const address = toAddress(view);
+    const write = (to) => {
+      written = address;
+      if (address !== location.hash.slice(1)) to(`#${address}`);
+    };
+    // What is typed or dragged is one step, not one for each letter.
+    if (typing) later = setTimeout(() => write((hash) => location.replace(hash)), 250);
+    else write((hash) => location.assign(hash));
   }
 
-  // The choice
+  addEventListener("hashchange", () => {
+    const address = location.hash.slice(1);
+    // A link to a place of the page is none to a view.
+    if (address === written || (address && !address.includes("="))) return;
+    written = address;
+    view = fromAddress(address, data);
+    show();
+    log.open(view.log, view.line);
+  });
 
-  function fillMetrics() {
-    const options = data.metrics.map(([name], index) => new Option(escaped(name), index));
-    byId("metric").append(...options);
-    const wanted = data.metrics.findIndex(([name]) => name === data.main_metric);
-    if (options.length) byId("metric").selectedIndex = Math.max(0, wanted);
-    for (const control of byId("chooser").querySelectorAll("select, input")) control.disabled = !options.length;
+  function hide(logs, away) {
+    const hidden = new Set(view.hidden);
+    for (const one of logs) away ? hidden.add(one) : hidden.delete(one);
+    chosen({ hidden });
   }
 
-  function metric() {
-    return data.metrics[byId("metric").selectedIndex]?.[0] ?? null;
-  }
+  // What is shown
 
-  function choose(name) {
-    byId("metric").selectedIndex = data.metrics.findIndex(([one]) => one === name);
-    metricChosen();
-  }
-
-  /** Offer the axes that some point of this metric has; the one that was chosen before is kept. */
-  function metricChosen() {
-    const select = byId("axis");
-    const before = select.value;
-    const there = Object.keys(X_NAMES).filter((axis) => curvesOf(data, metric(), axis).length > 0);
-    select.replaceChildren(...there.map((axis) => new Option(X_NAMES[axis], axis)));
-    select.value = there.includes(before) && axisTouched ? before : (axes.get(metric()) ?? "line");
-    if (select.selectedIndex < 0) select.selectedIndex = 0;
-    draw();
-  }
-
-  let axisTouched = false;
-
-  function draw() {
-    const axis = byId("axis").value;
-    const weight = Number(byId("smoothing").value);
-    byId("smoothing-value").textContent = weight > 0 ? weight.toFixed(2) : "off";
-    const curves = curvesOf(data, metric(), axis);
-    byId("legend-x").textContent = X_NAMES[axis] ?? "";
-    fillLegend(curves, weight);
-    chart.show(curves, X_NAMES[axis], weight);
+  function show() {
+    cancelAnimationFrame(asked);
+    jobs.show(view);
+    const metrics = view.metrics.length ? view.metrics : [null];
+    while (panels.length > metrics.length) panels.pop().remove();
+    while (panels.length < metrics.length) panels.push(panel(panels.length));
+    const axis = fillAxes();
+    const drawn = { ...view, axis };
+    panels.forEach((one, index) => one.show(metrics[index], drawn, metrics.length === 1));
+    const curves = panels.flatMap((one) => one.curves);
+    const there = new Set(curves.map((curve) => curve.log));
+    legend.show(jobs.order.filter((index) => jobs.matching[index] && there.has(index)), curves, drawn);
+    fillControls();
     explain(curves);
+  }
+
+  function panel(number) {
+    return new Panel(number, data, {
+      onMetric: (name) => chosen({ metrics: view.metrics.with(number, name) }),
+      onRemove: () => {
+        chosen({ metrics: view.metrics.toSpliced(number, 1) });
+        byId("add").focus();
+      },
+      names,
+      isDrawn: (index) => jobs.matching[index] && !view.hidden.has(index),
+      onPoint: told,
+      onOpen: openLine,
+      onZoom: (range) => {
+        for (const one of panels) if (one.chart.range !== range) one.chart.follow(range);
+        byId("unzoom").disabled = range === null;
+        view.range = range;
+        keep(true);
+      },
+    });
+  }
+
+  /** Offer the axes that some point has; the one that was chosen, or else the one that fits the first panel. */
+  function fillAxes() {
+    const there = Object.keys(X_NAMES).filter((axis) => view.metrics.some((name) => hasAxis(data, name, axis)));
+    byId("axis").replaceChildren(...there.map((axis) => new Option(X_NAMES[axis], axis)));
+    const fitting = new Map(data.metrics).get(view.metrics[0]) ?? "line";
+    byId("axis").value = there.includes(view.axis) ? view.axis : fitting;
+    return byId("axis").value || "line";
+  }
+
+  function fillControls() {
+    const { weight } = view;
+    if (Number(byId("smoothing").value) !== weight) byId("smoothing").value = weight;
+    byId("smoothing-value").textContent = weight > 0 ? weight.toFixed(2) : "off";
+    byId("logarithmic").checked = view.logarithmic;
+    byId("evaluations").checked = view.evaluations;
+    byId("unzoom").disabled = view.range === null;
+    for (const control of byId("chooser").querySelectorAll("select, input")) control.disabled = !view.metrics.length;
+    byId("evaluations").disabled = !view.metrics.some((name) => data.logs.some((one) => evaluated(one, name)));
+    byId("add").disabled = view.metrics.length >= Math.min(PANELS, data.metrics.length);
+  }
+
+  function evaluated(one, name) {
+    return Object.hasOwn(one.y, data.evaluations[ownName(one, name) ?? name] ?? data.evaluations[name] ?? "");
   }
 
   function explain(curves) {
     const notes = [];
-    const name = metric();
-    if (name === null) notes.push("No log here holds a metric.");
-    const missing = data.logs.filter((one, index) => name !== null && !curves.some((curve) => curve.log === index));
-    if (missing.length) notes.push(`Not drawn, as they lack it: ${missing.map((one) => escaped(one.name)).join(", ")}.`);
-    if (curves.some((curve) => curve.ys.includes(null))) notes.push("A cross is a value that is no number.");
+    if (!view.metrics.length) notes.push("No log here holds a metric.");
+    const list = (logs) => logs.map((one) => escaped(one.name)).join(", ");
+    view.metrics.forEach((name, index) => {
+      const missing = data.logs.filter((_, at) => !panels[index].curves.some((curve) => curve.log === at));
+      if (missing.length) notes.push(`${escaped(name)} is not drawn of ${list(missing)}, which lack it.`);
+      for (const one of data.logs) {
+        const own = ownName(one, name);
+        if (own !== null && own !== name) notes.push(`${escaped(one.name)}: its ${escaped(own)} stands for the ${escaped(name)}.`);
+      }
+    });
+    if (curves.some((curve) => curve.gaps.length)) notes.push("A cross is a value that is no number.");
+    if (view.logarithmic) {
+      const below = (curve) => curve.ys.filter((y) => y === null).length - curve.gaps.length;
+      const count = curves.reduce((sum, curve) => sum + below(curve), 0);
+      if (count) notes.push(`${counted(count)} values are not above 0, and have no place on this scale.`);
+    }
     for (const one of data.logs) {
       if (one.points > one.offsets.length) {
         notes.push(`${escaped(one.name)}: ${counted(one.offsets.length)} of ${counted(one.points)} points are drawn.`);
@@ -104,101 +165,74 @@
     byId("chart-note").hidden = notes.length === 0;
   }
 
-  // The legend
-
-  const rows = new Map();
-
-  function fillLegend(curves, weight) {
-    rows.clear();
-    byId("legend-smooth").hidden = weight === 0;
-    for (const index of new Set(curves.map((curve) => curve.log))) rows.set(index, legendRow(index, weight));
-    byId("legend").tBodies[0].replaceChildren(...[...rows.values()].map((row) => row.element));
-    byId("legend").hidden = rows.size === 0;
-  }
-
-  function legendRow(index, weight) {
-    const check = made("input");
-    check.type = "checkbox";
-    check.checked = !chart.hidden.has(index);
-    check.addEventListener("change", () => {
-      if (check.checked) chart.hidden.delete(index);
-      else chart.hidden.add(index);
-      chart.active = null;
-      chart.draw();
-    });
-    const label = made("label", "", check, swatch(index), made("span", "log-name", title(index)));
-    const head = made("th", "", label);
-    head.scope = "row";
-    const cells = [made("td"), made("td"), made("td")];
-    cells[2].hidden = weight === 0;
-    const jump = made("button", "jump", "–");
-    jump.type = "button";
-    jump.disabled = true;
-    return { element: made("tr", "", head, ...cells, made("td", "", jump)), cells, jump };
-  }
-
-  function swatch(index) {
-    const space = "http://www.w3.org/2000/svg";
-    const image = document.createElementNS(space, "svg");
-    const line = document.createElementNS(space, "line");
-    const { dash } = look(index);
-    for (const [name, value] of Object.entries({ width: 34, height: 10, "aria-hidden": "true" })) {
-      image.setAttribute(name, value);
-    }
-    for (const [name, value] of Object.entries({ x1: 0, y1: 5, x2: 34, y2: 5, "stroke-dasharray": dash.join(" ") })) {
-      line.setAttribute(name, value);
-    }
-    line.classList.add("swatch", `swatch-${index % COLOURS}`);
-    image.append(line);
-    return image;
-  }
-
-  /** Show what the curves are at the cursor; the active point is also told to who can't see it. */
-  function told(values, active) {
-    const seen = new Set();
-    for (const { curve, index } of values) {
-      // Of a log that was started again, the segment that the cursor is nearest to.
-      if (seen.has(curve.log) && active?.curve !== curve) continue;
-      seen.add(curve.log);
-      const { cells, jump } = rows.get(curve.log);
-      cells[0].textContent = brief(curve.places[index]);
-      cells[1].textContent = brief(curve.told[index]);
-      cells[2].textContent = brief(smoothed(curve)[index]);
-      const offset = curve.offsets[index];
-      jump.textContent = counted(offset);
-      jump.disabled = false;
-      jump.setAttribute("aria-label", `Show line ${offset}`);
-      jump.onclick = () => openLine(curve.log, offset);
-    }
-    if (active) announce(active);
-  }
-
-  let kept = new WeakMap();
-
-  function smoothed(curve) {
-    if (!kept.has(curve)) kept.set(curve, smooth(curve.ys, Number(byId("smoothing").value)));
-    return kept.get(curve);
-  }
-
-  function announce({ curve, index }) {
-    const place = `${byId("legend-x").textContent} ${brief(curve.places[index])}`;
+  /** Show what the curves are at the cursor; who has gone to a point and can't see it is told, too. */
+  function told(values, active, gone) {
+    legend.tell(values, active);
+    if (!gone) return;
+    const { curve, index } = active;
+    const place = `${byId("legend-x").textContent} ${briefPlace(legend.axis, curve.places[index])}`;
     byId("point").textContent =
-      `${title(curve.log)}: ${place}, ${escaped(metric())} ${brief(curve.told[index])}, line ${counted(curve.offsets[index])}`;
+      `${names(curve.log)}: ${place}, ${escaped(curve.metric)} ${brief(curve.told[index])}, line ${counted(curve.offsets[index])}`;
+  }
+
+  // From a point to its line, and back
+
+  function openLine(index, line) {
+    log.open(index, line);
+    byId("log").scrollIntoView({ block: "nearest" });
+    byId("lines").focus({ preventScroll: true });
+    Object.assign(view, { log: index, line });
+    keep();
+  }
+
+  function openPoint(index, number) {
+    if (!jobs.matching[index]) view.filter = "";
+    view.hidden.delete(index);
+    show();
+    if (!panels.some((one) => gone(one, index, number))) {
+      const metric = metricOf(index, number);
+      if (metric === null) return log.note(`Line ${counted(number)} has no point that can be drawn.`);
+      view.metrics = view.metrics.with(0, metric);
+      show();
+      gone(panels[0], index, number);
+    }
+    keep();
+    return undefined;
+  }
+
+  function gone({ chart, element, place }, index, number) {
+    if (!chart.goTo(index, number)) return false;
+    element.scrollIntoView({ block: "nearest" });
+    place.focus({ preventScroll: true });
+    return true;
+  }
+
+  /** The first metric that has a point in this line. */
+  function metricOf(index, number) {
+    const { offsets, y } = data.logs[index];
+    const at = offsets.indexOf(number);
+    const found = data.metrics.find(([name]) => Object.hasOwn(y, name) && y[name][0].includes(at));
+    return found ? found[0] : null;
   }
 
   // The page
 
-  byId("metric").addEventListener("change", metricChosen);
-  byId("axis").addEventListener("change", () => {
-    axisTouched = true;
-    draw();
-  });
-  byId("smoothing").addEventListener("input", draw);
+  byId("axis").addEventListener("change", (event) => chosen({ axis: event.target.value, range: null }));
+  byId("smoothing").addEventListener("input", (event) => chosen({ weight: Number(event.target.value) }, { typing: true }));
+  byId("logarithmic").addEventListener("change", (event) => chosen({ logarithmic: event.target.checked }));
+  byId("evaluations").addEventListener("change", (event) => chosen({ evaluations: event.target.checked }));
   byId("chooser").addEventListener("submit", (event) => event.preventDefault());
   byId("unzoom").addEventListener("click", () => {
-    chart.unzoom();
-    byId("chart").focus();
+    panels[0].place.focus();
+    chosen({ range: null });
   });
+  byId("add").addEventListener("click", () => {
+    const next = data.metrics.find(([name]) => !view.metrics.includes(name));
+    chosen({ metrics: [...view.metrics, next[0]] });
+    panels.at(-1).select.focus();
+  });
+  byId("all").addEventListener("click", () => hide(legend.rows.keys(), false));
+  byId("none").addEventListener("click", () => hide(legend.rows.keys(), true));
   document.addEventListener("keydown", (event) => {
     if (event.key !== "/" || event.target.matches("input:not([type=range], [type=checkbox]), textarea")) return;
     event.preventDefault();
@@ -212,8 +246,13 @@
     openLine(Number(link.dataset.log), link.dataset.line === undefined ? null : Number(link.dataset.line));
   });
 
-  fillMetrics();
-  metricChosen();
+  show();
   // After the curves are there: a large log takes a moment.
-  requestAnimationFrame(() => setTimeout(() => log.shown < 0 && log.open(0)));
+  requestAnimationFrame(() =>
+    setTimeout(() => {
+      if (log.shown >= 0) return;
+      log.open(view.log, view.line);
+      if (view.line !== null) byId("log").scrollIntoView({ block: "nearest" });
+    }),
+  );
 }

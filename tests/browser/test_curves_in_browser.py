@@ -1,0 +1,437 @@
+"""The curves of a report, as they are read: pointed at, compared, chosen, and sent to somebody else."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, expect
+from report_in_browser import Open, Opened, a_file, losses, some_jobs
+
+pytestmark = pytest.mark.browser
+
+
+def step(number: int, name: str = "loss", value: object = None) -> str:
+    return f"{{'{name}': {number if value is None else value}, 'step': {number}}}"
+
+
+def logs(folder: Path, **lines: list[str]) -> list[Path]:
+    for name in lines:
+        (folder / name).mkdir()
+    return [a_file(folder / name, *own).rename(folder / f"{name}.log") for name, own in lines.items()]
+
+
+async def drawn_logs(page: Page) -> list[str]:
+    return await page.locator("#legend tbody label").all_inner_texts()
+
+
+async def shown_jobs(page: Page) -> list[str]:
+    return await page.locator("#jobs tbody tr:visible th a").all_inner_texts()
+
+
+# Pointing
+
+
+async def test_the_point_with_the_ring_is_told_beside_the_pointer_and_opened_by_a_click(
+    show: Open, tmp_path: Path
+) -> None:
+    values = [4 - n / 20 + (n % 7) / 5 for n in range(60)]
+    lines = [step(n, value=value) for n, value in enumerate(values)]
+    report = await show(a_file(tmp_path, *lines), view="smooth=0.9")
+    await report.ready()
+    near = report.page.locator(".tip .nearest b")
+    opened = []
+    for share in range(1, 10):
+        for height in (0.3, 0.45, 0.6):
+            place = await report.at(share / 10, height)
+            await report.page.mouse.move(*place)
+            if not await near.is_visible():
+                continue
+            told = (await near.inner_text()).split()[0]
+            ring = await report.page.locator(".ring").bounding_box()
+            assert ring is not None
+            assert abs(ring["x"] + ring["width"] / 2 - place[0]) < 50
+            assert f" {told} " in f" {await report.page.locator('#legend tbody').inner_text()} ".replace(
+                "\t", " "
+            )
+            await report.page.mouse.click(*place)
+            await expect(report.page.locator("#lines")).to_be_focused()
+            opened.append(re.search(r"'loss': ([^,]*)", await report.current()))
+            assert f"{float(opened[-1][1]):.6g}" == told
+    assert len(opened) > 5
+
+
+async def test_where_no_point_is_near_nothing_is_opened(show: Open, tmp_path: Path) -> None:
+    report = await show(a_file(tmp_path, *losses("4", "3", "2")))
+    await report.ready()
+    await report.page.mouse.click(*await report.at(0.9, 0.1))
+    await expect(report.page.locator(".ring")).to_be_hidden()
+    await expect(report.page.locator(".tip")).to_contain_text("Step 2.79")
+    await report.page.mouse.move(2, 2)
+    await expect(report.page.locator(".tip")).to_be_hidden()
+    assert await report.page.locator(".row[aria-selected=true]").count() == 0
+
+
+async def test_of_many_curves_the_nearest_are_told_and_the_others_counted(
+    show: Open, tmp_path: Path
+) -> None:
+    many = {f"log{n}": [step(at, value=n) for at in (1, 2, 3)] for n in range(9)}
+    report = await show(*logs(tmp_path, **many))
+    await report.ready()
+    await report.page.mouse.move(*await report.at(0.5, 0.5))
+    rows = await report.page.locator(".tip > div").all_inner_texts()
+    assert rows[0] == "Step 2"
+    assert [row.split("\n")[-1] for row in rows[1:2]] == ["log4.log"]
+    assert {row.split("\n")[-1] for row in rows[1:6]} == {f"log{n}.log" for n in range(2, 7)}
+    assert rows[6:] == ["and 4 more"]
+
+
+async def test_a_job_that_has_ended_before_is_not_told_as_if_it_had_not(
+    show: Open, tmp_path: Path
+) -> None:
+    short, long = [step(n) for n in range(10)], [step(n) for n in range(100)]
+    report = await show(*logs(tmp_path, short=short, long=long))
+    await report.ready()
+    await report.page.mouse.move(*await report.at(0.8, 0.2))
+    cells = report.page.locator("#legend tbody tr").nth(0).locator("td:visible")
+    assert await cells.all_inner_texts() == ["\N{EN DASH}"] * 3
+    await expect(report.page.locator(".tip")).to_contain_text("long.log")
+    await expect(report.page.locator(".tip")).not_to_contain_text("short.log")
+
+
+# What is drawn
+
+
+async def test_training_and_evaluation_lie_over_each_other_unless_they_are_not_wanted(
+    show: Open, tmp_path: Path
+) -> None:
+    lines = [step(n, value=5 - n / 100) for n in range(1, 101)]
+    lines[50:50] = [step(50, "eval_loss", 4.75)]
+    lines += [step(100, "eval_loss", 4.25)]
+    report = await show(a_file(tmp_path, *lines))
+    await report.ready()
+    await report.page.mouse.move(*await report.at(0.5, 0.5))
+    await expect(report.page.locator(".tip")).to_contain_text("some.log · eval_loss")
+    with_it = await report.image()
+    await report.page.get_by_label("With evaluation").uncheck()
+    assert await report.image() != with_it
+    await report.page.mouse.move(*await report.at(0.51, 0.5))
+    await expect(report.page.locator(".tip")).not_to_contain_text("eval_loss")
+    await expect(report.page.locator("#legend-evaluation")).to_be_hidden()
+
+
+async def test_one_job_shows_its_evaluation_loss_and_what_it_was_given(show: Open) -> None:
+    report = await show(some_jobs()[0])
+    await report.ready()
+    heads = await report.page.locator("#jobs thead th").all_inner_texts()
+    cells = await report.page.locator("#jobs tbody tr > *").all_inner_texts()
+    row = dict(zip(heads, cells, strict=True))
+    assert row["Eval loss"].startswith("0.6096")
+    given = await report.page.locator("#parameters tbody tr").all_inner_texts()
+    assert "n_epochs\t5" in given
+    assert await report.page.locator("#axis").input_value() == "epoch", "which evaluations tell, too"
+
+
+async def test_smoothing_leaves_few_points_and_those_of_evaluations_as_they_are(
+    show: Open, tmp_path: Path
+) -> None:
+    training = [step(n, value=2 + n % 2) for n in range(1, 200)]
+    evaluation = [step(n * 4, "eval_loss", 2 + n % 2) for n in range(1, 50)]
+    few = losses("4", "2", "4", "2", "4")
+    report = await show(*logs(tmp_path, much=training + evaluation, few=few))
+    await report.ready()
+    told: dict[str, str] = {}
+    for weight in ("0", "0.9"):
+        await report.page.locator("#smoothing").fill(weight)
+        await report.page.locator("#chart-0").focus()
+        for _ in range(3):
+            await report.page.keyboard.press("ArrowDown")
+            row = await report.page.locator(".tip .nearest").inner_text()
+            told[f"{weight} {row.split(chr(10))[1]}"] = row.split("\n")[0]
+    assert {name.split(" ", 1)[1] for name, value in told.items() if "(" in value} == {"much.log"}
+    assert {name for name in told if name.startswith("0.9")} == {
+        "0.9 much.log",
+        "0.9 much.log · eval_loss",
+        "0.9 few.log",
+    }
+
+
+async def test_a_loss_by_another_name_stands_for_it_and_is_named(show: Open, tmp_path: Path) -> None:
+    here = [step(n, value=n) for n in (1, 2, 3)]
+    there = [step(n, "lm loss", n + 1) for n in (1, 2, 3)]
+    report = await show(*logs(tmp_path, hf=here, megatron=there))
+    await report.ready()
+    assert min(await report.drawn()) > 50
+    await expect(report.page.locator("#chart-note")).to_have_text(
+        "megatron.log: its lm loss stands for the loss."
+    )
+    assert (await drawn_logs(report.page))[1].split("\n") == ["megatron.log", "lm loss"]
+
+
+async def test_a_logarithmic_scale_says_what_has_no_place_on_it(show: Open, tmp_path: Path) -> None:
+    report = await show(a_file(tmp_path, *losses("100", "10", "0", "-1", "nan", "1", "0.1")))
+    await report.ready()
+    linear = await report.image()
+    await report.page.get_by_label("Logarithmic").check()
+    assert await report.image() != linear
+    await expect(report.page.locator("#chart-note")).to_have_text(
+        "A cross is a value that is no number. "
+        "2 values are not above 0, and have no place on this scale."
+    )
+    tops = [await height_of(report, number) for number in range(7)]
+    assert tops[0] < tops[1] < tops[5] < tops[6]
+    assert abs((tops[1] - tops[0]) - (tops[6] - tops[5])) < 1
+
+
+async def height_of(report: Opened, number: int) -> float:
+    await report.page.locator("#chart-0").press("Home")
+    for _ in range(number):
+        await report.page.keyboard.press("ArrowRight")
+    ring = await report.page.locator(".ring").bounding_box()
+    assert ring is not None
+    return ring["y"]
+
+
+async def test_on_relative_axes_jobs_of_other_days_and_lengths_lie_over_each_other(
+    show: Open, tmp_path: Path
+) -> None:
+    short = [f"2025-12-06 08:{n:02d}:00 {step(n)}" for n in range(11)]
+    long = [f"2025-12-07 20:{n:02d}:00 {step(100 + n)}" for n in range(41)]
+    report = await show(*logs(tmp_path, short=short, long=long))
+    await report.ready()
+    point = report.page.locator("#point")
+    for axis, ends in {
+        "Progress, %": ("100", "100"),
+        "Minutes since the first point": ("10", "40"),
+        "Time on the log's clock": ("2025-12-06 08:10:00", "2025-12-07 20:40:00"),
+    }.items():
+        await report.page.locator("#axis").select_option(label=axis)
+        await report.page.locator("#chart-0").press("ArrowRight")
+        for name, end in zip(("short", "long"), ends, strict=True):
+            await report.page.keyboard.press("End")
+            await expect(point).to_contain_text(f"{name}.log: {axis} {end}, ")
+            await report.page.keyboard.press("ArrowDown")
+
+
+async def test_there_are_several_panels_which_are_zoomed_together(show: Open) -> None:
+    report = await show(*some_jobs())
+    await report.ready()
+    for _ in range(2):
+        await report.page.get_by_role("button", name="Add a panel").click()
+    names = [await select.input_value() for select in await report.page.locator(".panel select").all()]
+    assert len(set(names)) == 3
+    whole = [await report.image(number) for number in range(3)]
+    assert len(set(whole)) == 3
+    await report.page.locator("#chart-1").press("ArrowRight")
+    await report.page.keyboard.press("+")
+    await expect(report.page.locator("#unzoom")).to_be_enabled()
+    assert all([await report.image(n) != one for n, one in enumerate(whole)])
+    await report.page.locator("#unzoom").click()
+    await expect(report.page.locator("#unzoom")).to_be_disabled()
+    await report.page.get_by_role("button", name="Remove the panel of loss", exact=True).click()
+    await expect(report.page.locator("#add")).to_be_focused()
+    assert await report.page.locator(".panel").count() == 2
+    values = [await select.input_value() for select in await report.page.locator(".panel select").all()]
+    assert values == names[1:]
+
+
+# Which jobs
+
+
+async def test_jobs_are_filtered_all_chosen_or_none(show: Open) -> None:
+    report = await show(*some_jobs())
+    await report.ready()
+    await report.page.get_by_role("searchbox", name="Only jobs with").fill("qwen3-14B succ")
+    await expect(report.page.locator("#job-count")).to_have_text("1 of 3")
+    assert await shown_jobs(report.page) == ["ft-1"]
+    assert await drawn_logs(report.page) == ["ft-1"]
+    assert await report.page.locator("#parameters tr[data-log]:visible th").all_inner_texts() == ["ft-1"]
+    await report.page.locator("#job-filter").fill("")
+    await expect(report.page.locator("#legend tbody tr")).to_have_count(3)
+    await report.page.get_by_role("button", name="None").click()
+    assert await report.page.locator("#legend input:checked").count() == 0
+    await expect(report.page.locator("#chart-0 canvas")).to_have_count(0)
+    await report.page.get_by_role("checkbox", name="ft-3").check()
+    assert [count > 0 for count in await report.drawn()] == [False, False, True]
+    await report.page.get_by_role("button", name="All").click()
+    assert min(await report.drawn()) > 0
+
+
+async def test_jobs_are_sorted_by_any_column_and_the_unknown_comes_last(
+    show: Open, tmp_path: Path
+) -> None:
+    report = await show(*some_jobs(), a_file(tmp_path, "hello"))
+    await report.ready()
+    given = await shown_jobs(report.page)
+    button = report.page.get_by_role("button", name="Final loss")
+    for order, said in (
+        (["ft-3", "ft-2", "ft-1", "some.log"], "ascending"),
+        (["ft-1", "ft-2", "ft-3", "some.log"], "descending"),
+        (given, None),
+    ):
+        await button.click()
+        assert await shown_jobs(report.page) == order
+        assert await drawn_logs(report.page) == [name for name in order if name != "some.log"]
+        head = report.page.locator("#jobs th", has=button)
+        assert await head.get_attribute("aria-sort") == said
+    await report.page.get_by_role("button", name="Status").click()
+    assert await shown_jobs(report.page) == ["ft-2", "ft-1", "ft-3", "some.log"]
+
+
+# A view, and the way back
+
+CHOICES = (
+    ("#axis", lambda page: page.locator("#axis").select_option("line")),
+    ("#add", lambda page: page.locator("#add").click()),
+    ("#metric-1", lambda page: page.locator("#metric-1").select_option("learning_rate")),
+    ("#logarithmic", lambda page: page.locator("#logarithmic").check()),
+    ("#evaluations", lambda page: page.locator("#evaluations").uncheck()),
+    ("#legend", lambda page: page.get_by_role("checkbox", name="ft-2").uncheck()),
+    ("#jobs", lambda page: page.get_by_role("button", name="Lines").click()),
+    ("#which", lambda page: page.locator("#which").select_option("2")),
+)
+
+
+async def state(report: Opened) -> list[Any]:
+    return await report.look(
+        """() => [
+          ...document.querySelectorAll("select, input"),
+        ].map((one) => [one.id, one.type === "checkbox" ? one.checked : one.value]).concat(
+          [...document.querySelectorAll("#jobs tbody a, #legend label")].map((one) => one.textContent),
+        )"""
+    )
+
+
+async def test_each_choice_is_a_step_back_and_a_link_shows_the_whole_view(show: Open) -> None:
+    report = await show(*some_jobs())
+    await report.ready()
+    states = [await state(report)]
+    for _, choose in CHOICES:
+        await choose(report.page)
+        states.append(await state(report))
+        assert states[-1] != states[-2]
+    address = await report.look("location.hash.slice(1)")
+    image = await report.image()
+    for before in reversed(states[:-1]):
+        await report.page.go_back()
+        for _ in range(100):  # the page hears of it a moment later
+            if await state(report) == before:
+                break
+            await report.page.wait_for_timeout(20)
+        assert await state(report) == before
+    again = await show(*some_jobs(), view=address)
+    await again.ready()
+    assert await state(again) == states[-1]
+    assert await again.image() == image
+
+
+async def test_what_is_typed_dragged_or_zoomed_is_in_the_link_but_no_step_each(show: Open) -> None:
+    report = await show(*some_jobs())
+    await report.ready()
+    length = await report.look("history.length")
+    await report.page.locator("#smoothing").fill("0.5")
+    await report.page.locator("#smoothing").fill("0.8")
+    await report.page.locator("#job-filter").fill("ft")
+    await report.page.locator("#chart-0").press("+")
+    await expect(report.page).to_have_url(re.compile("range="))
+    assert await report.look("history.length") == length
+    address = await report.look("location.hash.slice(1)")
+    image, before = await report.image(), await state(report)
+    again = await show(*some_jobs(), view=address)
+    await again.ready()
+    assert (await again.image(), await state(again)) == (image, before)
+    await expect(again.page.locator("#unzoom")).to_be_enabled()
+
+
+async def test_a_link_to_a_line_shows_it(show: Open) -> None:
+    report = await show(*some_jobs())
+    await report.page.locator("#failures a").click()
+    address = await report.look("location.hash.slice(1)")
+    again = await show(*some_jobs(), view=address)
+    await again.ready()
+    assert (await again.current()).startswith("Traceback")
+    await expect(again.page.locator(".row[aria-selected=true]")).to_be_in_viewport()
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        "metric=nope&x=nope&smooth=7&y=x&range=5&hide=9+-1+x&jobs=&sort=99&log=99&line=-5",
+        "metric=__proto__&x=constructor&smooth=nan&range=nan+1&sort=x&log=1.5&line=1e999",
+        "metric=%3Cimg+src=x+onerror=alert(1)%3E&%00=%ff&range=3+1",
+        "log",
+    ],
+)
+async def test_an_address_that_makes_no_sense_changes_nothing(show: Open, view: str) -> None:
+    jobs = some_jobs()
+    report = await show(*jobs)
+    await report.ready()
+    wanted = await state(report)
+    again = await show(*jobs, view=view)
+    await again.ready()
+    assert await state(again) == wanted
+    assert min(await again.drawn()) > 50
+
+
+# For everybody
+
+
+async def test_every_control_has_a_name(show: Open) -> None:
+    report = await show(*some_jobs(), view="metric=loss&metric=learning_rate&smooth=0.5")
+    await report.ready()
+    await report.page.locator("#chart-0").press("ArrowRight")
+    await report.page.locator("#to-whole").evaluate("it => it.disabled = false")
+    session = await report.page.context.new_cdp_session(report.page)
+    nodes = (await session.send("Accessibility.getFullAXTree"))["nodes"]
+    controls = [
+        (node["role"]["value"], node.get("name", {}).get("value", "").strip())
+        for node in nodes
+        if not node["ignored"]
+        and any(
+            one["name"] == "focusable" and one["value"]["value"] for one in node.get("properties", [])
+        )
+    ]
+    roles = {role for role, _ in controls}
+    assert {"button", "checkbox", "combobox", "searchbox", "slider", "listbox", "link"} <= roles
+    assert [role for role, name in controls if not name and role not in {"generic", "RootWebArea"}] == []
+    buttons = [name for role, name in controls if role == "button"]
+    assert len(buttons) == len(set(buttons)), "and each another one"
+
+
+@pytest.mark.slow
+async def test_thirty_jobs_and_ten_megabytes_stay_fluid(show: Open, tmp_path: Path) -> None:
+    many = {
+        f"log{n}": [f"{step(at, value=3 - at / 2000 + n / 30)} {'.' * 40}" for at in range(4_500)]
+        for n in range(30)
+    }
+    report = await show(*logs(tmp_path, **many))
+    await report.ready()
+    # Generous, as for the lines: what is meant is a page that one waits for.
+    assert await report.look("performance.now()") < 10_000
+    took = await report.look(
+        """async () => {
+          const over = document.querySelector("#chart-0 .u-over");
+          const box = over.getBoundingClientRect();
+          const took = [];
+          for (let at = 0; at < 60; at += 1) {
+            const begun = performance.now();
+            over.dispatchEvent(new MouseEvent("mousemove", {
+              clientX: box.left + (box.width * at) / 60, clientY: box.top + box.height / 2,
+            }));
+            await new Promise((done) => requestAnimationFrame(done));
+            took.push(performance.now() - begun);
+          }
+          return took.sort((one, other) => one - other);
+        }"""
+    )
+    assert took[30] < 100
+    assert (
+        await report.look(
+            """() => {
+          const begun = performance.now();
+          document.querySelector("#legend input").click();
+          return performance.now() - begun;
+        }"""
+        )
+        < 2_000
+    )

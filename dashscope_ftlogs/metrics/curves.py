@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import attrs
 
 from dashscope_ftlogs.metrics.point_columns import PointColumns
+from dashscope_ftlogs.text import excerpt
 
 if TYPE_CHECKING:
     from dashscope_ftlogs.metrics.columns import Numbers
@@ -37,6 +38,8 @@ _COLUMNS: Final[Mapping[X, str]] = {
     "line": "offset",
 }
 _NO_METRICS: Final = frozenset({"epoch", "step", "total_steps"})
+_FEW: Final = 30
+"""So many points are drawn as they are: smoothing would hide them."""
 _STUCK: Final = 0.5
 """The share of points with the same epoch as the one before, above which it does not tell them apart."""
 
@@ -55,6 +58,40 @@ class Curve:
     """NaN and infinities are kept as they are."""
     offsets: Sequence[int]
     """The numbers of the lines."""
+
+
+@attrs.frozen
+class Panel:
+    """One metric of several logs over one axis."""
+
+    metric: str
+    x: X
+    logs: Mapping[str, Sequence[Curve]]
+    """Those with nothing to draw are here as well, so that each log is the same one in all panels."""
+
+    @property
+    def curves(self) -> list[Curve]:
+        """All that is drawn."""
+        return [curve for own in self.logs.values() for curve in own]
+
+    def title(self, weight: float) -> str:
+        """Return what is drawn, and whether any of it is smoothed."""
+        smoothed = weight and any(len(curve.x) > _FEW for curve in self.curves)
+        return excerpt(self.metric, 60) + (f", smoothed by {weight:g}" if smoothed else "")
+
+
+def labels(panels: Sequence[Panel]) -> list[str]:
+    """Return what to call each log of panels: its name, and its own name of what is drawn."""
+    found: list[str] = []
+    for name in panels[0].logs:
+        own = {
+            excerpt(curve.metric, 30): None
+            for panel in panels
+            for curve in panel.logs[name]
+            if curve.metric != panel.metric
+        }
+        found.append(f"{name} ({', '.join(own)})" if own else name)
+    return found
 
 
 def curves(source: str, points: PointColumns, metric: str, x: X) -> list[Curve]:
@@ -107,13 +144,13 @@ def _places(points: PointColumns, x: X, begin: int, end: int) -> Iterator[tuple[
             )
 
 
-def shared_axis(logs: Iterable[PointColumns], metric: str) -> X:
-    """Return the axis that a metric of these logs can be drawn over: the first that all its points have.
+def shared_axis(logs: Iterable[tuple[PointColumns, str]]) -> X:
+    """Return what these metrics of logs can be drawn over: the first axis that all their points have.
 
     These are tried: the step; the epoch, unless rounding made it the same for most neighbours; the line.
     """
     own = list(logs)
-    return first_axis(lambda x: all(leads_on(points, metric, x) for points in own))
+    return first_axis(lambda x: all(leads_on(points, metric, x) for points, metric in own))
 
 
 def first_axis(leads_on: Callable[[X], bool]) -> X:
@@ -244,13 +281,13 @@ class Trace:
 
 
 def trace(curve: Curve, weight: float, low: float, high: float, columns: int) -> Trace:
-    """Return what is drawn of a curve, smoothed by `weight`, on an axis as `thinned` takes it.
+    """Return what is drawn of a curve, smoothed by `weight` if it is long; the axis is as in `thinned`.
 
     >>> curve = Curve("ft-1", "loss", 0, (0, 1, 2, 3), (4.0, 2.0, math.nan, 1.0), (0, 1, 2, 3))
     >>> trace(curve, 0.0, 0, 3, 80).lines
     (((0, 4.0), (1, 2.0)), ((3, 1.0),))
     """
-    smoothed = array("d", _smoothed(curve.y, weight))
+    smoothed = array("d", _smoothed(curve.y, weight if len(curve.y) > _FEW else 0.0))
     kept = [(curve.x[at], curve.y[at]) for at in thinned(curve.x, curve.y, low, high, columns)]
     path = [(curve.x[at], smoothed[at]) for at in thinned(curve.x, smoothed, low, high, columns)]
     runs = groupby(path, key=lambda spot: math.isfinite(spot[1]))

@@ -15,7 +15,7 @@ from plots import ANSI, GAP, job, log, losses, names_in
 from dashscope_ftlogs.cli.terminal.picture_file import write_picture
 from dashscope_ftlogs.cli.terminal.terminal_chart import chart
 from dashscope_ftlogs.emulator import Emulator
-from dashscope_ftlogs.metrics.curves import AXES, Curve
+from dashscope_ftlogs.metrics.curves import AXES, Curve, Panel
 
 # What the kernel of numbers may be: only finite places, but any value.
 PLACES = st.floats(allow_nan=False, allow_infinity=False) | st.integers(0, 9).map(float)
@@ -45,7 +45,9 @@ def test_any_numbers_can_be_drawn(
     drawing: Any, weight: float, width: int, height: int, colours: bool
 ) -> None:
     logs, x = drawing
-    rows = ANSI.sub("", chart(logs, x, weight, width, height, colours=colours)).splitlines()
+    rows = ANSI.sub(
+        "", chart(Panel("loss", x, logs), weight, width, height, colours=colours)
+    ).splitlines()
     assert len(rows) == height
     assert max(map(len, rows[1:-1])) == width
     gaps = any(not math.isfinite(y) for own in logs.values() for curve in own for y in curve.y)
@@ -62,7 +64,7 @@ def test_any_numbers_and_names_make_a_picture(
     logs, x = drawing
     path = tmp_path_factory.mktemp("any") / f"curve{ending}"
     parameters = {"$p$\x00": [name or None for name in logs]} if tabulated else {}
-    write_picture(path, logs, x, weight, parameters)
+    write_picture(path, [Panel("loss", x, logs)] * 2, weight, parameters)
     if ending == ".png":
         assert path.read_bytes().startswith(b"\x89PNG")
     else:
@@ -79,7 +81,7 @@ async def test_a_picture_names_all_as_they_are(ftlogs: Any, tmp_path: Path) -> N
     texts = {
         "".join(one.itertext()).strip() for one in ET.parse(picture).iter() if one.tag.endswith("text")
     }
-    assert {*names, "$a$_loss, smoothed by 0.6", "step"} <= texts
+    assert {*names, "$a$_loss", "step"} <= texts
     assert [name for name in names_in(tmp_path) if "svg" in name] == ["curve.svg"], "and nothing else"
 
 
@@ -101,6 +103,20 @@ async def test_a_picture_tells_in_what_jobs_differ(ftlogs: Any, tmp_path: Path) 
     assert "n_epochs" not in texts
     assert "2048" in texts
     assert all(texts.count(one.job_id) == 2 for one in jobs), "in the legend, and in the table"
+
+
+@pytest.mark.extras
+async def test_a_picture_has_a_panel_for_each_metric(ftlogs: Any, tmp_path: Path) -> None:
+    path = log(tmp_path, "a.log", "{'loss': 3, 'lr': 0.1, 'step': 1}", "{'loss': 2, 'step': 2}")
+    other = log(tmp_path, "b.log", *losses(2, 1, name="lm loss"))
+    picture = tmp_path / "curve.svg"
+    words = ("-o", str(picture), "--metric", "loss", "--metric", "lr")
+    assert (await ftlogs("plot", path, other, *words)).code == 0
+    texts = [
+        "".join(one.itertext()).strip() for one in ET.parse(picture).iter() if one.tag.endswith("text")
+    ]
+    assert {"loss", "lr", "a.log", "b.log (lm loss)"} <= set(texts)
+    assert texts.count("step") == 2
 
 
 @pytest.mark.extras

@@ -13,7 +13,7 @@ from dashscope_ftlogs.cli.commands.plot import cell
 from dashscope_ftlogs.cli.terminal import axis_ticks
 from dashscope_ftlogs.cli.terminal.terminal_chart import chart
 from dashscope_ftlogs.emulator import Emulator
-from dashscope_ftlogs.metrics.curves import Curve
+from dashscope_ftlogs.metrics.curves import Curve, Panel
 
 
 def inside(out: str) -> list[str]:
@@ -93,7 +93,7 @@ async def test_a_screen_too_small_for_a_chart_gets_a_small_one(ftlogs: Any, tmp_
 async def test_a_terminal_has_colours_unless_they_are_not_wanted(
     start_ftlogs: Any, terminal: Any, tmp_path: Path, environ: dict[str, str]
 ) -> None:
-    paths = [log(tmp_path, f"{name}.log", *losses(3, 2, name, 1)) for name in (1, 2)]
+    paths = [log(tmp_path, f"{name}.log", *losses(*[3, 2, name, 1] * 10)) for name in (1, 2)]
     environ = {"COLUMNS": "80", "LINES": "24", **environ}
     async with terminal() as screen:
         process = await start_ftlogs(["plot", *paths], None, environ, stdout=screen.end)
@@ -202,9 +202,8 @@ async def test_the_axis_is_the_one_asked_for(
 def test_times_are_written_as_their_span_needs(first: str, last: str, labels: list[str]) -> None:
     origin = datetime.fromisoformat("1970-01-01")
     xs = tuple((datetime.fromisoformat(text) - origin).total_seconds() for text in (first, last))
-    rows = chart(
-        {"a": [Curve("a", "loss", 0, xs, (1.0, 2.0), (0, 1))]}, "time", 0, 90, 12, colours=False
-    )
+    curve = Curve("a", "loss", 0, xs, (1.0, 2.0), (0, 1))
+    rows = chart(Panel("loss", "time", {"a": [curve]}), 0, 90, 12, colours=False)
     assert rows.splitlines()[-2].split()[: len(labels)] == labels
     assert len(rows.splitlines()[-2].split()) <= 10
 
@@ -219,9 +218,60 @@ async def test_another_metric_is_drawn_where_there_is_no_loss(ftlogs: Any, tmp_p
         "ftlogs: there is no loss, so this is train_loss\nftlogs: eval.log: no train_loss\n"
     )
     out = ended.out.decode().splitlines()
-    assert (out[0], out[-1]) == ("train_loss, smoothed by 0.6", "*  train.log")
+    assert (out[0], out[-1]) == ("train_loss", "*  train.log")
     ended = await ftlogs("plot", *paths, "--metric", "eval_loss")
     assert ended.err == "ftlogs: train.log: no eval_loss\n"
+
+
+async def test_a_metric_each_has_its_own_chart_and_logs_the_same_marks_in_all(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    both = [f"{{'loss': {n}, 'lr': 0.1, 'step': {n}}}" for n in range(3)]
+    paths = [log(tmp_path, "a.log", *losses(1, 2)), log(tmp_path, "b.log", *both)]
+    words = ("--metric", "lr", "--metric", "loss", "--metric", "lr")
+    ended = await ftlogs("plot", *paths, *words, environ={"COLUMNS": "60", "LINES": "41"})
+    assert (ended.code, ended.err) == (0, "ftlogs: a.log: no lr\n")
+    rows = ended.out.decode().splitlines()
+    assert len(rows) == 40
+    assert [row for row in rows if row in {"lr", "loss"}] == ["lr", "loss"]
+    upper, lower = rows[: rows.index("loss")], rows[rows.index("loss") :]
+    assert "*" not in "".join(inside("\n".join(upper)))
+    assert {"*", "o"} <= set("".join(inside("\n".join(lower))))
+    assert rows[-2:] == ["*  a.log", "o  b.log"]
+
+
+async def test_one_metric_of_several_that_no_log_has_is_refused(ftlogs: Any, tmp_path: Path) -> None:
+    path = log(tmp_path, "a.log", *losses(1, 2))
+    ended = await ftlogs("plot", path, "--metric", "loss", "--metric", "nope")
+    assert (ended.code, ended.out) == (2, b"")
+    assert "--metric 'nope': no log has it; they have loss" in ended.err
+
+
+async def test_a_loss_by_another_name_stands_for_it_and_is_named(ftlogs: Any, tmp_path: Path) -> None:
+    paths = [
+        log(tmp_path, "hf.log", *losses(3, 2), "{'train_runtime': 1.0, 'train_loss': 2.5, 'step': 1}"),
+        log(tmp_path, "megatron.log", *losses(4, 3, name="lm loss")),
+        log(tmp_path, "ppo.log", *losses(1, 1, name="pg_loss")),
+    ]
+    ended = await ftlogs("plot", *paths)
+    assert ended.err == (
+        "ftlogs: megatron.log: its lm loss stands for the loss\nftlogs: ppo.log: no loss\n"
+    )
+    assert ended.out.decode().splitlines()[-2:] == ["*  hf.log", "o  megatron.log (lm loss)"]
+    ended = await ftlogs("plot", *paths, "--metric", "train_loss")
+    assert ended.err.count("no train_loss") == 2
+
+
+async def test_few_points_are_drawn_as_they_are(ftlogs: Any, tmp_path: Path) -> None:
+    few, many = [9, 1] * 5, [9, 1] * 20
+    out = (await ftlogs("plot", log(tmp_path, "few.log", *losses(*few)), "--smooth", "0.9")).out.decode()
+    assert out.startswith("loss\n")
+    assert inside(out)[0].count("*") == 5
+    out = (
+        await ftlogs("plot", log(tmp_path, "many.log", *losses(*many)), "--smooth", "0.9")
+    ).out.decode()
+    assert out.startswith("loss, smoothed by 0.9\n")
+    assert inside(out)[0].count("*") <= 1
 
 
 async def test_points_that_do_not_tell_the_axis_are_left_out_and_counted(

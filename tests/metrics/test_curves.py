@@ -24,6 +24,7 @@ from dashscope_ftlogs.metrics.curves import (
 from dashscope_ftlogs.metrics.point import Point, added
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.points import LogPoints
+from dashscope_ftlogs.reading.forms import names
 
 ANY = st.floats()
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -49,7 +50,7 @@ def drawn(found: list[Curve]) -> list[Curve]:
     ]
 
 
-@pytest.mark.parametrize("module", [curves, hyper_parameters], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [curves, hyper_parameters, names], ids=lambda module: module.__name__)
 def test_the_examples_hold(module: Any) -> None:
     found = doctest.testmod(module)
     assert found.attempted > 0
@@ -109,7 +110,7 @@ def test_text_under_a_metrics_name_is_no_point() -> None:
     ],
 )
 def test_the_shared_axis_is_one_that_every_point_has(logs: Any, expected: str) -> None:
-    assert shared_axis([columns(*log) for log in logs], "loss") == expected
+    assert shared_axis([(columns(*log), "loss") for log in logs]) == expected
 
 
 def test_names_are_those_of_numbers_as_they_first_appear() -> None:
@@ -271,4 +272,4 @@ def test_an_axis_is_shared_if_each_point_one_by_one_has_it(log: list[Point]) -> 
         expected = "epoch"
     else:
         expected = "line"
-    assert shared_axis([columns(*log)], "loss") == expected
+    assert shared_axis([(columns(*log), "loss")]) == expected

@@ -25,14 +25,16 @@ from dashscope_ftlogs.cli.terminal.terminal_chart import chart, marks
 from dashscope_ftlogs.metrics.curves import (
     AXES,
     Curve,
+    Panel,
     X,
     curves,
+    labels,
     metric_names,
     shared_axis,
 )
 from dashscope_ftlogs.metrics.hyper_parameters import differing
 from dashscope_ftlogs.metrics.point_columns import PointColumns
-from dashscope_ftlogs.reading.forms.names import main_metric
+from dashscope_ftlogs.reading.forms.names import main_metric, standing_for
 from dashscope_ftlogs.text import distinct, excerpt, shown
 
 _SIZE: Final = (100, 30)
@@ -64,8 +66,12 @@ def plot(
     logs: Sources,
     *,
     metric: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="What to draw.", show_default="loss, or what is most like it"),
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="What to draw; repeat it for more charts.",
+            show_default="loss, or what is most like it",
+        ),
     ] = None,
     x: Annotated[
         Axis | None,
@@ -81,9 +87,9 @@ def plot(
     pattern: Pattern = None,
     connection: Connection,
 ) -> None:
-    """Draw the loss, or another number, of jobs in one chart.
+    """Draw the loss, or other numbers, of jobs in one chart each.
 
-    The hyper-parameters in which they differ are named below it.
+    The hyper-parameters in which the jobs differ are named below it.
     """
 
     async def main() -> int:
@@ -100,36 +106,57 @@ def plot(
         if not any(log.points for log in found):
             complain(no_metrics(log.name for log in found))
             return 0
-        wanted = _metric(metric, found)
-        axis = _axis(x, wanted, found)
-        drawn = _drawn(found, wanted, axis)
-        parameters = _parameters({log.name: log.job for log in found if log.name in drawn})
+        panels = _panels(metric or [None], x, found)
+        drawn = {log.name: log.job for log in found if any(panel.logs[log.name] for panel in panels)}
+        panels = [
+            attrs.evolve(panel, logs={name: panel.logs[name] for name in drawn}) for panel in panels
+        ]
+        parameters = _parameters(drawn)
         if output is None:
-            _show(drawn, axis, smooth, parameters)
+            _show(panels, smooth, parameters)
         else:
-            write_picture(output, drawn, axis, smooth, parameters)
+            write_picture(output, panels, smooth, parameters)
         return 0
 
     run(main())
 
 
-def _metric(asked: str | None, logs: Iterable[_Log]) -> str:
+def _panels(asked: Iterable[str | None], x: Axis | None, logs: Sequence[_Log]) -> list[Panel]:
+    names = metric_names(log.points for log in logs)
+    main = main_metric(names)
+    panels: list[Panel] = []
+    for metric in dict.fromkeys(_metric(one, names, main) for one in asked):
+        # Only the main one: a log without the mean of a whole training has nothing like it.
+        own = {log.name: _own_name(log, metric) if metric == main else metric for log in logs}
+        axis = _axis(x, metric, own, logs)
+        drawn = {log.name: _drawn(log, own[log.name], axis) for log in logs}
+        panels.append(Panel(metric, axis, drawn))
+    return panels
+
+
+def _metric(asked: str | None, names: Sequence[str], main: str | None) -> str:
     """Return the metric to draw.
 
     Raises:
         InvalidArgumentError: no log holds the one that was asked for; it names those that are there.
     """
-    names = metric_names(log.points for log in logs)
     wanted = "loss" if asked is None else asked
     if wanted in names:
         return wanted
-    similar = main_metric(names)
-    if asked is not None or similar is None:
+    if asked is not None or main is None:
         raise InvalidArgumentError(
             f"--metric {shown(wanted)}: no log has it; they have {_listed(names)}"
         )
-    complain(f"there is no loss, so this is {excerpt(similar, 60)}")
-    return similar
+    complain(f"there is no loss, so this is {excerpt(main, 60)}")
+    return main
+
+
+def _own_name(log: _Log, metric: str) -> str:
+    """Return what a log calls a metric, and say so if it is another name."""
+    own = standing_for(metric, metric_names([log.points])) or metric
+    if own != metric:
+        complain(f"{log.name}: its {excerpt(own, 60)} stands for the {excerpt(metric, 60)}")
+    return own
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -137,37 +164,37 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(excerpt(name, 60) for name in names[:_MOST]) + more
 
 
-def _axis(asked: Axis | None, metric: str, logs: Sequence[_Log]) -> X:
+def _axis(asked: Axis | None, metric: str, own: Mapping[str, str], logs: Sequence[_Log]) -> X:
     """Return the axis to draw over.
 
     Raises:
         InvalidArgumentError: no point has the one that was asked for; it names those that are there.
     """
     if asked is None:
-        return shared_axis([log.points for log in logs], metric)
+        return shared_axis([(log.points, own[log.name]) for log in logs])
+
+    def tells(x: X) -> bool:
+        return any(curves(log.name, log.points, own[log.name], x) for log in logs)
+
     axis: X = asked.value
-    if not any(curves(log.name, log.points, metric, axis) for log in logs):
-        there = [x for x in AXES if any(curves(log.name, log.points, metric, x) for log in logs)]
+    if not tells(axis):
+        there = [x for x in AXES if tells(x)]
         raise InvalidArgumentError(
             f"--x {axis}: no point of {excerpt(metric, 60)} tells it; they tell {', '.join(there)}"
         )
     return axis
 
 
-def _drawn(logs: Iterable[_Log], metric: str, x: X) -> dict[str, list[Curve]]:
-    """Return the curves of each log that has any, and say what is left out."""
-    drawn: dict[str, list[Curve]] = {}
-    for log in logs:
-        own = curves(log.name, log.points, metric, x)
-        total = len(log.points.numbers(metric))
-        missing = total - sum(len(curve.x) for curve in own)
-        if not total:
-            complain(f"{log.name}: no {excerpt(metric, 60)}")
-        elif missing:
-            complain(f"{log.name}: left out {missing:,} of {total:,} points, which do not tell the {x}")
-        if own:
-            drawn[log.name] = own
-    return drawn
+def _drawn(log: _Log, metric: str, x: X) -> list[Curve]:
+    """Return the curves of a log, and say what of it is left out."""
+    own = curves(log.name, log.points, metric, x)
+    total = len(log.points.numbers(metric))
+    missing = total - sum(len(curve.x) for curve in own)
+    if not total:
+        complain(f"{log.name}: no {excerpt(metric, 60)}")
+    elif missing:
+        complain(f"{log.name}: left out {missing:,} of {total:,} points, which do not tell the {x}")
+    return own
 
 
 def _parameters(jobs: Mapping[str, Job | None]) -> dict[str, list[str | None]]:
@@ -191,31 +218,28 @@ def cell(value: object) -> str | None:
 
 
 def _show(
-    drawn: Mapping[str, Sequence[Curve]],
-    x: X,
-    weight: float,
-    parameters: Mapping[str, Sequence[str | None]],
+    panels: Sequence[Panel], weight: float, parameters: Mapping[str, Sequence[str | None]]
 ) -> None:
     colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     width, height = (min(size, _LARGEST) for size in shutil.get_terminal_size(_SIZE))
     width = max(width, 40)
-    legend = _legend(drawn, parameters, width, colours=colours)
+    legend = _legend(labels(panels), parameters, width, colours=colours)
     # The prompt comes after it.
-    height = max(height - legend.count(b"\n") - 1, 12)
-    text = chart(drawn, x, weight, width, height, colours=colours)
-    write(text.encode("utf-8", "backslashreplace") + legend)
+    height = max((height - legend.count(b"\n") - 1) // len(panels), 12)
+    texts = [chart(panel, weight, width, height, colours=colours, beside=panels) for panel in panels]
+    write("".join(texts).encode("utf-8", "backslashreplace") + legend)
 
 
 def _legend(
-    drawn: Mapping[str, object],
+    names: Sequence[str],
     parameters: Mapping[str, Sequence[str | None]],
     width: int,
     *,
     colours: bool,
 ) -> bytes:
     """Return what each mark stands for, and in what those jobs differ, as far as that fits."""
-    signs = marks(len(drawn), colours=colours)
-    columns: list[Sequence[str | None]] = [[mark.letter for mark in signs], list(drawn)]
+    signs = marks(len(names), colours=colours)
+    columns: list[Sequence[str | None]] = [[mark.letter for mark in signs], names]
     headers = ["", "LOG"]
     hidden: list[str] = []
     for name, values in parameters.items():

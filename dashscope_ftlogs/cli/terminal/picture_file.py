@@ -11,8 +11,7 @@ from typing import Any, Final
 
 from dashscope_ftlogs.cli.terminal.axis_ticks import axis_title, clock_ticks
 from dashscope_ftlogs.cli.terminal.output_file import check_output, extra, put
-from dashscope_ftlogs.metrics.curves import Curve, Spot, Trace, X, span, trace
-from dashscope_ftlogs.text import excerpt
+from dashscope_ftlogs.metrics.curves import Curve, Panel, Spot, Trace, labels, span, trace
 
 PICTURES: Final = (".png", ".svg")
 """What a picture's name may end with."""
@@ -23,9 +22,11 @@ _LARGEST: Final = 1e100
 """What is farther from 0 is marked like an infinity: matplotlib's own arithmetic overflows there."""
 _WIDTH: Final = 10.0
 _CHART: Final = 6.0
+_LOWER: Final = 3.5
+"""For each, where there are several."""
 _ROW: Final = 0.28
 _LETTER: Final = 0.085
-"""Inches, as are the three above it."""
+"""Inches, as are those above it."""
 _CHINESE: Final = ("Noto Sans CJK SC", "Source Han Sans SC", "Microsoft YaHei", "PingFang SC", "SimHei")
 
 
@@ -42,12 +43,11 @@ def check_picture(path: Path, sources: Iterable[str]) -> None:
 
 def write_picture(
     path: Path,
-    logs: Mapping[str, Sequence[Curve]],
-    x: X,
+    panels: Sequence[Panel],
     weight: float,
     parameters: Mapping[str, Sequence[str | None]],
 ) -> None:
-    """Write a picture of logs, with a table of one value for each log of each parameter.
+    """Write a picture of panels of the same logs, with a table of one value of each parameter for each.
 
     Raises:
         ConfigError: matplotlib is not installed.
@@ -68,14 +68,20 @@ def write_picture(
     with matplotlib.rc_context(settings), warnings.catch_warnings():
         # A letter that no font here has is drawn as a box; nothing better can be done about it.
         warnings.filterwarnings("ignore", r"Glyph .* missing", UserWarning)
-        rows = _table(list(logs), parameters)
-        heights = [_CHART, _ROW * len(rows)] if rows else [_CHART]
+        names = list(panels[0].logs)
+        rows = _table(names, parameters)
+        heights = [_CHART if len(panels) == 1 else _LOWER] * len(panels)
+        heights += [_ROW * len(rows)] if rows else []
         size = (max(_WIDTH, _width(rows)), sum(heights))
         figure = figures.Figure(figsize=size, dpi=150, layout="constrained")
-        upper, *lower = figure.subplots(len(heights), squeeze=False, height_ratios=heights)
-        _legend(figure, logs, _draw(upper[0], logs, x, weight))
-        for beside in lower:
-            _tabulate(beside[0], rows)
+        below = figure.subplots(len(heights), squeeze=False, height_ratios=heights)[:, 0]
+        for axes, panel in zip(below[1:], panels[1:], strict=False):
+            if panel.x == panels[0].x:
+                axes.sharex(below[0])
+        entries = [_draw(axes, panel, weight) for axes, panel in zip(below, panels, strict=False)]
+        _legend(figure, labels(panels), entries[0])
+        if rows:
+            _tabulate(below[-1], rows)
         figure.savefig(
             data, format=path.suffix[1:], metadata={"Date": None} if path.suffix == ".svg" else {}
         )
@@ -100,9 +106,9 @@ def _width(rows: Sequence[Sequence[str]]) -> float:
     return sum(max(map(len, column)) + 3 for column in zip(*rows, strict=True)) * _LETTER
 
 
-def _draw(axes: Any, logs: Mapping[str, Sequence[Curve]], x: X, weight: float) -> list[Any]:
+def _draw(axes: Any, panel: Panel, weight: float) -> list[Any]:
     """Draw all, and return a line for each log such as the legend shows."""
-    drawn = [[_bounded(curve) for curve in own] for own in logs.values()]
+    drawn = [[_bounded(curve) for curve in own] for own in panel.logs.values()]
     low, high = span(at for own in drawn for curve in own for at in curve.x)
     entries: list[Any] = []
     for number, own in enumerate(drawn):
@@ -115,10 +121,9 @@ def _draw(axes: Any, logs: Mapping[str, Sequence[Curve]], x: X, weight: float) -
                 axes.plot(*_spots(line), style, color=colour, linewidth=1.6, zorder=2)
             _mark_gaps(axes, found, colour)
         entries += axes.plot([], [], style, color=colour)
-    title = _safe(excerpt(drawn[0][0].metric, 60))
-    axes.set_ylabel(f"{title}, smoothed by {weight:g}" if weight else title)
-    axes.set_xlabel(axis_title(x, low, high))
-    if x == "time":  # matplotlib's own dates end with the year 9999, and fail beyond
+    axes.set_ylabel(_safe(panel.title(weight)))
+    axes.set_xlabel(axis_title(panel.x, low, high))
+    if panel.x == "time":  # matplotlib's own dates end with the year 9999, and fail beyond
         places, labels = zip(*clock_ticks(low, high, 8), strict=True)
         axes.set_xticks(places, labels)
     axes.grid(alpha=0.25)

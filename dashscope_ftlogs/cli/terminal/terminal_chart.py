@@ -1,15 +1,14 @@
 """Curves on a terminal, drawn by plotext: colours where they are wanted, else a letter for each log."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import attrs
 
 from dashscope_ftlogs.cli.terminal.axis_ticks import axis_title, clock_ticks, round_ticks
 from dashscope_ftlogs.cli.terminal.output_file import extra
-from dashscope_ftlogs.metrics.curves import Curve, Spot, Trace, X, share, span, trace
-from dashscope_ftlogs.text import excerpt
+from dashscope_ftlogs.metrics.curves import Panel, Spot, Trace, share, span, trace
 
 _COLOURS: Final = (39, 208, 71, 170, 220, 37, 203, 141, 107, 175, 67, 137)
 """Of xterm's 256, such as can be read on black and on white."""
@@ -38,11 +37,18 @@ def marks(count: int, *, colours: bool) -> list[Mark]:
 
 
 def chart(
-    logs: Mapping[str, Sequence[Curve]], x: X, weight: float, width: int, height: int, *, colours: bool
+    panel: Panel,
+    weight: float,
+    width: int,
+    height: int,
+    *,
+    colours: bool,
+    beside: Sequence[Panel] = (),
 ) -> str:
-    """Return a chart, `width` columns wide and `height` lines high, of logs that have a curve each."""
-    curves = [curve for own in logs.values() for curve in own]
-    low, high = span(at for curve in curves for at in curve.x)
+    """Return a chart, `width` columns wide and `height` lines high, as long as those beside it."""
+    logs, x = panel.logs, panel.x
+    alike = [one for one in (panel, *beside) if one.x == x]
+    low, high = span(at for one in alike for curve in one.curves for at in curve.x)
     # Twice the width: a cell of dots has two columns.
     traces = [[trace(curve, weight, low, high, 2 * width) for curve in own] for own in logs.values()]
     seen = [trace for own in traces for trace in own]
@@ -66,8 +72,7 @@ def chart(
         places, labels = zip(*ticks, strict=True)
         figure.ruler(ruler).lim(0, 1).ticks(list(places), list(labels))
     drawn = str(figure.build().string(not colours))
-    title = excerpt(curves[0].metric, 60) + (f", smoothed by {weight:g}" if weight else "")
-    return f"{title}\n{drawn.rstrip()}\n{axis_title(x, low, high):>{width}}\n"
+    return f"{panel.title(weight)}\n{drawn.rstrip()}\n{axis_title(x, low, high):>{width}}\n"
 
 
 def _figure(plotext: Any, width: int, height: int) -> Any:

@@ -11,6 +11,8 @@ _SCRIPTS = (
     "vendor/uPlot.iife.min.js",
     "scripts/data.js",
     "scripts/curves.js",
+    "scripts/axes.js",
+    "scripts/tip.js",
     "scripts/chart.js",
     "scripts/lines.js",
     "scripts/log.js",

@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 from report_in_browser import OPTIONS, Open, Opened, chromium
 
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         one = await playwright.chromium.launch(executable_path=chromium(), args=OPTIONS)
@@ -19,7 +19,7 @@ async def browser() -> AsyncIterator[Browser]:
         await one.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def show(browser: Browser, ftlogs: Any, tmp_path: Path) -> AsyncIterator[Open]:
     """Make a report of jobs or files with the command, and open it from disk, with some view of it."""
     opened: list[Opened] = []
@@ -48,3 +48,4 @@ async def show(browser: Browser, ftlogs: Any, tmp_path: Path) -> AsyncIterator[O
     for one in opened:
         assert await one.look("window.pwned") is None
         assert one.amiss == [f"request: {one.address}"]
+        await one.page.context.close()

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Page, expect
 from report_in_browser import Open, Opened, a_file, losses, some_jobs
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
 def step(number: int, name: str = "loss", value: object = None) -> str:
@@ -111,7 +111,7 @@ async def test_training_and_evaluation_lie_over_each_other_unless_they_are_not_w
     report = await show(a_file(tmp_path, *lines))
     await report.ready()
     await report.page.mouse.move(*await report.at(0.5, 0.5))
-    await expect(report.page.locator(".tip")).to_contain_text("some.log · eval_loss")
+    await expect(report.page.locator(".tip")).to_contain_text("eval_losssome.log")
     with_it = await report.image()
     await report.page.get_by_label("With evaluation").uncheck()
     assert await report.image() != with_it
@@ -147,11 +147,12 @@ async def test_smoothing_leaves_few_points_and_those_of_evaluations_as_they_are(
         for _ in range(3):
             await report.page.keyboard.press("ArrowDown")
             row = await report.page.locator(".tip .nearest").inner_text()
-            told[f"{weight} {row.split(chr(10))[1]}"] = row.split("\n")[0]
+            value, *name = row.split("\n")
+            told[" ".join([weight, *name])] = value
     assert {name.split(" ", 1)[1] for name, value in told.items() if "(" in value} == {"much.log"}
     assert {name for name in told if name.startswith("0.9")} == {
         "0.9 much.log",
-        "0.9 much.log · eval_loss",
+        "0.9 eval_loss much.log",
         "0.9 few.log",
     }
 

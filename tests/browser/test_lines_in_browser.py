@@ -8,7 +8,7 @@ from report_in_browser import HOSTILE, SCRIPT, Open, a_file
 
 from dashscope_ftlogs.emulator import EmulatedJob
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
 async def test_search_counts_steps_and_marks(show: Open, tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ async def test_hostile_lines_do_nothing_but_stand_there(show: Open, tmp_path: Pa
     )
     await expect(rows.nth(7)).to_contain_text(r"\u202egnp.exe\u2066 \u2028 \u2029 \ud800")
     scripts = await report.look("[...document.scripts].filter((one) => one.type === '').length")
-    assert scripts == 11
+    assert scripts == 13
     assert await report.look("document.images.length + document.querySelectorAll('iframe').length") == 0
     names = await report.page.locator("#metric-0 option").all_inner_texts()
     assert names == ["loss", f"<img src=x onerror={SCRIPT}>", "__proto__", "constructor"]

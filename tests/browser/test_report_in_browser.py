@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import expect
 from report_in_browser import Open, a_file, losses, some_jobs
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
 async def test_every_curve_is_drawn_and_can_be_hidden(show: Open) -> None:
@@ -189,6 +189,11 @@ async def test_numbers_out_of_all_proportion_are_marked_and_stop_nothing(
             for key in ("+",) * 60 + ("-", "End", "Home", "Escape"):
                 await report.page.keyboard.press(key)
             assert await report.page.locator("#point").inner_text()
+    await report.page.locator("#logarithmic").check()
+    for name in await report.page.locator("#metric-0 option").all_inner_texts():
+        await report.page.locator("#metric-0").select_option(label=name)
+        await report.page.locator("#chart-0").press("End")
+        assert await report.page.locator("#point").inner_text()
 
 
 async def test_a_curve_does_not_lead_back_from_before_a_restart(show: Open, tmp_path: Path) -> None:

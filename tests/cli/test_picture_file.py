@@ -107,16 +107,17 @@ async def test_a_picture_tells_in_what_jobs_differ(ftlogs: Any, tmp_path: Path) 
 
 @pytest.mark.extras
 async def test_a_picture_has_a_panel_for_each_metric(ftlogs: Any, tmp_path: Path) -> None:
-    path = log(tmp_path, "a.log", "{'loss': 3, 'lr': 0.1, 'step': 1}", "{'loss': 2, 'step': 2}")
+    steps = [f"{{'loss': {n}, 'lr': 0.1, 'step': {n}}}" for n in range(3)]
+    path = log(tmp_path, "a.log", *steps, "{'loss': 1, 'grad_norm': 2.0}")
     other = log(tmp_path, "b.log", *losses(2, 1, name="lm loss"))
     picture = tmp_path / "curve.svg"
-    words = ("-o", str(picture), "--metric", "loss", "--metric", "lr")
-    assert (await ftlogs("plot", path, other, *words)).code == 0
+    metrics = [word for name in ("lm loss", "lr", "loss", "grad_norm") for word in ("--metric", name)]
+    assert (await ftlogs("plot", path, other, "-o", str(picture), *metrics)).code == 0
     texts = [
         "".join(one.itertext()).strip() for one in ET.parse(picture).iter() if one.tag.endswith("text")
     ]
-    assert {"loss", "lr", "a.log", "b.log (lm loss)"} <= set(texts)
-    assert texts.count("step") == 2
+    assert {"lm loss", "lr", "loss", "grad_norm", "a.log", "b.log (lm loss)"} <= set(texts)
+    assert (texts.count("step"), texts.count("line of the log")) == (2, 2)
 
 
 @pytest.mark.extras

@@ -378,7 +378,7 @@ def test_the_policy_allows_the_scripts_and_styles_that_are_there_and_nothing_els
     assert "unsafe" not in policy
     assert "http" not in policy
     code = re.findall(r"<(?:script|style)>(.*?)</(?:script|style)>", text, re.DOTALL)
-    assert len(code) == 13
+    assert len(code) == 15
     assert all(source_hash(one) in policy for one in code)
 
 

@@ -226,7 +226,7 @@ def _show(
     legend = _legend(labels(panels), parameters, width, colours=colours)
     # The prompt comes after it.
     height = max((height - legend.count(b"\n") - 1) // len(panels), 12)
-    texts = [chart(panel, weight, width, height, colours=colours, beside=panels) for panel in panels]
+    texts = [chart(panel, weight, width, height, colours=colours, others=panels) for panel in panels]
     write("".join(texts).encode("utf-8", "backslashreplace") + legend)
 
 

@@ -43,11 +43,11 @@ def chart(
     height: int,
     *,
     colours: bool,
-    beside: Sequence[Panel] = (),
+    others: Sequence[Panel] = (),
 ) -> str:
-    """Return a chart, `width` columns wide and `height` lines high, as long as those beside it."""
+    """Return a chart, `width` columns wide and `height` lines high; those of one axis have one range."""
     logs, x = panel.logs, panel.x
-    alike = [one for one in (panel, *beside) if one.x == x]
+    alike = [one for one in (panel, *others) if one.x == x]
     low, high = span(at for one in alike for curve in one.curves for at in curve.x)
     # Twice the width: a cell of dots has two columns.
     traces = [[trace(curve, weight, low, high, 2 * width) for curve in own] for own in logs.values()]

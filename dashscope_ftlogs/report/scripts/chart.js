@@ -6,7 +6,6 @@ const COLOURS = 8;
 const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [14, 5]];
 const HEIGHT = 360;
 const NEAR = 40; // pixels from the pointer to a point
-const TOLD = 5; // curves whose values stand beside the pointer
 
 function property(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -25,13 +24,12 @@ class Chart {
    * null for all.
    */
   constructor(place, { names, isDrawn, onPoint, onOpen, onZoom }) {
-    Object.assign(this, { place, names, isDrawn, onPoint, onOpen, onZoom });
+    Object.assign(this, { place, isDrawn, onPoint, onOpen, onZoom });
     this.curves = [];
     this.range = null;
     this.active = null;
     this.plot = null;
-    this.tip = made("div", "tip");
-    this.tip.setAttribute("aria-hidden", "true");
+    this.tip = new Tip(names);
     this.ring = made("div", "ring");
     place.addEventListener("keydown", (event) => this.key(event));
     this.resizing = new ResizeObserver(() => this.resize());
@@ -68,8 +66,8 @@ class Chart {
     const tables = [...pale.map((curve) => [curve.xs, curve.ys]), ...this.drawn.map((curve) => [curve.xs, curve.shown])];
     const series = [...pale.map((curve) => this.series(curve, true)), ...this.drawn.map((curve) => this.series(curve))];
     this.plot = new uPlot(this.options([{}, ...series]), uPlot.join(tables), this.place);
-    this.plot.over.append(this.ring, this.tip);
-    this.point(null);
+    this.plot.over.append(this.ring, this.tip.element);
+    this.tip.hide();
     if (this.range) this.apply();
   }
 
@@ -186,8 +184,8 @@ class Chart {
     this.near = left < 0 ? null : this.at(left, top);
     if (this.near) this.active = this.near;
     this.mark();
-    if (left < 0) this.point(null);
-    else this.tell(plot.posToVal(left, "x"), this.near, top);
+    if (left < 0) this.tip.hide();
+    else this.tell(this.near ? this.near.curve.xs[this.near.index] : plot.posToVal(left, "x"), this.near, top);
   }
 
   /** Tell what the curves are at a place; where one has a point, of that. */
@@ -200,36 +198,7 @@ class Chart {
       index: curve === active?.curve ? active.index : nearest(curve.xs, x),
     }));
     this.onPoint(values, active, gone);
-    this.point(active?.curve.places[active.index] ?? x, values, active, top);
-  }
-
-  /** The values beside the pointer, those nearest to it. */
-  point(x, values = [], active = null, top = 0) {
-    this.tip.hidden = values.length === 0;
-    if (this.tip.hidden) return;
-    const { plot } = this;
-    const away = ({ curve, index }) => {
-      if (curve === active?.curve) return -1;
-      return curve.shown[index] === null ? Infinity : Math.abs(plot.valToPos(curve.shown[index], "y") - top);
-    };
-    const sorted = values.map((one) => [away(one), one]).sort(([one], [other]) => one - other);
-    const rows = sorted.slice(0, TOLD).map(([, { curve, index }]) => {
-      const value = brief(curve.told[index]);
-      const smoothed = curve.shown === curve.ys ? "" : ` (${brief(curve.shown[index])})`;
-      const name = curve.apart ? `${this.names(curve.log)} · ${escaped(curve.metric)}` : this.names(curve.log);
-      const row = made("div", curve === active?.curve ? "nearest" : "", swatch(curve.log), made("b", "", value + smoothed));
-      row.append(made("span", "log-name", name));
-      return row;
-    });
-    if (sorted.length > TOLD) rows.push(made("div", "", `and ${sorted.length - TOLD} more`));
-    const { axis } = this.view;
-    this.tip.replaceChildren(made("div", "where", `${X_NAMES[axis]} ${briefPlace(axis, x)}`), ...rows);
-    const left = active ? plot.valToPos(active.curve.xs[active.index], "x") : plot.valToPos(x, "x");
-    const { offsetWidth: width, offsetHeight: height } = this.tip;
-    const { clientWidth, clientHeight } = plot.over;
-    const beside = left + 16 + width <= clientWidth ? left + 16 : left - 16 - width;
-    this.tip.style.left = `${Math.max(0, Math.min(beside, clientWidth - width))}px`;
-    this.tip.style.top = `${Math.max(0, Math.min(top - height / 2, clientHeight - height))}px`;
+    this.tip.show(this.plot, this.view.axis, { x, top, values, active });
   }
 
   /** The drawn point that is nearest to a place, if it is near. */
@@ -392,28 +361,4 @@ function swatch(log) {
   line.classList.add("swatch", `swatch-${log % COLOURS}`);
   image.append(line);
   return image;
-}
-
-/** A range that has a width, also where all is at one place. */
-function padded(_plot, min, max) {
-  if (min === null || max === null) return [0, 1];
-  return max > min ? [min, max] : [min - 1, max + 1];
-}
-
-/** The range of a logarithmic scale: no wider than the values need. */
-function aroundLog(_plot, min, max) {
-  if (min === null || max === null || !(min > 0)) return [1, 10];
-  const margin = Math.max(1.01, (max / min) ** 0.05);
-  return [min / margin, max * margin];
-}
-
-function tick(value) {
-  if (value === null) return "";
-  const size = Math.abs(value);
-  if (size >= 1e6 || (size > 0 && size < 1e-3)) return value.toExponential(2).replace(/\.?0+e/, "e");
-  return String(Number(value.toPrecision(7)));
-}
-
-function clockTicks(_plot, ticks) {
-  return ticks.map((one) => (one === null ? "" : clock(one, ticks.length > 1 ? ticks[1] - ticks[0] : 1)));
 }

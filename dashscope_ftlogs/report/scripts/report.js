@@ -21,7 +21,8 @@
     onPoint: openPoint,
     onChoose: (index) => {
       log.open(index);
-      chosen({ log: index, line: null });
+      Object.assign(view, { log: index, line: null });
+      keep();
     },
   });
 
@@ -64,6 +65,7 @@
     if (address === written || (address && !address.includes("="))) return;
     written = address;
     view = fromAddress(address, data);
+    shownAxis = null;
     show();
     log.open(view.log, view.line);
   });
@@ -76,6 +78,8 @@
 
   // What is shown
 
+  let shownAxis = null;
+
   function show() {
     cancelAnimationFrame(asked);
     jobs.show(view);
@@ -83,6 +87,9 @@
     while (panels.length > metrics.length) panels.pop().remove();
     while (panels.length < metrics.length) panels.push(panel(panels.length));
     const axis = fillAxes();
+    // A range is one of an axis.
+    if (shownAxis !== axis && shownAxis !== null) view.range = null;
+    shownAxis = axis;
     const drawn = { ...view, axis };
     panels.forEach((one, index) => one.show(metrics[index], drawn, metrics.length === 1));
     const curves = panels.flatMap((one) => one.curves);

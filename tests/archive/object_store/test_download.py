@@ -565,10 +565,15 @@ async def test_who_writes_over_what_is_only_to_be_created_is_refused(
         assert not emulator.journal
 
 
-async def test_the_dialect_of_oss_is_spoken(
-    storage: Callable[..., SmallStore], connect: Connect
+async def test_the_dialect_of_oss_is_spoken_whatever_is_said_of_s3(
+    storage: Callable[..., SmallStore], connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = storage("oss")
+    said = {"ENDPOINT_URL": "http://127.0.0.1:1", "ENDPOINT_URL_S3": "http://127.0.0.1:1", "REGION": "x"}
+    said |= {"ACCESS_KEY_ID": "other", "SECRET_ACCESS_KEY": "other", "SESSION_TOKEN": "other"}
+    said |= {"SKIP_SIGNATURE": "true", "VIRTUAL_HOSTED_STYLE_REQUEST": "true"}
+    for name, value in said.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
     job = EmulatedJob("ft-1", lines_of(30), status="RUNNING")
     with Emulator([job]) as emulator:
         async with connect(emulator) as session:
@@ -580,3 +585,6 @@ async def test_the_dialect_of_oss_is_spoken(
     assert (outcome.state, outcome.lines) == ("complete", 120)
     assert kept(store) == job.lines
     assert states(store) == {"ft-1.log": "ok"}
+    assert not [
+        name for headers in store.headers for name in headers if "security-token" in name.lower()
+    ]

@@ -181,8 +181,8 @@ def encode(commit: Commit) -> tuple[bytes, Commit]:
             "number": commit.number,
             "first": commit.first,
             "previous": commit.previous,
-            "objects": commit.objects,
-            "older": commit.older,
+            "objects": [attrs.asdict(one) for one in commit.objects],
+            "older": [attrs.asdict(one) for one in commit.older],
             "log": log,
         }
     )

@@ -67,7 +67,8 @@ class LogSession(Service):
         """Bring the logs of many jobs to disk, or up to date; fetch only what is missing.
 
         Each log becomes `JOB_ID.log` (or `.jsonl`) in the directory, with `JOB_ID.manifest.json`, which
-        proves what is there. What has arrived is committed every second, and when this is cancelled; a
+        proves what is there; on object storage, objects and commits take their place. What has arrived
+        is committed every second, there every minute or 8 MiB, and when this is cancelled; a
         download that was killed goes on from there. One failed job leaves the others alone. So does one
         whose log is in doubt, since an answer contradicts what is there: it is asked for again, for as
         long as machines of the service may lag, before it counts as rewritten.

@@ -14,7 +14,7 @@ counts as complete, its first page is asked for again, unless its job had ended 
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -183,7 +183,8 @@ class Download:
         if manifest is not None and manifest.complete and await place.holds_all(manifest):
             again = await self._rechecked(manifest, place) if self._recheck else None
             if again is None:
-                await place.tidy()
+                with suppress(DamagedError):  # of which `verify` tells, and which a recheck mends
+                    await place.tidy()
                 return turn.outcome(manifest, skipped=True)
             manifest = again
         job = await self._asked(turn, 0 if manifest is None else manifest.lines)
@@ -205,8 +206,6 @@ class Download:
             turn.due = (turn.ended_at or 0.0) + self._settle
             turn.so_far = turn.outcome(manifest)
             return turn
-        if manifest.complete:
-            await place.tidy()
         return turn.outcome(manifest)
 
     async def _rechecked(self, manifest: Manifest, place: Place) -> Manifest | None:
@@ -295,6 +294,8 @@ class Download:
             # After success, failure and cancellation alike: what has arrived is kept.
             await news.finish()
         turn.doubted = None
+        if news.log.manifest.complete:
+            await place.tidy()
         return news.log.manifest
 
     def _lines(self, manifest: Manifest, turn: Turn) -> tuple[LogPaginator, bool]:

@@ -90,11 +90,11 @@ class Place(Protocol):
         """
         ...
 
-    async def holds_all(self, manifest: Manifest) -> bool:
+    async def holds_all(self, manifest: Manifest, /) -> bool:
         """Whether a log seems to be there as it is vouched for, as far as a glance tells."""
         ...
 
-    async def is_damaged(self, manifest: Manifest) -> bool:
+    async def is_damaged(self, manifest: Manifest, /) -> bool:
         """Whether a log that is there is not what is vouched for, by reading all of it."""
         ...
 
@@ -107,7 +107,11 @@ class Place(Protocol):
         ...
 
     async def tidy(self) -> None:
-        """Put a complete log in its final form, where it has another one until then."""
+        """Put a complete log in its final form, where it has another one until then.
+
+        Raises:
+            DamagedError: it is not what was committed.
+        """
         ...
 
     def log(self, manifest: Manifest, *, whole: bool) -> Log:

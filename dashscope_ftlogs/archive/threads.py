@@ -11,7 +11,8 @@ import errno
 import math
 import os
 import sys
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import cycle
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from dashscope_ftlogs.archive.directory import Archive
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 NAME: Final = "ftlogs-blocking"
 """What the names of these threads begin with."""
@@ -33,6 +35,23 @@ NAME: Final = "ftlogs-blocking"
 def processors() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def side_by_side(
+    work: Callable[[Item], T], items: Iterable[Item], at_once: int
+) -> Generator[T, None, None]:
+    """Yield what `work` returns for each item, in their order; so many threads do the next ones."""
+    begun: deque[Future[T]] = deque()
+    executor = ThreadPoolExecutor(at_once, NAME)
+    try:
+        for item in items:
+            begun.append(executor.submit(work, item))
+            if len(begun) > 2 * at_once:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
+    finally:
+        executor.shutdown(cancel_futures=True)
 
 
 class Thread:

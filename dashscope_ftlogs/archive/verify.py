@@ -1,11 +1,9 @@
 """Proof that an archive is what its manifests say, and how far the service has gone on since."""
 
 import os
-from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
 import attrs
 
@@ -18,7 +16,7 @@ from dashscope_ftlogs.archive.manifest import Manifest, log_name, manifest_name
 from dashscope_ftlogs.archive.object_store.url import is_store_url, store_url
 from dashscope_ftlogs.archive.outcomes import Verdict, VerifyState
 from dashscope_ftlogs.archive.store import DamagedError
-from dashscope_ftlogs.archive.threads import NAME, processors
+from dashscope_ftlogs.archive.threads import processors, side_by_side
 from dashscope_ftlogs.archive.when_a_log_is_complete import stage
 from dashscope_ftlogs.client.doubt import Known
 from dashscope_ftlogs.client.fed_iterators import Stream, stream
@@ -31,9 +29,6 @@ from dashscope_ftlogs.errors import (
     NotFoundError,
     ResponseTooLargeError,
 )
-
-Log = TypeVar("Log")
-Found = TypeVar("Found")
 
 _UNVOUCHED: Final = "no manifest says what it should hold: it was lost, or this is another tool's file"
 
@@ -64,7 +59,7 @@ def verify_archive(directory: str | os.PathLike[str]) -> Iterator[Verdict]:
         return verdict
 
     empty = True
-    for verdict in _side_by_side(judge, archive.manifests()):
+    for verdict in side_by_side(judge, archive.manifests(), processors()):
         empty = False
         yield verdict
     if empty and not archive.was_written_to:
@@ -75,12 +70,12 @@ def verify_archive(directory: str | os.PathLike[str]) -> Iterator[Verdict]:
 
 def _on_object_storage(url: str) -> Iterator[Verdict]:
     # Few archives are there.
-    from dashscope_ftlogs.archive.object_store.bucket import Bucket  # noqa: PLC0415
+    from dashscope_ftlogs.archive.object_store.bucket import AT_ONCE, Bucket  # noqa: PLC0415
     from dashscope_ftlogs.archive.object_store.verify_remote import judge, was_written_to  # noqa: PLC0415
 
     bucket = Bucket(store_url(url))
     empty = True
-    for verdicts in _side_by_side(partial(judge, bucket), bucket.folders()):
+    for verdicts in side_by_side(partial(judge, bucket), bucket.folders(), AT_ONCE):
         empty = False
         yield from verdicts
     if empty and not was_written_to(bucket):
@@ -163,22 +158,6 @@ def reopen_stale(directory: str | os.PathLike[str], stale: Iterable[Verdict]) ->
         raise in_our_words(error, "write to", archive.directory) from None
     finally:
         archive.unlock()
-
-
-def _side_by_side(judge: Callable[[Log], Found], logs: Iterable[Log]) -> Iterator[Found]:
-    """Yield the verdicts in the order of the logs; hashing leaves the other threads alone."""
-    count = processors()
-    begun: deque[Future[Found]] = deque()
-    executor = ThreadPoolExecutor(count, NAME)
-    try:
-        for log in logs:
-            begun.append(executor.submit(judge, log))
-            if len(begun) > 2 * count:
-                yield begun.popleft().result()
-        while begun:
-            yield begun.popleft().result()
-    finally:
-        executor.shutdown(cancel_futures=True)
 
 
 def _local(archive: Archive, log_stem: str, manifest: Manifest | ArchiveError) -> Verdict:

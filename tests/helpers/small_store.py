@@ -36,6 +36,7 @@ class SmallStore:
     dialect: Literal["s3", "oss", "versioned", "naive"] = "s3"
     objects: dict[str, Stored] = attrs.Factory(dict[str, Stored])
     requests: list[tuple[str, str]] = attrs.Factory(list[tuple[str, str]])
+    headers: list[dict[str, str]] = attrs.Factory(list[dict[str, str]])
     fault: Callable[[str, str], Fault | None] = lambda _method, _path: None
     shifted: timedelta = timedelta()
     """How far its clock is ahead."""
@@ -75,6 +76,7 @@ class SmallStore:
         method, path = request.method, request.path.strip("/")
         query = f"?{request.query_string}" if request.query_string else ""
         self.requests.append((method, path + query))
+        self.headers.append(dict(request.headers))
         data = await request.read()
         fault = self.fault(method, path + query)
         if fault == "hang":

@@ -124,7 +124,7 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-m", "dashscope_ftlogs", *words]
 
 
-@pytest.mark.parametrize("kills", [8, pytest.param(100, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kills", [5, pytest.param(100, marks=pytest.mark.long)])
 def test_killed_again_and_again_and_then_four_at_once_it_is_exact(
     one_storage: Any, kills: int, capsys: pytest.CaptureFixture[str]
 ) -> None:

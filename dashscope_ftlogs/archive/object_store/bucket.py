@@ -21,6 +21,9 @@ from dashscope_ftlogs.errors import ArchiveStoreError, ConfigError, StoreDeniedE
 MARK: Final = ".ftlogs-archive"
 """The name of an object by which an archive is known, and the storage."""
 
+AT_ONCE: Final = 8
+"""So many requests of one reader are under way, so that it need not wait for one after the other."""
+
 _PAGE: Final = 1000
 """So many names come with one answer."""
 _CHUNK: Final = 2**20
@@ -43,7 +46,7 @@ class AlreadyThereError(Exception):
     """There is an object of that name."""
 
 
-class NotThereError(Exception):
+class NotThereError(ArchiveStoreError):
     """There is no object of that name."""
 
 
@@ -192,7 +195,7 @@ class Bucket:
         except FileNotFoundError as error:
             if "NoSuchBucket" in str(error):
                 raise self._told(404, doing) from None
-            raise NotThereError from None
+            raise NotThereError(f"cannot {doing} {self.url}: an object has gone") from None
         except (self._errors.BaseError, OSError, ValueError) as error:
             status = _STATUS.search(str(error))
             refused = isinstance(

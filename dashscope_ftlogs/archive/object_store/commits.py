@@ -181,8 +181,8 @@ def encode(commit: Commit) -> tuple[bytes, Commit]:
             "number": commit.number,
             "first": commit.first,
             "previous": commit.previous,
-            "objects": commit.objects,
-            "older": commit.older,
+            "objects": [attrs.asdict(one) for one in commit.objects],
+            "older": [attrs.asdict(one) for one in commit.older],
             "log": log,
         }
     )
@@ -209,7 +209,9 @@ def decode(data: bytes, folder: str, number: int) -> Commit:
             )
         return _understood(data, said, folder, number)
     except (ValueError, RecursionError) as error:
-        raise ManifestError(f"{name} is not a commit as it was written: {excerpt(str(error))}") from None
+        told = ManifestError(f"{name} is not a commit as it was written: {excerpt(str(error))}")
+        told.advice = "Put it back from a copy, or move its folder away: the log is then fetched anew."
+        raise told from None
 
 
 def _understood(data: bytes, said: dict[str, Any], folder: str, number: int) -> Commit:

@@ -5,15 +5,19 @@ import io
 import re
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import closing
+from functools import partial
+from itertools import chain as chained
 from typing import Any, Final
 
 import attrs
 
 from dashscope_ftlogs.archive.local_log_reader import PACKED, job_of, numbered_lines
 from dashscope_ftlogs.archive.manifest import LOG_NAMES
-from dashscope_ftlogs.archive.object_store.bucket import Bucket, NotThereError
+from dashscope_ftlogs.archive.object_store.bucket import AT_ONCE, Bucket, NotThereError
 from dashscope_ftlogs.archive.object_store.commits import (
     Commit,
+    DataObject,
     check_link,
     commit_name,
     decode,
@@ -23,9 +27,12 @@ from dashscope_ftlogs.archive.object_store.commits import (
 from dashscope_ftlogs.archive.object_store.contents import Content
 from dashscope_ftlogs.archive.object_store.url import store_url
 from dashscope_ftlogs.archive.store import DamagedError
+from dashscope_ftlogs.archive.threads import side_by_side
 from dashscope_ftlogs.errors import ArchiveError, ArchivePathError, ManifestError
 from dashscope_ftlogs.models import Job
 
+_SMALL: Final = 2**18
+"""Bytes."""
 _KEPT: Final = re.compile(r"\.(?:rewritten|damaged)-\d+$")
 
 
@@ -81,7 +88,8 @@ def remote_logs(url: str) -> list[RemoteLog]:
     if log is not None:
         return [_named(Bucket(attrs.evolve(place, prefix=place.prefix.rpartition("/")[0])), log)]
     bucket = Bucket(place)
-    heads = ((folder, newest(bucket, folder)) for folder in bucket.folders())
+    folders = bucket.folders()
+    heads = zip(folders, side_by_side(partial(newest, bucket), folders, AT_ONCE), strict=True)
     found = [
         _log(bucket, folder, head, head.manifest.file) for folder, head in heads if head is not None
     ]
@@ -143,15 +151,16 @@ def chain(bucket: Bucket, folder: str, head: Commit) -> Iterator[Commit]:
         DamagedError: it is not whole.
     """
     before: Commit | None = None
-    for number in range(head.first, head.number + 1):
+    earlier = range(head.first, head.number)
+    with closing(side_by_side(partial(commit, bucket, folder), earlier, AT_ONCE)) as commits:
         try:
-            one = head if number == head.number else commit(bucket, folder, number)
+            for one in chained(commits, (head,)):
+                if before is not None:
+                    check_link(before, one)
+                yield one
+                before = one
         except ManifestError as error:
             raise DamagedError(error.summary()) from None
-        if before is not None:
-            check_link(before, one)
-        yield one
-        before = one
 
 
 def check_content(bucket: Bucket, folder: str, head: Commit) -> None:
@@ -165,9 +174,16 @@ def check_content(bucket: Bucket, folder: str, head: Commit) -> None:
 
 
 def _chunks(bucket: Bucket, folder: str, head: Commit) -> Iterator[bytes]:
-    for one in chain(bucket, folder, head):
-        for of in one.objects:
-            yield from _stored(bucket, folder, of.name)
+    """Yield all that a log's objects hold; what is small is fetched ahead."""
+
+    def ahead(of: DataObject) -> Iterable[bytes]:
+        stored = _stored(bucket, folder, of.name)
+        return list(stored) if of.stored_bytes <= _SMALL else stored
+
+    objects = (of for one in chain(bucket, folder, head) for of in one.objects)
+    with closing(side_by_side(ahead, objects, AT_ONCE)) as found:
+        for chunks in found:
+            yield from chunks
 
 
 def _stored(bucket: Bucket, folder: str, name: str) -> Iterable[bytes]:

@@ -25,6 +25,24 @@ _ROLES: Final = (
 
 
 @attrs.frozen
+class Keys:
+    """What requests are signed with, so that the library does not look for other keys."""
+
+    key_id: str = attrs.field(repr=False)
+    secret: str = attrs.field(repr=False)
+    token: str | None = attrs.field(repr=False)
+
+    def __call__(self) -> dict[str, str | None]:
+        """Return them as the library wants them."""
+        return {
+            "access_key_id": self.key_id,
+            "secret_access_key": self.secret,
+            "token": self.token,
+            "expires_at": None,
+        }
+
+
+@attrs.frozen
 class Settings:
     """What the library is told."""
 
@@ -82,16 +100,21 @@ def _oss(url: StoreURL, environ: Mapping[str, str]) -> Settings:
     place = endpoint.netloc
     if by_name and not host.startswith(f"{url.bucket}."):
         place = f"{url.bucket}.{place}"  # OSS takes the bucket's name as part of the host's only
-    options = {
-        "access_key_id": environ["OSS_ACCESS_KEY_ID"],
-        "secret_access_key": environ["OSS_ACCESS_KEY_SECRET"],
-        "endpoint": f"{endpoint.scheme}://{place}",
+    at = f"{endpoint.scheme}://{place}"
+    options: dict[str, Any] = {
+        "credential_provider": Keys(
+            environ["OSS_ACCESS_KEY_ID"],
+            environ["OSS_ACCESS_KEY_SECRET"],
+            environ.get("OSS_SESSION_TOKEN") or None,
+        ),
+        # Each is said, or what the environment says of S3 would count.
+        "endpoint": at,
+        "aws_endpoint_url_s3": at,
+        "skip_signature": False,
         "region": environ.get("OSS_REGION") or _region(host),
         "virtual_hosted_style_request": by_name,
         "disable_bulk_delete": True,  # which there asks for another checksum
     }
-    if token := environ.get("OSS_SESSION_TOKEN"):
-        options["session_token"] = token
     return Settings(
         "S3Store",
         options,

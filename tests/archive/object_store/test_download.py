@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import attrs
@@ -17,6 +17,7 @@ from dashscope_ftlogs import (
     ArchivePathError,
     ArchiveStoreError,
     Downloaded,
+    LogGoneError,
     LogSession,
     Progress,
     verify_archive,
@@ -288,6 +289,61 @@ async def test_a_log_that_goes_on_is_checked_whole_where_that_is_asked_for(
     assert kept(store) == job.lines
 
 
+@pytest.mark.parametrize("what", ["commit", "data"])
+@pytest.mark.parametrize("harm", ["gone", "other"])
+async def test_what_is_damaged_when_a_log_is_compacted_is_fetched_anew(
+    store: SmallStore, download: Any, what: str, harm: str
+) -> None:
+    job = EmulatedJob("ft-1", lines_of(5), status="RUNNING")
+    with Emulator([job]) as emulator:
+        for _ in range(3):
+            await download(emulator)
+            job.append(*lines_of(5))
+        job.finish("SUCCEEDED")
+        name = max(name for name in store.objects if f"ft-1/{what}" in name)
+        if harm == "gone":
+            del store.objects[name]
+        else:
+            store.objects[name].data = b"other"
+        (outcome,) = await download(emulator)
+        assert (outcome.state, outcome.lines) == ("complete", 20)
+        assert outcome.set_aside == ("ft-1.damaged-1.log",)
+    assert kept(store) == job.lines
+    assert states(store) == {"ft-1.log": "ok"}
+
+
+async def test_what_can_not_be_compacted_later_is_left_to_verify(
+    store: SmallStore, download: Any
+) -> None:
+    job = EmulatedJob("ft-1", lines_of(5))
+    with Emulator([job]) as emulator:
+        await download(emulator)
+        go_on(store, 2)
+        store.objects[store.path("ft-1/data")].data = b"other"
+        (outcome,) = await download(emulator)
+        assert outcome.state == "skipped"
+        assert states(store) == {"ft-1.log": "damaged"}
+        await download(emulator, recheck=True)
+    assert states(store) == {"ft-1.log": "ok"}
+
+
+async def test_a_log_that_is_removed_while_it_settles_is_told(
+    store: SmallStore, connect: Connect
+) -> None:
+    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    progress = Progress()
+    with Emulator([EmulatedJob("ft-1", lines_of(5), end_time=now)]) as emulator:
+        async with connect(emulator) as session:
+            run = asyncio.create_task(session.download("ft-1", store.url, settle=0.5, progress=progress))
+            while progress.waiting is None:
+                await asyncio.sleep(0.01)
+            for name in [name for name in store.objects if "/ft-1/" in name]:
+                del store.objects[name]
+            (outcome,) = await run
+    assert isinstance(outcome.error, LogGoneError)
+    assert f"{store.url}/ft-1.log has gone" in str(outcome.error)
+
+
 async def test_a_complete_log_that_grew_is_gone_on_with_by_a_recheck(
     store: SmallStore, download: Any
 ) -> None:
@@ -509,10 +565,15 @@ async def test_who_writes_over_what_is_only_to_be_created_is_refused(
         assert not emulator.journal
 
 
-async def test_the_dialect_of_oss_is_spoken(
-    storage: Callable[..., SmallStore], connect: Connect
+async def test_the_dialect_of_oss_is_spoken_whatever_is_said_of_s3(
+    storage: Callable[..., SmallStore], connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = storage("oss")
+    said = {"ENDPOINT_URL": "http://127.0.0.1:1", "ENDPOINT_URL_S3": "http://127.0.0.1:1", "REGION": "x"}
+    said |= {"ACCESS_KEY_ID": "other", "SECRET_ACCESS_KEY": "other", "SESSION_TOKEN": "other"}
+    said |= {"SKIP_SIGNATURE": "true", "VIRTUAL_HOSTED_STYLE_REQUEST": "true"}
+    for name, value in said.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
     job = EmulatedJob("ft-1", lines_of(30), status="RUNNING")
     with Emulator([job]) as emulator:
         async with connect(emulator) as session:
@@ -524,3 +585,6 @@ async def test_the_dialect_of_oss_is_spoken(
     assert (outcome.state, outcome.lines) == ("complete", 120)
     assert kept(store) == job.lines
     assert states(store) == {"ft-1.log": "ok"}
+    assert not [
+        name for headers in store.headers for name in headers if "security-token" in name.lower()
+    ]

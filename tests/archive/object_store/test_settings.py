@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dashscope_ftlogs import ConfigError
-from dashscope_ftlogs.archive.object_store.settings import settings
+from dashscope_ftlogs.archive.object_store.settings import Keys, settings
 from dashscope_ftlogs.archive.object_store.url import store_url
 
 OSS = {
@@ -52,9 +52,10 @@ def test_oss_has_the_bucket_in_the_name_of_its_host(
 ) -> None:
     found = options("oss://b/logs", OSS | {"OSS_ENDPOINT": said})
     assert found == {
-        "access_key_id": "id",
-        "secret_access_key": "hush",
+        "credential_provider": Keys("id", "hush", None),
         "endpoint": endpoint,
+        "aws_endpoint_url_s3": endpoint,
+        "skip_signature": False,
         "virtual_hosted_style_request": by_name,
         "disable_bulk_delete": True,
         "region": region,
@@ -63,7 +64,13 @@ def test_oss_has_the_bucket_in_the_name_of_its_host(
 
 def test_oss_takes_a_region_and_a_token_of_its_own() -> None:
     found = options("oss://b", OSS | {"OSS_REGION": "cn-x", "OSS_SESSION_TOKEN": "token"})
-    assert (found["region"], found["session_token"]) == ("cn-x", "token")
+    assert found["region"] == "cn-x"
+    assert found["credential_provider"]() == {
+        "access_key_id": "id",
+        "secret_access_key": "hush",
+        "token": "token",
+        "expires_at": None,
+    }
 
 
 @pytest.mark.parametrize("missing", OSS)
@@ -129,3 +136,4 @@ def test_other_kinds_are_left_to_what_their_own_tools_read(kind: str) -> None:
 def test_no_key_is_shown() -> None:
     for url in ("oss://b", "s3://b"):
         assert "hush" not in repr(settings(store_url(url), S3 | OSS))
+    assert "hush" not in repr(Keys("id", "hush", "hush"))

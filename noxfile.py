@@ -85,8 +85,8 @@ PARALLEL = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal")
 
 # Tests that need more than the suite, and have sessions of their own.
 APART = (
-    *("--ignore=tests/browser", "--ignore=tests/docs", "--ignore=tests/vendor"),
-    "--ignore=tests/object_store",
+    *("--ignore=tests/browser", "--ignore=tests/docs", "--ignore=tests/proxies"),
+    *("--ignore=tests/object_store", "--ignore=tests/vendor"),
     "--ignore=tests/project/test_benchmarks.py",
 )
 
@@ -237,6 +237,13 @@ def vendor(session: nox.Session) -> None:
     """The vendor's own SDK, a client that nobody here wrote, against the emulator."""
     install_wheel(session, "cli", "vendor")
     run_tests(session, "-m", "pytest", "tests/vendor")
+
+
+@nox.session(tags=MORE)
+def proxies(session: nox.Session) -> None:
+    """A real proxy, which nobody here wrote, with and without a password."""
+    install_wheel(session, "cli,fast", "proxies")
+    run_tests(session, "-m", "pytest", "tests/proxies", dev=True)
 
 
 @nox.session(tags=MORE)

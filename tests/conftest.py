@@ -83,9 +83,11 @@ def no_certificates() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home without settings, so that no developer's own key is used."""
+    """A home without settings, so that no developer's own key is used, nor a proxy."""
     for name in os.environ:
-        if name.startswith(("DASHSCOPE_", *OBJECT_STORAGE)) or name in {"COLUMNS", "LINES"}:
+        of_a_proxy = name.lower() in {"https_proxy", "http_proxy", "all_proxy", "no_proxy"}
+        is_setting = name.startswith(("DASHSCOPE_", *OBJECT_STORAGE)) or name in {"COLUMNS", "LINES"}
+        if of_a_proxy or is_setting:
             monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # or keys are looked for in the network
     folder = tmp_path / "home"

@@ -94,6 +94,8 @@ SESSION = Call(
         **{name: settings(f"{name}: must be a string") for name in ("api_key", "workspace", "profile")},
         "base_url": settings("base_url: must be a string"),
         "region": settings("region: must be a string"),
+        "proxy": settings("proxy: must be a string"),
+        "ca_file": Wrong([one for one in NO_PATH if one is not None], "a path"),
         "retry": Wrong([3, "often", {"max_tries": 3}, RetryPolicy], "a RetryPolicy"),
         "concurrency": Wrong([*NO_COUNT, 0], FROM_1),
         "timeout": Wrong([*NO_SECONDS, 0], SECONDS),

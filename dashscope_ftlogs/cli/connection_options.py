@@ -24,6 +24,15 @@ class Connection:
     allow_http: Annotated[
         bool, typer.Option("--allow-http", help="Send the key over plain http to another machine.")
     ] = False
+    proxy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL|none", help="An HTTP proxy; as HTTPS_PROXY and NO_PROXY say, if not given."
+        ),
+    ] = None
+    ca_file: Annotated[
+        Path | None, typer.Option(help="Trust these certificates too: a company's own, in PEM form.")
+    ] = None
     timeout: Annotated[float | None, typer.Option(help="Seconds for one request.")] = None
     max_tries: Annotated[int | None, typer.Option(help="Requests for one answer before giving up.")] = (
         None
@@ -47,6 +56,8 @@ class Connection:
             region=self.region,
             workspace=self.workspace,
             allow_http=self.allow_http,
+            proxy=self.proxy,
+            ca_file=self.ca_file,
             timeout=self.timeout,
             retry=None if self.max_tries is None else RetryPolicy(max_tries=self.max_tries),
             concurrency=concurrency,

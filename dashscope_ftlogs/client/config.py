@@ -2,7 +2,8 @@
 
 The places are those where users of this service keep them for the vendor's own SDK, in its order: an
 explicit argument, then the environment, then files below `~/.dashscope`. What a profile says, a table
-`[profiles.NAME]` in their file, was asked for by its name, and goes before the environment.
+`[profiles.NAME]` in their file, was asked for by its name, and goes before the environment. A
+proxy is an argument, or what the environment names for all programs; the file has no word for it.
 """
 
 import ipaddress
@@ -10,11 +11,13 @@ import re
 import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, NoReturn, SupportsIndex
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import attrs
 
+from dashscope_ftlogs.client.network.proxies import Proxy, proxy_for
+from dashscope_ftlogs.client.redaction import Secret
 from dashscope_ftlogs.errors import ConfigError
 from dashscope_ftlogs.text import holds_key, shown
 
@@ -46,30 +49,6 @@ _HOST = re.compile(r"[a-z0-9._:-]+")
 _PLACE_IN_TOML = re.compile(r"at (?:line \d+, column \d+|end of document)")
 
 
-class Secret(str):
-    """A string that shows itself only where it is asked to be one, never in a repr.
-
-    A traceback that prints local variables, a logged dictionary of headers, a frozen value that holds
-    it: all of them go through repr.
-
-    >>> {"Authorization": Secret("Bearer sk-1234")}
-    {'Authorization': '[secret]'}
-    """
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'[secret]'"
-
-    def __getitem__(self, key: SupportsIndex | slice) -> "Secret":
-        """Return a part, no less secret: tools that shorten long strings show the repr of a part."""
-        return Secret(super().__getitem__(key))
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
-        """Refuse to be pickled, and so does all that holds it."""
-        raise TypeError("an API key is not pickled: hand on where it is found, not what holds it")
-
-
 @attrs.frozen
 class Settings:
     """All that is needed to reach the service."""
@@ -77,6 +56,7 @@ class Settings:
     api_key: Secret
     base_url: str
     workspace: str | None = None
+    proxy: Proxy | None = None
     timeout: float | None = None
     """Seconds for one request, where a file names them."""
     max_retries: int | None = None
@@ -92,6 +72,7 @@ def resolve(
     region: str | None = None,
     workspace: str | None = None,
     profile: str | None = None,
+    proxy: str | None = None,
     allow_http: bool = False,
 ) -> Settings:
     """Find every setting, and check it.
@@ -104,6 +85,7 @@ def resolve(
         region: Chooses the endpoint by its region instead.
         workspace: A workspace id, if not the key's own.
         profile: The table of the file whose settings go before the environment.
+        proxy: The URL of a proxy, or `none` for none, whatever the environment names.
         allow_http: Send the key over plain http to another machine too.
 
     Raises:
@@ -115,6 +97,7 @@ def resolve(
         "region": region,
         "workspace": workspace,
         "profile": profile,
+        "proxy": proxy,
     }
     for name, value in given.items():
         if not isinstance(value, str | None):
@@ -147,10 +130,12 @@ def resolve(
         key = _checked_key(own_key, own_path)
     else:
         key = _key(api_key, environ, file, config_path, read_text)
+    endpoint = checked_url(url, allow_http=allow_http)
     return Settings(
         api_key=key,
-        base_url=checked_url(url, allow_http=allow_http),
+        base_url=endpoint,
         workspace=_checked_workspace(chosen_workspace) if chosen_workspace else None,
+        proxy=proxy_for(endpoint, proxy, environ),
         timeout=_number(file | own, "timeout", own_path, low=0.001),
         max_retries=_number(file | own, "max_retries", own_path, low=0, whole=True),
     )

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashscope_ftlogs import REGIONS, ConfigError
-from dashscope_ftlogs.client.config import Secret, Settings, checked_url, kept_keys, resolve
+from dashscope_ftlogs.client.config import Settings, checked_url, kept_keys, resolve
+from dashscope_ftlogs.client.redaction import Secret
 
 CONFIG = "~/.dashscope/config.toml"
 KEY_FILE = "~/.dashscope/api_key"

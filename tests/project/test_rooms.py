@@ -58,6 +58,7 @@ def test_a_room_says_what_it_may_import(room: str) -> None:
         "archive/object_store",
         "client/callers_side",
         "client/exchange",
+        "client/network",
         "metrics/live",
         "metrics/whole_log",
     ],

@@ -347,6 +347,13 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def live(session: nox.Session) -> None:
+    """The real service, if DASHSCOPE_API_KEY is set, and FTLOGS_LIVE_JOB or the newest job."""
+    install_wheel(session, "cli")
+    run_tests(session, "-m", "pytest", "-m", "live", "--live", "tests/live")
+
+
+@nox.session
 def mutation(session: nox.Session) -> None:
     """Change what matters most in all the ways there are, and tell which the tests did not notice.
 

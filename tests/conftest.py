@@ -39,6 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--hours", type=int, default=12, help="how long faults are followed through")
     parser.addoption("--old-jobs", type=int, default=100, help="how many jobs ended long ago")
     parser.addoption("--instants", type=int, default=5, help="at how many a command is interrupted")
+    parser.addoption("--live", action="store_true", help="ask the real service, with the user's own key")
     parser.addoption("--cancels", type=int, default=12, help="how many downloads are cancelled")
 
 

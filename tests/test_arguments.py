@@ -234,7 +234,7 @@ FUNCTIONS = {
     "LogSession": SESSION,
     "RetryPolicy": POLICY,
 }
-FOR_PAGINATORS = {"read_page", "spawn"}
+INTERNAL = {"answer", "read_page", "spawn"}
 """Methods that are public for the package's own parts alone."""
 
 
@@ -310,7 +310,7 @@ def test_the_table_has_every_public_function_and_parameter() -> None:
         for name, value in inspect.getmembers(LogSession, inspect.isfunction)
         if not name.startswith("_") and len(inspect.signature(value).parameters) > 1
     }
-    assert methods - FOR_PAGINATORS == set(METHODS)
+    assert methods - INTERNAL == set(METHODS)
     public = {name: getattr(dashscope_ftlogs, name) for name in dashscope_ftlogs.__all__}
     functions = {name for name, value in public.items() if inspect.isfunction(value)}
     assert functions <= set(FUNCTIONS)

@@ -39,12 +39,14 @@ class Connection:
     )
     max_rate: Annotated[float | None, typer.Option(help="The most requests a second.")] = None
 
-    def session(self, concurrency: int | None = None) -> "LogSession":
-        """Return a session with these settings; what is not set comes from environment and files."""
+    def session(self, concurrency: int | None = None, *, key: str | None = None) -> "LogSession":
+        """Return a session with these settings; what is not set comes from environment and files.
+
+        A `key` that is given takes the place of the user's.
+        """
         from dashscope_ftlogs import LogSession  # noqa: PLC0415  (an HTTP client takes long to import)
 
-        key = None
-        if self.api_key_file is not None:
+        if key is None and self.api_key_file is not None:
             try:
                 key = self.api_key_file.read_text("utf-8")
             except (OSError, UnicodeDecodeError) as error:

@@ -61,6 +61,8 @@ class Settings:
     """Seconds for one request, where a file names them."""
     max_retries: int | None = None
     """Retries after the first try, where a file names them."""
+    places: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    """Where key, endpoint and workspace were found: an argument, a variable or a file."""
 
 
 def resolve(
@@ -105,32 +107,38 @@ def resolve(
     config_path = environ.get("DASHSCOPE_CONFIG") or _CONFIG
     file = _config_file(config_path, read_text)
     own, own_path = _profile(file, profile, config_path)
-    url = (
-        base_url
-        or _regional(region, "region")
-        or _text(own, "base_url", own_path)
-        or _regional(_text(own, "region", own_path), own_path)
-        or environ.get("DASHSCOPE_BASE_URL")
-        or environ.get("DASHSCOPE_HTTP_BASE_URL")
-        or _regional(environ.get("DASHSCOPE_REGION"), "DASHSCOPE_REGION")
-        or _regional(environ.get("DASHSCOPE_API_REGION"), "DASHSCOPE_API_REGION")
-        or _text(file, "base_url", config_path)
-        or _regional(_text(file, "region", config_path), config_path)
-        or REGIONS[DEFAULT_REGION]
-    )
     own_key = _text(own, "api_key", own_path)
-    chosen_workspace = workspace or _text(own, "workspace", own_path)
-    if not chosen_workspace and not own_key:  # any other workspace would be that of another key
-        chosen_workspace = (
-            environ.get("DASHSCOPE_WORKSPACE")
-            or environ.get("DASHSCOPE_WORKSPACE_ID")
-            or _text(file, "workspace", config_path)
-        )
-    if own_key and not api_key:
-        key = _checked_key(own_key, own_path)
-    else:
-        key = _key(api_key, environ, file, config_path, read_text)
+
+    def endpoints() -> Iterator[tuple[str | None, str]]:
+        yield base_url, "base_url"
+        yield _regional(region, "region"), "region"
+        yield _text(own, "base_url", own_path), own_path
+        yield _regional(_text(own, "region", own_path), own_path), own_path
+        for name in ("DASHSCOPE_BASE_URL", "DASHSCOPE_HTTP_BASE_URL"):
+            yield environ.get(name), name
+        for name in ("DASHSCOPE_REGION", "DASHSCOPE_API_REGION"):
+            yield _regional(environ.get(name), name), name
+        yield _text(file, "base_url", config_path), config_path
+        yield _regional(_text(file, "region", config_path), config_path), config_path
+        yield REGIONS[DEFAULT_REGION], f"the default region, {DEFAULT_REGION}"
+
+    def workspaces() -> Iterator[tuple[str | None, str]]:
+        yield workspace, "workspace"
+        yield _text(own, "workspace", own_path), own_path
+        if own_key:
+            return  # any other workspace would be that of another key
+        for name in ("DASHSCOPE_WORKSPACE", "DASHSCOPE_WORKSPACE_ID"):
+            yield environ.get(name), name
+        yield _text(file, "workspace", config_path), config_path
+
+    url, url_place = next((one, place) for one, place in endpoints() if one)
+    chosen_workspace, workspace_place = next((one for one in workspaces() if one[0]), (None, ""))
     endpoint = checked_url(url, allow_http=allow_http)
+    if own_key and not api_key:
+        key, key_place = _checked_key(own_key, own_path)
+    else:
+        key, key_place = _key(api_key, environ, file, config_path, read_text)
+    places = {"api_key": key_place, "base_url": url_place, "workspace": workspace_place}
     return Settings(
         api_key=key,
         base_url=endpoint,
@@ -138,6 +146,7 @@ def resolve(
         proxy=proxy_for(endpoint, proxy, environ),
         timeout=_number(file | own, "timeout", own_path, low=0.001),
         max_retries=_number(file | own, "max_retries", own_path, low=0, whole=True),
+        places={name: place for name, place in places.items() if place},
     )
 
 
@@ -172,7 +181,8 @@ def _key(
     file: Mapping[str, Any],
     config_path: str,
     read_text: ReadText,
-) -> Secret:
+) -> tuple[Secret, str]:
+    """Return the key, and the place where it was found."""
     if explicit:
         return _checked_key(explicit, "api_key")
     if key := environ.get("DASHSCOPE_API_KEY"):
@@ -209,12 +219,12 @@ def kept_keys(environ: Mapping[str, str], read_text: ReadText) -> Iterator[str]:
         yield key if isinstance(key, str) else ""
 
 
-def _checked_key(key: str, place: str) -> Secret:
+def _checked_key(key: str, place: str) -> tuple[Secret, str]:
     key = key.strip()
     if not _KEY.fullmatch(key):
         # The key itself is not shown: it may be one good key with a stray character.
         raise ConfigError(f"the API key from {place} is empty or holds characters no key has")
-    return Secret(key)
+    return Secret(key), place
 
 
 def checked_url(url: str, *, allow_http: bool) -> str:

@@ -282,6 +282,10 @@ class Transport:
                 "with trust_env): the API key can't be sent beside them"
             )
 
+    async def certificate(self) -> tuple[str, str]:
+        """Return whom the endpoint's certificate is for, and who issued it, accepted or not."""
+        return await self.connections.certificate_of(self._base)
+
     async def _network_error(self, error: Exception) -> FTLogsError:
         if isinstance(error, TimeoutError):
             self.gate.in_flight.timed_out(asyncio.get_running_loop().time())
@@ -289,7 +293,7 @@ class Transport:
             return _closed()
         told = transport_error(error, self.timeout.total, str(self.connections.proxy or ""))
         if isinstance(told, CertificateError):
-            told.subject, told.issuer = await self.connections.certificate_of(self._base)
+            told.subject, told.issuer = await self.certificate()
         return told
 
     def _url(self, target: str) -> URL:

@@ -23,9 +23,9 @@ from dashscope_ftlogs.client.paginator import LogPaginator
 from dashscope_ftlogs.client.redaction import Secret
 from dashscope_ftlogs.client.retry_on_429_and_5xx import RetryPolicy
 from dashscope_ftlogs.client.tasks import Tasks, ended
-from dashscope_ftlogs.client.wire import JobRequest, JobsRequest, LogsRequest
+from dashscope_ftlogs.client.wire import JobRequest, JobsRequest, LogsRequest, RawRequest
 from dashscope_ftlogs.errors import ConfigError, InvalidArgumentError, SessionStateError
-from dashscope_ftlogs.models import STATUSES, Job, LogPage, matches
+from dashscope_ftlogs.models import STATUSES, Job, LogPage, RawAnswer, matches
 from dashscope_ftlogs.text import Position, excerpt, shown
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ class Service(LeftByBlock):
         if timeout is None:
             timeout = settings.timeout or DEFAULT_TIMEOUT
         self.base_url = settings.base_url
+        self.places, self.proxy = settings.places, settings.proxy
         self.lag = retry.lag
         if concurrency is not None:
             checks.whole_number("concurrency", concurrency, 1)
@@ -358,6 +359,14 @@ class Service(LeftByBlock):
     async def read_page(self, job_id: str, offset: int, line: int) -> LogPage:
         """Return a page that is empty only if the log has ended before `offset`; for paginators."""
         return await self._transport.fetch(LogsRequest(job_id, offset, line, lines_due=True))
+
+    async def answer(self, path: str) -> RawAnswer:
+        """Return what is answered to a path and query below the base URL, as it is; for a diagnosis."""
+        return await self.tasks.run(self._transport.fetch(RawRequest(path)), "an answer was asked for")
+
+    async def certificate(self) -> tuple[str, str]:
+        """Return whom the endpoint's certificate is for, and who issued it; for a diagnosis."""
+        return await self.tasks.run(self._transport.certificate(), "a certificate was asked for")
 
 
 def _check_given(client_session: object, proxy: object, ca_file: object) -> None:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from dashscope_ftlogs.client.network.proxies import Proxy, proxy_for
+from dashscope_ftlogs.client.network.proxies import HOST, Proxy, proxy_for
 from dashscope_ftlogs.client.redaction import Secret
 from dashscope_ftlogs.errors import ConfigError
 from dashscope_ftlogs.text import holds_key, shown
@@ -45,7 +45,6 @@ _PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _KEY = re.compile(r"[!-~]+")
 _OF_A_WORKSPACE: Final = re.compile(r"[^.]+\.([a-z0-9-]+)\.maas\.aliyuncs\.com")
 _PORTS: Final = {"http": 80, "https": 443}
-_HOST = re.compile(r"[a-z0-9._:-]+")
 _PLACE_IN_TOML = re.compile(r"at (?:line \d+, column \d+|end of document)")
 
 
@@ -56,12 +55,12 @@ class Settings:
     api_key: Secret
     base_url: str
     workspace: str | None = None
-    proxy: Proxy | None = None
     timeout: float | None = None
     """Seconds for one request, where a file names them."""
     max_retries: int | None = None
     """Retries after the first try, where a file names them."""
-    places: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    proxy: Proxy | None = None
+    places: Mapping[str, str] = attrs.field(factory=dict[str, str], eq=False)
     """Where key, endpoint and workspace were found: an argument, a variable or a file."""
 
 
@@ -243,7 +242,7 @@ def checked_url(url: str, *, allow_http: bool) -> str:
         raise ConfigError(f"base URL {url!r}: {error}") from None
     if not url.isascii() or not url.isprintable() or " " in url:
         raise ConfigError(f"base URL {url!r}: must be plain ASCII without spaces")
-    if parts.scheme not in {"https", "http"} or not _HOST.fullmatch(host) or port == 0:
+    if parts.scheme not in {"https", "http"} or not HOST.fullmatch(host) or port == 0:
         raise ConfigError(f"base URL {url!r}: must be https://HOST/api/v1")
     if parts.scheme == "http" and not allow_http and not _is_loopback(host):
         raise ConfigError(

@@ -81,6 +81,7 @@ async def test_a_key_that_is_missing_ends_neither_the_way_nor_the_report(ftlogs:
         (("--proxy", "socks5://me:password@h:1", "--region", "cn-beijing"), {}),
         ((), {"HTTPS_PROXY": "socks5://me:password@h:1"}),
         (("--ca-file", "nowhere.pem"), {}),
+        (("--base-url", f"https://{'a' * 70}.example/api/v1"), {}),
     ],
 )
 async def test_settings_that_no_session_can_be_made_of_are_told(
@@ -224,9 +225,8 @@ async def test_behind_a_wall_it_tells_the_proxy_and_whose_certificate_it_is(
         assert b"me:password" not in out
 
 
-@pytest.mark.parametrize("host", ["nowhere.invalid", "a" * 70 + ".example"])
-async def test_a_name_that_stands_for_nothing_is_told(ftlogs: Any, host: str) -> None:
-    words = ("doctor", "--base-url", f"https://{host}/api/v1")
+async def test_a_name_that_stands_for_nothing_is_told(ftlogs: Any) -> None:
+    words = ("doctor", "--base-url", "https://nowhere.invalid/api/v1")
     ended = await ftlogs(*words, environ={"DASHSCOPE_API_KEY": "sk-1"})
     assert (ended.code, ended.err) == (5, "")
     assert states(ended)["name of the endpoint"] == "wrong"
@@ -262,3 +262,24 @@ async def test_the_gateways_of_other_regions_are_asked_without_the_key_and_need_
         assert (told[name].state, told[name].code) == ("odd", 0)
     assert "gateway of own-1, own-2" not in told
     assert told["key"].state == "ok"
+
+
+async def test_a_step_that_takes_too_long_is_given_up_and_the_others_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with Emulator(JOBS) as emulator:
+        monkeypatch.setenv("DASHSCOPE_API_KEY", emulator.api_key)
+        connection = Connection(base_url=emulator.base_url, timeout=20)
+        found = examine(connection, None, contract=False, now=lambda: datetime.now(UTC), patience=0)
+        told = {finding.name: finding async for finding in found}
+    assert told["name of the endpoint"].told == "127.0.0.1: no answer within 0 s"
+    assert "not read to its end within 0 s" in told["job"].told
+    assert (told["gateway"].state, told["key"].state, told["jobs"].state) == ("ok", "ok", "ok")
+
+
+async def test_a_service_that_asks_for_no_key_is_odd_and_looked_at_all_the_same(ftlogs: Any) -> None:
+    async with Emulator(JOBS, api_key="no-key") as emulator:
+        ended = await ftlogs("doctor", emulator=emulator)
+    assert ended.code == 0
+    assert states(ended)["gateway"] == "odd"
+    assert states(ended)["log"] == "ok"

@@ -38,6 +38,7 @@ async def examine(
     contract: bool,
     now: Callable[[], datetime],
     gateways: Mapping[str, str] = REGIONS,
+    patience: float = PATIENCE,
 ) -> Findings:
     """Yield what is found, as it is found.
 
@@ -47,9 +48,10 @@ async def examine(
         contract: Whether to try which of the documented facts hold for its log.
         now: Tells the time, by this machine.
         gateways: The base URLs of all regions. They are asked, without the key, if one of them is meant.
+        patience: Seconds that a step may take; the options may say others for one that is a request.
     """
     once = attrs.evolve(
-        connection, timeout=connection.timeout or PATIENCE, max_tries=connection.max_tries or 1
+        connection, timeout=connection.timeout or patience, max_tries=connection.max_tries or 1
     )
     try:
         stranger = once.session(key=_NO_KEY)
@@ -67,33 +69,34 @@ async def examine(
     for finding in verdicts.settings(places, stranger.base_url, str(stranger.proxy or "")):
         yield finding
     async with stranger:
-        yield await _names(stranger)
+        yield await _names(stranger, patience)
         if stranger.base_url.startswith("https:"):
             yield verdicts.certificate(*await stranger.certificate())
         answered, findings = await _gateway("gateway", stranger, now)
         for finding in findings:
             yield finding
-        if stranger.base_url in gateways.values():
-            for finding in await _others(once, stranger.base_url, gateways, now):
+        url = stranger.base_url
+        if url in gateways.values() or url != verdicts.without_workspace(url):
+            for finding in await _others(once, url, gateways, now):
                 yield finding
     if session is None or not answered:
         yield Finding("jobs", State.UNKNOWN, "not asked: see above")
         return
     async with session:
-        async for finding in _with_key(session, job, contract=contract):
+        async for finding in _with_key(session, job, contract=contract, patience=patience):
             yield finding
 
 
-async def _names(session: "LogSession") -> Finding:
+async def _names(session: "LogSession", patience: float) -> Finding:
     """Look up the address of whoever is connected to: the proxy, if there is one."""
     parts = urlsplit(session.base_url if session.proxy is None else session.proxy.url)
     host, name = parts.hostname or "", "name of the proxy" if session.proxy else "name of the endpoint"
     loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience):
             found = await loop.getaddrinfo(host, parts.port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        said = getattr(error, "strerror", None) or "it can't be looked up"
+    except OSError as error:
+        said = error.strerror or f"no answer within {patience:g} s"
         return Finding(
             name, State.WRONG, f"{host}: {said}", "Check the name, and this machine's DNS.", 5
         )
@@ -111,7 +114,7 @@ async def _gateway(
     except FTLogsError as error:
         return False, [verdicts.failed(name, error)]
     found = verdicts.gateway(name, answer, loop.time() - begun)
-    return found.state is State.OK, [found, verdicts.clock(answer, now())]
+    return found.state is not State.WRONG, [found, verdicts.clock(answer, now())]
 
 
 async def _others(
@@ -136,7 +139,9 @@ async def _others(
     return list(await asyncio.gather(*map(ask, others)))
 
 
-async def _with_key(session: "LogSession", job: str | None, *, contract: bool) -> Findings:
+async def _with_key(
+    session: "LogSession", job: str | None, *, contract: bool, patience: float
+) -> Findings:
     try:
         answer = await session.answer(_ASKED)
     except FTLogsError as error:
@@ -152,11 +157,16 @@ async def _with_key(session: "LogSession", job: str | None, *, contract: bool) -
         yield Finding("job", State.UNKNOWN, "there is none to look at")
         return
     try:
-        job_id = await whole_job_id(session, job or LAST)
+        async with asyncio.timeout(patience):
+            job_id = await whole_job_id(session, job or LAST)
         known = await session.job(job_id)
         first = await session.answer(f"fine-tunes/{job_id}/{documented_facts.FIRST}")
     except FTLogsError as error:
         yield verdicts.failed("job", error, told(error) if isinstance(error, ValueError) else "")
+        return
+    except TimeoutError:
+        said = f"the list of jobs was not read to its end within {patience:g} s"
+        yield Finding("job", State.WRONG, said, "Name one by its whole id.", 5)
         return
     yield verdicts.job(known)
     log = verdicts.log(first)

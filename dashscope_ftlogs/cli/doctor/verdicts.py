@@ -123,11 +123,12 @@ def gateway(name: str, answer: RawAnswer, seconds: float) -> Finding:
     """Tell whether it is the service that answers, asked without a key: it refuses, in its own words."""
     found = read(answer)
     told = f"{said(answer)}, in {seconds:.1f} s"
-    if found.code == "?" or found.is_given:
+    if found.is_given:
+        advice = "Is that a Model Studio endpoint, or one that adds a key of its own?"
+        return Finding(name, State.ODD, f"{told}: it asks for no key", advice)
+    if found.code == "?":
         advice = "Something in between answers: a proxy, a login page, or another server."
-        if found.is_given:
-            told, advice = f"{told}: it asks for no key", "Is that a Model Studio endpoint?"
-        elif found.status == 404:
+        if found.status == 404:
             advice = "A base URL of your own ends with /api/v1. Else something in between answers."
         return Finding(name, State.WRONG, told, advice, 5)
     return Finding(name, State.OK, f"{told}, as it should without a key")

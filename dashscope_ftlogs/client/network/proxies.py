@@ -19,11 +19,12 @@ from dashscope_ftlogs.errors import ConfigError, FTLogsError
 
 NONE: Final = "none"
 """What is said in place of a URL for: none, whatever the environment names."""
+HOST: Final = re.compile(r"[a-z0-9_:-]{1,63}(?:\.[a-z0-9_:-]{1,63})*\.?")
+"""What can be looked up, or is an address: of other names, Python raises what no network does."""
 
 _VARIABLES: Final = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 _EXCEPTIONS: Final = ("no_proxy", "NO_PROXY")
 _PORTS: Final = {"http": 80, "https": 443}
-_HOST: Final = re.compile(r"[a-z0-9._:-]+")
 _ARGUMENT: Final = "proxy"
 _MEANT: Final = (
     "http://HOST:PORT or http://NAME:PASSWORD@HOST:PORT, with other characters than letters and digits "
@@ -116,7 +117,7 @@ def _checked(value: str, variable: str | None) -> Proxy:
             variable, f"an HTTP proxy, or --proxy {NONE} in its place: SOCKS is not spoken here"
         )
     host, more = parts.hostname or "", parts.query or parts.fragment or parts.path.strip("/")
-    if parts.scheme not in _PORTS or parts.port == 0 or not _HOST.fullmatch(host) or more:
+    if parts.scheme not in _PORTS or parts.port == 0 or not HOST.fullmatch(host) or more:
         raise _unusable(variable, _MEANT)
     if ":" in host:
         host = f"[{host}]"

@@ -77,7 +77,15 @@ def test_a_proxy_is_named_as_curl_takes_it(said: str, url: str) -> None:
             "http://[::1:1",
             "ftp://p:1",
         ),
-        *("http://p:1/path", "http://p:1?q", "http://p:1#f", "http://prö:1", "http://me:pass#word@p:1"),
+        *(
+            "http://p:1/path",
+            "http://p:1?q",
+            "http://p:1#f",
+            "http://prö:1",
+            "http://a..b:1",
+            f"http://{'a' * 64}:1",
+            "http://me:pass#word@p:1",
+        ),
         *("socks5://p:1", "SOCKS5H://me:password@p:1", "socks://p:1", "socks4a://p"),
     ],
 )

@@ -216,8 +216,8 @@ async def test_behind_a_wall_it_tells_the_proxy_and_whose_certificate_it_is(
     assert "issued by O=Example Company" in line_of(ended, "certificate")
     assert states(ended)["name of the proxy"] == "ok"
     assert distrusted.code == 5
-    assert "is not accepted" in line_of(distrusted, "gateway")
-    assert "--ca-file" in line_of(distrusted, "gateway")
+    assert "is not accepted" in line_of(distrusted, "certificate")
+    assert "--ca-file" in line_of(distrusted, "certificate")
     assert refused.code == 5
     assert "asks for a name and password" in line_of(refused, "gateway")
     for out in (ended.out, distrusted.out, refused.out):

@@ -4,12 +4,12 @@ Nothing of the log itself is told, only whether lines are the same.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import attrs
 
 from dashscope_ftlogs.cli.doctor.findings import Finding, State
-from dashscope_ftlogs.cli.doctor.verdicts import Read, read, said
+from dashscope_ftlogs.cli.doctor.verdicts import Read, listed, read, said
 from dashscope_ftlogs.errors import FTLogsError
 from dashscope_ftlogs.models import RawAnswer
 
@@ -36,10 +36,8 @@ class Page:
 def page(answer: RawAnswer | FTLogsError) -> Page | None:
     """Return the page in an answer, if there is one."""
     output = None if isinstance(answer, FTLogsError) else _given(read(answer)).output
-    if not isinstance(output, dict):
-        return None
-    lines, total = output.get("logs"), output.get("total")
-    return Page(lines, total) if isinstance(lines, list) and type(total) is int else None
+    found = listed(output, "logs")
+    return None if found is None else Page(*found)
 
 
 def _given(found: Read) -> Read:
@@ -95,7 +93,7 @@ def _asked(
         label = (judge.__doc__ or "").strip(".")
 
         def judged(answers: Answers, is_final: bool) -> Judged:
-            pages = []
+            pages: list[Page] = []
             for name in names:
                 found = page(answers[name])
                 if found is None:
@@ -244,5 +242,5 @@ def _checkpoints(answers: Answers) -> Finding:
         return Finding(name, State.UNKNOWN, answer.summary())
     output = _given(read(answer)).output
     if isinstance(output, list):
-        return Finding(name, State.OK, f"of {len(output)}")
+        return Finding(name, State.OK, f"of {len(cast('list[object]', output))}")
     return Finding(name, State.UNKNOWN, f"{said(answer)}, as from models that keep one only")

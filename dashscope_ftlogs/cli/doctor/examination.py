@@ -15,7 +15,7 @@ from dashscope_ftlogs.cli.doctor import documented_facts, verdicts
 from dashscope_ftlogs.cli.doctor.findings import Finding, State
 from dashscope_ftlogs.cli.run_command import told
 from dashscope_ftlogs.cli.short_job_ids import LAST, whole_job_id
-from dashscope_ftlogs.errors import FTLogsError
+from dashscope_ftlogs.errors import CertificateError, FTLogsError
 from dashscope_ftlogs.models import ENDED
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ PATIENCE: Final = 20.0
 """Seconds that a step may take, if nothing else is said."""
 _NO_KEY: Final = "no-key"
 """What is sent where the key must not go. It is refused, which says who is there."""
+_CERTIFICATE: Final = "certificate"
 _ASKED: Final = "fine-tunes?page_no=1&page_size=10"
 
 Findings = AsyncGenerator[Finding, None]
@@ -70,9 +71,9 @@ async def examine(
         yield finding
     async with stranger:
         yield await _names(stranger, patience)
-        if stranger.base_url.startswith("https:"):
-            yield verdicts.certificate(*await stranger.certificate())
         answered, findings = await _gateway("gateway", stranger, now)
+        if stranger.base_url.startswith("https:") and findings[0].name != _CERTIFICATE:
+            yield verdicts.certificate(_CERTIFICATE, *await stranger.certificate())
         for finding in findings:
             yield finding
         url = stranger.base_url
@@ -111,6 +112,8 @@ async def _gateway(
     begun = loop.time()
     try:
         answer = await session.answer(_ASKED)
+    except CertificateError as error:
+        return False, [verdicts.failed(_CERTIFICATE, error)]
     except FTLogsError as error:
         return False, [verdicts.failed(name, error)]
     found = verdicts.gateway(name, answer, loop.time() - begun)
@@ -132,7 +135,8 @@ async def _others(
         except FTLogsError as error:  # the proxy's settings, which may be others for this host
             finding = verdicts.failed(name, error, told(error))
         if finding.state is State.WRONG:
-            return attrs.evolve(finding, state=State.ODD, code=0, advice="Only your own region matters.")
+            advice = "Only your own region matters."
+            return attrs.evolve(finding, name=name, state=State.ODD, code=0, advice=advice)
         return finding
 
     others = sorted({url for url in gateways.values() if url != own})

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 import attrs
@@ -47,13 +47,13 @@ class Read:
 def read(answer: RawAnswer) -> Read:
     """Read an answer, whatever it is."""
     try:
-        body = json.loads(answer.body.decode("utf-8-sig"))
+        decoded: object = json.loads(answer.body.decode("utf-8-sig"))
     except (ValueError, RecursionError):
-        body = None
-    if not isinstance(body, dict):
+        decoded = None
+    body = as_object(decoded)
+    if body is None:
         return Read(answer.status, "?")
-    inner = body.get("error")
-    told: dict[str, Any] = inner if isinstance(inner, dict) else body
+    told = as_object(body.get("error")) or body
     code = told.get("code") or told.get("type") or ""
     output = body.get("output", body.get("data"))
     is_success = output is not None and answer.status == 200
@@ -61,6 +61,20 @@ def read(answer: RawAnswer) -> Read:
     if answer.status != 200 and not named:
         named = "?"
     return Read(answer.status, named, output, excerpt(str(body.get("request_id") or ""), 80))
+
+
+def as_object(value: object) -> dict[str, Any] | None:
+    """Return a value of JSON if it is an object."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+def listed(output: object, name: str) -> tuple[list[object], int] | None:
+    """Return what is listed under a name, and the total, if both are there."""
+    found = as_object(output) or {}
+    some, total = found.get(name), found.get("total")
+    if not isinstance(some, list) or type(total) is not int:
+        return None
+    return cast("list[object]", some), total
 
 
 def said(answer: RawAnswer) -> str:
@@ -95,13 +109,13 @@ def failed(name: str, error: FTLogsError, told: str = "") -> Finding:
     return Finding(name, State.WRONG, told, error.advice, exit_code(error))
 
 
-def certificate(subject: str, issuer: str) -> Finding:
+def certificate(name: str, subject: str, issuer: str) -> Finding:
     """Tell whose certificate the endpoint shows; whether it is accepted, its answer tells."""
     if not issuer:
-        return Finding("certificate", State.UNKNOWN, "none is shown")
+        return Finding(name, State.UNKNOWN, "none is shown")
     whose = f"for {excerpt(subject, 100)}, " if subject else ""
     told = f"{whose}issued by {excerpt(issuer, 100)}"
-    return Finding("certificate", State.OK, told)
+    return Finding(name, State.OK, told)
 
 
 def clock(answer: RawAnswer, now: datetime) -> Finding:
@@ -161,12 +175,11 @@ def key(answer: RawAnswer) -> Finding:
 
 def listing(answer: RawAnswer) -> Finding:
     """Tell whether a list of jobs is what it should be, and how many there are."""
-    output = read(answer).output
-    jobs = output.get("jobs") if isinstance(output, dict) else None
-    total = output.get("total") if isinstance(output, dict) else None
-    if not isinstance(jobs, list) or type(total) is not int:
+    found = listed(read(answer).output, "jobs")
+    if found is None:
         advice = "The library could not read it either: please report it."
         return Finding("jobs", State.WRONG, "a list without jobs or a total", advice, 5)
+    jobs, total = found
     if not jobs and not total:
         advice = "There is none in this workspace and region: choose others with --workspace, --region."
         return Finding("jobs", State.ODD, NO_JOBS, advice)
@@ -185,10 +198,8 @@ def job(job: Job) -> Finding:
 
 def log(answer: RawAnswer) -> Finding:
     """Tell whether a log's first page is what it should be."""
-    output = read(answer).output
-    lines = output.get("logs") if isinstance(output, dict) else None
-    total = output.get("total") if isinstance(output, dict) else None
-    if isinstance(lines, list) and type(total) is int:
-        return Finding("log", State.OK, f"{total:,} lines")
+    found = listed(read(answer).output, "logs")
+    if found is not None:
+        return Finding("log", State.OK, f"{found[1]:,} lines")
     code = 4 if answer.status == 404 else 5
     return Finding("log", State.WRONG, f"{said(answer)} in place of lines", "Please report it.", code)

@@ -27,8 +27,8 @@ _EXCEPTIONS: Final = ("no_proxy", "NO_PROXY")
 _PORTS: Final = {"http": 80, "https": 443}
 _ARGUMENT: Final = "proxy"
 _MEANT: Final = (
-    "http://HOST:PORT or http://NAME:PASSWORD@HOST:PORT, with other characters than letters and digits "
-    "written as %23 for #, say"
+    "http://HOST:PORT, if need be with NAME:PASSWORD@ before HOST, and in these other characters than "
+    "letters and digits written as %23 for #, say"
 )
 
 

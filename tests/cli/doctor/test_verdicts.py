@@ -119,9 +119,9 @@ def test_a_list_of_jobs_is_one_or_not(output: Any, state: State, words: str) -> 
 
 
 def test_a_certificate_is_told_by_its_names() -> None:
-    assert verdicts.certificate("CN=a", "O=b").told == "for CN=a, issued by O=b"
-    assert verdicts.certificate("", "O=b\x1b").told == "issued by O=b\\x1b"
-    assert verdicts.certificate("", "").state is State.UNKNOWN
+    assert verdicts.certificate("certificate", "CN=a", "O=b").told == "for CN=a, issued by O=b"
+    assert verdicts.certificate("certificate", "", "O=b\x1b").told == "issued by O=b\\x1b"
+    assert verdicts.certificate("certificate", "", "").state is State.UNKNOWN
 
 
 def test_a_job_and_its_log_are_as_documented_or_not() -> None:

@@ -85,8 +85,8 @@ PARALLEL = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal")
 
 # Tests that need more than the suite, and have sessions of their own.
 APART = (
-    *("--ignore=tests/browser", "--ignore=tests/docs", "--ignore=tests/vendor"),
-    "--ignore=tests/object_store",
+    *("--ignore=tests/browser", "--ignore=tests/docs", "--ignore=tests/proxies"),
+    *("--ignore=tests/object_store", "--ignore=tests/vendor"),
     "--ignore=tests/project/test_benchmarks.py",
 )
 
@@ -240,6 +240,13 @@ def vendor(session: nox.Session) -> None:
 
 
 @nox.session(tags=MORE)
+def proxies(session: nox.Session) -> None:
+    """A real proxy, which nobody here wrote, with and without a password."""
+    install_wheel(session, "cli,fast", "proxies")
+    run_tests(session, "-m", "pytest", "tests/proxies", dev=True)
+
+
+@nox.session(tags=MORE)
 def fork(session: nox.Session) -> None:
     """The maintained fork of backoff shares its import name: both must do."""
     install_wheel(session, "cli")
@@ -337,6 +344,13 @@ def fuzz(session: nox.Session) -> None:
     if "--coverage-guided" in session.posargs:
         session.install("atheris")
     session.run("python", "tests/fuzz/fuzz.py", *session.posargs)
+
+
+@nox.session
+def live(session: nox.Session) -> None:
+    """The real service, if DASHSCOPE_API_KEY is set, and FTLOGS_LIVE_JOB or the newest job."""
+    install_wheel(session, "cli")
+    run_tests(session, "-m", "pytest", "-m", "live", "--live", "tests/live")
 
 
 @nox.session

@@ -16,6 +16,8 @@
     │   ├── ThrottlingError           429 Throttling
     │   └── InternalServerError       500 InternalError and the rest of 5xx
     ├── TransportError                no whole answer arrived
+    │   ├── CertificateError          nobody whom we trust vouches for the other end
+    │   └── ProxyError                the proxy can't be reached, or refuses
     ├── MalformedResponseError        an answer arrived that is not what the service's page describes
     │   └── ResponseTooLargeError     it is larger than the cap, and was not read further
     ├── IncompleteLogError            lines that the service says exist are not given
@@ -184,13 +186,44 @@ class TransportError(FTLogsError):
     reason: str
     """What the network layer said."""
     passing: bool = True
-    """Whether a further try can help; not so for a certificate that is not accepted."""
+    """Whether a further try can help; not so where a proxy wants a password, say."""
 
     advice = "Check the network and the base URL."
 
     def summary(self) -> str:
         """Say what happened, in one clause."""
         return f"no answer: {excerpt(self.reason)}"
+
+
+@attrs.define(eq=False, slots=False)
+class CertificateError(TransportError):
+    """Nobody whom this machine trusts vouches for the other end. The key was not sent."""
+
+    subject: str = ""
+    """Whom the certificate is for, as it says: not safe to print. `str(error)` is."""
+    issuer: str = ""
+    """Who issued it, as it says."""
+
+    advice = (
+        "If that is your company's, which opens what passes its proxy, have its certificates trusted: "
+        "--ca-file FILE, ca_file=... or SSL_CERT_FILE. Otherwise somebody else may be answering, or the "
+        "clock of this machine is wrong. The key was not sent."
+    )
+
+    def summary(self) -> str:
+        """Say what happened, in one clause."""
+        names = (("for", self.subject), ("issued by", self.issuer))
+        told = " and ".join(f"{what} {excerpt(name)}" for what, name in names if name)
+        return super().summary() + (f"; it is {told}" if told else "")
+
+
+class ProxyError(TransportError):
+    """The proxy can't be reached, or does not pass on what comes. The key was not sent."""
+
+    advice = (
+        "Check the proxy and its name and password (--proxy, proxy=..., HTTPS_PROXY or ALL_PROXY). "
+        "To ask without one: --proxy none, proxy='none', or the host in NO_PROXY."
+    )
 
 
 @attrs.define(eq=False, slots=False)

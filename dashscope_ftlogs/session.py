@@ -42,6 +42,10 @@ class LogSession(Service):
             would take more than four times as much memory is refused like a larger one.
         max_rate: The most requests a second, over all tasks; None leaves it to the service.
         allow_http: Send the key over plain http to other machines than this one.
+        proxy: The URL of an HTTP proxy, which passes on what it can't read; `"none"` for none. None
+            leaves it to `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`. Over plain http none is used: it
+            could read the key.
+        ca_file: A PEM file of certificates to trust besides the system's: a company's own.
         client_session: An aiohttp session to use instead of an own one; it is not closed. Its proxy
             and TLS settings hold.
         on_request: Is told of each request when it has ended, retries included, unless it was cancelled.

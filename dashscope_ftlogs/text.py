@@ -21,6 +21,8 @@ _ACTIVE = re.compile(
 )
 
 _KEY = re.compile(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9._+/=-]{12,}")
+_NAME_AND_PASSWORD = re.compile(r"(?<=://)[^\s/]*(?=@)")
+"""As a proxy's URL may have them."""
 
 TAIL: Final = 5
 """So many last lines tell a log from another one: a single line may be in both."""
@@ -60,12 +62,16 @@ def holds_key(text: str) -> bool:
 
 
 def without_keys(text: str) -> str:
-    """Return `text` with all that looks like an API key blacked out: it was typed in a wrong place.
+    """Return `text` with all that looks like a key or a password in a URL blacked out.
+
+    They were typed in a wrong place.
 
     >>> without_keys("region 'sk-0123456789abcdef': must be one of ...")
     "region '[secret]': must be one of ..."
+    >>> without_keys("--proxy http://me:secret@proxy.example.com:3128")
+    '--proxy http://[secret]@proxy.example.com:3128'
     """
-    return _KEY.sub("[secret]", text)
+    return _NAME_AND_PASSWORD.sub("[secret]", _KEY.sub("[secret]", text))
 
 
 def shown(value: object) -> str:

@@ -39,6 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--hours", type=int, default=12, help="how long faults are followed through")
     parser.addoption("--old-jobs", type=int, default=100, help="how many jobs ended long ago")
     parser.addoption("--instants", type=int, default=5, help="at how many a command is interrupted")
+    parser.addoption("--live", action="store_true", help="ask the real service, with the user's own key")
     parser.addoption("--cancels", type=int, default=12, help="how many downloads are cancelled")
 
 
@@ -83,9 +84,11 @@ def no_certificates() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home without settings, so that no developer's own key is used."""
+    """A home without settings, so that no developer's own key is used, nor a proxy."""
     for name in os.environ:
-        if name.startswith(("DASHSCOPE_", *OBJECT_STORAGE)) or name in {"COLUMNS", "LINES"}:
+        of_a_proxy = name.lower() in {"https_proxy", "http_proxy", "all_proxy", "no_proxy"}
+        is_setting = name.startswith(("DASHSCOPE_", *OBJECT_STORAGE)) or name in {"COLUMNS", "LINES"}
+        if of_a_proxy or is_setting:
             monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # or keys are looked for in the network
     folder = tmp_path / "home"

@@ -94,6 +94,8 @@ SESSION = Call(
         **{name: settings(f"{name}: must be a string") for name in ("api_key", "workspace", "profile")},
         "base_url": settings("base_url: must be a string"),
         "region": settings("region: must be a string"),
+        "proxy": settings("proxy: must be a string"),
+        "ca_file": Wrong([one for one in NO_PATH if one is not None], "a path"),
         "retry": Wrong([3, "often", {"max_tries": 3}, RetryPolicy], "a RetryPolicy"),
         "concurrency": Wrong([*NO_COUNT, 0], FROM_1),
         "timeout": Wrong([*NO_SECONDS, 0], SECONDS),
@@ -232,7 +234,7 @@ FUNCTIONS = {
     "LogSession": SESSION,
     "RetryPolicy": POLICY,
 }
-FOR_PAGINATORS = {"read_page", "spawn"}
+INTERNAL = {"answer", "read_page", "spawn"}
 """Methods that are public for the package's own parts alone."""
 
 
@@ -308,7 +310,7 @@ def test_the_table_has_every_public_function_and_parameter() -> None:
         for name, value in inspect.getmembers(LogSession, inspect.isfunction)
         if not name.startswith("_") and len(inspect.signature(value).parameters) > 1
     }
-    assert methods - FOR_PAGINATORS == set(METHODS)
+    assert methods - INTERNAL == set(METHODS)
     public = {name: getattr(dashscope_ftlogs, name) for name in dashscope_ftlogs.__all__}
     functions = {name for name, value in public.items() if inspect.isfunction(value)}
     assert functions <= set(FUNCTIONS)

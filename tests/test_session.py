@@ -20,7 +20,7 @@ Connect = Callable[..., LogSession]
 JOB = "ft-1"
 
 
-async def test_a_proxy_named_in_the_environment_is_not_used_unless_asked(
+async def test_over_plain_http_a_proxy_named_in_the_environment_is_not_used(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with Emulator() as proxy, Emulator([EmulatedJob(JOB, ["x"])]) as emulator:

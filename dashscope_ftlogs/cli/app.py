@@ -10,7 +10,7 @@ from dashscope_ftlogs import __version__
 
 COMMANDS: Final = (
     *("cat", "tail", "jobs", "show", "download", "verify", "metrics", "plot", "report"),
-    *("emulator", "demo"),
+    *("doctor", "emulator", "demo"),
 )
 
 

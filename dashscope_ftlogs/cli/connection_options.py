@@ -24,18 +24,29 @@ class Connection:
     allow_http: Annotated[
         bool, typer.Option("--allow-http", help="Send the key over plain http to another machine.")
     ] = False
+    proxy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL|none", help="An HTTP proxy; as HTTPS_PROXY and NO_PROXY say, if not given."
+        ),
+    ] = None
+    ca_file: Annotated[
+        Path | None, typer.Option(help="Trust these certificates too: a company's own, in PEM form.")
+    ] = None
     timeout: Annotated[float | None, typer.Option(help="Seconds for one request.")] = None
     max_tries: Annotated[int | None, typer.Option(help="Requests for one answer before giving up.")] = (
         None
     )
     max_rate: Annotated[float | None, typer.Option(help="The most requests a second.")] = None
 
-    def session(self, concurrency: int | None = None) -> "LogSession":
-        """Return a session with these settings; what is not set comes from environment and files."""
+    def session(self, concurrency: int | None = None, *, key: str | None = None) -> "LogSession":
+        """Return a session with these settings; what is not set comes from environment and files.
+
+        A `key` that is given takes the place of the user's.
+        """
         from dashscope_ftlogs import LogSession  # noqa: PLC0415  (an HTTP client takes long to import)
 
-        key = None
-        if self.api_key_file is not None:
+        if key is None and self.api_key_file is not None:
             try:
                 key = self.api_key_file.read_text("utf-8")
             except (OSError, UnicodeDecodeError) as error:
@@ -47,6 +58,8 @@ class Connection:
             region=self.region,
             workspace=self.workspace,
             allow_http=self.allow_http,
+            proxy=self.proxy,
+            ca_file=self.ca_file,
             timeout=self.timeout,
             retry=None if self.max_tries is None else RetryPolicy(max_tries=self.max_tries),
             concurrency=concurrency,

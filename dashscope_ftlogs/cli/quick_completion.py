@@ -11,7 +11,7 @@ import typer
 
 from dashscope_ftlogs.cli.completion import complete_job_ids
 
-_TAKE_JOBS: Final = frozenset({"cat", "tail", "show", "download", "metrics", "plot", "report"})
+_TAKE_JOBS: Final = frozenset({"cat", "tail", "show", "download", "metrics", "plot", "report", "doctor"})
 
 
 def only_jobs(environ: Mapping[str, str] = os.environ) -> typer.Typer | None:

@@ -2,7 +2,8 @@
 
 The places are those where users of this service keep them for the vendor's own SDK, in its order: an
 explicit argument, then the environment, then files below `~/.dashscope`. What a profile says, a table
-`[profiles.NAME]` in their file, was asked for by its name, and goes before the environment.
+`[profiles.NAME]` in their file, was asked for by its name, and goes before the environment. A
+proxy is an argument, or what the environment names for all programs; the file has no word for it.
 """
 
 import ipaddress
@@ -10,11 +11,13 @@ import re
 import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, NoReturn, SupportsIndex
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import attrs
 
+from dashscope_ftlogs.client.network.proxies import HOST, Proxy, proxy_for
+from dashscope_ftlogs.client.redaction import Secret
 from dashscope_ftlogs.errors import ConfigError
 from dashscope_ftlogs.text import holds_key, shown
 
@@ -42,32 +45,7 @@ _PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _KEY = re.compile(r"[!-~]+")
 _OF_A_WORKSPACE: Final = re.compile(r"[^.]+\.([a-z0-9-]+)\.maas\.aliyuncs\.com")
 _PORTS: Final = {"http": 80, "https": 443}
-_HOST = re.compile(r"[a-z0-9._:-]+")
 _PLACE_IN_TOML = re.compile(r"at (?:line \d+, column \d+|end of document)")
-
-
-class Secret(str):
-    """A string that shows itself only where it is asked to be one, never in a repr.
-
-    A traceback that prints local variables, a logged dictionary of headers, a frozen value that holds
-    it: all of them go through repr.
-
-    >>> {"Authorization": Secret("Bearer sk-1234")}
-    {'Authorization': '[secret]'}
-    """
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'[secret]'"
-
-    def __getitem__(self, key: SupportsIndex | slice) -> "Secret":
-        """Return a part, no less secret: tools that shorten long strings show the repr of a part."""
-        return Secret(super().__getitem__(key))
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
-        """Refuse to be pickled, and so does all that holds it."""
-        raise TypeError("an API key is not pickled: hand on where it is found, not what holds it")
 
 
 @attrs.frozen
@@ -81,6 +59,9 @@ class Settings:
     """Seconds for one request, where a file names them."""
     max_retries: int | None = None
     """Retries after the first try, where a file names them."""
+    proxy: Proxy | None = None
+    places: Mapping[str, str] = attrs.field(factory=dict[str, str], eq=False)
+    """Where key, endpoint and workspace were found: an argument, a variable or a file."""
 
 
 def resolve(
@@ -92,6 +73,7 @@ def resolve(
     region: str | None = None,
     workspace: str | None = None,
     profile: str | None = None,
+    proxy: str | None = None,
     allow_http: bool = False,
 ) -> Settings:
     """Find every setting, and check it.
@@ -104,6 +86,7 @@ def resolve(
         region: Chooses the endpoint by its region instead.
         workspace: A workspace id, if not the key's own.
         profile: The table of the file whose settings go before the environment.
+        proxy: The URL of a proxy, or `none` for none, whatever the environment names.
         allow_http: Send the key over plain http to another machine too.
 
     Raises:
@@ -115,6 +98,7 @@ def resolve(
         "region": region,
         "workspace": workspace,
         "profile": profile,
+        "proxy": proxy,
     }
     for name, value in given.items():
         if not isinstance(value, str | None):
@@ -122,37 +106,46 @@ def resolve(
     config_path = environ.get("DASHSCOPE_CONFIG") or _CONFIG
     file = _config_file(config_path, read_text)
     own, own_path = _profile(file, profile, config_path)
-    url = (
-        base_url
-        or _regional(region, "region")
-        or _text(own, "base_url", own_path)
-        or _regional(_text(own, "region", own_path), own_path)
-        or environ.get("DASHSCOPE_BASE_URL")
-        or environ.get("DASHSCOPE_HTTP_BASE_URL")
-        or _regional(environ.get("DASHSCOPE_REGION"), "DASHSCOPE_REGION")
-        or _regional(environ.get("DASHSCOPE_API_REGION"), "DASHSCOPE_API_REGION")
-        or _text(file, "base_url", config_path)
-        or _regional(_text(file, "region", config_path), config_path)
-        or REGIONS[DEFAULT_REGION]
-    )
     own_key = _text(own, "api_key", own_path)
-    chosen_workspace = workspace or _text(own, "workspace", own_path)
-    if not chosen_workspace and not own_key:  # any other workspace would be that of another key
-        chosen_workspace = (
-            environ.get("DASHSCOPE_WORKSPACE")
-            or environ.get("DASHSCOPE_WORKSPACE_ID")
-            or _text(file, "workspace", config_path)
-        )
+
+    def endpoints() -> Iterator[tuple[str | None, str]]:
+        yield base_url, "base_url"
+        yield _regional(region, "region"), "region"
+        yield _text(own, "base_url", own_path), own_path
+        yield _regional(_text(own, "region", own_path), own_path), own_path
+        for name in ("DASHSCOPE_BASE_URL", "DASHSCOPE_HTTP_BASE_URL"):
+            yield environ.get(name), name
+        for name in ("DASHSCOPE_REGION", "DASHSCOPE_API_REGION"):
+            yield _regional(environ.get(name), name), name
+        yield _text(file, "base_url", config_path), config_path
+        yield _regional(_text(file, "region", config_path), config_path), config_path
+        yield REGIONS[DEFAULT_REGION], f"the default region, {DEFAULT_REGION}"
+
+    def workspaces() -> Iterator[tuple[str | None, str]]:
+        yield workspace, "workspace"
+        yield _text(own, "workspace", own_path), own_path
+        if own_key:
+            return  # any other workspace would be that of another key
+        for name in ("DASHSCOPE_WORKSPACE", "DASHSCOPE_WORKSPACE_ID"):
+            yield environ.get(name), name
+        yield _text(file, "workspace", config_path), config_path
+
+    url, url_place = next((one, place) for one, place in endpoints() if one)
+    chosen_workspace, workspace_place = next((one for one in workspaces() if one[0]), (None, ""))
+    endpoint = checked_url(url, allow_http=allow_http)
     if own_key and not api_key:
-        key = _checked_key(own_key, own_path)
+        key, key_place = _checked_key(own_key, own_path)
     else:
-        key = _key(api_key, environ, file, config_path, read_text)
+        key, key_place = _key(api_key, environ, file, config_path, read_text)
+    places = {"api_key": key_place, "base_url": url_place, "workspace": workspace_place}
     return Settings(
         api_key=key,
-        base_url=checked_url(url, allow_http=allow_http),
+        base_url=endpoint,
         workspace=_checked_workspace(chosen_workspace) if chosen_workspace else None,
+        proxy=proxy_for(endpoint, proxy, environ),
         timeout=_number(file | own, "timeout", own_path, low=0.001),
         max_retries=_number(file | own, "max_retries", own_path, low=0, whole=True),
+        places={name: place for name, place in places.items() if place},
     )
 
 
@@ -187,7 +180,8 @@ def _key(
     file: Mapping[str, Any],
     config_path: str,
     read_text: ReadText,
-) -> Secret:
+) -> tuple[Secret, str]:
+    """Return the key, and the place where it was found."""
     if explicit:
         return _checked_key(explicit, "api_key")
     if key := environ.get("DASHSCOPE_API_KEY"):
@@ -224,12 +218,12 @@ def kept_keys(environ: Mapping[str, str], read_text: ReadText) -> Iterator[str]:
         yield key if isinstance(key, str) else ""
 
 
-def _checked_key(key: str, place: str) -> Secret:
+def _checked_key(key: str, place: str) -> tuple[Secret, str]:
     key = key.strip()
     if not _KEY.fullmatch(key):
         # The key itself is not shown: it may be one good key with a stray character.
         raise ConfigError(f"the API key from {place} is empty or holds characters no key has")
-    return Secret(key)
+    return Secret(key), place
 
 
 def checked_url(url: str, *, allow_http: bool) -> str:
@@ -248,7 +242,7 @@ def checked_url(url: str, *, allow_http: bool) -> str:
         raise ConfigError(f"base URL {url!r}: {error}") from None
     if not url.isascii() or not url.isprintable() or " " in url:
         raise ConfigError(f"base URL {url!r}: must be plain ASCII without spaces")
-    if parts.scheme not in {"https", "http"} or not _HOST.fullmatch(host) or port == 0:
+    if parts.scheme not in {"https", "http"} or not HOST.fullmatch(host) or port == 0:
         raise ConfigError(f"base URL {url!r}: must be https://HOST/api/v1")
     if parts.scheme == "http" and not allow_http and not _is_loopback(host):
         raise ConfigError(

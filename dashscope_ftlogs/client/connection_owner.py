@@ -18,17 +18,19 @@ from yarl import URL
 
 from dashscope_ftlogs import __version__
 from dashscope_ftlogs.client.callers_side.raised_by_a_hook import RaisedByHookError
-from dashscope_ftlogs.client.config import Secret, Settings
+from dashscope_ftlogs.client.config import Settings
 from dashscope_ftlogs.client.exchange.in_our_words import transport_error
-from dashscope_ftlogs.client.exchange.memory import COSTLIEST, LARGE, LARGE_AT_ONCE, takes_more_than
+from dashscope_ftlogs.client.exchange.memory import COSTLIEST, LARGE, takes_more_than
 from dashscope_ftlogs.client.exchange.request_events import Call, RequestEvent, fields
+from dashscope_ftlogs.client.network.connection_pool import Connections
 from dashscope_ftlogs.client.pacing.request_gate import Gate
 from dashscope_ftlogs.client.pacing.requests_in_flight import InFlight
 from dashscope_ftlogs.client.pacing.requests_per_second import Rate
-from dashscope_ftlogs.client.redaction import hidden, without
+from dashscope_ftlogs.client.redaction import Secret, hidden, without
 from dashscope_ftlogs.client.retry_on_429_and_5xx import RetryPolicy
 from dashscope_ftlogs.client.wire import Headers, Request
 from dashscope_ftlogs.errors import (
+    CertificateError,
     ConfigError,
     FTLogsError,
     InvalidArgumentError,
@@ -82,55 +84,6 @@ def _retried(attempt: Callable[P, Awaitable[Any]]) -> Callable[P, Awaitable[Any]
         return decorate(attempt)
 
 
-class _Connector(aiohttp.TCPConnector):
-    """Connections that are used again only if nobody spoke while they lay idle.
-
-    What had come there would be taken for the next answer.
-    """
-
-    async def connect(
-        self,
-        req: aiohttp.ClientRequest,
-        traces: list[Any],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  (aiohttp's)
-    ) -> aiohttp.connector.Connection:
-        """Return a connection on which nothing has come yet."""
-        connection = await super().connect(req, traces, timeout)
-        while connection.protocol is not None and connection.protocol.should_close:
-            connection.close()
-            connection = await super().connect(req, traces, timeout)
-        return connection
-
-
-class Connections:
-    """The pool of aiohttp's, which is closed by who has opened it."""
-
-    def __init__(self, limit: int, given: aiohttp.ClientSession | None) -> None:
-        self._limit = limit
-        self._given = given
-        self.client: aiohttp.ClientSession
-        self.large_answers: asyncio.Semaphore
-
-    def open(self) -> None:
-        """Get ready to send requests. Must be called where an event loop runs: the given session's."""
-        # aiohttp would say so with a RuntimeError, of each request.
-        loop = asyncio.get_running_loop()
-        if getattr(self._given, "_loop", loop) is not loop:
-            raise SessionStateError(
-                "the aiohttp session that was given is of another event loop: each needs one of its own"
-            )
-        self.large_answers = asyncio.Semaphore(LARGE_AT_ONCE)
-        self.client = self._given or aiohttp.ClientSession(
-            connector=_Connector(limit=self._limit),
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
-
-    async def close(self) -> None:
-        """Close the connections that are ours."""
-        if self.client is not self._given:
-            await self.client.close()
-
-
 class Transport:
     """Sends requests to one endpoint."""
 
@@ -144,6 +97,7 @@ class Transport:
         max_answer: int,
         max_rate: float | None,
         client_session: aiohttp.ClientSession | None,
+        ca_file: str | None,
         on_request: Callable[[RequestEvent], object] | None,
     ) -> None:
         self._key = settings.api_key
@@ -163,7 +117,7 @@ class Transport:
         self._on_request = on_request
         in_flight = InFlight() if concurrency is None else InFlight.exactly(concurrency)
         self.gate = Gate(in_flight, Rate(max_rate, lowest=1 / retry.base_delay))
-        self.connections = Connections(in_flight.most, client_session)
+        self.connections = Connections(in_flight.most, client_session, settings.proxy, ca_file)
 
     def with_options(self, retry: RetryPolicy | None, timeout: float | None) -> Self:
         """Return one with the same connections and gate, and the same otherwise where that is None."""
@@ -307,6 +261,7 @@ class Transport:
                 # The key goes nowhere but to the host that was configured.
                 allow_redirects=False,
                 raise_for_status=False,
+                **self.connections.by_proxy,
             ) as response:
                 call.status, begun_at = response.status, asyncio.get_running_loop().time()
                 body, whole = await self._read(response, call)
@@ -320,19 +275,26 @@ class Transport:
                     )
                 return response.status, response.headers, body
         except (aiohttp.ClientError, OSError) as error:
-            return self._network_error(error)
+            return await self._network_error(error)
         except ValueError:
             return ConfigError(
                 "client_session: it has credentials of its own for this host (auth=..., or a netrc file "
                 "with trust_env): the API key can't be sent beside them"
             )
 
-    def _network_error(self, error: Exception) -> FTLogsError:
+    async def certificate(self) -> tuple[str, str]:
+        """Return whom the endpoint's certificate is for, and who issued it, accepted or not."""
+        return await self.connections.certificate_of(self._base)
+
+    async def _network_error(self, error: Exception) -> FTLogsError:
         if isinstance(error, TimeoutError):
             self.gate.in_flight.timed_out(asyncio.get_running_loop().time())
-        return (
-            _closed() if self.connections.client.closed else transport_error(error, self.timeout.total)
-        )
+        if self.connections.client.closed:
+            return _closed()
+        told = transport_error(error, self.timeout.total, str(self.connections.proxy or ""))
+        if isinstance(told, CertificateError):
+            told.subject, told.issuer = await self.certificate()
+        return told
 
     def _url(self, target: str) -> URL:
         """Return the URL of a path and query. They are made of checked parts: no quoting, no parsing."""

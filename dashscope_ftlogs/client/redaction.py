@@ -1,15 +1,15 @@
-r"""Answers in which a secret is blacked out, however the service spelled it.
+r"""Secrets: strings that do not show themselves, and answers in which they are blacked out.
 
-Each character may be written as itself, as an escape of JSON, as a percent-encoded byte or as a
-reference of HTML, once or over and over, one so and the next otherwise; the whole may stand in base64,
-together with what was before and after it.
+However the service spelled one: each character may be written as itself, as an escape of JSON, as a
+percent-encoded byte or as a reference of HTML, once or over and over, one so and the next otherwise; the
+whole may stand in base64, together with what was before and after it.
 """
 
 import re
 from base64 import b64encode
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Final, NoReturn, SupportsIndex
 
 _SHOWN: Final = "[secret]"
 _HTML: Final = {'"': "quot", "&": "amp", "'": "apos", "<": "lt", ">": "gt"}
@@ -21,6 +21,30 @@ _LARGE: Final = 4 * 2**20
 _SHORT: Final = 256
 _SHORTEST: Final = 8
 """What is shorter in base64 may stand there by chance."""
+
+
+class Secret(str):
+    """A string that shows itself only where it is asked to be one, never in a repr.
+
+    A traceback that prints local variables, a logged dictionary of headers, a frozen value that holds
+    it: all of them go through repr.
+
+    >>> {"Authorization": Secret("Bearer sk-1234")}
+    {'Authorization': '[secret]'}
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'[secret]'"
+
+    def __getitem__(self, key: SupportsIndex | slice) -> "Secret":
+        """Return a part, no less secret: tools that shorten long strings show the repr of a part."""
+        return Secret(super().__getitem__(key))
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        """Refuse to be pickled, and so does all that holds it."""
+        raise TypeError("a secret, such as an API key, is not pickled: hand on where it is found")
 
 
 def without(

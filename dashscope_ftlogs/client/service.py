@@ -13,17 +13,19 @@ from weakref import WeakSet
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.client.callers_side.driven_iterators import begun_by_what_is_driven
 from dashscope_ftlogs.client.callers_side.left_by_block import LeftByBlock
-from dashscope_ftlogs.client.config import Secret, resolve
+from dashscope_ftlogs.client.config import resolve
 from dashscope_ftlogs.client.connection_owner import Transport
 from dashscope_ftlogs.client.fed_iterators import Stream, stream
 from dashscope_ftlogs.client.fetch_many import JobLog, Jobs, each, fetch, once_each
 from dashscope_ftlogs.client.job_list import PER_PAGE, JobList
+from dashscope_ftlogs.client.network.proxies import NONE
 from dashscope_ftlogs.client.paginator import LogPaginator
+from dashscope_ftlogs.client.redaction import Secret
 from dashscope_ftlogs.client.retry_on_429_and_5xx import RetryPolicy
 from dashscope_ftlogs.client.tasks import Tasks, ended
-from dashscope_ftlogs.client.wire import JobRequest, JobsRequest, LogsRequest
-from dashscope_ftlogs.errors import ConfigError, SessionStateError
-from dashscope_ftlogs.models import STATUSES, Job, LogPage, matches
+from dashscope_ftlogs.client.wire import JobRequest, JobsRequest, LogsRequest, RawRequest
+from dashscope_ftlogs.errors import ConfigError, InvalidArgumentError, SessionStateError
+from dashscope_ftlogs.models import STATUSES, Job, LogPage, RawAnswer, matches
 from dashscope_ftlogs.text import Position, excerpt, shown
 
 if TYPE_CHECKING:
@@ -58,11 +60,18 @@ class Service(LeftByBlock):
         max_answer: int = MAX_ANSWER,
         max_rate: float | None = None,
         allow_http: bool = False,
+        proxy: str | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
         client_session: "aiohttp.ClientSession | None" = None,
         on_request: "Callable[[RequestEvent], object] | None" = None,
     ) -> None:
         if isinstance(api_key, str):
             api_key = Secret(api_key)  # for whoever prints the local variables of this frame
+        if isinstance(proxy, str):
+            proxy = Secret(proxy)  # there may be a password in it
+        if client_session is not None:
+            _check_given(client_session, proxy, ca_file)
+            proxy = NONE  # but for its own
         try:
             settings = resolve(
                 environ=os.environ,
@@ -72,9 +81,10 @@ class Service(LeftByBlock):
                 region=region,
                 workspace=workspace,
                 profile=profile,
+                proxy=proxy,
                 allow_http=checks.flag("allow_http", allow_http),
             )
-        except ConfigError as error:
+        except (ConfigError, InvalidArgumentError) as error:
             # Its own frames hold the environment and the text of files, with the key in them.
             raise error.with_traceback(None) from None
         if retry is not None:
@@ -84,9 +94,8 @@ class Service(LeftByBlock):
             retry = RetryPolicy() if retries is None else RetryPolicy(max_tries=retries + 1)
         if timeout is None:
             timeout = settings.timeout or DEFAULT_TIMEOUT
-        if client_session is not None and not callable(getattr(client_session, "get", None)):
-            raise checks.refused("client_session", client_session, "an aiohttp.ClientSession")
         self.base_url = settings.base_url
+        self.places, self.proxy = settings.places, settings.proxy
         self.lag = retry.lag
         if concurrency is not None:
             checks.whole_number("concurrency", concurrency, 1)
@@ -98,6 +107,7 @@ class Service(LeftByBlock):
             max_answer=checks.whole_number("max_answer", max_answer, 1024),
             max_rate=None if max_rate is None else checks.above_zero("max_rate", max_rate),
             client_session=client_session,
+            ca_file=None if ca_file is None else checks.path("ca_file", ca_file),
             on_request=checks.function("on_request", on_request),
         )
         self.tasks = Tasks()
@@ -349,6 +359,23 @@ class Service(LeftByBlock):
     async def read_page(self, job_id: str, offset: int, line: int) -> LogPage:
         """Return a page that is empty only if the log has ended before `offset`; for paginators."""
         return await self._transport.fetch(LogsRequest(job_id, offset, line, lines_due=True))
+
+    async def answer(self, path: str) -> RawAnswer:
+        """Return what is answered to a path and query below the base URL, as it is; for a diagnosis."""
+        return await self.tasks.run(self._transport.fetch(RawRequest(path)), "an answer was asked for")
+
+    async def certificate(self) -> tuple[str, str]:
+        """Return whom the endpoint's certificate is for, and who issued it; for a diagnosis."""
+        return await self.tasks.run(self._transport.certificate(), "a certificate was asked for")
+
+
+def _check_given(client_session: object, proxy: object, ca_file: object) -> None:
+    if not callable(getattr(client_session, "get", None)):
+        raise checks.refused("client_session", client_session, "an aiohttp.ClientSession")
+    if proxy is not None or ca_file is not None:
+        raise ConfigError(
+            "client_session: its own proxy and certificates hold, so leave out proxy and ca_file"
+        )
 
 
 def _read_text(path: str) -> str | None:

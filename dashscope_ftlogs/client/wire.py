@@ -30,7 +30,7 @@ from dashscope_ftlogs.errors import (
     ThrottlingError,
     UnsupportedOperationError,
 )
-from dashscope_ftlogs.models import Job, JobsPage, LogPage
+from dashscope_ftlogs.models import Job, JobsPage, LogPage, RawAnswer
 from dashscope_ftlogs.text import excerpt
 
 Answer = TypeVar("Answer", covariant=True)
@@ -129,6 +129,19 @@ class JobsRequest:
         output = _decode(_JOBS, status, headers, body).output
         date = _http_date(headers)
         return JobsPage(self.page_no, output.total, tuple(_dated(job, date) for job in output.jobs))
+
+
+@attrs.frozen
+class RawRequest:
+    """Ask for whatever is answered, and take it as it is."""
+
+    path: str
+    job_id: None = None
+    offset: None = None
+
+    def read(self, status: int, headers: Headers, body: bytes) -> RawAnswer:
+        """Return the answer itself."""
+        return RawAnswer(status, headers, body)
 
 
 # What is only passed through on the way to a value is a msgspec Struct: made and checked in C.

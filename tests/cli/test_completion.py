@@ -60,7 +60,9 @@ def test_a_refresh_without_a_key_fails_quietly(tmp_path: Path) -> None:
 
 
 @pytest.mark.unmeasured
-@pytest.mark.parametrize("command", ["cat", "tail", "show", "download", "metrics", "plot", "report"])
+@pytest.mark.parametrize(
+    "command", ["cat", "tail", "show", "download", "metrics", "plot", "report", "doctor"]
+)
 def test_completion_of_a_job_id_costs_a_fifth_of_a_second_at_most(command: str, tmp_path: Path) -> None:
     cache = tmp_path / "cache" / "dashscope-ftlogs" / "jobs.json"
     cache.parent.mkdir(parents=True)

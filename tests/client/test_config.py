@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashscope_ftlogs import REGIONS, ConfigError
-from dashscope_ftlogs.client.config import Secret, Settings, checked_url, kept_keys, resolve
+from dashscope_ftlogs.client.config import Settings, checked_url, kept_keys, resolve
+from dashscope_ftlogs.client.redaction import Secret
 
 CONFIG = "~/.dashscope/config.toml"
 KEY_FILE = "~/.dashscope/api_key"
@@ -301,6 +302,8 @@ def test_plain_http_to_another_machine_must_be_wished_for(url: str) -> None:
         "https://host:99999/api",
         "https://host:x/api",
         "https://[::1/api",
+        "https://a..example/api",
+        f"https://{'a' * 64}.example/api",
         "https://user:secret@host/api",
         "https://host/api?x=1",
         "https://host/api#x",

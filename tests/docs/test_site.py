@@ -1,18 +1,18 @@
 """What the pages show is what happens, and the site in build/docs is whole."""
 
+import asyncio
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
+from company_wall import Wall
 from pages import blocks, run_page
 from small_store import SmallStore
 
@@ -48,40 +48,39 @@ def model_studio(environ: dict[str, str]) -> Generator[dict[str, str], None, Non
             process.terminate()
 
 
-class Forward(BaseHTTPRequestHandler):
-    """What a proxy does with a plain GET."""
+@contextmanager
+def behind_a_wall(settings: dict[str, str], folder: Path) -> Generator[dict[str, str], None, None]:
+    """Give the settings of who reaches that Model Studio by TLS only, through a proxy or not."""
+    wall = Wall(folder)
+    port = int(settings["DASHSCOPE_BASE_URL"].split(":")[2].split("/")[0])
+    made: Future[dict[str, str]] = Future()
+    done = asyncio.Event()
+    loop = asyncio.new_event_loop()
 
-    def do_GET(self) -> None:
-        assert self.path.startswith("http://")
-        request = Request(self.path, headers=dict(self.headers))
-        with build_opener(ProxyHandler({})).open(request) as answer:
-            self.send_response(answer.status)
-            for name, value in answer.headers.items():
-                if name.lower() != "transfer-encoding":
-                    self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(answer.read())
+    async def stand() -> None:
+        async with wall.tls(port, "localhost") as tls, wall.proxy(tls) as proxy:
+            url = f"https://localhost:{tls}/api/v1"
+            made.set_result(
+                {"COMPANY_PROXY": proxy, "COMPANY_PEM": wall.ca_file, "DASHSCOPE_BASE_URL": url}
+            )
+            await done.wait()
 
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
+    thread = Thread(target=lambda: loop.run_until_complete(stand()))
+    thread.start()
+    try:
+        yield settings | made.result(30)
+    finally:
+        loop.call_soon_threadsafe(done.set)
+        thread.join()
+        loop.close()
 
 
 @pytest.fixture(scope="module")
-def proxy() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Forward) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def outcomes(
-    proxy: str, tmp_path_factory: pytest.TempPathFactory
-) -> Generator[dict[str, Future[int]], None, None]:
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Generator[dict[str, Future[int]], None, None]:
     """Execute all pages, two at a time: the tutorial, which starts what it needs, beside the others."""
     home = tmp_path_factory.mktemp("home")
     environ = {key: value for key, value in os.environ.items() if not key.startswith("DASHSCOPE_")}
-    environ |= {"HOME": str(home), "USERPROFILE": str(home), "COMPANY_PROXY": proxy}
+    environ |= {"HOME": str(home), "USERPROFILE": str(home)}
 
     def execute(name: str, settings: dict[str, str]) -> int:
         folder = tmp_path_factory.mktemp(Path(name).stem)
@@ -89,14 +88,14 @@ def outcomes(
 
     with (
         SmallStore().serving() as store,
-        ThreadPoolExecutor(2) as pool,
         model_studio(environ := environ | store.environ) as settings,
+        behind_a_wall(settings, home) as walled,
+        ThreadPoolExecutor(2) as pool,
     ):
+        others = {"tutorial.md": {}, "howto/proxies.md": walled}
         # First what follows a job that runs, while it does.
         order = sorted(EXECUTED, key=["howto/following.md", "tutorial.md"].__contains__, reverse=True)
-        yield {
-            name: pool.submit(execute, name, {} if name == "tutorial.md" else settings) for name in order
-        }
+        yield {name: pool.submit(execute, name, others.get(name, settings)) for name in order}
         pool.shutdown(cancel_futures=True)
 
 

@@ -53,11 +53,13 @@ def test_a_room_says_what_it_may_import(room: str) -> None:
     [
         *ROOMS,
         "cli/commands",
+        "cli/doctor",
         "cli/terminal",
         "archive/local",
         "archive/object_store",
         "client/callers_side",
         "client/exchange",
+        "client/network",
         "metrics/live",
         "metrics/whole_log",
     ],

@@ -9,7 +9,6 @@ import json
 import logging
 import pickle
 from collections.abc import Callable
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -18,29 +17,15 @@ import backoff
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
-from rich.traceback import Traceback
+from shown_locals import as_rich_prints_it
 
 from dashscope_ftlogs import ConfigError, FTLogsError, LogSession, RetryPolicy
-from dashscope_ftlogs.client.config import Secret
-from dashscope_ftlogs.client.redaction import without
+from dashscope_ftlogs.client.redaction import Secret, without
 from dashscope_ftlogs.emulator import Body, EmulatedJob, Emulator, Fault, Refuse, Reset, Stall
 
 LONG = "sk-" + "4f1cda7e91b26d53" * 8
 """Longer than what rich shows of a string: it cuts such ones, and shows the repr of the rest."""
 BEGINNING = LONG[:12]
-
-
-def as_rich_prints_it(error: BaseException) -> str:
-    """Show our frames, with local variables; the test's own hold the key."""
-    assert error.__traceback__ is not None
-    ours = error.__traceback__.tb_next
-    shown = StringIO()
-    console = Console(file=shown, width=300)
-    console.print(
-        Traceback.from_exception(type(error), error, ours, show_locals=True, locals_max_length=100)
-    )
-    return shown.getvalue()
 
 
 @pytest.mark.parametrize("reply", [Refuse(401, message=LONG), Reset(), Stall(60)], ids=repr)
@@ -236,7 +221,7 @@ async def test_credentials_that_would_take_its_place_are_refused_in_our_words(
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY")
 
 
-async def test_no_proxy_that_the_environment_names_gets_it_unless_asked(
+async def test_over_plain_http_no_proxy_that_the_environment_names_gets_it_unless_asked(
     connect: Callable[..., LogSession], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with Emulator() as proxy, Emulator([EmulatedJob("ft-1", ["x"])]) as emulator:

@@ -57,6 +57,7 @@ async def read() -> None:
     )
     async with LogSession("sk-1", region="cn-beijing", retry=policy, concurrency=4) as session:
         assert_type(session, LogSession)
+        LogSession(proxy="none", ca_file=Path("company.pem"))
         page = await session.page("ft-1", offset=0, line=100)
         assert_type(page, LogPage)
         assert_type(page.lines, tuple[str, ...])

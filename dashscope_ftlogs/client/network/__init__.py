@@ -1,0 +1,6 @@
+"""The way to the service: through which proxy, who vouches for the other end, and the connections.
+
+What decides is pure: `proxies` (what the settings mean) and `certificates` (what one says of itself).
+
+May import: `checks`, `errors`, and from the client `redaction` and `exchange`. Begin with `proxies`.
+"""

@@ -1,0 +1,132 @@
+"""The pool of connections: aiohttp's, with what it lacks."""
+
+import asyncio
+import ssl
+from contextlib import suppress
+from typing import Any, Final
+
+import aiohttp
+from yarl import URL
+
+from dashscope_ftlogs.checks import refused
+from dashscope_ftlogs.client.exchange.in_our_words import AtProxyError
+from dashscope_ftlogs.client.exchange.memory import LARGE_AT_ONCE
+from dashscope_ftlogs.client.network.certificates import names
+from dashscope_ftlogs.client.network.proxies import Proxy
+from dashscope_ftlogs.errors import SessionStateError
+
+_PATIENCE: Final = aiohttp.ClientTimeout(total=10)
+"""Seconds for what only makes a message better."""
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Connections that are used again only if nobody spoke while they lay idle.
+
+    What had come there would be taken for the next answer.
+    """
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Any],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  (aiohttp's)
+    ) -> aiohttp.connector.Connection:
+        """Return a connection on which nothing has come yet."""
+        connection = await self._connected(req, traces, timeout)
+        while connection.protocol is not None and connection.protocol.should_close:
+            connection.close()
+            connection = await self._connected(req, traces, timeout)
+        return connection
+
+    async def _connected(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Any],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  (aiohttp's)
+    ) -> aiohttp.connector.Connection:
+        try:
+            return await super().connect(req, traces, timeout)
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientResponseError) as error:
+            # Before there is a connection, none but a proxy speaks HTTP.
+            raise AtProxyError(error) from None
+
+
+class _Seen(aiohttp.Fingerprint):
+    """Fits no certificate, so that nothing is sent, and keeps the one that was shown."""
+
+    def __init__(self) -> None:
+        super().__init__(bytes(32))
+        self.certificate = b""
+
+    def check(self, transport: asyncio.Transport) -> None:
+        """Keep it, and let it be refused."""
+        self.certificate = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        super().check(transport)
+
+
+class Connections:
+    """The pool of aiohttp's, which is closed by who has opened it."""
+
+    def __init__(
+        self,
+        limit: int,
+        given: aiohttp.ClientSession | None,
+        proxy: Proxy | None,
+        ca_file: str | None,
+    ) -> None:
+        self._limit = limit
+        self._given = given
+        self._tls = True if ca_file is None else _trusting(ca_file)
+        self.proxy = proxy
+        self.by_proxy: dict[str, Any] = {}
+        """What tells aiohttp of the proxy. The name and password are in no URL, which it would show."""
+        if proxy is not None:
+            self.by_proxy["proxy"] = URL(proxy.url)
+            if proxy.authorization is not None:
+                self.by_proxy["proxy_headers"] = {"Proxy-Authorization": proxy.authorization}
+        self.client: aiohttp.ClientSession
+        self.large_answers: asyncio.Semaphore
+
+    def open(self) -> None:
+        """Get ready to send requests. Must be called where an event loop runs: the given session's."""
+        # aiohttp would say so with a RuntimeError, of each request.
+        loop = asyncio.get_running_loop()
+        if getattr(self._given, "_loop", loop) is not loop:
+            raise SessionStateError(
+                "the aiohttp session that was given is of another event loop: each needs one of its own"
+            )
+        self.large_answers = asyncio.Semaphore(LARGE_AT_ONCE)
+        self.client = self._given or aiohttp.ClientSession(
+            connector=_Connector(limit=self._limit, ssl=self._tls),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    async def close(self) -> None:
+        """Close the connections that are ours."""
+        if self.client is not self._given:
+            await self.client.close()
+
+    async def certificate_of(self, url: URL) -> tuple[str, str]:
+        """Return whom the certificate that is shown there is for, and who issued it.
+
+        It need not be one that is accepted. Nothing is sent there, the key least of all. Behind a proxy
+        that shows one itself, there is no looking; nor through what was given.
+        """
+        if self.client is self._given or (self.proxy and self.proxy.url.startswith("https:")):
+            return "", ""
+        seen = _Seen()
+        with suppress(aiohttp.ClientError, OSError):
+            await self.client.head(url, ssl=seen, timeout=_PATIENCE, **self.by_proxy)
+        return names(seen.certificate)
+
+
+def _trusting(ca_file: str) -> ssl.SSLContext:
+    """Return what trusts the certificates in a file as well as those that the system trusts."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(("http/1.1",))
+    try:
+        context.load_verify_locations(ca_file)
+    except OSError as error:
+        said = "there is none in it" if isinstance(error, ssl.SSLError) else error.strerror
+        raise refused("ca_file", ca_file, f"a file of certificates in PEM form: {said}") from None
+    return context

@@ -1,0 +1,18 @@
+"""What some tools print of an error: every frame, with its local variables."""
+
+from io import StringIO
+
+from rich.console import Console
+from rich.traceback import Traceback
+
+
+def as_rich_prints_it(error: BaseException) -> str:
+    """Show our frames, with local variables; the test's own hold the key."""
+    assert error.__traceback__ is not None
+    ours = error.__traceback__.tb_next
+    shown = StringIO()
+    console = Console(file=shown, width=300)
+    console.print(
+        Traceback.from_exception(type(error), error, ours, show_locals=True, locals_max_length=100)
+    )
+    return shown.getvalue()

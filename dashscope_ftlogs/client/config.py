@@ -166,10 +166,10 @@ def _profile(file: Mapping[str, Any], name: str | None, path: str) -> tuple[dict
 
 def _profiles(file: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the profiles of a file; names that could be no folder, or hold a key, are none."""
-    found = file.get("profiles")
+    found: Any = file.get("profiles")
     return {
         name: table
-        for name, table in (found.items() if isinstance(found, dict) else ())
+        for name, table in (found.items() if type(found) is dict else ())
         if isinstance(table, dict) and _PROFILE.fullmatch(name) and not holds_key(name)
     }
 

@@ -66,11 +66,10 @@ class Dataset:
         try:
             # By its path, pyarrow would map it to memory, and crash where it is cut meanwhile.
             with path.open("rb") as file:
-                said = parquet.ParquetFile(file).schema_arrow.metadata or {}
+                said: dict[bytes, bytes] = parquet.ParquetFile(file).schema_arrow.metadata or {}
         except (OSError, _pyarrow("pyarrow").ArrowException):
             return False
-        made_of: str = said.get(_MADE_OF, b"").decode("utf-8", "replace")
-        return made_of == self._made_of(partition)
+        return said.get(_MADE_OF, b"").decode("utf-8", "replace") == self._made_of(partition)
 
     def add(self, partition: Partition) -> int:
         """Read a log, put its metrics in the place of those that were there; return how many points.

@@ -120,13 +120,3 @@ def matches(job: Job, status: str | None, model: str | None) -> bool:
     return (status is None or job.status.upper() == status.upper()) and (
         model is None or model in {job.model, job.base_model}
     )
-
-
-@attrs.frozen
-class RawAnswer:
-    """An answer as it came, but for the key: where it is repeated, it is blacked out."""
-
-    status: int
-    headers: Mapping[str, str]
-    """By names in lower case."""
-    body: bytes

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import warnings
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Self, SupportsIndex
@@ -25,7 +25,7 @@ from dashscope_ftlogs.client.retry_on_429_and_5xx import RetryPolicy
 from dashscope_ftlogs.client.tasks import Tasks, ended
 from dashscope_ftlogs.client.wire import JobRequest, JobsRequest, LogsRequest, RawRequest
 from dashscope_ftlogs.errors import ConfigError, InvalidArgumentError, SessionStateError
-from dashscope_ftlogs.models import STATUSES, Job, LogPage, RawAnswer, matches
+from dashscope_ftlogs.models import STATUSES, Job, LogPage, matches
 from dashscope_ftlogs.text import Position, excerpt, shown
 
 if TYPE_CHECKING:
@@ -360,8 +360,12 @@ class Service(LeftByBlock):
         """Return a page that is empty only if the log has ended before `offset`; for paginators."""
         return await self._transport.fetch(LogsRequest(job_id, offset, line, lines_due=True))
 
-    async def answer(self, path: str) -> RawAnswer:
-        """Return what is answered to a path and query below the base URL, as it is; for a diagnosis."""
+    async def answer(self, path: str) -> tuple[int, Mapping[str, str], bytes]:
+        """Return the status, headers and body that answer a path and query; for a diagnosis.
+
+        They are as they came, but for names of headers, which are in lower case, and the key, which is
+        blacked out.
+        """
         return await self.tasks.run(self._transport.fetch(RawRequest(path)), "an answer was asked for")
 
     async def certificate(self) -> tuple[str, str]:

@@ -30,7 +30,7 @@ from dashscope_ftlogs.errors import (
     ThrottlingError,
     UnsupportedOperationError,
 )
-from dashscope_ftlogs.models import Job, JobsPage, LogPage, RawAnswer
+from dashscope_ftlogs.models import Job, JobsPage, LogPage
 from dashscope_ftlogs.text import excerpt
 
 Answer = TypeVar("Answer", covariant=True)
@@ -139,9 +139,9 @@ class RawRequest:
     job_id: None = None
     offset: None = None
 
-    def read(self, status: int, headers: Headers, body: bytes) -> RawAnswer:
+    def read(self, status: int, headers: Headers, body: bytes) -> tuple[int, Headers, bytes]:
         """Return the answer itself."""
-        return RawAnswer(status, headers, body)
+        return status, headers, body
 
 
 # What is only passed through on the way to a value is a msgspec Struct: made and checked in C.

@@ -8,10 +8,9 @@ from typing import Any, Final, cast
 
 import attrs
 
-from dashscope_ftlogs.cli.doctor.findings import Finding, State
+from dashscope_ftlogs.cli.doctor.findings import Finding, RawAnswer, State
 from dashscope_ftlogs.cli.doctor.verdicts import Read, listed, read, said
 from dashscope_ftlogs.errors import FTLogsError
-from dashscope_ftlogs.models import RawAnswer
 
 _MOST: Final = 1000
 _USUAL: Final = 100

@@ -12,7 +12,7 @@ import attrs
 from dashscope_ftlogs import REGIONS
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.doctor import documented_facts, verdicts
-from dashscope_ftlogs.cli.doctor.findings import Finding, State
+from dashscope_ftlogs.cli.doctor.findings import Finding, RawAnswer, State
 from dashscope_ftlogs.cli.run_command import told
 from dashscope_ftlogs.cli.short_job_ids import LAST, whole_job_id
 from dashscope_ftlogs.errors import CertificateError, FTLogsError
@@ -20,7 +20,6 @@ from dashscope_ftlogs.models import ENDED
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
-    from dashscope_ftlogs.models import RawAnswer
 
 PATIENCE: Final = 20.0
 """Seconds that a step may take, if nothing else is said."""
@@ -111,7 +110,7 @@ async def _gateway(
     loop = asyncio.get_running_loop()
     begun = loop.time()
     try:
-        answer = await session.answer(_ASKED)
+        answer = RawAnswer(*await session.answer(_ASKED))
     except CertificateError as error:
         return False, [verdicts.failed(_CERTIFICATE, error)]
     except FTLogsError as error:
@@ -147,7 +146,7 @@ async def _with_key(
     session: "LogSession", job: str | None, *, contract: bool, patience: float
 ) -> Findings:
     try:
-        answer = await session.answer(_ASKED)
+        answer = RawAnswer(*await session.answer(_ASKED))
     except FTLogsError as error:
         yield verdicts.failed("key", error)
         return
@@ -164,7 +163,7 @@ async def _with_key(
         async with asyncio.timeout(patience):
             job_id = await whole_job_id(session, job or LAST)
         known = await session.job(job_id)
-        first = await session.answer(f"fine-tunes/{job_id}/{documented_facts.FIRST}")
+        first = RawAnswer(*await session.answer(f"fine-tunes/{job_id}/{documented_facts.FIRST}"))
     except FTLogsError as error:
         yield verdicts.failed("job", error, told(error) if isinstance(error, ValueError) else "")
         return
@@ -180,7 +179,7 @@ async def _with_key(
         answers: dict[str, RawAnswer | FTLogsError] = {"first": first}
         for name, path in documented_facts.questions(job_id, page.total).items():
             try:
-                answers[name] = await session.answer(path)
+                answers[name] = RawAnswer(*await session.answer(path))
             except FTLogsError as error:
                 answers[name] = error
         for finding in documented_facts.facts(answers, is_final=known.status in ENDED):

@@ -1,6 +1,7 @@
-"""One finding of an examination."""
+"""An answer as it came, and a finding of an examination."""
 
 import enum
+from collections.abc import Mapping
 
 import attrs
 
@@ -26,3 +27,13 @@ class Finding:
     advice: str = ""
     code: int = 0
     """The exit code that stands for it."""
+
+
+@attrs.frozen
+class RawAnswer:
+    """An answer as it came, but for the key: where it is repeated, it is blacked out."""
+
+    status: int
+    headers: Mapping[str, str]
+    """By names in lower case."""
+    body: bytes

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from dashscope_ftlogs.cli.doctor.findings import Finding, State
+from dashscope_ftlogs.cli.doctor.findings import Finding, RawAnswer, State
 from dashscope_ftlogs.cli.exit_codes import exit_code
 from dashscope_ftlogs.errors import FTLogsError
-from dashscope_ftlogs.models import STATUSES, Job, RawAnswer
+from dashscope_ftlogs.models import STATUSES, Job
 from dashscope_ftlogs.text import excerpt
 
 _OFF: Final = 30.0

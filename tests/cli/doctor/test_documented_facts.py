@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from dashscope_ftlogs import TransportError
 from dashscope_ftlogs.cli.doctor.documented_facts import facts, questions
-from dashscope_ftlogs.cli.doctor.findings import Finding, State
-from dashscope_ftlogs.models import RawAnswer
+from dashscope_ftlogs.cli.doctor.findings import Finding, RawAnswer, State
 
 LINES = [f"line {n}" for n in range(1500)]
 HEADERS = {"x-request-id": "r", "content-encoding": "gzip"}

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from dashscope_ftlogs import Job
 from dashscope_ftlogs.cli.doctor import verdicts
-from dashscope_ftlogs.cli.doctor.findings import State
-from dashscope_ftlogs.models import RawAnswer
+from dashscope_ftlogs.cli.doctor.findings import RawAnswer, State
 
 NOW = datetime(2026, 11, 27, 12, 0, 0, tzinfo=UTC)
 LIST = {"output": {"jobs": [], "total": 0}}

@@ -163,6 +163,9 @@ async def test_what_is_long_is_committed_bit_by_bit_and_compacted_when_it_ends(
     assert (outcome.state, outcome.lines) == ("complete", 2_000)
     newest, *older = commits(store)
     assert len(older) >= 2
+    # The first was committed while the log was still being read.
+    assert older[-1]["log"]["lines"] < 2_000 == older[-1]["log"]["total"]
+    assert older[-1]["log"]["job"]["status"] == "SUCCEEDED"
     assert (newest["number"], newest["first"]) == (len(older) + 1, len(older) + 1)
     assert [(one["from_line"], one["to_line"]) for one in newest["objects"]][-1][1] == 2_000
     assert all(one["bytes"] < 2**24 for one in newest["objects"])

@@ -226,7 +226,7 @@ def object_store(session: nox.Session) -> None:
 @nox.session(tags=MORE)
 def docs(session: nox.Session) -> None:
     """The documentation into build/docs, without the network; all that it shows, executed and typed."""
-    install_wheel(session, "cli,object-store,testing", "docs", "types")
+    install_wheel(session, "cli,data,object-store,testing", "docs", "types")
     site = ("-b", "html", "-d", "build/doctrees", "docs", "build/docs")
     session.run("python", "-P", "-m", "sphinx", "-W", "--keep-going", "-n", "-E", "-q", *site)
     run_tests(session, "-m", "pytest", "tests/docs")

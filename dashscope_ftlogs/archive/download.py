@@ -24,6 +24,7 @@ from dashscope_ftlogs.archive.job_turns import Turn, next_round
 from dashscope_ftlogs.archive.manifest import COMPRESSIONS, FORMATS, Compression, Format, Manifest
 from dashscope_ftlogs.archive.new_lines import Additions
 from dashscope_ftlogs.archive.outcomes import Downloaded, Progress
+from dashscope_ftlogs.archive.pacing import doubled, pages_ahead
 from dashscope_ftlogs.archive.store import DamagedError, MissingError, OvertakenError, Place, Store
 from dashscope_ftlogs.archive.verify import difference
 from dashscope_ftlogs.client.config import same_service
@@ -316,14 +317,13 @@ class Download:
         return lines, False
 
     def _pages_ahead(self) -> int:
-        """Return how many pages of each log are read ahead: no request waits, and no more is held."""
-        most = self._service.concurrency
-        return max(1, min(most, 2 * most // self._at_work))
+        return pages_ahead(self._service.concurrency, self._at_work)
 
     async def _read(self, lines: LogPaginator, news: Additions, turn: Turn, job: Job) -> None:
         began_at = committed_at = _now()
         begin = lines.offset
-        patience = self._store.first_commit_after
+        pauses = doubled(self._store.first_commit_after, self._store.commit_every)
+        pause = next(pauses)
         try:
             async with lines.pages() as pages:
                 async for page in pages:
@@ -334,9 +334,9 @@ class Download:
                     turn.joined = turn.joined or page.offset > begin
                     self._progress.lines += len(page.lines)
                     self._progress.reading[page.job_id] = (page.next_offset, page.total)
-                    if _now() - committed_at >= patience:
+                    if _now() - committed_at >= pause:
                         await news.commit()
-                        committed_at, patience = _now(), min(2 * patience, self._store.commit_every)
+                        committed_at, pause = _now(), next(pauses)
                     elif news.log.is_due:
                         await news.write()
         except IncompleteLogError as error:

@@ -11,7 +11,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 import attrs
@@ -166,10 +166,11 @@ def _profile(file: Mapping[str, Any], name: str | None, path: str) -> tuple[dict
 
 def _profiles(file: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the profiles of a file; names that could be no folder, or hold a key, are none."""
-    found: Any = file.get("profiles")
+    found = file.get("profiles")
+    tables = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
     return {
         name: table
-        for name, table in (found.items() if type(found) is dict else ())
+        for name, table in tables.items()
         if isinstance(table, dict) and _PROFILE.fullmatch(name) and not holds_key(name)
     }
 

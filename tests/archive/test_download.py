@@ -53,6 +53,24 @@ def manifest(folder: Path, job_id: str = "ft-1") -> Any:
     return json.loads((folder / f"{job_id}.manifest.json").read_text())
 
 
+async def test_what_was_done_before_leaves_a_log_all_the_room(connect: Connect, tmp_path: Path) -> None:
+    short = [EmulatedJob(f"ft-short-{number}", ["x"]) for number in range(20)]
+    jobs = [*short, EmulatedJob("ft-long", numbered(30_000))]
+    progress = Progress()
+    async with Emulator(jobs, latency=0.02) as emulator, connect(emulator, concurrency=8) as session:
+
+        async def in_turn() -> AsyncGenerator[str, None]:
+            for job in short:
+                yield job.job_id
+            while progress.jobs_done < len(short):
+                await asyncio.sleep(0.01)
+            emulator.peak_in_flight = 0
+            yield "ft-long"
+
+        await session.download(in_turn(), tmp_path / "a", settle=0, progress=progress)
+        assert emulator.peak_in_flight == 8
+
+
 def log_requests(emulator: Emulator) -> list[int | None]:
     """Return the offsets that were asked for, and forget them."""
     offsets = [exchange.offset for exchange in emulator.journal if exchange.endpoint == "logs"]

@@ -337,3 +337,28 @@ def test_a_first_page_that_is_too_large_is_asked_for_in_part(tmp_path: Path) -> 
         assert (outcome.state, kept(tmp_path, "ft-1.log")) == ("complete", lines)
 
     in_service(main)
+
+
+@attrs.define
+class Restless(History):
+    """Another log at each look."""
+
+    looks: int = 0
+
+    def at(self, when: float) -> Any:
+        self.looks += 1
+        return [f"{self.looks} line {number}" for number in range(2_500)]
+
+
+def test_a_log_that_is_another_one_at_each_look_is_begun_three_times_and_given_up(
+    tmp_path: Path,
+) -> None:
+    async def main(service: LaggingService) -> None:
+        add(service, JOB, [])
+        service.logs[JOB] = Restless([])
+        (outcome,) = (await run(service, tmp_path, JOB)).outcomes
+        assert outcome.state == "failed"
+        assert "changes faster than it can be read" in str(outcome.error)
+        assert outcome.set_aside == tuple(f"{JOB}.rewritten-{number}.log" for number in (1, 2, 3))
+
+    in_service(main)

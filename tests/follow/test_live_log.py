@@ -4,11 +4,12 @@ import asyncio
 import statistics
 
 import pytest
-from following import JOB, POLL, assert_whole, follow, live
+from downloading import hours_ago
+from following import JOB, POLL, assert_whole, follow, in_virtual_time, live
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dashscope_ftlogs import EventKind, NotFoundError, RetryPolicy
+from dashscope_ftlogs import EventKind, FollowEvent, LogSession, NotFoundError, RetryPolicy
 from dashscope_ftlogs.emulator import (
     EmulatedJob,
     Emulator,
@@ -221,6 +222,107 @@ def test_a_silence_is_told_of_once_it_is_longer_than_usual() -> None:
     assert_whole(seen, job)
     # After 60, 120, 240, 480 and 960 s, about.
     assert seen.kinds().count(EventKind.QUIET) in {4, 5}
+
+
+@pytest.mark.parametrize(("gap", "first"), [(5.0, 60.0), (29.0, 60.0), (100.0, 200.0), (300.0, 600.0)])
+def test_a_silence_is_worth_a_word_once_it_is_twice_as_long_as_any_before(
+    gap: float, first: float
+) -> None:
+    times = [gap * number for number in range(1, 6)]
+    seen = follow(live([*times, times[-1] + 12 * gap + 400], end=times[-1] + 12 * gap + 500))
+    told = [
+        float(event.message.removeprefix("no new line for ").removesuffix(" s"))
+        for event in seen.events
+        if event.kind is EventKind.QUIET
+    ]
+    last = [silence for silence in told if silence > gap]  # others were the longest so far
+    assert last
+    for least, silence in zip([first, *(2 * one for one in last)], last, strict=False):
+        # What is expected later than that is looked for less often.
+        assert least - 1 <= silence <= least + 2 * POLL
+
+
+@pytest.mark.parametrize(("behind", "at_once"), [(0, True), (19, True), (20, False), (60, False)])
+def test_the_complete_mark_counts_among_the_last_lines(behind: int, at_once: bool) -> None:
+    lines = ["##FT_COMPLETE##", *(f"line {number}" for number in range(behind))]
+    schedule = Schedule([30.0] * len(lines), [(30.0, "SUCCEEDED")])
+    seen = follow(EmulatedJob(JOB, lines, status="RUNNING", schedule=schedule), settle=0)
+    assert (seen.ended_at - seen.at[0] < 3) is at_once
+
+
+@pytest.mark.parametrize("end", ["FAILED", "SUCCEEDED", "CANCELED"])
+def test_a_status_is_told_of_once_however_often_it_is_asked_for(end: str) -> None:
+    seen = follow(live([1.0, 2.0, 400.0], status=end))
+    told = [event.message for event in seen.events if event.kind is EventKind.STATUS]
+    assert len(told) == 2
+    assert "RUNNING" in told[0]
+    assert end in told[1]
+
+
+def test_a_status_is_not_asked_for_again_before_there_is_a_reason() -> None:
+    asked: list[float] = []
+
+    async def look(server: Emulator) -> None:
+        await asyncio.sleep(9)
+        asked.extend(exchange.at for exchange in server.journal if exchange.offset is None)
+
+    follow(live([number / 2 for number in range(1, 60)]), during=look)
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(("hours", "settles"), [(1, True), (500, False)])
+def test_a_job_settles_unless_it_ended_long_ago(hours: float, settles: bool) -> None:
+    seen: list[bool] = []
+
+    async def main() -> None:
+        clock = asyncio.get_running_loop().time
+        job = EmulatedJob(JOB, ["line 0"], end_time=hours_ago(hours))
+        async with (
+            Emulator([job], clock=clock, compress=False) as server,
+            LogSession(server.api_key, base_url=server.base_url) as session,
+        ):
+            follower = session.follow([JOB], settle=30)
+            async for _ in follower:
+                await asyncio.sleep(1)
+                seen.append(follower.jobs[JOB].settling)
+            assert not follower.jobs[JOB].settling
+
+    in_virtual_time(main())
+    assert seen == [settles]
+
+
+def test_lines_that_were_there_before_say_nothing_of_how_late_lines_come() -> None:
+    seen = follow(live([0.0] * 50 + [100.0], end=100.0))
+    assert seen.follower is not None
+    lags = seen.follower.jobs[JOB].lags
+    assert sum(lags._counts.values()) == 1
+
+
+def test_a_log_that_is_another_one_is_read_at_once() -> None:
+    job = EmulatedJob(JOB, [f"old {n}" for n in range(10)], status="RUNNING")
+    told_at: list[float] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        lines: list[tuple[float, str]] = []
+        async with (
+            Emulator([job], clock=loop.time, compress=False) as server,
+            LogSession(server.api_key, base_url=server.base_url) as session,
+        ):
+
+            def on_event(event: FollowEvent) -> None:
+                if event.kind is EventKind.REWRITTEN:
+                    told_at.append(loop.time())
+
+            async for line in session.follow([JOB], on_event=on_event, settle=0):
+                lines.append((loop.time(), line.text))
+                if len(lines) == 10:
+                    job.rewrite(["new 0"])
+                    job.finish("SUCCEEDED")
+        assert lines[-1][1] == "new 0"
+        assert lines[-1][0] - told_at[0] < 0.5
+
+    in_virtual_time(main())
 
 
 @pytest.mark.unmeasured

@@ -76,6 +76,7 @@ MUTATED = {
     "archive/test_gone_archives archive/test_cancelled_downloads",
     "archive/local/log_writer": "archive/test_log_writer archive/test_pieces archive/test_directory "
     "archive/test_download archive/test_dying_disk",
+    "archive/object_store/commits": "archive/object_store/test_commits archive/object_store/test_golden",
     "follow/live_log": "follow/test_live_log follow/test_follower follow/test_stale_follows",
     "client/redaction": "security/test_secrets test_public_names",
 }

@@ -338,7 +338,7 @@ class Download:
                         await news.commit()
                         committed_at, pause = _now(), next(pauses)
                     elif news.log.is_due:
-                        await news.log.write()
+                        await news.write()
         except IncompleteLogError as error:
             if error.attempts == 0:  # no single answer, but a doubt that has lasted
                 await news.open()

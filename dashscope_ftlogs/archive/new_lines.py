@@ -60,6 +60,10 @@ class Additions:
         """
         self._news["total"] = None
 
+    async def write(self) -> None:
+        """Write what was taken."""
+        await self.log.write(self._news)
+
     async def commit(self) -> None:
         """Make what was taken last, if there is news and all of it could be written."""
         if self._has_news:

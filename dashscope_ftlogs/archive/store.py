@@ -58,8 +58,8 @@ class Log(Protocol):
         """Take lines for its end; does not wait."""
         ...
 
-    async def write(self) -> None:
-        """Write what was appended."""
+    async def write(self, facts: Mapping[str, Any], /) -> None:
+        """Write what was appended; `facts` are what would be said of it."""
         ...
 
     async def commit(self, facts: Mapping[str, Any]) -> None:

@@ -76,7 +76,7 @@ def _on_object_storage(url: str) -> Iterator[Verdict]:
     bucket = Bucket(store_url(url))
     empty = True
     for verdicts in side_by_side(partial(judge, bucket), bucket.folders(), AT_ONCE):
-        empty = False
+        empty = empty and not verdicts
         yield from verdicts
     if empty and not was_written_to(bucket):
         raise ArchivePathError(f"{bucket.url} holds no commit, so it is no archive")

@@ -133,7 +133,7 @@ class FileLog:
         """Open the file, and check it."""
         await self._disk.run(self._file.open)
 
-    async def write(self) -> None:
+    async def write(self, _facts: Mapping[str, Any]) -> None:
         """Write what was appended."""
         await self._disk.run(self._file.write)
 

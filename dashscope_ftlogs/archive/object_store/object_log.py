@@ -73,9 +73,9 @@ class ObjectLog:
         self._shared.waiting += len(data)
         self._last = [*self._last, *lines[-TAIL:]][-TAIL:]
 
-    async def write(self) -> None:
+    async def write(self, facts: Mapping[str, Any]) -> None:
         """Commit what was appended: an object that no commit names is lost work."""
-        await self.commit({})
+        await self.commit(facts)
 
     async def commit(self, facts: Mapping[str, Any]) -> None:
         """Put what was appended, and commit it."""

@@ -5,6 +5,7 @@ import attrs
 from dashscope_ftlogs.archive.manifest import stem
 from dashscope_ftlogs.archive.object_store.bucket import MARK, AlreadyThereError, Bucket, NotThereError
 from dashscope_ftlogs.archive.object_store.commits import (
+    DATA_NAMES,
     Commit,
     commit_name,
     encode,
@@ -25,7 +26,9 @@ def judge(bucket: Bucket, folder: str) -> list[Verdict]:
     except (ManifestError, ArchiveMismatchError) as error:
         return [_unread(folder, error)]
     if head is None:
-        return [Verdict(job_id="", file=folder, state="incomplete", why="nothing was committed yet")]
+        if any(DATA_NAMES.fullmatch(one.name) for one in bucket.listed(folder)):
+            return [Verdict(job_id="", file=folder, state="incomplete", why="nothing was committed yet")]
+        return []  # it is somebody else's
     found: list[Verdict] = []
     for older, name in file_names(head):
         if older is None:

@@ -25,7 +25,7 @@ from dashscope_ftlogs import (
 from dashscope_ftlogs.archive.download import Download
 from dashscope_ftlogs.archive.manifest import Manifest
 from dashscope_ftlogs.archive.object_store.bucket import Bucket
-from dashscope_ftlogs.archive.object_store.chain import Chain
+from dashscope_ftlogs.archive.object_store.chain import Chain, uptime
 from dashscope_ftlogs.archive.object_store.commits import (
     commit_name,
     decode,
@@ -163,6 +163,9 @@ async def test_what_is_long_is_committed_bit_by_bit_and_compacted_when_it_ends(
     assert (outcome.state, outcome.lines) == ("complete", 2_000)
     newest, *older = commits(store)
     assert len(older) >= 2
+    # The first was committed while the log was still being read.
+    assert older[-1]["log"]["lines"] < 2_000 == older[-1]["log"]["total"]
+    assert older[-1]["log"]["job"]["status"] == "SUCCEEDED"
     assert (newest["number"], newest["first"]) == (len(older) + 1, len(older) + 1)
     assert [(one["from_line"], one["to_line"]) for one in newest["objects"]][-1][1] == 2_000
     assert all(one["bytes"] < 2**24 for one in newest["objects"])
@@ -523,16 +526,19 @@ def downloading(session: LogSession, store: RemoteStore) -> Download:
 
 
 async def test_a_commit_that_took_an_hour_is_given_up(store: SmallStore) -> None:
-    for clocks in ([0.0, 3601.0], [0.0, 0.0]), ([0.0, 0.0], [0.0, 3601.0]):
-        with Thread() as thread:
-            ticking = [iter(one) for one in clocks]
-            found = Chain(
-                "ft-1", Bucket(store_url(store.url)), thread, (ticking[0].__next__, ticking[1].__next__)
-            )
-            await found.look()
-            with pytest.raises(ArchiveStoreError, match="took more than an hour"):
-                await found.commit(Manifest(job_id="ft-1", endpoint="https://x"))
-    assert not store.names()
+    times = iter([0.0, 3600.0, 5000.0, 8601.0])
+    manifest = Manifest(job_id="ft-1", endpoint="https://x")
+    with Thread() as thread:
+        found = Chain("ft-1", Bucket(store_url(store.url)), thread, times.__next__)
+        await found.commit(manifest)
+        with pytest.raises(ArchiveStoreError, match="took more than an hour"):
+            await found.commit(manifest)
+    assert len(store.names()) == 1
+
+
+def test_a_clock_goes_on_that_nobody_sets() -> None:
+    before = uptime()
+    assert 0 < before <= uptime() < before + 3600
 
 
 def test_many_logs_at_once_are_held_in_smaller_parts() -> None:

@@ -116,6 +116,20 @@ async def test_a_storage_that_fails_now_and_then_is_asked_again(
 
 
 @pytest.mark.extras
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_plain_http_to_this_machine_goes_through_no_proxy(
+    store: SmallStore, quick: None, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{store.port}")
+    with pytest.raises(ArchiveError, match="it is no archive"):
+        list(verify_archive(URL))
+
+
+@pytest.mark.extras
 def test_a_bucket_that_is_not_there_is_told(store: SmallStore) -> None:
     for use in (lambda: list(verify_archive("s3://none/x")), lambda: logs_at("s3://none/x")):
         with pytest.raises(StoreNotFoundError, match=r"no such bucket .*Check the name of the bucket"):

@@ -147,6 +147,15 @@ def test_where_nothing_was_committed_yet_there_is_nothing_to_read(archive: Small
         remote_logs(archive.url)
 
 
+def test_what_is_somebody_elses_is_no_log(archive: SmallStore) -> None:
+    for name in ("photos/1.jpg", "ft-1/notes.txt", "notes.txt"):
+        archive.objects[f"bucket/logs/{name}"] = archive.objects[commit(archive, 1)]
+    assert set(verdicts(archive)) == {"ft-1.rewritten-1.log", "ft-1.log"}
+    assert [log.name for log in remote_logs(archive.url)] == ["ft-1"]
+    with pytest.raises(ArchivePathError, match="holds no commit"):
+        list(verify_archive("s3://bucket/logs/photos"))
+
+
 def test_an_archive_without_logs_is_one_and_what_is_none_is_told(
     store: SmallStore, connect: Any
 ) -> None:

@@ -1,6 +1,6 @@
 """`ftlogs tail`: the last lines of jobs, and those that are still to come."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 import attrs
@@ -21,22 +21,24 @@ from dashscope_ftlogs.metrics.live.what_meets_a_condition import Alarm
 
 @attrs.frozen
 class Watch:
-    """What the options say about the time to come: they mean something with --follow only."""
+    """What the options say about how long to read, and how often to ask."""
 
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
             metavar="CONDITION",
-            help="End with 9 on nan (of a loss, gradient norm or learning rate), loss=nan, any=nan, "
-            "'nan except kl', stall=10m, 'grad_norm>100', 'loss>1.5 for 10' (in a row), "
-            "'eval_loss>best*1.2', in any line that is read: with a condition, that is all unless -n "
+            help="End with 9 where any job meets it: nan (of a loss, gradient norm or learning rate), "
+            "loss=nan, any=nan, 'nan except kl', stall=10m, 'grad_norm>100', 'loss>1.5 for 10' "
+            "(in a row), 'eval_loss>best*1.2', in any line that is read: with a condition, that is all unless -n "
             "says less.",
         ),
     ] = None
     until: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="CONDITION", help="The same, for what is hoped for: 'loss<0.5', 'step>=1000'."
+            metavar="CONDITION",
+            help="The same, for what is hoped for: 'loss<0.5', 'step>=1000'. End with 0 once every job "
+            "has met it, with 10 if one ends that has not.",
         ),
     ] = None
     give_up_after: Annotated[
@@ -64,18 +66,16 @@ class Watch:
     pattern: Pattern = None
     stats: Annotated[bool, typer.Option("--stats", help="Say in the end how late lines came.")] = False
 
-    def refuse_without_follow(self) -> None:
+    def refuse_without_follow(self, conditions: Iterable[Alarm]) -> None:
         """Refuse what would be ignored.
 
         Raises:
             InvalidArgumentError: something only means anything while jobs are followed.
         """
         ignored = {
-            "--fail-on": self.fail_on,
-            "--until": self.until,
             "--give-up-after": self.give_up_after is not None,
             "--settle": self.settle is not None,
-            "--pattern": self.pattern is not None,
+            "--pattern": self.pattern is not None and not (self.fail_on or self.until),
             "--stats": self.stats,
         }
         for option, is_said in ignored.items():
@@ -83,14 +83,25 @@ class Watch:
                 raise InvalidArgumentError(
                     f"{option}: only with -f, which follows the jobs to their end"
                 )
+        for condition in conditions:
+            if condition.stall is not None:
+                raise InvalidArgumentError(f"{condition.text}: only with -f: time has to pass")
 
     def alarms(self) -> tuple[Alarm, ...]:
-        """Return the conditions that end it.
+        """Return the conditions of `--fail-on`.
 
         Raises:
             InvalidArgumentError: one is none.
         """
-        return tuple(map(parse_alarm, [*(self.fail_on or ()), *(self.until or ())]))
+        return tuple(map(parse_alarm, self.fail_on or ()))
+
+    def goals(self) -> tuple[Alarm, ...]:
+        """Return those of `--until`.
+
+        Raises:
+            InvalidArgumentError: one is none.
+        """
+        return tuple(map(parse_alarm, self.until or ()))
 
     def longest_outage(self) -> float | None:
         """Return for how many seconds there may be no answer.
@@ -142,25 +153,27 @@ def tail(
 ) -> None:
     """Print the last lines of jobs; with -f, go on until they end.
 
-    The exit code of -f tells their end: 0 if all succeeded, 7 if one failed, 8 if one was canceled, 9 if
-    a condition was met. It waits a while after the end for lines that the service shows late; jobs that
+    The exit code of -f tells their end: 0 if all succeeded, 7 if one failed, 8 if one was canceled. With
+    conditions, with -f or without, it is 9 if one of --fail-on was met, and 10 if a job ended without
+    meeting --until. -f waits a while after the end for lines that the service shows late; jobs that
     ended more than a day ago are left at once.
     """
     from dashscope_ftlogs.cli.terminal.tail_printing import DEFAULT_COUNT, Following  # noqa: PLC0415  (completion needs none of it)
 
     try:
         offsets = _places(jobs or (), all_running=all_running)
-        alarms = watch.alarms()
+        alarms, goals = watch.alarms(), watch.goals()
         if not (follow or all_running):
-            watch.refuse_without_follow()
+            watch.refuse_without_follow([*alarms, *goals])
         following = Following(
             connection=connection,
             offsets=offsets,
             all_running=all_running,
             follow=follow or all_running,
-            count=_count(count, DEFAULT_COUNT if not alarms else None),
+            count=_count(count, None if alarms or goals else DEFAULT_COUNT),
             view=lines.view(several=all_running or len(offsets) > 1 or RUNNING in offsets),
             alarms=alarms,
+            goals=goals,
             pattern=chosen(watch.pattern),
             give_up_after=watch.longest_outage(),
             polls=(watch.shortest_poll, watch.longest_poll),

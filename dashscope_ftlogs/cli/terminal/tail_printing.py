@@ -25,11 +25,20 @@ from dashscope_ftlogs.reading.tracebacks import RecordReader
 from dashscope_ftlogs.text import escaped, excerpt
 
 if TYPE_CHECKING:
-    from dashscope_ftlogs import Followed, FollowEvent, LogFollower, LogPage, LogPaginator, LogSession
+    from dashscope_ftlogs import (
+        Followed,
+        FollowEvent,
+        Job,
+        LogFollower,
+        LogPage,
+        LogPaginator,
+        LogSession,
+    )
 
 _FAILED: Final = 7
 _CANCELED: Final = 8
 _ALARM: Final = 9
+_UNMET: Final = 10
 _TICK: Final = 0.5
 _MOST: Final = 20
 _SHOWN: Final = 50
@@ -40,7 +49,11 @@ DEFAULT_COUNT: Final = 10
 
 
 class _AlarmError(Exception):
-    """A condition of the user's was met."""
+    """A condition of `--fail-on` was met."""
+
+
+class _AllMetError(Exception):
+    """Each job has met a condition of `--until`."""
 
 
 @attrs.define(kw_only=True)
@@ -54,6 +67,9 @@ class Following:
     count: int | None
     view: View
     alarms: tuple[Alarm, ...]
+    """Of which the first that any job meets ends it."""
+    goals: tuple[Alarm, ...] = ()
+    """Of which each job has to meet one."""
     pattern: OwnPattern | None
     give_up_after: float | None
     polls: tuple[float, float]
@@ -70,10 +86,14 @@ class Following:
     _finished: set[str] = attrs.field(factory=set[str], init=False)
     _known: dict[str, int] = attrs.field(factory=dict[str, int], init=False)
     """For jobs of which conditions remember more than is printed, the first line that is."""
+    _met: dict[str, str] = attrs.field(factory=dict[str, str], init=False)
+    """The jobs that have met `--until`, and what is said of each."""
+    _awaited: frozenset[str] | None = attrs.field(default=None, init=False)
+    """The jobs that have to; None until they are known."""
 
     def __attrs_post_init__(self) -> None:
-        own = self.pattern
-        self._logs = WatchedLogs(self.alarms, RecordReader if own is None else lambda: OwnRecords(own))
+        own, all_of_them = self.pattern, (*self.alarms, *self.goals)
+        self._logs = WatchedLogs(all_of_them, RecordReader if own is None else lambda: OwnRecords(own))
 
     def run(self) -> None:
         """Do it, and exit."""
@@ -86,18 +106,58 @@ class Following:
             async with self.connection.session() as session:
                 await self._name_whole(session)
                 for job_id, offset in self.offsets.items():
-                    limit = None
-                    if offset is None:
-                        offset, limit = 0, self.count  # noqa: PLW2901
-                        if limit is not None:
-                            total = (await session.page(job_id, 0, 1)).total
-                            offset = max(0, total - limit)  # noqa: PLW2901
-                    reader: LogPaginator = session.lines(job_id, offset=offset, limit=limit)
+                    begin, limit = await self._span(session, job_id, offset)
+                    reader: LogPaginator = session.lines(job_id, offset=begin, limit=limit)
                     async with reader.pages() as pages:
                         async for page in pages:
-                            await printer.run(self._print, page, len(page.lines))
-                    within(job_id, offset, reader.total)
-        return 0
+                            met = self._first_alarm(page)
+                            wanted = len(page.lines) if met is None else met[0] + 1
+                            await printer.run(self._print, page, wanted)
+                            if met is not None:
+                                complain(told := _where(page, *met))
+                                if not self._is_goal(met[1]):
+                                    return _ALARM
+                                self._met[job_id] = told
+                                break
+                    if job_id not in self._met:
+                        within(job_id, offset or begin, reader.total)
+                self._tell_of_missed_names(ended=True)
+                unmet = [job_id for job_id in self.offsets if self.goals and job_id not in self._met]
+                return self._end_of([await session.job(job_id) for job_id in unmet])
+
+    async def _span(
+        self, session: "LogSession", job_id: str, offset: int | None
+    ) -> tuple[int, int | None]:
+        """Return from which line a log is read, and how many lines."""
+        if offset is not None:
+            if offset and self._remembers:
+                self._known[job_id] = offset
+                return 0, None
+            return offset, None
+        if self.count is None:
+            return 0, None
+        total = (await session.page(job_id, 0, 1)).total
+        return max(0, total - self.count), self.count
+
+    @property
+    def _remembers(self) -> bool:
+        """Whether what a point means, and if it meets a condition, hangs on the lines before it."""
+        return any(alarm.test is not None for alarm in self._logs.alarms)
+
+    def _is_goal(self, alarm: Alarm) -> bool:
+        return any(alarm is goal for goal in self.goals)
+
+    def _end_of(self, jobs: "Sequence[Job]") -> int:
+        """Return the code for these jobs, of which none met `--until`, if that was asked for."""
+        for job in jobs if self.goals else ():
+            goals = " or ".join(goal.text for goal in self.goals)
+            said = "never met" if job.ended else "so far did not meet"
+            later = "" if job.ended else "; -f waits for it"
+            self._status.say(f"{job.job_id}: {job.status}, {said} {goals}{later}")
+        ends = {job.status for job in jobs}
+        if "FAILED" in ends:
+            return _FAILED
+        return _CANCELED if "CANCELED" in ends else _UNMET if ends and self.goals else 0
 
     async def _follow(self) -> int:
         async with self.connection.session() as session:
@@ -114,6 +174,10 @@ class Following:
                 if isinstance(error, _AlarmError):
                     complain(f"{error}; {self._how_to_go_on()}")
                     return _ALARM
+                if isinstance(error, _AllMetError):
+                    told = list(self._met.values())
+                    complain(f"{told[-1]}; {self._how_to_go_on()}")
+                    return 0
                 if isinstance(error, FTLogsError) and self._status.told_of_failure:
                     return exit_code(error)
                 raise error from None
@@ -123,19 +187,19 @@ class Following:
             self._tell_of_missed_names(ended=True)
             if self.stats:
                 self._report(session, self._follower.jobs)
-        ends = {followed.job.status for followed in self._follower.jobs.values() if followed.job}
-        return _FAILED if "FAILED" in ends else _CANCELED if "CANCELED" in ends else 0
+        jobs = [followed.job for followed in self._follower.jobs.values() if followed.job is not None]
+        return self._end_of([job for job in jobs if job.job_id not in self._met])
 
     async def _name_whole(self, session: "LogSession") -> None:
         """Put whole ids in the place of short ones."""
         ids = await whole_job_ids(session, list(self.offsets))
         pairs = zip(ids, self.offsets.values(), strict=True)
         self.offsets = one_place_each((job_id, offset) for meant, offset in pairs for job_id in meant)
+        self._awaited = None if self.all_running else frozenset(self.offsets)
 
     def _start(self, session: "LogSession") -> "LogFollower":
         given = {job_id: offset for job_id, offset in self.offsets.items() if offset is not None}
-        if any(alarm.test is not None for alarm in self.alarms):
-            # What a point means, and whether it meets a condition, hangs on the lines before it.
+        if self._remembers:
             self._known = {job_id: offset for job_id, offset in given.items() if offset}
             self._places.update(self._known)
         given.update(dict.fromkeys(self._known, 0))
@@ -172,6 +236,7 @@ class Following:
                 if job_id not in seen:
                     seen.add(job_id)
                     yield job_id
+            self._awaited = frozenset(seen)
             if not running:
                 if not seen:
                     complain("no job is running")
@@ -182,6 +247,8 @@ class Following:
         with printing() as printer:
             async with follower.pages() as pages:
                 async for page in pages:
+                    if page.job_id in self._met:
+                        continue
                     met = self._first_alarm(page)
                     wanted = len(page.lines) if met is None else met[0] + 1
                     await printer.run(self._print, page, wanted)
@@ -189,16 +256,25 @@ class Following:
                         self._tell_of_missed_names(ended=False)
                     self._status.draw(follower.jobs)
                     if met is not None:
-                        number, alarm = met
-                        line = excerpt(page.lines[number])
-                        raise _AlarmError(
-                            f"{alarm.text}: {page.job_id} line {page.offset + number}: {line}"
-                        )
+                        self._has_met(page.job_id, met[1], _where(page, *met))
+
+    def _has_met(self, job_id: str, alarm: Alarm, told: str) -> None:
+        """Take note that a job met a condition, and end it all, if that is what it means."""
+        if not self._is_goal(alarm):
+            raise _AlarmError(told)
+        self._met[job_id] = told
+        self._finished.add(job_id)
+        if self._all_met():
+            raise _AllMetError
+        self._status.say(told)
+
+    def _all_met(self) -> bool:
+        return self._awaited is not None and bool(self._met) and self._awaited <= self._met.keys()
 
     def _first_alarm(self, page: "LogPage") -> tuple[int, Alarm] | None:
         """Return which line of a page meets a condition, and which; the status learns of its points."""
         begin = 0
-        if not self.alarms:
+        if not self._logs.alarms:
             begin = max(0, len(page.lines) - _SHOWN) if self._status.at_bottom else len(page.lines)
         for number, line in enumerate(page.lines[begin:], begin):
             for point, alarm in self._logs.read(page.job_id, page.offset + number, line):
@@ -224,13 +300,16 @@ class Following:
             await asyncio.sleep(_TICK)
             self._status.flush()
             self._status.draw(jobs)
-            for alarm in self.alarms:
+            if self._all_met():
+                raise _AllMetError
+            for alarm in self._logs.alarms:
                 for followed in jobs.values():
-                    if alarm.stall is not None and followed.silence >= alarm.stall:
-                        silence = (
-                            f"no line for {followed.silence:.0f} s after line {followed.offset - 1}"
+                    silent = alarm.stall is not None and followed.silence >= alarm.stall
+                    if silent and followed.job_id not in self._met:
+                        silence = f"no line for {followed.silence:.0f} s after line {followed.offset}"
+                        self._has_met(
+                            followed.job_id, alarm, f"{alarm.text}: {followed.job_id}: {silence}"
                         )
-                        raise _AlarmError(f"{alarm.text}: {followed.job_id}: {silence}")
 
     def _end(self) -> None:
         self._status.flush()
@@ -296,3 +375,9 @@ class Following:
             return jobs[job_id].first
         given = self.offsets.get(job_id)
         return 0 if given is None and self.count is None else given
+
+
+def _where(page: "LogPage", number: int, alarm: Alarm) -> str:
+    """Say which line of a page met a condition; people count lines from 1."""
+    line = excerpt(page.lines[number])
+    return f"{alarm.text}: {page.job_id} line {page.offset + number + 1:,}: {line}"

@@ -8,8 +8,8 @@ from live_jobs import FAST, JOB
 
 from dashscope_ftlogs import LogSession, RetryPolicy
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.terminal.tail_line_format import Lines
-from dashscope_ftlogs.cli.terminal.tail_printing import Following
+from dashscope_ftlogs.cli.tail.following import Following
+from dashscope_ftlogs.cli.tail.line_format import Lines
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Stall
 from dashscope_ftlogs.metrics.fail_on_and_until_conditions import parse_alarm
 
@@ -100,7 +100,6 @@ async def test_a_log_that_is_rewritten_is_watched_from_its_beginning(
             connection=Impatient(base_url=emulator.base_url),
             offsets={JOB: None},
             all_running=False,
-            follow=True,
             count=None,
             view=Lines().view(several=False),
             alarms=tuple(conditions),

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dashscope_ftlogs import InvalidArgumentError
+from dashscope_ftlogs import FTLogsError, InvalidArgumentError
 from dashscope_ftlogs.cli.commands.metrics_dataset import add_to_dataset, is_dataset
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.log_sources import Sources, no_metrics, read_logs
+from dashscope_ftlogs.cli.log_sources import Sources, code_of, no_metrics, read_logs
 from dashscope_ftlogs.cli.options import Pattern, chosen, grouped, local
 from dashscope_ftlogs.cli.reading_processes import ReadPoints
 from dashscope_ftlogs.cli.run_command import complain, run
@@ -94,20 +94,21 @@ def metrics(
             check_table(Path(output), logs)
         if tensorboard is not None:
             check_events(tensorboard)
+        failed: list[FTLogsError] = []
         begin = partial(ReadPoints, pattern=chosen(pattern))
         found: list[tuple[str, PointColumns]] = []
-        async with aclosing(read_logs(logs, connection, begin)) as read:
+        async with aclosing(read_logs(logs, connection, begin, failed)) as read:
             found += [(log.name, log.read) async for log in read]
         if not any(points for _, points in found):
             complain(no_metrics(name for name, _ in found))
-            return 0
+            return code_of(failed)
         if tensorboard is not None:
             write_events(found, tensorboard)
         if output is not None:
             write_table(table_of(_let_go_of(found)), Path(output), chosen_ones)
         if not to_file:
             print_table(table_of(_let_go_of(found)), form.value, chosen_ones)
-        return 0
+        return code_of(failed)
 
     run(main())
 

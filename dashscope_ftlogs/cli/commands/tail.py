@@ -1,20 +1,22 @@
 """`ftlogs tail`: the last lines of jobs, and those that are still to come."""
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import attrs
 import typer
 
-from dashscope_ftlogs import InvalidArgumentError
-from dashscope_ftlogs.checks import job_id as checked_id
+from dashscope_ftlogs import FTLogsError, InvalidArgumentError
+from dashscope_ftlogs.archive.store import KeptLog
 from dashscope_ftlogs.checks import seconds, whole_number
 from dashscope_ftlogs.cli.completion import complete_job_ids
 from dashscope_ftlogs.cli.connection_options import Connection
+from dashscope_ftlogs.cli.exit_codes import exit_code
+from dashscope_ftlogs.cli.log_sources import is_local, job_name, named_logs
 from dashscope_ftlogs.cli.options import Pattern, chosen, given, grouped
 from dashscope_ftlogs.cli.run_command import complain, told
 from dashscope_ftlogs.cli.short_job_ids import RUNNING, one_place_each
-from dashscope_ftlogs.cli.terminal.tail_line_format import Lines
+from dashscope_ftlogs.cli.tail.line_format import Lines
 from dashscope_ftlogs.metrics.fail_on_and_until_conditions import duration, parse_alarm
 from dashscope_ftlogs.metrics.live.what_meets_a_condition import Alarm
 
@@ -29,8 +31,8 @@ class Watch:
             metavar="CONDITION",
             help="End with 9 where any job meets it: nan (of a loss, gradient norm or learning rate), "
             "loss=nan, any=nan, 'nan except kl', stall=10m, 'grad_norm>100', 'loss>1.5 for 10' "
-            "(in a row), 'eval_loss>best*1.2', in any line that is read: with a condition, that is all unless -n "
-            "says less.",
+            "(in a row), 'eval_loss>best*1.2', in any line that is read: with a condition, that is all "
+            "unless -n says less.",
         ),
     ] = None
     until: Annotated[
@@ -125,9 +127,9 @@ def tail(
     jobs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="JOB[:OFFSET]",
-            help="Jobs, the ends of their ids, @last or @running; with an offset, the first line "
-            "wanted, from 0.",
+            metavar="JOB[:OFFSET]...",
+            help="Jobs, the ends of their ids, @last, @running; without -f also archive directories, "
+            "log files, or - for stdin; with an offset, the first line wanted, from 0.",
             autocompletion=complete_job_ids,
         ),
     ] = None,
@@ -158,40 +160,61 @@ def tail(
     meeting --until. -f waits a while after the end for lines that the service shows late; jobs that
     ended more than a day ago are left at once.
     """
-    from dashscope_ftlogs.cli.terminal.tail_printing import DEFAULT_COUNT, Following  # noqa: PLC0415  (completion needs none of it)
+    from dashscope_ftlogs.cli.tail.following import Following  # noqa: PLC0415  (completion needs none of it)
+    from dashscope_ftlogs.cli.tail.last_lines import DEFAULT_COUNT, Tail  # noqa: PLC0415
 
     try:
-        offsets = _places(jobs or (), all_running=all_running)
+        offsets, stored = _places(jobs or (), all_running=all_running)
         alarms, goals = watch.alarms(), watch.goals()
+        shared: dict[str, Any] = {
+            "connection": connection,
+            "offsets": offsets,
+            "count": _count(count, None if alarms or goals else DEFAULT_COUNT),
+            "view": lines.view(several=all_running or len(offsets) > 1 or RUNNING in offsets),
+            "alarms": alarms,
+            "goals": goals,
+            "pattern": chosen(watch.pattern),
+        }
         if not (follow or all_running):
             watch.refuse_without_follow([*alarms, *goals])
-        following = Following(
-            connection=connection,
-            offsets=offsets,
-            all_running=all_running,
-            follow=follow or all_running,
-            count=_count(count, None if alarms or goals else DEFAULT_COUNT),
-            view=lines.view(several=all_running or len(offsets) > 1 or RUNNING in offsets),
-            alarms=alarms,
-            goals=goals,
-            pattern=chosen(watch.pattern),
-            give_up_after=watch.longest_outage(),
-            polls=(watch.shortest_poll, watch.longest_poll),
-            settle=watch.settle,
-            look_every=seconds("--look-every", watch.look_every),
-            stats=watch.stats,
-            given=given(context, {"follow", "count", "all_running"}),
-        )
-    except InvalidArgumentError as error:
+            tailing = Tail(**shared, stored=stored)
+        elif stored:
+            raise InvalidArgumentError(f"-f is for jobs of the service; {next(iter(stored))} is none")
+        else:
+            tailing = Following(
+                **shared,
+                all_running=all_running,
+                give_up_after=watch.longest_outage(),
+                polls=(watch.shortest_poll, watch.longest_poll),
+                settle=watch.settle,
+                look_every=seconds("--look-every", watch.look_every),
+                stats=watch.stats,
+                given=given(context, {"follow", "count", "all_running"}),
+            )
+    except FTLogsError as error:
         complain(told(error))
-        raise typer.Exit(2) from None
-    following.run()
+        raise typer.Exit(exit_code(error)) from None
+    tailing.run()
 
 
-def _places(jobs: Sequence[str], *, all_running: bool) -> dict[str, int | None]:
-    if not jobs and not all_running:
+def _places(
+    words: Sequence[str], *, all_running: bool
+) -> tuple[dict[str, int | None], dict[str, KeptLog | None]]:
+    """Return where to begin with each log, and those that are on this machine."""
+    if not words and not all_running:
         raise InvalidArgumentError("say which jobs: by id, or --all-running")
-    return one_place_each(map(_place, jobs))
+    places: list[tuple[str, int | None]] = []
+    stored: dict[str, KeptLog | None] = {}
+    for text in words:
+        word, offset = _place(text)
+        if is_local(word):
+            for name, log in named_logs([word], set(stored)):
+                if not isinstance(log, str):
+                    stored[name] = log
+                    places.append((name, offset))
+        else:
+            places.append((job_name(word), offset))
+    return one_place_each(places), stored
 
 
 def _count(text: str | None, default: int | None) -> int | None:
@@ -202,15 +225,17 @@ def _count(text: str | None, default: int | None) -> int | None:
 
 
 def _place(text: str) -> tuple[str, int | None]:
-    job_id, colon, offset = text.partition(":")
+    if is_local(text) or "://" in text:
+        return text, None
+    word, colon, offset = text.rpartition(":")
+    if not colon:
+        return text, None
     number = _number(offset)
-    if colon and not isinstance(number, int):
+    if not isinstance(number, int):
         raise InvalidArgumentError(
-            f"{text!r}: what follows the colon must be the number of a line, 0 or more, as in {job_id}:0"
+            f"{text!r}: what follows the colon must be the number of a line, 0 or more, as in {word}:0"
         )
-    return job_id if job_id.startswith("@") else checked_id(job_id), number if isinstance(
-        number, int
-    ) else None
+    return word, number
 
 
 def _number(text: str) -> int | str:

@@ -373,3 +373,39 @@ async def test_wrong_usage_is_refused_with_2_before_any_request(
         assert reason in ended.err
         assert "Traceback" not in ended.err
         assert emulator.journal == []
+
+
+async def test_a_level_shows_its_messages_and_what_belongs_to_them_but_no_training(ftlogs: Any) -> None:
+    quiet = [
+        "2025-12-06 20:28:19,002 - INFO - start to fine-tune",
+        "said on",
+        *(f"{{'loss': {n}.5, 'epoch': {n}}}" for n in range(3)),
+        " 10%|#  | 20/200 [00:10<01:00,  1.2s/it]",
+        "DEBUG:asyncio:Using selector",
+        "{'note': 'WARNING: none'}",
+    ]
+    loud = [
+        "WARNING:root:the tokenizer is slow",
+        "and more of it",
+        "train.py:12: FutureWarning: torch.load is odd",
+        "  torch.load(path)",
+        "[WARNING|trainer.py:816] 2025-12-06 20:28:19,002 >> no label",
+        "WARN: the disk is nearly full",
+        "FATAL: gone",
+    ]
+    failure = [
+        "CUDA out of memory. Tried to allocate 2.00 GiB",
+        "Traceback (most recent call last):",
+        '  File "train.py", line 3, in <module>',
+        "    main()",
+        "RuntimeError: boom",
+    ]
+    lines = [*quiet, *loud, *quiet, *failure, *quiet]
+    async with Emulator([EmulatedJob(JOB, lines)]) as emulator:
+        words = ("tail", "-n", "all", JOB, "--level")
+        warnings = await ftlogs(*words, "warning", emulator=emulator)
+        errors = await ftlogs(*words, "error", emulator=emulator)
+        debug = await ftlogs(*words, "debug", emulator=emulator)
+    assert warnings.out.decode().splitlines() == [*loud, *failure]
+    assert errors.out.decode().splitlines() == ["FATAL: gone", *failure]
+    assert debug.out.decode().splitlines() == lines

@@ -34,7 +34,9 @@ _COLUMNS: Final[dict[str, Callable[[Job], object]]] = {
     "tokens": lambda job: job.usage,
     "ended": lambda job: job.end_time,
 }
-"""The columns, those first that stay where there is no room for all."""
+"""The columns, those first that stay where a terminal has no room for all."""
+_PIPED: Final = ("job", "status", "model", "created", "ended", "tokens", "type", "name")
+"""For a pipe, where columns stay where they were: newer ones come last."""
 _LOSS: Final = "eval loss"
 _AT_ONCE: Final = 8
 """Logs."""
@@ -150,7 +152,7 @@ def _chosen(columns: str | None) -> Sequence[str] | None:
 def _show(
     jobs: Sequence[Job], losses: Mapping[str, "Loss | None"], chosen: Sequence[str] | None
 ) -> None:
-    names = list(chosen or _COLUMNS)
+    names = list(chosen or (_COLUMNS if sys.stdout.isatty() else _PIPED))
     cells = [[_COLUMNS[name](job) for name in names] for job in jobs]
     heads = ["JOB ID" if name == "job" else name.upper() for name in names]
     if losses:

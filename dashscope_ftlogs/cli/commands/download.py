@@ -39,7 +39,10 @@ def download(
     ] = None,
     *,
     out: Annotated[
-        str, typer.Option(help="The archive: a directory, or s3://BUCKET/PREFIX.", callback=archive)
+        str,
+        typer.Option(
+            "--out", "-o", help="The archive: a directory, or s3://BUCKET/PREFIX.", callback=archive
+        ),
     ] = "ftlogs-archive",
     from_file: Annotated[
         Path | None, typer.Option(help="Read job ids from this file, one per line; - is stdin.")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from dashscope_ftlogs.metrics.point_columns import PointColumns
 
 
+_STDOUT: Final = "-"
+
+
 class Format(enum.StrEnum):
     """How metrics are printed."""
 
@@ -54,8 +57,8 @@ def metrics(
         typer.Option(
             *("--output", "-o"),
             metavar="FILE|DATASET/",
-            help="Write a .csv, .jsonl or .parquet file; or, of archives, a directory of Parquet "
-            "files, and later only what is new.",
+            help="Write a .csv, .jsonl or .parquet file; - for stdout, as CSV; or, of archives, a "
+            "directory of Parquet files, and later only what is new.",
             parser=_file_or_dataset,
         ),
     ] = None,
@@ -83,6 +86,10 @@ def metrics(
     """Show the loss and all other numbers of a log, point by point."""
 
     async def main() -> int:
+        nonlocal output, form
+        if output == _STDOUT:
+            output = None
+            form = Format.CSV if form is Format.TABLE else form
         chosen_ones = columns.split(",") if columns else ()
         to_file = output is not None or tensorboard is not None
         _check_print(form, chosen_ones, to_file=to_file, events_only=to_file and output is None)

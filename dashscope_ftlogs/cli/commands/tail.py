@@ -141,6 +141,7 @@ def tail(
         str | None,
         typer.Option(
             "-n",
+            "--tail",
             metavar="N|all",
             help="Begin with the last N lines.  [default: 10; all with --fail-on or --until]",
         ),

@@ -1,5 +1,6 @@
 """`ftlogs verify`: is an archive what it says it is, and is it all there is?"""
 
+import enum
 from collections import Counter
 from typing import Annotated, Any
 
@@ -15,6 +16,13 @@ from dashscope_ftlogs.cli.options import archive, grouped
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.stdout import rows, table, write
 
+class Format(enum.StrEnum):
+    """How verdicts are told."""
+
+    TABLE = "table"
+    JSONL = "jsonl"
+
+
 _FINE = {"ok", "superseded"}
 
 
@@ -25,7 +33,11 @@ def verify(
     remote: Annotated[
         bool, typer.Option("--remote", help="Also ask the service how each log ends by now.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Every verdict, as JSON.")] = False,
+    form: Annotated[
+        Format,
+        typer.Option("--format", help="What is bad as a table, or every verdict as JSON objects."),
+    ] = Format.TABLE,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
     connection: Connection,
 ) -> None:
     """Name the logs of an archive that are damaged or incomplete.
@@ -46,7 +58,7 @@ def verify(
             _reopen(directory, {one.file for one in verdicts if one.state == "ok"}, asked)
             verdicts = sorted(asked, key=lambda verdict: verdict.file)
         bad = [verdict for verdict in verdicts if verdict.state not in _FINE]
-        if as_json:
+        if as_json or form is Format.JSONL:
             write(rows(map(_facts, verdicts)))
         elif bad:
             write(table(("FILE", "STATE", "WHY"), [(v.file, v.state, v.why) for v in bad]))

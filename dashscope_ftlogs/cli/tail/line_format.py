@@ -84,9 +84,9 @@ class Lines:
         ),
     ] = None
     form: Annotated[Format, typer.Option("--format", help="Plain lines, or JSON objects.")] = Format.TEXT
-    timestamps: Annotated[bool, typer.Option("--timestamps", help="When each line was received.")] = (
-        False
-    )
+    timestamps: Annotated[
+        bool, typer.Option("--timestamps", "-t", help="When each line was received.")
+    ] = False
     colour: Annotated[When, typer.Option("--color", help="auto: on a terminal.")] = When.AUTO
     raw: Raw = False
 
@@ -203,7 +203,7 @@ class _LogLevel:
         self._rank = _RANKS[Level.INFO]
 
     def read(self, number: int, line: str) -> int:
-        """Return the rank of a line: its own, that of a failure, or that of the message it belongs to."""
+        """Return the rank of a line: its own, a failure's, or that of the message it belongs to."""
         was_in_traceback = self._reader.in_traceback
         deque(self._reader.read(number, line), maxlen=0)
         found = parse_line(line)

@@ -147,7 +147,7 @@ async def test_the_demo_shows_real_commands_at_work_without_key_or_network(ftlog
     shown = ended.out.decode()
     assert ended.code == 0
     assert "$ ftlogs jobs" in shown
-    assert "24,000 lines, equal to the byte" in shown
+    assert "8,000 lines, equal to the byte" in shown
     assert "A key belongs to one region" in ended.err
     assert "\x1b" not in shown
 

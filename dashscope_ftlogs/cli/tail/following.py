@@ -1,17 +1,19 @@
 """The work of `ftlogs tail -f`: print what there is, then what comes, until the jobs have ended."""
 
 import asyncio
+import logging
 import shlex
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from dashscope_ftlogs import EventKind, FTLogsError
+from dashscope_ftlogs import EventKind, FTLogsError, RetryPolicy
 from dashscope_ftlogs.checks import within
 from dashscope_ftlogs.cli.exit_codes import exit_code
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.tail.last_lines import ALARM, DEFAULT_COUNT, Tail, where
+from dashscope_ftlogs.cli.tail.status import Outage
 from dashscope_ftlogs.cli.terminal.stdout import printing, table
 from dashscope_ftlogs.metrics.live.what_meets_a_condition import Alarm
 from dashscope_ftlogs.text import escaped
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from dashscope_ftlogs import Followed, FollowEvent, LogFollower, LogSession
 
 _TICK: Final = 0.5
+_WORTH_TELLING: Final = 3
+"""Ticks."""
 
 
 class _AlarmError(Exception):
@@ -43,13 +47,21 @@ class Following(Tail):
     given: Sequence[str] = ()
     """The options that are the same where it is gone on with."""
     _follower: "LogFollower | None" = attrs.field(default=None, init=False)
+    _outage: Outage = attrs.field(init=False)
+    _settling: dict[str, int] = attrs.field(factory=dict[str, int], init=False)
+    """For jobs that have ended, for how many ticks late lines are awaited."""
     _finished: set[str] = attrs.field(factory=set[str], init=False)
     _awaited: frozenset[str] | None = attrs.field(default=None, init=False)
     """The jobs that have to meet `--until`; None until they are known."""
 
     def run(self) -> None:
         """Do it, and exit. An outage is told of as such, not request by request."""
+        logging.getLogger("dashscope_ftlogs").addHandler(self._outage)
         run(self._follow(), on_interrupt=self._how_to_go_on, show_retries=False)
+
+    @_outage.default
+    def _made(self) -> Outage:
+        return Outage(self._status.say)
 
     async def _follow(self) -> int:
         async with self.connection.session() as session:
@@ -133,6 +145,7 @@ class Following(Tail):
         with printing() as printer:
             async with follower.pages() as pages:
                 async for page in pages:
+                    self._outage.over()
                     if page.job_id in self._met:
                         continue
                     met = self._first_alarm(page)
@@ -163,6 +176,7 @@ class Following(Tail):
             await asyncio.sleep(_TICK)
             self._status.flush()
             self._status.draw(jobs)
+            self._tell_of_late_lines(jobs)
             if self._all_met():
                 raise _AllMetError
             for alarm in self._logs.alarms:
@@ -173,6 +187,17 @@ class Following(Tail):
                         self._has_met(
                             followed.job_id, alarm, f"{alarm.text}: {followed.job_id}: {silence}"
                         )
+
+    def _tell_of_late_lines(self, jobs: "Mapping[str, Followed]") -> None:
+        """Say once what is waited for, where no line at the bottom does."""
+        for followed in () if self._status.at_bottom else jobs.values():
+            if followed.settling:
+                ticks = self._settling[followed.job_id] = self._settling.get(followed.job_id, 0) + 1
+                if ticks == _WORTH_TELLING:
+                    self._status.say(
+                        f"{followed.job_id}: has ended; lines that come late are waited for, for up to "
+                        f"{RetryPolicy().lag if self.settle is None else self.settle:g} s"
+                    )
 
     def _end(self) -> None:
         self._status.flush()

@@ -136,6 +136,7 @@ class View:
     exclude: re.Pattern[str] | None
     highlight: re.Pattern[str] | None
     level: Level | None
+    _colours: dict[str, int] = attrs.field(factory=dict[str, int], init=False)
     _levels: "dict[str, _LogLevel]" = attrs.field(factory=dict[str, "_LogLevel"], init=False)
 
     def shown(self, job_id: str, lines: Sequence[str], offset: int, now: datetime) -> bytes:
@@ -191,8 +192,13 @@ class View:
     def _coloured(self, job_id: str, text: str) -> str:
         if not self.colour:
             return text
-        # By its id, so that a job has the same colour in every window and every run.
-        return f"\x1b[{_COLOURS[zlib.crc32(job_id.encode()) % len(_COLOURS)]}m{text}{_PLAIN}"
+        if job_id not in self._colours:
+            # By its id, so that it is the same in every window, unless another job has it here.
+            first = zlib.crc32(job_id.encode()) % len(_COLOURS)
+            order = (*_COLOURS[first:], *_COLOURS[:first])
+            taken = set(self._colours.values())
+            self._colours[job_id] = next((one for one in order if one not in taken), order[0])
+        return f"\x1b[{self._colours[job_id]}m{text}{_PLAIN}"
 
 
 class _LogLevel:

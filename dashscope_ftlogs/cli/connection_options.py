@@ -78,7 +78,7 @@ class Connection:
         try:
             return self._session(LogSession, key, concurrency)
         except ConfigError as error:
-            said = str(error).rstrip(".")
+            said = str(error).removesuffix(".")
             if _NO_KEY not in said:
                 raise
             raise ConfigError(

@@ -106,7 +106,8 @@ def _facts(glance: "Glance") -> Iterable[tuple[str, str]]:
         yield from _job_facts(glance)
     lines = f"{glance.lines:,}"
     if glance.first_time is not None:
-        lines += f", from {glance.first_time} to {glance.last_time or glance.first_time}"
+        last = "" if glance.last_time in {None, glance.first_time} else f" to {glance.last_time}"
+        lines += f", from {glance.first_time}{last}"
     yield "lines", lines
     yield "came to", _progress(glance)
     losses = (

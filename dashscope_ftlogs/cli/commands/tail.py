@@ -209,10 +209,10 @@ def _places(
     for text in words:
         word, offset = _place(text)
         if is_local(word):
-            for name, log in named_logs([word], set(stored)):
-                if not isinstance(log, str):
-                    stored[name] = log
-                    places.append((name, offset))
+            named = named_logs([word], set(stored))
+            here = {name: log for name, log in named if not isinstance(log, str)}
+            stored |= here
+            places += [(name, offset) for name in here]
         else:
             places.append((job_name(word), offset))
     return one_place_each(places), stored

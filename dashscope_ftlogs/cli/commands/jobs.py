@@ -16,7 +16,7 @@ from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.job_selection import Filters
 from dashscope_ftlogs.cli.options import grouped
 from dashscope_ftlogs.cli.run_command import complain, run
-from dashscope_ftlogs.cli.terminal.stdout import fitting, rows, table, write
+from dashscope_ftlogs.cli.terminal.stdout import fitting, rows, wrapped_table, write
 from dashscope_ftlogs.metrics.points import LogPoints
 from dashscope_ftlogs.reading.forms.names import is_better_higher
 
@@ -163,7 +163,7 @@ def _show(
     if chosen is None and sys.stdout.isatty():
         count = fitting(cells, heads)
         heads, cells = heads[:count], [row[:count] for row in cells]
-    write(table(heads, cells))
+    write(wrapped_table(heads, cells))
 
 
 async def _best_evaluations(session: "LogSession", jobs: Sequence[Job]) -> "dict[str, Loss | None]":

@@ -14,7 +14,8 @@ from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.exit_codes import INCOMPLETE
 from dashscope_ftlogs.cli.options import archive, grouped
 from dashscope_ftlogs.cli.run_command import complain, run
-from dashscope_ftlogs.cli.terminal.stdout import rows, table, write
+from dashscope_ftlogs.cli.terminal.stdout import rows, wrapped_table, write
+
 
 class Format(enum.StrEnum):
     """How verdicts are told."""
@@ -61,7 +62,7 @@ def verify(
         if as_json or form is Format.JSONL:
             write(rows(map(_facts, verdicts)))
         elif bad:
-            write(table(("FILE", "STATE", "WHY"), [(v.file, v.state, v.why) for v in bad]))
+            write(wrapped_table(("FILE", "STATE", "WHY"), [(v.file, v.state, v.why) for v in bad]))
         counts = Counter(verdict.state for verdict in verdicts)
         complain(f"{directory}: " + ", ".join(f"{n:,} {state}" for state, n in counts.most_common()))
         if any(verdict.state == "damaged" and verdict.job_id for verdict in bad):

@@ -69,17 +69,15 @@ def rows(objects: Iterable[Mapping[str, Any]]) -> bytes:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:
-    """Return rows under their columns, aligned, harmless to a terminal; None shows as a dash.
-
-    On a terminal that is narrower, all cells but the first ones of the rows are wrapped.
-    """
-    if sys.stdout.isatty():
-        return _wrapped(columns, rows)
+    """Return rows under their columns, aligned, harmless to a terminal; None shows as a dash."""
     lines = (columns, *rows)
     return aligned(lines, [width(column) for column in zip(*lines, strict=True)])
 
 
-def _wrapped(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:
+def wrapped_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:
+    """Return such rows; on a terminal that is narrower, all cells but each row's first are wrapped."""
+    if not sys.stdout.isatty():
+        return table(columns, rows)
     from rich.console import Console  # noqa: PLC0415  (takes longer to import than most commands run)
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415

@@ -54,14 +54,14 @@ class Following(Tail):
     _awaited: frozenset[str] | None = attrs.field(default=None, init=False)
     """The jobs that have to meet `--until`; None until they are known."""
 
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        self._outage = Outage(self._status.say)
+
     def run(self) -> None:
         """Do it, and exit. An outage is told of as such, not request by request."""
         logging.getLogger("dashscope_ftlogs").addHandler(self._outage)
         run(self._follow(), on_interrupt=self._how_to_go_on, show_retries=False)
-
-    @_outage.default
-    def _made(self) -> Outage:
-        return Outage(self._status.say)
 
     async def _follow(self) -> int:
         async with self.connection.session() as session:

@@ -1,7 +1,7 @@
 """The options by which every command that asks the service finds it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import attrs
 import typer
@@ -12,13 +12,31 @@ from dashscope_ftlogs.cli.key_in_messages import keep_out_of_messages
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
 
+REGIONS: Final = (
+    *("ap-northeast-1", "ap-southeast-1", "cn-beijing", "cn-hongkong", "eu-central-1", "us-east-1"),
+)
+"""What the shell completes; the session says what there is."""
+_NO_KEY: Final = "the argument api_key"
+
+
+def complete_regions(incomplete: str) -> list[str]:
+    """Return the regions whose names begin so."""
+    return [region for region in REGIONS if region.startswith(incomplete)]
+
 
 @attrs.frozen
 class Connection:
     """What the connection options said; None where they said nothing."""
 
     api_key_file: Annotated[Path | None, typer.Option(help="Read the API key from this file.")] = None
-    region: Annotated[str | None, typer.Option(help="The key's region, such as cn-beijing.")] = None
+    region: Annotated[
+        str | None,
+        typer.Option(
+            help="The key's region, such as cn-beijing.",
+            autocompletion=complete_regions,
+            show_default="ap-southeast-1",
+        ),
+    ] = None
     workspace: Annotated[str | None, typer.Option(help="A workspace id, if not the key's.")] = None
     base_url: Annotated[str | None, typer.Option(help="The endpoint, https://HOST/api/v1.")] = None
     allow_http: Annotated[
@@ -33,11 +51,16 @@ class Connection:
     ca_file: Annotated[
         Path | None, typer.Option(help="Trust these certificates too: a company's own, in PEM form.")
     ] = None
-    timeout: Annotated[float | None, typer.Option(help="Seconds for one request.")] = None
-    max_tries: Annotated[int | None, typer.Option(help="Requests for one answer before giving up.")] = (
-        None
-    )
-    max_rate: Annotated[float | None, typer.Option(help="The most requests a second.")] = None
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds for one request.", show_default="60")
+    ] = None
+    max_tries: Annotated[
+        int | None,
+        typer.Option(help="Requests for one answer before giving up.", show_default="8"),
+    ] = None
+    max_rate: Annotated[
+        float | None, typer.Option(help="The most requests a second.", show_default="no bound")
+    ] = None
 
     def session(self, concurrency: int | None = None, *, key: str | None = None) -> "LogSession":
         """Return a session with these settings; what is not set comes from environment and files.
@@ -52,7 +75,20 @@ class Connection:
             except (OSError, UnicodeDecodeError) as error:
                 raise ConfigError(f"--api-key-file {self.api_key_file}: {error}") from None
             keep_out_of_messages(key)
-        return LogSession(
+        try:
+            return self._session(LogSession, key, concurrency)
+        except ConfigError as error:
+            said = str(error).removesuffix(".")
+            if _NO_KEY not in said:
+                raise
+            raise ConfigError(
+                f"{said.replace(_NO_KEY, 'the option --api-key-file')}. Without a key: ftlogs demo"
+            ) from None
+
+    def _session(
+        self, made: "type[LogSession]", key: str | None, concurrency: int | None
+    ) -> "LogSession":
+        return made(
             key,
             base_url=self.base_url,
             region=self.region,

@@ -27,11 +27,19 @@ if TYPE_CHECKING:
 _SHARD: Final = re.compile(r"(\d{1,9})/(\d{1,9})", re.ASCII)
 
 
+def complete_statuses(incomplete: str) -> list[str]:
+    """Return the documented statuses that begin so, in any case."""
+    return sorted(status for status in STATUSES if status.startswith(incomplete.upper()))
+
+
 @attrs.frozen
 class Filters:
     """Which jobs of the listing are meant."""
 
-    status: Annotated[str | None, typer.Option(help="Only jobs with this status.")] = None
+    status: Annotated[
+        str | None,
+        typer.Option(help="Only jobs with this status.", autocompletion=complete_statuses),
+    ] = None
     model: Annotated[str | None, typer.Option(help="Only jobs that fine-tune this model.")] = None
     since: Annotated[
         str | None,

@@ -1,4 +1,4 @@
-"""What `show`, `metrics`, `plot` and `report` read: jobs of the service, archives, files, or a pipe."""
+"""What commands read that take a SOURCE: jobs of the service, archives, files, or a pipe."""
 
 import os
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Final, Generic, TypeVar
 import attrs
 import typer
 
-from dashscope_ftlogs import InvalidArgumentError, Job
+from dashscope_ftlogs import (
+    ArchiveError,
+    FTLogsError,
+    IncompleteLogError,
+    InvalidArgumentError,
+    Job,
+    LogPage,
+    LogRewrittenError,
+    NotFoundError,
+)
 from dashscope_ftlogs.archive.local_log_reader import piped_lines
 from dashscope_ftlogs.archive.object_store.url import is_store_url
 from dashscope_ftlogs.archive.store import KeptLog
@@ -19,9 +28,11 @@ from dashscope_ftlogs.archive.where import logs_at
 from dashscope_ftlogs.checks import job_id as checked_id
 from dashscope_ftlogs.cli.completion import complete_job_ids
 from dashscope_ftlogs.cli.connection_options import Connection
+from dashscope_ftlogs.cli.exit_codes import exit_code
 from dashscope_ftlogs.cli.key_in_messages import hiding
 from dashscope_ftlogs.cli.reading_processes import Begin, Reader, Reading, read_stored
-from dashscope_ftlogs.cli.short_job_ids import is_short, whole_job_ids
+from dashscope_ftlogs.cli.run_command import complain, told
+from dashscope_ftlogs.cli.short_job_ids import is_short, out_of_url, whole_job_ids
 from dashscope_ftlogs.cli.terminal.read_progress import progress
 from dashscope_ftlogs.dataset.partitions import batches
 from dashscope_ftlogs.text import distinct, excerpt
@@ -33,6 +44,8 @@ T = TypeVar("T")
 
 _MOST: Final = 5
 """Names of logs that are told."""
+_OF_ONE_LOG: Final = (ArchiveError, IncompleteLogError, LogRewrittenError, NotFoundError)
+"""What keeps one log from being read, and says nothing about the others."""
 _OF_FILES: Final = (".csv", ".err", ".gz", ".json", ".jsonl", ".log", ".out", ".txt")
 """How names end that are files' and never jobs'."""
 
@@ -62,49 +75,88 @@ Lines = AsyncGenerator[Sequence[tuple[int, str]], None]
 
 
 async def read_logs(
-    words: Iterable[str], connection: Connection, begin: Begin[T]
+    words: Iterable[str], connection: Connection, begin: Begin[T], failed: list[FTLogsError]
 ) -> AsyncGenerator[Log[T], None]:
     """Yield what the logs become that the arguments of a command name, in their order.
 
+    One of several that is not there or is broken does not end the others; it is told, and in `failed`.
+
     Raises:
         InvalidArgumentError: one is neither a file nor a job id.
-        FTLogsError: one can't be read.
+        FTLogsError: none can be read.
     """
+    some = False
+    async with aclosing(_read_each(words, connection, begin, failed)) as logs:
+        async for log in logs:
+            some = True
+            yield log
+    for error in failed if some else failed[:-1]:
+        complain(told(error))
+    if failed and not some:
+        raise failed[-1]
+
+
+def code_of(failed: Sequence[FTLogsError]) -> int:
+    """Return the exit code of a command of which some logs could not be read."""
+    return exit_code(failed[0]) if failed else 0
+
+
+async def _read_each(
+    words: Iterable[str], connection: Connection, begin: Begin[T], failed: list[FTLogsError]
+) -> AsyncGenerator[Log[T], None]:
     async with AsyncExitStack() as stack:
         session: LogSession | None = None
-        words = list(words)
+        words = list(map(_word, words))
         if short := list(filter(_is_short, words)):
             session = await stack.enter_async_context(connection.session())
-            ids = dict(zip(short, await whole_job_ids(session, short), strict=True))
+            ids = dict(zip(short, await whole_job_ids(session, short, failed), strict=True))
             words = [meant for word in words for meant in ids.get(word, [word])]
-        named = list(_named(words))
+        named = list(named_logs(words))
         stored = [(name, log) for name, log in named if log is not None and not isinstance(log, str)]
         others = await stack.enter_async_context(Reading(partial(read_stored, begin), stored))
         for name, log in named:
-            if log is None:
-                yield Log(name, None, await _read(begin(name, None), _batches(piped_lines())))
-            elif isinstance(log, str):
-                if session is None:
-                    session = await stack.enter_async_context(connection.session())
-                job = await session.job(log)
-                yield Log(name, job, await _read(begin(name, job), _remote(session, log)))
+            job: Job | None = None
+            read: T | None = None
+            try:
+                if log is None:
+                    lines = _batches(piped_lines())
+                elif not isinstance(log, str):
+                    job, read = log.job, await others.result(name)
+                    lines = _batches(log.lines())
+                else:
+                    if session is None:
+                        session = await stack.enter_async_context(connection.session())
+                    job = await session.job(log)
+                    lines = _remote(session, log)
+                if read is None:
+                    read = await _read(begin(name, job), lines)
+            except _OF_ONE_LOG as error:
+                failed.append(error)
             else:
-                found = await others.result(name)
-                if found is None:
-                    found = await _read(begin(name, log.job), _batches(log.lines()))
-                yield Log(name, log.job, found)
+                yield Log(name, job, read)
+
+
+def is_local(word: str) -> bool:
+    """Whether a word stands for what is on this machine or in a store, and not for a job."""
+    return word == "-" or _is_there(word)
+
+
+def _word(word: str) -> str:
+    return word if is_local(word) else job_name(word)
 
 
 def _is_short(word: str) -> bool:
-    return word != "-" and not _is_there(word) and is_short(_job_id(word))
+    return not is_local(word) and is_short(word)
 
 
-def _named(words: Iterable[str]) -> Iterator[tuple[str, KeptLog | str | None]]:
+def named_logs(
+    words: Iterable[str], taken: set[str] | None = None
+) -> Iterator[tuple[str, KeptLog | str | None]]:
     """Yield each log under a name of its own: one that is stored here, a job's id, or None for stdin.
 
-    A job of the service is one log, however often it is named.
+    A job of the service is one log, however often it is named. `taken` are names that others have.
     """
-    taken, jobs = set[str](), set[str]()
+    taken, jobs = set[str]() if taken is None else taken, set[str]()
     hide = None
     for word in words:
         if word == "-":
@@ -115,10 +167,10 @@ def _named(words: Iterable[str]) -> Iterator[tuple[str, KeptLog | str | None]]:
             for log in logs_at(word):
                 taken.add(name := distinct(taken, hide(log.name), hide(log.where)))
                 yield name, log
-        elif (job_id := _job_id(word)) not in jobs:
-            jobs.add(job_id)
-            taken.add(name := distinct(taken, job_id))
-            yield name, job_id
+        elif word not in jobs:
+            jobs.add(word)
+            taken.add(name := distinct(taken, word))
+            yield name, word
 
 
 def no_metrics(names: Iterable[str]) -> str:
@@ -138,7 +190,13 @@ def _is_there(word: str) -> bool:
     return is_store_url(word) or os.path.lexists(word)
 
 
-def _job_id(word: str) -> str:
+def job_name(word: str) -> str:
+    """Return the id of a job, or what stands for one, that a word names.
+
+    Raises:
+        InvalidArgumentError: it is a file's name, and there is none; or it can be no job's.
+    """
+    word = out_of_url(word)
     if word.endswith(_OF_FILES):
         raise InvalidArgumentError(f"there is no file {word!r}")
     try:
@@ -147,6 +205,19 @@ def _job_id(word: str) -> str:
         raise InvalidArgumentError(
             f"there is no file {word!r}, nor such a job: {error.summary()}"
         ) from None
+
+
+async def stored_pages(name: str, log: KeptLog | None) -> AsyncGenerator[LogPage, None]:
+    """Yield the lines of a stored log, or of stdin, as if the service had sent them."""
+    async with aclosing(_batches(piped_lines() if log is None else log.lines())) as some:
+        async for batch in some:
+            begin = 0
+            for end in range(1, len(batch) + 1):
+                number = batch[end - 1][0] + 1
+                if end == len(batch) or batch[end][0] != number:  # rows of which some are left out
+                    lines = tuple(line for _, line in batch[begin:end])
+                    yield LogPage(name, batch[begin][0], lines, number)
+                    begin = end
 
 
 async def _batches(lines: Iterator[tuple[int, str]]) -> Lines:

@@ -158,5 +158,5 @@ class _Stderr(logging.Handler):
 
 def _show_warnings(level: int) -> None:
     log = logging.getLogger("dashscope_ftlogs")
-    log.setLevel(level)
-    log.addHandler(_Stderr())
+    log.setLevel(logging.INFO)
+    log.addHandler(_Stderr(level))

@@ -251,7 +251,10 @@ def checked_url(url: str, *, allow_http: bool) -> str:
             "this machine only (127.0.0.1, localhost), unless you pass allow_http=True "
             "(--allow-http)"
         )
-    return (parts.scheme + url[len(parts.scheme) :]).rstrip("/")
+    whole = (parts.scheme + url[len(parts.scheme) :]).rstrip("/")
+    if host.endswith(".aliyuncs.com") and not whole.endswith("/api/v1"):
+        raise ConfigError(f"base URL {url!r}: fine-tuning is below /api/v1 there: https://{host}/api/v1")
+    return whole
 
 
 def same_service(one: str, other: str) -> bool:

@@ -71,8 +71,8 @@ async def test_jobs_are_listed_as_a_table(ftlogs: Any) -> None:
         ended = await ftlogs("jobs", emulator=emulator)
     assert ended.code == 0
     rows = [line.split() for line in ended.out.decode().splitlines()]
-    assert rows[0] == ["JOB", "ID", "STATUS", "MODEL", "CREATED", "ENDED", "TOKENS"]
-    assert rows[1] == ["ft-1", "RUNNING", "qwen3-8b", "2024-10-29", "16:53:53", "-", "-"]
+    assert rows[0] == ["JOB", "ID", "STATUS", "MODEL", "CREATED", "ENDED", "TOKENS", "TYPE", "NAME"]
+    assert rows[1] == ["ft-1", "RUNNING", "qwen3-8b", "2024-10-29", "16:53:53", "-", "-", "sft", "-"]
     assert rows[2][:3] == ["ft-22", "SUCCEEDED", "qwen3-14b"]
     assert rows[3][:2] == ["ft-3", "FAILED\\x1b[2J"]
 
@@ -147,7 +147,7 @@ async def test_the_demo_shows_real_commands_at_work_without_key_or_network(ftlog
     shown = ended.out.decode()
     assert ended.code == 0
     assert "$ ftlogs jobs" in shown
-    assert "24,000 lines, equal to the byte" in shown
+    assert "8,000 lines, equal to the byte" in shown
     assert "A key belongs to one region" in ended.err
     assert "\x1b" not in shown
 

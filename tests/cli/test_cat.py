@@ -216,7 +216,7 @@ async def test_an_offset_beyond_the_end_is_refused_and_one_at_the_end_is_not(ftl
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (("..",), "job id '..'"),
+        (("..",), "holds no manifest, so it is no archive"),
         (("a/b",), "job id 'a/b'"),
         ((JOB, "--offset", "-1"), "--offset -1: must be a whole number, at least 0"),
         ((JOB, "--limit", "-1"), "--limit -1: must be"),
@@ -231,7 +231,7 @@ async def test_an_offset_beyond_the_end_is_refused_and_one_at_the_end_is_not(ftl
         ((JOB, "--api-key-file", "/nonexistent"), "--api-key-file /nonexistent"),
         ((JOB, "--format", "xml"), "'xml' is not"),
         ((JOB, "--offset", "ten"), "--offset"),
-        ((), "JOB_ID"),
+        ((), "SOURCE"),
     ],
     ids=str,
 )

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from dashscope_ftlogs.cli.connection_options import REGIONS
+from dashscope_ftlogs.client import config
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
 COMPLETE = {"_FTLOGS_COMPLETE": "complete_bash", "COMP_CWORD": "2"}
@@ -94,6 +96,8 @@ def test_completion_of_a_job_id_costs_a_fifth_of_a_second_at_most(command: str, 
         ("bash", {"COMP_WORDS": "ftlogs tail", "COMP_CWORD": "1"}, "tail"),
         ("bash", {"COMP_WORDS": "ftlogs tail --fol", "COMP_CWORD": "2"}, "--follow"),
         ("bash", {"COMP_WORDS": "ftlogs tail --format js", "COMP_CWORD": "3"}, "jsonl"),
+        ("bash", {"COMP_WORDS": "ftlogs jobs --status RU", "COMP_CWORD": "3"}, "RUNNING"),
+        ("bash", {"COMP_WORDS": "ftlogs jobs --region cn-b", "COMP_CWORD": "3"}, "cn-beijing"),
         ("bash", {"COMP_WORDS": "ftlogs tail -f f", "COMP_CWORD": "3"}, "ft-1"),
         ("zsh", {"_TYPER_COMPLETE_ARGS": "ftlogs metrics f"}, '"ft-1":"RUNNING"'),
         ("zsh", {"_TYPER_COMPLETE_ARGS": "ftlogs metrics"}, "metrics"),
@@ -114,3 +118,7 @@ async def test_each_shell_gets_what_fits_where_the_cursor_is(
     ended = await ftlogs(environ=environ)
     assert (ended.code, ended.err) == (0, "")
     assert answer in ended.out.decode()
+
+
+def test_the_regions_that_are_completed_are_those_there_are() -> None:
+    assert sorted(REGIONS) == sorted(config.REGIONS)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dashscope_ftlogs.emulator import EmulatedJob, Emulator
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Refuse
 
 NEW = f"{datetime.now(UTC) - timedelta(days=2):%Y-%m-%d %H:%M:%S}"
 OLD = "2025-12-07 09:13:00"
@@ -68,13 +68,6 @@ async def test_where_there_is_none_to_be_meant_that_is_told(ftlogs: Any, name: s
         ended = await ftlogs("show", name, emulator=emulator)
     assert (ended.code, ended.out) == (2, b"")
     assert told in ended.err
-
-
-async def test_what_nothing_in_the_listing_fits_is_asked_for_as_it_is(ftlogs: Any) -> None:
-    async with Emulator(JOBS) as emulator:
-        ended = await ftlogs("cat", "nosuch", emulator=emulator)
-    assert (ended.code, ended.out) == (4, b"")
-    assert "job nosuch" in ended.err
 
 
 async def test_what_is_some_job_s_whole_id_means_that_one(ftlogs: Any) -> None:
@@ -217,3 +210,82 @@ async def test_what_no_job_can_fit_is_a_mistake_that_names_what_there_is(
     assert (ended.code, ended.out) == (2, b"")
     assert told in ended.err
     assert "Traceback" not in ended.err
+
+
+def evaluated(job_id: str, *losses: str, **facts: Any) -> EmulatedJob:
+    lines = [f"{{'eval_loss': {loss}, 'step': {step}}}" for step, loss in enumerate(losses)]
+    return EmulatedJob(job_id, lines, **facts)
+
+
+BOARD = [
+    evaluated("ft-a", "2.0", "1.5", "1.75"),
+    EmulatedJob("ft-b", ["no number"]),
+    evaluated("ft-c", "1.25", "nan"),
+    evaluated("ft-d", "nan"),
+    EmulatedJob("ft-e", ["{'eval_reward': 0.5, 'step': 1}", "{'eval_reward': 0.75, 'step': 2}"]),
+    EmulatedJob("ft-f", [], status="PENDING"),
+]
+
+
+async def test_the_best_loss_of_evaluations_makes_a_leaderboard(ftlogs: Any) -> None:
+    async with Emulator(BOARD) as emulator:
+        board = await ftlogs("jobs", "--metrics", emulator=emulator)
+        best = await ftlogs("jobs", "--metrics", "--limit", "2", "--format", "jsonl", emulator=emulator)
+        listed = await ftlogs("jobs", "--metrics", "--sort", "status", emulator=emulator)
+        emulator.faults = [Fault(Refuse(404))]
+        gone = await ftlogs("jobs", "--metrics", emulator=emulator)
+    assert [row.split()[:2] for row in board.out.decode().splitlines()] == [
+        ["JOB", "ID"],
+        ["ft-c", "1.25"],
+        ["ft-a", "1.5"],
+        ["ft-e", "0.75"],
+        ["ft-b", "-"],
+        ["ft-d", "-"],
+        ["ft-f", "-"],
+    ]
+    first, _ = map(json.loads, best.out.splitlines())
+    told = {"value": 1.25, "step": 0, "offset": 0, "metric": "eval_loss"}
+    assert (first["job_id"], first["best_eval_loss"]) == ("ft-c", told)
+    assert listed.out.decode().splitlines()[1].startswith("ft-f")
+    assert (gone.code, gone.out) == (4, b"")
+
+
+async def test_a_terminal_of_80_columns_holds_each_job_on_a_line(
+    start_ftlogs: Any, terminal: Any
+) -> None:
+    async with Emulator(JOBS) as emulator:
+        async with terminal() as screen:
+            environ = {"COLUMNS": "80"}
+            process = await start_ftlogs(("jobs",), emulator, environ, stdout=screen.end)
+            await process.communicate()
+        async with terminal() as wide:
+            environ = {"COLUMNS": "200"}
+            process = await start_ftlogs(("jobs",), emulator, environ, stdout=wide.end)
+            await process.communicate()
+    narrow = screen.shown.splitlines()
+    assert len(narrow) == 1 + len(JOBS)
+    assert max(map(len, narrow)) <= 80
+    assert narrow[0].split() == ["JOB", "ID", "STATUS", "MODEL", "TYPE", "CREATED", "NAME"]
+    head, first, *_ = wide.shown.splitlines()
+    assert head.split()[-3:] == ["NAME", "TOKENS", "ENDED"]
+    name = head.index("NAME")
+    assert first[name : name + 3] == "\u8bad\u7ec3\u4e00"
+    assert first[name + 3 :].lstrip().startswith("5 ")
+
+
+async def test_columns_are_chosen_and_an_unknown_one_is_refused(
+    ftlogs: Any, start_ftlogs: Any, terminal: Any
+) -> None:
+    async with Emulator(JOBS) as emulator:
+        chosen = await ftlogs("jobs", "--columns", "name,job", emulator=emulator)
+        wrong = await ftlogs("jobs", "--columns", "id", emulator=emulator)
+        async with terminal() as screen:
+            words = ("jobs", "--columns", "job,created", "--match", "ft-20251207*")
+            process = await start_ftlogs(words, emulator, {"COLUMNS": "30"}, stdout=screen.end)
+            await process.communicate()
+    assert chosen.out.decode().splitlines()[:2] == ["NAME    JOB ID", "训练一  ft-202512062026-1213"]
+    assert (wrong.code, wrong.out) == (2, b"")
+    assert "there is no 'id'; there are job, status, model, type, " in wrong.err
+    # Wrapped, but for the id, which is copied.
+    assert len(screen.shown.splitlines()) > 3
+    assert "ft-202512070912-be8c" in screen.shown

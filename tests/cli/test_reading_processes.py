@@ -222,6 +222,6 @@ async def test_what_another_process_read_is_what_a_command_gets(
     logs: list[tuple[str, StoredLog]],
 ) -> None:
     words = [str(log.path) for _, log in logs]
-    found = [log async for log in read_logs(words, Connection(), odd_readers.Counts)]
+    found = [log async for log in read_logs(words, Connection(), odd_readers.Counts, [])]
     assert [log.read[:2] for log in found] == [(name, 6) for name, _ in logs]
     assert os.getpid() not in {log.read[2] for log in found}

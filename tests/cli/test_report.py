@@ -117,7 +117,7 @@ async def test_wrong_usage_is_refused_before_any_request(
     ("words", "environ", "code"),
     [
         (["ft-9"], {}, 4),
-        (["ft-1", "ft-9"], {}, 4),
+        (["ft-8", "ft-9"], {}, 4),
         (["ft-1"], {"DASHSCOPE_API_KEY": "sk-wrong"}, 3),
         (["ft-2", "--max-tries", "1"], {}, 5),
     ],

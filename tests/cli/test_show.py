@@ -44,7 +44,7 @@ async def test_a_log_s_failure_is_told_with_its_line_and_that_it_is_a_guess(
         "  eval loss 1.5, step 2",
         "  failed of RuntimeError: Error(s) in loading state_dict for Model:",
         "            \tsize mismatch for head",
-        "            (line 4; a guess from the log alone: its job may have gone on)",
+        "            (line 5; a guess from the log alone: its job may have gone on)",
     ]
 
 
@@ -67,7 +67,7 @@ async def test_as_json_it_is_one_object_for_each_log(ftlogs: Any, log: Path, tmp
             "best": {"value": 2.5, "step": 1, "offset": 1, "metric": "loss"},
             "eval": {"value": 1.5, "step": 2, "offset": 3, "metric": "eval_loss"},
         },
-        "failure": {"text": CAUSE, "line": 4, "offset": 4, "guessed": True},
+        "failure": {"text": CAUSE, "offset": 4, "guessed": True},
     }
     assert (done["failure"], done["progress"], done["first_time"]) == (None, None, None)
     assert done["losses"] == {"final": None, "best": None, "eval": None}
@@ -84,12 +84,12 @@ async def test_what_the_service_knows_of_a_job_is_no_guess(ftlogs: Any) -> None:
         rows = await ftlogs("show", JOB, "ft-2", "ft-3", "--format", "jsonl", emulator=emulator)
     one, two, three = map(json.loads, rows.out.splitlines())
     assert (one["status"], one["job"]["model"]) == ("FAILED", "qwen3-8b")
-    assert one["failure"] == {"text": CAUSE, "line": 4, "offset": 4, "guessed": False}
+    assert one["failure"] == {"text": CAUSE, "offset": 4, "guessed": False}
     assert two["failure"] is None
-    assert (three["failure"]["line"], three["failure"]["guessed"]) == (None, False)
+    assert (three["failure"]["offset"], three["failure"]["guessed"]) == (None, False)
     first, second, third = text.out.decode().split("\n\n")
-    assert first.startswith("ft-1  FAILED  qwen3-8b\n")
-    assert "(line 4)" in first
+    assert first.startswith("ft-1  FAILED  qwen3-8b  sft\n")
+    assert "(line 5)" in first
     assert "fail" not in second.partition("\n")[2]
     assert "failed of" in third
 
@@ -111,8 +111,8 @@ async def test_a_log_in_which_nothing_failed_says_so(ftlogs: Any, tmp_path: Path
         "fine.log",
         "  lines     3",
         "  came to   epoch 0.5",
-        "  loss      1.25, line 2",
-        "  at best   1.25, line 2",
+        "  loss      1.25, line 3",
+        "  at best   1.25, line 3",
         "  failure   none is told",
     ]
 
@@ -168,3 +168,65 @@ async def test_what_is_not_there_is_an_error(ftlogs: Any) -> None:
         ended = await ftlogs("show", "ft-404", emulator=emulator)
     assert ended.code == 4
     assert (await ftlogs("show", "./no.log")).code == 2
+
+
+async def test_a_job_is_shown_with_all_it_was_given_and_what_to_do_next(ftlogs: Any) -> None:
+    given = {
+        "n_epochs": 3,
+        "learning_rate": "1.6e-5",
+        "lora": {"rank": 8},
+        **{f"p{n}": n for n in range(9)},
+    }
+    jobs = [
+        EmulatedJob(
+            JOB,
+            LINES,
+            status="FAILED",
+            job_name="\u8bad\u7ec3",
+            create_time="2024-10-29 16:53:53",
+            end_time="2024-10-29 17:11:26",
+            usage=279808,
+            hyper_parameters=given,
+        ),
+        EmulatedJob("ft-2", ["a"], status="RUNNING", hyper_parameters={}),
+        EmulatedJob("ft-3", ["a"], status="CANCELED"),
+        EmulatedJob("ft-4", ["a"], status="SUCCEEDED"),
+    ]
+    async with Emulator(jobs) as emulator:
+        ended = await ftlogs("show", JOB, "ft-2", "ft-3", "ft-4", emulator=emulator)
+    told = ended.out.decode()
+    first, second, third, fourth = told.split("\n\n")
+    for name, value in given.items():
+        assert f"{name}={json.dumps(value, separators=(',', ':')) if name == 'lora' else value}" in first
+    assert max(map(len, first.splitlines())) < 80
+    for fact in (
+        "named     \u8bad\u7ec3",
+        "created   2024-10-29 16:53:53",
+        "ended     2024-10-29 17:11:26, after 17:33",
+        "tokens    279,808",
+    ):
+        assert f"  {fact}\n" in first
+    assert first.endswith(f"  next      ftlogs cat {JOB} --offset 0 --limit 30")
+    assert "  next      ftlogs tail -f ft-2" in second
+    assert "  next      ftlogs cat ft-3" in third
+    assert "  next      ftlogs plot ft-4" in fourth
+
+
+@pytest.mark.parametrize("command", ["show", "metrics", "plot", "report"])
+async def test_one_that_is_not_there_does_not_end_the_others(
+    ftlogs: Any, command: str, log: Path, tmp_path: Path
+) -> None:
+    words = ("-o", str(tmp_path / "x.html")) if command == "report" else ()
+    async with Emulator([EmulatedJob(JOB, LINES)]) as emulator:
+        broken = tmp_path / "broken.gz"
+        broken.write_bytes(b"\x1f\x8b broken")
+        sources = ("ft-404", "nope", JOB, str(broken), str(log))
+        ended = await ftlogs(command, *sources, *words, emulator=emulator)
+        none = await ftlogs(command, "ft-404", "nope", *words, emulator=emulator)
+    assert ended.code == none.code == 4
+    assert (ended.out != b"") == (command != "report")
+    assert (tmp_path / "x.html").exists() == (command == "report")
+    for told in ("begins or ends with 'nope'", "job ft-404", "compressed data is broken"):
+        assert ended.err.count(told) == 1
+    assert none.out == b""
+    assert none.err.count("begins or ends with 'nope'") == none.err.count("job ft-404") == 1

@@ -203,16 +203,18 @@ async def test_redraws_are_collapsed_and_lines_stamped_where_asked_for(ftlogs: A
     assert as_is.out == b" 10%\r 20%\r\n\r\nplain\n"
 
 
-@pytest.mark.parametrize("option", ["--fail-on", "--until"])
-async def test_a_condition_that_is_met_ends_it_with_9_and_its_line(ftlogs: Any, option: str) -> None:
+@pytest.mark.parametrize(("option", "code"), [("--fail-on", 9), ("--until", 0)])
+async def test_a_condition_that_is_met_ends_it_with_its_line(
+    ftlogs: Any, option: str, code: int
+) -> None:
     lines = ["{'loss': 0.9}", "{'loss': 0.6}", "{'loss': 0.4}", "{'loss': 0.3}"]
     async with Emulator([EmulatedJob(JOB, lines, status="RUNNING")]) as emulator:
         words = (*FAST, option, "loss<0.5", "--grep", "lo ss|loss", "--prefix", "never")
         ended = await ftlogs("tail", "-f", JOB, *words, emulator=emulator)
-    assert ended.code == 9
+    assert ended.code == code
     assert ended.out.decode().splitlines() == lines[:3]
     said, _, resume = ended.err.partition("; the job goes on; resume with: ftlogs ")
-    assert said == f"ftlogs: loss<0.5: {JOB} line 2: {{'loss': 0.4}}"
+    assert said == f"ftlogs: loss<0.5: {JOB} line 3: {{'loss': 0.4}}"
     first, *others = shlex.split(resume.removeprefix(f"tail -f {JOB}:3 "))
     pairs = dict(zip([first, *others][::2], others[::2], strict=True))
     assert pairs == dict(zip(words[::2], words[1::2], strict=True))
@@ -223,11 +225,11 @@ async def test_nan_and_stalls_are_noticed(ftlogs: Any) -> None:
     async with Emulator([EmulatedJob(JOB, lines, status="RUNNING")]) as emulator:
         ended = await ftlogs("tail", "-f", JOB, *FAST, "--fail-on", "nan", emulator=emulator)
         assert ended.code == 9
-        assert "line 2: {'loss': nan" in ended.err
+        assert "line 3: {'loss': nan" in ended.err
         words = ("--fail-on", "stall=1s", "--fail-on", "loss>99")
         ended = await ftlogs("tail", "-f", JOB, *FAST, *words, emulator=emulator)
         assert ended.code == 9
-        assert re.search(r"stall=1s: ft-1: no line for \d s after line 2; the job goes on", ended.err)
+        assert re.search(r"stall=1s: ft-1: no line for \d s after line 3; the job goes on", ended.err)
 
 
 async def test_conditions_see_a_log_from_its_first_line_unless_n_says_less(ftlogs: Any) -> None:
@@ -248,8 +250,10 @@ async def test_a_condition_on_what_no_line_has_is_told_of_in_the_end(ftlogs: Any
         async def told(job_id: str, *conditions: str) -> list[str]:
             words = [word for one in conditions for word in ("--until", one)]
             ended = await ftlogs("tail", "-f", job_id, *FAST, *words, emulator=emulator)
-            assert ended.code == 0
-            return [line.removeprefix("ftlogs: ") for line in ended.err.splitlines()[1:]]
+            assert ended.code == 10
+            _, *said, unmet = ended.err.splitlines()
+            assert unmet == f"ftlogs: {job_id}: SUCCEEDED, never met {' or '.join(conditions)}"
+            return [line.removeprefix("ftlogs: ") for line in said]
 
         assert await told(JOB, "LOSS<9", "loss<1", "nan", "stall=1h", "step>3") == [
             f"{condition}: no line that was watched has {name}; they have loss, epoch"
@@ -258,7 +262,7 @@ async def test_a_condition_on_what_no_line_has_is_told_of_in_the_end(ftlogs: Any
         (said,) = await told("ft-2", "lossy<1")
         assert said.endswith("they have loss, " + "".join(f"m{n}, " for n in range(19)) + "and 3 more")
         ended = await ftlogs("tail", "-f", "-n", "0", JOB, *FAST, "--until", "a<1", emulator=emulator)
-        assert ended.err.endswith("a<1: no line that was watched has a; they have nothing\n")
+        assert "a<1: no line that was watched has a; they have nothing\n" in ended.err
 
 
 async def test_an_outage_is_said_once_for_all_jobs_and_followed_through(start_ftlogs: Any) -> None:
@@ -327,8 +331,6 @@ async def test_all_running_jobs_are_followed_until_none_runs(ftlogs: Any) -> Non
     ("words", "reason"),
     [
         ((), "say which jobs: by id, or --all-running"),
-        ((JOB, "--fail-on", "nan"), "--fail-on: only with -f"),
-        ((JOB, "--until", "loss<1"), "--until: only with -f"),
         ((JOB, "--give-up-after", "1m"), "--give-up-after: only with -f"),
         ((JOB, "--settle", "0"), "--settle: only with -f"),
         ((JOB, "--stats"), "--stats: only with -f"),
@@ -371,3 +373,39 @@ async def test_wrong_usage_is_refused_with_2_before_any_request(
         assert reason in ended.err
         assert "Traceback" not in ended.err
         assert emulator.journal == []
+
+
+async def test_a_level_shows_its_messages_and_what_belongs_to_them_but_no_training(ftlogs: Any) -> None:
+    quiet = [
+        "2025-12-06 20:28:19,002 - INFO - start to fine-tune",
+        "said on",
+        *(f"{{'loss': {n}.5, 'epoch': {n}}}" for n in range(3)),
+        " 10%|#  | 20/200 [00:10<01:00,  1.2s/it]",
+        "DEBUG:asyncio:Using selector",
+        "{'note': 'WARNING: none'}",
+    ]
+    loud = [
+        "WARNING:root:the tokenizer is slow",
+        "and more of it",
+        "train.py:12: FutureWarning: torch.load is odd",
+        "  torch.load(path)",
+        "[WARNING|trainer.py:816] 2025-12-06 20:28:19,002 >> no label",
+        "WARN: the disk is nearly full",
+        "FATAL: gone",
+    ]
+    failure = [
+        "CUDA out of memory. Tried to allocate 2.00 GiB",
+        "Traceback (most recent call last):",
+        '  File "train.py", line 3, in <module>',
+        "    main()",
+        "RuntimeError: boom",
+    ]
+    lines = [*quiet, *loud, *quiet, *failure, *quiet]
+    async with Emulator([EmulatedJob(JOB, lines)]) as emulator:
+        words = ("tail", "-n", "all", JOB, "--level")
+        warnings = await ftlogs(*words, "warning", emulator=emulator)
+        errors = await ftlogs(*words, "error", emulator=emulator)
+        debug = await ftlogs(*words, "debug", emulator=emulator)
+    assert warnings.out.decode().splitlines() == [*loud, *failure]
+    assert errors.out.decode().splitlines() == ["FATAL: gone", *failure]
+    assert debug.out.decode().splitlines() == lines

@@ -1,4 +1,4 @@
-"""What ends `ftlogs tail -f` before the job: `--fail-on` and `--until`, for one job and for many."""
+"""The conditions of `ftlogs tail`, `--fail-on` and `--until`, for one job and for many."""
 
 import asyncio
 from typing import Any
@@ -8,9 +8,9 @@ from live_jobs import FAST, JOB
 
 from dashscope_ftlogs import LogSession, RetryPolicy
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.terminal.tail_line_format import Lines
-from dashscope_ftlogs.cli.terminal.tail_printing import Following
-from dashscope_ftlogs.emulator import EmulatedJob, Emulator
+from dashscope_ftlogs.cli.tail.following import Following
+from dashscope_ftlogs.cli.tail.line_format import Lines
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Stall
 from dashscope_ftlogs.metrics.fail_on_and_until_conditions import parse_alarm
 
 STEPS = [f"{{'loss': {loss}, 'global_step/max_steps': '{n}/9'}}" for n, loss in enumerate([2.0] * 9)]
@@ -59,7 +59,7 @@ async def test_the_line_that_meets_a_condition_is_the_last_one(
     assert ended.code == (0 if met is None else 9)
     assert ended.out.decode().splitlines() == lines[: None if met is None else met + 1]
     if met is not None:
-        assert f": {JOB} line {met}: {lines[met].strip()}; stopped; resume" in ended.err
+        assert f": {JOB} line {met + 1}: {lines[met].strip()}; stopped; resume" in ended.err
 
 
 async def test_lines_that_no_form_fits_are_watched_by_a_pattern(ftlogs: Any) -> None:
@@ -69,7 +69,7 @@ async def test_lines_that_no_form_fits_are_watched_by_a_pattern(ftlogs: Any) -> 
         own = ("--pattern", r"at (?P<step>\d+) it costs (?P<cost>\d+)")
         ended = await ftlogs(*words, *own, emulator=emulator)
     assert (ended.code, ended.out.decode().splitlines()) == (9, lines[:5])
-    assert f"cost>35: {JOB} line 4: at 4 it costs 40; stopped" in ended.err
+    assert f"cost>35: {JOB} line 5: at 4 it costs 40; stopped" in ended.err
 
 
 async def test_jobs_that_are_watched_together_count_each_for_itself(ftlogs: Any) -> None:
@@ -79,7 +79,7 @@ async def test_jobs_that_are_watched_together_count_each_for_itself(ftlogs: Any)
         words = ("tail", "-f", *lines, *FAST, "--fail-on", "loss>1.5 for 3")
         ended = await ftlogs(*words, emulator=emulator)
     assert ended.code == 9
-    assert "loss>1.5 for 3: ft-c line 3: " in ended.err
+    assert "loss>1.5 for 3: ft-c line 4: " in ended.err
 
 
 class Impatient(Connection):
@@ -100,7 +100,6 @@ async def test_a_log_that_is_rewritten_is_watched_from_its_beginning(
             connection=Impatient(base_url=emulator.base_url),
             offsets={JOB: None},
             all_running=False,
-            follow=True,
             count=None,
             view=Lines().view(several=False),
             alarms=tuple(conditions),
@@ -122,7 +121,7 @@ async def test_a_log_that_is_rewritten_is_watched_from_its_beginning(
     assert out.splitlines() == [
         b"{'loss': %b}" % loss for loss in (b"2.0", b"2.0", b"3.0", b"2.5", b"2.0")
     ]
-    assert b"loss>1.5 for 3: ft-1 line 2: {'loss': 2.0}" in err
+    assert b"loss>1.5 for 3: ft-1 line 3: {'loss': 2.0}" in err
 
 
 async def read_to_the_end(emulator: Emulator, job: EmulatedJob) -> None:
@@ -158,9 +157,10 @@ async def test_a_name_that_no_line_has_is_told_of_while_the_job_runs_and_only_on
         out, err = await process.communicate()
     assert told == b"ftlogs: los<0: no line so far has los; they have loss, kl, step\n"
     assert err.decode().splitlines()[1:] == [
-        "ftlogs: eval_loss<0: no line that was watched has eval_loss; they have loss, kl, step"
+        "ftlogs: eval_loss<0: no line that was watched has eval_loss; they have loss, kl, step",
+        f"ftlogs: {JOB}: SUCCEEDED, never met los<0 or eval_loss<0",
     ]
-    assert (process.returncode, out.count(b"\n")) == (0, 50)
+    assert (process.returncode, out.count(b"\n")) == (10, 50)
 
 
 async def test_a_log_without_any_number_of_training_is_not_passed_over_in_silence(ftlogs: Any) -> None:
@@ -190,3 +190,104 @@ async def test_a_condition_that_is_none_is_refused_with_the_nearest_word(
         ended = await ftlogs("tail", "-f", JOB, "--fail-on", condition, emulator=emulator)
         assert (ended.code, ended.out, emulator.journal) == (2, b"", [])
     assert said in ended.err
+
+
+def falling(job_id: str, to: float, status: str = "SUCCEEDED") -> EmulatedJob:
+    losses = [2.0, 1.5, to, 1.9]
+    return EmulatedJob(job_id, [f"{{'loss': {loss}}}" for loss in losses], status=status)
+
+
+FOLLOWED = pytest.mark.parametrize("follow", [(), ("-f", *FAST)], ids=["once", "followed"])
+
+
+@FOLLOWED
+async def test_until_is_met_by_every_job_or_the_code_says_how_one_ended(
+    ftlogs: Any, follow: tuple[str, ...]
+) -> None:
+    jobs = [
+        falling("ft-a", 0.4),
+        falling("ft-b", 0.3, "FAILED"),
+        falling("ft-c", 1.0),
+        falling("ft-d", 1.0, "FAILED"),
+        falling("ft-e", 1.0, "CANCELED"),
+    ]
+    async with Emulator(jobs) as emulator:
+
+        async def ended(*job_ids: str) -> Any:
+            words = ("tail", *follow, *job_ids, "--until", "loss<0.5", "--prefix", "always")
+            return await ftlogs(*words, emulator=emulator)
+
+        one = await ended("ft-a")
+        both = await ended("ft-a", "ft-b")
+        codes = {
+            "".join(sorted(some)): (await ended(*(f"ft-{one}" for one in some))).code
+            for some in ("ac", "bd", "ae", "cd", "ce")
+        }
+        unmet = await ended("ft-c")
+    assert (one.code, both.code) == (0, 0)
+    assert one.out.decode().splitlines() == [f"[ft-a] {line}" for line in jobs[0].lines[:3]]
+    assert one.err.startswith("ftlogs: loss<0.5: ft-a line 3: {'loss': 0.4}")
+    assert both.out.count(b"[ft-a]") == both.out.count(b"[ft-b]") == 3
+    assert codes == {"ac": 10, "bd": 7, "ae": 8, "cd": 7, "ce": 8}
+    assert unmet.code == 10
+    assert unmet.err.splitlines()[-1] == "ftlogs: ft-c: SUCCEEDED, never met loss<0.5"
+
+
+@FOLLOWED
+async def test_fail_on_goes_before_until_and_ends_it_for_all_jobs(
+    ftlogs: Any, follow: tuple[str, ...]
+) -> None:
+    jobs = [falling("ft-a", 0.4), falling("ft-b", 9.0)]
+    async with Emulator(jobs) as emulator:
+        words = ("--until", "loss<0.5", "--fail-on", "loss>8", "--fail-on", "loss<0.5")
+        first = await ftlogs("tail", *follow, "ft-a", *words, emulator=emulator)
+        other = await ftlogs("tail", *follow, "ft-a", "ft-b", *words[:4], emulator=emulator)
+    assert (first.code, other.code) == (9, 9)
+    assert "loss<0.5: ft-a line 3: " in first.err
+    assert "loss>8: ft-b line 3: " in other.err
+
+
+async def test_without_f_a_running_job_has_not_met_it_so_far_and_nobody_waits(ftlogs: Any) -> None:
+    own_form = EmulatedJob("ft-2", ["it costs 10"])
+    async with Emulator([falling(JOB, 1.0, "RUNNING"), own_form]) as emulator:
+        ended = await ftlogs("tail", JOB, "--until", "loss<0.5", "--until", "nan", emulator=emulator)
+        fine = await ftlogs("tail", JOB, "--fail-on", "nan", emulator=emulator)
+        some = await ftlogs("tail", JOB, "-n", "1", "--until", "loss<1.8", emulator=emulator)
+        later = await ftlogs("tail", f"{JOB}:3", "--until", "loss>best", emulator=emulator)
+        place = await ftlogs("tail", f"{JOB}:3", "--fail-on", "nan", emulator=emulator)
+        silence = await ftlogs("tail", JOB, "--fail-on", "stall=1m", emulator=emulator)
+        own = ("--pattern", r"costs (?P<cost>\S+)", "--until", "cost<=10")
+        pattern = await ftlogs("tail", "ft-2", *own, emulator=emulator)
+    assert ended.code == 10
+    assert ended.err == (
+        f"ftlogs: {JOB}: RUNNING, so far did not meet loss<0.5 or nan; -f waits for it\n"
+    )
+    assert (fine.code, fine.err, fine.out.count(b"\n")) == (0, "", 4)
+    assert (some.code, some.out) == (10, b"{'loss': 1.9}\n")
+    assert (later.code, later.out) == (0, b"{'loss': 1.9}\n")
+    assert (place.code, place.out) == (0, b"{'loss': 1.9}\n")
+    assert (silence.code, silence.out) == (2, b"")
+    assert silence.err == "ftlogs: stall=1m: only with -f: time has to pass.\n"
+    assert pattern.code == 0
+
+
+async def test_jobs_that_are_silent_meet_until_each_by_itself(ftlogs: Any) -> None:
+    jobs = [falling(job_id, 1.0, "RUNNING") for job_id in ("ft-a", "ft-b")]
+    async with Emulator(jobs) as emulator:
+        words = ("tail", "-f", "ft-a", "ft-b", *FAST, "--until", "stall=1s", "--until", "loss<0")
+        ended = await ftlogs(*words, emulator=emulator)
+    assert ended.code == 0
+    assert "stall=1s: ft-a: no line for" in ended.err
+    assert "stall=1s: ft-b: no line for" in ended.err
+
+
+@pytest.mark.parametrize("others", [0, 1])
+async def test_all_running_jobs_are_awaited_once_it_is_known_which_they_are(
+    ftlogs: Any, others: int
+) -> None:
+    jobs = [falling(f"ft-{n}", 0.4, "RUNNING") for n in range(1 + others)]
+    async with Emulator(jobs, faults=[Fault(Stall(0.5), endpoint="list")]) as emulator:
+        words = ("tail", "--all-running", "ft-0", *FAST, "--until", "loss<0.5")
+        ended = await ftlogs(*words, emulator=emulator)
+    assert ended.code == 0
+    assert ended.out.count(b"\n") == 3 * len(jobs)

@@ -1,12 +1,17 @@
 """What `tail` shows on a terminal: colours, the line at the bottom, nothing harmful."""
 
 import asyncio
+import logging
 import signal
+from datetime import datetime
 from typing import Any
 
 import pytest
 from live_jobs import FAST, JOB, LINES, grow
 
+from dashscope_ftlogs import Followed
+from dashscope_ftlogs.cli.tail.line_format import Lines, When
+from dashscope_ftlogs.cli.tail.status import Outage, Status
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Reset
 
 
@@ -91,3 +96,69 @@ async def test_no_color_is_honoured(start_ftlogs: Any, terminal: Any) -> None:
             process = await start_ftlogs(words, emulator, {"NO_COLOR": "1"}, stdout=screen.end)
             assert await process.wait() == 0
     assert "\x1b" not in screen.shown
+
+
+def followed(count: int) -> dict[str, Followed]:
+    ids = [f"ft-20241029165{n}-1c7{n}" for n in range(count)]
+    return {job_id: Followed(job_id) for job_id in ids}
+
+
+def test_five_jobs_have_short_names_at_the_bottom_and_leave_no_ghosts_when_it_is_resized(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = Status()
+    status.at_bottom = True
+    monkeypatch.setenv("COLUMNS", "100")
+    status.draw(followed(5))
+    told = "5 jobs: " + "  ".join(f"…1c7{n} looked up" for n in range(5))
+    assert capsys.readouterr().err == f"\r\x1b[2K{told}"
+    monkeypatch.setenv("COLUMNS", "40")
+    status.draw(followed(1))
+    assert capsys.readouterr().err.startswith("\r\x1b[2K" + 2 * "\x1b[1A\x1b[2K" + "ft-20241029")
+    status.clear()
+    status.clear()
+    assert capsys.readouterr().err == "\r\x1b[2K"
+
+
+def test_no_two_jobs_have_the_same_colour_as_long_as_there_are_others() -> None:
+    view = Lines(colour=When.ALWAYS, prefix=When.ALWAYS).view(several=True)
+    now = datetime.now().astimezone()
+    heads = [view.shown(f"ft-{n}", ["x"], 0, now).partition(b"[ft")[0] for n in range(13)]
+    assert len(set(heads[:12])) == 12
+    assert heads[12] in heads[:12]
+    assert view.shown("ft-0", ["x"], 1, now).startswith(heads[0])
+
+
+def retry(attempt: int, seconds: float, what: str = "page") -> logging.LogRecord:
+    facts = {"what": what, "job_id": "ft-1", "offset": 5, "attempt": attempt}
+    record = logging.makeLogRecord({f"ftlogs_{name}": value for name, value in facts.items()})
+    record.msg, record.relativeCreated = f"HTTP 503, try {attempt}", seconds * 1000
+    return record
+
+
+def test_an_outage_is_told_after_a_few_seconds_and_once() -> None:
+    said: list[str] = []
+    outage = Outage(said.append)
+    outage.emit(logging.makeLogRecord({"msg": "something else"}))
+    for attempt, seconds in ((1, 10.0), (2, 11.0), (3, 13.5), (4, 17.0)):
+        outage.emit(retry(attempt, seconds))
+    outage.emit(retry(2, 18.0, "job"))
+    assert said == ["no answer for 4 s: HTTP 503, try 3"]
+    outage.over()
+    for attempt, seconds in ((1, 20.0), (2, 22.0), (3, 24.0)):
+        outage.emit(retry(attempt, seconds))
+    assert said[1:] == ["no answer for 4 s: HTTP 503, try 3"]
+
+
+async def test_off_a_terminal_the_wait_for_late_lines_is_told_once(start_ftlogs: Any) -> None:
+    job = EmulatedJob(JOB, LINES, status="RUNNING")
+    async with Emulator([job]) as emulator:
+        words = ("tail", "-f", JOB, "--shortest-poll", "0.02", "--longest-poll", "0.1", "--settle", "3")
+        process = await start_ftlogs(words, emulator)
+        await process.stdout.readline()
+        job.finish("SUCCEEDED")
+        _, err = await process.communicate()
+    assert err.decode().splitlines() == [
+        f"ftlogs: {JOB}: has ended; lines that come late are waited for, for up to 3 s",
+        f"ftlogs: {JOB}: finished: SUCCEEDED, 20 lines",
+    ]

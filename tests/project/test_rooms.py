@@ -54,6 +54,7 @@ def test_a_room_says_what_it_may_import(room: str) -> None:
         *ROOMS,
         "cli/commands",
         "cli/doctor",
+        "cli/tail",
         "cli/terminal",
         "archive/local",
         "archive/object_store",

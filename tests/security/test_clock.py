@@ -10,7 +10,7 @@ from pathlib import Path
 SHOWN_ONLY = {
     "archive/local/log_writer.py": "when a manifest was written, for people",
     "archive/object_store/chain.py": "when a log was committed, for people",
-    "cli/terminal/tail_printing.py": "stamps before lines, where asked for",
+    "cli/tail/last_lines.py": "stamps before lines, where asked for",
     "cli/commands/doctor.py": "how far this machine's clock is off",
     "cli/commands/report.py": "when a page was made, for people",
     "cli/job_selection.py": "how long ago jobs were created, where asked for",

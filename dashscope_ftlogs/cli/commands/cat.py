@@ -1,14 +1,17 @@
-"""`ftlogs cat`: the log of one job on stdout."""
+"""`ftlogs cat`: a log on stdout."""
 
 import sys
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from typing import Annotated
 
 import typer
 
-from dashscope_ftlogs import FTLogsError, LogPage, LogPaginator
-from dashscope_ftlogs.checks import within
+from dashscope_ftlogs import FTLogsError, InvalidArgumentError, LogPage, LogPaginator
+from dashscope_ftlogs.checks import whole_number, within
 from dashscope_ftlogs.cli.completion import complete_job_ids
 from dashscope_ftlogs.cli.connection_options import Connection
+from dashscope_ftlogs.cli.log_sources import is_local, job_name, named_logs, stored_pages
 from dashscope_ftlogs.cli.options import Concurrency, Raw, grouped
 from dashscope_ftlogs.cli.run_command import run
 from dashscope_ftlogs.cli.short_job_ids import whole_job_id
@@ -18,11 +21,12 @@ from dashscope_ftlogs.cli.terminal.stdout import Format, encoder, printing, writ
 
 @grouped
 def cat(
-    job_id: Annotated[
+    source: Annotated[
         str,
         typer.Argument(
-            metavar="JOB_ID",
-            help="The job, such as ft-202410291653-1c7f, the end of its id, or @last.",
+            metavar="SOURCE",
+            help="A job such as ft-202410291653-1c7f, the end of its id, @last, an archive directory, a "
+            "log file, or - for stdin.",
             autocompletion=complete_job_ids,
         ),
     ],
@@ -37,12 +41,12 @@ def cat(
     raw: Raw = False,
     connection: Connection,
 ) -> None:
-    """Print every line of a job's log, once and in order.
+    """Print every line of a log, once and in order.
 
     Into a file or pipe go the exact bytes; on a terminal, control characters are shown escaped.
     """
     encode = encoder(form, for_terminal=sys.stdout.isatty() and not raw)
-    found, resume_at = job_id, offset
+    found, resume_at = source, offset
 
     def how_to_go_on() -> str:
         return f"stopped; go on with: ftlogs cat {found} --offset {resume_at}"
@@ -54,8 +58,15 @@ def cat(
 
     async def main() -> int:
         nonlocal found
+        if is_local(source):
+            whole_number("offset", offset, 0)
+            if limit is not None:
+                whole_number("limit", limit, 0)
+            with printing() as printer:
+                await _print_stored(source, offset, limit, lambda page: printer.run(put_out, page))
+            return 0
         async with connection.session(concurrency) as session:
-            found = await whole_job_id(session, job_id)
+            found = await whole_job_id(session, job_name(source))
             reader: LogPaginator = session.lines(found, offset=offset, limit=limit, page_size=page_size)
             with progress(f"{found}: lines") as show, printing() as printer:
                 try:
@@ -73,3 +84,27 @@ def cat(
         return 0
 
     run(main(), on_interrupt=how_to_go_on)
+
+
+async def _print_stored(
+    source: str, offset: int, limit: int | None, put_out: Callable[[LogPage], Awaitable[None]]
+) -> None:
+    """Print the logs of this machine that a word names, or the asked for part of the only one."""
+    logs = [(name, log) for name, log in named_logs([source]) if not isinstance(log, str)]
+    if len(logs) > 1 and (offset or limit is not None):
+        raise InvalidArgumentError(
+            f"{source} holds {len(logs)} logs: name the one of which a part is wanted"
+        )
+    for name, log in logs:
+        left, total = sys.maxsize if limit is None else limit, 0
+        async with aclosing(stored_pages(name, log)) as pages:
+            async for page in pages:
+                lines = page.lines[max(0, offset - page.offset) :][:left]
+                total = page.next_offset
+                if lines:
+                    begin = max(offset, page.offset)
+                    await put_out(LogPage(name, begin, lines, total))
+                left -= len(lines)
+                if not left:
+                    return
+        within(name, offset, total)

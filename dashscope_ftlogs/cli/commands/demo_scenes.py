@@ -16,8 +16,8 @@ import typer
 from dashscope_ftlogs.cli.run_command import run
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, generate_job, ten_ways_to_fail
 
-_LINES = 24_000
-_LATENCY = 0.2
+_LINES = 8_000
+_LATENCY = 0.1
 _LIVE_LINES = 40
 _MATTERS = "eval_loss|succeeded"
 
@@ -29,8 +29,8 @@ def show() -> None:
 
 async def _main() -> int:
     whole = generate_job("sft", lines=_LINES, seed=1)
-    failed = generate_job("dpo", outcome="failed", lines=3_000, seed=2)
-    running = generate_job("cpt", outcome="running", lines=5_000, seed=3)
+    failed = generate_job("dpo", outcome="failed", lines=2_000, seed=2)
+    running = generate_job("cpt", outcome="running", lines=3_000, seed=3)
     story = generate_job("sft", lines=_LIVE_LINES, seed=5)
     live = EmulatedJob(story.job_id, status="RUNNING")
     async with Emulator([whole, failed, running, live], seed=4, time_scale=60) as emulator:
@@ -48,7 +48,7 @@ async def _main() -> int:
         stage.say("One is training. What matters of its log, as it comes, until the job has ended:")
         async with asyncio.TaskGroup() as group:
             training = group.create_task(_train(live, story.lines, emulator))
-            often = ("--shortest-poll", "0.2", "--longest-poll", "1", "--settle", "1")
+            often = ("--shortest-poll", "0.1", "--longest-poll", "0.3", "--settle", "0.2")
             await stage.run("tail", "-f", live.job_id, *often, "--grep", _MATTERS)
             training.cancel()  # it waits still, if the command could not even begin to read
 
@@ -99,7 +99,7 @@ async def _train(job: EmulatedJob, lines: Sequence[str], emulator: Emulator) -> 
     while watched not in ((one.job_id, one.endpoint) for one in emulator.journal):  # noqa: ASYNC110  (it only grows)
         await asyncio.sleep(0.01)
     for line in lines:
-        await asyncio.sleep(0.06)
+        await asyncio.sleep(0.04)
         job.append(line)
     job.finish("SUCCEEDED")
 

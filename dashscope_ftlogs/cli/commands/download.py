@@ -18,7 +18,7 @@ from dashscope_ftlogs.cli.job_selection import Filters, Selection
 from dashscope_ftlogs.cli.options import Concurrency, archive, grouped
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.download_progress import watched
-from dashscope_ftlogs.cli.terminal.stdout import Format, rows, table, write, write_if_open
+from dashscope_ftlogs.cli.terminal.stdout import Format, rows, wrapped_table, write, write_if_open
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
@@ -39,7 +39,10 @@ def download(
     ] = None,
     *,
     out: Annotated[
-        str, typer.Option(help="The archive: a directory, or s3://BUCKET/PREFIX.", callback=archive)
+        str,
+        typer.Option(
+            "--out", "-o", help="The archive: a directory, or s3://BUCKET/PREFIX.", callback=archive
+        ),
     ] = "ftlogs-archive",
     from_file: Annotated[
         Path | None, typer.Option(help="Read job ids from this file, one per line; - is stdin.")
@@ -146,7 +149,7 @@ def _report(outcomes: list[Downloaded], out: str, *, as_json: bool, quiet: bool)
     columns = ("JOB ID", "STATE", "LINES", "NEW", "NOTE")
     cells = [(o.job_id, o.state, o.lines, o.new_lines, _note(o)) for o in outcomes]
     if cells:
-        write_if_open(table(columns, cells))
+        write_if_open(wrapped_table(columns, cells))
     if not quiet:
         counts: Counter[str] = Counter(outcome.state for outcome in outcomes)
         states = ", ".join(f"{counts[state]:,} {state}" for state in _STATES if counts[state])

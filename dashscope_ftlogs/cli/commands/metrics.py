@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from dashscope_ftlogs import InvalidArgumentError
+from dashscope_ftlogs import FTLogsError, InvalidArgumentError
 from dashscope_ftlogs.cli.commands.metrics_dataset import add_to_dataset, is_dataset
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.log_sources import Sources, no_metrics, read_logs
+from dashscope_ftlogs.cli.log_sources import Sources, code_of, no_metrics, read_logs
 from dashscope_ftlogs.cli.options import Pattern, chosen, grouped, local
 from dashscope_ftlogs.cli.reading_processes import ReadPoints
 from dashscope_ftlogs.cli.run_command import complain, run
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dashscope_ftlogs.metrics.point_columns import PointColumns
+
+
+_STDOUT: Final = "-"
 
 
 class Format(enum.StrEnum):
@@ -54,8 +57,8 @@ def metrics(
         typer.Option(
             *("--output", "-o"),
             metavar="FILE|DATASET/",
-            help="Write a .csv, .jsonl or .parquet file; or, of archives, a directory of Parquet "
-            "files, and later only what is new.",
+            help="Write a .csv, .jsonl or .parquet file; - for stdout, as CSV; or, of archives, a "
+            "directory of Parquet files, and later only what is new.",
             parser=_file_or_dataset,
         ),
     ] = None,
@@ -83,6 +86,10 @@ def metrics(
     """Show the loss and all other numbers of a log, point by point."""
 
     async def main() -> int:
+        nonlocal output, form
+        if output == _STDOUT:
+            output = None
+            form = Format.CSV if form is Format.TABLE else form
         chosen_ones = columns.split(",") if columns else ()
         to_file = output is not None or tensorboard is not None
         _check_print(form, chosen_ones, to_file=to_file, events_only=to_file and output is None)
@@ -94,20 +101,21 @@ def metrics(
             check_table(Path(output), logs)
         if tensorboard is not None:
             check_events(tensorboard)
+        failed: list[FTLogsError] = []
         begin = partial(ReadPoints, pattern=chosen(pattern))
         found: list[tuple[str, PointColumns]] = []
-        async with aclosing(read_logs(logs, connection, begin)) as read:
+        async with aclosing(read_logs(logs, connection, begin, failed)) as read:
             found += [(log.name, log.read) async for log in read]
         if not any(points for _, points in found):
             complain(no_metrics(name for name, _ in found))
-            return 0
+            return code_of(failed)
         if tensorboard is not None:
             write_events(found, tensorboard)
         if output is not None:
             write_table(table_of(_let_go_of(found)), Path(output), chosen_ones)
         if not to_file:
             print_table(table_of(_let_go_of(found)), form.value, chosen_ones)
-        return 0
+        return code_of(failed)
 
     run(main())
 

@@ -13,9 +13,9 @@ from typing import Annotated, Final
 import attrs
 import typer
 
-from dashscope_ftlogs import InvalidArgumentError, Job
+from dashscope_ftlogs import FTLogsError, InvalidArgumentError, Job
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.log_sources import Sources, no_metrics, read_logs
+from dashscope_ftlogs.cli.log_sources import Sources, code_of, no_metrics, read_logs
 from dashscope_ftlogs.cli.options import Pattern, chosen, grouped, to_file
 from dashscope_ftlogs.cli.reading_processes import ReadPoints
 from dashscope_ftlogs.cli.run_command import complain, run
@@ -97,15 +97,16 @@ def plot(
             check_picture(output, logs)
         if not 0 <= smooth < 1:
             raise InvalidArgumentError(f"--smooth {smooth}: must be at least 0 and less than 1")
+        failed: list[FTLogsError] = []
         begin = partial(ReadPoints, pattern=chosen(pattern))
         found: list[_Log] = []
-        async with aclosing(read_logs(logs, connection, begin)) as opened:
+        async with aclosing(read_logs(logs, connection, begin, failed)) as opened:
             async for log in opened:
                 name = distinct([log.name for log in found], excerpt(log.name, 60))
                 found.append(_Log(name, log.job, log.read))
         if not any(log.points for log in found):
             complain(no_metrics(log.name for log in found))
-            return 0
+            return code_of(failed)
         panels = _panels(metric or [None], x, found)
         drawn = {log.name: log.job for log in found if any(panel.logs[log.name] for panel in panels)}
         panels = [
@@ -116,7 +117,7 @@ def plot(
             _show(panels, smooth, parameters)
         else:
             write_picture(output, panels, smooth, parameters)
-        return 0
+        return code_of(failed)
 
     run(main())
 

@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from dashscope_ftlogs import __version__
+from dashscope_ftlogs import FTLogsError, __version__
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.log_sources import Sources, read_logs
+from dashscope_ftlogs.cli.log_sources import Sources, code_of, read_logs
 from dashscope_ftlogs.cli.options import Pattern, chosen, grouped, to_file
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.output_file import check_output, put_by
@@ -39,7 +39,8 @@ def report(
 
         if output != _STDOUT:
             check_output(output, sources=logs)
-        found = await _read(logs, connection, chosen(pattern))
+        failed: list[FTLogsError] = []
+        found = await _read(logs, connection, chosen(pattern), failed)
         for log in found:
             if log.lines.left_out:
                 complain(f"{log.name}: {left_out(log)}")
@@ -49,7 +50,7 @@ def report(
         if output == _STDOUT:
             for piece in data:
                 write(piece)
-            return 0
+            return code_of(failed)
         sizes: list[int] = []
         put_by(output, lambda file: sizes.extend(map(file.write, data)))
         complain(f"{output}: {_counted(len(found))}, {_size(sum(sizes))}")
@@ -57,19 +58,22 @@ def report(
             complain(
                 f"a browser takes a while to open {_size(sum(sizes))}; fewer logs make a smaller page"
             )
-        return 0
+        return code_of(failed)
 
     run(main())
 
 
 async def _read(
-    words: list[str], connection: Connection, pattern: "OwnPattern | None"
+    words: list[str],
+    connection: Connection,
+    pattern: "OwnPattern | None",
+    failed: list[FTLogsError],
 ) -> "list[ReadLog]":
     from dashscope_ftlogs.report.log_digest import LogReader, fit  # noqa: PLC0415
 
     logs: list[ReadLog] = []
     begin = partial(LogReader, pattern=pattern)
-    async with aclosing(read_logs(words, connection, begin)) as found:
+    async with aclosing(read_logs(words, connection, begin, failed)) as found:
         async for log in found:
             logs.append(log.read)
             fit(logs)

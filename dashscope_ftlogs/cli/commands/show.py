@@ -3,16 +3,19 @@
 import enum
 from collections.abc import Iterable
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import attrs
+import msgspec
 import typer
 
+from dashscope_ftlogs import FTLogsError, Job
 from dashscope_ftlogs.archive.manifest import facts
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.log_sources import Sources, read_logs
+from dashscope_ftlogs.cli.log_sources import Sources, code_of, read_logs
 from dashscope_ftlogs.cli.options import grouped
 from dashscope_ftlogs.cli.run_command import run
+from dashscope_ftlogs.cli.terminal.download_progress import duration
 from dashscope_ftlogs.cli.terminal.stdout import rows, write
 from dashscope_ftlogs.reading.forms.names import is_better_higher
 from dashscope_ftlogs.text import escaped
@@ -21,6 +24,12 @@ if TYPE_CHECKING:
     from dashscope_ftlogs.reading.failure_causes import Failure
     from dashscope_ftlogs.report.job_at_a_glance import Glance
     from dashscope_ftlogs.report.loss_and_duration import Loss
+
+
+_WIDTH: Final = 66
+"""Of 80 columns, what is left beside the names."""
+_BEFORE: Final = 10
+"""So many lines before an error are worth reading."""
 
 
 class Format(enum.StrEnum):
@@ -45,7 +54,8 @@ def show(
         from dashscope_ftlogs.report.job_at_a_glance import GlanceReader  # noqa: PLC0415  (only this command needs it)
 
         shown = 0
-        async with aclosing(read_logs(logs, connection, GlanceReader)) as found:
+        failed: list[FTLogsError] = []
+        async with aclosing(read_logs(logs, connection, GlanceReader, failed)) as found:
             async for log in found:
                 write(
                     rows([_object(log.read)])
@@ -53,7 +63,7 @@ def show(
                     else _text(log.read, again=shown > 0)
                 )
                 shown += 1
-        return 0
+        return code_of(failed)
 
     run(main())
 
@@ -78,22 +88,26 @@ def _object(glance: "Glance") -> dict[str, Any]:
 
 def _why(failure: "Failure") -> dict[str, Any]:
     offset = None if failure.error is None else failure.error.offset
-    # Named both as the rows of other commands name it, and as it is said.
-    return {"text": failure.text, "line": offset, "offset": offset, "guessed": failure.guessed}
+    return {"text": failure.text, "offset": offset, "guessed": failure.guessed}
 
 
 def _text(glance: "Glance", *, again: bool) -> bytes:
     job = glance.job
-    head = [glance.name] if job is None else [glance.name, job.status, job.model or ""]
+    head = [glance.name]
+    if job is not None:
+        head += [job.status, job.model or "", job.training_type or ""]
     said = ["", "  ".join(filter(None, head))] if again else ["  ".join(filter(None, head))]
     said += [f"  {name:<9} {told}" for name, told in _facts(glance) if told]
     return "".join(f"{escaped(line)}\n" for line in said).encode("utf-8", "backslashreplace")
 
 
 def _facts(glance: "Glance") -> Iterable[tuple[str, str]]:
+    if glance.job is not None:
+        yield from _job_facts(glance)
     lines = f"{glance.lines:,}"
     if glance.first_time is not None:
-        lines += f", from {glance.first_time} to {glance.last_time or glance.first_time}"
+        last = "" if glance.last_time in {None, glance.first_time} else f" to {glance.last_time}"
+        lines += f", from {glance.first_time}{last}"
     yield "lines", lines
     yield "came to", _progress(glance)
     losses = (
@@ -110,6 +124,47 @@ def _facts(glance: "Glance") -> Iterable[tuple[str, str]]:
         yield "failure", "none is told" if glance.job is None else ""
     else:
         yield from _failure(glance.failure)
+    if glance.job is not None:
+        yield "next", _next(glance.job, glance.failure)
+
+
+def _job_facts(glance: "Glance") -> Iterable[tuple[str, str]]:
+    job, took = glance.job, glance.summary.duration
+    assert job is not None  # noqa: S101  (for type checkers)
+    yield "named", "" if job.job_name in {None, job.job_id} else str(job.job_name)
+    given = [f"{name}={_value(value)}" for name, value in (job.hyper_parameters or {}).items()]
+    for number, line in enumerate(_wrapped(given)):
+        yield "" if number else "given", line
+    yield "created", job.create_time or ""
+    lasted = "" if took is None else f", after {duration(took.total_seconds())}"
+    yield "ended", "" if job.end_time is None else job.end_time + lasted
+    yield "tokens", "" if job.usage is None else f"{job.usage:,}"
+    yield "model", job.finetuned_output or ""
+
+
+def _value(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _wrapped(words: Iterable[str]) -> Iterable[str]:
+    """Put words on lines; one is never broken, since it may be looked for."""
+    line = ""
+    for word in words:
+        if line and len(line) + len(word) > _WIDTH:
+            yield line
+            line = ""
+        line += ("  " if line else "") + word
+    yield line
+
+
+def _next(job: Job, failure: "Failure | None") -> str:
+    """Return the command that tells more."""
+    if not job.ended:
+        return f"ftlogs tail -f {job.job_id}"
+    if failure is not None and failure.error is not None:
+        begin = max(0, failure.error.offset - _BEFORE)
+        return f"ftlogs cat {job.job_id} --offset {begin} --limit {3 * _BEFORE}"
+    return f"ftlogs {'plot' if job.status == 'SUCCEEDED' else 'cat'} {job.job_id}"
 
 
 def _progress(glance: "Glance") -> str:
@@ -122,7 +177,7 @@ def _progress(glance: "Glance") -> str:
 
 
 def _loss(loss: "Loss") -> str:
-    where = f"line {loss.offset:,}" if loss.step is None else f"step {loss.step:,}"
+    where = f"line {loss.offset + 1:,}" if loss.step is None else f"step {loss.step:,}"
     return f"{loss.value:.6g}, {where}"
 
 
@@ -135,4 +190,4 @@ def _failure(failure: "Failure") -> Iterable[tuple[str, str]]:
         yield "", f"the service says {failure.told}"
     if failure.error is not None:
         guess = "; a guess from the log alone: its job may have gone on" if failure.guessed else ""
-        yield "", f"(line {failure.error.offset:,}{guess})"
+        yield "", f"(line {failure.error.offset + 1:,}{guess})"

@@ -1,42 +1,46 @@
 """`ftlogs tail`: the last lines of jobs, and those that are still to come."""
 
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
 
 import attrs
 import typer
 
-from dashscope_ftlogs import InvalidArgumentError
-from dashscope_ftlogs.checks import job_id as checked_id
+from dashscope_ftlogs import FTLogsError, InvalidArgumentError
+from dashscope_ftlogs.archive.store import KeptLog
 from dashscope_ftlogs.checks import seconds, whole_number
 from dashscope_ftlogs.cli.completion import complete_job_ids
 from dashscope_ftlogs.cli.connection_options import Connection
+from dashscope_ftlogs.cli.exit_codes import exit_code
+from dashscope_ftlogs.cli.log_sources import is_local, job_name, named_logs
 from dashscope_ftlogs.cli.options import Pattern, chosen, given, grouped
 from dashscope_ftlogs.cli.run_command import complain, told
 from dashscope_ftlogs.cli.short_job_ids import RUNNING, one_place_each
-from dashscope_ftlogs.cli.terminal.tail_line_format import Lines
+from dashscope_ftlogs.cli.tail.line_format import Lines
 from dashscope_ftlogs.metrics.fail_on_and_until_conditions import duration, parse_alarm
 from dashscope_ftlogs.metrics.live.what_meets_a_condition import Alarm
 
 
 @attrs.frozen
 class Watch:
-    """What the options say about the time to come: they mean something with --follow only."""
+    """What the options say about how long to read, and how often to ask."""
 
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
             metavar="CONDITION",
-            help="End with 9 on nan (of a loss, gradient norm or learning rate), loss=nan, any=nan, "
-            "'nan except kl', stall=10m, 'grad_norm>100', 'loss>1.5 for 10' (in a row), "
-            "'eval_loss>best*1.2', in any line that is read: with a condition, that is all unless -n "
-            "says less.",
+            help="End with 9 where any job meets it: nan (of a loss, gradient norm or learning rate), "
+            "loss=nan, any=nan, 'nan except kl', stall=10m, 'grad_norm>100', 'loss>1.5 for 10' "
+            "(in a row), 'eval_loss>best*1.2', in any line that is read: with a condition, that is all "
+            "unless -n says less.",
         ),
     ] = None
     until: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="CONDITION", help="The same, for what is hoped for: 'loss<0.5', 'step>=1000'."
+            metavar="CONDITION",
+            help="The same, for what is hoped for: 'loss<0.5', 'step>=1000'. End with 0 once every job "
+            "has met it, with 10 if one ends that has not.",
         ),
     ] = None
     give_up_after: Annotated[
@@ -64,18 +68,16 @@ class Watch:
     pattern: Pattern = None
     stats: Annotated[bool, typer.Option("--stats", help="Say in the end how late lines came.")] = False
 
-    def refuse_without_follow(self) -> None:
+    def refuse_without_follow(self, conditions: Iterable[Alarm]) -> None:
         """Refuse what would be ignored.
 
         Raises:
             InvalidArgumentError: something only means anything while jobs are followed.
         """
         ignored = {
-            "--fail-on": self.fail_on,
-            "--until": self.until,
             "--give-up-after": self.give_up_after is not None,
             "--settle": self.settle is not None,
-            "--pattern": self.pattern is not None,
+            "--pattern": self.pattern is not None and not (self.fail_on or self.until),
             "--stats": self.stats,
         }
         for option, is_said in ignored.items():
@@ -83,14 +85,25 @@ class Watch:
                 raise InvalidArgumentError(
                     f"{option}: only with -f, which follows the jobs to their end"
                 )
+        for condition in conditions:
+            if condition.stall is not None:
+                raise InvalidArgumentError(f"{condition.text}: only with -f: time has to pass")
 
     def alarms(self) -> tuple[Alarm, ...]:
-        """Return the conditions that end it.
+        """Return the conditions of `--fail-on`.
 
         Raises:
             InvalidArgumentError: one is none.
         """
-        return tuple(map(parse_alarm, [*(self.fail_on or ()), *(self.until or ())]))
+        return tuple(map(parse_alarm, self.fail_on or ()))
+
+    def goals(self) -> tuple[Alarm, ...]:
+        """Return those of `--until`.
+
+        Raises:
+            InvalidArgumentError: one is none.
+        """
+        return tuple(map(parse_alarm, self.until or ()))
 
     def longest_outage(self) -> float | None:
         """Return for how many seconds there may be no answer.
@@ -114,9 +127,9 @@ def tail(
     jobs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="JOB[:OFFSET]",
-            help="Jobs, the ends of their ids, @last or @running; with an offset, the first line "
-            "wanted, from 0.",
+            metavar="JOB[:OFFSET]...",
+            help="Jobs, the ends of their ids, @last, @running; without -f also archive directories, "
+            "log files, or - for stdin; with an offset, the first line wanted, from 0.",
             autocompletion=complete_job_ids,
         ),
     ] = None,
@@ -128,6 +141,7 @@ def tail(
         str | None,
         typer.Option(
             "-n",
+            "--tail",
             metavar="N|all",
             help="Begin with the last N lines.  [default: 10; all with --fail-on or --until]",
         ),
@@ -142,43 +156,66 @@ def tail(
 ) -> None:
     """Print the last lines of jobs; with -f, go on until they end.
 
-    The exit code of -f tells their end: 0 if all succeeded, 7 if one failed, 8 if one was canceled, 9 if
-    a condition was met. It waits a while after the end for lines that the service shows late; jobs that
+    The exit code of -f tells their end: 0 if all succeeded, 7 if one failed, 8 if one was canceled. With
+    conditions, with -f or without, it is 9 if one of --fail-on was met, and 10 if a job ended without
+    meeting --until. -f waits a while after the end for lines that the service shows late; jobs that
     ended more than a day ago are left at once.
     """
-    from dashscope_ftlogs.cli.terminal.tail_printing import DEFAULT_COUNT, Following  # noqa: PLC0415  (completion needs none of it)
+    from dashscope_ftlogs.cli.tail.following import Following  # noqa: PLC0415  (completion needs none of it)
+    from dashscope_ftlogs.cli.tail.last_lines import DEFAULT_COUNT, Tail  # noqa: PLC0415
 
     try:
-        offsets = _places(jobs or (), all_running=all_running)
-        alarms = watch.alarms()
+        offsets, stored = _places(jobs or (), all_running=all_running)
+        alarms, goals = watch.alarms(), watch.goals()
+        shared: dict[str, Any] = {
+            "connection": connection,
+            "offsets": offsets,
+            "count": _count(count, None if alarms or goals else DEFAULT_COUNT),
+            "view": lines.view(several=all_running or len(offsets) > 1 or RUNNING in offsets),
+            "alarms": alarms,
+            "goals": goals,
+            "pattern": chosen(watch.pattern),
+        }
         if not (follow or all_running):
-            watch.refuse_without_follow()
-        following = Following(
-            connection=connection,
-            offsets=offsets,
-            all_running=all_running,
-            follow=follow or all_running,
-            count=_count(count, DEFAULT_COUNT if not alarms else None),
-            view=lines.view(several=all_running or len(offsets) > 1 or RUNNING in offsets),
-            alarms=alarms,
-            pattern=chosen(watch.pattern),
-            give_up_after=watch.longest_outage(),
-            polls=(watch.shortest_poll, watch.longest_poll),
-            settle=watch.settle,
-            look_every=seconds("--look-every", watch.look_every),
-            stats=watch.stats,
-            given=given(context, {"follow", "count", "all_running"}),
-        )
-    except InvalidArgumentError as error:
+            watch.refuse_without_follow([*alarms, *goals])
+            tailing = Tail(**shared, stored=stored)
+        elif stored:
+            raise InvalidArgumentError(f"-f is for jobs of the service; {next(iter(stored))} is none")
+        else:
+            tailing = Following(
+                **shared,
+                all_running=all_running,
+                give_up_after=watch.longest_outage(),
+                polls=(watch.shortest_poll, watch.longest_poll),
+                settle=watch.settle,
+                look_every=seconds("--look-every", watch.look_every),
+                stats=watch.stats,
+                given=given(context, {"follow", "count", "all_running"}),
+            )
+    except FTLogsError as error:
         complain(told(error))
-        raise typer.Exit(2) from None
-    following.run()
+        raise typer.Exit(exit_code(error)) from None
+    tailing.run()
 
 
-def _places(jobs: Sequence[str], *, all_running: bool) -> dict[str, int | None]:
-    if not jobs and not all_running:
+def _places(
+    words: Sequence[str], *, all_running: bool
+) -> tuple[dict[str, int | None], dict[str, KeptLog | None]]:
+    """Return where to begin with each log, and those that are on this machine."""
+    if not words and not all_running:
         raise InvalidArgumentError("say which jobs: by id, or --all-running")
-    return one_place_each(map(_place, jobs))
+    places: list[tuple[str, int | None]] = []
+    stored: dict[str, KeptLog | None] = {}
+    for text in words:
+        word, offset = _place(text)
+        if is_local(word):
+            named = named_logs([word], set(stored))
+            here = {name: log for name, log in named if not isinstance(log, str)}
+            stored |= here
+            places += [(name, offset) for name in here]
+        else:
+            places.append((job_name(word), offset))
+    return one_place_each(places), stored
 
 
 def _count(text: str | None, default: int | None) -> int | None:
@@ -189,15 +226,17 @@ def _count(text: str | None, default: int | None) -> int | None:
 
 
 def _place(text: str) -> tuple[str, int | None]:
-    job_id, colon, offset = text.partition(":")
+    if is_local(text) or "://" in text:
+        return text, None
+    word, colon, offset = text.rpartition(":")
+    if not colon:
+        return text, None
     number = _number(offset)
-    if colon and not isinstance(number, int):
+    if not isinstance(number, int):
         raise InvalidArgumentError(
-            f"{text!r}: what follows the colon must be the number of a line, 0 or more, as in {job_id}:0"
+            f"{text!r}: what follows the colon must be the number of a line, 0 or more, as in {word}:0"
         )
-    return job_id if job_id.startswith("@") else checked_id(job_id), number if isinstance(
-        number, int
-    ) else None
+    return word, number
 
 
 def _number(text: str) -> int | str:

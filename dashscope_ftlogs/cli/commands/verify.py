@@ -1,5 +1,6 @@
 """`ftlogs verify`: is an archive what it says it is, and is it all there is?"""
 
+import enum
 from collections import Counter
 from typing import Annotated, Any
 
@@ -13,7 +14,15 @@ from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.exit_codes import INCOMPLETE
 from dashscope_ftlogs.cli.options import archive, grouped
 from dashscope_ftlogs.cli.run_command import complain, run
-from dashscope_ftlogs.cli.terminal.stdout import rows, table, write
+from dashscope_ftlogs.cli.terminal.stdout import rows, wrapped_table, write
+
+
+class Format(enum.StrEnum):
+    """How verdicts are told."""
+
+    TABLE = "table"
+    JSONL = "jsonl"
+
 
 _FINE = {"ok", "superseded"}
 
@@ -25,7 +34,11 @@ def verify(
     remote: Annotated[
         bool, typer.Option("--remote", help="Also ask the service how each log ends by now.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Every verdict, as JSON.")] = False,
+    form: Annotated[
+        Format,
+        typer.Option("--format", help="What is bad as a table, or every verdict as JSON objects."),
+    ] = Format.TABLE,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
     connection: Connection,
 ) -> None:
     """Name the logs of an archive that are damaged or incomplete.
@@ -46,10 +59,10 @@ def verify(
             _reopen(directory, {one.file for one in verdicts if one.state == "ok"}, asked)
             verdicts = sorted(asked, key=lambda verdict: verdict.file)
         bad = [verdict for verdict in verdicts if verdict.state not in _FINE]
-        if as_json:
+        if as_json or form is Format.JSONL:
             write(rows(map(_facts, verdicts)))
         elif bad:
-            write(table(("FILE", "STATE", "WHY"), [(v.file, v.state, v.why) for v in bad]))
+            write(wrapped_table(("FILE", "STATE", "WHY"), [(v.file, v.state, v.why) for v in bad]))
         counts = Counter(verdict.state for verdict in verdicts)
         complain(f"{directory}: " + ", ".join(f"{n:,} {state}" for state, n in counts.most_common()))
         if any(verdict.state == "damaged" and verdict.job_id for verdict in bad):

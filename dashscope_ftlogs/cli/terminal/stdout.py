@@ -2,6 +2,8 @@
 
 import enum
 import errno
+import io
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -70,6 +72,39 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:
     """Return rows under their columns, aligned, harmless to a terminal; None shows as a dash."""
     lines = (columns, *rows)
     return aligned(lines, [width(column) for column in zip(*lines, strict=True)])
+
+
+def wrapped_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:
+    """Return such rows; on a terminal that is narrower, all cells but each row's first are wrapped."""
+    if not sys.stdout.isatty():
+        return table(columns, rows)
+    from rich.console import Console  # noqa: PLC0415  (takes longer to import than most commands run)
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    drawn = Table(box=None, pad_edge=False, show_edge=False, header_style="", padding=(0, 2, 0, 0))
+    for number, name in enumerate(columns):
+        drawn.add_column(name, no_wrap=number == 0, overflow="fold")
+    for row in rows:
+        drawn.add_row(*(Text(_cell(cell)) for cell in row))
+    console = Console(
+        file=io.StringIO(), width=shutil.get_terminal_size().columns, color_system=None, highlight=False
+    )
+    with console.capture() as captured:
+        console.print(drawn)
+    return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()).encode(
+        "utf-8", "backslashreplace"
+    )
+
+
+def fitting(rows: Sequence[Sequence[object]], names: Sequence[str]) -> int:
+    """Return how many of the columns, the first ones, fit beside each other on a terminal."""
+    room = shutil.get_terminal_size().columns + 2
+    for count, column in enumerate(zip(names, *rows, strict=True)):
+        room -= width(column) + 2
+        if room < 0:
+            return max(1, count)
+    return len(names)
 
 
 def aligned(rows: Iterable[Sequence[object]], widths: Sequence[int]) -> bytes:

@@ -1,60 +1,44 @@
-"""The work of `ftlogs tail`: print what there is, then what comes, until the jobs have ended."""
+"""The work of `ftlogs tail -f`: print what there is, then what comes, until the jobs have ended."""
 
 import asyncio
+import logging
 import shlex
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from dashscope_ftlogs import EventKind, FTLogsError
+from dashscope_ftlogs import EventKind, FTLogsError, RetryPolicy
 from dashscope_ftlogs.checks import within
-from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.exit_codes import exit_code
 from dashscope_ftlogs.cli.run_command import complain, run
-from dashscope_ftlogs.cli.short_job_ids import one_place_each, whole_job_ids
-from dashscope_ftlogs.cli.terminal.stdout import printing, table, write
-from dashscope_ftlogs.cli.terminal.tail_line_format import View
-from dashscope_ftlogs.cli.terminal.tail_status import Status
-from dashscope_ftlogs.metrics.fail_on_and_until_conditions import nearest
-from dashscope_ftlogs.metrics.live.watched_logs import WatchedLogs
+from dashscope_ftlogs.cli.tail.last_lines import ALARM, DEFAULT_COUNT, Tail, where
+from dashscope_ftlogs.cli.tail.status import Outage
+from dashscope_ftlogs.cli.terminal.stdout import printing, table
 from dashscope_ftlogs.metrics.live.what_meets_a_condition import Alarm
-from dashscope_ftlogs.reading.own_pattern import OwnPattern, OwnRecords
-from dashscope_ftlogs.reading.tracebacks import RecordReader
-from dashscope_ftlogs.text import escaped, excerpt
+from dashscope_ftlogs.text import escaped
 
 if TYPE_CHECKING:
-    from dashscope_ftlogs import Followed, FollowEvent, LogFollower, LogPage, LogPaginator, LogSession
+    from dashscope_ftlogs import Followed, FollowEvent, LogFollower, LogSession
 
-_FAILED: Final = 7
-_CANCELED: Final = 8
-_ALARM: Final = 9
 _TICK: Final = 0.5
-_MOST: Final = 20
-_SHOWN: Final = 50
-"""Lines at the end of a page: enough to tell step and loss, where no condition asks for all."""
-_TRAININGS_OWN: Final = "a loss, the norm of gradients or a learning rate"
-DEFAULT_COUNT: Final = 10
-"""Of so many lines `tail` shows the last, if nothing is said."""
+_WORTH_TELLING: Final = 3
+"""Ticks."""
 
 
 class _AlarmError(Exception):
-    """A condition of the user's was met."""
+    """A condition of `--fail-on` was met."""
+
+
+class _AllMetError(Exception):
+    """Each job has met a condition of `--until`."""
 
 
 @attrs.define(kw_only=True)
-class Following:
-    """What the options of `ftlogs tail` said, and how far it has come."""
+class Following(Tail):
+    """A tail that goes on until its jobs have ended."""
 
-    connection: Connection
-    offsets: Mapping[str, int | None]
     all_running: bool
-    follow: bool
-    count: int | None
-    view: View
-    alarms: tuple[Alarm, ...]
-    pattern: OwnPattern | None
     give_up_after: float | None
     polls: tuple[float, float]
     settle: float | None
@@ -62,46 +46,27 @@ class Following:
     stats: bool
     given: Sequence[str] = ()
     """The options that are the same where it is gone on with."""
-    _status: Status = attrs.field(factory=Status, init=False)
     _follower: "LogFollower | None" = attrs.field(default=None, init=False)
-    _places: dict[str, int] = attrs.field(factory=dict[str, int], init=False)
-    """For each job of which something was printed, the next line that was not."""
-    _logs: WatchedLogs = attrs.field(init=False)
+    _outage: Outage = attrs.field(init=False)
+    _settling: dict[str, int] = attrs.field(factory=dict[str, int], init=False)
+    """For jobs that have ended, for how many ticks late lines are awaited."""
     _finished: set[str] = attrs.field(factory=set[str], init=False)
-    _known: dict[str, int] = attrs.field(factory=dict[str, int], init=False)
-    """For jobs of which conditions remember more than is printed, the first line that is."""
+    _awaited: frozenset[str] | None = attrs.field(default=None, init=False)
+    """The jobs that have to meet `--until`; None until they are known."""
 
     def __attrs_post_init__(self) -> None:
-        own = self.pattern
-        self._logs = WatchedLogs(self.alarms, RecordReader if own is None else lambda: OwnRecords(own))
+        super().__attrs_post_init__()
+        self._outage = Outage(self._status.say)
 
     def run(self) -> None:
-        """Do it, and exit."""
-        work = self._follow() if self.follow else self._print_tails()
-        # While jobs are followed, an outage is told of as such, not request by request.
-        run(work, on_interrupt=self._how_to_go_on, show_retries=not self.follow)
-
-    async def _print_tails(self) -> int:
-        with printing() as printer:
-            async with self.connection.session() as session:
-                await self._name_whole(session)
-                for job_id, offset in self.offsets.items():
-                    limit = None
-                    if offset is None:
-                        offset, limit = 0, self.count  # noqa: PLW2901
-                        if limit is not None:
-                            total = (await session.page(job_id, 0, 1)).total
-                            offset = max(0, total - limit)  # noqa: PLW2901
-                    reader: LogPaginator = session.lines(job_id, offset=offset, limit=limit)
-                    async with reader.pages() as pages:
-                        async for page in pages:
-                            await printer.run(self._print, page, len(page.lines))
-                    within(job_id, offset, reader.total)
-        return 0
+        """Do it, and exit. An outage is told of as such, not request by request."""
+        logging.getLogger("dashscope_ftlogs").addHandler(self._outage)
+        run(self._follow(), on_interrupt=self._how_to_go_on, show_retries=False)
 
     async def _follow(self) -> int:
         async with self.connection.session() as session:
             await self._name_whole(session)
+            self._awaited = None if self.all_running else frozenset(self.offsets)
             self._follower = self._start(session)
             try:
                 async with asyncio.TaskGroup() as group:
@@ -113,7 +78,11 @@ class Following:
                 error = errors.exceptions[0]
                 if isinstance(error, _AlarmError):
                     complain(f"{error}; {self._how_to_go_on()}")
-                    return _ALARM
+                    return ALARM
+                if isinstance(error, _AllMetError):
+                    told = list(self._met.values())
+                    complain(f"{told[-1]}; {self._how_to_go_on()}")
+                    return 0
                 if isinstance(error, FTLogsError) and self._status.told_of_failure:
                     return exit_code(error)
                 raise error from None
@@ -123,19 +92,12 @@ class Following:
             self._tell_of_missed_names(ended=True)
             if self.stats:
                 self._report(session, self._follower.jobs)
-        ends = {followed.job.status for followed in self._follower.jobs.values() if followed.job}
-        return _FAILED if "FAILED" in ends else _CANCELED if "CANCELED" in ends else 0
-
-    async def _name_whole(self, session: "LogSession") -> None:
-        """Put whole ids in the place of short ones."""
-        ids = await whole_job_ids(session, list(self.offsets))
-        pairs = zip(ids, self.offsets.values(), strict=True)
-        self.offsets = one_place_each((job_id, offset) for meant, offset in pairs for job_id in meant)
+        followed = self._follower.jobs.items()
+        return self._end_of((job_id, one.job) for job_id, one in followed if job_id not in self._met)
 
     def _start(self, session: "LogSession") -> "LogFollower":
         given = {job_id: offset for job_id, offset in self.offsets.items() if offset is not None}
-        if any(alarm.test is not None for alarm in self.alarms):
-            # What a point means, and whether it meets a condition, hangs on the lines before it.
+        if self._remembers:
             self._known = {job_id: offset for job_id, offset in given.items() if offset}
             self._places.update(self._known)
         given.update(dict.fromkeys(self._known, 0))
@@ -172,6 +134,7 @@ class Following:
                 if job_id not in seen:
                     seen.add(job_id)
                     yield job_id
+            self._awaited = frozenset(seen)
             if not running:
                 if not seen:
                     complain("no job is running")
@@ -182,6 +145,9 @@ class Following:
         with printing() as printer:
             async with follower.pages() as pages:
                 async for page in pages:
+                    self._outage.over()
+                    if page.job_id in self._met:
+                        continue
                     met = self._first_alarm(page)
                     wanted = len(page.lines) if met is None else met[0] + 1
                     await printer.run(self._print, page, wanted)
@@ -189,34 +155,20 @@ class Following:
                         self._tell_of_missed_names(ended=False)
                     self._status.draw(follower.jobs)
                     if met is not None:
-                        number, alarm = met
-                        line = excerpt(page.lines[number])
-                        raise _AlarmError(
-                            f"{alarm.text}: {page.job_id} line {page.offset + number}: {line}"
-                        )
+                        self._has_met(page.job_id, met[1], where(page, *met))
 
-    def _first_alarm(self, page: "LogPage") -> tuple[int, Alarm] | None:
-        """Return which line of a page meets a condition, and which; the status learns of its points."""
-        begin = 0
-        if not self.alarms:
-            begin = max(0, len(page.lines) - _SHOWN) if self._status.at_bottom else len(page.lines)
-        for number, line in enumerate(page.lines[begin:], begin):
-            for point, alarm in self._logs.read(page.job_id, page.offset + number, line):
-                self._status.learn(page.job_id, point)
-                if alarm is not None and page.offset + number >= self._known.get(page.job_id, 0):
-                    return number, alarm
-        return None
+    def _has_met(self, job_id: str, alarm: Alarm, told: str) -> None:
+        """Take note that a job met a condition, and end it all, if that is what it means."""
+        if not self._is_goal(alarm):
+            raise _AlarmError(told)
+        self._met[job_id] = told
+        self._finished.add(job_id)
+        if self._all_met():
+            raise _AllMetError
+        self._status.say(told)
 
-    def _print(self, page: "LogPage", wanted: int) -> None:
-        begin = max(0, self._known.get(page.job_id, 0) - page.offset)
-        lines = page.lines[begin:wanted]
-        offset = page.offset + begin
-        shown = self.view.shown(page.job_id, lines, offset, datetime.now().astimezone())
-        if shown:
-            self._status.clear()
-            write(shown)
-        if begin < len(page.lines):
-            self._places[page.job_id] = offset + len(lines)
+    def _all_met(self) -> bool:
+        return self._awaited is not None and bool(self._met) and self._awaited <= self._met.keys()
 
     async def _tick(self, jobs: "Mapping[str, Followed]") -> None:
         """Keep what is said about the jobs up to date, and watch out for silences."""
@@ -224,13 +176,28 @@ class Following:
             await asyncio.sleep(_TICK)
             self._status.flush()
             self._status.draw(jobs)
-            for alarm in self.alarms:
+            self._tell_of_late_lines(jobs)
+            if self._all_met():
+                raise _AllMetError
+            for alarm in self._logs.alarms:
                 for followed in jobs.values():
-                    if alarm.stall is not None and followed.silence >= alarm.stall:
-                        silence = (
-                            f"no line for {followed.silence:.0f} s after line {followed.offset - 1}"
+                    silent = alarm.stall is not None and followed.silence >= alarm.stall
+                    if silent and followed.job_id not in self._met:
+                        silence = f"no line for {followed.silence:.0f} s after line {followed.offset}"
+                        self._has_met(
+                            followed.job_id, alarm, f"{alarm.text}: {followed.job_id}: {silence}"
                         )
-                        raise _AlarmError(f"{alarm.text}: {followed.job_id}: {silence}")
+
+    def _tell_of_late_lines(self, jobs: "Mapping[str, Followed]") -> None:
+        """Say once what is waited for, where no line at the bottom does."""
+        for followed in () if self._status.at_bottom else jobs.values():
+            if followed.settling:
+                ticks = self._settling[followed.job_id] = self._settling.get(followed.job_id, 0) + 1
+                if ticks == _WORTH_TELLING:
+                    self._status.say(
+                        f"{followed.job_id}: has ended; lines that come late are waited for, for up to "
+                        f"{RetryPolicy().lag if self.settle is None else self.settle:g} s"
+                    )
 
     def _end(self) -> None:
         self._status.flush()
@@ -252,23 +219,8 @@ class Following:
         sent = f"{session.requests:,} requests, {session.concurrency} at once at most"
         complain(f"{sent}; lags are estimates from the rhythm of the lines")
 
-    def _tell_of_missed_names(self, *, ended: bool) -> None:
-        """Say which conditions nothing could have met: a misspelt name would pass for success."""
-        for alarm in self._logs.missed(ended=ended):
-            metric = _TRAININGS_OWN if alarm.metric is None else alarm.metric
-            near = nearest(metric, self._logs.names)
-            first: list[str] = [] if near is None else [near]
-            names = list(dict.fromkeys(first + list(self._logs.names)))
-            more = f", and {len(names) - _MOST} more" if names[_MOST:] else ""
-            had = ", ".join(excerpt(name, 60) for name in names[:_MOST]) or "nothing"
-            so_far = "that was watched" if ended else "so far"
-            name = excerpt(metric, 60)
-            self._status.say(f"{alarm.text}: no line {so_far} has {name}; they have {had}{more}")
-
     def _how_to_go_on(self) -> str:
         self._end()
-        if not self.follow:
-            return "interrupted"
         jobs = self._follower.jobs if self._follower else {}
         named = list(dict.fromkeys([*self.offsets, *jobs]))
         left = [job_id for job_id in named if job_id not in self._finished]

@@ -2,11 +2,13 @@
 
 import enum
 import os
+import re
 import sys
 import zlib
+from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import attrs
 import msgspec
@@ -15,12 +17,11 @@ import typer
 from dashscope_ftlogs import InvalidArgumentError
 from dashscope_ftlogs.cli.options import Raw
 from dashscope_ftlogs.cli.terminal.stdout import Format
+from dashscope_ftlogs.reading.failure_signs import sign_of
 from dashscope_ftlogs.reading.own_pattern import compiled
-from dashscope_ftlogs.reading.records import Message, parse_line
+from dashscope_ftlogs.reading.records import Message, Text, parse_line
+from dashscope_ftlogs.reading.tracebacks import RecordReader
 from dashscope_ftlogs.text import escaped, escaped_jsonl_bytes, jsonl_bytes, shown
-
-if TYPE_CHECKING:
-    import re
 
 _COLOURS = (36, 33, 32, 35, 34, 31, 96, 93, 92, 95, 94, 91)
 _HIGHLIGHT = "\x1b[1;7m"
@@ -50,6 +51,11 @@ class Level(enum.StrEnum):
 
 
 _RANKS = {level: rank for rank, level in enumerate(Level)}
+_SAID = re.compile(
+    r"[^{}'\"]{0,200}?\b(?P<level>DEBUG|INFO|WARN(?:ING)?|ERROR|CRITICAL|FATAL|\w{0,60}Warning):"
+)
+"""A level as loggers without a format, shells and Python's own warnings say it: `WARNING:root:`."""
+_OTHER_WORDS = {"WARN": Level.WARNING, "FATAL": Level.CRITICAL}
 
 
 @attrs.frozen
@@ -78,9 +84,9 @@ class Lines:
         ),
     ] = None
     form: Annotated[Format, typer.Option("--format", help="Plain lines, or JSON objects.")] = Format.TEXT
-    timestamps: Annotated[bool, typer.Option("--timestamps", help="When each line was received.")] = (
-        False
-    )
+    timestamps: Annotated[
+        bool, typer.Option("--timestamps", "-t", help="When each line was received.")
+    ] = False
     colour: Annotated[When, typer.Option("--color", help="auto: on a terminal.")] = When.AUTO
     raw: Raw = False
 
@@ -107,7 +113,7 @@ class Lines:
         )
 
 
-def _pattern(option: str, text: str | None) -> "re.Pattern[str] | None":
+def _pattern(option: str, text: str | None) -> re.Pattern[str] | None:
     if text is None:
         return None
     try:
@@ -118,7 +124,7 @@ def _pattern(option: str, text: str | None) -> "re.Pattern[str] | None":
 
 @attrs.define
 class View:
-    """Which lines are shown, and as what. It remembers the level of each job's last message."""
+    """Which lines are shown, and as what. It remembers what each job's lines belong to."""
 
     form: Format
     prefix: bool
@@ -126,33 +132,30 @@ class View:
     for_terminal: bool
     collapse: bool
     timestamps: bool
-    grep: "re.Pattern[str] | None"
-    exclude: "re.Pattern[str] | None"
-    highlight: "re.Pattern[str] | None"
+    grep: re.Pattern[str] | None
+    exclude: re.Pattern[str] | None
+    highlight: re.Pattern[str] | None
     level: Level | None
-    _levels: dict[str, int] = attrs.field(factory=dict[str, int], init=False)
+    _colours: dict[str, int] = attrs.field(factory=dict[str, int], init=False)
+    _levels: "dict[str, _LogLevel]" = attrs.field(factory=dict[str, "_LogLevel"], init=False)
 
     def shown(self, job_id: str, lines: Sequence[str], offset: int, now: datetime) -> bytes:
         """Return as bytes what is to be seen of these lines, numbered from `offset`."""
         return b"".join(
             self._line(job_id, line, number, now)
             for number, line in enumerate(lines, offset)
-            if self._wanted(job_id, line)
+            if self._wanted(job_id, line, number)
         )
 
-    def _wanted(self, job_id: str, line: str) -> bool:
-        # Each of a job's lines passes here in turn: those without a level belong to the message before.
-        if self.level is not None and not self._loud_enough(job_id, line, self.level):
-            return False
+    def _wanted(self, job_id: str, line: str, number: int) -> bool:
+        if self.level is not None:
+            # Each of a job's lines passes here in turn: what it belongs to stands before it.
+            log = self._levels.setdefault(job_id, _LogLevel())
+            if log.read(number, line) < _RANKS[self.level]:
+                return False
         if self.grep is not None and not self.grep.search(line):
             return False
         return self.exclude is None or not self.exclude.search(line)
-
-    def _loud_enough(self, job_id: str, line: str, level: Level) -> bool:
-        for record in parse_line(line):
-            if isinstance(record, Message):
-                self._levels[job_id] = _RANKS[Level(record.level)]
-        return self._levels.get(job_id, _RANKS[Level.INFO]) >= _RANKS[level]
 
     def _line(self, job_id: str, line: str, offset: int, now: datetime) -> bytes:
         if self.collapse:
@@ -189,8 +192,43 @@ class View:
     def _coloured(self, job_id: str, text: str) -> str:
         if not self.colour:
             return text
-        # By its id, so that a job has the same colour in every window and every run.
-        return f"\x1b[{_COLOURS[zlib.crc32(job_id.encode()) % len(_COLOURS)]}m{text}{_PLAIN}"
+        if job_id not in self._colours:
+            # By its id, so that it is the same in every window, unless another job has it here.
+            first = zlib.crc32(job_id.encode()) % len(_COLOURS)
+            order = (*_COLOURS[first:], *_COLOURS[:first])
+            taken = set(self._colours.values())
+            self._colours[job_id] = next((one for one in order if one not in taken), order[0])
+        return f"\x1b[{self._colours[job_id]}m{text}{_PLAIN}"
+
+
+class _LogLevel:
+    """How important the lines of one log are, which come in turn."""
+
+    def __init__(self) -> None:
+        self._reader = RecordReader()
+        self._rank = _RANKS[Level.INFO]
+
+    def read(self, number: int, line: str) -> int:
+        """Return the rank of a line: its own, a failure's, or that of the message it belongs to."""
+        was_in_traceback = self._reader.in_traceback
+        deque(self._reader.read(number, line), maxlen=0)
+        found = parse_line(line)
+        told = next((record.level for record in found if isinstance(record, Message)), None)
+        if told is None and (said := _SAID.match(line)) is not None:
+            told = "WARNING" if said["level"].endswith("Warning") else said["level"]
+        if self._reader.in_traceback and (was_in_traceback or told is None):
+            self._rank = max(_RANKS[Level.ERROR], _ranked(told))
+        elif told is not None:
+            self._rank = _ranked(told)
+        elif any(map(sign_of, found)):
+            return _RANKS[Level.ERROR]
+        elif not all(isinstance(record, Text) for record in found):
+            self._rank = _RANKS[Level.INFO]  # what training prints belongs to no message
+        return self._rank
+
+
+def _ranked(level: str | None) -> int:
+    return 0 if level is None else _RANKS[_OTHER_WORDS.get(level) or Level(level)]
 
 
 def last_state(line: str) -> str:

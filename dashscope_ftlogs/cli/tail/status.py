@@ -1,9 +1,10 @@
 """What becomes of followed jobs, on stderr: a line at the bottom of a terminal, and words on events."""
 
+import logging
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import attrs
 
@@ -14,6 +15,11 @@ from dashscope_ftlogs.reading.forms.names import main_metric
 from dashscope_ftlogs.text import escaped, excerpt
 
 _ERASE = "\r\x1b[2K"
+_ERASE_ABOVE = "\x1b[1A\x1b[2K"
+_SHORT = 8
+"""Characters of an id beside others; of longer ones the end tells them apart."""
+_SOON = 3.0
+"""Seconds without an answer after which it is told, long before the retry policy gives up."""
 _OFTEN = {EventKind.DISCONNECTED, EventKind.THROTTLED, EventKind.CONNECTED}
 """What happens to all jobs together."""
 _EXPECTED = {"RUNNING", "SUCCEEDED", "FAILED", "CANCELED"}
@@ -45,7 +51,8 @@ class Status:
         self.at_bottom = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
         self._points: dict[str, Point] = {}
         self.told_of_failure = False
-        self._drawn = False
+        self._drawn = 0
+        """How wide the line at the bottom is; 0 where there is none."""
         self._pending: dict[EventKind, list[FollowEvent]] = {}
 
     def learn(self, job_id: str, point: LivePoint) -> None:
@@ -55,23 +62,31 @@ class Status:
     def clear(self) -> None:
         """Take the line at the bottom away, since something else is written now."""
         if self._drawn:
-            sys.stderr.write(_ERASE)
+            sys.stderr.write(self._erasing())
             sys.stderr.flush()
-            self._drawn = False
+            self._drawn = 0
+
+    def _erasing(self) -> str:
+        """Return what takes the line away; a terminal that became narrower has it on several rows."""
+        rows = (self._drawn - 1) // max(1, shutil.get_terminal_size().columns) if self._drawn else 0
+        return _ERASE + rows * _ERASE_ABOVE
 
     def draw(self, jobs: Mapping[str, Followed]) -> None:
         """Write the line at the bottom anew."""
         if not self.at_bottom:
             return
         running = [followed for followed in jobs.values() if not _over(followed)]
-        told = "  ".join(self._told(followed) for followed in running)
+        told = "  ".join(self._told(followed, followed.job_id) for followed in running)
         room = shutil.get_terminal_size().columns - 1
-        text = escaped(told if len(told) <= room else f"{len(running)} jobs: {told}"[: room - 1] + "…")
-        sys.stderr.write(f"{_ERASE}{text}")
+        if len(told) > room:
+            told = "  ".join(self._told(followed, _short(followed.job_id)) for followed in running)
+            told = f"{len(running)} jobs: {told}"
+        text = escaped(told if len(told) <= room else told[: room - 1] + "…")
+        sys.stderr.write(f"{self._erasing()}{text}")
         sys.stderr.flush()
-        self._drawn = True
+        self._drawn = len(text)
 
-    def _told(self, followed: Followed) -> str:
+    def _told(self, followed: Followed, name: str) -> str:
         state = "looked up" if followed.job is None else followed.job.status
         if followed.error is not None:
             state = "no answer"
@@ -79,7 +94,7 @@ class Status:
             state += ", waits for late lines"
         point = self._points.get(followed.job_id, Point())
         silence = f" quiet for {followed.silence:.0f} s" if followed.silence >= 5 else ""
-        return f"{followed.job_id} {state}{point.step}{point.loss}{silence}"
+        return f"{name} {state}{point.step}{point.loss}{silence}"
 
     def on_event(self, event: FollowEvent) -> None:
         """Say what happened; what happens to many jobs at once is said once, a little later."""
@@ -103,6 +118,38 @@ class Status:
         """Say something above the line at the bottom."""
         self.clear()
         complain(message)
+
+
+class Outage(logging.Handler):
+    """Tells of a request without an answer before the retry policy gives it up: people wonder sooner."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__()
+        self._say = say
+        self._begun: dict[tuple[object, ...], float] = {}
+        self._is_told = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hear of a request that is to be sent again."""
+        facts = vars(record)
+        if "ftlogs_attempt" not in facts:
+            return
+        request = (facts["ftlogs_what"], facts["ftlogs_job_id"], facts["ftlogs_offset"])
+        if facts["ftlogs_attempt"] == 1:
+            self._begun[request] = record.relativeCreated
+        lasted = (record.relativeCreated - self._begun.get(request, record.relativeCreated)) / 1000
+        if lasted >= _SOON and not self._is_told:
+            self._is_told = True
+            self._say(f"no answer for {lasted:.0f} s: {record.getMessage()}")
+
+    def over(self) -> None:
+        """Forget it: there are answers."""
+        self._begun.clear()
+        self._is_told = False
+
+
+def _short(job_id: str) -> str:
+    return job_id if len(job_id) <= _SHORT else f"…{job_id[-4:]}"
 
 
 def _main_metric(point: LivePoint) -> str | None:

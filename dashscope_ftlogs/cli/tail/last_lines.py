@@ -1,0 +1,217 @@
+"""What there is by now of logs: their last lines, or those that conditions ask for."""
+
+from collections import deque
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import AsyncExitStack, aclosing
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from dashscope_ftlogs import LogPage
+from dashscope_ftlogs.archive.store import KeptLog
+from dashscope_ftlogs.checks import within
+from dashscope_ftlogs.cli.connection_options import Connection
+from dashscope_ftlogs.cli.log_sources import stored_pages
+from dashscope_ftlogs.cli.run_command import complain, run
+from dashscope_ftlogs.cli.short_job_ids import one_place_each, whole_job_ids
+from dashscope_ftlogs.cli.tail.line_format import View
+from dashscope_ftlogs.cli.tail.status import Status
+from dashscope_ftlogs.cli.terminal.stdout import printing, write
+from dashscope_ftlogs.metrics.fail_on_and_until_conditions import nearest
+from dashscope_ftlogs.metrics.live.watched_logs import WatchedLogs
+from dashscope_ftlogs.metrics.live.what_meets_a_condition import Alarm
+from dashscope_ftlogs.reading.own_pattern import OwnPattern, OwnRecords
+from dashscope_ftlogs.reading.tracebacks import RecordReader
+from dashscope_ftlogs.text import excerpt
+
+if TYPE_CHECKING:
+    from dashscope_ftlogs import Job, LogPaginator, LogSession
+
+FAILED: Final = 7
+CANCELED: Final = 8
+ALARM: Final = 9
+UNMET: Final = 10
+_MOST: Final = 20
+_SHOWN: Final = 50
+"""Lines at the end of a page: enough to tell step and loss, where no condition asks for all."""
+_ENDS: Final = {"FAILED": FAILED, "CANCELED": CANCELED}
+_TRAININGS_OWN: Final = "a loss, the norm of gradients or a learning rate"
+DEFAULT_COUNT: Final = 10
+"""Of so many lines `tail` shows the last, if nothing is said."""
+
+
+@attrs.define(kw_only=True)
+class Tail:
+    """What the options of `ftlogs tail` said, and how far it has come."""
+
+    connection: Connection
+    offsets: Mapping[str, int | None]
+    """For each log, from which line on it is wanted, if that was said."""
+    stored: Mapping[str, KeptLog | None] = attrs.field(factory=dict[str, KeptLog | None])
+    """Those of them that are on this machine; None for stdin."""
+    count: int | None
+    view: View
+    alarms: tuple[Alarm, ...]
+    """Of which the first that any job meets ends it."""
+    goals: tuple[Alarm, ...] = ()
+    """Of which each job has to meet one."""
+    pattern: OwnPattern | None
+    _status: Status = attrs.field(factory=Status, init=False)
+    _places: dict[str, int] = attrs.field(factory=dict[str, int], init=False)
+    """For each job of which something was printed, the next line that was not."""
+    _logs: WatchedLogs = attrs.field(init=False)
+    _known: dict[str, int] = attrs.field(factory=dict[str, int], init=False)
+    """For jobs of which conditions remember more than is printed, the first line that is."""
+    _met: dict[str, str] = attrs.field(factory=dict[str, str], init=False)
+    """The jobs that have met `--until`, and what is said of each."""
+
+    def __attrs_post_init__(self) -> None:
+        own, all_of_them = self.pattern, (*self.alarms, *self.goals)
+        self._logs = WatchedLogs(all_of_them, RecordReader if own is None else lambda: OwnRecords(own))
+
+    def run(self) -> None:
+        """Print what there is, and exit."""
+        run(self._print_tails())
+
+    async def _print_tails(self) -> int:
+        async with AsyncExitStack() as stack:
+            printer = stack.enter_context(printing())
+            session: LogSession | None = None
+            if self.offsets.keys() - self.stored:
+                session = await stack.enter_async_context(self.connection.session())
+                await self._name_whole(session)
+            for name, offset in self.offsets.items():
+                if session is None or name in self.stored:
+                    pages = self._stored(name, offset)
+                else:
+                    pages = self._sent(session, name, offset)
+                async with aclosing(pages):
+                    async for page in pages:
+                        met = self._first_alarm(page)
+                        wanted = len(page.lines) if met is None else met[0] + 1
+                        await printer.run(self._print, page, wanted)
+                        if met is not None:
+                            complain(told := where(page, *met))
+                            if not self._is_goal(met[1]):
+                                return ALARM
+                            self._met[name] = told
+                            break
+            self._tell_of_missed_names(ended=True)
+            unmet = [name for name in self.offsets if self.goals and name not in self._met]
+            return self._end_of([(name, await self._job(session, name)) for name in unmet])
+
+    async def _job(self, session: "LogSession | None", name: str) -> "Job | None":
+        if session is None or name in self.stored:
+            log = self.stored[name]
+            return None if log is None else log.job
+        return await session.job(name)
+
+    async def _sent(
+        self, session: "LogSession", job_id: str, offset: int | None
+    ) -> AsyncGenerator[LogPage, None]:
+        """Yield what is wanted of a job's log."""
+        begin, limit = self._begin(job_id, offset), None
+        if offset is None and self.count is not None:
+            total = (await session.page(job_id, 0, 1)).total
+            begin, limit = max(0, total - self.count), self.count
+        reader: LogPaginator = session.lines(job_id, offset=begin, limit=limit)
+        async with reader.pages() as pages:
+            async for page in pages:
+                yield page
+        within(job_id, offset or begin, reader.total)
+
+    async def _stored(self, name: str, offset: int | None) -> AsyncGenerator[LogPage, None]:
+        """Yield what is wanted of a log on this machine."""
+        begin, total = self._begin(name, offset), 0
+        last = deque[tuple[int, str]](maxlen=self.count)
+        only_last = offset is None and self.count is not None
+        async with aclosing(stored_pages(name, self.stored[name])) as pages:
+            async for page in pages:
+                total = page.next_offset
+                if only_last:
+                    last.extend(enumerate(page.lines, page.offset))
+                elif total > begin:
+                    skipped = max(0, begin - page.offset)
+                    yield LogPage(name, page.offset + skipped, page.lines[skipped:], total)
+        for number, line in last:
+            yield LogPage(name, number, (line,), total)
+        within(name, offset or 0, total)
+
+    def _begin(self, name: str, offset: int | None) -> int:
+        """Return from which line a log is read: the first, if conditions remember what was before."""
+        if offset and self._remembers:
+            self._known[name] = offset
+            return 0
+        return offset or 0
+
+    async def _name_whole(self, session: "LogSession") -> None:
+        """Put whole ids in the place of short ones."""
+        sent = {name: offset for name, offset in self.offsets.items() if name not in self.stored}
+        ids = dict(zip(sent, await whole_job_ids(session, list(sent)), strict=True))
+        pairs = ((ids.get(name, [name]), offset) for name, offset in self.offsets.items())
+        self.offsets = one_place_each((job_id, offset) for meant, offset in pairs for job_id in meant)
+
+    @property
+    def _remembers(self) -> bool:
+        """Whether what a point means, and if it meets a condition, hangs on the lines before it."""
+        return any(alarm.test is not None for alarm in self._logs.alarms)
+
+    def _is_goal(self, alarm: Alarm) -> bool:
+        return any(alarm is goal for goal in self.goals)
+
+    def _end_of(self, ends: "Iterable[tuple[str, Job | None]]") -> int:
+        """Return the code for these jobs, of which none met `--until`, if that was asked for."""
+        codes = {0}
+        for name, job in ends:
+            if self.goals:
+                goals = " or ".join(goal.text for goal in self.goals)
+                status = "" if job is None else f"{job.status}, "
+                runs = job is not None and not job.ended
+                said, later = ("so far did not meet", "; -f waits for it") if runs else ("never met", "")
+                self._status.say(f"{name}: {status}{said} {goals}{later}")
+                codes.add(UNMET)
+            codes.add(_ENDS.get("" if job is None else job.status, 0))
+        return min(codes - {0}, default=0)
+
+    def _first_alarm(self, page: LogPage) -> tuple[int, Alarm] | None:
+        """Return which line of a page meets a condition, and which; the status learns of its points."""
+        begin = 0
+        if not self._logs.alarms:
+            begin = max(0, len(page.lines) - _SHOWN) if self._status.at_bottom else len(page.lines)
+        for number, line in enumerate(page.lines[begin:], begin):
+            for point, alarm in self._logs.read(page.job_id, page.offset + number, line):
+                self._status.learn(page.job_id, point)
+                if alarm is not None and page.offset + number >= self._known.get(page.job_id, 0):
+                    return number, alarm
+        return None
+
+    def _print(self, page: LogPage, wanted: int) -> None:
+        begin = max(0, self._known.get(page.job_id, 0) - page.offset)
+        lines = page.lines[begin:wanted]
+        offset = page.offset + begin
+        shown = self.view.shown(page.job_id, lines, offset, datetime.now().astimezone())
+        if shown:
+            self._status.clear()
+            write(shown)
+        if begin < len(page.lines):
+            self._places[page.job_id] = offset + len(lines)
+
+    def _tell_of_missed_names(self, *, ended: bool) -> None:
+        """Say which conditions nothing could have met: a misspelt name would pass for success."""
+        for alarm in self._logs.missed(ended=ended):
+            metric = _TRAININGS_OWN if alarm.metric is None else alarm.metric
+            near = nearest(metric, self._logs.names)
+            first: list[str] = [] if near is None else [near]
+            names = list(dict.fromkeys(first + list(self._logs.names)))
+            more = f", and {len(names) - _MOST} more" if names[_MOST:] else ""
+            had = ", ".join(excerpt(name, 60) for name in names[:_MOST]) or "nothing"
+            so_far = "that was watched" if ended else "so far"
+            name = excerpt(metric, 60)
+            self._status.say(f"{alarm.text}: no line {so_far} has {name}; they have {had}{more}")
+
+
+def where(page: LogPage, number: int, alarm: Alarm) -> str:
+    """Say which line of a page met a condition; people count lines from 1."""
+    line = excerpt(page.lines[number])
+    return f"{alarm.text}: {page.job_id} line {page.offset + number + 1:,}: {line}"

@@ -1,0 +1,64 @@
+"""Options that people expect, and what is said where a setting is missing."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator
+
+JOB = "ft-202410291653-1c7f"
+LINES = [f"{{'loss': {n}.5, 'step': {n}}}" for n in range(12)]
+
+
+async def test_short_forms_mean_what_they_mean_elsewhere(ftlogs: Any, tmp_path: Path) -> None:
+    async with Emulator([EmulatedJob(JOB, LINES)]) as emulator:
+        tail = await ftlogs("tail", JOB, "--tail", "2", emulator=emulator)
+        stamped = await ftlogs("tail", JOB, "-n", "1", "-t", emulator=emulator)
+        done = await ftlogs("download", JOB, "-o", str(tmp_path / "logs"), emulator=emulator)
+        usage = await ftlogs("tail", "--help")
+    assert tail.out.decode().splitlines() == LINES[-2:]
+    assert stamped.out.decode().rstrip().endswith(LINES[-1])
+    assert stamped.out[:2] == b"20"
+    assert (done.code, (tmp_path / "logs" / f"{JOB}.log").exists()) == (0, True)
+    assert "JOB[:OFFSET]..." in usage.out.decode()
+
+
+@pytest.mark.parametrize("words", [(), ("--format", "jsonl")], ids=str)
+async def test_metrics_go_to_stdout_where_the_file_is_called_so(
+    ftlogs: Any, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "a.log").write_text("\n".join(LINES))
+    ended = await ftlogs("metrics", str(tmp_path / "a.log"), "-o", "-", *words)
+    assert (ended.code, ended.err) == (0, "")
+    assert len(ended.out.decode().splitlines()) == len(LINES) + (not words)
+    assert "loss" in ended.out.decode().splitlines()[0]
+    assert not (tmp_path / "-").exists()
+
+
+async def test_verdicts_are_told_as_json_by_either_name(ftlogs: Any, tmp_path: Path) -> None:
+    async with Emulator([EmulatedJob(JOB, LINES)]) as emulator:
+        await ftlogs("download", JOB, "--out", str(tmp_path / "logs"), emulator=emulator)
+    one = await ftlogs("verify", str(tmp_path / "logs"), "--json")
+    other = await ftlogs("verify", str(tmp_path / "logs"), "--format", "jsonl")
+    assert one.out == other.out
+    assert json.loads(one.out)["state"] == "ok"
+
+
+async def test_a_missing_key_is_told_with_the_option_and_what_needs_none(ftlogs: Any) -> None:
+    ended = await ftlogs("cat", JOB)
+    assert (ended.code, ended.out) == (2, b"")
+    assert "Looked for: the option --api-key-file; the environment variables" in ended.err
+    assert ended.err.endswith("export DASHSCOPE_API_KEY=.... Without a key: ftlogs demo.\n")
+
+
+@pytest.mark.parametrize("path", ["", "/", "/compatible-mode/v1", "/api/v2"])
+async def test_a_base_url_of_the_vendor_s_without_its_path_is_told_before_anything_is_sent(
+    ftlogs: Any, path: str
+) -> None:
+    environ = {"DASHSCOPE_API_KEY": "sk-1234567890"}
+    url = f"https://dashscope.aliyuncs.com{path}"
+    ended = await ftlogs("jobs", "--base-url", url, environ=environ)
+    assert (ended.code, ended.out) == (2, b"")
+    assert "fine-tuning is below /api/v1 there: https://dashscope.aliyuncs.com/api/v1" in ended.err

@@ -1,0 +1,152 @@
+"""What `cat`, `tail` and `show` take for a log: a job, its URL, an archive, a file, or stdin."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator
+
+JOB = "ft-202410291653-1c7f"
+LINES = [f"{{'loss': {1 + n / 10}}}" for n in range(20)]
+
+
+@pytest.fixture
+async def archive(ftlogs: Any, tmp_path: Path) -> Path:
+    """Two logs, of which the second is compressed rows."""
+    folder = tmp_path / "logs"
+    jobs = [EmulatedJob(JOB, LINES, status="FAILED"), EmulatedJob("ft-2", ["a", "b\nc"])]
+    async with Emulator(jobs) as emulator:
+        await ftlogs("download", JOB, "--out", str(folder), emulator=emulator)
+        rows = ("--out", str(folder / "rows"), "--format", "jsonl", "--compress", "gzip")
+        await ftlogs("download", "ft-2", *rows, emulator=emulator)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("words", "lines"),
+    [
+        ((), LINES),
+        (("--offset", "3", "--limit", "2"), LINES[3:5]),
+        (("--limit", "0"), []),
+        (("--offset", "20"), []),
+    ],
+)
+async def test_cat_reads_archives_and_files(
+    ftlogs: Any, archive: Path, words: tuple[str, ...], lines: list[str]
+) -> None:
+    for source in (archive, archive / f"{JOB}.log"):
+        ended = await ftlogs("cat", str(source), *words)
+        assert (ended.code, ended.err) == (0, "")
+        assert ended.out.decode().splitlines() == lines
+
+
+async def test_cat_of_rows_is_what_they_hold_with_their_own_numbers(
+    ftlogs: Any, archive: Path, tmp_path: Path
+) -> None:
+    rows = archive / "rows" / "ft-2.jsonl.gz"
+    assert (await ftlogs("cat", str(rows))).out == b"a\nb\nc\n"
+    some = tmp_path / "some.jsonl"
+    some.write_text("".join(f'{{"offset": {n}, "line": "at {n}"}}\n' for n in (3, 4, 9)))
+    ended = await ftlogs("cat", str(some), "--format", "jsonl", "--offset", "4")
+    assert [json.loads(row)["offset"] for row in ended.out.splitlines()] == [4, 9]
+
+
+@pytest.mark.parametrize(
+    ("words", "lines"),
+    [
+        ((), LINES[-10:]),
+        (("-n", "2"), LINES[-2:]),
+        (("-n", "all"), LINES),
+        (("-n", "2", "--until", "loss>2.75"), LINES[-2:-1]),
+        (("--until", "loss>=1.3"), LINES[:4]),
+    ],
+)
+async def test_tail_reads_archives_and_files(
+    ftlogs: Any, archive: Path, words: tuple[str, ...], lines: list[str]
+) -> None:
+    for source in (archive, archive / f"{JOB}.log"):
+        ended = await ftlogs("tail", str(source), *words)
+        assert ended.out.decode().splitlines() == lines
+        assert ended.code == 0
+
+
+async def test_tail_begins_in_a_file_where_it_is_told_and_knows_how_its_job_ended(
+    ftlogs: Any, archive: Path
+) -> None:
+    path = archive / f"{JOB}.log"
+    some = await ftlogs("tail", f"{path}:18")
+    remembering = await ftlogs("tail", f"{path}:18", "--fail-on", "loss>best for 18")
+    unmet = await ftlogs("tail", str(archive), "--until", "loss<0")
+    beyond = await ftlogs("tail", f"{path}:21")
+    followed = await ftlogs("tail", "-f", str(path))
+    assert some.out.decode().splitlines() == LINES[18:]
+    assert (remembering.code, remembering.out.decode().splitlines()) == (9, LINES[18:19])
+    assert (unmet.code, unmet.err.splitlines()[-1]) == (
+        7,
+        f"ftlogs: {JOB}: FAILED, never met loss<0",
+    )
+    assert (beyond.code, beyond.out) == (2, b"")
+    assert "has only 20 lines" in beyond.err
+    assert (followed.code, followed.out) == (2, b"")
+    assert followed.err == f"ftlogs: -f is for jobs of the service; {JOB} is none.\n"
+
+
+async def test_stdin_and_jobs_are_read_in_the_order_in_which_they_are_named(start_ftlogs: Any) -> None:
+    async with Emulator([EmulatedJob("ft-1", ["sent"])]) as emulator:
+        words = ("tail", "-", "ft-1", "--until", "loss<0")
+        process = await start_ftlogs(words, emulator, stdin=asyncio.subprocess.PIPE)
+        out, err = await process.communicate(b"piped\n")
+        cat = await start_ftlogs(("cat", "-"), None, stdin=asyncio.subprocess.PIPE)
+        printed, _ = await cat.communicate(b"piped\n")
+    assert out == b"[stdin] piped\n[ft-1] sent\n"
+    assert (process.returncode, printed) == (10, b"piped\n")
+    assert err.decode().splitlines()[-2:] == [
+        "ftlogs: stdin: never met loss<0",
+        "ftlogs: ft-1: SUCCEEDED, never met loss<0",
+    ]
+
+
+async def test_a_part_of_several_logs_is_refused(ftlogs: Any, archive: Path) -> None:
+    (archive / "rows" / "ft-2.jsonl.gz").rename(archive / "ft-2.jsonl.gz")
+    (archive / "rows" / "ft-2.manifest.json").rename(archive / "ft-2.manifest.json")
+    whole = await ftlogs("cat", str(archive))
+    part = await ftlogs("cat", str(archive), "--limit", "1")
+    assert whole.out.count(b"\n") == 23
+    assert (part.code, part.out) == (2, b"")
+    assert "holds 2 logs: name the one of which a part is wanted" in part.err
+
+
+@pytest.mark.parametrize("command", ["cat", "tail", "show"])
+async def test_what_does_not_exist_is_told_as_that(ftlogs: Any, command: str, tmp_path: Path) -> None:
+    async with Emulator([EmulatedJob(JOB, LINES)]) as emulator:
+        for word in ("gone.log", str(tmp_path / "gone")):
+            ended = await ftlogs(command, word, emulator=emulator)
+            assert (ended.code, ended.out, emulator.journal) == (2, b"", [])
+            assert f"there is no file {word!r}" in ended.err
+        ended = await ftlogs(command, "nope", emulator=emulator)
+        assert (ended.code, ended.out) == (4, b"")
+        assert ended.err.startswith(
+            "ftlogs: none of the 1 jobs has an id that begins or ends with 'nope'. `ftlogs jobs` lists"
+        )
+        assert all(one.endpoint == "list" for one in emulator.journal)
+        emulator.remove(JOB)
+        ended = await ftlogs(command, "nope", emulator=emulator)
+        assert (ended.code, "the workspace has no job" in ended.err) == (4, True)
+
+
+@pytest.mark.parametrize("command", ["cat", "tail", "show"])
+async def test_a_url_that_was_pasted_names_its_job(ftlogs: Any, command: str) -> None:
+    async with Emulator([EmulatedJob(JOB, LINES)]) as emulator:
+        for url in (
+            f"https://dashscope.aliyuncs.com/api/v1/fine-tunes/{JOB}/logs?offset=0&line=1000",
+            f"https://bailian.console.aliyun.com/#/efm/model_train/detail?jobId={JOB}",
+        ):
+            by_url = await ftlogs(command, url, emulator=emulator)
+            by_id = await ftlogs(command, JOB, emulator=emulator)
+            assert (by_url.code, by_url.out) == (0, by_id.out)
+        ended = await ftlogs(command, "https://example.com/x", emulator=emulator)
+    assert (ended.code, ended.out) == (2, b"")
+    assert "names no job: paste the job's id alone, such as ft-202410291653-1c7f" in ended.err

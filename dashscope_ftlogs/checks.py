@@ -94,13 +94,13 @@ def function(name: str, value: Any) -> Any:
 
 
 def path(name: str, value: Any) -> str:
-    """Return `value`, as a string, if it can be the path of a directory."""
+    """Return `value`, as a string, if it can be a path."""
     as_text = getattr(cast("object", type(value)), "__fspath__", None)
     text: object = value if as_text is None else as_text(value)
     if not isinstance(text, str) or not text or "\0" in text:
         raise refused(name, value, "a path: a string that is not empty, or a pathlib.Path")
     if is_url(text):
-        raise refused(name, value, "a directory, or a URL, as a string, such as s3://BUCKET/PREFIX")
+        raise refused(name, value, "a path of this machine (an archive may be a URL, as a string: s3://BUCKET/PREFIX)")
     return text
 
 

@@ -62,8 +62,8 @@ def test_a_number_that_no_answer_could_be_about_is_refused(value: int) -> None:
 
 
 @pytest.mark.parametrize("value", ["s3://b/p", "oss://b", Path("gs://b/p"), "file:///x", "a+b:/"])
-def test_a_url_is_no_directory(value: Any) -> None:
-    with pytest.raises(InvalidArgumentError, match="a directory of this machine"):
+def test_a_url_is_no_path(value: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match="a path of this machine"):
         checks.path("directory", value)
 
 

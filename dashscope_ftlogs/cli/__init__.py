@@ -3,8 +3,9 @@
 A file in `commands/` is a command; `terminal/` holds what they share on a screen, `tail/` how one of
 them prints. What users import comes in as it does for them, from `dashscope_ftlogs`.
 
-May import: `session`, `report`, `follow`, `archive`, `metrics`, `reading`, `checks`, `errors`, `models`,
-`text`, `emulator`. Begin with `app`, then `run_command`, in which every command ends.
+May import: `session`, `report`, `dataset`, `follow`, `archive`, `metrics`, `reading`, `checks`,
+`errors`, `models`, `text`, `emulator`. Begin with `app`, then `run_command`, in which every command
+ends.
 """
 
 import os

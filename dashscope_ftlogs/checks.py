@@ -100,7 +100,11 @@ def path(name: str, value: Any) -> str:
     if not isinstance(text, str) or not text or "\0" in text:
         raise refused(name, value, "a path: a string that is not empty, or a pathlib.Path")
     if is_url(text):
-        raise refused(name, value, "a path of this machine (an archive may be a URL, as a string: s3://BUCKET/PREFIX)")
+        raise refused(
+            name,
+            value,
+            "a path of this machine (an archive may be a URL, as a string: s3://BUCKET/PREFIX)",
+        )
     return text
 
 

@@ -29,6 +29,12 @@ class Connection:
     """What the connection options said; None where they said nothing."""
 
     api_key_file: Annotated[Path | None, typer.Option(help="Read the API key from this file.")] = None
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Key, region and more from [profiles.NAME] of ~/.dashscope/config.toml."
+        ),
+    ] = None
     region: Annotated[
         str | None,
         typer.Option(
@@ -90,6 +96,7 @@ class Connection:
     ) -> "LogSession":
         return made(
             key,
+            profile=self.profile,
             base_url=self.base_url,
             region=self.region,
             workspace=self.workspace,

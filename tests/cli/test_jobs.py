@@ -289,3 +289,21 @@ async def test_columns_are_chosen_and_an_unknown_one_is_refused(
     # Wrapped, but for the id, which is copied.
     assert len(screen.shown.splitlines()) > 3
     assert "ft-202512070912-be8c" in screen.shown
+
+
+async def test_a_profile_names_a_key_and_where_it_is_good_for(ftlogs: Any, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    async with Emulator(JOBS[:2]) as mine, Emulator(JOBS[2:3], api_key="sk-lab-key-1234567890") as lab:
+        config.write_text(
+            f'[profiles.lab]\napi_key = "{lab.api_key}"\nbase_url = "{lab.base_url}"\n', "utf-8"
+        )
+        environ = {"DASHSCOPE_CONFIG": str(config)}
+        ended = await ftlogs("jobs", "--profile", "lab", emulator=mine, environ=environ)
+        none = await ftlogs("jobs", "--profile", "prod", emulator=mine, environ=environ)
+        assert mine.journal == []
+    assert ended.code == 0, ended.err
+    assert ended.out.count(b"ft-") == 1
+    assert (none.code, none.out) == (2, b"")
+    assert "there is no [profiles.prod] in" in none.err
+    assert "there are: lab" in none.err
+    assert "sk-lab" not in ended.err + none.err

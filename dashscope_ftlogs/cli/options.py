@@ -36,10 +36,10 @@ Raw = Annotated[bool, typer.Option("--raw", help="Send control characters to a t
 
 def to_file(text: str) -> Any:
     """Return the option for the file that a command writes."""
-    return typer.Option("--output", "-o", metavar="FILE", help=text, parser=_file)
+    return typer.Option("--output", "-o", metavar="FILE", help=text, parser=file)
 
 
-def _file(said: str | Path) -> Path:
+def file(said: str | Path) -> Path:
     """Return a file's name; a `Path` no longer tells `x/`, which is a directory's, from `x`."""
     if isinstance(said, str) and len(said) > 1 and said.endswith(_SEPARATORS):
         raise typer.BadParameter(f"{said!r} is a directory's name; name a file")

@@ -13,10 +13,11 @@ from dashscope_ftlogs import FTLogsError, InvalidArgumentError
 from dashscope_ftlogs.cli.commands.metrics_dataset import add_to_dataset, is_dataset
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.log_sources import Sources, code_of, no_metrics, read_logs
-from dashscope_ftlogs.cli.options import Pattern, chosen, grouped, local
+from dashscope_ftlogs.cli.options import Pattern, chosen, file, grouped, local
 from dashscope_ftlogs.cli.reading_processes import ReadPoints
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.table_export import (
+    ENDINGS,
     check_events,
     check_table,
     print_table,
@@ -43,8 +44,12 @@ class Format(enum.StrEnum):
 
 
 def _file_or_dataset(said: str) -> str:
-    """Return a path as it was said; a `Path` no longer tells `x/`, which is a directory's, from `x`."""
-    local(Path(said))
+    """Return a path as it was said, which tells a directory's name from a file's."""
+    path = Path(said)
+    if path.suffix in ENDINGS:
+        file(said)
+    else:
+        local(path)
     return said
 
 

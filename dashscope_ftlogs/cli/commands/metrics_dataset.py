@@ -16,6 +16,7 @@ from dashscope_ftlogs.cli.reading_processes import Reading
 from dashscope_ftlogs.cli.run_command import complain, told
 from dashscope_ftlogs.cli.terminal.output_file import refuse_trap
 from dashscope_ftlogs.cli.terminal.read_progress import progress
+from dashscope_ftlogs.cli.terminal.table_export import ENDINGS
 from dashscope_ftlogs.dataset.dask_cluster import Outcome, add_by_cluster
 from dashscope_ftlogs.dataset.parquet_dataset import Dataset
 from dashscope_ftlogs.dataset.partitions import Partition, partitions
@@ -25,8 +26,9 @@ _SEPARATORS: Final = tuple(one for one in (os.sep, os.altsep) if one)
 
 
 def is_dataset(output: str) -> bool:
-    """Whether what `-o` names is a directory, there already or not."""
-    return output.endswith(_SEPARATORS) or Path(output).is_dir()
+    """Whether what `-o` names is a directory, there already or not; what ends as a file does is none."""
+    path = Path(output)
+    return path.suffix not in ENDINGS and (output.endswith(_SEPARATORS) or path.is_dir())
 
 
 async def add_to_dataset(

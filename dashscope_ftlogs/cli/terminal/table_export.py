@@ -173,6 +173,7 @@ _FORMATS: Final[Mapping[str, Callable[[MetricsTable, BinaryIO, Sequence[str]], N
     ".parquet": _write_parquet,
 }
 """How a table is written to a file, by the ending of its name."""
+ENDINGS: Final = tuple(_FORMATS)
 
 
 def write_table(table: MetricsTable, path: Path, columns: Sequence[str]) -> None:

@@ -11,6 +11,8 @@ class MetricsReader:
 
     def __init__(self) -> None:
         self._bar: ProgressBar | None = None
+        self.begun: ProgressBar | None = None
+        """The last bar of training that had just begun."""
         self._over_lines = MetricsOverLines()
 
     def read(self, number: int, record: Record) -> Iterator[tuple[Metrics, ProgressBar | None]]:
@@ -22,5 +24,8 @@ class MetricsReader:
         elif isinstance(record, ProgressBar):
             if record.is_training:
                 self._bar = record
+                self.begun = (
+                    self.begun if record.step is None or record.remaining is not None else record
+                )
         elif isinstance(record, Text | Message):
             yield from ((metrics, None) for _, metrics in self._over_lines.read(number, record.raw))

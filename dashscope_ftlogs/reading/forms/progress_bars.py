@@ -76,6 +76,19 @@ class Count:
     total: float | None
     elapsed: float | None
     """Seconds."""
+    anew: bool = False
+    """A run begun again has come to the step of the point before."""
+
+
+def begins_anew(bar: ProgressBar, before: "Count | ProgressBar") -> bool:
+    """Whether a bar is the first of a run that begins again at an earlier step than one before it.
+
+    >>> begins_anew(ProgressBar(5, "", 5, 100, 0.0), Count(10, 100, 20.0))
+    True
+    """
+    if bar.remaining is not None or bar.step is None or before.step is None:
+        return False
+    return bar.step < before.step and bar.total == before.total
 
 
 def plain_count(text: str) -> Count | None:

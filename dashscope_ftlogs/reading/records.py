@@ -313,8 +313,11 @@ def _part(raw: str, time: int | None) -> Iterator[Record]:
         history = text.find("log_history")
         for start, end, values in dicts_in(text):
             bar = None
-            for bar in _between_dicts(text[begin:start], time):
-                yield bar
+            for one in _between_dicts(text[begin:start], time):
+                yield one
+                # What a logger puts before a dict parts it from no bar.
+                if not (isinstance(one, Message) and one.raw.endswith(">>")):
+                    bar = one
             beside = _before_dict(text, begin, start, time, again=0 <= history < start)
             yield Metrics(values, text[start:end], bar if isinstance(bar, ProgressBar) else None, beside)
             begin = end

@@ -66,6 +66,20 @@ def test_a_far_or_doubtful_bar_tells_nothing(lines: tuple[str, ...]) -> None:
     assert set(steps(*lines)) == {None}
 
 
+def test_a_logger_s_line_that_is_glued_to_a_bar_is_of_its_step() -> None:
+    logged = "[INFO|2025-03-04 10:12:22] llamafactory.callbacks:143 >> {{'loss': {0}.25, 'epoch': 0.5}}"
+    own = "{{'loss': {0}.25004, 'grad_norm': 3.5, 'epoch': 0.5}}"
+    both = [line for n in (1, 2) for line in (bar(n) + logged.format(n), own.format(n))]
+    assert steps(*both) == [1, 2]
+    assert [(point.step, point.again) for point in live(both)] == [
+        (1, False),
+        (1, True),
+        (2, False),
+        (2, True),
+    ]
+    assert steps(*(bar(n) + logged.format(n) for n in (1, 2))) == [1, 2]
+
+
 AT_FIRST = " {0}%|█  | {0}/{1} [00:00<?, ?it/s]"
 
 

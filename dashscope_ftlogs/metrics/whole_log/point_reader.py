@@ -138,6 +138,8 @@ class PointReader:
         if isinstance(tokens, float) and tokens.is_integer() and (count := whole(tokens)) is not None:
             self.tokens = count
         own = metrics.own_step
+        if own is None and metrics.bar is not None and metrics.bar.is_training:
+            self._before.bar = Count(metrics.bar.step, metrics.bar.total, metrics.bar.elapsed)
         place = Place(
             number,
             values,
@@ -175,7 +177,7 @@ class PointReader:
         elif beside.logged != last.beside.logged and not last.twice and last.epoch == place.epoch:
             logged, own = (last, place) if last.beside.logged else (place, last)
             if in_other_words(logged.values, own.values):
-                own.twice = True
+                own.twice, own.bar = True, own.bar or logged.bar
                 own.time = logged.time if own.time is None else own.time
                 if own is last:
                     return True
@@ -229,8 +231,9 @@ class _Before:
                 self._look_back()
                 earlier = (bar.elapsed or 0) < (before.elapsed or 0) and bar.total == before.total
                 bar.anew = self._anew or earlier
-            self._counted, self._anew = bar, False
-            self._since.clear()
+            if bar is not None:
+                self._counted, self._anew = bar, False
+                self._since.clear()
         return bar
 
     def page_ends(self) -> None:

@@ -137,6 +137,10 @@ def test_full_width_punctuation_is_what_it_stands_for() -> None:
     assert (point.step, dict(point.values)) == (7, {"loss": 2.31, "lr": 1e-4})
 
 
+def test_a_dict_in_another_is_one_however_a_string_beside_it_looks() -> None:
+    assert only("{'a': \"{'loss': 1}\", 'b': {'loss': 2.5}, 'c': '{'}").values == {"loss": 2.5}
+
+
 def test_an_epoch_without_a_step_is_enough_beside_a_loss() -> None:
     point = only("Epoch 2/3, Train Loss: 2.5, Val Loss: 2.25")
     assert (point.kind, point.step, point.epoch) == ("train", None, 2.0)

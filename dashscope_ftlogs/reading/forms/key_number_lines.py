@@ -29,7 +29,9 @@ from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 
 _LONGEST: Final = 64 * 1024
 """Characters of a line that are looked at. One of names and numbers is hardly ever longer."""
-_FOREIGN: Final = re.compile(r"""["`{}\\;$]|\w'|'\w|==|->|\w\(\)|%[sdf]\b|\bself\.|\bNone\b|https?://""")
+_FOREIGN: Final = re.compile(
+    r"""["`{}\\;$]|\w'|'\w|==|->|\w\(\)|%[sdf]\b|\bself\.|\bNone\b|https?://|improved? from """
+)
 """What stands in code, options and prose, but not among names and numbers."""
 _NAN: Final = r"(?:nan|inf|infinity)\b"
 _DIGITS: Final = r"(?>\d{1,3}(?:,\d{3})++(?!\d)|\d++)"

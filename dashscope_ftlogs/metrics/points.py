@@ -79,6 +79,8 @@ class LogPoints:
 
     def columns(self) -> PointColumns:
         """Return the points of what was read as columns, once it is all."""
+        for at, record in (self._own or self._records).end():
+            self._points.read(at, record)
         return self._points.columns()
 
     def _read_page(self, parts: "_Parts", offset: int) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 import attrs
 
 from dashscope_ftlogs.models import Job
-from dashscope_ftlogs.reading.failure_signs import Weight, sign_of, weight_of
+from dashscope_ftlogs.reading.failure_signs import Weight, cut_off, sign_of, weight_of
 from dashscope_ftlogs.reading.line_prefixes import text_of, whose
 from dashscope_ftlogs.reading.records import (
     Message,
@@ -17,8 +17,10 @@ from dashscope_ftlogs.reading.records import (
     Text,
     Tokens,
     Traceback,
+    last_line,
     whole,
 )
+from dashscope_ftlogs.reading.traceback_block import BEGIN
 
 _LONGEST: Final = 2000
 """Characters of an error. Some trainers print a whole batch into one."""
@@ -90,7 +92,8 @@ class Failure:
         """What is known of why it failed; empty if nothing is."""
         if self.error is None:
             return self.told
-        if self.told and weight_of(self.error.text, Weight.CAUSE) in _CONSEQUENCES:
+        weight = weight_of(self.error.text, Weight.CAUSE)
+        if self.told and (weight in _CONSEQUENCES or self.error.text.startswith(BEGIN)):
             return self.told
         return self.error.text
 
@@ -108,9 +111,10 @@ class ErrorReader:
     """Takes the records of one log in turn, and knows why its job failed, if it did.
 
     What a job went on after, it did not fail of: a metric or an advancing bar leaves behind what was
-    told before, the end of training for good. Of what is left, that counts which explains the most;
-    between programs the first, since the others died of it; of one program the last that it raised,
-    since it had handled those before.
+    told before, the end of training for good. What other programs print between the lines of a traceback
+    is from before it. Of what is left, that counts which explains the most; between programs the first,
+    since the others died of it; of one program the last that it raised, since it had handled those
+    before. A traceback that the log ends in, without its error, counts where all else was only logged.
     """
 
     def __init__(self) -> None:
@@ -118,6 +122,10 @@ class ErrorReader:
         self._left: LogError | None = None
         self._left_weight = Weight.LAUNCHER
         self._bars = _Bars()
+        self._ended = -1
+        """Where the last traceback did."""
+        self._cut: LogError | None = None
+        """The traceback without an error that nothing has followed yet."""
         self._open: _Told | None = None
         self._open_until = -1
         self._words = ""
@@ -139,10 +147,12 @@ class ErrorReader:
     @property
     def is_alarmed(self) -> bool:
         """Whether something was told of which the job may have failed: now it matters if it goes on."""
-        return bool(self._told)
+        return bool(self._told) or self._cut is not None
 
     def read(self, number: int, record: Record) -> bool:
         """Take a record, which began in line `number`; return whether it tells an error."""
+        if number >= self._ended:
+            self._cut = None
         if isinstance(record, Metrics):
             if record.kind == "final":
                 self._end(number)
@@ -150,8 +160,11 @@ class ErrorReader:
                 self.went_on(number)
             return False
         if isinstance(record, ProgressBar):
-            if self._bars.went_on(record, since_error=bool(self._told)):
+            after = bool(self._told) and number >= self._ended
+            if self._bars.went_on(record, since_error=after):
                 self.went_on(number)
+            elif self._told and not after:
+                self._bars.remember()
             return False
         if isinstance(record, Tokens):
             return False
@@ -188,11 +201,17 @@ class ErrorReader:
         return any(words.startswith(_DONE) for words in said) or self.succeeded
 
     def _take(self, number: int, record: Message | Traceback | Text) -> bool:
-        sign = sign_of(record)
+        sign, last = sign_of(record), number
+        if isinstance(record, Traceback):
+            last = self._ended = last_line(number, record)
         before = self._words if number <= self._words_at + 1 else ""
         if isinstance(record, Text):
             self._words, self._words_at = text_of(record.raw[:_LONGEST]), number
-        if isinstance(record, Traceback) and sign is not None and before.startswith(_HARMLESS):
+        if isinstance(record, Traceback) and before.startswith(_HARMLESS):
+            return False
+        if isinstance(record, Traceback) and not record.error:
+            told = cut_off(record)
+            self._cut = self._cut or (None if told is None else LogError(number, told[:_LONGEST]))
             return False
         if sign is None or (self._open is not None and self._is_more(number, record)):
             return self._go_on(number, record)
@@ -201,14 +220,14 @@ class ErrorReader:
         key = (weight, ("raised " if raised else "told ") + whose(record.raw))
         error = LogError(number, sign.text[:_LONGEST])
         if key in self._told:
-            self._told[key].add(error)
+            self._told[key].add(error, last)
         elif len(self._told) < _MOST:
-            self._told[key] = _Told(error, error, number)
+            self._told[key] = _Told(error, error, number, last)
         else:
             return True
         self._bars.remember()
         self._open = self._told[key] if weight > Weight.LAUNCHER else None
-        self._open_until = number + record.raw.count("\n") + 1
+        self._open_until = last + 1
         return True
 
     def _is_more(self, number: int, record: Record) -> bool:
@@ -234,9 +253,11 @@ class ErrorReader:
         return False
 
     def _best(self) -> tuple[LogError | None, Weight]:
+        most = max((weight for weight, _ in self._told), default=Weight.LAUNCHER)
+        if self._cut is not None and most <= Weight.LOGGED:
+            return self._cut, Weight.LOGGED
         if not self._told:
             return None, Weight.LAUNCHER
-        most = max(weight for weight, _ in self._told)
         if most is Weight.LAUNCHER and self._left is not None and self._left_weight >= Weight.DIED:
             return self._left, self._left_weight
         many = any(weight is Weight.LAUNCHER for weight, _ in self._told)
@@ -258,15 +279,17 @@ class _Told:
     last: LogError
     seen: int
     """Where the last was told once more."""
+    ended: int
+    """Where that telling did."""
 
-    def add(self, error: LogError) -> None:
-        self.seen = error.offset
+    def add(self, error: LogError, ended: int) -> None:
+        self.seen, self.ended = error.offset, ended
         if error.text != self.last.text:
             self.last = error
 
     def after(self, number: int) -> "_Told | None":
         """Return what is left of it where training went on at this line."""
-        if self.seen < number:
+        if self.ended < number:
             return None
         if self.last.offset < number:
             self.last = LogError(self.seen, self.last.text)

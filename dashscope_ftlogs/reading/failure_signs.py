@@ -280,12 +280,27 @@ def weight_of(text: str, otherwise: Weight) -> Weight:
     return next((weight for pattern, weight in _WEIGHTS if pattern.search(seen)), otherwise)
 
 
+def cut_off(record: Traceback) -> str | None:
+    r"""Return what is known of a traceback without its error; None if a logger calls it no error.
+
+    >>> cut_off(Traceback("", 'Traceback (most recent call last):\n  File "a.py", line 3, in f\n'))
+    'Traceback (most recent call last): cut off at File "a.py", line 3, in f'
+    """
+    if _is_quiet(record):
+        return None
+    frame = record.raw.rpartition('File "')[2].partition("\n")[0]
+    return f'{BEGIN} cut off at File "{frame}' if 'File "' in record.raw else f"{BEGIN} cut off"
+
+
+def _is_quiet(record: Traceback) -> bool:
+    return _QUIET_LEVELS.search(record.raw[:_SEEN].partition(BEGIN)[0]) is not None
+
+
 def _raised(record: Traceback) -> Sign | None:
     if not record.error:
         return None
-    before = record.raw[:_SEEN].partition(BEGIN)[0]
-    logged = _QUIET_LEVELS.search(before) is not None
-    return Sign(weight_of(record.error, Weight.LOGGED if logged else Weight.CAUSE), record.error)
+    otherwise = Weight.LOGGED if _is_quiet(record) else Weight.CAUSE
+    return Sign(weight_of(record.error, otherwise), record.error)
 
 
 def _printed(text: str, raw: str) -> Sign | None:

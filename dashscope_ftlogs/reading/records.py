@@ -46,6 +46,7 @@ __all__ = [
     "Text",
     "Tokens",
     "Traceback",
+    "last_line",
     "last_record",
     "parse_line",
     "records",
@@ -196,6 +197,14 @@ class Traceback:
     error: str
     """The line that says what went wrong, such as `OSError: disk full`; empty if it never came."""
     raw: str
+    _last: int | None = attrs.field(default=None, repr=False, eq=False)
+    """The line of the log with the last of it: those of other programs may stand between."""
+
+
+def last_line(number: int, traceback: Traceback) -> int:
+    """Return the line of the log with the last of a traceback that began in line `number`."""
+    last = traceback._last  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    return number + traceback.raw.count("\n") if last is None else last
 
 
 @attrs.frozen
@@ -304,8 +313,11 @@ def _part(raw: str, time: int | None) -> Iterator[Record]:
         history = text.find("log_history")
         for start, end, values in dicts_in(text):
             bar = None
-            for bar in _between_dicts(text[begin:start], time):
-                yield bar
+            for one in _between_dicts(text[begin:start], time):
+                yield one
+                # What a logger puts before a dict parts it from no bar.
+                if not (isinstance(one, Message) and one.raw.endswith(">>")):
+                    bar = one
             beside = _before_dict(text, begin, start, time, again=0 <= history < start)
             yield Metrics(values, text[start:end], bar if isinstance(bar, ProgressBar) else None, beside)
             begin = end

@@ -116,7 +116,7 @@ class Block:
 
     def __init__(self, number: int, part: str) -> None:
         """Begin with the line that announces it."""
-        self.number = number
+        self.number = self._last = number
         self.before, _, tail = part.rpartition(BEGIN)
         self._parts = [part]
         self._quoted = _QUOTED.match(tail) is not None
@@ -149,11 +149,12 @@ class Block:
             self._parts.append(blank.part)
         self.blanks = []
         self._parts.append(part)
+        self._last = number if text.strip() else self._last
         return Taken.MINE
 
     def traceback(self) -> Traceback:
         """Return what it was, as far as it came."""
-        return Traceback("\n".join(self._errors), "\n".join(self._parts).rstrip())
+        return Traceback("\n".join(self._errors), "\n".join(self._parts).rstrip(), self._last)
 
     def _text(self, part: str) -> str | None:
         """Return what a line of the same program says, without its prefix and its quotes."""

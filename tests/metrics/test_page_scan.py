@@ -30,6 +30,7 @@ PIECES = st.sampled_from([
     *('{"log":"step 3 loss 2.5\\n","stream":"stdout","time":"2025-12-06T20:28:19Z"}', '"text\\n",'),
     *('"\\u007b\'loss\': 1}\\n",', '{"message":"{\'epoch\': 1,","level":"info"}', '"\\u0020\\n",'),
     *("{'loss': 1, 'global_step/max_steps': '3/9/10'}", '"\\t 10%|█| 1\\/10 [00:01<0:09, 1s\\/it]\\n",'),
+    *("  0%|  | 0/10 [00:00<?, ?it/s]", " 10%|█ | 1/10 [00:00<?, ?it/s]"),
     *("{'train_runtime': 5.0, 'epoch': 1.0}", "'elapsed_time': '5s'", "global_step/max_steps"),
 ])  # fmt: skip
 LINES = st.lists(st.lists(PIECES | st.text(max_size=2), max_size=4).map("".join), max_size=25)

@@ -1,6 +1,7 @@
 """Points of curves: which run, which step, which time; and nothing that the log does not say."""
 
 import math
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dashscope_ftlogs.metrics.live.live_points import LivePoint, LivePoints
 from dashscope_ftlogs.metrics.points import LogPoints, Point, read_points
 from dashscope_ftlogs.metrics.told_again import History, in_other_words, the_same
 from dashscope_ftlogs.reading.forms.stamps import milliseconds
@@ -19,6 +21,11 @@ def bar(done: int, total: int = 10, description: str = "") -> str:
 
 def steps(*lines: str) -> list[int | None]:
     return [point.step for point in read_points(lines)]
+
+
+def live(lines: Sequence[str]) -> list[LivePoint]:
+    points = LivePoints()
+    return [point for number, line in enumerate(lines) for point in points.read(number, line)]
 
 
 def segments(*lines: str) -> list[int]:
@@ -57,6 +64,43 @@ def test_a_bar_before_each_point_tells_its_step() -> None:
 )
 def test_a_far_or_doubtful_bar_tells_nothing(lines: tuple[str, ...]) -> None:
     assert set(steps(*lines)) == {None}
+
+
+def test_a_logger_s_line_that_is_glued_to_a_bar_is_of_its_step() -> None:
+    logged = "[INFO|2025-03-04 10:12:22] llamafactory.callbacks:143 >> {{'loss': {0}.25, 'epoch': 0.5}}"
+    own = "{{'loss': {0}.25004, 'grad_norm': 3.5, 'epoch': 0.5}}"
+    both = [line for n in (1, 2) for line in (bar(n) + logged.format(n), own.format(n))]
+    assert steps(*both) == [1, 2]
+    assert [(point.step, point.again) for point in live(both)] == [
+        (1, False),
+        (1, True),
+        (2, False),
+        (2, True),
+    ]
+    assert steps(*(bar(n) + logged.format(n) for n in (1, 2))) == [1, 2]
+
+
+AT_FIRST = " {0}%|█  | {0}/{1} [00:00<?, ?it/s]"
+
+
+@pytest.mark.parametrize(
+    "between", [[], ["Killed"], ["Killed", "", "words", "{'eval_loss': 1.5}"], ["w"] * 1500]
+)
+@pytest.mark.parametrize("step", [0, 3])
+def test_a_run_that_begins_again_may_come_to_the_same_step(step: int, between: list[str]) -> None:
+    lines = [bar(3), "{'loss': 3}", bar(5), "{'loss': 2}", *between, AT_FIRST.format(step, 10), *between]
+    again = [bar(5), "{'loss': 2}", bar(6), "{'loss': 1}"]
+    assert [step for step in steps(*lines, *again) if step] == [3, 5, 5, 6]
+    assert [point.step for point in live([*lines, *again]) if point.step] == [3, 5, 5, 6]
+    other = [*lines[:4], AT_FIRST.format(0, 68), AT_FIRST.format(5, 10), AT_FIRST.format(7, 10), *again]
+    assert set(steps(*other)) == {None}
+    assert [point.step for point in live(other)] == [3, 5, None, None]
+
+
+def test_a_bar_whose_clock_went_back_is_another_run_s() -> None:
+    lines = [bar(5).replace("00:01", "00:09"), "{'loss': 2}", bar(5), "{'loss': 2}"]
+    assert steps(*lines) == [5, 5]
+    assert [point.step for point in live(lines)] == [5, 5]
 
 
 def test_the_bar_of_an_evaluation_counts_something_else() -> None:

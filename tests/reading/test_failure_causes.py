@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashscope_ftlogs.emulator import generate_job
+from dashscope_ftlogs.metrics.points import read_points
 from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.reading import failure_causes
 from dashscope_ftlogs.reading.failure_causes import (
@@ -69,7 +70,8 @@ def test_the_examples_hold() -> None:
             ["[1] failed (exitcode: -9) local_rank: 2 (pid: 1)"],
             (0, "[1] failed (exitcode: -9) local_rank: 2 (pid: 1)"),
         ),
-        ([BEGIN, "  cut off"], None),
+        ([BEGIN, "  cut off"], (0, f"{BEGIN} cut off")),
+        ([BEGIN, "  cut off", "all is well"], None),
     ],
 )
 def test_the_last_error_of_a_log_is_found(lines: list[str], expected: tuple[int, str] | None) -> None:
@@ -286,6 +288,82 @@ def test_a_metric_behind_an_error_may_be_from_before_it_where_the_bar_stands_sti
     assert found(bar(3), *error, "{'loss': 1.0}", bar(4)) is None
     assert found(bar(100), *error, "{'loss': 1.0}") is None  # a bar that is done is not training's
     assert found("Map:   3%|█  | 3/100 [00:10<01:30,  1.00s/it]", *error, "{'loss': 1.0}") is None
+
+
+OWN = [BEGIN, '  File "train.py", line 7, in main', "    step()", "ValueError: bad row"]
+PREFIXES = ["[rank1]: ", "2026-01-05T03:04:05.5Z stderr F ", "(W pid=1) ", "trainer-1  | "]
+OF_OTHERS = [
+    "{'loss': 1.0, 'epoch': 0.5}",
+    "[rank0]: step 3 loss 2.5",
+    "saving",
+    " 3%|█  | 3/100 [00:1<1:0,  1.0s/it]",
+]
+
+
+@given(
+    st.sampled_from(PREFIXES),
+    st.lists(st.lists(st.sampled_from(OF_OTHERS), max_size=3), min_size=4, max_size=4),
+)
+def test_what_others_print_between_the_lines_of_a_traceback_is_from_before_its_error(
+    prefix: str, between: list[list[str]]
+) -> None:
+    lines = [line for own, others in zip(OWN, between, strict=True) for line in (*others, prefix + own)]
+    assert found(*lines) == (len(between[0]), "ValueError: bad row")
+    points = read_points(lines)
+    assert len(points) == sum("loss" in line for line in lines)
+    errors = LogErrors()
+    errors.read(list(enumerate(lines)))
+    assert errors.end().cause == read(*lines).cause
+
+
+def test_a_bar_that_is_drawn_again_behind_such_a_traceback_is_no_further() -> None:
+    bar = " {0}%|█  | {0}/100 [00:10<01:30,  1.00s/it]"
+    told = [
+        bar.format(2),
+        *(f"[rank1]: {line}" for line in OWN[:2]),
+        bar.format(3),
+        f"[rank1]: {OWN[3]}",
+    ]
+    assert found(*told) == (1, "ValueError: bad row")
+    assert found(*told, bar.format(3)) == (1, "ValueError: bad row")
+    assert found(*told, bar.format(4)) is None
+
+
+CUT = 'Traceback (most recent call last): cut off at File "train.py", line 7, in main'
+
+
+@pytest.mark.parametrize("end", [2, 3])
+@pytest.mark.parametrize("prefix", ["", *PREFIXES])
+def test_a_log_that_ends_in_a_traceback_failed_there(prefix: str, end: int) -> None:
+    lines = [prefix + line for line in OWN[:end]]
+    assert found(*lines) == (0, CUT)
+    assert found("{'loss': 1.0}", *lines, "", " ") == (1, CUT)
+    assert found(prefix + BEGIN) == (0, f"{BEGIN} cut off")
+    errors = LogErrors()
+    errors.read(list(enumerate(lines)))
+    assert failure("x.log", None, errors.end()) == Failure("x.log", LogError(0, CUT), guessed=True)
+
+
+def test_a_traceback_that_is_cut_off_elsewhere_or_that_does_no_harm_is_no_cause() -> None:
+    for after in (
+        "all is well",
+        "{'loss': 1.0}",
+        " 3%|█  | 3/100 [00:10<01:30,  1.00s/it]",
+        f"{BEGIN}\nKeyError: 1",
+    ):
+        assert found(*OWN[:2], after) in {None, (2, "KeyError: 1")}
+    assert found("Exception ignored in: <x>", *OWN[:2]) is None
+    assert found("2025-12-06 20:44:39,609 - WARNING - " + BEGIN, OWN[1]) is None
+    assert found(
+        f"[rank0]: {OWN[0]}", f"[rank1]: {OWN[0]}", f"[rank0]: {OWN[1]}", f"[rank1]: {OWN[1]}"
+    ) == (0, CUT)
+    assert found("CUDA out of memory. Tried to allocate 1 GiB", *OWN[:2]) == (
+        0,
+        "CUDA out of memory. Tried to allocate 1 GiB",
+    )
+    got = failure("ft-1", job("FAILED", message="the disk is full"), read(*OWN[:2]))
+    assert got is not None
+    assert got.text == "the disk is full"
 
 
 def test_a_message_is_not_followed_without_end() -> None:

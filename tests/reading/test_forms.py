@@ -1,6 +1,8 @@
 """Metrics are found in whatever form a trainer writes them, and whoever writes something before them."""
 
+# ruff: noqa: RUF001 - full-width punctuation is what some trainers print
 import json
+import re
 from typing import Any
 
 import pytest
@@ -71,6 +73,72 @@ def test_a_step_and_a_loss_are_a_point_whatever_stands_before(before: str, said:
 def test_what_only_validates_is_an_evaluation(said: str, values: int) -> None:
     point = only(said)
     assert (point.kind, point.step, len(point.values)) == ("eval", 7, values)
+
+
+NUMBER = re.compile(
+    r"[-+]?(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?", re.IGNORECASE
+)
+BEHIND = st.sampled_from("，。、；：（）【秒±→/->│…_a(e)[]%xX*.,:=0123 +\t％E") | st.characters(
+    codec="utf-8"
+)
+NUMBERS = st.from_regex(r"\A[-+]?(?:0|[1-9]\d{0,4}|\d{1,3},\d{3})(?:\.\d{0,4})?(?:e-\d\d?)?\Z").filter(
+    str.isascii
+)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("step: 7, loss: {}, lr: 1e-4", "step: 7 | loss {} | lr 1e-4", "Epoch 1, loss={} lr=1e-4"),
+        *(
+            "SFT: 3%|3 | 10/375 [02:09<1:13:19, 12.05s/it, loss={}, lr=1e-4]",
+            "{{'loss': {}, 'epoch': 1}}",
+        ),
+    ],
+)
+@given(NUMBERS, st.lists(BEHIND, max_size=3).map("".join))
+def test_a_number_is_told_as_a_whole_or_not_at_all(line: str, number: str, behind: str) -> None:
+    whole = NUMBER.match(number + behind)
+    assert whole is not None
+    told = [
+        point.values["loss"]
+        for point in read_points([line.format(number + behind)])
+        if "loss" in point.values
+    ]
+    assert [value for value in told if value != float(whole[0].replace(",", ""))] == []
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        *("", " ", ".", "，", "。", "、", "；", "）", "（最优 2.1）", "秒", "%", "％"),
+        *("nats", "/s", "±0.1", "│", "(avg 2)"),
+    ],
+)
+def test_what_ends_a_number_is_no_part_of_it(behind: str) -> None:
+    assert only(f"step: 7, loss: 2.31{behind}").values["loss"] == 2.31
+
+
+@pytest.mark.parametrize("behind", ["/2.5", "→2.1", "…", "_a", ".1", ",5", "e", "e-", ":5", "*"])
+def test_a_number_that_goes_on_as_none_does_is_none(behind: str) -> None:
+    assert read_points([f"step: 7, loss: 2.31{behind}"]) == []
+    assert read_points([f"SFT: 3%|3 | 10/375 [02:09<1:13:19, 12.05s/it, loss=2.31{behind}]"]) == []
+
+
+def test_a_number_of_another_base_and_a_comma_before_decimals_are_none() -> None:
+    assert read_points(["step 7: loss=0x1f", "step 7: loss=0b1", "Epoch 12.5x, loss=1"]) == []
+    assert read_points(["SFT: 3%|3 | 10/375 [02:09<1:13:19, 12.05s/it, loss=0xff]"]) == []
+    assert read_points(["Step\tLoss", "10\t2,31"]) == []
+    assert only("Step\tLoss", "10\t1,231.5").values == {"Loss": 1231.5}
+
+
+def test_full_width_punctuation_is_what_it_stands_for() -> None:
+    point = only("step: 7，loss：2.31；lr：1e-4（best）")
+    assert (point.step, dict(point.values)) == (7, {"loss": 2.31, "lr": 1e-4})
+
+
+def test_a_dict_in_another_is_one_however_a_string_beside_it_looks() -> None:
+    assert only("{'a': \"{'loss': 1}\", 'b': {'loss': 2.5}, 'c': '{'}").values == {"loss": 2.5}
 
 
 def test_an_epoch_without_a_step_is_enough_beside_a_loss() -> None:

@@ -25,6 +25,16 @@ DECOYS = [
     *('{"prompt": "What is 2+2?", "response": "4", "reward": 1.0, "step": 3}'),
     "step: 10 | rewarding: 2",
     *("usage: train.py [--loss LOSS] [--step 3]", "ValueError: step 3 has loss 2.5", "{'loss': [1.0]}"),
+    *("{\"input\": \"{'loss': 1.5, 'epoch': 0.1}\", \"output\": \"x\"}"),
+    ">>> {'loss': 0.5, 'epoch': 1.0}",
+    "x[0]: {'messages': [{'role': 'user', 'content': \"I see {'loss': 0.5, 'epoch': 1.0} here\"}]}",
+    "{'messages': [{'role': 'user', 'content': \"{'loss': 0.5, 'epoch': 1.0}\"",
+    "example: {'input_ids': [1, 2], 'loss': 0.25, 'epoch': 1}",
+    *("wandb: Dropping entry: {'loss': 0.5}"),
+    "\u2502 \u2771 210     metrics = {'loss': 0.5, 'epoch': 1.0}  \u2502",
+    "[rank0]: \u2502    7     metrics = {'loss': 0.5, 'epoch': 1.0}  \u2502",
+    "Epoch 3: val_loss improved from 0.60123 to 0.52123, saving model to best.h5",
+    *("Epoch 5: loss improved from inf to 0.5", "Epoch 4: val_loss did not improve from 0.52123"),
     "  File \"a.py\", line 3, in step\n    loss = step(3)\n    {'loss': loss, 'step': 3}",
 ]  # fmt: skip
 

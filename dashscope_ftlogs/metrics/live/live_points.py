@@ -8,6 +8,7 @@ import attrs
 from dashscope_ftlogs.metrics.live.metrics_in_records import MetricsReader
 from dashscope_ftlogs.metrics.segments import Segments
 from dashscope_ftlogs.metrics.told_again import in_other_words
+from dashscope_ftlogs.reading.forms.progress_bars import begins_anew
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 from dashscope_ftlogs.reading.records import (
     Metrics,
@@ -47,7 +48,8 @@ class LivePoints:
     """Takes the lines of one log in turn, and tells the points of each.
 
     A step that no point tells itself is that of the progress bar straight before it, as long as every
-    training point had such a bar, each at another step. A log that is read as a whole is known better.
+    training point had such a bar, each at another step, or in a run that began again. A log that is read
+    as a whole is known better.
     """
 
     def __init__(self, reader: LineReader | None = None) -> None:
@@ -102,14 +104,22 @@ class LivePoints:
         """Return the bar before a point if it tells its step."""
         before = self._counted
         if kind == "train":
-            if bar is None or bar.step is None or (before is not None and bar.step == before.step):
+            if bar is None or bar.step is None or (before is not None and self._is_same(bar, before)):
                 self._bars_tell = False
             self._counted = bar if self._bars_tell else None
+            self._metrics.begun = None
             return self._counted
         # Evaluation has bars of its own, which count something else.
         if bar is None or before is None or kind == "final" or bar.total != before.total:
             return None
         return bar
+
+    def _is_same(self, bar: ProgressBar, before: ProgressBar) -> bool:
+        """Whether a bar stands still, and no run that began again has come to the same step."""
+        begun = self._metrics.begun
+        anew = begun is not None and begins_anew(begun, before)
+        earlier = (bar.elapsed or 0) < (before.elapsed or 0) and bar.total == before.total
+        return bar.step == before.step and not anew and not earlier
 
 
 def _logged_first(last: Metrics, metrics: Metrics) -> tuple[MetricValues, MetricValues]:

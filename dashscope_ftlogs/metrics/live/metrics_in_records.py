@@ -11,6 +11,8 @@ class MetricsReader:
 
     def __init__(self) -> None:
         self._bar: ProgressBar | None = None
+        self.begun: ProgressBar | None = None
+        """The last bar of training that had just begun."""
         self._over_lines = MetricsOverLines()
 
     def read(self, number: int, record: Record) -> Iterator[tuple[Metrics, ProgressBar | None]]:
@@ -18,9 +20,12 @@ class MetricsReader:
         bar, self._bar = self._bar, None
         if isinstance(record, Metrics):
             yield from ((metrics, None) for _, metrics in self._over_lines.end_summary())
-            yield record, bar
+            yield record, record.bar if record.bar is not None and record.bar.is_training else bar
         elif isinstance(record, ProgressBar):
             if record.is_training:
                 self._bar = record
+                self.begun = (
+                    self.begun if record.step is None or record.remaining is not None else record
+                )
         elif isinstance(record, Text | Message):
             yield from ((metrics, None) for _, metrics in self._over_lines.read(number, record.raw))

@@ -124,8 +124,9 @@ class Places:
 
         A step that no line tells is taken from progress bars only if each training point of the log
         comes straight after a bar of its own: where the trainer's output is buffered, a bar says
-        nothing. But where the bars came to their end, and points come at one interval that fits their
-        total exactly, that tells it.
+        nothing. A bar that shows the same step again is another one if training began again between.
+        But where the bars came to their end, and points come at one interval that fits their total
+        exactly, that tells it.
 
         Args:
             steps: How many its only run had, if its bars came to their end.
@@ -220,7 +221,7 @@ class _Bars:
         for place in training if self._tell else ():
             if place.own_step is None:
                 bar, before, self._last = place.bar, self._last, place.bar
-                if bar is None or (before is not None and before.step == bar.step):
+                if bar is None or (before and before.step == bar.step and not bar.anew):
                     self._tell = False
                 else:
                     self._totals.add(bar.total)

@@ -11,7 +11,7 @@ from dashscope_ftlogs.metrics.whole_log.places import Place, Places
 from dashscope_ftlogs.metrics.whole_log.shapes import Shapes
 from dashscope_ftlogs.metrics.whole_log.steps_and_times import lasting
 from dashscope_ftlogs.reading.forms.json_in_json import time_told
-from dashscope_ftlogs.reading.forms.progress_bars import PLAIN_RATES, Count, plain_count
+from dashscope_ftlogs.reading.forms.progress_bars import PLAIN_RATES, Count, begins_anew, plain_count
 from dashscope_ftlogs.reading.forms.stamps import milliseconds
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 from dashscope_ftlogs.reading.metrics_over_lines import MetricsOverLines
@@ -19,6 +19,7 @@ from dashscope_ftlogs.reading.records import (
     Beside,
     Message,
     Metrics,
+    MetricsKind,
     ProgressBar,
     Record,
     Text,
@@ -76,6 +77,7 @@ class PointReader:
             self.tokens = max(record.count, self.tokens or 0)
         self._before.forget()
         if isinstance(record, ProgressBar) and record.is_training:
+            self._before.see(record)
             self._before.bar = Count(record.step, record.total, record.elapsed)
             if record.total is not None:
                 self._run.see(record)
@@ -101,7 +103,7 @@ class PointReader:
                 step,
                 total,
                 epoch if type(epoch) is float else None,
-                before.training_bar() if step is None and places.bars_matter else None,
+                before.bar_of(shape.kind) if step is None and places.bars_matter else None,
                 None,
                 self._start,
                 None,
@@ -123,7 +125,7 @@ class PointReader:
 
     def page_ends(self) -> None:
         """Keep of the lines that were passed over what may be asked for later."""
-        self._before.settle()
+        self._before.page_ends()
 
     def _add_all(self, found: Iterable[tuple[int, Metrics]]) -> None:
         for number, metrics in found:
@@ -136,6 +138,8 @@ class PointReader:
         if isinstance(tokens, float) and tokens.is_integer() and (count := whole(tokens)) is not None:
             self.tokens = count
         own = metrics.own_step
+        if own is None and metrics.bar is not None and metrics.bar.is_training:
+            self._before.bar = Count(metrics.bar.step, metrics.bar.total, metrics.bar.elapsed)
         place = Place(
             number,
             values,
@@ -143,7 +147,7 @@ class PointReader:
             own,
             metrics.total_steps if own is not None or metrics.bar is None else None,
             metrics.epoch,
-            self._before.training_bar() if own is None and self._places.bars_matter else None,
+            self._before.bar_of(metrics.kind) if own is None and self._places.bars_matter else None,
             time_told(values) if beside.time is None else beside.time,
             self._start,
             metrics.bar.elapsed if beside.drawn and metrics.bar else _elapsed(values),
@@ -173,7 +177,7 @@ class PointReader:
         elif beside.logged != last.beside.logged and not last.twice and last.epoch == place.epoch:
             logged, own = (last, place) if last.beside.logged else (place, last)
             if in_other_words(logged.values, own.values):
-                own.twice = True
+                own.twice, own.bar = True, own.bar or logged.bar
                 own.time = logged.time if own.time is None else own.time
                 if own is last:
                     return True
@@ -194,6 +198,14 @@ class _Before:
     _line: str | None = None
     """Whose last record it is, if that line was passed over."""
     _passed: tuple[Sequence[str], int, int] | None = None
+    _counted: Count | None = None
+    """What stood before the last point of training."""
+    _since: list[tuple[Sequence[str], int, int]] = attrs.field(
+        factory=list[tuple[Sequence[str], int, int]]
+    )
+    """The lines that were passed over since."""
+    _anew: bool = False
+    """Training began again since."""
 
     def forget(self) -> None:
         """Something else stands there."""
@@ -204,6 +216,40 @@ class _Before:
         if self._passed is not None:
             self.settle()
         self._passed = lines, begin, end
+        self._since.append(self._passed)
+
+    def see(self, bar: ProgressBar) -> None:
+        """Take note of a bar of training."""
+        self._anew |= self._counted is not None and begins_anew(bar, self._counted)
+
+    def bar_of(self, kind: MetricsKind) -> Count | None:
+        """Return what the bar before a point counts, if it is one of training."""
+        bar = self.training_bar()
+        if kind == "train":
+            before = self._counted
+            if bar is not None and before is not None and bar.step == before.step:
+                self._look_back()
+                earlier = (bar.elapsed or 0) < (before.elapsed or 0) and bar.total == before.total
+                bar.anew = self._anew or earlier
+            if bar is not None:
+                self._counted, self._anew = bar, False
+                self._since.clear()
+        return bar
+
+    def page_ends(self) -> None:
+        """Keep of the lines that were passed over what may be asked for later."""
+        self.settle()
+        self._look_back()
+
+    def _look_back(self) -> None:
+        """Find out whether training began again in a line that was passed over."""
+        for lines, begin, end in self._since if self._counted is not None else ():
+            for line in lines[begin:end]:
+                if "?" in line and "%" in line:  # so are bars that have just begun
+                    for record in records(line):
+                        if isinstance(record, ProgressBar) and record.is_training:
+                            self.see(record)
+        self._since.clear()
 
     def settle(self) -> None:
         """Find the last of them that is not blank."""

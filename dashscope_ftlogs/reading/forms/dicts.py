@@ -1,7 +1,9 @@
 """Metric dicts as trainers print them: Python's repr or JSON, never evaluated.
 
 Numbers come bare, quoted, as `nan`, or wrapped as in `np.float64(0.5)`. What is nested in one, or stands
-in a list, is passed over. Every function here takes time linear in the length of its text.
+in a list, is passed over. So is what is quoted: in a string of another dict, behind a quotation mark,
+behind Python's prompt, among the numbered lines of code in a box, or as an entry that was dropped. Every
+function here takes time linear in the length of its text.
 """
 
 import re
@@ -11,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from dashscope_ftlogs.reading.forms.names import is_point, mentioned
+from dashscope_ftlogs.reading.forms.names import OF_TOKENS, is_point, mentioned
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 
 _decode = msgspec.json.Decoder(dict[str, float | str]).decode
@@ -37,8 +39,10 @@ _ESCAPE: Final = re.compile(
     re.DOTALL,
 )
 _ESCAPED: Final = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
-# A call's argument, or what a name is set to: code, unless the dict tells how far training has come.
-_CALLED: Final = re.compile(r"\w\($")
+# A call's argument is code; what is quoted is text that somebody speaks of.
+_QUOTED: Final = re.compile(r"(?:\w\(|['\"]|Dropping entry: )$")
+_CODE: Final = re.compile(r"\s{0,40}+>>> |.{0,200}?\u2502 (?:\u2771 ?| ) {0,8}\d{1,6} ")
+_BRACE_OR_STRING: Final = re.compile(rf"\{{|{_STRING}", re.DOTALL)
 
 
 def may_hold_metrics(text: str) -> bool:
@@ -57,16 +61,29 @@ def dicts_in(text: str) -> Iterator[tuple[int, int, MetricValues]]:
         if close < begin and (close := text.find("}", begin)) < 0:
             return
         found = _flat(text, begin, close) or _at(text, begin, 0)
-        if found is not None and is_point(found[0]) and not _is_argument(text, begin):
-            values, end = found
+        if found is None:
+            begin = text.find("{", begin + 1)
+            continue
+        values, end = found
+        if is_point(values) and not _is_quoted(text, begin):
             yield begin, end, values
             begin = text.find("{", end)
         else:
-            begin = text.find("{", begin + 1)
+            begin = _within(text, begin + 1, end)
 
 
-def _is_argument(text: str, begin: int) -> bool:
-    return _CALLED.search(text, max(0, begin - 2), begin) is not None
+def _within(text: str, begin: int, end: int) -> int:
+    """Return where the next dict begins that stands in no string of the one that ends there."""
+    while (found := _BRACE_OR_STRING.search(text, begin, end)) is not None:
+        if found[0] == "{":
+            return found.start()
+        begin = found.end()
+    return text.find("{", end)
+
+
+def _is_quoted(text: str, begin: int) -> bool:
+    near = _QUOTED.search(text, max(0, begin - 20), begin) is not None
+    return near or (begin > 0 and _CODE.match(text, 0, begin) is not None)
 
 
 def metrics_in(text: str) -> MetricValues | None:
@@ -179,6 +196,8 @@ def _at(text: str, begin: int, depth: int) -> tuple[MetricValues, int] | None:
             end = -1 if inner is None else inner[1]
         elif opening in {"[", "("}:
             end = _end_of_list(text, at)
+            if name in OF_TOKENS:
+                values[name] = "[]"
         elif (value := _VALUE.match(text, at)) is not None:
             end = value.end()
             if (number := _value(value["text"], value["bare"])) is not None:

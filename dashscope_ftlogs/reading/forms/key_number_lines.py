@@ -5,6 +5,10 @@ name with its number), goes on with names and numbers only, apart from a few wor
 the epoch), and has a loss or a reward among them. Prose, code, options and configurations are not: they
 begin with another word, hold quotes or braces, or tell no step.
 
+A number counts as a whole or not at all: behind it and its unit comes a blank, a bracket, a `±`, or the
+end of what is said. `2.31/2.5`, `2,31`, `0x1f`, `12.5.1` and `2.31e` are none. Full-width punctuation
+is what it stands for.
+
 Time is linear in a line's length: it is cut at its separators, and of each piece a bounded beginning is
 read.
 """
@@ -25,17 +29,22 @@ from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 
 _LONGEST: Final = 64 * 1024
 """Characters of a line that are looked at. One of names and numbers is hardly ever longer."""
-_FOREIGN: Final = re.compile(r"""["`{}\\;$]|\w'|'\w|==|->|\w\(\)|%[sdf]\b|\bself\.|\bNone\b|https?://""")
+_FOREIGN: Final = re.compile(
+    r"""["`{}\\;$]|\w'|'\w|==|->|\w\(\)|%[sdf]\b|\bself\.|\bNone\b|https?://|improved? from """
+)
 """What stands in code, options and prose, but not among names and numbers."""
 _NAN: Final = r"(?:nan|inf|infinity)\b"
-_DIGITS: Final = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)"
-_PLAIN: Final = rf"[-+]?(?:{_DIGITS}(?:\.\d*)?(?:e[-+]?\d+)?|\.\d+(?:e[-+]?\d+)?|{_NAN})"
+_DIGITS: Final = r"(?>\d{1,3}(?:,\d{3})++(?!\d)|\d++)"
+_PLAIN: Final = rf"(?>[-+]?(?!0[xob]\w)(?:{_DIGITS}(?:\.\d*+)?|\.\d++)(?:e[-+]?\d++)?|[-+]?{_NAN})"
 _NUMBER: Final = (
     rf"(?:(?:np|numpy|jnp)\.\w+\(|tensor\(|array\()?(?P<value>{_PLAIN})(?:,[^()]{{0,40}}\)|\))?"
 )
-_UNIT: Final = r"(?:%|[a-zµ°][\w/%µ]*(?:\(\s?-?[\d.]+%?\))?|\s?\(\s?[-+]?[\d.]+%?\w?\))?"
+_UNIT: Final = (
+    r"(?:%|(?!e(?![^\W\d_]))(?:/?[^\W\d_]++(?!\d)|°)[\w/%]*(?:\(\s?-?[\d.]+%?\))?"
+    r"|\s?\(\s?[-+]?[\d.]+%?\w?\))?"
+)
 _LASTING: Final = r"(?P<text>\d+ days?, \d[\d:]*|(?:\d+ ?[dhms]\b ?){2,}|\d+:\d\d(?::\d\d)?(?:\.\d+)?)"
-_END: Final = r"(?=[\s)\]:.]|$)"
+_END: Final = r"(?=[\s)\]±]|:(?!\d)|\.(?![\d.])|\((?!\d)|$)"
 _PHASE: Final = (
     r"(?:(?P<phase>train(?:ing)?|eval(?:uat(?:ion|ing|e))?|val(?:id(?:ation)?)?|test(?:ing)?)\b[ :_-]*"
     r"(?:loss |results? |metrics )?(?:at |on |for )?)?"
@@ -51,7 +60,7 @@ _STEP: Final = re.compile(
 )
 _EPOCH: Final = re.compile(
     rf"{_PHASE}(?:num_)?epochs?(?:\((?P<of>train|val|test)\))?\s?[:=#]?\s?[\[(]?\s?(?P<epoch>{_PLAIN})"
-    r"(?:\s?(?:/|of)\s?\d+(?:\.\d+)?)?(?!\w)"
+    r"(?:\s?(?:/|of)\s?\d+(?:\.\d+)?)?(?!\w|[.,:]\d)"
     rf"(?P<within>[\])]?\s?[:,-]?\s?[\[(]\s?{_COUNT}(?:\s?\(\d+%\))?\s?[\])])?",
     re.IGNORECASE,
 )
@@ -64,11 +73,16 @@ _WORDS: Final = re.compile(
     re.IGNORECASE,
 )
 _SEPARATOR: Final = re.compile(
-    r"\s*\|\s*|\s+[-\u2013\u2014]\s+(?!\d)|,(?!\d{3}(?!\d))\s*|,\s+|\t+|\s{2,}"
+    r"\s*\|\s*|\s+[-\u2013\u2014]\s+(?!\d)|,(?!\d)\s*|\t+|\s{2,}"
     r"|\((?=[a-z_ ]{1,40}[:=] ?[-\d])",
     re.IGNORECASE,
 )
 _ROOM: Final = re.compile(r"(?<=\S)\s+(?=[-+]?(?:\.?\d|(?:nan|inf)\b))", re.IGNORECASE)
+_FULL_WIDTH: Final = str.maketrans(
+    {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F) if not chr(code).isalnum()}
+    | dict.fromkeys(map(ord, "\N{FULLWIDTH COMMA}\N{FULLWIDTH SEMICOLON}、。"), ", ")
+    | dict(zip(map(ord, "【】│┃"), "[]||", strict=True))
+)
 _BETWEEN: Final = re.compile(r"[\s\[\](),:]*")
 _PIECE: Final = 400
 """Characters of a piece between two separators that are looked at."""
@@ -114,6 +128,7 @@ def key_numbers(text: str) -> KeyNumbers | None:
     """
     if len(text) > _LONGEST:
         return None
+    text = text if text.isascii() else text.translate(_FULL_WIDTH)
     begin = message_at(text)
     if _FOREIGN.search(text, begin) is not None:
         return None

@@ -43,6 +43,8 @@ _OF_SAMPLES: Final = _words(
     tools
     """
 )
+OF_TOKENS: Final = frozenset({"input_ids", "attention_mask", "labels", "token_ids", "pixel_values"})
+"""What the rows of a dataset list."""
 _OF_CONFIGURATIONS: Final = _words(
     """
     optimizer model model_name model_name_or_path dataset scheduler lr_scheduler lr_scheduler_type
@@ -199,7 +201,7 @@ def _has_loss(values: Mapping[str, float | str]) -> bool:
 
 def _is_told_text(name: str, value: str, values: Mapping[str, float | str]) -> bool:
     """Whether an entry that is text shows that the whole dict is no point."""
-    if name in _OF_SAMPLES:
+    if name in _OF_SAMPLES or name in OF_TOKENS:
         return True
     if not _PROGRESS.isdisjoint(values):
         return False

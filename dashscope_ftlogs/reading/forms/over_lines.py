@@ -27,6 +27,7 @@ _SUMMARY: Final = re.compile(r"\*{5} (train|eval|predict|test)[\w ]{0,40} metric
 _ENTRY: Final = re.compile(r"([A-Za-z_][\w/@.-]{0,80}) *= *(\S[^=]{0,60})$")
 _CELLS: Final = re.compile(r"\s*\|\s*|\t+|\s{2,}")
 _COUNTED: Final = re.compile(r"(?:global )?(?:step|steps|epoch|iter|iteration)$", re.IGNORECASE)
+_THOUSANDS: Final = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d*)?$")
 _RULE: Final = re.compile(r"[\s|:+=-]+$")
 _NOTHING: Final = frozenset({"", "-", "no log", "n/a", "none"})
 
@@ -237,6 +238,6 @@ def _cells(text: str) -> list[str]:
 
 def _number(text: str) -> float | str:
     try:
-        return float(text.replace(",", ""))
+        return float(text.replace(",", "") if _THOUSANDS.match(text) else text)
     except ValueError:
         return text

@@ -16,8 +16,9 @@ _COUNTS: Final = re.compile(
 )
 _FACTORS: Final = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 _PAIR: Final = re.compile(
-    r" *([A-Za-z_][\w/.@ ()-]{0,80}?)[=: ] ?([-+]?(?:\d[\d_,]*\.?\d*(?:[eE][-+]?\d+)?|\.\d+|nan|inf))"
-    r"(?:%|[A-Za-z]{1,4})?(?=, |,?$)"
+    r" *([A-Za-z_][\w/.@ ()-]{0,80}?)[=: ] ?"
+    r"([-+]?(?!0[xXoObB])(?:(?:\d{1,3}(?:,\d{3})+|\d+(?:_\d+)*)(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+|nan|inf))"
+    r"(?:%|(?![eE](?:,|$))[A-Za-z]{1,4})?(?=, |,?$)"
 )
 _OF_TRAINING: Final = re.compile(
     r"(?:^|[^a-z])(?:train|training|epochs?|steps?|iter|iters|iterations?|batch|sft|dpo|ppo|grpo|rl|pretrain)"
@@ -75,6 +76,19 @@ class Count:
     total: float | None
     elapsed: float | None
     """Seconds."""
+    anew: bool = False
+    """A run begun again has come to the step of the point before."""
+
+
+def begins_anew(bar: ProgressBar, before: "Count | ProgressBar") -> bool:
+    """Whether a bar is the first of a run that begins again at an earlier step than one before it.
+
+    >>> begins_anew(ProgressBar(5, "", 5, 100, 0.0), Count(10, 100, 20.0))
+    True
+    """
+    if bar.remaining is not None or bar.step is None or before.step is None:
+        return False
+    return bar.step < before.step and bar.total == before.total
 
 
 def plain_count(text: str) -> Count | None:

@@ -157,7 +157,7 @@ class Bucket:
             with self._in_our_words("read"):
                 chunk = await anext(stream, None)
             if chunk is None:
-                return
+                return  # pragma: no cover  (3.11 tells no tracer: it follows an awaited exception)
             yield bytes(chunk)
 
     async def aput(self, path: str, data: bytes) -> None:

@@ -168,11 +168,8 @@ class PointReader:
             return False
         last = places[-1]
         if beside.drawn:
-            if last.beside.drawn and (last.own_step, last.total, last.kind) == (
-                place.own_step,
-                place.total,
-                place.kind,
-            ):
+            at, before = ((one.own_step, one.total, one.kind, one.beside.epoch) for one in (place, last))
+            if last.beside.drawn and at == before:
                 places.pop()
         elif beside.logged != last.beside.logged and not last.twice and last.epoch == place.epoch:
             logged, own = (last, place) if last.beside.logged else (place, last)

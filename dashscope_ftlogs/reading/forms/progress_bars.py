@@ -28,6 +28,7 @@ _OF_TRAINING: Final = re.compile(
 _OF_EVALUATION: Final = re.compile(
     r"(?:^|[^a-z])(?:eval\w*|val|valid\w*|test\w*|sanity|predict\w*)", re.IGNORECASE
 )
+_EPOCH: Final = re.compile(r"(?:^|[^a-z])epochs?[ :=#(\[]{0,3}(\d{1,9})(?!\d|\.\d)", re.IGNORECASE)
 RATES: Final = ("/s, ", "s/it, ", "s/step, ", "s/batch, ")
 """What a bar's rate ends with, where more stands behind it."""
 PLAIN_RATES: Final = ("it/s]", "s/it]")
@@ -166,6 +167,16 @@ def postfix_values(bar: ProgressBar, postfix: str) -> MetricValues | None:
 def is_of_evaluation(bar: ProgressBar) -> bool:
     """Whether a bar says that it counts the batches of an evaluation."""
     return _OF_EVALUATION.search(bar.description[-_LONGEST:]) is not None
+
+
+def epoch_of(bar: ProgressBar) -> float | None:
+    """Return the epoch that a bar's description tells; None if it tells none.
+
+    >>> epoch_of(ProgressBar(3, "Train epoch [2/3]")), epoch_of(ProgressBar(3, "Epochs"))
+    (2.0, None)
+    """
+    found = _EPOCH.search(bar.description[-_LONGEST:])
+    return None if found is None else float(found[1])
 
 
 def whole(value: float | str | None) -> int | None:

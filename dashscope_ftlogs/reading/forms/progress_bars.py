@@ -5,7 +5,7 @@ from typing import Final
 
 import attrs
 
-from dashscope_ftlogs.reading.forms.names import is_loss_or_reward
+from dashscope_ftlogs.reading.forms.names import is_loss_or_reward, mentioned
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 
 _TOO_LARGE: Final = 2**63
@@ -29,6 +29,10 @@ _OF_EVALUATION: Final = re.compile(
     r"(?:^|[^a-z])(?:eval\w*|val|valid\w*|test\w*|sanity|predict\w*)", re.IGNORECASE
 )
 _EPOCH: Final = re.compile(r"(?:^|[^a-z])epochs?[ :=#(\[]{0,3}(\d{1,9})(?!\d|\.\d)", re.IGNORECASE)
+_DESCRIBED: Final = re.compile(
+    r"(?:^|\|)([A-Za-z_][\w/]{0,40})[:=] ?"
+    r"([-+]?\d{1,20}(?:\.\d{1,40})?(?:e[-+]?\d{1,4})?|nan|inf)(?=\||$)"
+)
 RATES: Final = ("/s, ", "s/it, ", "s/step, ", "s/batch, ")
 """What a bar's rate ends with, where more stands behind it."""
 PLAIN_RATES: Final = ("it/s]", "s/it]")
@@ -167,6 +171,19 @@ def postfix_values(bar: ProgressBar, postfix: str) -> MetricValues | None:
 def is_of_evaluation(bar: ProgressBar) -> bool:
     """Whether a bar says that it counts the batches of an evaluation."""
     return _OF_EVALUATION.search(bar.description[-_LONGEST:]) is not None
+
+
+def described_values(bar: ProgressBar) -> MetricValues | None:
+    """Return the loss that a training bar is described by, where it has come to a step.
+
+    >>> [described_values(ProgressBar(0, said, 1, 25880)) for said in ("1|1|Loss: 2.1051", "loss")]
+    [{'Loss': 2.1051}, None]
+    """
+    text = bar.description[-_LONGEST:]
+    if not mentioned(text) or not whole(bar.done):
+        return None
+    values = {found[1]: float(found[2]) for found in _DESCRIBED.finditer(text)}
+    return values if any(map(is_loss_or_reward, values)) else None
 
 
 def epoch_of(bar: ProgressBar) -> float | None:

@@ -158,6 +158,22 @@ def test_words_before_a_name_do_not_hide_it(line: str) -> None:
     assert (point.kind, point.step, point.values["loss"]) == ("train", 7, 0.5)
 
 
+@pytest.mark.parametrize(
+    ("line", "epoch"),
+    [
+        (
+            "2024/04/01 10:00:30 - mm - INFO - Epoch(train)  [1][   7/1000]  lr: 9.8898e-04  loss: 0.5",
+            1,
+        ),
+        ("Train: 0 [   7/1251 (  1%)]  Loss: 0.5 (6.95)  Time: 0.512s,  500.12/s  (0.6s, 400.1/s)", 0),
+        ("completed step: 7, seconds: 1.212, TFLOP/s/device: 100.212, loss: 0.5", None),
+    ],
+)
+def test_the_step_within_an_epoch_is_told(line: str, epoch: float | None) -> None:
+    point = only(line)
+    assert (point.kind, point.step, point.epoch) == ("train", 7, epoch)
+
+
 def test_words_among_names_are_prose() -> None:
     assert read_points(["在 step 10 时 loss 2.5", "progress: 10, loss: 2.5", "我 loss 2.5"]) == []
 

@@ -30,6 +30,7 @@ DECOYS = [
     "x[0]: {'messages': [{'role': 'user', 'content': \"I see {'loss': 0.5, 'epoch': 1.0} here\"}]}",
     "{'messages': [{'role': 'user', 'content': \"{'loss': 0.5, 'epoch': 1.0}\"",
     "example: {'input_ids': [1, 2], 'loss': 0.25, 'epoch': 1}",
+    "Loading checkpoint shards:  50%|█████     | 1/2 [00:10<00:10,  2.00s/it, loss=1]",
     "wandb: Dropping entry: {'loss': 0.5}",
     "\u2502 \u2771 210     metrics = {'loss': 0.5, 'epoch': 1.0}  \u2502",
     "[rank0]: \u2502    7     metrics = {'loss': 0.5, 'epoch': 1.0}  \u2502",

@@ -3,8 +3,8 @@
 A line is one if, after all that loggers and launchers put before it, it *begins* with the step (or a
 name with its number), goes on with names and numbers only, apart from a few words, tells the step (or
 the epoch), and has a loss or a reward among them. Prose, code, options and configurations are not: they
-begin with another word, hold quotes or braces, or tell no step. A Chinese word, or `progress`, may stand
-before a name, and Megatron's evaluation at the end of training tells no step.
+begin with another word, hold quotes or braces, or tell no step. A Chinese word, `progress` or
+`completed` may stand before a name, and Megatron's evaluation at the end of training tells no step.
 
 A number counts as a whole or not at all: behind it and its unit comes a blank, a bracket, a `±`, or the
 end of what is said. `2.31/2.5`, `2,31`, `0x1f`, `12.5.1` and `2.31e` are none. Full-width punctuation
@@ -60,9 +60,10 @@ _STEP: Final = re.compile(
     re.IGNORECASE,
 )
 _EPOCH: Final = re.compile(
-    rf"{_PHASE}(?:num_)?epochs?(?:\((?P<of>train|val|test)\))?\s?[:=#]?\s?[\[(]?\s?(?P<epoch>{_PLAIN})"
+    rf"{_PHASE}(?:(?:num_)?epochs?(?:\((?P<of>train|val|test)\))?\s?[:=#]?\s?[\[(]?\s?"
+    rf"|(?<=train: )(?=\d+ \[\s?\d+/))(?P<epoch>{_PLAIN})"
     r"(?:\s?(?:/|of)\s?\d+(?:\.\d+)?)?(?!\w|[.,:]\d)"
-    rf"(?P<within>[\])]?\s?[:,-]?\s?[\[(]\s?{_COUNT}(?:\s?\(\d+%\))?\s?[\])])?",
+    rf"(?P<within>[\])]?\s?[:,-]?\s?[\[(]\s?{_COUNT}(?:\s?\(\s?\d+%\))?\s?[\])])?",
     re.IGNORECASE,
 )
 _OF_BOTH: Final = re.compile(rf"{_COUNT}(?:\s(?:batches|steps|iters|it))?{_END}", re.IGNORECASE)
@@ -78,14 +79,17 @@ _SEPARATOR: Final = re.compile(
     r"|\((?=[a-z_ ]{1,40}[:=] ?[-\d])",
     re.IGNORECASE,
 )
-_ROOM: Final = re.compile(r"(?<=\S)\s+(?=[-+]?(?:\.?\d|(?:nan|inf)\b))", re.IGNORECASE)
+_ROOM: Final = re.compile(
+    r"(?<=\S)\s+(?=[-+]?(?:\.?\d|(?:nan|inf)\b))|(?<=\))\s+(?=\[ *\d)", re.IGNORECASE
+)
 _FULL_WIDTH: Final = str.maketrans(
     {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F) if not chr(code).isalnum()}
     | dict.fromkeys(map(ord, "\N{FULLWIDTH COMMA}\N{FULLWIDTH SEMICOLON}、。"), ", ")
     | dict(zip(map(ord, "【】│┃"), "[]||", strict=True))
 )
 _AHEAD: Final = re.compile(
-    r"[\s\[\](]*(?:[\u3400-\u9fff]{1,12}[\s:]+(?=[a-z])|(?:training )?progress: ?(?=step|iter|epoch))",
+    r"[\s\[\](]*(?:[\u3400-\u9fff]{1,12}[\s:]+(?=[a-z])"
+    r"|(?:(?:training )?progress: ?|completed )(?=step|iter|epoch))",
     re.IGNORECASE,
 )
 _AT_THE_END: Final = re.compile(

@@ -28,6 +28,10 @@ _OF_TRAINING: Final = re.compile(
 _OF_EVALUATION: Final = re.compile(
     r"(?:^|[^a-z])(?:eval\w*|val|valid\w*|test\w*|sanity|predict\w*)", re.IGNORECASE
 )
+_OF_FILES: Final = re.compile(
+    r"(?:^|[^a-z])(?:(?:down)?load(?:ing)?|map|filter|tokeniz\w+|fetching|saving)(?:[^a-z]|$)",
+    re.IGNORECASE,
+)
 _EPOCH: Final = re.compile(r"(?:^|[^a-z])epochs?[ :=#(\[]{0,3}(\d{1,9})(?!\d|\.\d)", re.IGNORECASE)
 _DESCRIBED: Final = re.compile(
     r"(?:^|\|)([A-Za-z_][\w/]{0,40})[:=] ?"
@@ -81,7 +85,7 @@ class Count:
     total: float | None
     elapsed: float | None
     """Seconds."""
-    anew: bool = False
+    anew: bool = attrs.field(default=False, repr=False)
     """A run begun again has come to the step of the point before."""
 
 
@@ -163,6 +167,8 @@ def postfix_values(bar: ProgressBar, postfix: str) -> MetricValues | None:
         pair = _PAIR.match(part)
         if pair is not None:
             values[pair[1].strip()] = float(pair[2].replace(",", "").replace("_", ""))
+    if _OF_FILES.search(bar.description[-_LONGEST:]) is not None:
+        return None
     if any(map(is_loss_or_reward, values)):
         return values
     return values if values and _OF_TRAINING.search(bar.description[-_LONGEST:]) else None

@@ -222,15 +222,14 @@ class _Before:
     def bar_of(self, kind: MetricsKind) -> Count | None:
         """Return what the bar before a point counts, if it is one of training."""
         bar = self.training_bar()
-        if kind == "train":
+        if kind == "train" and bar is not None:
             before = self._counted
-            if bar is not None and before is not None and bar.step == before.step:
+            if before is not None and bar.step == before.step:
                 self._look_back()
                 earlier = (bar.elapsed or 0) < (before.elapsed or 0) and bar.total == before.total
                 bar.anew = self._anew or earlier
-            if bar is not None:
-                self._counted, self._anew = bar, False
-                self._since.clear()
+            self._counted, self._anew = bar, False
+            self._since.clear()
         return bar
 
     def page_ends(self) -> None:

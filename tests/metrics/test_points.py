@@ -94,7 +94,7 @@ AT_FIRST = " {0}%|█  | {0}/{1} [00:00<?, ?it/s]"
 
 
 @pytest.mark.parametrize(
-    "between", [[], ["Killed"], ["Killed", "", "words", "{'eval_loss': 1.5}"], ["w"] * 1500]
+    "between", [[], ["Killed"], ["Killed", "", "why? 5% of it", "{'eval_loss': 1.5}"], ["w"] * 1500]
 )
 @pytest.mark.parametrize("step", [0, 3])
 def test_a_run_that_begins_again_may_come_to_the_same_step(step: int, between: list[str]) -> None:

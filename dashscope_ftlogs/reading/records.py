@@ -24,6 +24,8 @@ from dashscope_ftlogs.reading.forms.key_number_lines import glance, key_numbers
 from dashscope_ftlogs.reading.forms.names import is_point, only_of_evaluation
 from dashscope_ftlogs.reading.forms.progress_bars import (
     ProgressBar,
+    described_values,
+    epoch_of,
     is_of_evaluation,
     next_bar,
     postfix_values,
@@ -344,12 +346,14 @@ def _between_dicts(text: str, time: int | None) -> Iterator[Record]:
     while "%" in text and (found := next_bar(text, at)) is not None:
         bar, at, postfix = found
         yield bar
-        if postfix and (behind := postfix_values(bar, postfix)) is not None:
+        behind = postfix_values(bar, postfix) if postfix else described_values(bar)
+        if behind is not None:
             kind: MetricsKind = (
                 "eval" if is_of_evaluation(bar) or only_of_evaluation(behind) else "train"
             )
             when = time_in(bar.description) if time is None else time
-            beside = Beside(whole(bar.done), whole(bar.total), kind=kind, time=when, drawn=True)
+            step, total = whole(bar.done), whole(bar.total)
+            beside = Beside(step, total, epoch_of(bar), kind=kind, time=when, drawn=True)
             yield Metrics(behind, bar.raw, bar, beside)
     raw = text[at:].rstrip()
     if not raw:

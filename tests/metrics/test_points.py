@@ -66,6 +66,16 @@ def test_a_far_or_doubtful_bar_tells_nothing(lines: tuple[str, ...]) -> None:
     assert set(steps(*lines)) == {None}
 
 
+@pytest.mark.parametrize("title", ["Epoch {}:", "Train epoch [{}/3]:", "epoch={} "])
+def test_bars_of_several_epochs_may_come_to_the_same_end(title: str) -> None:
+    drawn = title + " 100%|█| 10/10 [00:01<00:00,  1.0s/it, loss={}]"
+    lines = [drawn.format(n, loss) for n in (0, 1, 2) for loss in (9, n)]
+    told = [(n, 10, float(n)) for n in (0, 1, 2)]
+    assert [(point.epoch, point.step, point.values["loss"]) for point in read_points(lines)] == told
+    again = [(n, again) for n in (0, 1, 2) for again in (False, True)]
+    assert [(point.epoch, point.again) for point in live(lines)] == again
+
+
 def test_a_logger_s_line_that_is_glued_to_a_bar_is_of_its_step() -> None:
     logged = "[INFO|2025-03-04 10:12:22] llamafactory.callbacks:143 >> {{'loss': {0}.25, 'epoch': 0.5}}"
     own = "{{'loss': {0}.25004, 'grad_norm': 3.5, 'epoch': 0.5}}"
@@ -84,7 +94,7 @@ AT_FIRST = " {0}%|█  | {0}/{1} [00:00<?, ?it/s]"
 
 
 @pytest.mark.parametrize(
-    "between", [[], ["Killed"], ["Killed", "", "words", "{'eval_loss': 1.5}"], ["w"] * 1500]
+    "between", [[], ["Killed"], ["Killed", "", "why? 5% of it", "{'eval_loss': 1.5}"], ["w"] * 1500]
 )
 @pytest.mark.parametrize("step", [0, 3])
 def test_a_run_that_begins_again_may_come_to_the_same_step(step: int, between: list[str]) -> None:

@@ -141,6 +141,69 @@ def test_a_dict_in_another_is_one_however_a_string_beside_it_looks() -> None:
     assert only("{'a': \"{'loss': 1}\", 'b': {'loss': 2.5}, 'c': '{'}").values == {"loss": 2.5}
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("训练 step: 7, loss: 0.5", "[2025-01-01 10:00:00] 训练中 step: 7/30, loss: 0.5, lr: 5.0e-05"),
+        *(
+            "训练进度: step 7/100, loss: 0.5",
+            "training progress: step 7/100, loss: 0.5",
+            "step：7，loss：0.5",
+        ),
+        *("轮次 Epoch [1/3], Step [7/100], loss: 0.5000", "step: 7, 损失 loss: 0.5"),
+    ],
+)
+def test_words_before_a_name_do_not_hide_it(line: str) -> None:
+    point = only(line)
+    assert (point.kind, point.step, point.values["loss"]) == ("train", 7, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("line", "epoch"),
+    [
+        (
+            "2024/04/01 10:00:30 - mm - INFO - Epoch(train)  [1][   7/1000]  lr: 9.8898e-04  loss: 0.5",
+            1,
+        ),
+        ("Train: 0 [   7/1251 (  1%)]  Loss: 0.5 (6.95)  Time: 0.512s,  500.12/s  (0.6s, 400.1/s)", 0),
+        ("completed step: 7, seconds: 1.212, TFLOP/s/device: 100.212, loss: 0.5", None),
+    ],
+)
+def test_the_step_within_an_epoch_is_told(line: str, epoch: float | None) -> None:
+    point = only(line)
+    assert (point.kind, point.step, point.epoch) == ("train", 7, epoch)
+
+
+def test_words_among_names_are_prose() -> None:
+    assert read_points(["在 step 10 时 loss 2.5", "progress: 10, loss: 2.5", "我 loss 2.5"]) == []
+
+
+def test_an_evaluation_at_the_end_of_training_needs_no_step() -> None:
+    said = " validation loss at the end of training for val data | "
+    point = only(said + "lm loss value: 2.3E+00 | lm loss PPL: 9.9 |")
+    assert (point.kind, point.step, dict(point.values)) == (
+        "eval",
+        None,
+        {"lm loss value": 2.3, "lm loss PPL": 9.9},
+    )
+    assert only("validate step: 7  loss:  9.9510  memory: 40.1GiB").kind == "eval"
+
+
+def test_a_bar_that_is_described_by_its_loss_is_a_point() -> None:
+    bars = [
+        f"1|{n}|Loss: {n}.5:   0%|          | {n}/25880 [00:03<24:10:11,  3.36s/it]" for n in (1, 2, 2)
+    ]
+    assert [(p.step, p.total_steps, dict(p.values)) for p in read_points(bars)] == [
+        (n, 25880, {"Loss": n + 0.5}) for n in (1, 2)
+    ]
+    for none in ("1|2|Loss: 2.5.1", "gloss: 2.5", "Loss: x", "my Loss: 2.5"):
+        assert read_points([f"{none}: 0%|  | 1/9 [00:03<24:10:11,  3.36s/it]"]) == []
+
+
+def test_two_halves_of_dicts_are_none() -> None:
+    assert read_points(["{'loss': 2.5, 'lear", "ning_rate': 1e-05, 'epoch': 0.5}"]) == []
+
+
 def test_an_epoch_without_a_step_is_enough_beside_a_loss() -> None:
     point = only("Epoch 2/3, Train Loss: 2.5, Val Loss: 2.25")
     assert (point.kind, point.step, point.epoch) == ("train", None, 2.0)

@@ -127,5 +127,5 @@ def _logged_first(last: Metrics, metrics: Metrics) -> tuple[MetricValues, Metric
     return (last.values, metrics.values) if logged_last else (metrics.values, last.values)
 
 
-def _place(metrics: Metrics) -> tuple[int | None, int | None, MetricsKind]:
-    return metrics.own_step, metrics.total_steps, metrics.kind
+def _place(metrics: Metrics) -> tuple[int | None, int | None, MetricsKind, float | None]:
+    return metrics.own_step, metrics.total_steps, metrics.kind, said_beside(metrics).epoch

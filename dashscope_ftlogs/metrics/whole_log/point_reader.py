@@ -168,11 +168,8 @@ class PointReader:
             return False
         last = places[-1]
         if beside.drawn:
-            if last.beside.drawn and (last.own_step, last.total, last.kind) == (
-                place.own_step,
-                place.total,
-                place.kind,
-            ):
+            at, before = ((one.own_step, one.total, one.kind, one.beside.epoch) for one in (place, last))
+            if last.beside.drawn and at == before:
                 places.pop()
         elif beside.logged != last.beside.logged and not last.twice and last.epoch == place.epoch:
             logged, own = (last, place) if last.beside.logged else (place, last)
@@ -225,15 +222,14 @@ class _Before:
     def bar_of(self, kind: MetricsKind) -> Count | None:
         """Return what the bar before a point counts, if it is one of training."""
         bar = self.training_bar()
-        if kind == "train":
+        if kind == "train" and bar is not None:
             before = self._counted
-            if bar is not None and before is not None and bar.step == before.step:
+            if before is not None and bar.step == before.step:
                 self._look_back()
                 earlier = (bar.elapsed or 0) < (before.elapsed or 0) and bar.total == before.total
                 bar.anew = self._anew or earlier
-            if bar is not None:
-                self._counted, self._anew = bar, False
-                self._since.clear()
+            self._counted, self._anew = bar, False
+            self._since.clear()
         return bar
 
     def page_ends(self) -> None:

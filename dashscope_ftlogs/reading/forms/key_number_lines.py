@@ -3,7 +3,8 @@
 A line is one if, after all that loggers and launchers put before it, it *begins* with the step (or a
 name with its number), goes on with names and numbers only, apart from a few words, tells the step (or
 the epoch), and has a loss or a reward among them. Prose, code, options and configurations are not: they
-begin with another word, hold quotes or braces, or tell no step.
+begin with another word, hold quotes or braces, or tell no step. A Chinese word, `progress` or
+`completed` may stand before a name, and Megatron's evaluation at the end of training tells no step.
 
 A number counts as a whole or not at all: behind it and its unit comes a blank, a bracket, a `±`, or the
 end of what is said. `2.31/2.5`, `2,31`, `0x1f`, `12.5.1` and `2.31e` are none. Full-width punctuation
@@ -46,8 +47,8 @@ _UNIT: Final = (
 _LASTING: Final = r"(?P<text>\d+ days?, \d[\d:]*|(?:\d+ ?[dhms]\b ?){2,}|\d+:\d\d(?::\d\d)?(?:\.\d+)?)"
 _END: Final = r"(?=[\s)\]±]|:(?!\d)|\.(?![\d.])|\((?!\d)|$)"
 _PHASE: Final = (
-    r"(?:(?P<phase>train(?:ing)?|eval(?:uat(?:ion|ing|e))?|val(?:id(?:ation)?)?|test(?:ing)?)\b[ :_-]*"
-    r"(?:loss |results? |metrics )?(?:at |on |for )?)?"
+    r"(?:(?P<phase>train(?:ing)?|eval(?:uat(?:ion|ing|e))?|val(?:id(?:at(?:e|ing|ion))?)?|test(?:ing)?)\b"
+    r"[ :_-]*(?:loss |results? |metrics )?(?:at |on |for )?)?"
 )
 _COUNT: Final = rf"(?P<done>{_DIGITS})(?:\s?(?:/|of)\s?(?P<total>{_DIGITS}))?"
 _STEP: Final = re.compile(
@@ -59,9 +60,10 @@ _STEP: Final = re.compile(
     re.IGNORECASE,
 )
 _EPOCH: Final = re.compile(
-    rf"{_PHASE}(?:num_)?epochs?(?:\((?P<of>train|val|test)\))?\s?[:=#]?\s?[\[(]?\s?(?P<epoch>{_PLAIN})"
+    rf"{_PHASE}(?:(?:num_)?epochs?(?:\((?P<of>train|val|test)\))?\s?[:=#]?\s?[\[(]?\s?"
+    rf"|(?<=train: )(?=\d+ \[\s?\d+/))(?P<epoch>{_PLAIN})"
     r"(?:\s?(?:/|of)\s?\d+(?:\.\d+)?)?(?!\w|[.,:]\d)"
-    rf"(?P<within>[\])]?\s?[:,-]?\s?[\[(]\s?{_COUNT}(?:\s?\(\d+%\))?\s?[\])])?",
+    rf"(?P<within>[\])]?\s?[:,-]?\s?[\[(]\s?{_COUNT}(?:\s?\(\s?\d+%\))?\s?[\])])?",
     re.IGNORECASE,
 )
 _OF_BOTH: Final = re.compile(rf"{_COUNT}(?:\s(?:batches|steps|iters|it))?{_END}", re.IGNORECASE)
@@ -77,11 +79,21 @@ _SEPARATOR: Final = re.compile(
     r"|\((?=[a-z_ ]{1,40}[:=] ?[-\d])",
     re.IGNORECASE,
 )
-_ROOM: Final = re.compile(r"(?<=\S)\s+(?=[-+]?(?:\.?\d|(?:nan|inf)\b))", re.IGNORECASE)
+_ROOM: Final = re.compile(
+    r"(?<=\S)\s+(?=[-+]?(?:\.?\d|(?:nan|inf)\b))|(?<=\))\s+(?=\[ *\d)", re.IGNORECASE
+)
 _FULL_WIDTH: Final = str.maketrans(
     {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F) if not chr(code).isalnum()}
     | dict.fromkeys(map(ord, "\N{FULLWIDTH COMMA}\N{FULLWIDTH SEMICOLON}、。"), ", ")
     | dict(zip(map(ord, "【】│┃"), "[]||", strict=True))
+)
+_AHEAD: Final = re.compile(
+    r"[\s\[\](]*(?:[\u3400-\u9fff]{1,12}[\s:]+(?=[a-z])"
+    r"|(?:(?:training )?progress: ?|completed )(?=step|iter|epoch))",
+    re.IGNORECASE,
+)
+_AT_THE_END: Final = re.compile(
+    r"(?:validation|test) loss at the end of training for (?:val|validation|test) (?:data|set) *\|"
 )
 _BETWEEN: Final = re.compile(r"[\s\[\](),:]*")
 _PIECE: Final = 400
@@ -109,6 +121,7 @@ class _Reading:
     total: int | None = None
     epoch: float | None = None
     of_evaluation: bool = False
+    at_the_end: bool = False
     understood: int = 0
     strange: int = 0
 
@@ -132,8 +145,11 @@ def key_numbers(text: str) -> KeyNumbers | None:
     begin = message_at(text)
     if _FOREIGN.search(text, begin) is not None:
         return None
-    said = _ROOM.sub(" ", text[begin:].rstrip(" |"))
     found = _Reading()
+    if (ended := _AT_THE_END.match(text, begin)) is not None:
+        begin = ended.end()
+        found.of_evaluation = found.at_the_end = True
+    said = _ROOM.sub(" ", text[begin:].strip(" |"))
     for number, piece in enumerate(_SEPARATOR.split(said)):
         if not _read(piece, found) and not number:
             return None
@@ -144,8 +160,8 @@ def key_numbers(text: str) -> KeyNumbers | None:
 
 def _read(piece: str, found: _Reading) -> bool:
     """Take in a piece between two separators; return whether its beginning is understood."""
-    at, first = 0, found.understood
-    end = min(len(piece), _PIECE)
+    ahead, first = _AHEAD.match(piece), found.understood
+    at, end = 0 if ahead is None else ahead.end(), min(len(piece), _PIECE)
     while True:
         between = _BETWEEN.match(piece, at, end)
         at = at if between is None else between.end()
@@ -212,7 +228,7 @@ def _judged(found: _Reading) -> KeyNumbers | None:
     measured = any(map(is_loss_or_reward, numbers))
     # What validates need not call it a loss: but then it says so in every name.
     validated = bool(numbers) and all("/" in name and is_of_evaluation(name) for name in numbers)
-    if found.step is None and (found.epoch is None or not measured):
+    if found.step is None and not found.at_the_end and (found.epoch is None or not measured):
         return None
     if not measured and not validated:
         return None

@@ -123,7 +123,9 @@ class WrappedDicts:
     def _ended(self, closed: _Open) -> Iterator[OverLines]:
         if closed.size <= _LONGEST:
             text = "".join(closed.texts)
-            if may_hold_metrics(text) and (values := metrics_in(text)) is not None:
+            values = metrics_in(text) if may_hold_metrics(text) else None
+            # A name goes on over no line: half of a dict was lost.
+            if values is not None and not any("\n" in name for name in values):
                 yield OverLines(values, closed.time, again="history" if self._history else "")
 
 

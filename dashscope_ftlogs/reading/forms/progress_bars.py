@@ -5,7 +5,7 @@ from typing import Final
 
 import attrs
 
-from dashscope_ftlogs.reading.forms.names import is_loss_or_reward
+from dashscope_ftlogs.reading.forms.names import is_loss_or_reward, mentioned
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 
 _TOO_LARGE: Final = 2**63
@@ -27,6 +27,15 @@ _OF_TRAINING: Final = re.compile(
 )
 _OF_EVALUATION: Final = re.compile(
     r"(?:^|[^a-z])(?:eval\w*|val|valid\w*|test\w*|sanity|predict\w*)", re.IGNORECASE
+)
+_OF_FILES: Final = re.compile(
+    r"(?:^|[^a-z])(?:(?:down)?load(?:ing)?|map|filter|tokeniz\w+|fetching|saving)(?:[^a-z]|$)",
+    re.IGNORECASE,
+)
+_EPOCH: Final = re.compile(r"(?:^|[^a-z])epochs?[ :=#(\[]{0,3}(\d{1,9})(?!\d|\.\d)", re.IGNORECASE)
+_DESCRIBED: Final = re.compile(
+    r"(?:^|\|)([A-Za-z_][\w/]{0,40})[:=] ?"
+    r"([-+]?\d{1,20}(?:\.\d{1,40})?(?:e[-+]?\d{1,4})?|nan|inf)(?=\||$)"
 )
 RATES: Final = ("/s, ", "s/it, ", "s/step, ", "s/batch, ")
 """What a bar's rate ends with, where more stands behind it."""
@@ -76,7 +85,7 @@ class Count:
     total: float | None
     elapsed: float | None
     """Seconds."""
-    anew: bool = False
+    anew: bool = attrs.field(default=False, repr=False)
     """A run begun again has come to the step of the point before."""
 
 
@@ -158,6 +167,8 @@ def postfix_values(bar: ProgressBar, postfix: str) -> MetricValues | None:
         pair = _PAIR.match(part)
         if pair is not None:
             values[pair[1].strip()] = float(pair[2].replace(",", "").replace("_", ""))
+    if _OF_FILES.search(bar.description[-_LONGEST:]) is not None:
+        return None
     if any(map(is_loss_or_reward, values)):
         return values
     return values if values and _OF_TRAINING.search(bar.description[-_LONGEST:]) else None
@@ -166,6 +177,29 @@ def postfix_values(bar: ProgressBar, postfix: str) -> MetricValues | None:
 def is_of_evaluation(bar: ProgressBar) -> bool:
     """Whether a bar says that it counts the batches of an evaluation."""
     return _OF_EVALUATION.search(bar.description[-_LONGEST:]) is not None
+
+
+def described_values(bar: ProgressBar) -> MetricValues | None:
+    """Return the loss that a training bar is described by, where it has come to a step.
+
+    >>> [described_values(ProgressBar(0, said, 1, 25880)) for said in ("1|1|Loss: 2.1051", "loss")]
+    [{'Loss': 2.1051}, None]
+    """
+    text = bar.description[-_LONGEST:]
+    if not mentioned(text) or not whole(bar.done):
+        return None
+    values = {found[1]: float(found[2]) for found in _DESCRIBED.finditer(text)}
+    return values if any(map(is_loss_or_reward, values)) else None
+
+
+def epoch_of(bar: ProgressBar) -> float | None:
+    """Return the epoch that a bar's description tells; None if it tells none.
+
+    >>> epoch_of(ProgressBar(3, "Train epoch [2/3]")), epoch_of(ProgressBar(3, "Epochs"))
+    (2.0, None)
+    """
+    found = _EPOCH.search(bar.description[-_LONGEST:])
+    return None if found is None else float(found[1])
 
 
 def whole(value: float | str | None) -> int | None:

@@ -31,15 +31,12 @@ async def add_by_cluster(
         OSError: a worker can't write the dataset.
     """
     distributed = _distributed()
-    try:
-        client = distributed.Client(address, asynchronous=True, timeout=_PATIENCE)
-    except ValueError as error:
-        raise _no_scheduler(address, error) from None
+    client = distributed.Client(address, asynchronous=True, timeout=_PATIENCE)
     try:
         try:
             await client
         except (OSError, ValueError) as error:
-            raise _no_scheduler(address, error) from None
+            raise ConfigError(f"--dask {address!r}: no scheduler answers there: {error}") from None
         by_key = {f"ftlogs-{number}": one for number, one in enumerate(logs)}
         # Not `map`, which would take equal logs for one.
         futures = [
@@ -51,10 +48,6 @@ async def add_by_cluster(
             future.release()
     finally:
         await client.close()
-
-
-def _no_scheduler(address: str, error: Exception) -> ConfigError:
-    return ConfigError(f"--dask {address!r}: no scheduler answers there: {error}")
 
 
 async def _result(future: Any, one: Partition) -> int | FTLogsError:

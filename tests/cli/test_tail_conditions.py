@@ -271,6 +271,25 @@ async def test_without_f_a_running_job_has_not_met_it_so_far_and_nobody_waits(ft
     assert pattern.code == 0
 
 
+async def test_a_job_that_has_met_until_is_printed_no_further_while_others_are_awaited(
+    start_ftlogs: Any,
+) -> None:
+    one, other = EmulatedJob("ft-1", [], status="RUNNING"), EmulatedJob("ft-2", [], status="RUNNING")
+    async with Emulator([one, other]) as emulator:
+        words = ("tail", "-f", "ft-1", "ft-2", *FAST, "--until", "loss<1", "--format", "jsonl")
+        process = await start_ftlogs(words, emulator)
+        one.append("{'loss': 0.5}")
+        await process.stdout.readline()
+        one.append("{'loss': 0.25}")
+        while not any((e.job_id, e.offset, e.lines) == ("ft-1", 1, 1) for e in emulator.journal):
+            await asyncio.sleep(0.01)
+        other.append("{'loss': 0.75}")
+        out, err = await process.communicate()
+    assert process.returncode == 0, err
+    assert out.count(b"\n") == 1
+    assert b"0.75" in out
+
+
 async def test_jobs_that_are_silent_meet_until_each_by_itself(ftlogs: Any) -> None:
     jobs = [falling(job_id, 1.0, "RUNNING") for job_id in ("ft-a", "ft-b")]
     async with Emulator(jobs) as emulator:

@@ -362,3 +362,24 @@ def test_lines_with_others_between_them_are_read_one_by_one() -> None:
     log.read_numbered([(3, "{'loss': 1.0}"), (4, "{'loss': 2.0}")])
     log.read_numbered([(7, "{'loss': 3.0}"), (9, "{'loss': 4.0}")])
     assert [point.offset for point in log.points()] == [3, 4, 7, 9]
+
+
+def test_once_bars_can_tell_no_step_they_are_asked_no_more_and_nothing_else_is_another() -> None:
+    """Of a long log, some of whose points tell their steps, and some have no bar of their own."""
+    told = ["{'loss': 2.5, 'step': 7}", "{'loss': 1.5, 'epoch': 0.5}", "text", "{'loss': 1.25}"]
+    bar = " 10%|█   | {}/9000 [00:01<00:09,  1.0s/it]"
+    began = "2026-01-05 03:04:05,000 - INFO - ***** Running training *****"
+    timed = "{'loss': 1.0, 'elapsed_time': '0:00:09'}"
+    lines = [
+        began,
+        *(line for step in range(1, 900) for line in (*told, bar.format(step), "{'loss': 1}")),
+    ]
+    lines += [timed, *lines[1:]]
+    log, by_line = LogPoints(), LogPoints()
+    log.read_all(lines, 0)
+    for number, line in enumerate(lines):
+        by_line.read(number, line)
+    points = log.points()
+    assert points == by_line.points()
+    assert {point.step for point in points} == {7, None}
+    assert [point.time for point in points if point.time is not None] == [1767582254000]

@@ -116,8 +116,8 @@ def jobs(
                 found = _sorted(found, sort)[:limit]
             if metrics:
                 losses = await _best_evaluations(session, found)
-        if metrics and sort is None:
-            found = sorted(found, key=lambda job: _rank(losses[job.job_id]))[:limit]
+                if sort is None:
+                    found = sorted(found, key=lambda job: _rank(losses[job.job_id]))[:limit]
         if not as_they_come:
             _print(found, losses, chosen, form)
         return 0

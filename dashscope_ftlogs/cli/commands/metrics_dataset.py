@@ -7,14 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from dashscope_ftlogs import ConfigError, FTLogsError, InvalidArgumentError
+from dashscope_ftlogs import FTLogsError, InvalidArgumentError
 from dashscope_ftlogs.archive.object_store.url import is_store_url
 from dashscope_ftlogs.archive.store import KeptLog
 from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.cli.exit_codes import INCOMPLETE
 from dashscope_ftlogs.cli.reading_processes import Reading
 from dashscope_ftlogs.cli.run_command import complain, told
-from dashscope_ftlogs.cli.terminal.output_file import refuse_trap
+from dashscope_ftlogs.cli.terminal.output_file import extra, refuse_trap
 from dashscope_ftlogs.cli.terminal.read_progress import progress
 from dashscope_ftlogs.cli.terminal.table_export import ENDINGS
 from dashscope_ftlogs.dataset.dask_cluster import Outcome, add_by_cluster
@@ -50,6 +50,7 @@ async def add_to_dataset(
         ArchiveError: one names a directory that is none.
         OSError: the dataset can't be written.
     """
+    extra("data", "pyarrow", "arro3.core")
     dataset = Dataset(_anywhere(output), pattern)
     refuse_trap(f"-o {output!r}", dataset.directory)
     # A disk may take its time, and Ctrl-C should not.
@@ -80,9 +81,9 @@ async def _by_processors(dataset: Dataset, logs: Sequence[Partition]) -> AsyncGe
             for one in logs:
                 try:
                     count = await others.result(one.job_id)
-                    yield one, await thread.run(dataset.add, one) if count is None else count
-                except ConfigError:
-                    raise  # no other log would fare better
+                    if count is None:
+                        count = await thread.run(add, one.job_id, one.log)
+                    yield one, count
                 except FTLogsError as error:
                     yield one, error
 

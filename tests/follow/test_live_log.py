@@ -270,13 +270,17 @@ def test_a_status_is_not_asked_for_again_before_there_is_a_reason() -> None:
     assert len(asked) == 1
 
 
-@pytest.mark.parametrize(("hours", "settles"), [(1, True), (500, False)])
-def test_a_job_settles_unless_it_ended_long_ago(hours: float, settles: bool) -> None:
+@pytest.mark.parametrize(("hours", "settles"), [(1, True), (500, False), (None, False)])
+def test_a_job_settles_once_it_has_ended_unless_that_is_long_ago(
+    hours: float | None, settles: bool
+) -> None:
     seen: list[bool] = []
 
     async def main() -> None:
         clock = asyncio.get_running_loop().time
-        job = EmulatedJob(JOB, ["line 0"], end_time=hours_ago(hours))
+        status = "RUNNING" if hours is None else "SUCCEEDED"
+        end_time = None if hours is None else hours_ago(hours)
+        job = EmulatedJob(JOB, ["line 0"], status=status, end_time=end_time)
         async with (
             Emulator([job], clock=clock, compress=False) as server,
             LogSession(server.api_key, base_url=server.base_url) as session,
@@ -285,6 +289,7 @@ def test_a_job_settles_unless_it_ended_long_ago(hours: float, settles: bool) -> 
             async for _ in follower:
                 await asyncio.sleep(1)
                 seen.append(follower.jobs[JOB].settling)
+                job.finish("SUCCEEDED")
             assert not follower.jobs[JOB].settling
 
     in_virtual_time(main())

@@ -104,7 +104,6 @@ def jobs(
     async def main() -> int:
         chosen = _chosen(columns)
         found: list[Job] = []
-        losses: dict[str, Loss | None] = {}
         async with connection.session() as session, aclosing(filters.jobs(session)) as listed:
             async for job in listed:
                 if len(found) == at_most:
@@ -112,12 +111,10 @@ def jobs(
                 found.append(job)
                 if as_they_come:
                     write(rows([facts(job)]))
-            if sort is not None:
-                found = _sorted(found, sort)[:limit]
-            if metrics:
-                losses = await _best_evaluations(session, found)
-                if sort is None:
-                    found = sorted(found, key=lambda job: _rank(losses[job.job_id]))[:limit]
+            found = found if sort is None else _sorted(found, sort)[:limit]
+            losses = await _best_evaluations(session, found) if metrics else {}
+        if metrics and sort is None:
+            found = sorted(found, key=lambda job: _rank(losses[job.job_id]))[:limit]
         if not as_they_come:
             _print(found, losses, chosen, form)
         return 0

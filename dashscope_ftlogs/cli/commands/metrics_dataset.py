@@ -81,9 +81,7 @@ async def _by_processors(dataset: Dataset, logs: Sequence[Partition]) -> AsyncGe
             for one in logs:
                 try:
                     count = await others.result(one.job_id)
-                    if count is None:
-                        count = await thread.run(add, one.job_id, one.log)
-                    yield one, count
+                    yield one, await thread.run(add, one.job_id, one.log) if count is None else count
                 except FTLogsError as error:
                     yield one, error
 

@@ -12,6 +12,7 @@ import typer
 from dashscope_ftlogs import __version__
 from dashscope_ftlogs.cli.completion import complete_job_ids
 from dashscope_ftlogs.cli.connection_options import Connection
+from dashscope_ftlogs.cli.key_in_messages import without_key
 from dashscope_ftlogs.cli.options import grouped
 from dashscope_ftlogs.cli.run_command import run
 from dashscope_ftlogs.cli.terminal.stdout import rows, write
@@ -65,12 +66,18 @@ def doctor(
             write(f"ftlogs {__version__}, {python}\n".encode())
         found = examine(connection, job, contract=contract, now=lambda: datetime.now(UTC))
         async with aclosing(found) as findings:
-            async for finding in findings:
+            async for one in findings:
+                finding = _without_key(one)
                 write(_row(finding) if form is Format.JSONL else _text(finding))
                 code = code or finding.code
         return code
 
     run(main())
+
+
+def _without_key(finding: "Finding") -> "Finding":
+    """Return a finding that does not repeat a key which was typed where something else belongs."""
+    return attrs.evolve(finding, told=without_key(finding.told), advice=without_key(finding.advice))
 
 
 def _row(finding: "Finding") -> bytes:

@@ -3,10 +3,11 @@
 import re
 from collections.abc import AsyncIterable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
+from importlib import import_module
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from typing import Any, Final, TypeVar, cast
 
-from dashscope_ftlogs.errors import InvalidArgumentError
+from dashscope_ftlogs.errors import ConfigError, InvalidArgumentError
 from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.text import TAIL, Position, holds_key, shown
 
@@ -111,6 +112,20 @@ def path(name: str, value: Any) -> str:
 def is_url(path: str) -> bool:
     """Whether what should be a path is a URL; a `Path` leaves its second slash out."""
     return _URL.match(path) is not None
+
+
+def extra(name: str, *modules: str) -> list[Any]:
+    """Return modules that come with an extra.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
+    try:
+        return [import_module(module) for module in modules]
+    except ModuleNotFoundError:
+        raise ConfigError(
+            f"{modules[0]} is not installed: pip install 'dashscope-ftlogs[{name}]'"
+        ) from None
 
 
 def many(name: str, value: Any, what: str = "an iterable of strings") -> Iterable[Any]:

@@ -4,7 +4,8 @@ from typing import Literal
 
 import attrs
 
-from dashscope_ftlogs.errors import FTLogsError
+from dashscope_ftlogs.archive.manifest import Manifest
+from dashscope_ftlogs.errors import ArchiveError, ArchiveMismatchError, FTLogsError
 
 DownloadState = Literal["complete", "settling", "running", "failed", "skipped"]
 
@@ -72,3 +73,21 @@ class Verdict:
     why: str = ""
     tail: tuple[str, ...] = ()
     """The digests of the last lines, five at the most, by which another log is noticed."""
+
+
+def of_log(manifest: Manifest, file: str, state: VerifyState, why: str) -> Verdict:
+    """Return the verdict on a log whose manifest could be read."""
+    return Verdict(
+        job_id=manifest.job_id,
+        file=file,
+        state=state,
+        lines=manifest.lines,
+        why=why,
+        tail=manifest.tail,
+    )
+
+
+def of_unread(file: str, error: ArchiveError) -> Verdict:
+    """Return the verdict on a log of which what vouches for it could not be read."""
+    state: VerifyState = "newer" if isinstance(error, ArchiveMismatchError) else "damaged"
+    return Verdict(job_id="", file=file, state=state, why=str(error))

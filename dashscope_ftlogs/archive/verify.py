@@ -14,7 +14,7 @@ from dashscope_ftlogs.archive.local.generations import announces, moved_to
 from dashscope_ftlogs.archive.local.log_file_sha256 import check_file
 from dashscope_ftlogs.archive.manifest import Manifest, log_name, manifest_name
 from dashscope_ftlogs.archive.object_store.url import is_store_url, store_url
-from dashscope_ftlogs.archive.outcomes import Verdict, VerifyState
+from dashscope_ftlogs.archive.outcomes import Verdict, VerifyState, of_log, of_unread
 from dashscope_ftlogs.archive.store import DamagedError
 from dashscope_ftlogs.archive.threads import processors, side_by_side
 from dashscope_ftlogs.archive.when_a_log_is_complete import stage
@@ -24,7 +24,6 @@ from dashscope_ftlogs.client.fetch_many import each
 from dashscope_ftlogs.client.service import Service
 from dashscope_ftlogs.errors import (
     ArchiveError,
-    ArchiveMismatchError,
     ArchivePathError,
     NotFoundError,
     ResponseTooLargeError,
@@ -162,18 +161,9 @@ def reopen_stale(directory: str | os.PathLike[str], stale: Iterable[Verdict]) ->
 
 def _local(archive: Archive, log_stem: str, manifest: Manifest | ArchiveError) -> Verdict:
     if isinstance(manifest, ArchiveError):
-        state: VerifyState = "newer" if isinstance(manifest, ArchiveMismatchError) else "damaged"
-        return Verdict(job_id="", file=manifest_name(log_stem), state=state, why=str(manifest))
+        return of_unread(manifest_name(log_stem), manifest)
     name = log_name(log_stem, manifest.format, manifest.compression)
-    state, why = _found(archive, name, manifest)
-    return Verdict(
-        job_id=manifest.job_id,
-        file=name,
-        state=state,
-        lines=manifest.lines,
-        why=why,
-        tail=manifest.tail,
-    )
+    return of_log(manifest, name, *_found(archive, name, manifest))
 
 
 def _found(archive: Archive, name: str, manifest: Manifest) -> tuple[VerifyState, str]:

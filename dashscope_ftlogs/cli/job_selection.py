@@ -129,7 +129,7 @@ class Selection:
     from_file: Path | None
     everything: bool
     filters: Filters
-    shard: str | None = None
+    shard: Shard | None = None
 
     def __attrs_post_init__(self) -> None:
         listed = self.everything or self.filters.are_given
@@ -141,14 +141,11 @@ class Selection:
             )
         if self.filters.since is not None:
             earliest(self.filters.since)
-        if self.shard is not None:
-            Shard.parse(self.shard)
 
     async def jobs(self, session: "LogSession") -> list[str | Job]:
         """Return the jobs; those that were named stand as ids."""
         jobs = await self._all(session)
-        shard = None if self.shard is None else Shard.parse(self.shard)
-        return jobs if shard is None else list(filter(shard.holds, jobs))
+        return jobs if self.shard is None else list(filter(self.shard.holds, jobs))
 
     async def _all(self, session: "LogSession") -> list[str | Job]:
         with Thread(patience=0) as reading:  # a pipe may take its time, and Ctrl-C should not

@@ -18,7 +18,7 @@ from dashscope_ftlogs.errors import InvalidArgumentError
 if TYPE_CHECKING:
     from dashscope_ftlogs.reading.own_pattern import OwnPattern
 
-_SEPARATORS: Final = tuple(one for one in (os.sep, os.altsep) if one)
+SEPARATORS: Final = tuple(one for one in (os.sep, os.altsep) if one)
 
 Concurrency = Annotated[
     int | None, typer.Option(help="Requests in flight at once; learned, up to 32, if not given.")
@@ -41,7 +41,7 @@ def to_file(text: str) -> Any:
 
 def file(said: str | Path) -> Path:
     """Return a file's name; a `Path` no longer tells `x/`, which is a directory's, from `x`."""
-    if isinstance(said, str) and len(said) > 1 and said.endswith(_SEPARATORS):
+    if isinstance(said, str) and len(said) > 1 and said.endswith(SEPARATORS):
         raise typer.BadParameter(f"{said!r} is a directory's name; name a file")
     return local(Path(said))
 

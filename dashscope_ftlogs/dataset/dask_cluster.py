@@ -5,9 +5,9 @@ share, and this package has to be installed there, in the same version.
 """
 
 from collections.abc import AsyncGenerator, Sequence
-from importlib import import_module
 from typing import Any, Final
 
+from dashscope_ftlogs.checks import extra
 from dashscope_ftlogs.dataset.parquet_dataset import Dataset
 from dashscope_ftlogs.dataset.partitions import Partition
 from dashscope_ftlogs.errors import ConfigError, FTLogsError
@@ -30,7 +30,7 @@ async def add_by_cluster(
         ConfigError: Dask is not installed, no scheduler answers there, or a worker can't do it.
         OSError: a worker can't write the dataset.
     """
-    distributed = _distributed()
+    (distributed,) = extra("dask", "distributed")
     client = distributed.Client(address, asynchronous=True, timeout=_PATIENCE)
     try:
         try:
@@ -70,10 +70,3 @@ def _added(dataset: Dataset, partition: Partition) -> int | FTLogsError:
         raise  # no other log would fare better
     except FTLogsError as error:
         return error
-
-
-def _distributed() -> Any:
-    try:
-        return import_module("distributed")
-    except ModuleNotFoundError:
-        raise ConfigError("distributed is not installed: pip install 'dashscope-ftlogs[dask]'") from None

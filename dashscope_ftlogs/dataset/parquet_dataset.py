@@ -13,7 +13,6 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,8 +20,8 @@ import attrs
 
 from dashscope_ftlogs import __version__
 from dashscope_ftlogs.archive.manifest import stem
+from dashscope_ftlogs.checks import extra
 from dashscope_ftlogs.dataset.partitions import Partition, points_of
-from dashscope_ftlogs.errors import ConfigError
 from dashscope_ftlogs.metrics import arrow
 from dashscope_ftlogs.metrics.arrow import Column
 from dashscope_ftlogs.metrics.columns import Metric, Repeated, Texts, rows
@@ -61,13 +60,13 @@ class Dataset:
 
     def has(self, partition: Partition) -> bool:
         """Whether the dataset has the metrics of a log as it is now."""
-        parquet = _pyarrow("pyarrow.parquet")
+        pyarrow, parquet = extra("data", "pyarrow", "pyarrow.parquet")
         path = self.path(partition)
         try:
             # By its path, pyarrow would map it to memory, and crash where it is cut meanwhile.
             with path.open("rb") as file:
                 said: dict[bytes, bytes] = parquet.ParquetFile(file).schema_arrow.metadata or {}
-        except (OSError, _pyarrow("pyarrow").ArrowException):
+        except (OSError, pyarrow.ArrowException):
             return False
         return said.get(_MADE_OF, b"").decode("utf-8", "replace") == self._made_of(partition)
 
@@ -151,18 +150,9 @@ class _Stream:
 
 
 def _write(file: Any, columns: Mapping[str, Column], rows: int, made_of: str) -> None:
-    pyarrow, parquet = _pyarrow("pyarrow"), _pyarrow("pyarrow.parquet")
+    pyarrow, parquet = extra("data", "pyarrow", "pyarrow.parquet")
     batches = pyarrow.RecordBatchReader.from_stream(_Stream(columns, rows))
     schema = batches.schema.with_metadata({_MADE_OF: made_of.encode()})
     with parquet.ParquetWriter(pyarrow.PythonFile(file, "w"), schema, compression="zstd") as out:
         for batch in batches:
             out.write_batch(batch.cast(schema))
-
-
-def _pyarrow(module: str) -> Any:
-    try:
-        return import_module(module)
-    except ModuleNotFoundError:
-        raise ConfigError(
-            "a dataset needs pyarrow, which is not installed: pip install 'dashscope-ftlogs[data]'"
-        ) from None

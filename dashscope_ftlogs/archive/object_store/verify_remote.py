@@ -13,10 +13,10 @@ from dashscope_ftlogs.archive.object_store.commits import (
     following,
 )
 from dashscope_ftlogs.archive.object_store.remote_logs import check_content, commit, newest
-from dashscope_ftlogs.archive.outcomes import Verdict, VerifyState
+from dashscope_ftlogs.archive.outcomes import Verdict, VerifyState, of_log, of_unread
 from dashscope_ftlogs.archive.store import DamagedError
 from dashscope_ftlogs.archive.when_a_log_is_complete import stage
-from dashscope_ftlogs.errors import ArchiveError, ArchiveMismatchError, ManifestError
+from dashscope_ftlogs.errors import ArchiveMismatchError, ManifestError
 
 
 def judge(bucket: Bucket, folder: str) -> list[Verdict]:
@@ -24,7 +24,7 @@ def judge(bucket: Bucket, folder: str) -> list[Verdict]:
     try:
         head = newest(bucket, folder)
     except (ManifestError, ArchiveMismatchError) as error:
-        return [_unread(folder, error)]
+        return [of_unread(folder, error)]
     if head is None:
         if any(DATA_NAMES.fullmatch(one.name) for one in bucket.listed(folder)):
             return [Verdict(job_id="", file=folder, state="incomplete", why="nothing was committed yet")]
@@ -60,16 +60,11 @@ def was_written_to(bucket: Bucket) -> bool:
     return True
 
 
-def _unread(folder: str, error: ArchiveError) -> Verdict:
-    state: VerifyState = "newer" if isinstance(error, ArchiveMismatchError) else "damaged"
-    return Verdict(job_id="", file=folder, state=state, why=str(error))
-
-
 def _older(bucket: Bucket, folder: str, number: int, name: str) -> Verdict:
     try:
         last = commit(bucket, folder, number)
     except (ManifestError, ArchiveMismatchError) as error:
-        return _unread(name, error)
+        return of_unread(name, error)
     found = _verdict(bucket, folder, last, name)
     return found if found.state == "damaged" else attrs.evolve(found, state="superseded", why="")
 
@@ -83,11 +78,4 @@ def _verdict(bucket: Bucket, folder: str, head: Commit, name: str) -> Verdict:
         state, why = "damaged", str(error)
     else:
         state, why = stage(manifest)
-    return Verdict(
-        job_id=manifest.job_id,
-        file=name,
-        state=state,
-        lines=manifest.lines,
-        why=why,
-        tail=manifest.tail,
-    )
+    return of_log(manifest, name, state, why)

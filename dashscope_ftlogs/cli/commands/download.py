@@ -14,7 +14,7 @@ import typer
 from dashscope_ftlogs import Downloaded, FTLogsError, Job, Progress
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.exit_codes import INCOMPLETE, exit_code
-from dashscope_ftlogs.cli.job_selection import Filters, Selection
+from dashscope_ftlogs.cli.job_selection import Filters, Selection, Shard
 from dashscope_ftlogs.cli.options import Concurrency, archive, grouped
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.download_progress import watched
@@ -96,7 +96,7 @@ def download(
             from_file=from_file,
             everything=everything,
             filters=filters,
-            shard=shard,
+            shard=None if shard is None else Shard.parse(shard),
         )
         progress = Progress()
         async with (

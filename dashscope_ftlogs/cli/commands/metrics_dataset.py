@@ -5,16 +5,17 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 from dashscope_ftlogs import FTLogsError, InvalidArgumentError
 from dashscope_ftlogs.archive.object_store.url import is_store_url
 from dashscope_ftlogs.archive.store import KeptLog
 from dashscope_ftlogs.archive.threads import Thread
+from dashscope_ftlogs.checks import extra
 from dashscope_ftlogs.cli.exit_codes import INCOMPLETE
+from dashscope_ftlogs.cli.options import SEPARATORS
 from dashscope_ftlogs.cli.reading_processes import Reading
 from dashscope_ftlogs.cli.run_command import complain, told
-from dashscope_ftlogs.cli.terminal.output_file import extra, refuse_trap
+from dashscope_ftlogs.cli.terminal.output_file import refuse_trap
 from dashscope_ftlogs.cli.terminal.read_progress import progress
 from dashscope_ftlogs.cli.terminal.table_export import ENDINGS
 from dashscope_ftlogs.dataset.dask_cluster import Outcome, add_by_cluster
@@ -22,13 +23,11 @@ from dashscope_ftlogs.dataset.parquet_dataset import Dataset
 from dashscope_ftlogs.dataset.partitions import Partition, partitions
 from dashscope_ftlogs.reading.own_pattern import OwnPattern
 
-_SEPARATORS: Final = tuple(one for one in (os.sep, os.altsep) if one)
-
 
 def is_dataset(output: str) -> bool:
     """Whether what `-o` names is a directory, there already or not; what ends as a file does is none."""
     path = Path(output)
-    return path.suffix not in ENDINGS and (output.endswith(_SEPARATORS) or path.is_dir())
+    return path.suffix not in ENDINGS and (output.endswith(SEPARATORS) or path.is_dir())
 
 
 async def add_to_dataset(

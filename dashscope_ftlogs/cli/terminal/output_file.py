@@ -4,11 +4,10 @@ import os
 import secrets
 import stat
 from collections.abc import Callable, Collection, Iterable
-from importlib import import_module
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
-from dashscope_ftlogs import ConfigError, InvalidArgumentError
+from dashscope_ftlogs import InvalidArgumentError
 from dashscope_ftlogs.archive.directory import is_own_file, is_trap
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -56,20 +55,6 @@ def refuse_trap(option: str, folder: Path) -> None:
         raise InvalidArgumentError(
             f"{option}: {str(folder)!r} leads over a link that another user laid where everyone may"
         )
-
-
-def extra(name: str, *modules: str) -> list[Any]:
-    """Return modules that come with an extra.
-
-    Raises:
-        ConfigError: it is not installed.
-    """
-    try:
-        return [import_module(module) for module in modules]
-    except ModuleNotFoundError:
-        raise ConfigError(
-            f"{modules[0]} is not installed: pip install 'dashscope-ftlogs[{name}]'"
-        ) from None
 
 
 def put(path: Path, data: bytes) -> None:

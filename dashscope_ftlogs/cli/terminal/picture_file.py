@@ -9,8 +9,9 @@ from itertools import compress
 from pathlib import Path
 from typing import Any, Final
 
+from dashscope_ftlogs.checks import extra
 from dashscope_ftlogs.cli.terminal.axis_ticks import axis_title, clock_ticks
-from dashscope_ftlogs.cli.terminal.output_file import check_output, extra, put
+from dashscope_ftlogs.cli.terminal.output_file import check_output, put
 from dashscope_ftlogs.metrics.curves import Curve, Panel, Spot, Trace, labels, span, trace
 
 PICTURES: Final = (".png", ".svg")

@@ -18,8 +18,9 @@ import msgspec
 
 from dashscope_ftlogs import InvalidArgumentError, MetricsTable
 from dashscope_ftlogs.archive.manifest import storable
+from dashscope_ftlogs.checks import extra
 from dashscope_ftlogs.cli.run_command import complain
-from dashscope_ftlogs.cli.terminal.output_file import check_output, extra, put_by, refuse_trap
+from dashscope_ftlogs.cli.terminal.output_file import check_output, put_by, refuse_trap
 from dashscope_ftlogs.cli.terminal.stdout import aligned, width, write
 from dashscope_ftlogs.metrics.arrow import Column
 from dashscope_ftlogs.metrics.columns import cell

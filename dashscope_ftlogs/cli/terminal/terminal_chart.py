@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import attrs
 
+from dashscope_ftlogs.checks import extra
 from dashscope_ftlogs.cli.terminal.axis_ticks import axis_title, clock_ticks, round_ticks
-from dashscope_ftlogs.cli.terminal.output_file import extra
 from dashscope_ftlogs.metrics.curves import Panel, Spot, Trace, share, span, trace
 
 _COLOURS: Final = (39, 208, 71, 170, 220, 37, 203, 141, 107, 175, 67, 137)

@@ -82,6 +82,11 @@ class Span:
     error: FTLogsError | None = None
     asked_at: float = 0.0
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether no line of it is missing."""
+        return bool(self.pages) and self.pages[-1].next_offset == self.stop
+
 
 @attrs.frozen
 class Seam:

@@ -1,7 +1,8 @@
 """The async iterators of a session, each fed by a task that the session owns."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import aclosing
 from typing import Any, Generic, Self, TypeVar
 from weakref import ref
@@ -16,24 +17,26 @@ Item = TypeVar("Item")
 
 
 class Feed(LeftByBlock, Generic[Found, Item]):
-    """A generator that runs in a task of the session, and finds one item for each step.
+    """A generator that runs in a task of the session, and finds what the next steps give.
 
-    A step that is cancelled leaves the task alone: the next one waits for the same item. What is found
-    counts as handed out once `take` has made an item of it, in the waiter's own task and with no await
-    behind it; None stands for no item.
+    It goes on when all that it found has been taken: what is there already is found at once, since each
+    turn from one task to the other and back costs as much as taking an item. A step that is cancelled
+    leaves the task alone: the next one waits for the same item. What is found counts as handed out once
+    `take` has made an item of it, in the waiter's own task and with no await behind it; None stands for
+    no item.
     """
 
     def __init__(
         self,
         tasks: Tasks,
-        start: "Callable[[Feed[Found, Item]], AsyncGenerator[Found, None]]",
+        start: "Callable[[Feed[Found, Item]], AsyncGenerator[Iterable[Found], None]]",
         take: Callable[[Found], Item | None],
         doing: str,
     ) -> None:
         self._tasks, self._doing = tasks, doing
         self._start, self._take = start, take
         self._task: asyncio.Task[None] | None = None
-        self._found: list[Found] = []  # at most one
+        self._found: deque[Found] = deque()
         self._wanted, self._arrived = asyncio.Event(), asyncio.Event()
         self._is_waited_for = self._is_over = False
         self._reader: Callable[[], asyncio.Task[Any] | None] = lambda: None
@@ -66,14 +69,19 @@ class Feed(LeftByBlock, Generic[Found, Item]):
                 raise SessionStateError(self._taken_away)
             if self._is_over:
                 raise StopAsyncIteration
-            if self._found:
+            while self._found and not self._has_ended:
                 try:
-                    item = self._take(self._found.pop())
+                    item = self._take(self._found.popleft())
                 except StopAsyncIteration as error:  # which would pass for the end of this
                     raise RuntimeError("a callback raised StopAsyncIteration") from error
                 if item is not None:
                     return item
             await self._look(self._task or self._begin())
+
+    @property
+    def _has_ended(self) -> bool:
+        """Whether the task was ended from outside, if anything is left of what it found."""
+        return self._task is not None and self._task.done()
 
     def _begin(self) -> "asyncio.Task[None]":
         self._task = task = self._tasks.spawn(self._run(self._start(self)))
@@ -90,10 +98,10 @@ class Feed(LeftByBlock, Generic[Found, Item]):
         await self._arrived.wait()
         self._arrived.clear()
 
-    async def _run(self, items: AsyncGenerator[Found, None]) -> None:
+    async def _run(self, items: AsyncGenerator[Iterable[Found], None]) -> None:
         async with aclosing(items):
             async for found in items:
-                self._found.append(found)
+                self._found.extend(found)
                 self._wanted.clear()
                 self._arrived.set()
                 await self._wanted.wait()
@@ -159,8 +167,14 @@ class Stream(LeftByBlock, Generic[Item]):
 
 def stream(tasks: Tasks, items: AsyncGenerator[T, None], doing: str) -> Stream[T]:
     """Give what a generator yields, as it is."""
-    feed: Feed[T, T] = Feed(tasks, lambda _: items, lambda item: item, doing)
+    feed: Feed[T, T] = Feed(tasks, lambda _: _one_by_one(items), lambda item: item, doing)
     return Stream(feed)
+
+
+async def _one_by_one(items: AsyncGenerator[T, None]) -> AsyncGenerator[tuple[T], None]:
+    async with aclosing(items):
+        async for item in items:
+            yield (item,)
 
 
 class Unfolded(LeftByBlock, Generic[Found, Item]):

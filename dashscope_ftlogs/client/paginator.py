@@ -2,7 +2,9 @@
 
 The log is cut into spans of one page each. Up to `concurrency` spans are read at the same time, each
 by a task that goes on until its span is whole, however short the server's pages are; their pages are
-handed out in order. Nothing is kept but the spans in flight.
+handed out in order. Nothing is kept but the spans in flight. Where the consumer is the slower one, spans
+are there before it asks: of these it is given up to half as many at once as may be in flight, since each
+turn from the task that reads to the consumer's and back costs as much as a request does here.
 
 An answer whose total is below one that was heard before it was asked for is in doubt, and so is all that
 is in flight. From then on, for as long as machines of the service may lag, the log is read page by page,
@@ -161,7 +163,7 @@ class LogPaginator(LeftByBlock):
         if (feed := self._feed()) is not None:
             await feed.aclose()
 
-    def _take_over(self, feed: Feed[_Read, LogPage]) -> AsyncGenerator[_Read, None]:
+    def _take_over(self, feed: Feed[_Read, LogPage]) -> AsyncGenerator[list[_Read], None]:
         """Begin an iteration, in the place of the one before."""
         before, self._feed = self._feed(), weakref.ref(feed)
         if before is not None:
@@ -170,7 +172,7 @@ class LogPaginator(LeftByBlock):
         deque(self._unread, maxlen=0)  # what an older iterator still holds of its page
         return self._read(before)
 
-    async def _read(self, before: Feed[_Read, LogPage] | None) -> AsyncGenerator[_Read, None]:
+    async def _read(self, before: Feed[_Read, LogPage] | None) -> AsyncGenerator[list[_Read], None]:
         if before is not None:
             await before.aclose()
         window = InOrder[Span](self._source.tasks)
@@ -184,15 +186,14 @@ class LogPaginator(LeftByBlock):
                 else:
                     planned = self._read_ahead(window, planned, room)
                     span = await window.first()
-                room = self._room()
+                spans, room = [span], self._room()
                 if not self._is_careful():
-                    # The next spans are asked for before the consumer gets to work on this one.
-                    planned = self._read_ahead(window, planned, room)
-                for page in span.pages:
-                    if not careful and self._is_careful():
-                        break  # what is in flight may be of another log
-                    if page.lines:
-                        yield page, careful
+                    while len(spans) < room // 2 and span.is_whole and window.has_first:
+                        spans.append(span := await window.first())
+                    # The next spans are asked for before the consumer gets to work on these.
+                    planned = self._read_ahead(window, planned, room + 1 - len(spans))
+                if read := [(page, careful) for each in spans for page in each.pages if page.lines]:
+                    yield read
                 if self._cursor.offset < span.stop and not self._is_careful():
                     if span.error is not None:
                         raise self._with_position(span.error)
@@ -202,8 +203,10 @@ class LogPaginator(LeftByBlock):
         finally:
             await window.drop()
 
-    def _hand_out(self, read: _Read) -> LogPage:
+    def _hand_out(self, read: _Read) -> LogPage | None:
         page, proven = read
+        if not proven and self._is_careful():
+            return None  # what was in flight may be of another log
         now = self._now()
         self._handed_out.add(page, now, proven=proven)
         self._handed_out.forget_seams(now - self._doubt.lag)

@@ -209,6 +209,12 @@ class InOrder(Generic[T]):
         """Begin one more."""
         self._waiting.append(self._tasks.spawn(work))
 
+    @property
+    def has_first(self) -> bool:
+        """Whether the first of them has come to something already."""
+        first = self._waiting[0] if self._waiting else None
+        return first is not None and first.done() and not first.cancelled() and not first.exception()
+
     async def first(self) -> T:
         """Return what the first of them comes to, and let go of it."""
         await end_of(self._waiting[0])

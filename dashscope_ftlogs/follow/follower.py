@@ -86,7 +86,7 @@ class LogFollower(LeftByBlock):
         if self._feed is not None:
             await self._feed.aclose()
 
-    def _begin(self, feed: Feed[_Item, LogPage]) -> AsyncGenerator[_Item, None]:
+    def _begin(self, feed: Feed[_Item, LogPage]) -> AsyncGenerator[tuple[_Item], None]:
         if self._feed is not None:
             raise SessionStateError("these jobs were followed already: ask for them once more")
         self._feed = feed
@@ -103,7 +103,7 @@ class LogFollower(LeftByBlock):
         self._on_event(item)
         return None
 
-    async def _items(self) -> AsyncGenerator[_Item, None]:
+    async def _items(self) -> AsyncGenerator[tuple[_Item], None]:
         """Yield what is found, until all that looks for it has ended."""
         queue: asyncio.Queue[_Item | None] = asyncio.Queue(maxsize=1)
         running: set[asyncio.Task[None]] = set()
@@ -125,7 +125,7 @@ class LogFollower(LeftByBlock):
             while running or not queue.empty():
                 item = await queue.get()
                 if item is not None:
-                    yield item
+                    yield (item,)
                 if isinstance(item, LogPage):
                     self.jobs[item.job_id].rest()
                 while ended:

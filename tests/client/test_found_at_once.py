@@ -1,0 +1,100 @@
+"""Pages that are there when the consumer comes for one: they are given with no turn of the loop."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from list_source import JOB, ListSource, numbered
+
+from dashscope_ftlogs import LogPage, LogPaginator, SessionStateError
+
+ROOM = 8
+
+
+def at_once(pages: AsyncIterator[LogPage]) -> LogPage | None:
+    """Take the next step as far as it goes without waiting; return the page that it gave, if it did."""
+    step = anext(pages)
+    try:
+        step.__await__().send(None)  # type: ignore[attr-defined]
+    except StopIteration as given:
+        page: LogPage = given.value
+        return page
+    return None
+
+
+async def all_is_there() -> None:
+    """Let the source answer whatever it was asked for."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def read_of(source: ListSource) -> LogPaginator:
+    return LogPaginator(source, JOB, page_size=5, concurrency=ROOM, lag=0.05)
+
+
+async def test_of_pages_that_are_there_half_the_window_is_given_without_a_turn_of_the_loop() -> None:
+    source = ListSource(numbered(400))
+    async with read_of(source).pages() as pages:
+        offsets = [(await anext(pages)).offset]  # alone, since it tells how long the log is
+        await all_is_there()
+        offsets += [(await anext(pages)).offset]
+        while (page := at_once(pages)) is not None:
+            offsets += [page.offset]
+    assert offsets == list(range(0, 5 * (1 + ROOM // 2), 5))
+
+
+async def test_what_is_there_and_what_is_in_flight_is_never_more_than_the_window() -> None:
+    source = ListSource(numbered(400))
+    given = 0
+    async with read_of(source).pages() as pages:
+        async for _page in pages:
+            given += 1
+            assert len(source.requests) - given <= ROOM
+            await all_is_there()
+            assert len(source.requests) - given <= ROOM
+
+
+@pytest.mark.parametrize("given", range(1, 2 * ROOM))
+async def test_an_end_of_the_session_gives_none_of_the_pages_that_are_there(given: int) -> None:
+    source = ListSource(numbered(400))
+    read = read_of(source)
+    async with read.pages() as pages:
+        for _ in range(given):
+            await anext(pages)
+            await all_is_there()
+        await source.tasks.close()
+        with pytest.raises(SessionStateError, match="closed"):
+            await anext(pages)
+    assert read.offset == 5 * given
+
+
+@pytest.mark.parametrize("given", range(1, 2 * ROOM))
+async def test_what_was_there_when_the_log_was_doubted_is_not_given_without_proof(given: int) -> None:
+    source = ListSource(numbered(100))
+    read = read_of(source)
+    async with read.pages() as pages:
+        for _ in range(given):
+            await anext(pages)
+            await all_is_there()
+        asked = len(source.requests)
+        read.look_for_more()
+        page = await anext(pages)
+    assert page.lines[0] == f"line {5 * given}"
+    assert (5 * given - 5, 10) in source.requests[asked:]
+
+
+@pytest.mark.parametrize("failing", range(3, 2 * ROOM))
+async def test_what_a_callback_raises_comes_after_the_pages_before_it(failing: int) -> None:
+    source = ListSource(numbered(100))
+
+    def raises(number: int) -> None:
+        if number == failing:
+            raise ZeroDivisionError
+
+    source.on_request = raises
+    given = []
+    with pytest.raises(ZeroDivisionError):
+        async for page in read_of(source).pages():
+            given.append(page.offset)
+            await all_is_there()
+    assert given == list(range(0, 5 * (failing - 1), 5))

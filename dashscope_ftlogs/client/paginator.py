@@ -3,8 +3,8 @@
 The log is cut into spans of one page each. Up to `concurrency` spans are read at the same time, each
 by a task that goes on until its span is whole, however short the server's pages are; their pages are
 handed out in order. Nothing is kept but the spans in flight. Where the consumer is the slower one, spans
-are there before it asks: of these it is given up to half as many at once as may be in flight, since each
-turn from the task that reads to the consumer's and back costs as much as a request does here.
+are there before it asks: of these it is given up to half as many at once as may be in flight, since the
+way from the task that reads to the consumer's and back is not free.
 
 An answer whose total is below one that was heard before it was asked for is in doubt, and so is all that
 is in flight. From then on, for as long as machines of the service may lag, the log is read page by page,

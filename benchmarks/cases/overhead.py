@@ -25,5 +25,5 @@ def measure(effort: Effort) -> dict[str, Any]:
 def figures(result: dict[str, Any]) -> list[Figure]:
     added = [one["page()"]["microseconds"] - one["bare"]["microseconds"] for one in result["rounds"]]
     return [
-        Figure("retry, pacing and validation, a request", spread(added), most=15, digits=1, unit=" µs")
+        Figure("retry, pacing and validation, a request", spread(added), most=12, digits=1, unit=" µs")
     ]

@@ -94,11 +94,11 @@ class Tasks:
 
     def check_loop(self) -> None:
         """Refuse to be used in another event loop."""
-        if elsewhere := self._elsewhere():
+        if elsewhere := self._elsewhere(running_loop()):
             raise SessionStateError(elsewhere)
 
-    def _elsewhere(self) -> str:
-        if self.loop is None or self.loop is running_loop():
+    def _elsewhere(self, here: asyncio.AbstractEventLoop | None) -> str:
+        if self.loop is None or self.loop is here:
             return ""
         if self.loop.is_closed():
             return "the event loop has ended in which the session was opened"
@@ -108,18 +108,17 @@ class Tasks:
         self, work: Coroutine[Any, Any, T], parent: "asyncio.Task[Any] | None" = None
     ) -> "asyncio.Task[T]":
         """Begin a piece of work, which ends with the session, and with its parent: else, this one."""
-        refused = self._elsewhere()
+        refused = self._elsewhere(loop := asyncio.get_running_loop())
         if not self.is_open:
             refused = "the session is not open: use `async with LogSession() as session:`"
         if refused:
             work.close()
             raise SessionStateError(refused)
         parent = parent or asyncio.current_task()
-        loop = asyncio.get_running_loop()
         # Only where a factory makes tasks it may begin them at once.
         task = loop.create_task(work if loop.get_task_factory() is None else self._owned(work, parent))
         # Not as an argument: it would be the factory's, which may know of none.
-        task.set_name(getattr(work, "__qualname__", task.get_name()))
+        task.set_name(getattr(work, "__qualname__", type(work).__name__))
         self._running.setdefault(task, parent)
         task.add_done_callback(partial(self._forget, work))
         return task

@@ -124,18 +124,18 @@ class LogPoints:
 
         Of the lines from `read` on, until one matters that is something else; return its index.
         """
-        points, texts, dicts = self._points, parts.texts, parts.dicts
+        points, texts, dicts, line_of = self._points, parts.texts, parts.dicts, parts.line
         for place in range(bisect_left(matter, read), len(matter)):
             at = matter[place]
             if at > read:
                 points.passed_over(texts, read, at)
-            line = texts[at]
-            if line[:1] != "{":
-                return at
-            if at not in dicts:
+            values = dicts.get(at)
+            if values is None:
+                if at in dicts or texts[at][:1] != "{":
+                    return at
                 parts.read_dicts(matter[place : place + TOGETHER])
-            values = dicts[at]
-            if values is None or not points.read_values(offset + parts.line(at), values, line):
+                values = dicts[at]
+            if values is None or not points.read_values(offset + line_of(at), values, texts[at]):
                 return at
             read = at + 1
         if len(texts) > read:
@@ -149,7 +149,7 @@ class _Parts:
     def __init__(self, page: Sequence[str], text: str) -> None:
         """Take a page, and the text of its lines one after the other."""
         self.texts: Sequence[str] = page
-        self._firsts: Sequence[int] = range(len(page) + 1)
+        self._firsts: list[int] | None = None
         self._tracebacks = TRACEBACK in text
         self.dicts: dict[int, MetricValues | None] = {}
         """What those parts hold that were read as dicts; None if they are something else as well."""
@@ -168,12 +168,11 @@ class _Parts:
 
     def line(self, part: int) -> int:
         """Return the index of the line that a part is of."""
-        firsts = self._firsts
-        return part if isinstance(firsts, range) else bisect_right(firsts, part) - 1
+        return part if self._firsts is None else bisect_right(self._firsts, part) - 1
 
     def first(self, line: int) -> int:
         """Return the index of a line's first part."""
-        return self._firsts[line]
+        return line if self._firsts is None else self._firsts[line]
 
 
 def _pages(lines: Iterable[str]) -> Iterator[tuple[Sequence[str], str]]:

@@ -62,11 +62,14 @@ def lines_that_matter(lines: Sequence[str], *, bars: bool = False, word: str = "
     >>> lines_that_matter(["one", "{'loss': 1.5}", "two", " 10%|█ | 1/10 [00:01<00:09,  1.0s/it]"])
     [1]
     """
+    kept: Sequence[int] = range(len(lines))
     indexes: set[int] = set()
     if not bars:
+        kept, lines = _less(lines, word)
         dicts = compress(count(), map(str.startswith, lines, repeat("{")))
         indexes.update(index for index in dicts if "loss" in lines[index])
-        lines = _less(lines, indexes, word)
+        for index in indexes:
+            lines[index] = ""
     # The first line is like all others then: it comes after a line end.
     text = "\n" + "\n".join(lines)
     if "\x1b" in text or "\x00" in text:
@@ -83,7 +86,7 @@ def lines_that_matter(lines: Sequence[str], *, bars: bool = False, word: str = "
     for pattern in _patterns(text, bars=bars):
         begins.update(_with_pattern(text, pattern))
     indexes.update(_indexes(text, begins))
-    return sorted(indexes)
+    return sorted(map(kept.__getitem__, indexes))
 
 
 def is_mere_text(line: str) -> bool:
@@ -91,23 +94,21 @@ def is_mere_text(line: str) -> bool:
     return not any(sign in line for sign in _NO_TEXT)
 
 
-def _less(lines: Sequence[str], known: Iterable[int], word: str) -> Sequence[str]:
-    """Return the lines with nothing in the place of those that are known, and of bars that tell no more.
+def _less(lines: Sequence[str], word: str) -> tuple[Sequence[int], list[str]]:
+    """Return the lines without bars that tell nothing more, and the index of each that is left.
 
     Most of a log is bars that nobody asks for: it takes several times as long to look for every word.
     """
-    rest = list(lines)
-    for index in known:
-        rest[index] = ""
-    ends = list(map(str.endswith, rest, repeat(_ENDS)))
+    ends = list(map(str.endswith, lines, repeat(_ENDS)))
     bars = list(compress(lines, ends))
     text = "\n".join(bars)
     if word and word in text:
-        return rest
-    mere: Iterable[bool] = repeat(True) if _is_mere(text) else _are_mere(bars)
-    for index in compress(compress(count(), ends), mere):
-        rest[index] = ""
-    return rest
+        return range(len(lines)), list(lines)
+    if not _is_mere(text):
+        mere = iter(_are_mere(bars))
+        ends = [is_bar and next(mere, False) for is_bar in ends]
+    kept = [index for index, is_mere in enumerate(ends) if not is_mere]
+    return kept, [lines[index] for index in kept]
 
 
 def _is_mere(bars: str) -> bool:

@@ -332,7 +332,7 @@ class Emulator:
             return answers.failure(refusal.status, refusal.code, refusal.message, fate.request_id), 0
         return answers.success(output, fate.request_id), lines
 
-    def _output(self, exchange: Exchange, fate: Fate) -> tuple[Mapping[str, object], int]:
+    def _output(self, exchange: Exchange, fate: Fate) -> tuple[object, int]:
         answers.check_headers(exchange.headers, self.api_key, insists=self._insists)
         if exchange.method != "GET":
             raise Refusal(404)
@@ -346,6 +346,9 @@ class Emulator:
             case "job":
                 job, seconds = self._served.job(exchange.job_id or "", exchange.lag)
                 return job.facts(seconds), 0
+            case "checkpoints":
+                job, _ = self._served.job(exchange.job_id or "", exchange.lag)
+                return answers.checkpoints(job), 0
             case _:
                 raise Refusal(404)
 

@@ -68,6 +68,8 @@ class Log(Generic[T]):
     name: str
     job: Job | None
     read: T
+    session: "LogSession | None" = None
+    """In which it was read, if it is the service's; open until the next one is asked for."""
 
 
 Lines = AsyncGenerator[Sequence[tuple[int, str]], None]
@@ -117,6 +119,7 @@ async def _read_each(
         for name, log in named:
             job: Job | None = None
             read: T | None = None
+            asked: LogSession | None = None
             try:
                 if log is None:
                     lines = _batches(piped_lines())
@@ -126,14 +129,14 @@ async def _read_each(
                 else:
                     if session is None:
                         session = await stack.enter_async_context(connection.session())
-                    job = await session.job(log)
+                    job, asked = await session.job(log), session
                     lines = _remote(session, log)
                 if read is None:
                     read = await _read(begin(name, job), lines)
             except _OF_ONE_LOG as error:
                 failed.append(error)
             else:
-                yield Log(name, job, read)
+                yield Log(name, job, read, asked)
 
 
 def is_local(word: str) -> bool:

@@ -158,7 +158,7 @@ def _show(
             loss = losses[job.job_id]
             row.insert(1, None if loss is None else f"{loss.value:.6g}")
     if chosen is None and sys.stdout.isatty():
-        write(table(*fitted(heads, cells, cut="NAME")))
+        write(table(*fitted(heads, cells, elastic="NAME")))
     else:
         write(wrapped_table(heads, cells))
 

@@ -100,24 +100,28 @@ def wrapped_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> b
 
 
 def fitted(
-    names: Sequence[str], rows: Sequence[Sequence[object]], *, cut: str
+    names: Sequence[str], rows: Sequence[Sequence[object]], *, elastic: str
 ) -> tuple[Sequence[str], Sequence[Sequence[object]]]:
     """Return the first of the columns, as many as fit beside each other on a terminal.
 
-    The one that is called `cut` is cut to the room that is left, if that is worth it.
+    The one that is called `elastic` is cut to the room that is left, if that is worth it.
     """
     room = shutil.get_terminal_size().columns
     for count, (name, *column) in enumerate(zip(names, *rows, strict=True)):
         needed = width((name, *column))
-        if needed > room >= _LEAST and name == cut:
-            return names[: count + 1], [[*row[:count], _cut(_cell(row[count]), room)] for row in rows]
+        if needed > room >= _LEAST and name == elastic:
+            return names[: count + 1], [[*row[:count], cut(row[count], room)] for row in rows]
         if needed > room and count > 0:
             return names[:count], [row[:count] for row in rows]
         room -= needed + 2
     return names, rows
 
 
-def _cut(text: str, room: int) -> str:
+def cut(cell: object, room: int) -> str:
+    """Return what is shown of a cell, cut to the room that there is for it."""
+    text = _cell(cell)
+    if _room(text) <= room:
+        return text
     from rich.text import Text  # noqa: PLC0415  (takes longer to import than most commands run)
 
     short = Text(text)

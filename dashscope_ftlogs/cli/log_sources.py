@@ -1,10 +1,11 @@
 """What commands read that take a SOURCE: jobs of the service, archives, files, or a pipe."""
 
 import os
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Final, Generic, TypeVar
 
 import attrs
@@ -153,13 +154,15 @@ def _is_short(word: str) -> bool:
 
 
 def named_logs(
-    words: Iterable[str], taken: set[str] | None = None
+    words: Iterable[str], others: Mapping[str, KeptLog | None] = MappingProxyType({})
 ) -> Iterator[tuple[str, KeptLog | str | None]]:
     """Yield each log under a name of its own: one that is stored here, a job's id, or None for stdin.
 
-    A job of the service is one log, however often it is named. `taken` are names that others have.
+    A job of the service is one log, however often it is named, and so is what is stored here: by its
+    file and its manifest, say. `others` have names already.
     """
-    taken, jobs = set[str]() if taken is None else taken, set[str]()
+    taken, jobs = set(others), set[str]()
+    stored = {log.where for log in others.values() if log is not None}
     hide = None
     for word in words:
         if word == "-":
@@ -168,6 +171,9 @@ def named_logs(
         elif _is_there(word):
             hide = hide or hiding()
             for log in logs_at(word):
+                if log.where in stored:
+                    continue
+                stored.add(log.where)
                 taken.add(name := distinct(taken, hide(log.name), hide(log.where)))
                 yield name, log
         elif word not in jobs:

@@ -74,7 +74,7 @@ if TYPE_CHECKING:
     from dashscope_ftlogs.follow.line_delay import Lags
     from dashscope_ftlogs.metrics.points import Point
     from dashscope_ftlogs.metrics.table import MetricsTable, MetricValue
-    from dashscope_ftlogs.models import Job, LogLine, LogPage
+    from dashscope_ftlogs.models import Checkpoint, Job, LogLine, LogPage
     from dashscope_ftlogs.reading.metrics_in_line import MetricValues
     from dashscope_ftlogs.reading.records import (
         Beside,
@@ -108,6 +108,7 @@ __all__ = [
     "AuthenticationError",
     "Beside",
     "CertificateError",
+    "Checkpoint",
     "Compression",
     "ConfigError",
     "ConflictError",
@@ -176,6 +177,7 @@ __all__ = [
 _HOMES = {
     "DEFAULT_REGION": "client.config",
     "REGIONS": "client.config",
+    "Checkpoint": "models",
     "Compression": "archive.manifest",
     "DownloadState": "archive.outcomes",
     "Downloaded": "archive.outcomes",

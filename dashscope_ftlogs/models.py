@@ -1,4 +1,4 @@
-"""What the service's answers become: a page of a log, and a job."""
+"""What the service's answers become: a page of a log, a job, and what it saved."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -104,6 +104,30 @@ class Job:
     def unstarted(self) -> bool:
         """Whether the job waits for its turn."""
         return self.status in UNSTARTED
+
+
+@attrs.frozen
+class Checkpoint:
+    """What a job saved of a model on the way, as the service describes it.
+
+    Times are as sent: ISO 8601 without a time zone. What the service leaves out is None.
+    """
+
+    checkpoint: str
+    """Its name within the job, such as `checkpoint-00040004`."""
+    status: str
+    """SUCCEEDED once it can be deployed, PENDING before that, or a newer word."""
+    job_id: str | None = None
+    checkpoint_id: str | None = None
+    """Its name in the whole workspace."""
+    full_name: str | None = None
+    model_name: str | None = None
+    """What it is deployed by, once it can be."""
+    model_display_name: str | None = None
+    step: int | None = None
+    """As the service numbers them: 40004 is the 4th epoch of both parts of a model, and no step."""
+    create_time: str | None = None
+    expire_time: str | None = None
 
 
 @attrs.frozen

@@ -142,6 +142,7 @@ METHODS = {
         },
     ),
     "job": Call(LogSession.job, {"job_id": "ft-1"}, {"job_id": Wrong(NO_JOB, JOB_ID)}),
+    "checkpoints": Call(LogSession.checkpoints, {"job_id": "ft-1"}, {"job_id": Wrong(NO_JOB, JOB_ID)}),
     "jobs": Call(
         LogSession.jobs,
         {},
@@ -267,7 +268,7 @@ async def use(result: Any) -> None:
 
 @pytest.fixture(scope="module")
 def emulator() -> Any:
-    with Emulator([EmulatedJob("ft-1", ["a line"])]) as running:
+    with Emulator([EmulatedJob("ft-1", ["a line"], checkpoints=[])]) as running:
         yield running
 
 

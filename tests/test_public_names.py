@@ -19,6 +19,7 @@ import pytest
 import dashscope_ftlogs
 from dashscope_ftlogs import (
     Beside,
+    Checkpoint,
     Downloaded,
     EventKind,
     FollowEvent,
@@ -192,6 +193,7 @@ def test_the_errors_are_there_after_a_bare_import() -> None:
 POINT = {"offset": 0, "segment": 0, "kind": "train", "step": 1, "total_steps": 9, "epoch": 0.5}
 VALUES = [
     Beside(step=3, kind="eval"),
+    Checkpoint("checkpoint-00040004", "SUCCEEDED", step=40004),
     Downloaded(job_id="ft-1", state="complete", lines=9, set_aside=("ft-1.1.log",)),
     FollowEvent("ft-1", EventKind.GREW, "it grew", position={"offset": 1, "last": ["0" * 64]}),
     Job("ft-1", "RUNNING", training_file_ids=("file-1",), hyper_parameters={"n_epochs": [1]}),

@@ -15,7 +15,7 @@ import msgspec
 from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.disk_failures import in_our_words
 from dashscope_ftlogs.archive.local.log_file_sha256 import stretch
-from dashscope_ftlogs.archive.manifest import LOG_NAMES, Manifest, log_name
+from dashscope_ftlogs.archive.manifest import LOG_NAMES, Manifest, log_name, stem_of
 from dashscope_ftlogs.errors import ArchiveError, ArchivePathError
 from dashscope_ftlogs.models import Job
 
@@ -110,14 +110,17 @@ def stored_logs(path: Path) -> list[StoredLog]:
 
 
 def _in_archive(path: Path) -> StoredLog | None:
-    """Return a log file as its manifest describes it, if it has one."""
-    log = LOG_NAMES.fullmatch(path.name)
-    manifest = Archive(path.parent).at(log["stem"]) if log else None
+    """Return a log as its manifest describes it, if there is one; either file stands for it."""
+    stem, log = stem_of(path.name), LOG_NAMES.fullmatch(path.name)
+    if stem is None and log is not None:
+        stem = log["stem"]
+    manifest = None if stem is None else Archive(path.parent).at(stem)
     if isinstance(manifest, ArchiveError):
         raise manifest
-    if log is None or manifest is None or path.name != _name(log["stem"], manifest):
+    if stem is None or manifest is None:
         return None
-    return _stored(path, manifest)
+    file = path.with_name(_name(stem, manifest))
+    return _stored(file, manifest) if log is None or path == file else None
 
 
 def _name(stem: str, manifest: Manifest) -> str:

@@ -39,7 +39,13 @@ def main() -> None:
         app(prog_name="ftlogs")  # and exit
     from dashscope_ftlogs.cli.usage_errors import parse_and_run  # noqa: PLC0415
 
-    parse_and_run(app, sys.argv[1:])
+    try:
+        parse_and_run(app, sys.argv[1:])
+    finally:
+        if "--install-completion" in sys.argv[1:]:
+            from dashscope_ftlogs.cli.completion import answer_the_first_tab  # noqa: PLC0415
+
+            answer_the_first_tab()
 
 
 def _let_ctrl_c_end_it() -> None:
@@ -84,8 +90,9 @@ def _is_told(text: str) -> bool:
 def _app() -> "Callable[..., Any]":
     """Import as little as the question needs."""
     if "_FTLOGS_COMPLETE" in os.environ:
-        from dashscope_ftlogs.cli.quick_completion import only_jobs  # noqa: PLC0415
+        from dashscope_ftlogs.cli.quick_completion import join_options, only_jobs  # noqa: PLC0415
 
+        join_options()
         if (jobs := only_jobs()) is not None:
             return jobs
     from dashscope_ftlogs.cli.app import app  # noqa: PLC0415

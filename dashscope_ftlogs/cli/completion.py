@@ -14,6 +14,7 @@ from typing import Final
 
 _FRESH: Final = 60.0
 """Seconds for which the file is believed without a look at the service."""
+_WHEN_LOADED: Final = '[[ $zsh_eval_context[-1] != loadautofunc ]] || _ftlogs_completion "$@"'
 _MOST: Final = 200
 """Recent jobs are what people ask for."""
 
@@ -47,6 +48,19 @@ def refresh() -> None:
         return found
 
     keep(asyncio.run(ask()))
+
+
+def answer_the_first_tab() -> None:
+    """Make the script that typer has installed for zsh complete when it is loaded, too.
+
+    zsh loads it when TAB is pressed for the first time after the command; typer's would only get ready
+    for the second time.
+    """
+    script = Path.home() / ".zfunc" / "_ftlogs"
+    with suppress(OSError, UnicodeDecodeError):
+        text = script.read_text("utf-8")
+        if _WHEN_LOADED not in text:
+            script.write_text(f"{text}\n{_WHEN_LOADED}\n", "utf-8")
 
 
 def keep(jobs: Iterable[tuple[str, str]]) -> None:

@@ -28,8 +28,9 @@ _SHARD: Final = re.compile(r"(\d{1,9})/(\d{1,9})", re.ASCII)
 
 
 def complete_statuses(incomplete: str) -> list[str]:
-    """Return the documented statuses that begin so, in any case."""
-    return sorted(status for status in STATUSES if status.startswith(incomplete.upper()))
+    """Return the documented statuses that begin so, in the case in which they were begun."""
+    known = (status.lower() if incomplete.islower() else status for status in STATUSES)
+    return sorted(status for status in known if status.startswith(incomplete))
 
 
 @attrs.frozen

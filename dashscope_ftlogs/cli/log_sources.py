@@ -1,10 +1,11 @@
 """What commands read that take a SOURCE: jobs of the service, archives, files, or a pipe."""
 
 import os
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Final, Generic, TypeVar
 
 import attrs
@@ -68,6 +69,8 @@ class Log(Generic[T]):
     name: str
     job: Job | None
     read: T
+    session: "LogSession | None" = None
+    """In which it was read, if it is the service's; open until the next one is asked for."""
 
 
 Lines = AsyncGenerator[Sequence[tuple[int, str]], None]
@@ -117,6 +120,7 @@ async def _read_each(
         for name, log in named:
             job: Job | None = None
             read: T | None = None
+            asked: LogSession | None = None
             try:
                 if log is None:
                     lines = _batches(piped_lines())
@@ -126,14 +130,14 @@ async def _read_each(
                 else:
                     if session is None:
                         session = await stack.enter_async_context(connection.session())
-                    job = await session.job(log)
+                    job, asked = await session.job(log), session
                     lines = _remote(session, log)
                 if read is None:
                     read = await _read(begin(name, job), lines)
             except _OF_ONE_LOG as error:
                 failed.append(error)
             else:
-                yield Log(name, job, read)
+                yield Log(name, job, read, asked)
 
 
 def is_local(word: str) -> bool:
@@ -150,13 +154,15 @@ def _is_short(word: str) -> bool:
 
 
 def named_logs(
-    words: Iterable[str], taken: set[str] | None = None
+    words: Iterable[str], others: Mapping[str, KeptLog | None] = MappingProxyType({})
 ) -> Iterator[tuple[str, KeptLog | str | None]]:
     """Yield each log under a name of its own: one that is stored here, a job's id, or None for stdin.
 
-    A job of the service is one log, however often it is named. `taken` are names that others have.
+    A job of the service is one log, however often it is named, and so is what is stored here: by its
+    file and its manifest, say. `others` have names already.
     """
-    taken, jobs = set[str]() if taken is None else taken, set[str]()
+    taken, jobs = set(others), set[str]()
+    stored = {log.where for log in others.values() if log is not None}
     hide = None
     for word in words:
         if word == "-":
@@ -165,6 +171,9 @@ def named_logs(
         elif _is_there(word):
             hide = hide or hiding()
             for log in logs_at(word):
+                if log.where in stored:
+                    continue
+                stored.add(log.where)
                 taken.add(name := distinct(taken, hide(log.name), hide(log.where)))
                 yield name, log
         elif word not in jobs:

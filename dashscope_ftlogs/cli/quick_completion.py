@@ -4,7 +4,7 @@ Whoever presses the key waits, and the commands import far more than the ids in 
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Annotated, Final
 
 import typer
@@ -12,6 +12,19 @@ import typer
 from dashscope_ftlogs.cli.completion import complete_job_ids
 
 _TAKE_JOBS: Final = frozenset({"cat", "tail", "show", "download", "metrics", "plot", "report", "doctor"})
+
+
+def join_options(environ: MutableMapping[str, str] = os.environ) -> None:
+    """Take bash's `--status`, `=` and `RU` for the two words that they stand for.
+
+    It tells every word apart at what it also breaks lines of input at, and what parses them would take
+    the `=` for the option's value.
+    """
+    words = environ.get("COMP_WORDS", "").split("\n")
+    at = int(environ.get("COMP_CWORD", "0"))
+    if 2 <= at < len(words) and words[at - 1] == "=" and words[at - 2].startswith("--"):
+        del words[at - 1]
+        environ.update({"COMP_WORDS": "\n".join(words), "COMP_CWORD": str(at - 1)})
 
 
 def only_jobs(environ: Mapping[str, str] = os.environ) -> typer.Typer | None:

@@ -18,14 +18,21 @@ from dashscope_ftlogs.client.connection_owner import Transport
 from dashscope_ftlogs.client.fed_iterators import Stream, stream
 from dashscope_ftlogs.client.fetch_many import JobLog, Jobs, each, fetch, once_each
 from dashscope_ftlogs.client.job_list import PER_PAGE, JobList
+from dashscope_ftlogs.client.network.connection_pool import check_given
 from dashscope_ftlogs.client.network.proxies import NONE
 from dashscope_ftlogs.client.paginator import LogPaginator
 from dashscope_ftlogs.client.redaction import Secret
 from dashscope_ftlogs.client.retry_on_429_and_5xx import RetryPolicy
 from dashscope_ftlogs.client.tasks import Tasks, ended
-from dashscope_ftlogs.client.wire import JobRequest, JobsRequest, LogsRequest, RawRequest
+from dashscope_ftlogs.client.wire import (
+    CheckpointsRequest,
+    JobRequest,
+    JobsRequest,
+    LogsRequest,
+    RawRequest,
+)
 from dashscope_ftlogs.errors import ConfigError, InvalidArgumentError, SessionStateError
-from dashscope_ftlogs.models import STATUSES, Job, LogPage, matches
+from dashscope_ftlogs.models import STATUSES, Checkpoint, Job, LogPage, matches
 from dashscope_ftlogs.text import Position, excerpt, shown
 
 if TYPE_CHECKING:
@@ -70,7 +77,7 @@ class Service(LeftByBlock):
         if isinstance(proxy, str):
             proxy = Secret(proxy)  # there may be a password in it
         if client_session is not None:
-            _check_given(client_session, proxy, ca_file)
+            check_given(client_session, proxy, ca_file)
             proxy = NONE  # but for its own
         try:
             settings = resolve(
@@ -306,6 +313,14 @@ class Service(LeftByBlock):
         request = JobRequest(checks.job_id(job_id))
         return await self.tasks.run(self._transport.fetch(request), "a job was asked for")
 
+    async def checkpoints(self, job_id: str | Job) -> tuple[Checkpoint, ...]:
+        """Return what a job saved of its model so far, in the service's order: the furthest first.
+
+        The service has such a list for few models; of others it tells an `APIError`.
+        """
+        request = CheckpointsRequest(checks.job_id(job_id))
+        return await self.tasks.run(self._transport.fetch(request), "checkpoints were asked for")
+
     def jobs(self, *, status: str | None = None, model: str | None = None) -> Stream[Job]:
         """Return an async iterator over the jobs of the workspace, in the service's order, each once.
 
@@ -371,15 +386,6 @@ class Service(LeftByBlock):
     async def certificate(self) -> tuple[str, str]:
         """Return whom the endpoint's certificate is for, and who issued it; for a diagnosis."""
         return await self.tasks.run(self._transport.certificate(), "a certificate was asked for")
-
-
-def _check_given(client_session: object, proxy: object, ca_file: object) -> None:
-    if not callable(getattr(client_session, "get", None)):
-        raise checks.refused("client_session", client_session, "an aiohttp.ClientSession")
-    if proxy is not None or ca_file is not None:
-        raise ConfigError(
-            "client_session: its own proxy and certificates hold, so leave out proxy and ca_file"
-        )
 
 
 def _read_text(path: str) -> str | None:

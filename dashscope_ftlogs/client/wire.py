@@ -9,7 +9,7 @@ were seen to do beyond it.
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Generic, NoReturn, Protocol, TypeVar, cast
+from typing import Annotated, Any, ClassVar, Generic, Literal, NoReturn, Protocol, TypeVar, cast
 
 import attrs
 import msgspec
@@ -30,7 +30,7 @@ from dashscope_ftlogs.errors import (
     ThrottlingError,
     UnsupportedOperationError,
 )
-from dashscope_ftlogs.models import Job, JobsPage, LogPage
+from dashscope_ftlogs.models import Checkpoint, Job, JobsPage, LogPage
 from dashscope_ftlogs.text import excerpt
 
 Answer = TypeVar("Answer", covariant=True)
@@ -40,11 +40,15 @@ Headers = Mapping[str, str]
 """Header names are looked up in lower case: give a case-insensitive mapping, or lower-case names."""
 
 
+What = Literal["page", "job", "jobs", "checkpoints"]
+
 _BOM = b"\xef\xbb\xbf"
 
 
 class Request(Protocol[Answer]):
     """One GET: where to, and how to read what comes back."""
+
+    what: ClassVar[What]
 
     @property
     def path(self) -> str:
@@ -70,6 +74,7 @@ class Request(Protocol[Answer]):
 class LogsRequest(msgspec.Struct, frozen=True):
     """Ask for `line` lines of a job's log, from `offset` on."""
 
+    what: ClassVar[What] = "page"
     job_id: str
     offset: int
     line: int
@@ -97,6 +102,7 @@ class LogsRequest(msgspec.Struct, frozen=True):
 class JobRequest:
     """Ask for one job."""
 
+    what: ClassVar[What] = "job"
     job_id: str
     offset: None = None
 
@@ -111,9 +117,28 @@ class JobRequest:
 
 
 @attrs.frozen
+class CheckpointsRequest:
+    """Ask for what a job saved of its model on the way."""
+
+    what: ClassVar[What] = "checkpoints"
+    job_id: str
+    offset: None = None
+
+    @property
+    def path(self) -> str:
+        """Path below the base URL."""
+        return f"fine-tunes/{self.job_id}/checkpoints"
+
+    def read(self, status: int, headers: Headers, body: bytes) -> tuple[Checkpoint, ...]:
+        """Return the checkpoints."""
+        return _decode(_CHECKPOINTS, status, headers, body).output
+
+
+@attrs.frozen
 class JobsRequest:
     """Ask for one page of the workspace's jobs; pages are numbered from 1."""
 
+    what: ClassVar[What] = "jobs"
     page_no: int
     page_size: int
     job_id: None = None
@@ -135,6 +160,7 @@ class JobsRequest:
 class RawRequest:
     """Ask for whatever is answered, and take it as it is."""
 
+    what: ClassVar[What] = "jobs"
     path: str
     job_id: None = None
     offset: None = None
@@ -165,6 +191,7 @@ class _Answer(msgspec.Struct, Generic[Output], frozen=True):
 
 _LOGS = Decoder(_Answer[_Logs])
 _JOB = Decoder(_Answer[Job])
+_CHECKPOINTS = Decoder(_Answer[tuple[Checkpoint, ...]])
 _JOBS = Decoder(_Answer[_Jobs])
 _PLAIN = Decoder(dict[str, Any])
 

@@ -11,6 +11,7 @@ It shares no code with the client on purpose: a mistake would have to be made tw
 May import nothing else of this package. Begin with `server`.
 """
 
+from dashscope_ftlogs.emulator.checkpoints import EmulatedCheckpoint
 from dashscope_ftlogs.emulator.fault_grammar import parse_fault
 from dashscope_ftlogs.emulator.fault_rules import Fault, ten_ways_to_fail
 from dashscope_ftlogs.emulator.faulty_answers import (
@@ -48,6 +49,7 @@ __all__ = [
     "CutBody",
     "Drip",
     "EmptyPage",
+    "EmulatedCheckpoint",
     "EmulatedJob",
     "Emulator",
     "Endless",

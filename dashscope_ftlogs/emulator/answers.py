@@ -1,7 +1,7 @@
 """What the service answers, as pure functions: parameters in, a body or a `Refusal` out.
 
-Everything here follows the vendor's pages for "query fine-tuning logs", "list fine-tuning jobs" and
-"query a fine-tuning job".
+Everything here follows the vendor's pages for "query fine-tuning logs", "list fine-tuning jobs", "query
+a fine-tuning job" and "list checkpoints".
 """
 
 import json
@@ -10,6 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 from urllib.parse import unquote
 
 import attrs
+
+from dashscope_ftlogs.emulator.jobs import EmulatedJob
 
 BASE_PATH = "/api/v1"
 # Where clients look for an address: ours and the vendor's newer ones, and the vendor's older ones.
@@ -75,7 +77,7 @@ class Page:
 
 @attrs.frozen
 class Route:
-    """Which endpoint a path means: "logs", "list", "job" or "other"."""
+    """Which endpoint a path means: "logs", "list", "job", "checkpoints" or "other"."""
 
     endpoint: str
     job_id: str | None = None
@@ -102,6 +104,8 @@ def route(raw_path: str) -> Route:
             return Route("job", unquote(job_id))
         case ["", "fine-tunes", job_id, "logs"] if job_id:
             return Route("logs", unquote(job_id))
+        case ["", "fine-tunes", job_id, "checkpoints"] if job_id:
+            return Route("checkpoints", unquote(job_id))
         case _:
             return Route("other")
 
@@ -150,6 +154,17 @@ def page_of_jobs(jobs: Collection[Mapping[str, object]], query: Mapping[str, str
     }
 
 
+def checkpoints(job: EmulatedJob) -> list[dict[str, object]]:
+    """The `output` of a checkpoints request: what was trained in more epochs comes first.
+
+    The page says that few models have such a list, and not how the others are refused.
+    """
+    if job.checkpoints is None:
+        raise Refusal(400, f"The model {job.model} does not support multiple checkpoints.")
+    best = sorted(job.checkpoints, key=lambda one: one.lm_epoch * one.fm_epoch, reverse=True)
+    return [one.facts(job.job_id, job.job_name or job.job_id, job.model) for one in best]
+
+
 def encode(value: object) -> bytes:
     """JSON as UTF-8; with ASCII escapes where a lone surrogate would not go into UTF-8."""
     try:
@@ -158,7 +173,7 @@ def encode(value: object) -> bytes:
         return json.dumps(value).encode()
 
 
-def success(output: Mapping[str, object], request_id: str) -> Answer:
+def success(output: object, request_id: str) -> Answer:
     """An answer that holds what was asked for."""
     body = encode({"request_id": request_id, "output": output})
     return Answer(200, body, (("x-request-id", request_id),))

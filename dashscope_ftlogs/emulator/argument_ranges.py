@@ -39,6 +39,9 @@ from_0 = _number("0 or more and finite", lambda value: 0 <= value < math.inf)
 from_1 = _number("1 or more and finite", lambda value: 1 <= value < math.inf)
 a_share = _number("from 0 to below 1", lambda value: 0 <= value < 1)
 a_status = _number("an HTTP status from 200 to 599", lambda value: value in range(200, 600))
+an_epoch = _number(
+    "a whole number from 0 to 9999", lambda value: isinstance(value, int) and value in range(10_000)
+)
 
 
 def is_many(value: object) -> TypeGuard[Iterable[Any]]:

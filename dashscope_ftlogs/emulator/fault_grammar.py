@@ -91,7 +91,8 @@ def parse_fault(text: str) -> Fault:
     OkWithCode(code='Throttling', message='')
 
     Options say which requests: `p` a probability, `on` request numbers joined by a plus sign,
-    `times` at most so many, `job` one job's, `endpoint` one of logs (the default), list, job, any.
+    `times` at most so many, `job` one job's, `endpoint` one of logs (the default), list, job,
+    checkpoints, any.
 
     >>> fault = parse_fault("reset:p=0.05,times=3,job=ft-1")
     >>> fault.probability, fault.times, fault.job_id

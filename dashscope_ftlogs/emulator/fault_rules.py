@@ -20,7 +20,7 @@ from dashscope_ftlogs.emulator.faulty_answers import (
     Reset,
 )
 
-Endpoint = Literal["logs", "list", "job", "any"]
+Endpoint = Literal["logs", "list", "job", "checkpoints", "any"]
 _ENDPOINTS = get_args(Endpoint)
 
 
@@ -41,7 +41,7 @@ class Fault:
         probability: 0 to 1, drawn anew for each request that the rule looks at.
         on: request numbers from 1, counted over the requests to `endpoint` (and `job_id`, if
             given) since the rule was put in place, whatever other rules did to them.
-        endpoint: "logs", "list", "job" or "any" (any path at all).
+        endpoint: "logs", "list", "job", "checkpoints" or "any" (any path at all).
         job_id: only requests for this job.
         times: at most so many hits.
 

@@ -10,6 +10,8 @@ from typing import Any, overload
 
 import attrs
 
+from dashscope_ftlogs.emulator.checkpoints import EmulatedCheckpoint
+
 ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELED"})
 
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
@@ -93,6 +95,7 @@ class EmulatedJob:
         model: and the keyword arguments after it: the job object's own fields. What is None is
             filled in the way the vendor's example looks.
         code: sent once the job failed or was canceled; so is `message`.
+        checkpoints: those that it has saved so far; None for a model that has no such list.
         schedule: makes log and status follow the emulator's clock.
 
     Raises:
@@ -123,6 +126,7 @@ class EmulatedJob:
         usage: int | None = None,
         code: str | None = None,
         message: str | None = None,
+        checkpoints: Sequence[EmulatedCheckpoint] | None = None,
         schedule: Schedule | None = None,
     ) -> None:
         datetime.strptime(create_time, TIME_FORMAT)  # noqa: DTZ007 - the service sends no zone
@@ -154,6 +158,7 @@ class EmulatedJob:
         self.usage = usage
         self.code = code
         self.message = message
+        self.checkpoints = checkpoints
         self.schedule = schedule
 
     # Who is told of each change. Most jobs have nobody, and pay nothing.

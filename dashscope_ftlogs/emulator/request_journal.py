@@ -17,7 +17,7 @@ class Exchange:
         path: as it was sent, still percent-encoded.
         query: the first value of each parameter.
         headers: the names in lower case. Left out of the repr: they hold the API key.
-        endpoint: "logs", "list", "job" or "other".
+        endpoint: "logs", "list", "job", "checkpoints" or "other".
         job_id: None where the path names none.
         fault: the class name of the reply that a fault put in place, such as "Reset".
         lag: how many seconds behind the machine was that answered; nothing is older than the start.

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextlib import closing
 from types import TracebackType
 from typing import Self
@@ -20,10 +20,10 @@ from dashscope_ftlogs.emulator.faulty_answers import Refuse, Stall
 from dashscope_ftlogs.emulator.jobs import EmulatedJob
 from dashscope_ftlogs.emulator.loop_thread import LoopThread
 from dashscope_ftlogs.emulator.machines import MachineBy, MachineChooser, Machines
-from dashscope_ftlogs.emulator.past import Jobs, Past
 from dashscope_ftlogs.emulator.rate_limit import Link, RateLimit, TokenBucket
 from dashscope_ftlogs.emulator.request_journal import Exchange
-from dashscope_ftlogs.emulator.server_arguments import a_fault, by_id, check
+from dashscope_ftlogs.emulator.served_jobs import ServedJobs
+from dashscope_ftlogs.emulator.server_arguments import a_fault, check
 from dashscope_ftlogs.emulator.transmission import deliver
 
 
@@ -98,16 +98,12 @@ class Emulator:
             seed, "ids", "faults", "latency", "ragged", "machines"
         )
         self._machines = MachineChooser(machines, machine_by, draws)
-        self._time_scale = time_scale
-        # Where no machine lags, nothing of the past is kept.
-        self._past = Past(clock, longest, time_scale) if (longest := self._machines.longest) else None
-        self.jobs = by_id(jobs)
+        self._served = ServedJobs(jobs, clock, time_scale, self._machines.longest)
         self.faults = faults
         self.latency = latency
         self.rate_limit = rate_limit
         self._link = None if bandwidth is None else Link(bandwidth)
         self._arrived = 0
-        self._started_at: float | None = None
         self._server: web.Server | None = None
         self._runner: web.ServerRunner | None = None
         self._thread: LoopThread | None = None
@@ -168,30 +164,25 @@ class Emulator:
     @property
     def jobs(self) -> MutableMapping[str, EmulatedJob]:
         """The jobs by id, in the order in which they are listed."""
-        return self._jobs
+        return self._served.jobs
 
     @jobs.setter
     def jobs(self, jobs: Mapping[str, EmulatedJob]) -> None:
-        self._jobs = Jobs(jobs, self._past)
+        self._served.jobs = jobs
 
     @property
     def time_scale(self) -> float:
         """Seconds of job time per second."""
-        return self._time_scale
+        return self._served.time_scale
 
     @time_scale.setter
     def time_scale(self, time_scale: float) -> None:
-        check(time_scale=time_scale)
-        self._time_scale = time_scale
-        if self._past is not None:
-            self._past.scaled(time_scale)
+        self._served.time_scale = time_scale
 
     @property
     def job_time(self) -> float:
         """Seconds since the start, on the clock that schedules are written for."""
-        if self._started_at is None:
-            return 0.0
-        return (self._clock() - self._started_at) * self.time_scale
+        return self._served.job_time
 
     def add(self, job: EmulatedJob) -> EmulatedJob:
         """Serve one more job, in the place of any of the same id."""
@@ -221,7 +212,7 @@ class Emulator:
         self._runner = runner
         host = f"[{self._host}]" if ":" in self._host else self._host
         self._base_url = f"http://{host}:{runner.addresses[0][1]}{answers.BASE_PATH}"
-        self._started_at = self._clock()
+        self._served.start()
         return self
 
     async def __aexit__(
@@ -341,7 +332,7 @@ class Emulator:
             return answers.failure(refusal.status, refusal.code, refusal.message, fate.request_id), 0
         return answers.success(output, fate.request_id), lines
 
-    def _output(self, exchange: Exchange, fate: Fate) -> tuple[Mapping[str, object], int]:
+    def _output(self, exchange: Exchange, fate: Fate) -> tuple[object, int]:
         answers.check_headers(exchange.headers, self.api_key, insists=self._insists)
         if exchange.method != "GET":
             raise Refusal(404)
@@ -350,42 +341,20 @@ class Emulator:
                 page = self._page(exchange, fate)
                 return {"total": page.total, "logs": list(page.lines)}, len(page.lines)
             case "list":
-                jobs, seconds = self._listed(exchange.lag)
+                jobs, seconds = self._served.listed(exchange.lag)
                 return answers.page_of_jobs([job.facts(seconds) for job in jobs], exchange.query), 0
             case "job":
-                job, seconds = self._job(exchange)
+                job, seconds = self._served.job(exchange.job_id or "", exchange.lag)
                 return job.facts(seconds), 0
+            case "checkpoints":
+                job, _ = self._served.job(exchange.job_id or "", exchange.lag)
+                return answers.checkpoints(job), 0
             case _:
                 raise Refusal(404)
 
-    def _listed(self, lag: float) -> tuple[Sequence[EmulatedJob], float]:
-        """All jobs that a machine so far behind knows of, and the job time there."""
-        if self._past is None or not lag:
-            return self._jobs.now(), self.job_time
-        when, seconds = self._seen_by(lag, self._past)
-        return self._past.jobs(when), seconds
-
-    def _job(self, exchange: Exchange) -> tuple[EmulatedJob, float]:
-        """The job that is asked for, as the machine knows it, and the job time there."""
-        job_id = exchange.job_id or ""
-        if self._past is None or not exchange.lag:
-            job, seconds = self._jobs.get(job_id), self.job_time
-        else:
-            when, seconds = self._seen_by(exchange.lag, self._past)
-            job = self._past.job(job_id, when)
-        if job is None:
-            raise Refusal(404)
-        return job, seconds
-
-    def _seen_by(self, lag: float, past: Past) -> tuple[float, float]:
-        """The instant that such a machine sees, none before the start, and the job time there."""
-        assert self._started_at is not None  # noqa: S101 - requests come later
-        when = max(self._started_at, self._clock() - lag)
-        return when, (when - self._started_at) * past.time_scale(when)
-
     def _page(self, exchange: Exchange, fate: Fate) -> Page:
         exchange.offset, exchange.line = answers.window(exchange.query)
-        job, seconds = self._job(exchange)
+        job, seconds = self._served.job(exchange.job_id or "", exchange.lag)
         total = job.total_at(seconds)
         room = min(exchange.line, self.page_cap or exchange.line)
         end = max(exchange.offset, min(total, exchange.offset + room))

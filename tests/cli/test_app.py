@@ -13,8 +13,17 @@ import pytest
 
 from dashscope_ftlogs import __version__
 from dashscope_ftlogs.cli import main
+from dashscope_ftlogs.cli.app import COMMANDS
 from dashscope_ftlogs.cli.commands.demo_scenes import _Stage, _train
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
+
+
+async def test_no_command_s_summary_is_cut_on_a_terminal_of_80_columns(ftlogs: Any) -> None:
+    ended = await ftlogs("--help", environ={"COLUMNS": "80"})
+    _, commands = ended.out.decode().split("Commands:\n")
+    listed = commands.partition("\n\n")[0].splitlines()
+    assert len(listed) == len(COMMANDS)
+    assert [line for line in listed if not line.endswith(".") or line.endswith("...")] == []
 
 
 @pytest.mark.parametrize("words", [("--version",), ("cat", "--help"), ("-h",), ()])

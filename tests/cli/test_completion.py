@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from shell_on_terminal import PROMPT, ShellOnTerminal, shell_on_terminal
 
 from dashscope_ftlogs.cli.connection_options import REGIONS
 from dashscope_ftlogs.client import config
@@ -97,7 +99,13 @@ def test_completion_of_a_job_id_costs_a_fifth_of_a_second_at_most(command: str, 
         ("bash", {"COMP_WORDS": "ftlogs tail --fol", "COMP_CWORD": "2"}, "--follow"),
         ("bash", {"COMP_WORDS": "ftlogs tail --format js", "COMP_CWORD": "3"}, "jsonl"),
         ("bash", {"COMP_WORDS": "ftlogs jobs --status RU", "COMP_CWORD": "3"}, "RUNNING"),
+        ("bash", {"COMP_WORDS": "ftlogs jobs --status ru", "COMP_CWORD": "3"}, "running"),
         ("bash", {"COMP_WORDS": "ftlogs jobs --region cn-b", "COMP_CWORD": "3"}, "cn-beijing"),
+        ("bash", {"COMP_WORDS": "ftlogs plot x --metric eval_l", "COMP_CWORD": "4"}, "eval_loss"),
+        ("bash", {"COMP_WORDS": "ftlogs\njobs\n--status\n=\n", "COMP_CWORD": "4"}, "RUNNING"),
+        ("bash", {"COMP_WORDS": "ftlogs\njobs\n--status\n=", "COMP_CWORD": "3"}, "RUNNING"),
+        ("bash", {"COMP_WORDS": "ftlogs\njobs\n--status\n=\nRU", "COMP_CWORD": "4"}, "RUNNING"),
+        ("bash", {"COMP_WORDS": "ftlogs\ntail\n--status\n=\nx\nf", "COMP_CWORD": "5"}, "ft-1"),
         ("bash", {"COMP_WORDS": "ftlogs tail -f f", "COMP_CWORD": "3"}, "ft-1"),
         ("zsh", {"_TYPER_COMPLETE_ARGS": "ftlogs metrics f"}, '"ft-1":"RUNNING"'),
         ("zsh", {"_TYPER_COMPLETE_ARGS": "ftlogs metrics"}, "metrics"),
@@ -122,3 +130,73 @@ async def test_each_shell_gets_what_fits_where_the_cursor_is(
 
 def test_the_regions_that_are_completed_are_those_there_are() -> None:
     assert sorted(REGIONS) == sorted(config.REGIONS)
+
+
+LISTED = [["ft-1-a", "RUNNING qwen3-14b"], ["ft-1-b", "FAILED qwen3-8b"]]
+TYPED = [
+    ("ftlogs pl", "ot "),
+    ("ftlogs show ft", "-1-"),
+    ("ftlogs jobs --status RU", "NNING"),
+    ("ftlogs jobs --status su", "cceeded"),
+    ("ftlogs download --region cn-b", "eijing"),
+    ("ftlogs plot ft-1-a --metric eval_p", "pl"),
+    ("ftlogs jobs --sort to", "kens"),
+]
+RC = {"bash": ".bashrc", "zsh": ".zshrc"}
+
+
+@pytest.fixture(params=RC)
+def installed(request: pytest.FixtureRequest, ftlogs: Any, home: Path) -> Any:
+    """Begin shells of somebody who has installed the completion."""
+    shell = request.param
+    if shutil.which(shell) is None:
+        pytest.skip(f"needs {shell}")
+    (home / RC[shell]).write_text(f"PS1='{PROMPT}'\n")
+    environ = {**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    subprocess.run(
+        [sys.executable, "-m", "dashscope_ftlogs", "--install-completion", shell],
+        env=environ,
+        check=True,
+    )
+    cache = home / ".cache" / "dashscope-ftlogs" / "jobs.json"
+    cache.parent.mkdir(parents=True)
+    cache.write_text(json.dumps(LISTED))
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return lambda: shell_on_terminal(shell, "-i", folder=home, environ={**os.environ, "PATH": path})
+
+
+@pytest.mark.posix
+@pytest.mark.unmeasured
+def test_in_a_real_shell_tab_completes_from_the_first_time_on(installed: Any) -> None:
+    def complete(shell: ShellOnTerminal, typed: str, rest: str) -> None:
+        shell.type(f"{typed}\t")
+        shell.until(f"{typed}{rest}")
+        shell.type("\x15echo $((6 * 7))\n")  # in place of that line
+        shell.until("42")
+        shell.until(PROMPT)
+
+    with installed() as shell:
+        complete(shell, *TYPED[-1])
+    with installed() as shell:
+        for typed, rest in TYPED:
+            complete(shell, typed, rest)
+
+
+@pytest.mark.posix
+@pytest.mark.unmeasured
+@pytest.mark.parametrize("installed", ["bash"], indirect=True)
+def test_in_a_real_bash_the_value_behind_an_equals_sign_is_completed_as_well(installed: Any) -> None:
+    with installed() as shell:
+        shell.type("ftlogs jobs --status=RU\t")
+        shell.until("--status=RUNNING")
+
+
+def test_what_is_installed_for_zsh_completes_when_it_is_loaded(home: Path) -> None:
+    environ = {**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    for shell in ("bash", "zsh", "bash"):
+        command = [sys.executable, "-m", "dashscope_ftlogs", "--install-completion", shell]
+        done = subprocess.run(command, env=environ, check=True, capture_output=True, text=True)
+        assert done.stderr == ""
+    script = (home / ".zfunc" / "_ftlogs").read_text()
+    assert script.startswith("#compdef ftlogs\n")
+    assert script.count("loadautofunc") == 1

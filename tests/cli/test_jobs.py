@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Refuse
 
@@ -81,7 +82,7 @@ async def test_a_whole_id_costs_no_listing(ftlogs: Any) -> None:
     async with Emulator(JOBS) as emulator:
         for words in (("cat", "ft-202512062026-1213"), ("tail", "ft-1"), ("show", "ft-1")):
             assert (await ftlogs(*words, emulator=emulator)).code == 0
-    assert {exchange.endpoint for exchange in emulator.journal} == {"logs", "job"}
+    assert "list" not in {exchange.endpoint for exchange in emulator.journal}
 
 
 async def test_every_command_takes_short_names(ftlogs: Any, tmp_path: Path) -> None:
@@ -271,6 +272,33 @@ async def test_a_terminal_of_80_columns_holds_each_job_on_a_line(
     name = head.index("NAME")
     assert first[name : name + 3] == "\u8bad\u7ec3\u4e00"
     assert first[name + 3 :].lstrip().startswith("5 ")
+
+
+@pytest.mark.parametrize(
+    ("columns", "names"),
+    [
+        (19, None),
+        (78, None),
+        (79, ["训练的 …", "a-long-…"]),
+        (80, ["训练的名…", "a-long-n…"]),
+        (100, ["训练的名称很长很长很长很长很…", "a-long-name-a-long-name-a-lo…"]),
+    ],
+)
+async def test_a_name_is_cut_to_the_room_that_a_terminal_has_for_it(
+    start_ftlogs: Any, terminal: Any, columns: int, names: list[str] | None
+) -> None:
+    jobs = [
+        EmulatedJob("ft-202512062026-1213", job_name="训练的名称" + "很长" * 20),
+        EmulatedJob("ft-202512062140-5383", job_name="a-long-name-" * 5),
+    ]
+    async with Emulator(jobs) as emulator, terminal() as screen:
+        environ = {"COLUMNS": str(columns)}
+        process = await start_ftlogs(("jobs",), emulator, environ, stdout=screen.end)
+        await process.communicate()
+    head, *rows = screen.shown.splitlines()
+    assert max(map(cell_len, rows)) <= max(columns, 20)
+    assert ("NAME" in head) == (names is not None)
+    assert [row[71:].rstrip() for row in rows] == (names or ["", ""])
 
 
 async def test_columns_are_chosen_and_an_unknown_one_is_refused(

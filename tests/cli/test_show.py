@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
-from dashscope_ftlogs.emulator import EmulatedJob, Emulator
+from dashscope_ftlogs.emulator import EmulatedCheckpoint, EmulatedJob, Emulator
 
 JOB = "ft-1"
 LINES = [
@@ -37,14 +38,14 @@ async def test_a_log_s_failure_is_told_with_its_line_and_that_it_is_a_guess(
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.decode().splitlines() == [
         "train.log",
-        "  lines     9, from 2025-12-06 20:28:19,002 to 2025-12-06 20:44:39,609",
-        "  came to   step 2 of 3, epoch 0.2",
-        "  loss      nan, step 2",
-        "  at best   2.5, step 1",
-        "  eval loss 1.5, step 2",
-        "  failed of RuntimeError: Error(s) in loading state_dict for Model:",
-        "            \tsize mismatch for head",
-        "            (line 5; a guess from the log alone: its job may have gone on)",
+        "  lines       9, from 2025-12-06 20:28:19,002 to 2025-12-06 20:44:39,609",
+        "  came to     step 2 of 3, epoch 0.2",
+        "  loss        nan, step 2",
+        "  at best     2.5, step 1",
+        "  eval loss   1.5, step 2",
+        "  failed of   RuntimeError: Error(s) in loading state_dict for Model:",
+        "              \tsize mismatch for head",
+        "              (line 5; a guess from the log alone: its job may have gone on)",
     ]
 
 
@@ -68,6 +69,7 @@ async def test_as_json_it_is_one_object_for_each_log(ftlogs: Any, log: Path, tmp
             "eval": {"value": 1.5, "step": 2, "offset": 3, "metric": "eval_loss"},
         },
         "failure": {"text": CAUSE, "offset": 4, "guessed": True},
+        "checkpoints": None,
     }
     assert (done["failure"], done["progress"], done["first_time"]) == (None, None, None)
     assert done["losses"] == {"final": None, "best": None, "eval": None}
@@ -109,11 +111,11 @@ async def test_a_log_in_which_nothing_failed_says_so(ftlogs: Any, tmp_path: Path
     ended = await ftlogs("show", str(tmp_path / "fine.log"))
     assert ended.out.decode().splitlines() == [
         "fine.log",
-        "  lines     3",
-        "  came to   epoch 0.5",
-        "  loss      1.25, line 3",
-        "  at best   1.25, line 3",
-        "  failure   none is told",
+        "  lines       3",
+        "  came to     epoch 0.5",
+        "  loss        1.25, line 3",
+        "  at best     1.25, line 3",
+        "  failure     none is told",
     ]
 
 
@@ -123,8 +125,8 @@ async def test_a_log_in_which_nothing_failed_says_so(ftlogs: Any, tmp_path: Path
         (
             ["step:1 - critic/rewards/mean:0.5", "step:2 - critic/rewards/mean:0.25"],
             [
-                "reward    0.25, step 2 (critic/rewards/mean)",
-                "at best   0.5, step 1 (critic/rewards/mean)",
+                "reward      0.25, step 2 (critic/rewards/mean)",
+                "at best     0.5, step 1 (critic/rewards/mean)",
             ],
         ),
         (
@@ -133,16 +135,20 @@ async def test_a_log_in_which_nothing_failed_says_so(ftlogs: Any, tmp_path: Path
                 " validation loss at iteration 10 | lm loss value: 2.25E+00 | lm loss PPL: 9.5E+00 |",
             ],
             [
-                "loss      2.5, step 10 (lm loss)",
-                "at best   2.5, step 10 (lm loss)",
-                "eval loss 2.25, step 10 (lm loss value)",
+                "loss        2.5, step 10 (lm loss)",
+                "at best     2.5, step 10 (lm loss)",
+                "eval loss   2.25, step 10 (lm loss value)",
             ],
         ),
         (
             ["step 5 | loss: 2.5 | lr 1e-5", "step 5 | val_loss: 2.25 | lr 1e-5"],
-            ["loss      2.5, step 5", "at best   2.5, step 5", "eval loss 2.25, step 5 (val_loss)"],
+            [
+                "loss        2.5, step 5",
+                "at best     2.5, step 5",
+                "eval loss   2.25, step 5 (val_loss)",
+            ],
         ),
-        (["{'eval_loss': 1.5, 'step': 3}"], ["eval loss 1.5, step 3"]),
+        (["{'eval_loss': 1.5, 'step': 3}"], ["eval loss   1.5, step 3"]),
     ],
 )
 async def test_what_is_told_is_the_loss_or_the_reward_whatever_the_log_calls_it(
@@ -175,6 +181,7 @@ async def test_a_job_is_shown_with_all_it_was_given_and_what_to_do_next(ftlogs: 
         "n_epochs": 3,
         "learning_rate": "1.6e-5",
         "lora": {"rank": 8},
+        "\u8bad\u7ec3": "\u8bad\u7ec3" * 9,
         **{f"p{n}": n for n in range(9)},
     }
     jobs = [
@@ -190,26 +197,28 @@ async def test_a_job_is_shown_with_all_it_was_given_and_what_to_do_next(ftlogs: 
         ),
         EmulatedJob("ft-2", ["a"], status="RUNNING", hyper_parameters={}),
         EmulatedJob("ft-3", ["a"], status="CANCELED"),
-        EmulatedJob("ft-4", ["a"], status="SUCCEEDED"),
+        EmulatedJob("ft-4", ["{'loss': 1.5}"], status="SUCCEEDED"),
+        EmulatedJob("ft-5", ["a"], status="SUCCEEDED"),
     ]
     async with Emulator(jobs) as emulator:
-        ended = await ftlogs("show", JOB, "ft-2", "ft-3", "ft-4", emulator=emulator)
+        ended = await ftlogs("show", JOB, "ft-2", "ft-3", "ft-4", "ft-5", emulator=emulator)
     told = ended.out.decode()
-    first, second, third, fourth = told.split("\n\n")
+    first, second, third, fourth, fifth = told.split("\n\n")
     for name, value in given.items():
         assert f"{name}={json.dumps(value, separators=(',', ':')) if name == 'lora' else value}" in first
-    assert max(map(len, first.splitlines())) < 80
+    assert max(cell_len(line) for line in first.splitlines()) <= 80
     for fact in (
-        "named     \u8bad\u7ec3",
-        "created   2024-10-29 16:53:53",
-        "ended     2024-10-29 17:11:26, after 17:33",
-        "tokens    279,808",
+        "named       \u8bad\u7ec3",
+        "created     2024-10-29 16:53:53",
+        "ended       2024-10-29 17:11:26, after 17:33",
+        "tokens      279,808",
     ):
         assert f"  {fact}\n" in first
-    assert first.endswith(f"  next      ftlogs cat {JOB} --offset 0 --limit 30")
-    assert "  next      ftlogs tail -f ft-2" in second
-    assert "  next      ftlogs cat ft-3" in third
-    assert "  next      ftlogs plot ft-4" in fourth
+    assert first.endswith(f"  next        ftlogs cat {JOB} --offset 0 --limit 30")
+    assert "  next        ftlogs tail -f ft-2" in second
+    assert "  next        ftlogs cat ft-3" in third
+    assert "  next        ftlogs plot ft-4" in fourth
+    assert "  next        ftlogs cat ft-5" in fifth  # there is nothing to draw
 
 
 @pytest.mark.parametrize("command", ["show", "metrics", "plot", "report"])
@@ -230,3 +239,105 @@ async def test_one_that_is_not_there_does_not_end_the_others(
         assert ended.err.count(told) == 1
     assert none.out == b""
     assert none.err.count("begins or ends with 'nope'") == none.err.count("job ft-404") == 1
+
+
+SAVED = [
+    *(EmulatedCheckpoint(4, epoch) for epoch in (4, 3, 2, 1)),
+    EmulatedCheckpoint(1, 1, status="PENDING"),
+]
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "SUCCEEDED", "FAILED"])
+async def test_the_checkpoints_of_a_job_are_told_whatever_became_of_it(ftlogs: Any, status: str) -> None:
+    jobs = [
+        EmulatedJob(JOB, LINES, status=status, model="cosyvoice-v3-flash", checkpoints=SAVED),
+        EmulatedJob("ft-2", LINES, status=status, checkpoints=SAVED[3:]),
+    ]
+    async with Emulator(jobs) as emulator:
+        text = await ftlogs("show", JOB, "ft-2", emulator=emulator)
+        rows = await ftlogs("show", JOB, "--format", "jsonl", emulator=emulator)
+    assert (text.code, text.err, rows.code, rows.err) == (0, "", 0, "")
+    first, second = text.out.decode().split("\n\n")
+    begin, end = (
+        first.index("  checkpoints"),
+        first.index("  failed of" if status == "FAILED" else "  next"),
+    )
+    told = first[begin:end].splitlines()
+    assert told[:2] == [
+        "  checkpoints checkpoint-00040004  SUCCEEDED  until 2026-06-11T18:07:16",
+        "              cosyvoice-v3-flash-ft-1",
+    ]
+    assert (len(told), told[-1]) == (9, "              and 1 more, with --format jsonl")
+    assert "              checkpoint-00010001  PENDING  until 2026-06-11T18:07:16\n" in second
+    assert "more" not in second
+    (row,) = map(json.loads, rows.out.splitlines())
+    assert [one["step"] for one in row["checkpoints"]] == [40004, 40003, 40002, 40001, 10001]
+    assert row["checkpoints"][-1] == {
+        "checkpoint": "checkpoint-00010001",
+        "status": "PENDING",
+        "job_id": "ft-1",
+        "checkpoint_id": "ft-1:checkpoint-00010001",
+        "full_name": "ft-1:checkpoint-00010001",
+        "model_name": None,
+        "model_display_name": None,
+        "step": 10001,
+        "create_time": "2026-05-27T18:07:16",
+        "expire_time": "2026-06-11T18:07:16",
+    }
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("400", ""),
+        ("404", ""),
+        ("403", ""),
+        ("405=MethodNotAllowed", ""),
+        ("ok=UnsupportedOperation", ""),
+        ("500", "HTTP 500 InternalError"),
+        ("429:retry-after=0", "HTTP 429 Throttling"),
+        ("reset", "no answer"),
+        ("html=200", "not a JSON object"),
+    ],
+)
+async def test_a_service_that_gives_no_checkpoints_breaks_nothing(
+    ftlogs: Any, fault: str, told: str
+) -> None:
+    fault = f"{fault}{',' if ':' in fault else ':'}endpoint=checkpoints"
+    async with Emulator([EmulatedJob(JOB, LINES, checkpoints=SAVED)], faults=[fault]) as emulator:
+        text = await ftlogs("show", JOB, emulator=emulator)
+        rows = await ftlogs("show", JOB, "--format", "jsonl", emulator=emulator)
+        asked = sum(one.endpoint == "checkpoints" for one in emulator.journal)
+    assert (text.code, rows.code) == (0, 0)
+    assert "checkpoint" not in text.out.decode()
+    assert text.out.decode().startswith("ft-1  SUCCEEDED  qwen3-14b  sft\n")
+    assert json.loads(rows.out)["checkpoints"] is None
+    for ended in (text, rows):
+        assert ended.err.count("ft-1: its checkpoints are not known: ") == (told != "")
+        assert told in ended.err
+    assert asked <= 8  # two tries, each of which aiohttp repeats where its connection was reset
+
+
+async def test_no_checkpoints_yet_are_an_empty_list(ftlogs: Any) -> None:
+    async with Emulator([EmulatedJob(JOB, LINES, status="RUNNING", checkpoints=[])]) as emulator:
+        text = await ftlogs("show", JOB, emulator=emulator)
+        rows = await ftlogs("show", JOB, "--format", "jsonl", emulator=emulator)
+    assert "checkpoint" not in text.out.decode()
+    assert json.loads(rows.out)["checkpoints"] == []
+
+
+async def test_a_checkpoint_cannot_repaint_the_terminal(ftlogs: Any) -> None:
+    job = EmulatedJob(JOB, LINES, model="\x1b[2J", checkpoints=SAVED)
+    async with Emulator([job]) as emulator:
+        ended = await ftlogs("show", JOB, emulator=emulator)
+    assert b"\x1b" not in ended.out
+
+
+async def test_an_archive_asks_nobody_for_checkpoints(ftlogs: Any, tmp_path: Path) -> None:
+    async with Emulator([EmulatedJob(JOB, LINES, checkpoints=SAVED)]) as emulator:
+        archive = str(tmp_path / "archive")
+        assert (await ftlogs("download", JOB, "--out", archive, emulator=emulator)).code == 0
+        asked = len(emulator.journal)
+        ended = await ftlogs("show", archive, "--format", "jsonl", emulator=emulator)
+        assert len(emulator.journal) == asked
+    assert json.loads(ended.out)["checkpoints"] is None

@@ -150,3 +150,33 @@ async def test_a_url_that_was_pasted_names_its_job(ftlogs: Any, command: str) ->
         ended = await ftlogs(command, "https://example.com/x", emulator=emulator)
     assert (ended.code, ended.out) == (2, b"")
     assert "names no job: paste the job's id alone, such as ft-202410291653-1c7f" in ended.err
+
+
+@pytest.mark.parametrize("command", ["show", "cat", "tail", "report", "metrics"])
+async def test_a_manifest_stands_for_its_log_and_a_log_counts_once(
+    ftlogs: Any, archive: Path, tmp_path: Path, command: str
+) -> None:
+    log, manifest = str(archive / f"{JOB}.log"), str(archive / f"{JOB}.manifest.json")
+    words = {"report": ("-o", str(tmp_path / "x.html")), "show": ("--format", "jsonl")}.get(command, ())
+    ended = {
+        named: await ftlogs(command, *named, *words)
+        for named in ((log,), (manifest,), (log, manifest), (manifest, str(archive), log))
+        if command != "cat" or len(named) == 1
+    }
+    assert {(one.code, one.out, one.err) for one in ended.values()} == {
+        (0, ended[log,].out, ended[log,].err)
+    }
+    assert b"manifest" not in ended[log,].out
+    if command == "report":
+        assert "1 log" in ended[log,].err
+
+
+async def test_a_manifest_that_is_damaged_or_alone_is_told(ftlogs: Any, archive: Path) -> None:
+    manifest = archive / f"{JOB}.manifest.json"
+    (archive / f"{JOB}.log").unlink()
+    alone = await ftlogs("show", str(manifest))
+    manifest.write_text("{}")
+    damaged = await ftlogs("show", str(manifest))
+    assert (alone.code, damaged.code) == (2, 6)
+    assert f"{JOB}.log" in alone.err
+    assert f"{JOB}.manifest.json" in damaged.err

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 from live_jobs import FAST, JOB, LINES, grow
+from rich.cells import cell_len
 
 from dashscope_ftlogs import Followed
 from dashscope_ftlogs.cli.tail.line_format import Lines, When
 from dashscope_ftlogs.cli.tail.status import Outage, Status
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Reset
+from dashscope_ftlogs.metrics.live.live_points import LivePoint
 
 
 async def test_a_terminal_gets_colours_a_status_line_and_nothing_that_could_harm_it(
@@ -118,6 +120,20 @@ def test_five_jobs_have_short_names_at_the_bottom_and_leave_no_ghosts_when_it_is
     status.clear()
     status.clear()
     assert capsys.readouterr().err == "\r\x1b[2K"
+
+
+@pytest.mark.parametrize("columns", [2, 10, 24, 40, 62, 63, 80])
+def test_the_line_at_the_bottom_and_the_sign_of_ctrl_c_stay_on_one_row(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: int
+) -> None:
+    status = Status()
+    status.at_bottom = True
+    status.learn(next(iter(followed(1))), LivePoint({"训练损失 loss": 1.5}))
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for count in (1, 2):
+        status.draw(followed(count))
+        shown = capsys.readouterr().err.rpartition("\x1b[2K")[2]
+        assert 0 < cell_len(shown) < max(2, columns - len("^C"))
 
 
 def test_no_two_jobs_have_the_same_colour_as_long_as_there_are_others() -> None:

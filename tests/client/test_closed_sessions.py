@@ -45,7 +45,10 @@ async def test_a_closed_session_says_so(connect: Connect) -> None:
             await session.aclose()
             assert session.closed
         await asyncio.gather(session.aclose(), session.aclose())
-        for call in (session.page("ft-1"), session.lines("ft-1").collect(), anext(session.jobs())):
+        for call in (
+            *(session.page("ft-1"), session.job("ft-1"), session.checkpoints("ft-1")),
+            *(session.lines("ft-1").collect(), anext(session.jobs())),
+        ):
             with pytest.raises(SessionStateError, match="not open"):
                 await call
         with pytest.raises(SessionStateError, match="closed while this log was read"):

@@ -38,6 +38,7 @@ def calls(session: LogSession, folder: Any) -> list[Callable[[], Awaitable[Any]]
     return [
         *(session.aclose, session.__aenter__),
         *(lambda: session.page("ft-1"), lambda: session.job("ft-1"), lambda: session.metrics("ft-1")),
+        lambda: session.checkpoints("ft-1"),
         *(session.lines("ft-1").collect, lambda: session.download("ft-1", folder / "archive")),
         *(one.__anext__ for one in steps(session).values()),
         *(one.aclose for one in steps(session).values()),

@@ -33,6 +33,7 @@ from dashscope_ftlogs.emulator import (
     CutBody,
     Drip,
     EmptyPage,
+    EmulatedCheckpoint,
     EmulatedJob,
     Emulator,
     Endless,
@@ -304,6 +305,28 @@ async def test_a_job_comes_with_its_facts(connect: Connect) -> None:
     assert found.hyper_parameters is not None
     assert found.hyper_parameters["learning_rate"] == "1.6e-5"
     assert found.ended
+
+
+async def test_the_checkpoints_of_a_job_come_as_the_service_describes_them(connect: Connect) -> None:
+    saved = [EmulatedCheckpoint(3, 4, status="PENDING"), EmulatedCheckpoint(4, 4)]
+    job = EmulatedJob(JOB, model="cosyvoice-v3-flash", checkpoints=saved)
+    async with Emulator([job], api_key="checkpoint-00040004") as emulator:
+        async with connect(emulator) as session:
+            hidden, _ = await session.checkpoints(JOB)
+        emulator.api_key = "sk-1"
+        async with connect(emulator) as session:
+            first, second = await session.checkpoints(await session.job(JOB))
+            job.checkpoints = None
+            with pytest.raises(InvalidParameterError, match="does not support multiple checkpoints"):
+                await session.checkpoints(JOB)
+            with pytest.raises(NotFoundError, match="job ft-2"):
+                await session.checkpoints("ft-2")
+    assert hidden.checkpoint == "[secret]"
+    assert (first.checkpoint, first.status, first.step) == ("checkpoint-00040004", "SUCCEEDED", 40004)
+    assert (first.full_name, first.job_id) == ("ft-1:checkpoint-00040004", JOB)
+    assert (first.create_time, first.expire_time) == ("2026-05-27T18:07:16", "2026-06-11T18:07:16")
+    assert first.model_name == "cosyvoice-v3-flash-ft-1"
+    assert (second.status, second.model_name) == ("PENDING", None)
 
 
 async def test_all_jobs_are_listed_each_once_however_many_pages_they_take(connect: Connect) -> None:

@@ -7,12 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashscope_ftlogs import FTLogsError, IncompleteLogError, LogPage, MalformedResponseError, errors
-from dashscope_ftlogs.client.wire import JobRequest, JobsRequest, LogsRequest
+from dashscope_ftlogs import (
+    Checkpoint,
+    FTLogsError,
+    IncompleteLogError,
+    LogPage,
+    MalformedResponseError,
+    errors,
+)
+from dashscope_ftlogs.client.wire import CheckpointsRequest, JobRequest, JobsRequest, LogsRequest
 from dashscope_ftlogs.text import escaped
 
 LOGS = LogsRequest("ft-1", 5, 3)
-REQUESTS = [LOGS, JobRequest("ft-1"), JobsRequest(1, 100)]
+REQUESTS = [LOGS, JobRequest("ft-1"), JobsRequest(1, 100), CheckpointsRequest("ft-1")]
 ANY_TEXT = st.text(alphabet=st.characters())
 PLAIN = st.text(alphabet=st.characters(exclude_categories=["Cs"]))
 JSON = st.recursive(
@@ -34,6 +41,7 @@ def page(lines: list[str], total: int = 99) -> bytes:
     [
         (LOGS, "fine-tunes/ft-1/logs?offset=5&line=3"),
         (JobRequest("ft-1"), "fine-tunes/ft-1"),
+        (CheckpointsRequest("ft-1"), "fine-tunes/ft-1/checkpoints"),
         (JobsRequest(2, 100), "fine-tunes?page_no=2&page_size=100"),
     ],
 )
@@ -301,3 +309,30 @@ def test_a_job_keeps_what_is_known_and_ignores_what_is_new() -> None:
     )
     listing = JobsRequest(3, 10).read(200, {}, body({"total": 21, "jobs": [json.loads(data)["output"]]}))
     assert (listing.page_no, listing.total, listing.jobs) == (3, 21, (job,))
+
+
+def test_a_checkpoint_keeps_what_is_known_and_ignores_what_is_new() -> None:
+    ask = CheckpointsRequest("ft-1")
+    plain = {"checkpoint": "checkpoint-00040004", "status": "DREAMING", "step": 40004, "new": [1]}
+    want = (Checkpoint("checkpoint-00040004", "DREAMING", step=40004),)
+    assert ask.read(200, {}, body([plain])) == want
+    assert ask.read(200, {}, body(None, data=[plain])) == want
+    assert ask.read(200, {}, body([])) == ()
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        None,
+        {},
+        "x",
+        {"checkpoints": []},
+        [{}],
+        [{"checkpoint": "x"}],
+        [{"checkpoint": 5, "status": "X"}],
+    ],
+    ids=str,
+)
+def test_what_is_no_list_of_checkpoints_is_malformed(output: object) -> None:
+    with pytest.raises(MalformedResponseError):
+        CheckpointsRequest("ft-1").read(200, {}, body(output))

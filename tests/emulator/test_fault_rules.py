@@ -63,15 +63,23 @@ async def test_times_is_the_most_it_hits(ask: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "path"), [("logs", "ft-1/logs"), ("list", ""), ("job", "ft-1"), ("any", "ft-1/nothing")]
+    ("endpoint", "path"),
+    [
+        ("logs", "ft-1/logs"),
+        ("list", ""),
+        ("job", "ft-1"),
+        ("checkpoints", "ft-1/checkpoints"),
+        ("any", "ft-1/nothing"),
+    ],
 )
 async def test_an_endpoint_is_hit_alone(ask: Any, endpoint: Any, path: str) -> None:
     async with Emulator(JOBS, faults=[Fault(OUCH, endpoint=endpoint)]) as emulator:
         assert await statuses(emulator, ask, 1, path) == [503]
         everything = [
-            (await statuses(emulator, ask, 1, other))[0] for other in ("ft-1/logs", "", "ft-1")
+            (await statuses(emulator, ask, 1, other))[0]
+            for other in ("ft-1/logs", "", "ft-1", "ft-1/checkpoints")
         ]
-    assert everything.count(503) == (3 if endpoint == "any" else 1)
+    assert everything.count(503) == (4 if endpoint == "any" else 1)
 
 
 async def test_new_rules_start_counting_at_1(ask: Any) -> None:

@@ -150,8 +150,8 @@ async def test_any_part_of_an_older_log_is_that_of_its_time(clock: Any) -> None:
         job.append("y")
         clock.now += 5
         job.append("z")
-        assert emulator._past is not None
-        old = emulator._past.jobs(clock.now - 5)[0].lines
+        assert emulator._served._past is not None
+        old = emulator._served._past.jobs(clock.now - 5)[0].lines
     assert (list(old), old[-1], old[5:9], old[::-1]) == (["x", "y"], "y", [], ["y", "x"])
 
 

@@ -15,12 +15,13 @@ _JOB = (
 )
 _ONE = b'{"request_id": "r", "output": ' + _JOB + b"}"
 _MANY = b'{"output": {"total": 1, "page_no": 1, "jobs": [' + _JOB + b"]}}"
+_SAVED = b'{"output": [{"checkpoint": "checkpoint-00040004", "status": "PENDING", "step": 40004}]}'
 _HEAD = b"2.5\n1500\nTue, 24 Nov 2026 08:30:00 GMT\nhttps://x\nreq\0"
 
 SEEDS: dict[str, list[bytes]] = {
     "wire": [
         bytes([choice]) + _HEAD + body
-        for choice, body in enumerate([_PAGE, _PAGE, _ONE, _MANY] + [_ERROR, _NESTED] * 14)
+        for choice, body in enumerate([_PAGE, _PAGE, _ONE, _MANY, _SAVED] + [_ERROR, _NESTED] * 18)
     ],
     "records": ["\n".join(LOG[at : at + 6]).encode() for at in range(0, len(LOG), 6)]
     + [

@@ -11,7 +11,7 @@ from dashscope_ftlogs.archive.local_log_reader import numbered_lines
 from dashscope_ftlogs.archive.manifest import decode, encode
 from dashscope_ftlogs.client.config import resolve
 from dashscope_ftlogs.client.redaction import without
-from dashscope_ftlogs.client.wire import JobRequest, JobsRequest, LogsRequest
+from dashscope_ftlogs.client.wire import CheckpointsRequest, JobRequest, JobsRequest, LogsRequest
 from dashscope_ftlogs.metrics.points import read_points
 from dashscope_ftlogs.metrics.table import MetricsTable
 from dashscope_ftlogs.text import escaped, jsonl_bytes, text_bytes
@@ -32,11 +32,12 @@ def text_of(data: bytes) -> str:
 def wire(data: bytes) -> None:
     """An answer is a value, or an error that is safe to print, pickles, and holds no key."""
     choice, data = (data[0], data[1:]) if data else (0, b"")
-    request = (*REQUESTS, JobRequest("ft-1"), JobsRequest(1, 100))[choice % 4]
+    others = (JobRequest("ft-1"), JobsRequest(1, 100), CheckpointsRequest("ft-1"))
+    request = (*REQUESTS, *others)[choice % 5]
     head, found, body = data.partition(b"\0")
     values = text_of(head).split("\n") if found else []
     headers = dict(zip(HEADERS, values, strict=False))
-    answer = without("sk-secret", STATUSES[choice // 4 % 8], headers, body if found else data)
+    answer = without("sk-secret", STATUSES[choice // 5 % 8], headers, body if found else data)
     try:
         value = request.read(*answer)
     except FTLogsError as error:

@@ -135,6 +135,7 @@ async def test_no_job_id_reaches_a_url_that_could_mean_another_path(
         for ask in (
             lambda: session.page(job_id),
             lambda: session.job(job_id),
+            lambda: session.checkpoints(job_id),
             lambda: session.lines(job_id).collect(),
             lambda: session.metrics(job_id),
         ):

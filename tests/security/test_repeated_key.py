@@ -120,6 +120,7 @@ Ask = Callable[[LogSession, str], Awaitable[object]]
 ASKED: dict[str, Ask] = {
     "page": lambda session, job_id: session.page(job_id),
     "job": lambda session, job_id: session.job(job_id),
+    "checkpoints": lambda session, job_id: session.checkpoints(job_id),
 }
 
 

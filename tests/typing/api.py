@@ -9,6 +9,7 @@ import dashscope_ftlogs
 from dashscope_ftlogs import (
     APIError,
     ArchiveGoneError,
+    Checkpoint,
     Compression,
     Downloaded,
     EventKind,
@@ -50,6 +51,8 @@ from dashscope_ftlogs import (
 )
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Exchange, Fault, Refuse, Reset
 
+What = Literal["page", "job", "jobs", "checkpoints"]
+
 
 async def read() -> None:
     policy = RetryPolicy(
@@ -83,6 +86,7 @@ async def read() -> None:
         job = await session.job("ft-1")
         assert_type(job.hyper_parameters, Mapping[str, Any] | None)
         assert_type(job.ended, bool)
+        assert_type(await session.checkpoints(job), tuple[Checkpoint, ...])
         # What was described stands for its id.
         assert_type(await session.page(job), LogPage)
         assert_type(session.lines(job), LogPaginator)
@@ -151,7 +155,7 @@ def understand(record: Record) -> str | None:
 
 
 def count(event: RequestEvent) -> None:
-    assert_type((event.what, event.job_id), tuple[Literal["page", "job", "jobs"], str | None])
+    assert_type((event.what, event.job_id), tuple[What, str | None])
     assert_type((event.offset, event.attempt), tuple[int | None, int])
     assert_type((event.seconds, event.wait), tuple[float, float | None])
     assert_type((event.status, event.code, event.error), tuple[int | None, str | None, str | None])

@@ -24,7 +24,7 @@ from dashscope_ftlogs import (
     verify_archive,
     verify_remotely,
 )
-from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Refuse
+from dashscope_ftlogs.emulator import EmulatedCheckpoint, EmulatedJob, Emulator, Fault, Refuse
 
 LOG = [f"line {n}" for n in range(25)]
 RETRY = RetryPolicy(base_delay=0.001, max_delay=0.001, lag=0.02)
@@ -117,6 +117,12 @@ async def page(run: Run) -> None:
 
 async def job(run: Run) -> None:
     assert (await run.step(run.session.job("ft-1"))).job_id == "ft-1"
+    run.got = LOG
+
+
+async def checkpoints(run: Run) -> None:
+    (saved,) = await run.step(run.session.checkpoints("ft-1"))
+    assert saved.checkpoint == "checkpoint-00010001"
     run.got = LOG
 
 
@@ -213,7 +219,7 @@ async def verify(run: Run) -> None:
 
 CALLS = [
     *(lines, with_options, pages, in_doubt, jobs, fetch_many, fetch_what_comes, follow, follow_pages),
-    *(verify, collect, page, job, metrics, download, leave),
+    *(verify, collect, page, job, checkpoints, metrics, download, leave),
 ]
 STEPPED = set(CALLS[: CALLS.index(verify) + 1])
 
@@ -274,7 +280,10 @@ async def at_each_point(
     """
     mattered = 0
     faults = [Fault(Refuse(503), on={1, 3})]
-    jobs = [EmulatedJob("ft-1", LOG), EmulatedJob("ft-2", LOG[:3])]
+    jobs = [
+        EmulatedJob("ft-1", LOG, checkpoints=[EmulatedCheckpoint(1, 1)]),
+        EmulatedJob("ft-2", LOG[:3]),
+    ]
     async with Emulator(jobs, compress=False) as emulator:
 
         def session() -> LogSession:

@@ -52,7 +52,7 @@ def doctor(
     ] = Format.TEXT,
     connection: Connection,
 ) -> None:
-    """Tell what is right and what is wrong between this machine and the service.
+    """Tell what is right and wrong between here and the service.
 
     The report holds no secret and no line of a log.
     """

@@ -84,7 +84,7 @@ def download(
     filters: Filters,
     connection: Connection,
 ) -> None:
-    """Bring logs to disk or to object storage; later, fetch only what is missing.
+    """Bring logs to disk or object storage; later, only what is new.
 
     Exits with 0 only if every log is whole. A job that ended just now is looked at once more, at the end
     of the run: some machines of the service may not show its last lines yet.

@@ -16,7 +16,7 @@ from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.job_selection import Filters
 from dashscope_ftlogs.cli.options import grouped
 from dashscope_ftlogs.cli.run_command import complain, run
-from dashscope_ftlogs.cli.terminal.stdout import fitting, rows, wrapped_table, write
+from dashscope_ftlogs.cli.terminal.stdout import fitted, rows, table, wrapped_table, write
 from dashscope_ftlogs.metrics.points import LogPoints
 from dashscope_ftlogs.reading.forms.names import is_better_higher
 
@@ -158,9 +158,9 @@ def _show(
             loss = losses[job.job_id]
             row.insert(1, None if loss is None else f"{loss.value:.6g}")
     if chosen is None and sys.stdout.isatty():
-        count = fitting(cells, heads)
-        heads, cells = heads[:count], [row[:count] for row in cells]
-    write(wrapped_table(heads, cells))
+        write(table(*fitted(heads, cells, elastic="NAME")))
+    else:
+        write(wrapped_table(heads, cells))
 
 
 async def _best_evaluations(session: "LogSession", jobs: Sequence[Job]) -> "dict[str, Loss | None]":

@@ -44,6 +44,18 @@ _MOST: Final = 20
 """How many names or hyper-parameters are shown; a log or a job may hold any number."""
 
 
+_USUAL: Final = (
+    *("loss", "eval_loss", "eval_ppl", "learning_rate", "grad_norm", "token_acc", "reward"),
+    *("rewards/accuracies", "rewards/margins", "actor/pg_loss", "critic/rewards/mean"),
+)
+"""What the shell completes: names that trainers of this service, and those like them, use."""
+
+
+def complete_metrics(incomplete: str) -> list[str]:
+    """Return the usual metrics whose names begin so."""
+    return [name for name in _USUAL if name.startswith(incomplete)]
+
+
 class Axis(enum.StrEnum):
     """What a curve may be drawn over."""
 
@@ -70,6 +82,7 @@ def plot(
         typer.Option(
             metavar="NAME",
             help="What to draw; repeat it for more charts.",
+            autocompletion=complete_metrics,
             show_default="loss, or what is most like it",
         ),
     ] = None,

@@ -9,14 +9,22 @@ import attrs
 import msgspec
 import typer
 
-from dashscope_ftlogs import FTLogsError, Job
+from dashscope_ftlogs import (
+    APIError,
+    Checkpoint,
+    FTLogsError,
+    InternalServerError,
+    Job,
+    RetryPolicy,
+    ThrottlingError,
+)
 from dashscope_ftlogs.archive.manifest import facts
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.log_sources import Sources, code_of, read_logs
+from dashscope_ftlogs.cli.log_sources import Log, Sources, code_of, read_logs
 from dashscope_ftlogs.cli.options import grouped
-from dashscope_ftlogs.cli.run_command import run
+from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.download_progress import duration
-from dashscope_ftlogs.cli.terminal.stdout import rows, write
+from dashscope_ftlogs.cli.terminal.stdout import rows, width, write
 from dashscope_ftlogs.reading.forms.names import is_better_higher
 from dashscope_ftlogs.text import escaped
 
@@ -30,6 +38,12 @@ _WIDTH: Final = 66
 """Of 80 columns, what is left beside the names."""
 _BEFORE: Final = 10
 """So many lines before an error are worth reading."""
+_MOST: Final = 4
+"""Checkpoints that are told."""
+_PASSING: Final = (InternalServerError, ThrottlingError)
+"""Of what the service refuses a list of checkpoints with, what does not mean that there is none."""
+
+Checkpoints = tuple[Checkpoint, ...]
 
 
 class Format(enum.StrEnum):
@@ -57,10 +71,11 @@ def show(
         failed: list[FTLogsError] = []
         async with aclosing(read_logs(logs, connection, GlanceReader, failed)) as found:
             async for log in found:
+                saved = await _checkpoints(log)
                 write(
-                    rows([_object(log.read)])
+                    rows([_object(log.read, saved)])
                     if form is Format.JSONL
-                    else _text(log.read, again=shown > 0)
+                    else _text(log.read, saved, again=shown > 0)
                 )
                 shown += 1
         return code_of(failed)
@@ -68,7 +83,22 @@ def show(
     run(main())
 
 
-def _object(glance: "Glance") -> dict[str, Any]:
+async def _checkpoints(log: "Log[Glance]") -> Checkpoints | None:
+    """Return the checkpoints of a job, or None if the service has no list of them for it.
+
+    It has one for few models, and how it refuses one for the others is not documented.
+    """
+    if log.session is None or log.job is None:
+        return None
+    try:
+        return await log.session.with_options(retry=RetryPolicy(max_tries=2)).checkpoints(log.job)
+    except FTLogsError as error:
+        if not isinstance(error, APIError) or isinstance(error, _PASSING):
+            complain(f"{log.name}: its checkpoints are not known: {error.summary()}")
+        return None
+
+
+def _object(glance: "Glance", saved: Checkpoints | None) -> dict[str, Any]:
     last, why = glance.last, glance.failure
     losses = {"final": glance.summary.final, "best": glance.summary.best, "eval": glance.eval_loss}
     return {
@@ -83,6 +113,7 @@ def _object(glance: "Glance") -> dict[str, Any]:
         else {"step": last.step, "total_steps": last.total_steps, "epoch": last.epoch},
         "losses": {name: None if loss is None else attrs.asdict(loss) for name, loss in losses.items()},
         "failure": None if why is None else _why(why),
+        "checkpoints": None if saved is None else [attrs.asdict(one) for one in saved],
     }
 
 
@@ -91,17 +122,17 @@ def _why(failure: "Failure") -> dict[str, Any]:
     return {"text": failure.text, "offset": offset, "guessed": failure.guessed}
 
 
-def _text(glance: "Glance", *, again: bool) -> bytes:
+def _text(glance: "Glance", saved: Checkpoints | None, *, again: bool) -> bytes:
     job = glance.job
     head = [glance.name]
     if job is not None:
         head += [job.status, job.model or "", job.training_type or ""]
     said = ["", "  ".join(filter(None, head))] if again else ["  ".join(filter(None, head))]
-    said += [f"  {name:<9} {told}" for name, told in _facts(glance) if told]
+    said += [f"  {name:<11} {told}" for name, told in _facts(glance, saved or ()) if told]
     return "".join(f"{escaped(line)}\n" for line in said).encode("utf-8", "backslashreplace")
 
 
-def _facts(glance: "Glance") -> Iterable[tuple[str, str]]:
+def _facts(glance: "Glance", saved: Checkpoints) -> Iterable[tuple[str, str]]:
     if glance.job is not None:
         yield from _job_facts(glance)
     lines = f"{glance.lines:,}"
@@ -120,12 +151,13 @@ def _facts(glance: "Glance") -> Iterable[tuple[str, str]]:
             what = "reward" if is_better_higher(loss.metric) else "loss"
             named = "" if loss.metric == usual else f" ({loss.metric})"
             yield label.format(what), _loss(loss) + named
+    yield from _saved(saved)
     if glance.failure is None:
         yield "failure", "none is told" if glance.job is None else ""
     else:
         yield from _failure(glance.failure)
     if glance.job is not None:
-        yield "next", _next(glance.job, glance.failure)
+        yield "next", _next(glance, glance.job)
 
 
 def _job_facts(glance: "Glance") -> Iterable[tuple[str, str]]:
@@ -142,6 +174,18 @@ def _job_facts(glance: "Glance") -> Iterable[tuple[str, str]]:
     yield "model", job.finetuned_output or ""
 
 
+def _saved(saved: Checkpoints) -> Iterable[tuple[str, str]]:
+    """Tell of the furthest ones when each is gone, and what it is deployed by."""
+    label = "checkpoints"
+    for one in saved[:_MOST]:
+        until = f"until {one.expire_time}" if one.expire_time else ""
+        for line in _wrapped(filter(None, (one.checkpoint, one.status, until, one.model_name))):
+            yield label, line
+            label = ""
+    if len(saved) > _MOST:
+        yield "", f"and {len(saved) - _MOST:,} more, with --format jsonl"
+
+
 def _value(value: object) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
@@ -150,21 +194,22 @@ def _wrapped(words: Iterable[str]) -> Iterable[str]:
     """Put words on lines; one is never broken, since it may be looked for."""
     line = ""
     for word in words:
-        if line and len(line) + len(word) > _WIDTH:
+        if line and width((f"{line}  {word}",)) > _WIDTH:
             yield line
             line = ""
         line += ("  " if line else "") + word
     yield line
 
 
-def _next(job: Job, failure: "Failure | None") -> str:
+def _next(glance: "Glance", job: Job) -> str:
     """Return the command that tells more."""
     if not job.ended:
         return f"ftlogs tail -f {job.job_id}"
-    if failure is not None and failure.error is not None:
-        begin = max(0, failure.error.offset - _BEFORE)
+    if glance.failure is not None and glance.failure.error is not None:
+        begin = max(0, glance.failure.error.offset - _BEFORE)
         return f"ftlogs cat {job.job_id} --offset {begin} --limit {3 * _BEFORE}"
-    return f"ftlogs {'plot' if job.status == 'SUCCEEDED' else 'cat'} {job.job_id}"
+    drawn = job.status == "SUCCEEDED" and glance.last is not None
+    return f"ftlogs {'plot' if drawn else 'cat'} {job.job_id}"
 
 
 def _progress(glance: "Glance") -> str:

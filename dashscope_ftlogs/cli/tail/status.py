@@ -10,12 +10,15 @@ import attrs
 
 from dashscope_ftlogs import EventKind, Followed, FollowEvent
 from dashscope_ftlogs.cli.run_command import complain
+from dashscope_ftlogs.cli.terminal.stdout import cut, width
 from dashscope_ftlogs.metrics.live.live_points import LivePoint
 from dashscope_ftlogs.reading.forms.names import main_metric
-from dashscope_ftlogs.text import escaped, excerpt
+from dashscope_ftlogs.text import excerpt
 
 _ERASE = "\r\x1b[2K"
 _ERASE_ABOVE = "\x1b[1A\x1b[2K"
+_BESIDE = 3
+"""Columns for the `^C` that a terminal shows: it would begin another row, and this one would stay."""
 _SHORT = 8
 """Characters of an id beside others; of longer ones the end tells them apart."""
 _SOON = 3.0
@@ -77,14 +80,14 @@ class Status:
             return
         running = [followed for followed in jobs.values() if not _over(followed)]
         told = "  ".join(self._told(followed, followed.job_id) for followed in running)
-        room = shutil.get_terminal_size().columns - 1
-        if len(told) > room:
+        room = max(1, shutil.get_terminal_size().columns - _BESIDE)
+        if width((told,)) > room:
             told = "  ".join(self._told(followed, _short(followed.job_id)) for followed in running)
             told = f"{len(running)} jobs: {told}"
-        text = escaped(told if len(told) <= room else told[: room - 1] + "…")
+        text = cut(told, room)
         sys.stderr.write(f"{self._erasing()}{text}")
         sys.stderr.flush()
-        self._drawn = len(text)
+        self._drawn = width((text,))
 
     def _told(self, followed: Followed, name: str) -> str:
         state = "looked up" if followed.job is None else followed.job.status

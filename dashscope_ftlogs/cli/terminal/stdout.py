@@ -16,6 +16,8 @@ from dashscope_ftlogs.cli.run_command import discard
 from dashscope_ftlogs.text import escaped, escaped_json, escaped_jsonl_bytes, jsonl_bytes, text_bytes
 
 _PATIENCE = 1.0
+_LEAST = 8
+"""Cells in which the beginning of a name still tells something."""
 
 Encode = Callable[[Sequence[str], int], bytes]
 
@@ -97,14 +99,34 @@ def wrapped_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> b
     )
 
 
-def fitting(rows: Sequence[Sequence[object]], names: Sequence[str]) -> int:
-    """Return how many of the columns, the first ones, fit beside each other on a terminal."""
-    room = shutil.get_terminal_size().columns + 2
-    for count, column in enumerate(zip(names, *rows, strict=True)):
-        room -= width(column) + 2
-        if room < 0:
-            return max(1, count)
-    return len(names)
+def fitted(
+    names: Sequence[str], rows: Sequence[Sequence[object]], *, elastic: str
+) -> tuple[Sequence[str], Sequence[Sequence[object]]]:
+    """Return the first of the columns, as many as fit beside each other on a terminal.
+
+    The one that is called `elastic` is cut to the room that is left, if that is worth it.
+    """
+    room = shutil.get_terminal_size().columns
+    for count, (name, *column) in enumerate(zip(names, *rows, strict=True)):
+        needed = width((name, *column))
+        if needed > room >= _LEAST and name == elastic:
+            return names[: count + 1], [[*row[:count], cut(row[count], room)] for row in rows]
+        if needed > room and count > 0:
+            return names[:count], [row[:count] for row in rows]
+        room -= needed + 2
+    return names, rows
+
+
+def cut(cell: object, room: int) -> str:
+    """Return what is shown of a cell, cut to the room that there is for it."""
+    text = _cell(cell)
+    if _room(text) <= room:
+        return text
+    from rich.text import Text  # noqa: PLC0415  (takes longer to import than most commands run)
+
+    short = Text(text)
+    short.truncate(room, overflow="ellipsis")
+    return short.plain
 
 
 def aligned(rows: Iterable[Sequence[object]], widths: Sequence[int]) -> bytes:

@@ -19,8 +19,8 @@ class RequestEvent:
     It holds neither the key nor any header, and of an answer no more than the code of an error.
     """
 
-    what: Literal["page", "job", "jobs"]
-    """What was asked for: lines of a log, a job, or a page of the list of jobs."""
+    what: Literal["page", "job", "jobs", "checkpoints"]
+    """What was asked for: lines of a log, a job, a page of the list of jobs, or a job's checkpoints."""
     job_id: str | None
     offset: int | None
     """The first line that was asked for, if lines were."""
@@ -55,11 +55,10 @@ class Call(Generic[T]):
 
     def event(self, error: FTLogsError | None = None) -> RequestEvent:
         """Return what is told of the latest try."""
-        job_id, offset = self.request.job_id, self.request.offset
         return RequestEvent(
-            what="jobs" if job_id is None else "job" if offset is None else "page",
-            job_id=job_id,
-            offset=offset,
+            what=self.request.what,
+            job_id=self.request.job_id,
+            offset=self.request.offset,
             attempt=self.tries,
             seconds=self.seconds,
             status=self.status,

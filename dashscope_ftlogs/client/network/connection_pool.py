@@ -13,7 +13,7 @@ from dashscope_ftlogs.client.exchange.in_our_words import AtProxyError
 from dashscope_ftlogs.client.exchange.memory import LARGE_AT_ONCE
 from dashscope_ftlogs.client.network.certificates import names
 from dashscope_ftlogs.client.network.proxies import Proxy
-from dashscope_ftlogs.errors import SessionStateError
+from dashscope_ftlogs.errors import ConfigError, SessionStateError
 
 _PATIENCE: Final = aiohttp.ClientTimeout(total=10)
 """Seconds for what only makes a message better."""
@@ -130,3 +130,18 @@ def _trusting(ca_file: str) -> ssl.SSLContext:
         said = "there is none in it" if isinstance(error, ssl.SSLError) else error.strerror
         raise refused("ca_file", ca_file, f"a file of certificates in PEM form: {said}") from None
     return context
+
+
+def check_given(client_session: object, proxy: object, ca_file: object) -> None:
+    """Refuse what is no session of aiohttp's, and what would be ignored beside one.
+
+    Raises:
+        InvalidArgumentError: it is none.
+        ConfigError: it has a proxy and certificates of its own.
+    """
+    if not callable(getattr(client_session, "get", None)):
+        raise refused("client_session", client_session, "an aiohttp.ClientSession")
+    if proxy is not None or ca_file is not None:
+        raise ConfigError(
+            "client_session: its own proxy and certificates hold, so leave out proxy and ca_file"
+        )

@@ -11,7 +11,7 @@ from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
 Connect = Callable[..., LogSession]
 IDS = ["ft-1", "ft-2"]
-JOBS = [EmulatedJob(job_id, [f"line {n}" for n in range(2500)]) for job_id in IDS]
+JOBS = [EmulatedJob(one, [f"line {n}" for n in range(2500)], checkpoints=[]) for one in IDS]
 
 
 async def drained(items: Any) -> None:
@@ -22,6 +22,7 @@ async def drained(items: Any) -> None:
 CALLS: dict[str, Callable[[LogSession, Any], Awaitable[object]]] = {
     "page": lambda session, _: session.page("ft-1"),
     "job": lambda session, _: session.job("ft-1"),
+    "checkpoints": lambda session, _: session.checkpoints("ft-1"),
     "jobs": lambda session, _: drained(session.jobs()),
     "lines": lambda session, _: drained(session.lines("ft-1")),
     "collect": lambda session, _: session.lines("ft-1").collect(),
@@ -48,7 +49,7 @@ async def test_what_a_hook_raises_comes_out_as_it_is(
                 raise error
 
         async with Emulator(JOBS) as emulator, connect(emulator, on_request=hook) as session:
-            if passed and call in {"page", "job", "jobs"}:
+            if passed and call in {"page", "job", "checkpoints", "jobs"}:
                 await CALLS[call](session, tmp_path)  # needs one request
                 continue
             with pytest.raises(type(error)) as caught:

@@ -19,7 +19,16 @@ from dashscope_ftlogs import (
     TransportError,
 )
 from dashscope_ftlogs.client.exchange.request_events import fields
-from dashscope_ftlogs.emulator import BadJson, EmulatedJob, Emulator, Fault, Refuse, Reset, Stall
+from dashscope_ftlogs.emulator import (
+    BadJson,
+    EmulatedCheckpoint,
+    EmulatedJob,
+    Emulator,
+    Fault,
+    Refuse,
+    Reset,
+    Stall,
+)
 
 Connect = Callable[..., LogSession]
 JOB = "ft-1"
@@ -47,10 +56,12 @@ async def test_each_request_is_told_when_it_has_ended(connect: Connect) -> None:
         Fault(Refuse(429), on={3}),
         Fault(BadJson(), on={4}),
     ]
-    async with Emulator([EmulatedJob(JOB, LOG)], faults=faults) as emulator:
+    job = EmulatedJob(JOB, LOG, checkpoints=[EmulatedCheckpoint(1, 1)])
+    async with Emulator([job], faults=faults) as emulator:
         async with connect(emulator, on_request=events.append) as session:
             assert len(await session.lines(JOB, page_size=200).collect()) == 250
             await session.job(JOB)
+            assert len(await session.checkpoints(JOB)) == 1
             _ = [job async for job in session.jobs()]
             with pytest.raises(NotFoundError):
                 await session.page("ft-2", 7)
@@ -62,6 +73,7 @@ async def test_each_request_is_told_when_it_has_ended(connect: Connect) -> None:
         told(attempt=4),
         told(offset=200),
         told("job", offset=None),
+        told("checkpoints", offset=None),
         told("jobs", None, None),
         told(job_id="ft-2", offset=7, status=404, error="NotFoundError", code="NotFound"),
     ]
@@ -114,6 +126,7 @@ async def _all(items: Any) -> None:
 CALLS: dict[str, Callable[[LogSession, Path], Awaitable[Any]]] = {
     "page": lambda session, _: session.page(JOB),
     "job": lambda session, _: session.job(JOB),
+    "checkpoints": lambda session, _: session.checkpoints(JOB),
     "jobs": lambda session, _: _all(session.jobs()),
     "lines": lambda session, _: _all(session.lines(JOB, page_size=10)),
     "pages": lambda session, _: _all(session.lines(JOB).pages()),

@@ -37,7 +37,8 @@ class LogSession(Service):
         retry: Which failures are retried, and how patiently.
         concurrency: The most requests in flight at once, over all tasks; at least 1. None learns it from
             how long answers take, up to 32, and from their size: see the attribute.
-        timeout: Seconds that one request may take, from connecting to its last byte; default 60.
+        timeout: Seconds that one request may take, from connecting to its last byte; default 60. The
+            wait for its turn comes before.
         max_answer: The largest answer that is read, in bytes after decompression; default 16 MiB. What
             would take more than four times as much memory is refused like a larger one.
         max_rate: The most requests a second, over all tasks; None leaves it to the service.

@@ -67,6 +67,8 @@ async def once_each(jobs: Jobs) -> AsyncGenerator[str | Job, None]:
             if id_of(job) not in seen:
                 seen.add(id_of(job))
                 yield job
+            else:
+                await asyncio.sleep(0)  # or one that repeats itself for ever would let nothing else run
 
 
 def how_many(jobs: Jobs) -> int | None:

@@ -133,7 +133,8 @@ class Service(LeftByBlock):
         it ends what runs in it, and nothing else; closing this one ends both.
 
         Args:
-            timeout: Seconds that one request may take; None leaves it as it is here.
+            timeout: Seconds that one request may take once its turn has come, for which it waits as long
+                as it takes: `asyncio.timeout` bounds a whole call. None leaves it as it is here.
             retry: Which failures are retried, and how patiently; None leaves it as it is here.
         """
         if timeout is not None:

@@ -77,6 +77,9 @@ class Tasks:
         self.loop: asyncio.AbstractEventLoop | None = None
         """The one in which the session was opened, until it has been closed."""
         self._running: dict[asyncio.Task[Any], asyncio.Task[Any] | None] = {}
+        """Each with its parent."""
+        self._children: dict[asyncio.Task[Any] | None, dict[asyncio.Task[Any], None]] = {}
+        """Of those that run, in the order in which they were begun."""
         self._left: set[asyncio.Task[Any]] = set()
         """Those that were cancelled with all that came of them; whoever did that waits for them all."""
         self._closed: WeakSet[asyncio.Task[Any]] = WeakSet()
@@ -119,14 +122,19 @@ class Tasks:
         task = loop.create_task(work if loop.get_task_factory() is None else self._owned(work, parent))
         # Not as an argument: it would be the factory's, which may know of none.
         task.set_name(getattr(work, "__qualname__", type(work).__name__))
-        self._running.setdefault(task, parent)
+        self._know(task, parent)
         task.add_done_callback(partial(self._forget, work))
         return task
+
+    def _know(self, task: "asyncio.Task[Any]", parent: "asyncio.Task[Any] | None") -> None:
+        self._running[task] = parent
+        if parent in self._running:
+            self._children.setdefault(parent, {})[task] = None
 
     async def _owned(self, work: Coroutine[Any, Any, T], parent: "asyncio.Task[Any] | None") -> T:
         """Do a piece of work in a task that is known before it, though it may begin at once."""
         me: Any = asyncio.current_task()
-        self._running[me] = parent
+        self._know(me, parent)
         return await work
 
     async def run(self, work: Coroutine[Any, Any, T], doing: str) -> T:
@@ -153,9 +161,8 @@ class Tasks:
     def cancel(self, first: "asyncio.Task[Any]") -> list["asyncio.Task[Any]"]:
         """Cancel a task and all that came of it, the last first; return all of them."""
         family = [first]
-        for task, parent in self._running.items():
-            if parent in family:
-                family.append(task)
+        for task in family:
+            family.extend(self._children.get(task, ()))
         self._cancel(family)
         return family
 
@@ -188,7 +195,11 @@ class Tasks:
 
     def _forget(self, work: Coroutine[Any, Any, Any], task: "asyncio.Task[Any]") -> None:
         work.close()  # one that was cancelled before its first step never came to it
-        del self._running[task]
+        parent = self._running.pop(task)
+        if (siblings := self._children.get(parent)) is not None:
+            siblings.pop(task, None)
+            if not siblings:
+                del self._children[parent]
         self._left.discard(task)
         if not task.cancelled():
             task.exception()  # or asyncio would report one that nobody had to hear of any more

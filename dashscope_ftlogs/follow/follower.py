@@ -6,7 +6,7 @@ while that is full, nobody reads on.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Iterator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +46,7 @@ class LogFollower(LeftByBlock):
         options: FollowOptions,
         on_event: Callable[[FollowEvent], None] | None,
     ) -> None:
-        if not isinstance(jobs, AsyncIterable):
+        if isinstance(jobs, str | Job | Collection):
             jobs = [jobs] if isinstance(jobs, str | Job) else list(jobs)
             options.refuse_others([checks.job_id(checks.job(job)) for job in jobs])
         if "" in options.positions and (not isinstance(jobs, list) or len(jobs) != 1):

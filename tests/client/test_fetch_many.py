@@ -1,6 +1,7 @@
 """Many jobs at once, from an iterator of the caller's own, whatever that waits for."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -72,6 +73,29 @@ async def test_what_a_job_came_to_is_handed_out_while_the_next_job_is_waited_for
         async with asyncio.timeout(30):
             await use(session, ids(), tmp_path, see)
     assert seen == {"ft-1", "ft-2"}
+
+
+@pytest.mark.parametrize("use", USES)
+async def test_jobs_that_repeat_themselves_for_ever_let_everything_else_go_on(
+    connect: Connect, tmp_path: Any, use: Use
+) -> None:
+    seen: set[str] = set()
+    all_seen = asyncio.Event()
+
+    def see(job_id: str) -> None:
+        seen.add(job_id)
+        if len(seen) == len(JOBS):
+            all_seen.set()
+
+    async with Emulator(JOBS) as emulator, connect(emulator) as session:
+        ids = itertools.cycle(job.job_id for job in JOBS)
+        using = asyncio.ensure_future(use(session, ids, tmp_path, see))
+        async with asyncio.timeout(30):
+            await all_seen.wait()
+        using.cancel()
+        await asyncio.gather(using, return_exceptions=True)
+        assert using.cancelled()
+        assert not session.tasks
 
 
 @pytest.mark.parametrize("ends_early", [False, True])

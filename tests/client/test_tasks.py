@@ -327,6 +327,56 @@ async def test_a_task_ends_with_the_one_that_began_it() -> None:
         tasks.spawn(sleep("late"))
 
 
+async def test_whose_parent_has_ended_before_goes_its_own_way() -> None:
+    tasks = Tasks()
+    tasks.open(asyncio.get_running_loop())
+
+    async def nap(turns: int) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+    async def parent() -> None:
+        tasks.spawn(nap(9))
+
+    first = tasks.spawn(parent())
+    await nap(2)
+    late = tasks.spawn(nap(1), first)
+    await nap(4)
+    assert late.done()
+    assert len(tasks) == 1
+    await nap(9)
+    assert len(tasks) == 0
+
+
+async def test_cancelling_one_of_many_looks_at_none_of_the_others() -> None:
+    tasks = Tasks()
+    tasks.open(asyncio.get_running_loop())
+    looked_at = 0
+
+    class Counted(asyncio.Task[None]):
+        def __hash__(self) -> int:
+            nonlocal looked_at
+            looked_at += 1
+            return id(self)
+
+        def __eq__(self, other: object) -> bool:
+            nonlocal looked_at
+            looked_at += 1
+            return self is other
+
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(lambda loop, work, **how: Counted(work, loop=loop, **how))
+    try:
+        many = [tasks.spawn(asyncio.sleep(60)) for _ in range(500)]
+        looked_at = 0
+        for task in many[:100]:
+            tasks.cancel(task)
+        assert looked_at < 100 * 50
+    finally:
+        loop.set_task_factory(None)
+        await tasks.close()
+
+
 async def test_a_stream_gives_what_its_generator_yields_and_then_its_error_once() -> None:
     tasks = Tasks()
     tasks.open(asyncio.get_running_loop())

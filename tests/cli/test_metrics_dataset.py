@@ -65,6 +65,67 @@ async def test_a_log_that_can_t_be_read_stops_no_other(
 
 
 @pytest.mark.extras
+@pytest.mark.parametrize("harm", ["cut", "changed", "gone"])
+async def test_good_points_are_never_replaced_by_those_of_a_damaged_log(
+    connect: Connect, ftlogs: Any, tmp_path: Path, harm: str
+) -> None:
+    logs, out = await archived(connect, tmp_path / "logs", JOBS[2:]), tmp_path / "data"
+    words = ("metrics", logs, "-o", f"{out}/")
+    assert (await ftlogs(*words)).code == 0
+    before = files(out)
+    log = tmp_path / "logs" / "ft-2.log"
+    whole = log.read_bytes()
+    if harm == "gone":
+        log.unlink()
+    else:
+        log.write_bytes(whole[:9_000] if harm == "cut" else whole.replace(b"'loss': 1.", b"'loss': 7."))
+    # Another pattern, so that each log is to be read again.
+    ended = await ftlogs(*words, "--pattern", "(?P<loss>never seen)")
+    assert ended.code == 6
+    assert f"ftlogs: ft-2: cannot read {log}: " in ended.err
+    assert "`ftlogs verify`" in ended.err
+    assert "1 new of 2 logs, 1 points" in ended.err
+    assert files(out)["ft-2"] == before["ft-2"]
+    assert files(out)["ft-3"] != before["ft-3"]
+
+
+@pytest.mark.extras
+async def test_a_damaged_manifest_costs_its_own_log_only(
+    connect: Connect, ftlogs: Any, tmp_path: Path
+) -> None:
+    logs, out = await archived(connect, tmp_path / "logs", JOBS[2:]), tmp_path / "data"
+    for name in ("ft-2", "ft-9~0123456789abcdef"):
+        (tmp_path / "logs" / f"{name}.manifest.json").write_text("{}")
+    ended = await ftlogs("metrics", logs, "-o", f"{out}/")
+    assert ended.code == 6
+    assert ended.err.count("is not a manifest as it was written") == 2
+    assert "1 new of 3 logs, 1 points" in ended.err
+    assert list(files(out)) == ["ft-3"]
+
+
+@pytest.mark.extras
+@pytest.mark.parametrize(
+    "output", ["logs/", "logs/data/", "./", "logs/../logs", "other/../logs/x/y/", "link/data/"]
+)
+async def test_archive_and_dataset_may_not_lie_in_each_other(
+    connect: Connect, ftlogs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    await archived(connect, tmp_path / "logs", JOBS[3:])
+    (tmp_path / "other").mkdir()
+    if output.startswith("link"):
+        pytest.importorskip("fcntl", reason="links need a right there")
+        (tmp_path / "link").symlink_to("logs")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    for source in ("logs", "logs/ft-3.log"):
+        ended = await ftlogs("metrics", source, "-o", output)
+        assert (ended.code, ended.out) == (2, b"")
+        assert ended.err.startswith(f"ftlogs: -o {output!r}: ")
+        assert "another directory" in ended.err
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+@pytest.mark.extras
 async def test_a_cluster_makes_the_same(connect: Connect, ftlogs: Any, tmp_path: Path) -> None:
     from distributed import LocalCluster
 

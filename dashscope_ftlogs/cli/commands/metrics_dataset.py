@@ -1,6 +1,5 @@
 """`ftlogs metrics ARCHIVE -o DATASET/`: Parquet files beside an archive, by all processors."""
 
-import os
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -8,8 +7,9 @@ from pathlib import Path
 
 from dashscope_ftlogs import FTLogsError, InvalidArgumentError
 from dashscope_ftlogs.archive.object_store.url import is_store_url
-from dashscope_ftlogs.archive.store import KeptLog
+from dashscope_ftlogs.archive.store import KeptLog, UnvouchedLog
 from dashscope_ftlogs.archive.threads import Thread
+from dashscope_ftlogs.archive.where import is_there
 from dashscope_ftlogs.checks import extra
 from dashscope_ftlogs.cli.exit_codes import INCOMPLETE
 from dashscope_ftlogs.cli.options import SEPARATORS
@@ -51,11 +51,17 @@ async def add_to_dataset(
     """
     extra("data", "pyarrow", "arro3.core")
     dataset = Dataset(_anywhere(output), pattern)
+    words = list(words)
     refuse_trap(f"-o {output!r}", dataset.directory)
     # A disk may take its time, and Ctrl-C should not.
     with Thread(patience=0) as thread:
         found = await thread.run(lambda: list(_logs(words)))
-        new = await thread.run(lambda: [one for one in found if not dataset.has(one)])
+        _refuse_within(output, dataset.directory, words)
+        unvouched = [one.log for one in found if isinstance(one.log, UnvouchedLog)]
+        vouched = [one for one in found if not isinstance(one.log, UnvouchedLog)]
+        new = await thread.run(lambda: [one for one in vouched if not dataset.has(one)])
+    for log in unvouched:
+        complain(told(log.why))
     outcomes = _by_processors(dataset, new) if dask is None else add_by_cluster(dask, dataset, new)
     points = failed = done = 0
     with progress("logs") as show:
@@ -70,7 +76,7 @@ async def add_to_dataset(
                 show(done, len(new))
     added = f"{done - failed:,} new of {len(found):,} logs, {points:,} points"
     complain(f"{added} in {output}")
-    return INCOMPLETE if failed else 0
+    return INCOMPLETE if failed or unvouched else 0
 
 
 async def _by_processors(dataset: Dataset, logs: Sequence[Partition]) -> AsyncGenerator[Outcome, None]:
@@ -89,8 +95,7 @@ def _logs(words: Iterable[str]) -> Iterator[Partition]:
     """Yield the logs of archives, each job once."""
     taken = set[str]()
     for word in words:
-        there = is_store_url(word) or os.path.lexists(word)
-        logs = partitions(word if is_store_url(word) else _anywhere(word)) if there else []
+        logs = partitions(word if is_store_url(word) else _anywhere(word)) if is_there(word) else []
         if not all(one.log.version for one in logs) or not logs:
             raise InvalidArgumentError(
                 f"{word!r} is no archive, of which datasets are made; `ftlogs download` makes one"
@@ -99,6 +104,30 @@ def _logs(words: Iterable[str]) -> Iterator[Partition]:
             if one.job_id not in taken:
                 taken.add(one.job_id)
                 yield one
+
+
+def _refuse_within(output: str, directory: Path, words: Iterable[str]) -> None:
+    """Refuse a dataset in an archive, and one around it: each takes what is there for its own.
+
+    Raises:
+        InvalidArgumentError: that is so.
+    """
+    for word in words:
+        if not is_store_url(word) and (path := Path(word)).exists():
+            archive = path if path.is_dir() else path.parent
+            if _is_within(archive, directory) or _is_within(directory, archive):
+                raise InvalidArgumentError(
+                    f"-o {output!r}: that is, or lies in, or holds the archive {str(archive)!r}; name "
+                    "another directory for the dataset"
+                )
+
+
+def _is_within(path: Path, folder: Path) -> bool:
+    """Whether a path is a folder, or leads into it, by whatever names."""
+    there = path.resolve()
+    return folder.exists() and any(
+        one.exists() and one.samefile(folder) for one in (there, *there.parents)
+    )
 
 
 def _anywhere(path: str) -> Path:

@@ -13,12 +13,14 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
 
 from dashscope_ftlogs import __version__
+from dashscope_ftlogs.archive.directory import set_lock
 from dashscope_ftlogs.archive.manifest import stem
 from dashscope_ftlogs.checks import extra
 from dashscope_ftlogs.dataset.partitions import Partition, points_of
@@ -32,6 +34,9 @@ from dashscope_ftlogs.reading.own_pattern import OwnPattern
 from dashscope_ftlogs.text import json_bytes
 
 FILE: Final = "metrics.parquet"
+_NEW: Final = ".ftlogs-new-"
+"""How names begin of files that are being written; they are no reader's of Parquet."""
+_TRIES: Final = 3
 _MADE_OF: Final = b"ftlogs"
 """Under this name, a file says what it was made of."""
 _FACTS: Final = (
@@ -77,13 +82,30 @@ class Dataset:
             ArchiveError: the log can't be read.
             OSError: the file can't be written; what was there stays.
         """
-        points = points_of(partition.log, self.pattern)
+        return self.put(partition, points_of(partition.log, self.pattern))
+
+    def put(self, partition: Partition, points: PointColumns) -> int:
+        """Put these in the place of the points of a log that were there; return how many there are.
+
+        Raises:
+            OSError: the file can't be written; what was there stays.
+        """
+        for _ in range(_TRIES):
+            # Who sweeps may take it for what a killed one left, while it is not locked yet or no longer.
+            with suppress(FileNotFoundError):
+                self._put(partition, points)
+                return len(points)
+        self._put(partition, points)
+        return len(points)
+
+    def _put(self, partition: Partition, points: PointColumns) -> None:
         path = self.path(partition)
         path.parent.mkdir(parents=True, exist_ok=True)
-        # The name is nobody's, and no reader's of Parquet.
-        new = path.with_name(f".{FILE}-{secrets.token_hex(8)}")
+        new = self.directory / f"{_NEW}{secrets.token_hex(8)}"
         try:
             with new.open("xb") as file:
+                with suppress(OSError):  # not every file system knows locks; there, nothing is swept
+                    set_lock(file.fileno(), take=True)
                 _write(file, _columns(partition, points), len(points), self._made_of(partition))
                 file.flush()
                 os.fsync(file.fileno())
@@ -91,7 +113,14 @@ class Dataset:
         except BaseException:
             new.unlink(missing_ok=True)
             raise
-        return len(points)
+
+    def sweep(self) -> None:
+        """Remove what those left who were killed while they wrote: what nobody has locked."""
+        for left in self.directory.glob(f"{_NEW}*"):
+            with suppress(OSError):
+                with left.open("r+b") as file:
+                    set_lock(file.fileno(), take=True)
+                left.unlink()
 
     def _made_of(self, partition: Partition) -> str:
         by = None if self.pattern is None else self.pattern.pattern.pattern

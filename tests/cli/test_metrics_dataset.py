@@ -1,6 +1,10 @@
 """`ftlogs metrics ARCHIVE -o DATASET/`: what is made anew, what is refused, and how it ends."""
 
-from collections.abc import Callable
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +25,9 @@ async def archived(connect: Connect, folder: Path, jobs: list[EmulatedJob]) -> s
     async with Emulator(jobs) as emulator, connect(emulator) as session:
         await session.download(session.jobs(), folder, settle=0)
     return str(folder)
+
+
+SMALL = [EmulatedJob("ft-2", LOG[:2_000]), JOBS[3]]
 
 
 def there(folder: Path) -> set[str]:
@@ -69,7 +76,7 @@ async def test_a_log_that_can_t_be_read_stops_no_other(
 async def test_good_points_are_never_replaced_by_those_of_a_damaged_log(
     connect: Connect, ftlogs: Any, tmp_path: Path, harm: str
 ) -> None:
-    logs, out = await archived(connect, tmp_path / "logs", JOBS[2:]), tmp_path / "data"
+    logs, out = await archived(connect, tmp_path / "logs", SMALL), tmp_path / "data"
     words = ("metrics", logs, "-o", f"{out}/")
     assert (await ftlogs(*words)).code == 0
     before = files(out)
@@ -93,7 +100,7 @@ async def test_good_points_are_never_replaced_by_those_of_a_damaged_log(
 async def test_a_damaged_manifest_costs_its_own_log_only(
     connect: Connect, ftlogs: Any, tmp_path: Path
 ) -> None:
-    logs, out = await archived(connect, tmp_path / "logs", JOBS[2:]), tmp_path / "data"
+    logs, out = await archived(connect, tmp_path / "logs", SMALL), tmp_path / "data"
     for name in ("ft-2", "ft-9~0123456789abcdef"):
         (tmp_path / "logs" / f"{name}.manifest.json").write_text("{}")
     ended = await ftlogs("metrics", logs, "-o", f"{out}/")
@@ -196,3 +203,105 @@ async def test_a_trap_is_not_followed(connect: Connect, ftlogs: Any, tmp_path: P
     (shared / "data").symlink_to(tmp_path / "elsewhere")
     ended = await ftlogs("metrics", logs, "-o", f"{shared}/data/")
     assert "Traceback" not in ended.err
+
+
+# Writes a file and stays there, until it is told to go on; in the other processes, too.
+STAYS = """
+import sys
+from pathlib import Path
+from dashscope_ftlogs.cli import main, reading_processes
+from dashscope_ftlogs.dataset import parquet_dataset
+
+write = parquet_dataset._write
+
+def stays(file, *rest):
+    write(file, *rest)
+    file.flush()
+    while not Path("go on").exists():
+        pass
+
+parquet_dataset._write = stays
+reading_processes.processors = lambda: 2
+
+if __name__ == "__main__":
+    main()
+"""
+LARGE = [EmulatedJob(f"ft-{n}", [*LOG[:99], *("x" * 999 for _ in range(9_000))]) for n in range(3)]
+
+
+@pytest.fixture
+async def staying(
+    connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A command that writes files of a dataset, in this process or in two others."""
+    monkeypatch.chdir(tmp_path)
+    await archived(connect, tmp_path / "logs", LARGE if request.param == "others" else JOBS[3:])
+    (tmp_path / "stays.py").write_text(STAYS)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "stays.py", "metrics", "logs", "-o", "data/"), stderr=asyncio.subprocess.PIPE
+    )
+    count = 2 if request.param == "others" else 1
+    while len(left_behind()) < count:
+        await asyncio.sleep(0.01)
+    yield process
+    if process.returncode is None:
+        process.kill()
+        await process.wait()
+
+
+def left_behind() -> list[str]:
+    return [path.name for path in Path("data").rglob("*") if path.name.startswith(".")]
+
+
+def eventually(what: Callable[[], bool]) -> None:
+    for _ in range(3000):
+        if what():
+            return
+        time.sleep(0.01)
+    raise TimeoutError
+
+
+@pytest.mark.extras
+@pytest.mark.posix
+@pytest.mark.parametrize("staying", ["here", "others"], indirect=True)
+async def test_ctrl_c_leaves_nothing_half_written(staying: asyncio.subprocess.Process) -> None:
+    staying.send_signal(signal.SIGINT)
+    Path("go on").touch()
+    _, err = await staying.communicate()
+    assert staying.returncode == 130, err
+    assert left_behind() == []
+
+
+@pytest.mark.extras
+@pytest.mark.posix
+@pytest.mark.parametrize("staying", ["here", "others"], indirect=True)
+async def test_what_a_kill_leaves_is_no_data_and_swept_by_the_next_run(
+    ftlogs: Any, staying: asyncio.subprocess.Process
+) -> None:
+    import duckdb
+    import polars
+    from pyarrow import dataset
+
+    before = left_behind()
+    beside = await ftlogs("metrics", "logs", "-o", "data/")
+    assert beside.code == 0
+    assert left_behind() == before, "their writers live"
+    staying.kill()
+    await staying.wait()
+    eventually(lambda: all(map(can_be_locked, Path("data").glob(".*"))))
+    rows = duckdb.sql("from read_parquet('data/**/*.parquet', union_by_name = true)").fetchall()
+    assert len(rows) == len(polars.scan_parquet("data/**/*.parquet").collect())
+    assert len(rows) == dataset.dataset("data").count_rows() > 0
+    again = await ftlogs("metrics", "logs", "-o", "data/")
+    assert (again.code, left_behind()) == (0, [])
+
+
+def can_be_locked(path: Path) -> bool:
+    import fcntl
+
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True

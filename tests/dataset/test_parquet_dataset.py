@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -11,6 +12,8 @@ from dashscope_ftlogs import ConfigError, InvalidArgumentError, LogSession, Metr
 from dashscope_ftlogs.archive.local_log_reader import StoredLog
 from dashscope_ftlogs.dataset.parquet_dataset import Dataset
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
+from dashscope_ftlogs.metrics.point_columns import PointColumns
+from dashscope_ftlogs.metrics.points import LogPoints
 from dashscope_ftlogs.reading.own_pattern import own_pattern
 
 Connect = Callable[..., LogSession]
@@ -27,6 +30,12 @@ JOB = EmulatedJob(
     create_time="2026-03-01 10:00:00",
     hyper_parameters={"learning_rate": "1.6e-5"},
 )
+
+
+def metrics_points(lines: list[str]) -> PointColumns:
+    points = LogPoints(None)
+    points.read_numbered(list(enumerate(lines)))
+    return points.columns()
 
 
 async def archived(connect: Connect, folder: Path, *jobs: EmulatedJob) -> Path:
@@ -137,6 +146,41 @@ async def test_a_file_that_can_t_be_written_leaves_what_was_there(
     with pytest.raises(OSError, match=r"metrics\.parquet"):
         dataset.add(log)
     assert [path.name for path in dataset.path(log).parent.iterdir()] == ["metrics.parquet"]
+
+
+@attrs.frozen
+class SweptMeanwhile:
+    """A log at whose look another run sweeps away what is being written, so many times."""
+
+    job: None
+    directory: Path
+    left: list[int]
+
+    @property
+    def version(self) -> str:
+        if self.left and self.left.pop():
+            for path in self.directory.glob(".ftlogs-new-*"):
+                path.unlink()
+        return "1"
+
+
+@pytest.mark.extras
+@pytest.mark.parametrize(("times", "is_written"), [(3, True), (4, False)])
+async def test_a_file_that_was_swept_by_mistake_is_written_again(
+    tmp_path: Path, times: int, is_written: bool
+) -> None:
+    """As may happen before it is locked; but not for ever."""
+    log: Any = SweptMeanwhile(None, tmp_path, [1] * times)
+    dataset = Dataset(tmp_path)
+    points = metrics_points(LINES)
+    one = metrics.Partition("ft-1", log)
+    if is_written:
+        assert dataset.put(one, points) == 3
+        assert dataset.has(one)
+    else:
+        with pytest.raises(FileNotFoundError):
+            dataset.put(one, points)
+    assert not list(tmp_path.glob(".*"))
 
 
 async def test_without_pyarrow_it_is_told_what_to_install(connect: Connect, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from dashscope_ftlogs.cli.terminal.read_progress import progress
 from dashscope_ftlogs.cli.terminal.table_export import ENDINGS
 from dashscope_ftlogs.dataset.dask_cluster import Outcome, add_by_cluster
 from dashscope_ftlogs.dataset.parquet_dataset import Dataset
-from dashscope_ftlogs.dataset.partitions import Partition, partitions
+from dashscope_ftlogs.dataset.partitions import Partition, partitions, points_of
 from dashscope_ftlogs.reading.own_pattern import OwnPattern
 
 
@@ -59,21 +59,25 @@ async def add_to_dataset(
         _refuse_within(output, dataset.directory, words)
         unvouched = [one.log for one in found if isinstance(one.log, UnvouchedLog)]
         vouched = [one for one in found if not isinstance(one.log, UnvouchedLog)]
+        await thread.run(dataset.sweep)
         new = await thread.run(lambda: [one for one in vouched if not dataset.has(one)])
     for log in unvouched:
         complain(told(log.why))
     outcomes = _by_processors(dataset, new) if dask is None else add_by_cluster(dask, dataset, new)
     points = failed = done = 0
-    with progress("logs") as show:
-        async with aclosing(outcomes) as coming:
-            async for one, outcome in coming:
-                if isinstance(outcome, FTLogsError):
-                    complain(f"{one.job_id}: {told(outcome)}")
-                    failed += 1
-                else:
-                    points += outcome
-                done += 1
-                show(done, len(new))
+    try:
+        with progress("logs") as show:
+            async with aclosing(outcomes) as coming:
+                async for one, outcome in coming:
+                    if isinstance(outcome, FTLogsError):
+                        complain(f"{one.job_id}: {told(outcome)}")
+                        failed += 1
+                    else:
+                        points += outcome
+                    done += 1
+                    show(done, len(new))
+    finally:
+        dataset.sweep()  # after other processes of ours, which are killed where we are stopped
     added = f"{done - failed:,} new of {len(found):,} logs, {points:,} points"
     complain(f"{added} in {output}")
     return INCOMPLETE if failed or unvouched else 0
@@ -81,12 +85,16 @@ async def add_to_dataset(
 
 async def _by_processors(dataset: Dataset, logs: Sequence[Partition]) -> AsyncGenerator[Outcome, None]:
     add = partial(_add, dataset)
-    with Thread(patience=0) as thread:
+    # What is being written here is written to its end.
+    with Thread(patience=0) as reading, Thread() as writing:
         async with Reading(add, [(one.job_id, one.log) for one in logs]) as others:
             for one in logs:
                 try:
                     count = await others.result(one.job_id)
-                    yield one, await thread.run(add, one.job_id, one.log) if count is None else count
+                    if count is None:
+                        points = await reading.run(points_of, one.log, dataset.pattern)
+                        count = await writing.run(dataset.put, one, points)
+                    yield one, count
                 except FTLogsError as error:
                     yield one, error
 

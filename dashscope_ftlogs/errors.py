@@ -329,8 +329,8 @@ class DamagedLogError(ArchiveError):
     """A log that was read is gone, or is not what was committed: it was cut or changed. Others go on."""
 
     advice = (
-        "`ftlogs verify` names all that is damaged. Put it back from a copy, or fetch it anew with `ftlogs "
-        "download --recheck`, which keeps what is here."
+        "`ftlogs verify` names all that is damaged. Put it back from a copy, or fetch it anew with "
+        "`ftlogs download --recheck`, which keeps what is here."
     )
 
 

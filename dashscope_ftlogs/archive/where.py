@@ -27,7 +27,7 @@ def store_at(place: str | os.PathLike[str]) -> Store:
 
 
 def is_there(place: str) -> bool:
-    """Whether a text is an archive's URL, or the path of one, of a file, or of a log that should be there."""
+    """Whether a place is on object storage, or a path where there is anything, or a log should be."""
     return is_store_url(place) or is_stored(Path(place))
 
 

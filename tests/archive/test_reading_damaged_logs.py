@@ -1,4 +1,4 @@
-"""A log that is not what its manifest vouches for is not read as if it were; one that is written to is."""
+"""A log that is not what its manifest vouches for is not read as if it were; one in the making is."""
 
 import os
 from collections.abc import Callable
@@ -130,7 +130,7 @@ def test_a_log_that_was_only_begun_is_empty(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("steps", range(4))
-def test_one_that_is_begun_afresh_meanwhile_is_the_old_or_the_new_one(tmp_path: Path, steps: int) -> None:
+def test_one_that_is_begun_afresh_is_the_old_or_the_new_one(tmp_path: Path, steps: int) -> None:
     """Whatever instant it is opened at, between the steps of a writer."""
     made(tmp_path)
     (log,) = stored_logs(tmp_path)

@@ -18,6 +18,7 @@ PAGE = ("-o", "page.html")
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
 
 
 @pytest.fixture
@@ -34,9 +35,16 @@ async def read(ftlogs: Any, command: str, *sources: str) -> tuple[int, str, str]
     words = PAGE if command == "report" else ("-n", "all") if command == "tail" else ()
     ended = await ftlogs(command, *sources, *words)
     assert "Traceback" not in ended.err
+    return ended.code, ended.out.decode() + page_made(), ended.err
+
+
+def listed() -> list[str]:
+    return [path.name for path in Path("logs").glob("*")]
+
+
+def page_made() -> str:
     page = Path("page.html")
-    shown = ended.out.decode() + (page.read_text("utf-8") if page.exists() else "")
-    return ended.code, shown, ended.err
+    return page.read_text("utf-8") if page.exists() else ""
 
 
 def cut(path: Path) -> None:
@@ -80,9 +88,7 @@ async def test_so_is_one_that_is_named_alone_and_nothing_is_shown(
 
 
 @pytest.mark.parametrize("command", READING)
-async def test_a_damaged_manifest_costs_its_own_log_only(
-    ftlogs: Any, logs: Path, command: str
-) -> None:
+async def test_a_damaged_manifest_costs_its_own_log_only(ftlogs: Any, logs: Path, command: str) -> None:
     cut(logs / "ft-1.manifest.json")
     code, shown, said = await read(ftlogs, command, "logs")
     assert code == 6
@@ -97,7 +103,6 @@ async def test_a_damaged_manifest_costs_its_own_log_only(
 async def test_what_was_never_there_ends_with_2_alone_and_after_what_is_there(
     ftlogs: Any, logs: Path, command: str, source: str
 ) -> None:
-    Path("empty").mkdir()
     code, shown, said = await read(ftlogs, command, source)
     assert (code, shown) == (2, "")
     assert said.count("ftlogs: ") == 1
@@ -106,7 +111,7 @@ async def test_what_was_never_there_ends_with_2_alone_and_after_what_is_there(
         if command in TAKING_SEVERAL:
             code, shown, said = await read(ftlogs, command, *words)
             assert code == 2
-            assert "ft-1" in shown or command == "metrics" and "1.5" in shown
+            assert "ft-1" in shown or (command == "metrics" and "1.5" in shown)
             assert source in said.replace("\\\\", "/")
 
 
@@ -128,7 +133,7 @@ async def test_a_reader_beside_a_download_is_told_of_no_damage(
     async with Emulator([job], latency=0.02) as emulator:
         words = ("download", "ft-1", "--out", "logs", "-q", "--concurrency", "1", "--settle", "0")
         download = await start_ftlogs(words, emulator)
-        while not list(Path("logs").glob("*.manifest.json")):
+        while "ft-1.manifest.json" not in listed():
             await asyncio.sleep(0.005)
         for _ in range(4):
             code, _, said = await read(ftlogs, command, "logs")

@@ -34,6 +34,10 @@ def there(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
+def written(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
 def files(dataset: Path) -> dict[str, int]:
     """The jobs of a dataset, with when their files were made."""
     return {
@@ -123,13 +127,13 @@ async def test_archive_and_dataset_may_not_lie_in_each_other(
     if output.startswith("link"):
         pytest.importorskip("fcntl", reason="links need a right there")
         (tmp_path / "link").symlink_to("logs")
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    before = written(tmp_path)
     for source in ("logs", "logs/ft-3.log"):
         ended = await ftlogs("metrics", source, "-o", output)
         assert (ended.code, ended.out) == (2, b"")
         assert ended.err.startswith(f"ftlogs: -o {output!r}: ")
         assert "another directory" in ended.err
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+    assert written(tmp_path) == before
 
 
 @pytest.mark.extras
@@ -249,6 +253,10 @@ async def staying(
         await process.wait()
 
 
+def go_on() -> None:
+    Path("go on").touch()
+
+
 def left_behind() -> list[str]:
     return [path.name for path in Path("data").rglob("*") if path.name.startswith(".")]
 
@@ -266,7 +274,7 @@ def eventually(what: Callable[[], bool]) -> None:
 @pytest.mark.parametrize("staying", ["here", "others"], indirect=True)
 async def test_ctrl_c_leaves_nothing_half_written(staying: asyncio.subprocess.Process) -> None:
     staying.send_signal(signal.SIGINT)
-    Path("go on").touch()
+    go_on()
     _, err = await staying.communicate()
     assert staying.returncode == 130, err
     assert left_behind() == []
@@ -279,7 +287,7 @@ async def test_what_a_kill_leaves_is_no_data_and_swept_by_the_next_run(
     ftlogs: Any, staying: asyncio.subprocess.Process
 ) -> None:
     import duckdb
-    import polars
+    import polars as pl
     from pyarrow import dataset
 
     before = left_behind()
@@ -290,7 +298,7 @@ async def test_what_a_kill_leaves_is_no_data_and_swept_by_the_next_run(
     await staying.wait()
     eventually(lambda: all(map(can_be_locked, Path("data").glob(".*"))))
     rows = duckdb.sql("from read_parquet('data/**/*.parquet', union_by_name = true)").fetchall()
-    assert len(rows) == len(polars.scan_parquet("data/**/*.parquet").collect())
+    assert len(rows) == len(pl.scan_parquet("data/**/*.parquet").collect())
     assert len(rows) == dataset.dataset("data").count_rows() > 0
     again = await ftlogs("metrics", "logs", "-o", "data/")
     assert (again.code, left_behind()) == (0, [])

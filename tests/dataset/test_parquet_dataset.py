@@ -166,7 +166,7 @@ class SweptMeanwhile:
 
 @pytest.mark.extras
 @pytest.mark.parametrize(("times", "is_written"), [(3, True), (4, False)])
-async def test_a_file_that_was_swept_by_mistake_is_written_again(
+def test_a_file_that_was_swept_by_mistake_is_written_again(
     tmp_path: Path, times: int, is_written: bool
 ) -> None:
     """As may happen before it is locked; but not for ever."""

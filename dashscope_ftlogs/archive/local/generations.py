@@ -57,8 +57,8 @@ def moved_to(archive: Archive, manifest: Manifest) -> str | None:
 def opened(archive: Archive, log_stem: str) -> Generator[tuple[int, Manifest]]:
     """Open a log to be read: yield its descriptor, and the manifest that vouches for that very file.
 
-    A writer may set the log aside meanwhile, and begin it afresh. So the manifest that counts is read when
-    the file is open, and the file then still has its name.
+    A writer may set the log aside meanwhile, and begin it afresh. So the manifest that counts is read
+    when the file is open, and the file then still has its name.
 
     Raises:
         DamagedError: the file is gone.

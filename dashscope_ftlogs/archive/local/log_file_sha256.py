@@ -104,7 +104,7 @@ def _check_piece(descriptor: int, manifest: Manifest, begin: int, piece: Piece) 
 def _proved_piece(
     descriptor: int, manifest: Manifest, begin: int, piece: Piece, found: Digest
 ) -> Iterator[bytes]:
-    """Yield the content of a piece, and take it into a hash, which in the end is the one it has to have."""
+    """Yield the content of a piece, taking it into a hash that in the end has to be the piece's."""
     size, newlines = 0, 0
     try:
         content = _content(descriptor, manifest, begin, piece.file_bytes)

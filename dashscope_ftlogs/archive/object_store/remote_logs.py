@@ -191,7 +191,7 @@ def check_content(bucket: Bucket, folder: str, head: Commit) -> None:
 
 
 def _chunks(bucket: Bucket, folder: str, head: Commit) -> Iterator[bytes]:
-    """Yield all that a log's objects hold; each is proved with its end, and fetched ahead if it is small."""
+    """Yield all that a log's objects hold, each proved with its end; what is small is fetched ahead."""
 
     def ahead(of: DataObject) -> Iterable[bytes]:
         stored = _proved(bucket, folder, head.manifest, of)

@@ -96,10 +96,7 @@ class StoredLog:
 
 def is_stored(path: Path) -> bool:
     """Whether there is anything at a path, or a manifest that vouches for a log there."""
-    try:
-        return os.path.lexists(path) or _in_archive(path) is not None
-    except ArchiveError:
-        return True
+    return os.path.lexists(path) or _in_archive(path) is not None
 
 
 def stored_logs(path: Path) -> list[KeptLog]:
@@ -113,7 +110,7 @@ def stored_logs(path: Path) -> list[KeptLog]:
     found: list[KeptLog] = []
     for stem, manifest in Archive(path).manifests():
         if isinstance(manifest, ArchiveError):
-            found.append(UnvouchedLog(stem, str(path / manifest_name(stem)), manifest))
+            found.append(_unvouched(path, stem, manifest))
         elif not manifest.superseded:
             found.append(_stored(path, stem, manifest))
     if not found:
@@ -121,16 +118,16 @@ def stored_logs(path: Path) -> list[KeptLog]:
     return found
 
 
-def _in_archive(path: Path) -> StoredLog | None:
+def _in_archive(path: Path) -> KeptLog | None:
     """Return a log as its manifest describes it, if there is one; either file stands for it."""
     stem, log = stem_of(path.name), LOG_NAMES.fullmatch(path.name)
     if stem is None and log is not None:
         stem = log["stem"]
     manifest = None if stem is None else Archive(path.parent).at(stem)
-    if isinstance(manifest, ArchiveError):
-        raise manifest
     if stem is None or manifest is None:
         return None
+    if isinstance(manifest, ArchiveError):
+        return _unvouched(path.parent, stem, manifest)
     found = _stored(path.parent, stem, manifest)
     return found if log is None or path == found.path else None
 
@@ -142,6 +139,10 @@ def _name(stem: str, manifest: Manifest) -> str:
 def _stored(folder: Path, stem: str, manifest: Manifest) -> StoredLog:
     path = folder / _name(stem, manifest)
     return StoredLog(manifest.job_id, path, stem, job_of(manifest), manifest.version)
+
+
+def _unvouched(folder: Path, stem: str, why: ArchiveError) -> UnvouchedLog:
+    return UnvouchedLog(stem, str(folder / manifest_name(stem)), why)
 
 
 def job_of(manifest: Manifest) -> Job | None:

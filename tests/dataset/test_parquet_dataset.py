@@ -53,7 +53,7 @@ async def test_a_file_holds_the_points_of_a_log_and_the_facts_of_its_job(
     (log,) = metrics.partitions(await archived(connect, tmp_path / "logs", JOB))
     dataset = Dataset(tmp_path / "data")
     assert not dataset.has(log)
-    assert dataset.add(log) == 3
+    assert dataset.add(log.job_id, log.log) == 3
     assert dataset.has(log)
     path = tmp_path / "data" / "month=2026-03" / "job=ft-1" / "metrics.parquet"
     assert list((tmp_path / "data").rglob("*.*")) == [path]
@@ -88,7 +88,7 @@ async def test_files_with_other_metrics_and_none_are_read_together(
     one, undated, *others = metrics.partitions(await archived(connect, tmp_path / "logs", *jobs))
     undated = metrics.Partition("ft-2", attrs.evolve(undated.log, job=None))
     for log in (one, undated, *others):
-        dataset.add(log)
+        dataset.add(log.job_id, log.log)
     how = "union_by_name = true, hive_partitioning = true, hive_types_autocast = false"
     found = duckdb.sql(
         "select month, job, count(*), min(loss), max(reward) "
@@ -109,7 +109,7 @@ async def test_a_log_is_read_again_once_anything_of_it_is_another(
     folder = tmp_path / "logs"
     (log,) = metrics.partitions(await archived(connect, folder, JOB))
     dataset = Dataset(tmp_path / "data")
-    dataset.add(log)
+    dataset.add(log.job_id, log.log)
     own = Dataset(tmp_path / "data", own_pattern("at (?P<step>[0-9]+) cost (?P<loss>.*)"))
     assert not own.has(log), "another pattern"
     failed = EmulatedJob("ft-1", LINES, status="FAILED", create_time=JOB.create_time)
@@ -118,7 +118,7 @@ async def test_a_log_is_read_again_once_anything_of_it_is_another(
     longer = EmulatedJob("ft-1", [*LINES, "more"], create_time=JOB.create_time, status="RUNNING")
     (more,) = metrics.partitions(await archived(connect, tmp_path / "longer", longer))
     assert not dataset.has(more), "other lines"
-    monkeypatch.setattr("dashscope_ftlogs.dataset.parquet_dataset.__version__", "99")
+    monkeypatch.setattr("dashscope_ftlogs.dataset.parquet_file.__version__", "99")
     assert not dataset.has(log), "read by another version"
 
 
@@ -127,12 +127,12 @@ async def test_a_log_is_read_again_once_anything_of_it_is_another(
 async def test_a_damaged_file_is_made_anew(connect: Connect, tmp_path: Path, cut: int) -> None:
     (log,) = metrics.partitions(await archived(connect, tmp_path / "logs", JOB))
     dataset = Dataset(tmp_path / "data")
-    dataset.add(log)
+    dataset.add(log.job_id, log.log)
     path = dataset.path(log)
     whole = path.read_bytes()
     path.write_bytes(whole[:cut])
     assert not dataset.has(log)
-    dataset.add(log)
+    dataset.add(log.job_id, log.log)
     assert dataset.has(log)
 
 
@@ -144,7 +144,7 @@ async def test_a_file_that_can_t_be_written_leaves_what_was_there(
     dataset = Dataset(tmp_path / "data")
     dataset.path(log).mkdir(parents=True)
     with pytest.raises(OSError, match=r"metrics\.parquet"):
-        dataset.add(log)
+        dataset.add(log.job_id, log.log)
     assert [path.name for path in dataset.path(log).parent.iterdir()] == ["metrics.parquet"]
 
 
@@ -185,9 +185,10 @@ def test_a_file_that_was_swept_by_mistake_is_written_again(
 
 async def test_without_pyarrow_it_is_told_what_to_install(connect: Connect, tmp_path: Path) -> None:
     (log,) = metrics.partitions(await archived(connect, tmp_path / "logs", JOB))
-    for do in (Dataset(tmp_path / "data").has, Dataset(tmp_path / "data").add):
+    dataset = Dataset(tmp_path / "data")
+    for do in (lambda: dataset.has(log), lambda: dataset.add(log.job_id, log.log)):
         with pytest.raises(ConfigError, match=r"dashscope-ftlogs\[data\]"):
-            do(log)
+            do()
     assert not (tmp_path / "data").exists() or not list((tmp_path / "data").rglob("*.*"))
 
 

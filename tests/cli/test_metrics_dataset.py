@@ -141,7 +141,7 @@ async def test_a_cluster_makes_the_same(connect: Connect, ftlogs: Any, tmp_path:
     from distributed import LocalCluster
 
     logs, out = await archived(connect, tmp_path / "logs", JOBS[2:]), tmp_path / "data"
-    how: dict[str, Any] = {"processes": False, "protocol": "tcp", "dashboard_address": None}
+    how: dict[str, Any] = {"processes": False, "protocol": "tcp", "dashboard_address": ":0"}
     async with LocalCluster(n_workers=1, asynchronous=True, **how) as cluster:
         words = ("metrics", logs, "-o", f"{out}/", "--dask", cluster.scheduler_address)
         ended = await ftlogs(*words)

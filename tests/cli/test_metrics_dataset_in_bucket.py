@@ -107,7 +107,7 @@ async def test_a_cluster_makes_the_same(
     from distributed import LocalCluster
 
     await archived(connect, tmp_path / "logs", JOBS)
-    how: dict[str, Any] = {"processes": False, "protocol": "tcp", "dashboard_address": None}
+    how: dict[str, Any] = {"processes": False, "protocol": "tcp", "dashboard_address": ":0"}
     async with LocalCluster(n_workers=1, asynchronous=True, **how) as cluster:
         words = ("metrics", str(tmp_path / "logs"), "-o", DATA, "--dask", cluster.scheduler_address)
         ended = await ftlogs(*words)

@@ -22,7 +22,7 @@ JOBS = [EmulatedJob(f"ft-{number}", ["{'loss': 1.5}"] * number) for number in ra
 async def scheduler() -> AsyncIterator[str]:
     from distributed import LocalCluster
 
-    how: dict[str, Any] = {"processes": False, "asynchronous": True, "dashboard_address": None}
+    how: dict[str, Any] = {"processes": False, "asynchronous": True, "dashboard_address": ":0"}
     async with LocalCluster(n_workers=2, threads_per_worker=1, **how) as cluster:
         yield cluster.scheduler_address
 

@@ -52,12 +52,13 @@ def counted_by_polars(storage: Any, url: str) -> Counter[str]:
 
 
 def counted_by_pyarrow(storage: Any, url: str) -> Counter[str]:
+    import pyarrow as pa
     from pyarrow import dataset, fs
 
-    host = storage.endpoint.partition("//")[2]
-    s3 = fs.S3FileSystem(endpoint_override=host, scheme="http", region="us-east-1")
-    files = [file.partition("://")[2] for file in metrics.dataset_files(url)]
-    found = dataset.dataset(files, filesystem=s3, format="parquet").to_table(columns=["job_id"])
+    s3 = fs.S3FileSystem(endpoint_override=storage.endpoint, region="us-east-1")
+    files = [url.removeprefix("s3://") for url in metrics.dataset_files(url)]
+    schema = pa.unify_schemas([dataset.dataset(file, filesystem=s3).schema for file in files])
+    found = dataset.dataset(files, filesystem=s3, schema=schema).to_table(columns=["job_id"])
     return Counter(found["job_id"].to_pylist())
 
 

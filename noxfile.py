@@ -217,8 +217,8 @@ def browser(session: nox.Session) -> None:
 
 @nox.session(tags=MORE)
 def object_store(session: nox.Session) -> None:
-    """Archives on object storage that nobody here wrote; with `-m long`, kills, speed and memory."""
-    install_wheel(session, "cli,object-store", "object-store-servers")
+    """Archives and datasets on object storage that nobody here wrote; `-m long`: kills and speed."""
+    install_wheel(session, "cli,data,object-store", "object-store-servers", "readers")
     long = () if "-m" in session.posargs else ("-m", "not long")
     # In one process: each would have servers of its own.
     run_tests(session, "-m", "pytest", *long, "tests/object_store")

@@ -27,6 +27,7 @@
         ├── ArchiveMismatchError      it is whole, and not for this: of another endpoint, or newer
         ├── ArchivePathError          something else is at its path or at a file's, or nobody lets us in
         ├── ManifestError             a log's manifest is lost, or not as it was written
+        ├── DamagedLogError           a log is gone, or not what was committed: noticed by reading it
         ├── LogGoneError              a log's file was moved or removed while it was downloaded
         ├── ArchiveWriteError         it can't be written to any further: the disk is full, say
         │   └── ArchiveGoneError      all of it was moved or removed while it was written to
@@ -321,6 +322,15 @@ class ManifestError(ArchiveError):
 
     advice = (
         "Put the manifest back from a copy, or move it and its log away: the log is then fetched anew."
+    )
+
+
+class DamagedLogError(ArchiveError):
+    """A log that was read is gone, or is not what was committed: it was cut or changed. Others go on."""
+
+    advice = (
+        "`ftlogs verify` names all that is damaged. Put it back from a copy, or fetch it anew with "
+        "`ftlogs download --recheck`, which keeps what is here."
     )
 
 

@@ -68,7 +68,7 @@ class Archive:
         except OSError as error:
             raise in_our_words(error, "write to", self.directory) from None
         try:
-            _lock(lock, take=True)
+            set_lock(lock, take=True)
         except OSError as error:
             os.close(lock)
             if not isinstance(error, BlockingIOError | PermissionError):
@@ -81,7 +81,7 @@ class Archive:
         if self._lock >= 0:
             lock, self._lock = self._lock, -1
             with suppress(OSError):  # which lets go of it all the same
-                _lock(lock, take=False)
+                set_lock(lock, take=False)
             with suppress(OSError):
                 os.close(lock)
 
@@ -340,8 +340,12 @@ def write_all(descriptor: int, data: bytes | bytearray) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def _lock(descriptor: int, *, take: bool) -> None:
-    """Take a lock, or let go of it: also in a process that was forked meanwhile and has it, too."""
+def set_lock(descriptor: int, *, take: bool) -> None:
+    """Take a lock, or let go of it: also in a process that was forked meanwhile and has it, too.
+
+    Raises:
+        OSError: another process has it, or the file system knows no locks.
+    """
     if os.name == "posix":
         import fcntl  # noqa: PLC0415  (does not exist elsewhere)
 

@@ -7,16 +7,18 @@ import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import attrs
 import msgspec
 
 from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.disk_failures import in_our_words
-from dashscope_ftlogs.archive.local.log_file_sha256 import stretch
-from dashscope_ftlogs.archive.manifest import LOG_NAMES, Manifest, log_name, stem_of
-from dashscope_ftlogs.errors import ArchiveError, ArchivePathError
+from dashscope_ftlogs.archive.local.generations import opened
+from dashscope_ftlogs.archive.local.log_file_sha256 import proved
+from dashscope_ftlogs.archive.manifest import LOG_NAMES, Manifest, log_name, manifest_name, stem_of
+from dashscope_ftlogs.archive.store import DamagedError, KeptLog, UnvouchedLog
+from dashscope_ftlogs.errors import ArchiveError, ArchivePathError, DamagedLogError
 from dashscope_ftlogs.models import Job
 
 _GZIP: Final = b"\x1f\x8b"
@@ -46,10 +48,8 @@ class StoredLog:
     name: str
     """The job's id where it is known, else the file's name."""
     path: Path
-    committed: int | None = None
-    """How many bytes of the file count; None for all."""
-    rows: bool = True
-    """Whether its lines may stand in rows of JSON: not where its manifest calls it text."""
+    stem: str = ""
+    """By which its manifest is found; of a mere file empty."""
     job: Job | None = None
     """The job as the manifest has it."""
     version: str = ""
@@ -69,19 +69,23 @@ class StoredLog:
         return size * PACKED if self.path.suffix == ".gz" else size
 
     def lines(self) -> Iterator[tuple[int, str]]:
-        """Yield the lines, each with its number.
+        """Yield the lines, each with its number; in an archive, those that are committed by now.
 
         Raises:
+            DamagedLogError: it is gone, or not what was committed.
             ArchiveError: the file can't be read, or its compressed data is broken.
         """
         try:
-            if self.committed is None:
+            if not self.stem:
                 with self.path.open("rb") as file:
                     yield from numbered_lines(file)
             else:
-                descriptor = Archive(self.path.parent).open(self.path.name, os.O_RDONLY)
-                with os.fdopen(descriptor, "rb"), stretch(descriptor, 0, self.committed) as file:
-                    yield from numbered_lines(file, rows=self.rows)
+                with opened(Archive(self.path.parent), self.stem) as (descriptor, manifest):
+                    file = as_file(proved(descriptor, manifest))
+                    # Its lines stand in rows of JSON only where the manifest says so.
+                    yield from numbered_lines(file, rows=manifest.format == "jsonl")
+        except DamagedError as error:
+            raise DamagedLogError(f"cannot read {self.path}: {error}") from None
         except OSError as error:
             raise in_our_words(error, "read", self.path.parent, self.path.name) from None
         except (EOFError, zlib.error) as error:
@@ -90,7 +94,12 @@ class StoredLog:
             ) from None
 
 
-def stored_logs(path: Path) -> list[StoredLog]:
+def is_stored(path: Path) -> bool:
+    """Whether there is anything at a path, or a manifest that vouches for a log there."""
+    return os.path.lexists(path) or _in_archive(path) is not None
+
+
+def stored_logs(path: Path) -> list[KeptLog]:
     """Return the logs of an archive, or the one that a file holds.
 
     Raises:
@@ -98,38 +107,42 @@ def stored_logs(path: Path) -> list[StoredLog]:
     """
     if not os.path.isdir(path):  # unlike Path's, it never raises
         return [_in_archive(path) or StoredLog(path.name, path)]
-    found: list[StoredLog] = []
+    found: list[KeptLog] = []
     for stem, manifest in Archive(path).manifests():
         if isinstance(manifest, ArchiveError):
-            raise manifest
-        if not manifest.superseded:
-            found.append(_stored(path / _name(stem, manifest), manifest))
+            found.append(_unvouched(path, stem, manifest))
+        elif not manifest.superseded:
+            found.append(_stored(path, stem, manifest))
     if not found:
         raise ArchivePathError(f"{path} holds no manifest, so it is no archive")
     return found
 
 
-def _in_archive(path: Path) -> StoredLog | None:
+def _in_archive(path: Path) -> KeptLog | None:
     """Return a log as its manifest describes it, if there is one; either file stands for it."""
     stem, log = stem_of(path.name), LOG_NAMES.fullmatch(path.name)
     if stem is None and log is not None:
         stem = log["stem"]
     manifest = None if stem is None else Archive(path.parent).at(stem)
-    if isinstance(manifest, ArchiveError):
-        raise manifest
     if stem is None or manifest is None:
         return None
-    file = path.with_name(_name(stem, manifest))
-    return _stored(file, manifest) if log is None or path == file else None
+    if isinstance(manifest, ArchiveError):
+        return _unvouched(path.parent, stem, manifest)
+    found = _stored(path.parent, stem, manifest)
+    return found if log is None or path == found.path else None
 
 
 def _name(stem: str, manifest: Manifest) -> str:
     return log_name(stem, manifest.format, manifest.compression)
 
 
-def _stored(path: Path, manifest: Manifest) -> StoredLog:
-    rows, job = manifest.format == "jsonl", job_of(manifest)
-    return StoredLog(manifest.job_id, path, manifest.file_bytes, rows, job, manifest.version)
+def _stored(folder: Path, stem: str, manifest: Manifest) -> StoredLog:
+    path = folder / _name(stem, manifest)
+    return StoredLog(manifest.job_id, path, stem, job_of(manifest), manifest.version)
+
+
+def _unvouched(folder: Path, stem: str, why: ArchiveError) -> UnvouchedLog:
+    return UnvouchedLog(stem, str(folder / manifest_name(stem)), why)
 
 
 def job_of(manifest: Manifest) -> Job | None:
@@ -160,6 +173,32 @@ def numbered_lines(file: io.BufferedReader, *, rows: bool = True) -> Iterator[tu
             number = row.offset
         yield number, data.decode("utf-8", "replace").removesuffix("\n") if row is None else row.line
         number += 1
+
+
+def as_file(chunks: Iterator[bytes]) -> io.BufferedReader:
+    """Return what comes in chunks as a file."""
+    raw: io.RawIOBase = _Chunks(chunks)
+    return io.BufferedReader(raw)
+
+
+class _Chunks(io.RawIOBase):
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0
+            self._rest = memoryview(chunk)
+        view = memoryview(buffer)
+        count = min(len(view), len(self._rest))
+        view[:count], self._rest = self._rest[:count], self._rest[count:]
+        return count
 
 
 def _row(data: bytes) -> _Row | None:

@@ -3,7 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol, Self
 
+import attrs
+
 from dashscope_ftlogs.archive.manifest import Manifest
+from dashscope_ftlogs.errors import ArchiveError
 from dashscope_ftlogs.models import Job
 
 Why = Literal["rewritten", "damaged"]
@@ -182,3 +185,23 @@ class KeptLog(Protocol):
             ArchiveError: it can't be read.
         """
         ...
+
+
+@attrs.frozen
+class UnvouchedLog:
+    """A log of an archive of which what vouches for it can't be read: it costs no other log."""
+
+    name: str
+    """The name of its files, without their ending."""
+    where: str
+    why: ArchiveError
+    job: Job | None = None
+    version: str = "unknown"
+
+    def size(self) -> int:
+        """Return that it can't be told."""
+        return 0
+
+    def lines(self) -> Iterator[tuple[int, str]]:
+        """Raise ArchiveError."""
+        raise self.why

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.local.directory_store import DirectoryStore
-from dashscope_ftlogs.archive.local_log_reader import stored_logs
+from dashscope_ftlogs.archive.local_log_reader import is_stored, stored_logs
 from dashscope_ftlogs.archive.object_store.url import is_store_url, store_url
 from dashscope_ftlogs.archive.store import KeptLog, Store
 
@@ -26,6 +26,11 @@ def store_at(place: str | os.PathLike[str]) -> Store:
     return DirectoryStore(Archive(place))
 
 
+def is_there(place: str) -> bool:
+    """Whether a place is on object storage, or a path where there is anything, or a log should be."""
+    return is_store_url(place) or is_stored(Path(place))
+
+
 def logs_at(place: str) -> list[KeptLog]:
     """Return the logs of an archive, or the one that a file holds. Blocks.
 
@@ -35,5 +40,5 @@ def logs_at(place: str) -> list[KeptLog]:
     if is_store_url(place):
         from dashscope_ftlogs.archive.object_store.remote_logs import remote_logs  # noqa: PLC0415
 
-        return list(remote_logs(place))
-    return list(stored_logs(Path(place)))
+        return remote_logs(place)
+    return stored_logs(Path(place))

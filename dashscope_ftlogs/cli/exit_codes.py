@@ -25,6 +25,7 @@ _EXIT_CODES: Final[tuple[tuple[type[errors.FTLogsError], int], ...]] = (
     (errors.ArchiveMismatchError, 2),
     (errors.ArchivePathError, 2),
     (errors.ManifestError, 6),
+    (errors.DamagedLogError, 6),
     (errors.LogGoneError, 6),
     (errors.ArchiveWriteError, 6),
     (errors.StoreDeniedError, 3),

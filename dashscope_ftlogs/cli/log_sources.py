@@ -1,6 +1,5 @@
 """What commands read that take a SOURCE: jobs of the service, archives, files, or a pipe."""
 
-import os
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from functools import partial
@@ -13,6 +12,7 @@ import typer
 
 from dashscope_ftlogs import (
     ArchiveError,
+    ConfigError,
     FTLogsError,
     IncompleteLogError,
     InvalidArgumentError,
@@ -22,10 +22,9 @@ from dashscope_ftlogs import (
     NotFoundError,
 )
 from dashscope_ftlogs.archive.local_log_reader import piped_lines
-from dashscope_ftlogs.archive.object_store.url import is_store_url
 from dashscope_ftlogs.archive.store import KeptLog
 from dashscope_ftlogs.archive.threads import Thread
-from dashscope_ftlogs.archive.where import logs_at
+from dashscope_ftlogs.archive.where import is_there, logs_at
 from dashscope_ftlogs.checks import job_id as checked_id
 from dashscope_ftlogs.cli.completion import complete_job_ids
 from dashscope_ftlogs.cli.connection_options import Connection
@@ -85,7 +84,6 @@ async def read_logs(
     One of several that is not there or is broken does not end the others; it is told, and in `failed`.
 
     Raises:
-        InvalidArgumentError: one is neither a file nor a job id.
         FTLogsError: none can be read.
     """
     some = False
@@ -109,12 +107,12 @@ async def _read_each(
 ) -> AsyncGenerator[Log[T], None]:
     async with AsyncExitStack() as stack:
         session: LogSession | None = None
-        words = list(map(_word, words))
+        words = list(_words(words, failed))
         if short := list(filter(_is_short, words)):
             session = await stack.enter_async_context(connection.session())
             ids = dict(zip(short, await whole_job_ids(session, short, failed), strict=True))
             words = [meant for word in words for meant in ids.get(word, [word])]
-        named = list(named_logs(words))
+        named = list(named_logs(words, failed=failed))
         stored = [(name, log) for name, log in named if log is not None and not isinstance(log, str)]
         others = await stack.enter_async_context(Reading(partial(read_stored, begin), stored))
         for name, log in named:
@@ -142,11 +140,15 @@ async def _read_each(
 
 def is_local(word: str) -> bool:
     """Whether a word stands for what is on this machine or in a store, and not for a job."""
-    return word == "-" or _is_there(word)
+    return word == "-" or is_there(word)
 
 
-def _word(word: str) -> str:
-    return word if is_local(word) else job_name(word)
+def _words(words: Iterable[str], failed: list[FTLogsError]) -> Iterator[str]:
+    for word in words:
+        try:
+            yield word if is_local(word) else job_name(word)
+        except InvalidArgumentError as error:
+            failed.append(error)
 
 
 def _is_short(word: str) -> bool:
@@ -154,12 +156,20 @@ def _is_short(word: str) -> bool:
 
 
 def named_logs(
-    words: Iterable[str], others: Mapping[str, KeptLog | None] = MappingProxyType({})
+    words: Iterable[str],
+    others: Mapping[str, KeptLog | None] = MappingProxyType({}),
+    failed: list[FTLogsError] | None = None,
 ) -> Iterator[tuple[str, KeptLog | str | None]]:
     """Yield each log under a name of its own: one that is stored here, a job's id, or None for stdin.
 
     A job of the service is one log, however often it is named, and so is what is stored here: by its
-    file and its manifest, say. `others` have names already.
+    file and its manifest, say. `others` have names already. Where there is a list for what `failed`, a
+    word for no archive, or for one out of reach, stands for none.
+
+    Raises:
+        ConfigError: what is needed to reach an archive is missing.
+        InvalidArgumentError: one has an impossible URL.
+        ArchiveError: one is none, or can't be reached.
     """
     taken, jobs = set(others), set[str]()
     stored = {log.where for log in others.values() if log is not None}
@@ -168,9 +178,16 @@ def named_logs(
         if word == "-":
             taken.add(name := distinct(taken, "stdin"))
             yield name, None
-        elif _is_there(word):
+        elif is_there(word):
             hide = hide or hiding()
-            for log in logs_at(word):
+            try:
+                logs = logs_at(word)
+            except (ArchiveError, ConfigError, InvalidArgumentError) as error:
+                if failed is None:
+                    raise
+                failed.append(error)
+                continue
+            for log in logs:
                 if log.where in stored:
                     continue
                 stored.add(log.where)
@@ -193,10 +210,6 @@ async def _read(reader: Reader[T], lines: Lines) -> T:
         async for batch in some:
             reader.read(batch)
     return reader.end()
-
-
-def _is_there(word: str) -> bool:
-    return is_store_url(word) or os.path.lexists(word)
 
 
 def job_name(word: str) -> str:

@@ -45,7 +45,7 @@ def partitions(archive: str | os.PathLike[str]) -> list[Partition]:
         archive: A directory, or a URL of object storage as `LogSession.download` takes it.
 
     Raises:
-        ArchiveError: there is no archive, or one of its manifests is damaged.
+        ArchiveError: there is no archive. What is wrong with one log is told by who reads that.
     """
     return [Partition(log.name, log) for log in logs_at(os.fspath(archive))]
 

@@ -3,15 +3,17 @@
 Pure: no I/O, no clock, nothing that waits.
 
 May import: `reading`, `checks`, `errors`, `models`, `text`. Begin with `points`. What else users look
-for here, `partitions` of an archive and to `read` them, stands in the room `dataset`, above.
+for here, `partitions` of an archive, to `read` them, and `dataset_files`, stands in the room `dataset`,
+above.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dashscope_ftlogs.dataset.files import dataset_files
     from dashscope_ftlogs.dataset.partitions import Partition, partitions, read
 
-__all__ = ["Partition", "partitions", "read"]
+__all__ = ["Partition", "dataset_files", "partitions", "read"]
 
 
 def __getattr__(name: str) -> Any:
@@ -20,4 +22,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module  # noqa: PLC0415
 
-    return getattr(import_module("dashscope_ftlogs.dataset.partitions"), name)
+    module = "files" if name == "dataset_files" else "partitions"
+    return getattr(import_module(f"dashscope_ftlogs.dataset.{module}"), name)

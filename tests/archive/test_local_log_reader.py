@@ -117,9 +117,6 @@ async def test_a_file_beside_another_log_s_manifest_is_a_plain_file(
 def test_a_folder_that_is_no_archive_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="holds no manifest"):
         stored_logs(tmp_path)
-    (tmp_path / "ft-1.manifest.json").write_text("{")
-    with pytest.raises(ArchiveError):
-        stored_logs(tmp_path)
 
 
 def test_a_file_that_is_gone_or_broken_is_one_clear_error(tmp_path: Path) -> None:
@@ -136,10 +133,13 @@ def test_a_file_that_is_gone_or_broken_is_one_clear_error(tmp_path: Path) -> Non
 
 
 @pytest.mark.posix
-def test_a_link_in_an_archive_leads_nowhere(tmp_path: Path) -> None:
-    (tmp_path / "secret").write_text("secret\n")
+async def test_a_link_in_an_archive_leads_nowhere(
+    connect: Callable[..., LogSession], tmp_path: Path
+) -> None:
+    await archive(connect, tmp_path)
+    (tmp_path / "ft-1.log").rename(tmp_path / "secret")
     (tmp_path / "ft-1.log").symlink_to("secret")
-    log = StoredLog("ft-1", tmp_path / "ft-1.log", committed=7)
+    log, _ = stored_logs(tmp_path)
     with pytest.raises(ArchiveError):
         list(log.lines())
 

@@ -1,6 +1,10 @@
 """`ftlogs metrics ARCHIVE -o DATASET/`: what is made anew, what is refused, and how it ends."""
 
-from collections.abc import Callable
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +27,15 @@ async def archived(connect: Connect, folder: Path, jobs: list[EmulatedJob]) -> s
     return str(folder)
 
 
+SMALL = [EmulatedJob("ft-2", LOG[:2_000]), JOBS[3]]
+
+
 def there(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
+
+
+def written(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
 
 
 def files(dataset: Path) -> dict[str, int]:
@@ -65,11 +76,72 @@ async def test_a_log_that_can_t_be_read_stops_no_other(
 
 
 @pytest.mark.extras
+@pytest.mark.parametrize("harm", ["cut", "changed", "gone"])
+async def test_good_points_are_never_replaced_by_those_of_a_damaged_log(
+    connect: Connect, ftlogs: Any, tmp_path: Path, harm: str
+) -> None:
+    logs, out = await archived(connect, tmp_path / "logs", SMALL), tmp_path / "data"
+    words = ("metrics", logs, "-o", f"{out}/")
+    assert (await ftlogs(*words)).code == 0
+    before = files(out)
+    log = tmp_path / "logs" / "ft-2.log"
+    whole = log.read_bytes()
+    if harm == "gone":
+        log.unlink()
+    else:
+        log.write_bytes(whole[:9_000] if harm == "cut" else whole.replace(b"'loss': 1.", b"'loss': 7."))
+    # Another pattern, so that each log is to be read again.
+    ended = await ftlogs(*words, "--pattern", "(?P<loss>never seen)")
+    assert ended.code == 6
+    assert f"ftlogs: ft-2: cannot read {log}: " in ended.err
+    assert "`ftlogs verify`" in ended.err
+    assert "1 new of 2 logs, 1 points" in ended.err
+    assert files(out)["ft-2"] == before["ft-2"]
+    assert files(out)["ft-3"] != before["ft-3"]
+
+
+@pytest.mark.extras
+async def test_a_damaged_manifest_costs_its_own_log_only(
+    connect: Connect, ftlogs: Any, tmp_path: Path
+) -> None:
+    logs, out = await archived(connect, tmp_path / "logs", SMALL), tmp_path / "data"
+    for name in ("ft-2", "ft-9~0123456789abcdef"):
+        (tmp_path / "logs" / f"{name}.manifest.json").write_text("{}")
+    ended = await ftlogs("metrics", logs, "-o", f"{out}/")
+    assert ended.code == 6
+    assert ended.err.count("is not a manifest as it was written") == 2
+    assert "1 new of 3 logs, 1 points" in ended.err
+    assert list(files(out)) == ["ft-3"]
+
+
+@pytest.mark.extras
+@pytest.mark.parametrize(
+    "output", ["logs/", "logs/data/", "./", "logs/../logs", "other/../logs/x/y/", "link/data/"]
+)
+async def test_archive_and_dataset_may_not_lie_in_each_other(
+    connect: Connect, ftlogs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    await archived(connect, tmp_path / "logs", JOBS[3:])
+    (tmp_path / "other").mkdir()
+    if output.startswith("link"):
+        pytest.importorskip("fcntl", reason="links need a right there")
+        (tmp_path / "link").symlink_to("logs")
+    before = written(tmp_path)
+    for source in ("logs", "logs/ft-3.log"):
+        ended = await ftlogs("metrics", source, "-o", output)
+        assert (ended.code, ended.out) == (2, b"")
+        assert ended.err.startswith(f"ftlogs: -o {output!r}: ")
+        assert "another place" in ended.err
+    assert written(tmp_path) == before
+
+
+@pytest.mark.extras
 async def test_a_cluster_makes_the_same(connect: Connect, ftlogs: Any, tmp_path: Path) -> None:
     from distributed import LocalCluster
 
     logs, out = await archived(connect, tmp_path / "logs", JOBS[2:]), tmp_path / "data"
-    how: dict[str, Any] = {"processes": False, "protocol": "tcp", "dashboard_address": None}
+    how: dict[str, Any] = {"processes": False, "protocol": "tcp", "dashboard_address": ":0"}
     async with LocalCluster(n_workers=1, asynchronous=True, **how) as cluster:
         words = ("metrics", logs, "-o", f"{out}/", "--dask", cluster.scheduler_address)
         ended = await ftlogs(*words)
@@ -103,7 +175,7 @@ async def test_a_dataset_that_can_t_be_written_is_told_of_without_a_traceback(
         (["logs", "-o", "data/", "--format", "csv"], "--format: only for what is printed"),
         (["logs", "--dask", "tcp://x"], "--dask: only with a dataset, -o DATASET/"),
         (["logs", "-o", "data"], "must end with .csv, .jsonl, .parquet; or with /, for a dataset"),
-        (["logs", "-o", "s3://bucket/data/"], "is a URL"),
+        (["logs", "-o", "s3://bucket/data.csv"], "is a URL"),
     ],
     ids=" ".join,
 )
@@ -135,3 +207,109 @@ async def test_a_trap_is_not_followed(connect: Connect, ftlogs: Any, tmp_path: P
     (shared / "data").symlink_to(tmp_path / "elsewhere")
     ended = await ftlogs("metrics", logs, "-o", f"{shared}/data/")
     assert "Traceback" not in ended.err
+
+
+# Writes a file and stays there, until it is told to go on; in the other processes, too.
+STAYS = """
+import sys
+from pathlib import Path
+from dashscope_ftlogs.cli import main, reading_processes
+from dashscope_ftlogs.dataset import parquet_dataset
+
+write = parquet_dataset.write_points
+
+def stays(file, *rest):
+    write(file, *rest)
+    file.flush()
+    while not Path("go on").exists():
+        pass
+
+parquet_dataset.write_points = stays
+reading_processes.processors = lambda: 2
+
+if __name__ == "__main__":
+    main()
+"""
+LARGE = [EmulatedJob(f"ft-{n}", [*LOG[:99], *("x" * 999 for _ in range(9_000))]) for n in range(3)]
+
+
+@pytest.fixture
+async def staying(
+    connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A command that writes files of a dataset, in this process or in two others."""
+    monkeypatch.chdir(tmp_path)
+    await archived(connect, tmp_path / "logs", LARGE if request.param == "others" else JOBS[3:])
+    (tmp_path / "stays.py").write_text(STAYS)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "stays.py", "metrics", "logs", "-o", "data/"), stderr=asyncio.subprocess.PIPE
+    )
+    count = 2 if request.param == "others" else 1
+    while len(left_behind()) < count:
+        await asyncio.sleep(0.01)
+    yield process
+    if process.returncode is None:
+        process.kill()
+        await process.wait()
+
+
+def go_on() -> None:
+    Path("go on").touch()
+
+
+def left_behind() -> list[str]:
+    return [path.name for path in Path("data").rglob("*") if path.name.startswith(".")]
+
+
+def eventually(what: Callable[[], bool]) -> None:
+    for _ in range(3000):
+        if what():
+            return
+        time.sleep(0.01)
+    raise TimeoutError
+
+
+@pytest.mark.extras
+@pytest.mark.posix
+@pytest.mark.parametrize("staying", ["here", "others"], indirect=True)
+async def test_ctrl_c_leaves_nothing_half_written(staying: asyncio.subprocess.Process) -> None:
+    staying.send_signal(signal.SIGINT)
+    go_on()
+    _, err = await staying.communicate()
+    assert staying.returncode == 130, err
+    assert left_behind() == []
+
+
+@pytest.mark.extras
+@pytest.mark.posix
+@pytest.mark.parametrize("staying", ["here", "others"], indirect=True)
+async def test_what_a_kill_leaves_is_no_data_and_swept_by_the_next_run(
+    ftlogs: Any, staying: asyncio.subprocess.Process
+) -> None:
+    import duckdb
+    import polars as pl
+    from pyarrow import dataset
+
+    before = left_behind()
+    beside = await ftlogs("metrics", "logs", "-o", "data/")
+    assert beside.code == 0
+    assert left_behind() == before, "their writers live"
+    staying.kill()
+    await staying.wait()
+    eventually(lambda: all(map(can_be_locked, Path("data").glob(".*"))))
+    rows = duckdb.sql("from read_parquet('data/**/*.parquet', union_by_name = true)").fetchall()
+    assert len(rows) == len(pl.scan_parquet("data/**/*.parquet").collect())
+    assert len(rows) == dataset.dataset("data").count_rows() > 0
+    again = await ftlogs("metrics", "logs", "-o", "data/")
+    assert (again.code, left_behind()) == (0, [])
+
+
+def can_be_locked(path: Path) -> bool:
+    import fcntl
+
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True

@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from dashscope_ftlogs import ArchiveError, ConfigError, LogSession, metrics
-from dashscope_ftlogs.dataset.dask_cluster import Outcome, add_by_cluster
+from dashscope_ftlogs.dataset.dask_cluster import made_by_cluster
 from dashscope_ftlogs.dataset.parquet_dataset import Dataset
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
@@ -22,7 +22,7 @@ JOBS = [EmulatedJob(f"ft-{number}", ["{'loss': 1.5}"] * number) for number in ra
 async def scheduler() -> AsyncIterator[str]:
     from distributed import LocalCluster
 
-    how: dict[str, Any] = {"processes": False, "asynchronous": True, "dashboard_address": None}
+    how: dict[str, Any] = {"processes": False, "asynchronous": True, "dashboard_address": ":0"}
     async with LocalCluster(n_workers=2, threads_per_worker=1, **how) as cluster:
         yield cluster.scheduler_address
 
@@ -34,8 +34,10 @@ async def logs(connect: Connect, tmp_path: Path) -> list[metrics.Partition]:
     return metrics.partitions(tmp_path / "logs")
 
 
-async def outcomes(address: str, dataset: Dataset, logs: list[metrics.Partition]) -> dict[str, Outcome]:
-    async with aclosing(add_by_cluster(address, dataset, logs)) as coming:
+async def outcomes(
+    address: str, make: Callable[..., int], logs: list[metrics.Partition]
+) -> dict[str, tuple[metrics.Partition, Any]]:
+    async with aclosing(made_by_cluster(address, make, logs)) as coming:
         return {one.job_id: (one, outcome) async for one, outcome in coming}
 
 
@@ -46,9 +48,9 @@ async def test_it_is_the_same_as_if_it_were_made_here(
     import pyarrow.parquet as pq
 
     there, here = Dataset(tmp_path / "there"), Dataset(tmp_path / "here")
-    made = await outcomes(scheduler, there, logs)
+    made = await outcomes(scheduler, there.add, logs)
     assert {job_id: outcome for job_id, (_, outcome) in made.items()} == {
-        one.job_id: here.add(one) for one in logs
+        one.job_id: here.add(one.job_id, one.log) for one in logs
     }
     for one in logs:
         files = (io.BytesIO(dataset.path(one).read_bytes()) for dataset in (there, here))
@@ -61,7 +63,7 @@ async def test_a_log_that_can_t_be_read_stops_no_other(
     scheduler: str, logs: list[metrics.Partition], tmp_path: Path
 ) -> None:
     logs[2].log.path.unlink()
-    made = await outcomes(scheduler, Dataset(tmp_path / "data"), logs)
+    made = await outcomes(scheduler, Dataset(tmp_path / "data").add, logs)
     failed = {job_id: outcome for job_id, (_, outcome) in made.items() if not isinstance(outcome, int)}
     assert list(failed) == ["ft-3"]
     assert isinstance(failed["ft-3"], ArchiveError)
@@ -74,24 +76,22 @@ async def test_a_dataset_that_can_t_be_written_ends_it(
 ) -> None:
     (tmp_path / "file").write_text("no directory")
     with pytest.raises(OSError, match="file"):
-        await outcomes(scheduler, Dataset(tmp_path / "file"), logs)
+        await outcomes(scheduler, Dataset(tmp_path / "file").add, logs)
 
 
 @pytest.mark.extras
 async def test_a_worker_that_can_t_do_it_is_told_by_its_own_words(
-    scheduler: str, logs: list[metrics.Partition], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scheduler: str, logs: list[metrics.Partition], tmp_path: Path
 ) -> None:
     def not_installed(*_: object) -> int:
         raise ConfigError("a dataset needs pyarrow")
 
-    monkeypatch.setattr(Dataset, "add", not_installed)
     with pytest.raises(ConfigError, match="needs pyarrow"):
-        await outcomes(scheduler, Dataset(tmp_path / "data"), logs)
+        await outcomes(scheduler, not_installed, logs)
     version: Any = unknown_there
     odd = metrics.Partition("ft-9", attrs.evolve(logs[0].log, version=version))
-    monkeypatch.undo()
     with pytest.raises(ConfigError, match=r"a worker failed at ft-9: TypeError"):
-        await outcomes(scheduler, Dataset(tmp_path / "data"), [odd])
+        await outcomes(scheduler, Dataset(tmp_path / "data").add, [odd])
 
 
 def unknown_there() -> None:
@@ -102,7 +102,7 @@ def unknown_there() -> None:
 async def test_who_leaves_early_leaves_nothing(
     scheduler: str, logs: list[metrics.Partition], tmp_path: Path
 ) -> None:
-    async with aclosing(add_by_cluster(scheduler, Dataset(tmp_path / "data"), logs)) as coming:
+    async with aclosing(made_by_cluster(scheduler, Dataset(tmp_path / "data").add, logs)) as coming:
         await anext(coming)
 
 
@@ -113,9 +113,9 @@ async def test_where_no_scheduler_answers_that_is_told(
 ) -> None:
     monkeypatch.setattr("dashscope_ftlogs.dataset.dask_cluster._PATIENCE", 0.2)
     with pytest.raises(ConfigError, match="no scheduler answers there"):
-        await outcomes(address, Dataset(tmp_path), [])
+        await outcomes(address, Dataset(tmp_path).add, [])
 
 
 async def test_without_dask_it_is_told_what_to_install(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"dashscope-ftlogs\[dask\]"):
-        await outcomes("tcp://127.0.0.1:1", Dataset(tmp_path), [])
+        await outcomes("tcp://127.0.0.1:1", Dataset(tmp_path).add, [])

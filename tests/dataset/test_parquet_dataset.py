@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -11,6 +12,8 @@ from dashscope_ftlogs import ConfigError, InvalidArgumentError, LogSession, Metr
 from dashscope_ftlogs.archive.local_log_reader import StoredLog
 from dashscope_ftlogs.dataset.parquet_dataset import Dataset
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
+from dashscope_ftlogs.metrics.point_columns import PointColumns
+from dashscope_ftlogs.metrics.points import LogPoints
 from dashscope_ftlogs.reading.own_pattern import own_pattern
 
 Connect = Callable[..., LogSession]
@@ -29,6 +32,12 @@ JOB = EmulatedJob(
 )
 
 
+def metrics_points(lines: list[str]) -> PointColumns:
+    points = LogPoints(None)
+    points.read_numbered(list(enumerate(lines)))
+    return points.columns()
+
+
 async def archived(connect: Connect, folder: Path, *jobs: EmulatedJob) -> Path:
     async with Emulator(jobs) as emulator, connect(emulator) as session:
         await session.download(session.jobs(), folder, settle=0)
@@ -44,7 +53,7 @@ async def test_a_file_holds_the_points_of_a_log_and_the_facts_of_its_job(
     (log,) = metrics.partitions(await archived(connect, tmp_path / "logs", JOB))
     dataset = Dataset(tmp_path / "data")
     assert not dataset.has(log)
-    assert dataset.add(log) == 3
+    assert dataset.add(log.job_id, log.log) == 3
     assert dataset.has(log)
     path = tmp_path / "data" / "month=2026-03" / "job=ft-1" / "metrics.parquet"
     assert list((tmp_path / "data").rglob("*.*")) == [path]
@@ -79,7 +88,7 @@ async def test_files_with_other_metrics_and_none_are_read_together(
     one, undated, *others = metrics.partitions(await archived(connect, tmp_path / "logs", *jobs))
     undated = metrics.Partition("ft-2", attrs.evolve(undated.log, job=None))
     for log in (one, undated, *others):
-        dataset.add(log)
+        dataset.add(log.job_id, log.log)
     how = "union_by_name = true, hive_partitioning = true, hive_types_autocast = false"
     found = duckdb.sql(
         "select month, job, count(*), min(loss), max(reward) "
@@ -100,7 +109,7 @@ async def test_a_log_is_read_again_once_anything_of_it_is_another(
     folder = tmp_path / "logs"
     (log,) = metrics.partitions(await archived(connect, folder, JOB))
     dataset = Dataset(tmp_path / "data")
-    dataset.add(log)
+    dataset.add(log.job_id, log.log)
     own = Dataset(tmp_path / "data", own_pattern("at (?P<step>[0-9]+) cost (?P<loss>.*)"))
     assert not own.has(log), "another pattern"
     failed = EmulatedJob("ft-1", LINES, status="FAILED", create_time=JOB.create_time)
@@ -109,7 +118,7 @@ async def test_a_log_is_read_again_once_anything_of_it_is_another(
     longer = EmulatedJob("ft-1", [*LINES, "more"], create_time=JOB.create_time, status="RUNNING")
     (more,) = metrics.partitions(await archived(connect, tmp_path / "longer", longer))
     assert not dataset.has(more), "other lines"
-    monkeypatch.setattr("dashscope_ftlogs.dataset.parquet_dataset.__version__", "99")
+    monkeypatch.setattr("dashscope_ftlogs.dataset.parquet_file.__version__", "99")
     assert not dataset.has(log), "read by another version"
 
 
@@ -118,12 +127,12 @@ async def test_a_log_is_read_again_once_anything_of_it_is_another(
 async def test_a_damaged_file_is_made_anew(connect: Connect, tmp_path: Path, cut: int) -> None:
     (log,) = metrics.partitions(await archived(connect, tmp_path / "logs", JOB))
     dataset = Dataset(tmp_path / "data")
-    dataset.add(log)
+    dataset.add(log.job_id, log.log)
     path = dataset.path(log)
     whole = path.read_bytes()
     path.write_bytes(whole[:cut])
     assert not dataset.has(log)
-    dataset.add(log)
+    dataset.add(log.job_id, log.log)
     assert dataset.has(log)
 
 
@@ -135,15 +144,51 @@ async def test_a_file_that_can_t_be_written_leaves_what_was_there(
     dataset = Dataset(tmp_path / "data")
     dataset.path(log).mkdir(parents=True)
     with pytest.raises(OSError, match=r"metrics\.parquet"):
-        dataset.add(log)
+        dataset.add(log.job_id, log.log)
     assert [path.name for path in dataset.path(log).parent.iterdir()] == ["metrics.parquet"]
+
+
+@attrs.frozen
+class SweptMeanwhile:
+    """A log at whose look another run sweeps away what is being written, so many times."""
+
+    job: None
+    directory: Path
+    left: list[int]
+
+    @property
+    def version(self) -> str:
+        if self.left and self.left.pop():
+            for path in self.directory.glob(".ftlogs-new-*"):
+                path.unlink()
+        return "1"
+
+
+@pytest.mark.extras
+@pytest.mark.parametrize(("times", "is_written"), [(3, True), (4, False)])
+def test_a_file_that_was_swept_by_mistake_is_written_again(
+    tmp_path: Path, times: int, is_written: bool
+) -> None:
+    """As may happen before it is locked; but not for ever."""
+    log: Any = SweptMeanwhile(None, tmp_path, [1] * times)
+    dataset = Dataset(tmp_path)
+    points = metrics_points(LINES)
+    one = metrics.Partition("ft-1", log)
+    if is_written:
+        assert dataset.put(one, points) == 3
+        assert dataset.has(one)
+    else:
+        with pytest.raises(FileNotFoundError):
+            dataset.put(one, points)
+    assert not list(tmp_path.glob(".*"))
 
 
 async def test_without_pyarrow_it_is_told_what_to_install(connect: Connect, tmp_path: Path) -> None:
     (log,) = metrics.partitions(await archived(connect, tmp_path / "logs", JOB))
-    for do in (Dataset(tmp_path / "data").has, Dataset(tmp_path / "data").add):
+    dataset = Dataset(tmp_path / "data")
+    for do in (lambda: dataset.has(log), lambda: dataset.add(log.job_id, log.log)):
         with pytest.raises(ConfigError, match=r"dashscope-ftlogs\[data\]"):
-            do(log)
+            do()
     assert not (tmp_path / "data").exists() or not list((tmp_path / "data").rglob("*.*"))
 
 

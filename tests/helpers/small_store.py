@@ -107,7 +107,7 @@ class SmallStore:
             case "PUT":
                 return self._put(request, path, data)
             case _:
-                return self._get(path)
+                return self._get(request, path)
 
     def _delete(self, paths: list[str]) -> web.Response:
         for path in paths:
@@ -122,13 +122,21 @@ class SmallStore:
             self.objects[path] = Stored(data, self.now())
         return refused or web.Response(headers={"ETag": '"1"'})
 
-    def _get(self, path: str) -> web.Response:
+    def _get(self, request: web.Request, path: str) -> web.Response:
         if path not in self.objects:
             return failure(404, "NoSuchKey")
         found = self.objects[path]
         when = found.modified.strftime("%a, %d %b %Y %H:%M:%S GMT")
         headers = {"ETag": '"1"', "Last-Modified": when, "Content-Length": str(len(found.data))}
-        return web.Response(body=found.data, headers=headers)
+        if "Range" not in request.headers:
+            return web.Response(body=found.data, headers=headers)
+        part, size = request.http_range, len(found.data)
+        begin, end, _ = slice(part.start, part.stop).indices(size)
+        headers |= {
+            "Content-Range": f"bytes {begin}-{end - 1}/{size}",
+            "Content-Length": f"{end - begin}",
+        }
+        return web.Response(status=206, body=found.data[begin:end], headers=headers)
 
     def now(self) -> datetime:
         return datetime.now(UTC).replace(microsecond=0) + self.shifted

@@ -11,15 +11,17 @@ under its other name:
 Everything here blocks, and is called in a thread.
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from itertools import count
 
 import attrs
 
 from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.manifest import Manifest, encode, log_name, manifest_name, stem
-from dashscope_ftlogs.archive.store import Why
-from dashscope_ftlogs.errors import ArchiveError
+from dashscope_ftlogs.archive.store import DamagedError, Why
+from dashscope_ftlogs.errors import ArchiveError, ManifestError
 
 
 def set_aside(archive: Archive, job_id: str, why: Why) -> str:
@@ -49,6 +51,56 @@ def moved_to(archive: Archive, manifest: Manifest) -> str | None:
         if is_said and is_there:
             return _log(manifest, "rewritten", number)
     return None
+
+
+@contextmanager
+def opened(archive: Archive, log_stem: str) -> Generator[tuple[int, Manifest]]:
+    """Open a log to be read: yield its descriptor, and the manifest that vouches for that very file.
+
+    A writer may set the log aside meanwhile, and begin it afresh. So the manifest that counts is read
+    when the file is open, and the file then still has its name.
+
+    Raises:
+        DamagedError: the file is gone.
+        ArchiveError: the manifest is gone or can't be read, or the file can't.
+    """
+    descriptor, manifest = -1, _vouching(archive, log_stem)
+    try:
+        while descriptor < 0:
+            name, before = log_name(log_stem, manifest.format, manifest.compression), manifest
+            try:
+                descriptor = archive.open(name, os.O_RDONLY)
+            except FileNotFoundError:
+                if (manifest := _vouching(archive, log_stem)) == before:
+                    descriptor = _open_elsewhere(archive, manifest)
+                continue
+            manifest = _vouching(archive, log_stem)
+            if not archive.holds(name, descriptor):
+                os.close(descriptor)
+                descriptor = -1
+        yield descriptor, manifest
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _vouching(archive: Archive, log_stem: str) -> Manifest:
+    found = archive.at(log_stem)
+    if found is None:
+        raise ManifestError(f"{archive.directory / manifest_name(log_stem)} has gone")
+    if isinstance(found, ArchiveError):
+        raise found
+    return found
+
+
+def _open_elsewhere(archive: Archive, manifest: Manifest) -> int:
+    """Open a log that has no file of its name."""
+    if not manifest.file_bytes:  # and so needs none
+        return os.open(os.devnull, os.O_RDONLY)
+    kept = None if manifest.superseded else moved_to(archive, manifest)
+    if kept is None:
+        raise DamagedError("the file is gone")
+    return archive.open(kept, os.O_RDONLY)
 
 
 def announces(older: Manifest, manifest: Manifest) -> bool:

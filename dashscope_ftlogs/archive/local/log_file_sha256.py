@@ -11,6 +11,7 @@ import hashlib
 import io
 import os
 import zlib
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -68,22 +69,50 @@ def check_last_piece(descriptor: int, manifest: Manifest) -> Digest:
     Raises:
         DamagedError: that much is not there, or is something else.
     """
-    size = os.fstat(descriptor).st_size
-    if size < manifest.file_bytes:
-        raise DamagedError(f"it has {size:,} bytes of the {manifest.file_bytes:,} that were committed")
+    _check_size(descriptor, manifest)
     last = manifest.last_piece
     return _check_piece(descriptor, manifest, manifest.file_bytes - last.file_bytes, last)
 
 
+def proved(descriptor: int, manifest: Manifest) -> Iterator[bytes]:
+    """Yield the content of a log, some at a time; each piece is proved with its end.
+
+    Raises:
+        DamagedError: that much is not there, or is something else.
+    """
+    _check_size(descriptor, manifest)
+    begin = 0
+    for piece in (*manifest.pieces, manifest.last_piece):
+        yield from _proved_piece(descriptor, manifest, begin, piece, hashlib.sha256())
+        begin += piece.file_bytes
+
+
+def _check_size(descriptor: int, manifest: Manifest) -> None:
+    size = os.fstat(descriptor).st_size
+    if size < manifest.file_bytes:
+        raise DamagedError(f"it has {size:,} bytes of the {manifest.file_bytes:,} that were committed")
+
+
 def _check_piece(descriptor: int, manifest: Manifest, begin: int, piece: Piece) -> Digest:
     """Return the hash of a piece that begins at that byte of the file."""
-    found, size, newlines = hashlib.sha256(), 0, 0
+    found = hashlib.sha256()
+    for _ in _proved_piece(descriptor, manifest, begin, piece, found):
+        pass
+    return found
+
+
+def _proved_piece(
+    descriptor: int, manifest: Manifest, begin: int, piece: Piece, found: Digest
+) -> Iterator[bytes]:
+    """Yield the content of a piece, taking it into a hash that in the end has to be the piece's."""
+    size, newlines = 0, 0
     try:
         content = _content(descriptor, manifest, begin, piece.file_bytes)
         while chunk := content.read(_CHUNK):
             found.update(chunk)
             size += len(chunk)
             newlines += chunk.count(b"\n")
+            yield chunk
     except _BROKEN as error:
         raise DamagedError(f"its compressed data is broken: {error}") from None
     if found.hexdigest() != piece.sha256:
@@ -92,7 +121,6 @@ def _check_piece(descriptor: int, manifest: Manifest, begin: int, piece: Piece) 
     fits = newlines >= piece.lines if manifest.format == "text" else newlines == piece.lines
     if size != piece.bytes or not fits:
         raise DamagedError("its manifest was changed: it counts what is not there")
-    return found
 
 
 def begins_with(descriptor: int, manifest: Manifest, data: bytes) -> bool:

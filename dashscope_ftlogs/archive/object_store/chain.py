@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 import attrs
 
 from dashscope_ftlogs.archive.manifest import Manifest
-from dashscope_ftlogs.archive.object_store.bucket import AlreadyThereError, Bucket, Listed, NotThereError
+from dashscope_ftlogs.archive.object_store.bucket import Bucket, Listed, NotThereError
 from dashscope_ftlogs.archive.object_store.commits import (
     Commit,
     DataObject,
@@ -35,9 +35,9 @@ from dashscope_ftlogs.errors import ArchiveStoreError, ManifestError
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-_GIVEN_UP_AFTER: Final = 3600.0
+GIVEN_UP_AFTER: Final = 3600.0
 """Seconds from the first object of a commit to the commit. A day later it may be swept."""
-_SWEPT_AFTER: Final = timedelta(days=1)
+SWEPT_AFTER: Final = timedelta(days=1)
 _CLOCK: Final = ".ftlogs-clock"
 
 
@@ -178,16 +178,12 @@ class Chain:
     async def _create(self, commit: Commit, began: float) -> None:
         data, commit = encode(commit)
         path = f"{self._folder}/{commit_name(commit.number)}"
-        if self._now() - began > _GIVEN_UP_AFTER:
+        if self._now() - began > GIVEN_UP_AFTER:
             raise ArchiveStoreError(
                 f"cannot write to {self._bucket.url}: a commit took more than an hour, and was given up"
             )
-        try:
-            await self._bucket.acreate(path, data)
-        except AlreadyThereError:
-            # A request whose answer was lost is sent once more, and finds what it made itself.
-            if await self._bucket.aget(path) != data:
-                raise OvertakenError from None
+        if not await self._bucket.aclaim(path, data):
+            raise OvertakenError
         self.head = commit
 
     async def compact(self) -> None:
@@ -227,7 +223,7 @@ class Chain:
         # Who began to read before the last commit may still need what that took the place of.
         since = when.get(commit_name(head.number))
         if names and since is not None:
-            past = await self._bucket.atime(_CLOCK) - _SWEPT_AFTER
+            past = await self._bucket.atime(_CLOCK) - SWEPT_AFTER
             old = [f"{self._folder}/{name}" for name in names if max(when[name], since) < past]
             if old:
                 await self._bucket.adelete(old)

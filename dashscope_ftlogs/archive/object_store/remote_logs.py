@@ -1,19 +1,21 @@
 """Logs on object storage, for those who read them. Everything blocks."""
 
-import gzip
-import io
 import re
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from functools import partial
 from itertools import chain as chained
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
-from dashscope_ftlogs.archive.local_log_reader import PACKED, job_of, numbered_lines
-from dashscope_ftlogs.archive.manifest import LOG_NAMES
+from dashscope_ftlogs.archive.local_log_reader import (
+    PACKED,
+    as_file,
+    job_of,
+    numbered_lines,
+)
+from dashscope_ftlogs.archive.manifest import LOG_NAMES, Manifest
 from dashscope_ftlogs.archive.object_store.bucket import AT_ONCE, Bucket, NotThereError
 from dashscope_ftlogs.archive.object_store.commits import (
     Commit,
@@ -26,9 +28,15 @@ from dashscope_ftlogs.archive.object_store.commits import (
 )
 from dashscope_ftlogs.archive.object_store.contents import Content
 from dashscope_ftlogs.archive.object_store.url import store_url
-from dashscope_ftlogs.archive.store import DamagedError
+from dashscope_ftlogs.archive.store import DamagedError, KeptLog, UnvouchedLog
 from dashscope_ftlogs.archive.threads import side_by_side
-from dashscope_ftlogs.errors import ArchiveError, ArchivePathError, ManifestError
+from dashscope_ftlogs.errors import (
+    ArchiveError,
+    ArchiveMismatchError,
+    ArchivePathError,
+    DamagedLogError,
+    ManifestError,
+)
 from dashscope_ftlogs.models import Job
 
 _SMALL: Final = 2**18
@@ -66,18 +74,19 @@ class RemoteLog:
         """Yield the lines, each with its number.
 
         Raises:
-            ArchiveError: the log can't be read, or is damaged.
+            DamagedLogError: an object is gone, or not what was committed.
+            ArchiveError: the log can't be read.
         """
         bucket = Bucket(store_url(self.url))
         try:
             head = commit(bucket, self.folder, self.newest)
-            with _file(_chunks(bucket, self.folder, head)) as file:
+            with as_file(_chunks(bucket, self.folder, head)) as file:
                 yield from numbered_lines(file, rows=self.rows)
-        except (DamagedError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise ArchiveError(f"cannot read {self.where}: {error}") from None
+        except DamagedError as error:
+            raise DamagedLogError(f"cannot read {self.where}: {error}") from None
 
 
-def remote_logs(url: str) -> list[RemoteLog]:
+def remote_logs(url: str) -> list[KeptLog]:
     """Return the logs of an archive, or the one that a URL names as a file of it would be named.
 
     Raises:
@@ -89,10 +98,13 @@ def remote_logs(url: str) -> list[RemoteLog]:
         return [_named(Bucket(attrs.evolve(place, prefix=place.prefix.rpartition("/")[0])), log)]
     bucket = Bucket(place)
     folders = bucket.folders()
-    heads = zip(folders, side_by_side(partial(newest, bucket), folders, AT_ONCE), strict=True)
-    found = [
-        _log(bucket, folder, head, head.manifest.file) for folder, head in heads if head is not None
-    ]
+    heads = zip(folders, side_by_side(partial(_newest, bucket), folders, AT_ONCE), strict=True)
+    found: list[KeptLog] = []
+    for folder, head in heads:
+        if isinstance(head, ArchiveError):
+            found.append(UnvouchedLog(folder, f"{bucket.url}/{folder}", head))
+        elif head is not None:
+            found.append(_log(bucket, folder, head, head.manifest.file))
     if not found:
         raise ArchivePathError(f"{bucket.url} holds no commit, so it is no archive")
     return found
@@ -131,6 +143,13 @@ def newest(bucket: Bucket, folder: str) -> Commit | None:
     return None if number is None else commit(bucket, folder, number)
 
 
+def _newest(bucket: Bucket, folder: str) -> Commit | ArchiveError | None:
+    try:
+        return newest(bucket, folder)
+    except (ManifestError, ArchiveMismatchError) as error:
+        return error
+
+
 def commit(bucket: Bucket, folder: str, number: int) -> Commit:
     """Return one commit of a log.
 
@@ -167,17 +186,15 @@ def check_content(bucket: Bucket, folder: str, head: Commit) -> None:
     """Raise DamagedError unless the chain is whole, and each object is what was committed."""
     for one in chain(bucket, folder, head):
         for of in one.objects:
-            content = Content(of, one.manifest.format, one.manifest.compression)
-            for chunk in _stored(bucket, folder, of.name):
-                content.take(chunk)
-            content.end()
+            for _ in _proved(bucket, folder, one.manifest, of):
+                pass
 
 
 def _chunks(bucket: Bucket, folder: str, head: Commit) -> Iterator[bytes]:
-    """Yield all that a log's objects hold; what is small is fetched ahead."""
+    """Yield all that a log's objects hold, each proved with its end; what is small is fetched ahead."""
 
     def ahead(of: DataObject) -> Iterable[bytes]:
-        stored = _stored(bucket, folder, of.name)
+        stored = _proved(bucket, folder, head.manifest, of)
         return list(stored) if of.stored_bytes <= _SMALL else stored
 
     objects = (of for one in chain(bucket, folder, head) for of in one.objects)
@@ -186,37 +203,19 @@ def _chunks(bucket: Bucket, folder: str, head: Commit) -> Iterator[bytes]:
             yield from chunks
 
 
-def _stored(bucket: Bucket, folder: str, name: str) -> Iterable[bytes]:
+def _proved(bucket: Bucket, folder: str, manifest: Manifest, of: DataObject) -> Iterator[bytes]:
+    """Yield an object as it is stored, some at a time.
+
+    Raises:
+        DamagedError: it is gone, or not what was committed.
+    """
+    content = Content(of, manifest.format, manifest.compression)
     try:
-        yield from bucket.chunks(f"{folder}/{name}")
+        for chunk in bucket.chunks(f"{folder}/{of.name}"):
+            content.take(chunk)
+            yield chunk
     except NotThereError:
         raise DamagedError(
-            f"{name} has gone; if the log was compacted more than a day ago, read it again"
+            f"{of.name} has gone; if the log was compacted more than a day ago, read it again"
         ) from None
-
-
-def _file(chunks: Iterator[bytes]) -> io.BufferedReader:
-    raw: io.RawIOBase = _Chunks(chunks)
-    return io.BufferedReader(raw)
-
-
-class _Chunks(io.RawIOBase):
-    """What comes in chunks, as a file."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._rest:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                return 0
-            self._rest = memoryview(chunk)
-        view = memoryview(buffer)
-        count = min(len(view), len(self._rest))
-        view[:count], self._rest = self._rest[:count], self._rest[count:]
-        return count
+    content.end()

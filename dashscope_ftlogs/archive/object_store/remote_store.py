@@ -3,12 +3,11 @@
 from typing import Final, Self
 
 from dashscope_ftlogs.archive.manifest import stem
-from dashscope_ftlogs.archive.object_store.bucket import MARK, AlreadyThereError, Bucket
+from dashscope_ftlogs.archive.object_store.bucket import Bucket
 from dashscope_ftlogs.archive.object_store.chain import Chain
 from dashscope_ftlogs.archive.object_store.object_log import Shared
 from dashscope_ftlogs.archive.object_store.object_place import ObjectPlace
 from dashscope_ftlogs.archive.threads import Threads
-from dashscope_ftlogs.errors import ArchivePathError
 
 _THREADS: Final = 2
 """How many objects are hashed and compressed at the same time."""
@@ -33,7 +32,7 @@ class RemoteStore:
 
     async def __aenter__(self) -> Self:
         try:
-            await self._mark()
+            await self._bucket.amark()
         except BaseException:
             await self.__aexit__()
             raise
@@ -53,15 +52,3 @@ class RemoteStore:
     def name_of(self, file: str) -> str:
         """Return the URL of a log."""
         return f"{self._bucket.url}/{file}"
-
-    async def _mark(self) -> None:
-        """See that it may be written to, and that what is only to be created is never written over."""
-        try:
-            await self._bucket.acreate(MARK, b"")
-            await self._bucket.acreate(MARK, b"")
-        except AlreadyThereError:
-            return
-        raise ArchivePathError(
-            f"{self._bucket.url} writes over objects that are only to be created, so that two writers "
-            "could lose lines: it knows no conditional writes, or, on OSS, the bucket keeps versions"
-        )

@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from dashscope_ftlogs import FTLogsError, InvalidArgumentError, LogPage, LogPaginator
+from dashscope_ftlogs import ArchiveError, FTLogsError, InvalidArgumentError, LogPage, LogPaginator
+from dashscope_ftlogs.archive.store import KeptLog
 from dashscope_ftlogs.checks import whole_number, within
 from dashscope_ftlogs.cli.completion import complete_job_ids
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.log_sources import is_local, job_name, named_logs, stored_pages
+from dashscope_ftlogs.cli.log_sources import code_of, is_local, job_name, named_logs, stored_pages
 from dashscope_ftlogs.cli.options import Concurrency, Raw, grouped
-from dashscope_ftlogs.cli.run_command import run
+from dashscope_ftlogs.cli.run_command import complain, run, told
 from dashscope_ftlogs.cli.short_job_ids import whole_job_id
 from dashscope_ftlogs.cli.terminal.read_progress import progress
 from dashscope_ftlogs.cli.terminal.stdout import Format, encoder, printing, write
@@ -63,10 +64,12 @@ def cat(
             if limit is not None:
                 whole_number("limit", limit, 0)
             with printing() as printer:
-                await _print_stored(source, offset, limit, lambda page: printer.run(put_out, page))
-            return 0
+                return await _print_stored(
+                    source, offset, limit, lambda page: printer.run(put_out, page)
+                )
+        name = job_name(source)  # or that it is none, for which no key is needed
         async with connection.session(concurrency) as session:
-            found = await whole_job_id(session, job_name(source))
+            found = await whole_job_id(session, name)
             reader: LogPaginator = session.lines(found, offset=offset, limit=limit, page_size=page_size)
             with progress(f"{found}: lines") as show, printing() as printer:
                 try:
@@ -88,23 +91,42 @@ def cat(
 
 async def _print_stored(
     source: str, offset: int, limit: int | None, put_out: Callable[[LogPage], Awaitable[None]]
-) -> None:
-    """Print the logs of this machine that a word names, or the asked for part of the only one."""
+) -> int:
+    """Print the logs of this machine that a word names, or the asked for part of the only one.
+
+    One that is damaged does not end the others. Returns the exit code.
+    """
     logs = [(name, log) for name, log in named_logs([source]) if not isinstance(log, str)]
     if len(logs) > 1 and (offset or limit is not None):
         raise InvalidArgumentError(
             f"{source} holds {len(logs)} logs: name the one of which a part is wanted"
         )
+    failed: list[FTLogsError] = []
     for name, log in logs:
-        left, total = sys.maxsize if limit is None else limit, 0
-        async with aclosing(stored_pages(name, log)) as pages:
-            async for page in pages:
-                lines = page.lines[max(0, offset - page.offset) :][:left]
-                total = page.next_offset
-                if lines:
-                    begin = max(offset, page.offset)
-                    await put_out(LogPage(name, begin, lines, total))
-                left -= len(lines)
-                if not left:
-                    return
-        within(name, offset, total)
+        try:
+            await _print_one(name, log, offset, limit, put_out)
+        except ArchiveError as error:
+            complain(told(error))
+            failed.append(error)
+    return code_of(failed)
+
+
+async def _print_one(
+    name: str,
+    log: KeptLog | None,
+    offset: int,
+    limit: int | None,
+    put_out: Callable[[LogPage], Awaitable[None]],
+) -> None:
+    left, total = sys.maxsize if limit is None else limit, 0
+    async with aclosing(stored_pages(name, log)) as pages:
+        async for page in pages:
+            lines = page.lines[max(0, offset - page.offset) :][:left]
+            total = page.next_offset
+            if lines:
+                begin = max(offset, page.offset)
+                await put_out(LogPage(name, begin, lines, total))
+            left -= len(lines)
+            if not left:
+                return
+    within(name, offset, total)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from dashscope_ftlogs import FTLogsError, InvalidArgumentError
+from dashscope_ftlogs.archive.object_store.url import is_store_url
 from dashscope_ftlogs.cli.commands.metrics_dataset import add_to_dataset, is_dataset
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.log_sources import Sources, code_of, no_metrics, read_logs
-from dashscope_ftlogs.cli.options import Pattern, chosen, file, grouped, local
+from dashscope_ftlogs.cli.options import Pattern, archive, chosen, file, grouped, local
 from dashscope_ftlogs.cli.reading_processes import ReadPoints
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.table_export import (
@@ -44,8 +45,10 @@ class Format(enum.StrEnum):
 
 
 def _file_or_dataset(said: str) -> str:
-    """Return a path as it was said, which tells a directory's name from a file's."""
+    """Return a path or a URL as it was said, which tells a directory's name from a file's."""
     path = Path(said)
+    if is_store_url(said) and path.suffix not in ENDINGS:
+        return archive(said)
     if path.suffix in ENDINGS:
         file(said)
     else:
@@ -63,7 +66,7 @@ def metrics(
             *("--output", "-o"),
             metavar="FILE|DATASET/",
             help="Write a .csv, .jsonl or .parquet file; - for stdout, as CSV; or, of archives, a "
-            "directory of Parquet files, and later only what is new.",
+            "directory or s3://BUCKET/PREFIX of Parquet files, and later only what is new.",
             parser=_file_or_dataset,
         ),
     ] = None,

@@ -1,15 +1,18 @@
 """`ftlogs metrics ARCHIVE -o DATASET/`: Parquet files beside an archive, by all processors."""
 
-import os
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
-from contextlib import aclosing
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from contextlib import aclosing, suppress
 from functools import partial
 from pathlib import Path
+from typing import Any, Final, Protocol
 
-from dashscope_ftlogs import FTLogsError, InvalidArgumentError
-from dashscope_ftlogs.archive.object_store.url import is_store_url
-from dashscope_ftlogs.archive.store import KeptLog
+from dashscope_ftlogs import ArchiveError, FTLogsError, InvalidArgumentError
+from dashscope_ftlogs.archive.object_store.bucket import Bucket
+from dashscope_ftlogs.archive.object_store.url import is_store_url, store_url
+from dashscope_ftlogs.archive.store import KeptLog, UnvouchedLog
 from dashscope_ftlogs.archive.threads import Thread
+from dashscope_ftlogs.archive.where import is_there
 from dashscope_ftlogs.checks import extra
 from dashscope_ftlogs.cli.exit_codes import INCOMPLETE
 from dashscope_ftlogs.cli.options import SEPARATORS
@@ -18,20 +21,126 @@ from dashscope_ftlogs.cli.run_command import complain, told
 from dashscope_ftlogs.cli.terminal.output_file import refuse_trap
 from dashscope_ftlogs.cli.terminal.read_progress import progress
 from dashscope_ftlogs.cli.terminal.table_export import ENDINGS
-from dashscope_ftlogs.dataset.dask_cluster import Outcome, add_by_cluster
+from dashscope_ftlogs.dataset.dask_cluster import made_by_cluster
+from dashscope_ftlogs.dataset.object_store.dataset_commits import PART_BYTES
+from dashscope_ftlogs.dataset.object_store.parts import LogRows, digest_of, rows_of
+from dashscope_ftlogs.dataset.object_store.remote_dataset import RemoteDataset
 from dashscope_ftlogs.dataset.parquet_dataset import Dataset
-from dashscope_ftlogs.dataset.partitions import Partition, partitions
+from dashscope_ftlogs.dataset.parquet_file import month_of
+from dashscope_ftlogs.dataset.partitions import Partition, partitions, points_of
 from dashscope_ftlogs.reading.own_pattern import OwnPattern
+
+_PATIENCE: Final = 10.0
+"""Seconds for which an interrupted command goes on to put what it has to object storage."""
+
+
+class _Target(Protocol):
+    """A dataset that logs are added to."""
+
+    @property
+    def make(self) -> Callable[[str, KeptLog], Any]:
+        """What another process does with one log, by its job's id."""
+        ...
+
+    async def new(self, logs: Sequence[Partition], /) -> list[Partition]:
+        """Return the logs that it has not got as they are."""
+        ...
+
+    async def make_here(self, one: Partition, /) -> Any:
+        """Do what `make` does, where no other process could."""
+        ...
+
+    async def take(self, made: Any, /) -> int:
+        """Take what became of a log; return how many points that is."""
+        ...
+
+    async def end(self) -> None:
+        """Keep what was taken."""
+        ...
+
+    def tidy(self) -> None:
+        """Clear away what is half written."""
+        ...
+
+
+class _InDirectory:
+    """Each process writes the file of its log."""
+
+    def __init__(self, dataset: Dataset, reading: Thread, writing: Thread) -> None:
+        self._dataset = dataset
+        self._reading = reading
+        self._writing = writing
+        self.make: Callable[[str, KeptLog], int] = dataset.add
+        self.tidy = dataset.sweep
+
+    async def new(self, logs: Sequence[Partition]) -> list[Partition]:
+        await self._reading.run(self._dataset.sweep)
+        return await self._reading.run(lambda: [one for one in logs if not self._dataset.has(one)])
+
+    async def make_here(self, one: Partition) -> int:
+        points = await self._reading.run(points_of, one.log, self._dataset.pattern)
+        return await self._writing.run(self._dataset.put, one, points)
+
+    async def take(self, made: int) -> int:
+        return made
+
+    async def end(self) -> None:
+        pass
+
+
+class _InBucket:
+    """Other processes read logs; this one puts the rows of many at once."""
+
+    def __init__(
+        self, bucket: Bucket, pattern: OwnPattern | None, reading: Thread, work: Thread
+    ) -> None:
+        self._dataset = RemoteDataset(bucket, work)
+        self._pattern = pattern
+        self._reading = reading
+        self._waiting: list[LogRows] = []
+        self.make: Callable[[str, KeptLog], LogRows] = partial(rows_of, pattern)
+
+    async def new(self, logs: Sequence[Partition]) -> list[Partition]:
+        await self._dataset.look()
+        has = self._dataset.head.logs
+        new = [one for one in logs if has.get(one.job_id) != digest_of(one, self._pattern)]
+        return sorted(new, key=month_of)
+
+    async def make_here(self, one: Partition) -> LogRows:
+        return await self._reading.run(rows_of, self._pattern, one.job_id, one.log)
+
+    async def take(self, made: LogRows) -> int:
+        self._waiting.append(made)
+        if sum(len(one.data) for one in self._waiting) >= PART_BYTES:
+            await self._put()
+        return made.count
+
+    async def _put(self) -> None:
+        if self._waiting:
+            await self._dataset.add(self._waiting)
+            self._waiting = []
+
+    async def end(self) -> None:
+        if self._waiting:
+            await self._put()
+            await self._dataset.sweep()
+
+    def tidy(self) -> None:
+        pass
 
 
 def is_dataset(output: str) -> bool:
-    """Whether what `-o` names is a directory, there already or not; what ends as a file does is none."""
+    """Whether what `-o` names is a directory, there already or not, or a place on object storage.
+
+    What ends as a file does is none.
+    """
     path = Path(output)
-    return path.suffix not in ENDINGS and (output.endswith(SEPARATORS) or path.is_dir())
+    there = is_store_url(output) or output.endswith(SEPARATORS) or path.is_dir()
+    return path.suffix not in ENDINGS and there
 
 
 async def add_to_dataset(
-    words: Iterable[str], output: str, pattern: OwnPattern | None, dask: str | None
+    words: Sequence[str], output: str, pattern: OwnPattern | None, dask: str | None
 ) -> int:
     """Add the logs of archives to a dataset, as far as it has not got them; return the exit code.
 
@@ -39,58 +148,80 @@ async def add_to_dataset(
 
     Args:
         words: The archives.
-        output: The directory of the dataset.
+        output: The directory of the dataset, or its URL.
         pattern: For lines that no known form fits.
         dask: The address of a cluster that does it; all processors of this machine, if none is named.
 
     Raises:
         ConfigError: what is needed for it is not installed, or the cluster can't be used.
-        InvalidArgumentError: one of the words names no archive.
-        ArchiveError: one names a directory that is none.
+        InvalidArgumentError: one of the words names no archive, or the dataset is in it or around it.
+        ArchiveError: one names a directory that is none, or object storage fails.
         OSError: the dataset can't be written.
     """
     extra("data", "pyarrow", "arro3.core")
-    dataset = Dataset(_anywhere(output), pattern)
-    refuse_trap(f"-o {output!r}", dataset.directory)
-    # A disk may take its time, and Ctrl-C should not.
-    with Thread(patience=0) as thread:
-        found = await thread.run(lambda: list(_logs(words)))
-        new = await thread.run(lambda: [one for one in found if not dataset.has(one)])
-    outcomes = _by_processors(dataset, new) if dask is None else add_by_cluster(dask, dataset, new)
+    # A disk may take its time, and Ctrl-C should not; but what is being written is written to its end.
+    with Thread(patience=0) as reading, Thread() as writing:
+        target: _Target
+        if is_store_url(output):
+            target = _InBucket(Bucket(store_url(output)), pattern, reading, writing)
+        else:
+            directory = _anywhere(output)
+            refuse_trap(f"-o {output!r}", directory)
+            target = _InDirectory(Dataset(directory, pattern), reading, writing)
+        found = await reading.run(lambda: list(_logs(words)))
+        _refuse_within(output, words)
+        unvouched = [one.log for one in found if isinstance(one.log, UnvouchedLog)]
+        new = await target.new([one for one in found if not isinstance(one.log, UnvouchedLog)])
+        for log in unvouched:
+            complain(told(log.why))
+        points, failed = await _add(target, new, dask)
+    complain(f"{len(new) - failed:,} new of {len(found):,} logs, {points:,} points in {output}")
+    return INCOMPLETE if failed or unvouched else 0
+
+
+async def _add(target: _Target, logs: Sequence[Partition], dask: str | None) -> tuple[int, int]:
+    """Add logs to a dataset; return how many points they have, and how many logs can't be read."""
+    by = _by_processors(target, logs) if dask is None else made_by_cluster(dask, target.make, logs)
     points = failed = done = 0
-    with progress("logs") as show:
-        async with aclosing(outcomes) as coming:
-            async for one, outcome in coming:
-                if isinstance(outcome, FTLogsError):
-                    complain(f"{one.job_id}: {told(outcome)}")
-                    failed += 1
-                else:
-                    points += outcome
-                done += 1
-                show(done, len(new))
-    added = f"{done - failed:,} new of {len(found):,} logs, {points:,} points"
-    complain(f"{added} in {output}")
-    return INCOMPLETE if failed else 0
+    try:
+        with progress("logs") as show:
+            async with aclosing(by) as coming:
+                async for one, made in coming:
+                    if isinstance(made, FTLogsError):
+                        complain(f"{one.job_id}: {told(made)}")
+                        failed += 1
+                    else:
+                        points += await target.take(made)
+                    done += 1
+                    show(done, len(logs))
+        await target.end()
+    except asyncio.CancelledError:
+        with suppress(TimeoutError, ArchiveError):
+            async with asyncio.timeout(_PATIENCE):
+                await target.end()
+        raise
+    finally:
+        target.tidy()  # after other processes of ours, which are killed where we are stopped
+    return points, failed
 
 
-async def _by_processors(dataset: Dataset, logs: Sequence[Partition]) -> AsyncGenerator[Outcome, None]:
-    add = partial(_add, dataset)
-    with Thread(patience=0) as thread:
-        async with Reading(add, [(one.job_id, one.log) for one in logs]) as others:
-            for one in logs:
-                try:
-                    count = await others.result(one.job_id)
-                    yield one, await thread.run(add, one.job_id, one.log) if count is None else count
-                except FTLogsError as error:
-                    yield one, error
+async def _by_processors(
+    target: _Target, logs: Sequence[Partition]
+) -> AsyncGenerator[tuple[Partition, Any], None]:
+    async with Reading(target.make, [(one.job_id, one.log) for one in logs]) as others:
+        for one in logs:
+            try:
+                made = await others.result(one.job_id)
+                yield one, await target.make_here(one) if made is None else made
+            except FTLogsError as error:
+                yield one, error
 
 
 def _logs(words: Iterable[str]) -> Iterator[Partition]:
     """Yield the logs of archives, each job once."""
     taken = set[str]()
     for word in words:
-        there = is_store_url(word) or os.path.lexists(word)
-        logs = partitions(word if is_store_url(word) else _anywhere(word)) if there else []
+        logs = partitions(word if is_store_url(word) else _anywhere(word)) if is_there(word) else []
         if not all(one.log.version for one in logs) or not logs:
             raise InvalidArgumentError(
                 f"{word!r} is no archive, of which datasets are made; `ftlogs download` makes one"
@@ -101,10 +232,37 @@ def _logs(words: Iterable[str]) -> Iterator[Partition]:
                 yield one
 
 
+def _refuse_within(output: str, words: Iterable[str]) -> None:
+    """Refuse a dataset in an archive, and one around it: each takes what is there for its own.
+
+    Raises:
+        InvalidArgumentError: that is so.
+    """
+    for word in words:
+        if is_store_url(word) != is_store_url(output):
+            continue
+        within = _is_url_within if is_store_url(word) else _is_within
+        archive = word if is_store_url(word) or Path(word).is_dir() else str(Path(word).parent)
+        if within(archive, output) or within(output, archive):
+            raise InvalidArgumentError(
+                f"-o {output!r}: that is, or lies in, or holds the archive {archive!r}; name another "
+                "place for the dataset"
+            )
+
+
+def _is_url_within(url: str, folder: str) -> bool:
+    place, around = f"{store_url(url)}/", f"{store_url(folder)}/"
+    return place.startswith(around)
+
+
+def _is_within(path: str, folder: str) -> bool:
+    """Whether a path is a folder, or leads into it, by whatever names."""
+    there = Path(path).resolve()
+    return Path(folder).exists() and any(
+        one.exists() and one.samefile(folder) for one in (there, *there.parents)
+    )
+
+
 def _anywhere(path: str) -> Path:
     """Return a path for others as well, who work in folders of their own."""
     return Path(path).absolute()
-
-
-def _add(dataset: Dataset, job_id: str, log: KeptLog) -> int:
-    return dataset.add(Partition(job_id, log))

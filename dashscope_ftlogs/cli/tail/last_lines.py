@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from dashscope_ftlogs import LogPage
+from dashscope_ftlogs import ArchiveError, FTLogsError, LogPage
 from dashscope_ftlogs.archive.store import KeptLog
+from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.checks import within
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.log_sources import stored_pages
-from dashscope_ftlogs.cli.run_command import complain, run
+from dashscope_ftlogs.cli.log_sources import code_of, stored_pages
+from dashscope_ftlogs.cli.run_command import complain, run, told
 from dashscope_ftlogs.cli.short_job_ids import one_place_each, whole_job_ids
 from dashscope_ftlogs.cli.tail.line_format import View
 from dashscope_ftlogs.cli.tail.status import Status
@@ -78,6 +79,7 @@ class Tail:
         async with AsyncExitStack() as stack:
             printer = stack.enter_context(printing())
             session: LogSession | None = None
+            failed: list[FTLogsError] = []
             if self.offsets.keys() - self.stored:
                 session = await stack.enter_async_context(self.connection.session())
                 await self._name_whole(session)
@@ -86,20 +88,34 @@ class Tail:
                     pages = self._stored(name, offset)
                 else:
                     pages = self._sent(session, name, offset)
-                async with aclosing(pages):
-                    async for page in pages:
-                        met = self._first_alarm(page)
-                        wanted = len(page.lines) if met is None else met[0] + 1
-                        await printer.run(self._print, page, wanted)
-                        if met is not None:
-                            complain(told := where(page, *met))
-                            if not self._is_goal(met[1]):
-                                return ALARM
-                            self._met[name] = told
-                            break
+                try:
+                    alarm = await self._print_one(name, pages, printer)
+                except ArchiveError as error:  # which says nothing about the others
+                    complain(told(error))
+                    failed.append(error)
+                    continue
+                if alarm is not None and not self._is_goal(alarm):
+                    return ALARM
             self._tell_of_missed_names(ended=True)
             unmet = [name for name in self.offsets if self.goals and name not in self._met]
-            return self._end_of([(name, await self._job(session, name)) for name in unmet])
+            end = self._end_of([(name, await self._job(session, name)) for name in unmet])
+            return code_of(failed) or end
+
+    async def _print_one(
+        self, name: str, pages: AsyncGenerator[LogPage, None], printer: Thread
+    ) -> Alarm | None:
+        """Print a log, up to the first line that meets a condition; return that."""
+        async with aclosing(pages):
+            async for page in pages:
+                met = self._first_alarm(page)
+                wanted = len(page.lines) if met is None else met[0] + 1
+                await printer.run(self._print, page, wanted)
+                if met is not None:
+                    complain(said := where(page, *met))
+                    if self._is_goal(met[1]):
+                        self._met[name] = said
+                    return met[1]
+        return None
 
     async def _job(self, session: "LogSession | None", name: str) -> "Job | None":
         if session is None or name in self.stored:

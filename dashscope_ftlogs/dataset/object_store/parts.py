@@ -1,0 +1,81 @@
+"""Parts: Parquet files of the rows of many logs, made of others."""
+
+import hashlib
+import io
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Final
+
+import attrs
+
+from dashscope_ftlogs.archive.store import KeptLog
+from dashscope_ftlogs.checks import extra
+from dashscope_ftlogs.dataset.parquet_file import made_of, month_of, write_points
+from dashscope_ftlogs.dataset.partitions import Partition, points_of
+from dashscope_ftlogs.reading.own_pattern import OwnPattern
+
+_ROWS: Final = 100_000
+"""In one group of rows, at least."""
+
+
+@attrs.frozen
+class LogRows:
+    """The rows of one log."""
+
+    job_id: str
+    month: str
+    digest: str
+    """Of what they were made of."""
+    count: int
+    data: bytes = attrs.field(repr=False)
+    """A Parquet file."""
+
+
+def rows_of(pattern: OwnPattern | None, job_id: str, log: KeptLog) -> LogRows:
+    """Read a log; return its rows.
+
+    Raises:
+        ArchiveError: the log can't be read.
+    """
+    partition, file = Partition(job_id, log), io.BytesIO()
+    points = points_of(log, pattern)
+    write_points(file, partition, points, pattern)
+    month, digest = month_of(partition), digest_of(partition, pattern)
+    return LogRows(job_id, month, digest, len(points), file.getvalue())
+
+
+def digest_of(partition: Partition, pattern: OwnPattern | None) -> str:
+    """Return a digest of what the rows of a log would be made of."""
+    return hashlib.sha256(made_of(partition, pattern).encode()).hexdigest()[:32]
+
+
+def merged(old: Sequence[bytes], new: Sequence[bytes], jobs: Collection[str]) -> tuple[bytes, int]:
+    """Return the rows of Parquet files as one, without the old ones of these jobs, and their number."""
+    pyarrow, compute, parquet = extra("data", "pyarrow", "pyarrow.compute", "pyarrow.parquet")
+    files = [parquet.ParquetFile(io.BytesIO(data)) for data in (*old, *new)]
+    schema = pyarrow.unify_schemas([file.schema_arrow for file in files]).remove_metadata()
+    others = ~compute.field("job_id").isin(list(jobs))
+
+    def tables() -> Iterator[Any]:
+        for number, file in enumerate(files):
+            for batch in file.iter_batches():
+                table = pyarrow.Table.from_batches([batch])
+                yield table.filter(others) if number < len(old) else table
+
+    out, count = io.BytesIO(), 0
+    with parquet.ParquetWriter(out, schema, compression="zstd") as writer:
+        for some in _groups(tables()):
+            table = pyarrow.concat_tables([schema.empty_table(), *some], promote_options="default")
+            writer.write_table(table)
+            count += table.num_rows
+    return out.getvalue(), count
+
+
+def _groups(tables: Iterator[Any]) -> Iterator[list[Any]]:
+    """Yield tables together that are worth a group of rows."""
+    some: list[Any] = []
+    for table in tables:
+        some.append(table)
+        if sum(one.num_rows for one in some) >= _ROWS:
+            yield some
+            some = []
+    yield some

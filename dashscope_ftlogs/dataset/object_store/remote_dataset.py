@@ -1,0 +1,172 @@
+"""A dataset on object storage, as who adds to it sees it. Nobody is locked out: commits decide."""
+
+import hashlib
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+
+from dashscope_ftlogs.archive.object_store.bucket import Bucket, Listed, NotThereError
+from dashscope_ftlogs.archive.object_store.chain import GIVEN_UP_AFTER, SWEPT_AFTER, uptime
+from dashscope_ftlogs.archive.object_store.commits import commit_name, number_of
+from dashscope_ftlogs.archive.object_store.url import store_url
+from dashscope_ftlogs.archive.store import OvertakenError
+from dashscope_ftlogs.archive.threads import Thread
+from dashscope_ftlogs.dataset.object_store.dataset_commits import (
+    COMMITS,
+    PARTS,
+    DatasetCommit,
+    Part,
+    decode,
+    encode,
+    following,
+    part_name,
+    taken_apart,
+)
+from dashscope_ftlogs.dataset.object_store.parts import LogRows, merged
+from dashscope_ftlogs.errors import ArchivePathError, ArchiveStoreError, ManifestError
+
+_MARK = ".ftlogs-dataset"
+_CLOCK = ".ftlogs-clock"
+
+
+class RemoteDataset:
+    """A dataset on object storage.
+
+    Args:
+        bucket: Where it is.
+        thread: Does what takes a while to compute.
+        clock: Tells seconds, also those for which the machine sleeps.
+    """
+
+    def __init__(self, bucket: Bucket, thread: Thread, clock: Callable[[], float] = uptime) -> None:
+        self.head = DatasetCommit(number=0)
+        """The newest commit, as far as is known."""
+        self._bucket = bucket
+        self._run = thread.run
+        self._now = clock
+        self._listed: list[Listed] = []
+        self._commits = set[int]()
+        """The numbers of those that are there."""
+        self._marked = False
+
+    async def look(self) -> None:
+        """Learn what the newest commit says by now: two requests."""
+        self._listed = await self._bucket.alisted(COMMITS)
+        self._commits = _numbers(self._listed)
+        self.head = DatasetCommit(number=0)
+        if self._commits:
+            newest = max(self._commits)
+            data = await self._bucket.aget(f"{COMMITS}/{commit_name(newest)}")
+            self.head = decode(data, newest)
+
+    async def add(self, logs: Sequence[LogRows]) -> None:
+        """Put the rows of logs in the place of those that there are of them, by one commit.
+
+        Of what another writer has put meanwhile, that stays.
+
+        Raises:
+            ArchiveError: the storage fails, or what is there is damaged.
+        """
+        if not self._marked:
+            await self._bucket.amark(_MARK)
+            self._marked = True
+        known = self.head.logs
+        while logs:
+            try:
+                await self._commit(logs)
+            except OvertakenError:
+                await self.look()
+                now = self.head.logs
+                logs = [one for one in logs if now.get(one.job_id) == known.get(one.job_id)]
+            else:
+                return
+
+    async def _commit(self, logs: Sequence[LogRows]) -> None:
+        began, head = self._now(), self.head
+        jobs = {one.job_id for one in logs}
+        months = {one.month for one in logs}
+        old = taken_apart(head, months, jobs)
+        parts: list[Part] = []
+        for month in sorted(months | {part.month for part in old}):
+            of_month = [part for part in old if part.month == month]
+            added = [one for one in logs if one.month == month]
+            left = {
+                job_id: digest
+                for part in of_month
+                for job_id, digest in part.logs.items()
+                if job_id not in jobs
+            }
+            if left or added:
+                files = [await self._read(part) for part in of_month]
+                data, rows = await self._run(merged, files, [one.data for one in added], jobs)
+                name = part_name(month, secrets.token_hex(16))
+                await self._bucket.aput(name, data)
+                parts.append(
+                    Part(
+                        name=name,
+                        rows=rows,
+                        stored_bytes=len(data),
+                        sha256=hashlib.sha256(data).hexdigest(),
+                        logs=left | {one.job_id: one.digest for one in added},
+                    )
+                )
+        commit = following(head, old, parts, self._commits)
+        if self._now() - began > GIVEN_UP_AFTER:
+            raise ArchiveStoreError(
+                f"cannot write to {self._bucket.url}: a commit took more than an hour, and was given up"
+            )
+        path = f"{COMMITS}/{commit_name(commit.number)}"
+        if not await self._bucket.aclaim(path, encode(commit)):
+            raise OvertakenError
+        self._commits.add(commit.number)
+        self.head = commit
+
+    async def _read(self, part: Part) -> bytes:
+        try:
+            data = await self._bucket.aget(part.name)
+        except NotThereError:
+            data = b""
+        if hashlib.sha256(data).hexdigest() != part.sha256:
+            told = ManifestError(f"{self._bucket.url}/{part.name} is gone, or not what was committed")
+            told.advice = "Delete the dataset, or name another one: it is made anew from the archive."
+            raise told
+        return data
+
+    async def sweep(self) -> None:
+        """Delete what no commit has needed for a day, by the storage's own clock."""
+        await self.look()
+        past = await self._bucket.atime(_CLOCK) - SWEPT_AFTER
+        old = [one for one in self._listed if one.modified < past]
+        recent = self._commits - _numbers(old)
+        needed = {part.name for part in self.head.parts}
+        needed |= {one.name for one in self.head.superseded if one.since in recent}
+        parts = await self._run(self._parts)
+        gone = [one.name for one in parts if one.name not in needed and one.modified < past]
+        newest = commit_name(self.head.number)
+        gone += [f"{COMMITS}/{one.name}" for one in old if one.name != newest]
+        if gone:
+            await self._bucket.adelete(gone)
+
+    def _parts(self) -> Iterable[Listed]:
+        return [
+            Listed(f"{PARTS}/{month}/{one.name}", one.modified)
+            for month in self._bucket.folders(PARTS)
+            for one in self._bucket.listed(f"{PARTS}/{month}")
+        ]
+
+
+def parts_of(url: str) -> list[str]:
+    """Return the URLs of the parts with rows of which a dataset consists now. Blocks.
+
+    Raises:
+        ArchiveError: there is no dataset, or it can't be read.
+    """
+    bucket = Bucket(store_url(url))
+    commits = _numbers(bucket.listed(COMMITS))
+    if not commits:
+        raise ArchivePathError(f"{bucket.url} holds no commit, so it is no dataset")
+    commit = decode(bucket.get(f"{COMMITS}/{commit_name(max(commits))}"), max(commits))
+    return [f"{bucket.url}/{part.name}" for part in commit.parts if part.rows]
+
+
+def _numbers(listed: Iterable[Listed]) -> set[int]:
+    return set(filter(None, (number_of(one.name) for one in listed)))

@@ -13,7 +13,7 @@ from typing import Final
 import attrs
 
 from dashscope_ftlogs.reading.line_prefixes import text_of
-from dashscope_ftlogs.reading.records import Message, Record, Text, Traceback
+from dashscope_ftlogs.reading.records import Message, Record, Text, Traceback, led_to
 from dashscope_ftlogs.reading.traceback_block import BEGIN, error_name
 
 _SEEN: Final = 2000
@@ -59,7 +59,9 @@ _DEADLY: Final = r"(?:-(?:4|7|8|9|11)|13[2569]|137|247)"
 _LIMITS: Final = _any(
     r"\*\*\* (?:JOB|STEP) \S+ ON \S+ CANCELLED AT .*DUE TO\b",
     r"\boom[-_]kill(?: event|:)",
-    r"\bOut of memory: Kill(?:ed)? process\b",
+    r"\b[Oo]ut of memory: Kill(?:ed)? process\b",
+    r"(?<![\d,.])[1-9]\d* Workers \(tasks / actors\) killed due to memory pressure\b",
+    r"\bexceeds threshold [\d.]+, killing\b",
     r"\bOOM[Kk]illed\b",
     r"^srun: error: .*: Out Of Memory",
     r"\bexceeded (?:job |virtual |step )?memory limit\b",
@@ -300,7 +302,17 @@ def _raised(record: Traceback) -> Sign | None:
     if not record.error:
         return None
     otherwise = Weight.LOGGED if _is_quiet(record) else Weight.CAUSE
-    return Sign(weight_of(record.error, otherwise), record.error)
+    weight = weight_of(record.error, otherwise)
+    if weight is not Weight.STOPPED:
+        for error in led_to(record):
+            if weight is Weight.LAUNCHER or _is_of_resources(error):
+                return Sign(weight_of(error, otherwise), error)
+    return Sign(weight, record.error)
+
+
+def _is_of_resources(error: str) -> bool:
+    """Whether something was used up: what was raised while that was handled is hardly another cause."""
+    return any(pattern.search(error, 0, _SEEN) for pattern in (_LIMITS, _MEMORY, _DISK))
 
 
 def _printed(text: str, raw: str) -> Sign | None:

@@ -50,6 +50,7 @@ __all__ = [
     "Traceback",
     "last_line",
     "last_record",
+    "led_to",
     "parse_line",
     "records",
     "said_beside",
@@ -201,12 +202,19 @@ class Traceback:
     raw: str
     _last: int | None = attrs.field(default=None, repr=False, eq=False)
     """The line of the log with the last of it: those of other programs may stand between."""
+    _led_to_it: tuple[str, ...] = attrs.field(default=(), repr=False, eq=False)
+    """The errors that were handled when it was raised, in order."""
 
 
 def last_line(number: int, traceback: Traceback) -> int:
     """Return the line of the log with the last of a traceback that began in line `number`."""
     last = traceback._last  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     return number + traceback.raw.count("\n") if last is None else last
+
+
+def led_to(traceback: Traceback) -> tuple[str, ...]:
+    """Return the errors that a chained traceback tells before its last one."""
+    return traceback._led_to_it  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
 @attrs.frozen

@@ -8,12 +8,12 @@ function here takes time linear in the length of its text.
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
-from dashscope_ftlogs.reading.forms.names import OF_TOKENS, is_point, mentioned
+from dashscope_ftlogs.reading.forms.names import OF_TOKENS, is_point, mentioned, place_of
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 
 _decode = msgspec.json.Decoder(dict[str, float | str]).decode
@@ -53,10 +53,13 @@ def may_hold_metrics(text: str) -> bool:
 def dicts_in(text: str) -> Iterator[tuple[int, int, MetricValues]]:
     """Yield where each metric dict begins and ends, and what it holds.
 
-    >>> list(dicts_in("{'a': {'loss': 0.5}} {'loss': 1, 'mem': {'gpu0': 2}}"))
-    [(6, 19, {'loss': 0.5}), (21, 52, {'loss': 1.0})]
+    One that stands in another is from where that one says it is.
+
+    >>> list(dicts_in("{'a': {'loss': 0.5}, 'step': 3} {'loss': 1, 'mem': {'gpu0': 2}}"))
+    [(6, 19, {'step': 3.0, 'loss': 0.5}), (32, 63, {'loss': 1.0})]
     """
     begin, close = text.find("{"), -1
+    around: list[tuple[int, Mapping[str, float | str]]] = []
     while begin >= 0:
         if close < begin and (close := text.find("}", begin)) < 0:
             return
@@ -65,10 +68,17 @@ def dicts_in(text: str) -> Iterator[tuple[int, int, MetricValues]]:
             begin = text.find("{", begin + 1)
             continue
         values, end = found
+        while around and around[-1][0] <= begin:
+            around.pop()
+        if around:
+            values = {**around[-1][1], **values}
         if is_point(values) and not _is_quoted(text, begin):
             yield begin, end, values
             begin = text.find("{", end)
+        elif (place := place_of(values)) is None:
+            begin = text.find("{", end)
         else:
+            around.append((end, place))
             begin = _within(text, begin + 1, end)
 
 

@@ -29,13 +29,22 @@ _SETTINGS: Final = _words(
 _OF_ALL: Final = _words("loss losses lm train training total batch step avg mean running sft dpo")
 """What a loss is called that is the one to watch, and no part of it as `pg_loss` is."""
 _OF_EVALUATION: Final = frozenset({"eval", "evaluation", "val", "valid", "validation", "test"})
-_PROGRESS: Final = _words(
-    """
-    epoch step steps global_step global_steps iteration iter current_steps grad_norm episode
-    eval_runtime train_runtime global_step/max_steps training/global_step train/epoch
-    train/global_step
-    """
+TIME_NAMES: Final = ("time", "timestamp", "@timestamp", "ts", "asctime", "receiveTimestamp")
+STEP_NAMES: Final = (
+    *("global_step", "current_steps", "step", "iteration", "iter"),
+    *(f"{of}/{name}" for of in ("train", "training", "trainer") for name in ("global_step", "step")),
 )
+"""Under which a dict may tell its step: the first that it has counts."""
+TOTAL_NAMES: Final = ("total_steps", "max_steps")
+STEP_OF_ALL: Final = "global_step/max_steps"
+"""Where both stand in one text, such as `3/9`."""
+EPOCH_NAMES: Final = ("epoch", "train/epoch", "training/epoch")
+_PLACES: Final = frozenset((*STEP_NAMES, *TOTAL_NAMES, STEP_OF_ALL, *EPOCH_NAMES, *TIME_NAMES))
+_PROGRESS: Final = _words("steps global_steps grad_norm episode eval_runtime train_runtime") | {
+    *STEP_NAMES,
+    *EPOCH_NAMES,
+    STEP_OF_ALL,
+}
 _OF_SAMPLES: Final = _words(
     """
     role content messages conversations prompt response responses completion text input inputs
@@ -188,6 +197,17 @@ def is_point(values: Mapping[str, float | str]) -> bool:
         if type(value) is str and _is_told_text(name, value, values):
             return False
     return True
+
+
+def place_of(values: Mapping[str, float | str]) -> Mapping[str, float | str] | None:
+    """Return what a dict says of where those are from that stand in it; None if it is a sample.
+
+    >>> place_of({"step": 3, "host": "a"}), place_of({"step": 3, "prompt": "a"})
+    ({'step': 3}, None)
+    """
+    if any(name in _OF_SAMPLES or name in OF_TOKENS for name in values):
+        return None
+    return {name: value for name, value in values.items() if name in _PLACES}
 
 
 def _has_loss(values: Mapping[str, float | str]) -> bool:

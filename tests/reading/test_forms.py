@@ -231,7 +231,7 @@ def test_a_bar_that_is_described_by_its_loss_is_a_point() -> None:
         ),
         (
             [
-                "9/9 \u2501\u2501 0s 4ms/step - loss: 0.8\r9/9 \u2501\u2501 5s 4ms/step - loss: 0.8 - val_loss: 1"
+                "9/9 \u2501 0s 4ms/step - loss: 0.8\r9/9 \u2501 5s 4ms/step - loss: 0.8 - val_loss: 1"
             ],
             [0.8],
         ),

@@ -62,6 +62,7 @@ _LIMITS: Final = _any(
     r"\b[Oo]ut of memory: Kill(?:ed)? process\b",
     r"(?<![\d,.])[1-9]\d* Workers \(tasks / actors\) killed due to memory pressure\b",
     r"\bexceeds threshold [\d.]+, killing\b",
+    r"\bThe node was low on resource: ",
     r"\bOOM[Kk]illed\b",
     r"^srun: error: .*: Out Of Memory",
     r"\bexceeded (?:job |virtual |step )?memory limit\b",
@@ -103,12 +104,16 @@ _LAUNCHER: Final = _any(
     r"\bterminated with code -?[1-9]",
     r"`conda run .{0,300} failed\b",
     r"^make(?:\[\d+\])?: \*\*\* ",
+    r"\b(?:exited|died) unexpectedly\b",
+    r"^(?:\w+\.)*DatasetGenerationError: An error occurred",
+    r"\bThe Inner error is reported as above\b",
 )
 _STOPPED: Final = _any(
     r"^(?:\w+\.)*(?:KeyboardInterrupt|SystemExit|SignalException|CancelledError|GracefulExit)(?::|$)",
     r"\bSignal 2 \(SIGINT\)",
     r"\*\*\* (?:JOB|STEP) \S+ ON \S+ CANCELLED AT\b",
     r"\bTERM_OWNER: ",
+    r"\b[Rr]eceived (?:\d{1,2} death signal|(?:signal )?SIG(?:TERM|INT|USR1))\b",
 )
 _ABORTED: Final = _any(
     r"\bSignal (?:6|15) \(SIG[A-Z]+\)",
@@ -179,6 +184,10 @@ _USAGE: Final = _any(
     r"(?:command not found|No such file or directory|Permission denied)$",
     r"^\S{0,100}python[\d.]*: (?:can't open file|No module named|Error while finding module)",
 )
+_WAITED: Final = re.compile(
+    r"(?:\w+\.)*(?:Empty|Full|Timeout\w*|StopIteration|EOFError|BrokenPipeError)\b"
+)
+"""What is raised while somebody waits for another, who has failed."""
 _ERROR_NAME: Final = re.compile(r"(?:Error|Exception|Interrupt)(?:\(\w+\))?$")
 _DATA: Final = ("{", '"', "'", "[{", '["', "['", "<", "|")
 """A line that begins so is no one's last words: data, that may quote anything."""
@@ -208,6 +217,7 @@ _TELLING: Final = (
         "emory",
         "oom",
         "OOM",
+        "low on resource",
         "EXHAUSTED",
         "EL0004",
         "EI00",
@@ -305,8 +315,10 @@ def _raised(record: Traceback) -> Sign | None:
     weight = weight_of(record.error, otherwise)
     if weight is not Weight.STOPPED:
         for error in led_to(record):
-            if weight is Weight.LAUNCHER or _is_of_resources(error):
-                return Sign(weight_of(error, otherwise), error)
+            why = weight_of(error, otherwise)
+            tells_more = weight is Weight.LAUNCHER < why and _WAITED.match(error) is None
+            if tells_more or _is_of_resources(error):
+                return Sign(why, error)
     return Sign(weight, record.error)
 
 

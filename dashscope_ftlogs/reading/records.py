@@ -12,6 +12,8 @@ from typing import Final
 
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.reading.forms.dicts import (
+    NEAR,
+    STEP_BEFORE,
     dicts_in,
     flat,
     may_hold_metrics,
@@ -96,20 +98,12 @@ _PHASES: Final = (
     ("##FT_COMPLETE##", "complete"),
     ("training usage ", "usage"),
 )
-_STEP_BEFORE: Final = re.compile(
-    r"(?<![A-Za-z])(?:steps?|iter|iteration|global_step)[\s\]:=#\[(]{0,4}(\d{1,18})"
-    r"(?: ?/ ?(\d{1,18}))?"
-    r"[\s\]):,|>-]{0,6}(?:[A-Za-z_]{1,20} ?){0,2}[\s:=]{0,3}$",
-    re.IGNORECASE,
-)
-"""The step, as the last that is said before a dict."""
 _EVALUATED: Final = re.compile(
     r"(?:^|[^A-Za-z])(?:eval\w*|val(?:id\w*)?|test(?:ing)?)"
     r"(?: [A-Za-z_]{1,20}){0,2}['\"]?[\s:=>|-]{0,6}$",
     re.IGNORECASE,
 )
 """What says before a dict that it is of an evaluation."""
-_NEAR: Final = 80
 _FAR: Final = 400
 _TOKENS: Final = re.compile(r"(?:number of consumed tokens is|training usage) (\d{1,18})")
 
@@ -184,8 +178,8 @@ def _before_dict(text: str, begin: int, start: int, time: int | None, *, again: 
     """Return what stands before a dict that begins at `start`, behind the one that ended at `begin`."""
     if not start and time is None:
         return NOTHING_BESIDE
-    near = max(begin, start - _NEAR)
-    step = _STEP_BEFORE.search(text, near, start)
+    near = max(begin, start - NEAR)
+    step = STEP_BEFORE.search(text, near, start)
     return Beside(
         step=None if step is None else whole(step[1]),
         total_steps=None if step is None else whole(step[2]),

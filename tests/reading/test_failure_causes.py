@@ -381,6 +381,18 @@ FULL = "OSError: [Errno 28] No space left on device"
         (("_queue.Empty", DIED_OF_SIGNAL), DIED_OF_SIGNAL),
         (("KeyError: 1", "ValueError: x"), "ValueError: x"),
         (("_queue.Empty", "KeyboardInterrupt"), "KeyboardInterrupt"),
+        (
+            ("_queue.Empty", DIED_OF_SIGNAL, "RuntimeError: DataLoader worker exited unexpectedly"),
+            DIED_OF_SIGNAL,
+        ),
+        (
+            ("_queue.Empty", "RuntimeError: DataLoader worker exited unexpectedly"),
+            "RuntimeError: DataLoader worker exited unexpectedly",
+        ),
+        (
+            ("pa.ArrowInvalid: bad", "DatasetGenerationError: An error occurred while x"),
+            "pa.ArrowInvalid: bad",
+        ),
     ],
 )
 def test_of_errors_in_a_chain_the_last_counts_unless_one_before_it_explains_it(
@@ -403,6 +415,24 @@ def test_whom_ray_killed_for_memory_did_not_die_unexpectedly(said: str, is_cause
     killed = f"(raylet) [2026-01-05 03:04:05,000 E 7 9] (raylet) node_manager.cc:3069: {said}"
     died = "ray.exceptions.ActorDiedError: The actor died unexpectedly before finishing this task."
     assert found(killed, BEGIN, died) == ((0, killed) if is_cause else (1, died))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "W1127 10:00:00.101000 140 torch/api.py:704] Received 15 death signal, shutting down workers",
+        "Received SIGTERM, saving a checkpoint",
+        "2026-01-05T03:04:05Z Warning  Evicted  pod/a  The node was low on resource: ephemeral-storage.",
+    ],
+)
+def test_who_was_stopped_says_so(said: str) -> None:
+    assert found("{'loss': 1.0}", said) == (1, said)
+    assert found("{'loss': 1.0}", said, "{'train_runtime': 1.0}") is None
+
+
+def test_an_error_that_only_speaks_of_another_does_not_hide_it() -> None:
+    inner = "EI0006: 2026-01-05-03:04:05.123 Getting socket times out."
+    assert found("RuntimeError: The Inner error is reported as above.", inner) == (1, inner)
 
 
 RUN = [" 20%|█ | 20/100 [00:20<01:20,  1.0s/it]", "{'loss': 1.0}", "Killed"]

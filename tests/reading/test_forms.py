@@ -185,11 +185,44 @@ def test_words_before_a_name_do_not_hide_it(line: str) -> None:
         ("{'data': {'metrics': {'loss': 0.5}}, 'epoch': 1, 'global_step': 7}", 1),
         ('{"train/loss": 0.5, "train/epoch": 1, "train/global_step": 7, "_step": 9}', 1),
         ("step 7 train metrics: {'loss': 0.5}", None),
+        ("rollout 7: {'rollout/raw_reward': 0.3, 'loss': 0.5}", None),
+        ("11/27 10:00:00 - mmengine - INFO - Iter(train) [    7/1000]  lr: 2.0e-05  loss: 0.5", None),
+        (
+            "2026-01-05 03:04:05,123 - m[a.py:31] - INFO - { Epoch:[ 1/ 2], step:[ 7/ 90], loss: 0.5",
+            1,
+        ),
+        ("epoch: 1 step: 7, loss is 0.5", 1),
+        ("{step: 7, loss: 0.5}", None),
+        ("[2026-01-05 03:04:05] Train [1/3][7/90] loss: 0.5 (1.3) lr: 1e-5", 1),
+        ("[1/3] step 7: loss=0.5", None),
+        ("Epoch[1] Batch[7/90] Speed: 812.1 samples/sec loss=0.5 mem 20.1 GB", 1),
     ],
 )
 def test_the_step_within_an_epoch_is_told(line: str, epoch: float | None) -> None:
     point = only(line)
     assert (point.kind, point.step, point.epoch) == ("train", 7, epoch)
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("Training loss (for one batch) at step 7: 1.25", "Training loss (for one batch)"),
+        ("Loss after iteration 7/90: 1.25", "Loss"),
+        ("train loss @ step 7 = 1.25", "train loss"),
+    ],
+)
+def test_a_loss_may_be_told_to_be_at_a_step(line: str, name: str) -> None:
+    assert (only(line).step, dict(only(line).values)) == (7, {name: 1.25})
+
+
+def test_a_reward_is_a_point_where_a_step_is_told_before_it() -> None:
+    assert only("rollout 7: {'rollout/raw_reward': 0.5, 'rollout/entropy': 1}").step == 7
+    assert read_points(["step 7: {'reward': 1.0, 'prompt': 'a'}", "row 7: {'reward': 1.0}"]) == []
+
+
+def test_a_unit_may_stand_behind_a_blank() -> None:
+    said = "step 7 | loss 0.5 | max_memory: 40.1 GB tgs: 812.1"
+    assert only(said).values == {"loss": 0.5, "max_memory": 40.1, "tgs": 812.1}
 
 
 def test_words_among_names_are_prose() -> None:
@@ -230,9 +263,7 @@ def test_a_bar_that_is_described_by_its_loss_is_a_point() -> None:
             [0.8] * 2,
         ),
         (
-            [
-                "9/9 \u2501 0s 4ms/step - loss: 0.8\r9/9 \u2501 5s 4ms/step - loss: 0.8 - val_loss: 1"
-            ],
+            ["9/9 \u2501 0s 4ms/step - loss: 0.8\r9/9 \u2501 5s 4ms/step - loss: 0.8 - val_loss: 1"],
             [0.8],
         ),
         (

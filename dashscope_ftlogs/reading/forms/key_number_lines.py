@@ -42,7 +42,7 @@ _NUMBER: Final = (
 )
 _UNIT: Final = (
     r"(?:%|(?!e(?![^\W\d_]))(?:/?[^\W\d_]++(?!\d)|°)[\w/%]*(?:\(\s?-?[\d.]+%?\))?"
-    r"|\s?\(\s?[-+]?[\d.]+%?\w?\))?"
+    r"|\s?\(\s?[-+]?[\d.]+%?\w?\)|\s(?:[KMGT]i?B|[a-z]{1,12}/(?:s|sec|second|step|it))\b)?"
 )
 _LASTING: Final = (
     r"(?P<text>\d+ days?, \d[\d:]*|(?:\d+ ?[dhms]\b ?){2,}|\d+:\d\d(?::\d\d)?(?:\.\d+)?"
@@ -71,7 +71,9 @@ _EPOCH: Final = re.compile(
     rf"(?P<within>[\])]?\s?[:,-]?\s?[\[(]\s?{_COUNT}(?:\s?\(\s?\d+%\))?\s?[\])])?",
     re.IGNORECASE,
 )
-_PLACED: Final = re.compile(rf"\[\s*(?P<epoch>\d+)\s*/\s*\d+\s*\]\s*\[\s*{_COUNT}\s*\]")
+_PLACED: Final = re.compile(
+    rf"{_PHASE}\[\s*(?P<epoch>\d+)\s*/\s*\d+\s*\]\s*\[\s*{_COUNT}\s*\]", re.IGNORECASE
+)
 _DRAWN: Final = re.compile(
     rf"{_COUNT}(?:\s+(?P<bar>\u2501+)|(?=\s+-\s+(?:\d+:)*\d+m?s(?:\s|$)))(?:[\s-]*[\d:]+m?s(?:/\w+)?)*"
 )
@@ -99,11 +101,17 @@ _FULL_WIDTH: Final = str.maketrans(
 )
 _AHEAD: Final = re.compile(
     r"[\s\[\](]*(?:[\u3400-\u9fff]{1,12}[\s:]+(?=[a-z])"
-    r"|(?:(?:training )?progress: ?|completed |\w{1,40}_callback: )(?=step|iter|epoch))",
+    r"|(?:(?:training )?progress: ?|completed |\w{1,40}_callback: |\d+\s*/\s*\d+\]\s*)"
+    r"(?=step|iter|epoch))",
     re.IGNORECASE,
 )
 _AT_THE_END: Final = re.compile(
     r"(?:validation|test) loss at the end of training for (?:val|validation|test) (?:data|set) *\|"
+)
+_AT_STEP: Final = re.compile(
+    rf"(?P<key>(?:[a-z]{{1,20}} ){{0,2}}loss(?: \([a-z ]{{1,40}}\))?) (?:at|after|@) "
+    rf"(?:step|iteration|iter) {_COUNT}\s?[:=]\s?{_NUMBER}$",
+    re.IGNORECASE,
 )
 _ALONE: Final = re.compile(
     rf"(?:(?P<other>{_OF_OTHERS})|train(?:ing)?)(?: on [\w-]{{1,40}} (?:sub|data)?set)?",
@@ -173,6 +181,8 @@ def key_numbers(text: str) -> KeyNumbers | None:
     text = text if text.isascii() else text.translate(_FULL_WIDTH)
     text = _without_quotes(text)
     begin = message_at(text)
+    if text[begin : begin + 1] == "{":  # MindSpore's, that may end in the next line
+        begin, text = begin + 1, text.removesuffix("}")
     if _FOREIGN.search(text, begin) is not None:
         return None
     found = _Reading()
@@ -229,6 +239,9 @@ def _placed(piece: str, end: int, found: _Reading) -> int:
     placed = _PLACED.match(piece, 0, end)
     if placed is not None:
         found.epoch = _number(placed["epoch"])
+        found.of_evaluation |= _is_evaluation(placed)
+    elif (placed := _AT_STEP.match(piece, 0, end)) is not None:
+        found.values[placed["key"]] = _number(placed["value"])
     elif (placed := _DRAWN.match(piece, 0, end)) is not None and placed["total"]:
         found.drawn = placed["bar"] is not None
     else:
@@ -258,7 +271,9 @@ def _item(piece: str, at: int, end: int, found: _Reading) -> int:
     if pair is None:
         return -1
     lasting = pair.groupdict().get("text")
-    found.values[pair["key"].strip()] = lasting.strip() if lasting else _number(pair["value"])
+    found.values[pair["key"].strip().removesuffix(" is")] = (
+        lasting.strip() if lasting else _number(pair["value"])
+    )
     return pair.end()
 
 
@@ -281,8 +296,8 @@ def _count(counted: "re.Match[str]", found: _Reading) -> None:
 
 
 def _is_evaluation(found: "re.Match[str]") -> bool:
-    said = (found["phase"] or "") + " " + (found["of"] or "")
-    return _EVALUATION.search(said) is not None
+    said = (found[name] for name in ("phase", "of") if found.re.groupindex.get(name))
+    return any(one is not None and _EVALUATION.search(one) is not None for one in said)
 
 
 def _judged(found: _Reading) -> KeyNumbers | None:

@@ -32,7 +32,11 @@ _OF_EVALUATION: Final = frozenset({"eval", "evaluation", "val", "valid", "valida
 TIME_NAMES: Final = ("time", "timestamp", "@timestamp", "ts", "asctime", "receiveTimestamp")
 STEP_NAMES: Final = (
     *("global_step", "current_steps", "step", "iteration", "iter"),
-    *(f"{of}/{name}" for of in ("train", "training", "trainer") for name in ("global_step", "step")),
+    *(
+        f"{of}/{name}"
+        for of in ("train", "training", "trainer", "rollout")
+        for name in ("global_step", "step")
+    ),
 )
 """Under which a dict may tell its step: the first that it has counts."""
 TOTAL_NAMES: Final = ("total_steps", "max_steps")
@@ -176,11 +180,11 @@ def only_of_evaluation(names: Iterable[str]) -> bool:
     return bool(measured) and all(map(is_of_evaluation, measured))
 
 
-def is_point(values: Mapping[str, float | str]) -> bool:
+def is_point(values: Mapping[str, float | str], *, is_placed: bool = False) -> bool:
     """Whether a dict is one of metrics: it has a loss or a summary, and is no sample or setting.
 
     Where its loss is called otherwise, or it has only a reward, it must tell how far training has come,
-    too.
+    too, unless that is known.
 
     >>> is_point({"loss": 2.5}), is_point({"loss": "mse"}), is_point({"loss": 1.0, "role": "user"})
     (True, False, False)
@@ -191,7 +195,7 @@ def is_point(values: Mapping[str, float | str]) -> bool:
         measured = any(
             type(value) is float and is_loss_or_reward(name) for name, value in values.items()
         )
-        if not measured or _PROGRESS.isdisjoint(values):
+        if not measured or (_PROGRESS.isdisjoint(values) and not is_placed):
             return False
     for name, value in values.items():
         if type(value) is str and _is_told_text(name, value, values):

@@ -438,6 +438,48 @@ def test_tables_of_notebooks_have_a_point_in_each_row(lines: list[str]) -> None:
     assert [(point.step, point.values["Training Loss"]) for point in points] == [(10, 2.5), (20, 2.25)]
 
 
+HEADED = [
+    *("=== Step 3/90 ===", "Preparing batch...", "  \u2022 Time: 1.5s", "Training Results:"),
+    *(
+        "  \u2022 Loss: 0.5",
+        "  \u2022 Mean Length: 1,512.5",
+        "Timing:",
+        "  \u2022 Total time: 4.2s (10.5%)",
+    ),
+    *("Validation Results:", "  \u2022 Avg Reward: 0.25", "  \u2022 Accuracy: 0.5"),
+]
+
+
+def test_numbers_below_a_heading_are_from_the_step_that_it_tells() -> None:
+    said = [
+        (point.kind, point.step, point.total_steps, dict(point.values)) for point in read_points(HEADED)
+    ]
+    assert said == [
+        ("train", 3, 90, {"Loss": 0.5, "Mean Length": 1512.5}),
+        ("eval", 3, 90, {"Avg Reward": 0.25, "Accuracy": 0.5}),
+    ]
+    assert read_points(HEADED[1:]) == []
+    far = read_points([HEADED[0], *["text"] * 300, *HEADED[4:6]])
+    assert far == []
+
+
+@pytest.mark.parametrize(
+    ("heading", "place"),
+    [
+        ("[batch=3/90]:", (3, 90, None, None)),
+        ("1970-01-01 00:00:01.5\tnode-0:0\ttrain:912\tINFO\t[step=3/90,epoch=1]", (3, 90, 1.0, 1500)),
+        ("===== Step 3 =====", (3, None, None, None)),
+    ],
+)
+def test_a_heading_tells_what_it_can(heading: str, place: Any) -> None:
+    point = only(heading, "    train/CrossEntropyLoss=2.5", "    tokens=12,345", "{'a': 1}")
+    assert (point.step, point.total_steps, point.epoch, point.time) == place
+    assert point.values == {"train/CrossEntropyLoss": 2.5, "tokens": 12345.0}
+    first, second = read_points([heading, "Loss: 2.5", "{'loss': 1.5}"])
+    assert (first.values, second.values) == ({"Loss": 2.5}, {"loss": 1.5})
+    assert read_points([heading, "lr: 2.5", f"see {heading} above", "Loss: 2.5x5", "Loss: 2.5e"]) == []
+
+
 def test_tables_may_count_epochs_and_end_with_what_is_no_row() -> None:
     lines = ["Epoch  Loss", "1  2.5", "1.5  -", "x  y", "2  2.5"]
     assert [(point.step, point.epoch) for point in read_points(lines)] == [(None, 1.0)]

@@ -9,12 +9,16 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
-_WORDS: Final = re.compile(r"[a-z]+")
+_WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _WORDS_AND_NUMBERS: Final = re.compile(r"[a-z]+|[0-9]+")
 
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
+
+
+def _words_of(name: str) -> set[str]:
+    return set(map(str.lower, _WORDS.findall(name)))
 
 
 _MEASURED: Final = frozenset({"loss", "losses", "reward", "rewards"})
@@ -85,7 +89,7 @@ def is_loss_or_reward(name: str) -> bool:
         return False
     if not mentioned(name):
         return False
-    words = _WORDS.findall(name.lower())
+    words = _words_of(name)
     return not _MEASURED.isdisjoint(words) and _SETTINGS.isdisjoint(words)
 
 
@@ -96,7 +100,7 @@ def is_of_evaluation(name: str) -> bool:
     >>> is_of_evaluation("val-core/gsm8k/acc/mean@1"), is_of_evaluation("value_loss")
     (True, False)
     """
-    return len(name) <= _LONGEST and not _OF_EVALUATION.isdisjoint(_WORDS.findall(name.lower()))
+    return len(name) <= _LONGEST and not _OF_EVALUATION.isdisjoint(_words_of(name))
 
 
 def main_metric(names: Iterable[str]) -> str | None:
@@ -109,7 +113,7 @@ def main_metric(names: Iterable[str]) -> str | None:
     if "loss" in measured:
         return "loss"
     of_training = [name for name in measured if not is_of_evaluation(name)] or measured
-    words = {name: _WORDS.findall(name.lower()) for name in of_training}
+    words = {name: _words_of(name) for name in of_training}
     rewards = [name for name in of_training if not {"reward", "rewards"}.isdisjoint(words[name])]
     whole = [name for name in of_training if _OF_ALL.issuperset(words[name])]
     # The shortest is the one that the others are parts of, or are made of.
@@ -161,7 +165,7 @@ def standing_for(metric: str, names: Collection[str]) -> str | None:
 
 
 def _is_whole_loss(name: str) -> bool:
-    return is_loss_or_reward(name) and _OF_ALL.issuperset(_WORDS.findall(name.lower()))
+    return is_loss_or_reward(name) and _OF_ALL.issuperset(_words_of(name))
 
 
 def is_better_higher(name: str) -> bool:
@@ -170,7 +174,7 @@ def is_better_higher(name: str) -> bool:
     >>> is_better_higher("critic/rewards/mean"), is_better_higher("reward_loss")
     (True, False)
     """
-    words = set(_WORDS.findall(name.lower()))
+    words = _words_of(name)
     return not words.isdisjoint({"reward", "rewards"}) and words.isdisjoint({"loss", "losses"})
 
 

@@ -48,6 +48,7 @@ class OverLines:
     kind: Literal["eval", "final"] | None = None
     again: Literal["", "history", "summary"] = ""
     """What may repeat points that were told before: a `history` of all, or a `summary` of the last."""
+    total_steps: int | None = None
 
 
 @attrs.define

@@ -104,7 +104,6 @@ _LAUNCHER: Final = _any(
     r"\bterminated with code -?[1-9]",
     r"`conda run .{0,300} failed\b",
     r"^make(?:\[\d+\])?: \*\*\* ",
-    r"\b(?:exited|died) unexpectedly\b",
     r"^(?:\w+\.)*DatasetGenerationError: An error occurred",
     r"\bThe Inner error is reported as above\b",
 )
@@ -133,6 +132,7 @@ _PEER: Final = _any(
     r"\bSocket Timeout\b",
     r"\bHCCL\b.{0,80}\b[Tt]ime ?out\b",
     r"\bEI00\d\d\b",
+    r"\bworker .{0,40}\bexited unexpectedly\b",
 )
 _WEIGHTS: Final = (
     (_LIMITS, Weight.CAUSE),
@@ -316,8 +316,8 @@ def _raised(record: Traceback) -> Sign | None:
     if weight is not Weight.STOPPED:
         for error in led_to(record):
             why = weight_of(error, otherwise)
-            tells_more = weight is Weight.LAUNCHER < why and _WAITED.match(error) is None
-            if tells_more or _is_of_resources(error):
+            of_another = weight in {Weight.LAUNCHER, Weight.PEER} and why > weight
+            if (of_another and _WAITED.match(error) is None) or _is_of_resources(error):
                 return Sign(why, error)
     return Sign(weight, record.error)
 

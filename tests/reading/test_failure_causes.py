@@ -379,6 +379,8 @@ FULL = "OSError: [Errno 28] No space left on device"
         (("KeyError: 'loss'", FULL, "ValueError: x", "RuntimeError: y"), FULL),
         (("KeyError: 1", "subprocess.CalledProcessError: x"), "KeyError: 1"),
         (("_queue.Empty", DIED_OF_SIGNAL), DIED_OF_SIGNAL),
+        (("KeyError: 1", "torch.distributed.DistNetworkError: x"), "KeyError: 1"),
+        (("ConnectionResetError: x", "BrokenPipeError: y"), "BrokenPipeError: y"),
         (("KeyError: 1", "ValueError: x"), "ValueError: x"),
         (("_queue.Empty", "KeyboardInterrupt"), "KeyboardInterrupt"),
         (

@@ -213,7 +213,8 @@ def place_of(values: Mapping[str, float | str]) -> Mapping[str, float | str] | N
     >>> place_of({"step": 3, "host": "a"}), place_of({"step": 3, "prompt": "a"})
     ({'step': 3}, None)
     """
-    if any(name in _OF_SAMPLES or name in OF_TOKENS for name in values):
+    texts = [name for name, value in values.items() if type(value) is str]
+    if any(name in _OF_SAMPLES or name in OF_TOKENS for name in texts):
         return None
     return {name: value for name, value in values.items() if name in _PLACES}
 

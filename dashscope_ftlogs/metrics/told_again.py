@@ -7,6 +7,7 @@ from typing import Final, Protocol
 from dashscope_ftlogs.metrics.segments import EPOCH_ROUNDING
 from dashscope_ftlogs.reading.forms.names import is_loss_or_reward
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
+from dashscope_ftlogs.reading.records import Beside
 
 _ROUNDED: Final = 0.5e-4
 """Loggers print four decimals."""
@@ -105,6 +106,14 @@ def the_same(one: Entry, other: Told) -> bool:
     pairs = [both[name] for name in telling]
     numbers = [(a, b) for a, b in pairs if isinstance(a, float) and isinstance(b, float)]
     return bool(numbers) and all(_close(a, b, _DIGITS) for a, b in numbers)
+
+
+def is_redrawn(values: MetricValues, beside: Beside, last_values: MetricValues, last: Beside) -> bool:
+    """Whether a point is the last one once more, drawn anew: a line says then what it said before."""
+    at, before = ((one.drawn, one.step, one.total_steps, one.kind, one.epoch) for one in (beside, last))
+    if not beside.drawn or at != before or (beside.done or 0) < (last.done or 0):
+        return False
+    return beside.drawn != "line" or last_values.items() <= values.items()
 
 
 class History:

@@ -18,9 +18,9 @@ from dashscope_ftlogs.reading.records import (
     Tokens,
     Traceback,
     last_line,
-    whole,
 )
 from dashscope_ftlogs.reading.traceback_block import BEGIN
+from dashscope_ftlogs.reading.training_bars import TrainingBars
 
 _LONGEST: Final = 2000
 """Characters of an error. Some trainers print a whole batch into one."""
@@ -121,7 +121,7 @@ class ErrorReader:
         self._told: dict[tuple[Weight, str], _Told] = {}
         self._left: LogError | None = None
         self._left_weight = Weight.LAUNCHER
-        self._bars = _Bars()
+        self._bars = TrainingBars()
         self._ended = -1
         """Where the last traceback did."""
         self._cut: LogError | None = None
@@ -156,7 +156,7 @@ class ErrorReader:
         if isinstance(record, Metrics):
             if record.kind == "final":
                 self._end(number)
-            elif not self._bars.are_moving:
+            elif not self._bars.are_moving or self._bars.anew:
                 self.went_on(number)
             return False
         if isinstance(record, ProgressBar):
@@ -296,49 +296,6 @@ class _Told:
         if self.first.offset < number:
             self.first = self.last
         return self
-
-
-def training_step(bar: ProgressBar) -> int | None:
-    """Return the step that a bar shows if it is that of training, whatever carries the log.
-
-    >>> training_step(ProgressBar(3, "2026-01-05T03:04:05.5Z", 3.0, 100.0))
-    3
-    """
-    about = f"{bar.description}: " if bar.description.isdecimal() else f"{bar.description} "
-    return whole(bar.done) if text_of(about).strip() in {"", "Train"} else None
-
-
-@attrs.define
-class _Bars:
-    """How far training is by its bar: where it has one, a metric can be from before an error.
-
-    What a program prints is kept back until it ends, unless it goes to a terminal; bars and errors are
-    not.
-    """
-
-    _step: int | None = None
-    _total: float | None = None
-    _at_error: int | None = None
-
-    @property
-    def are_moving(self) -> bool:
-        """Whether there is a bar that has not come to its end."""
-        return self._step is not None and self._total is not None and self._step < self._total
-
-    def remember(self) -> None:
-        """There was an error."""
-        if self._at_error is None:
-            self._at_error = self._step
-
-    def went_on(self, bar: ProgressBar, *, since_error: bool) -> bool:
-        """Take a bar, and return whether training went on since there was an error."""
-        if (step := training_step(bar)) is None:
-            return False
-        if not since_error:
-            self._at_error = None
-        went_on = since_error and bar.total == self._total and step > (self._at_error or 0)
-        self._step, self._total = step, bar.total
-        return went_on
 
 
 def last_error(records: Iterable[tuple[int, Record]]) -> LogError | None:

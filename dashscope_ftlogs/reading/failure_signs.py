@@ -13,7 +13,7 @@ from typing import Final
 import attrs
 
 from dashscope_ftlogs.reading.line_prefixes import text_of
-from dashscope_ftlogs.reading.records import Message, Record, Text, Traceback
+from dashscope_ftlogs.reading.records import Message, Record, Text, Traceback, led_to
 from dashscope_ftlogs.reading.traceback_block import BEGIN, error_name
 
 _SEEN: Final = 2000
@@ -59,7 +59,10 @@ _DEADLY: Final = r"(?:-(?:4|7|8|9|11)|13[2569]|137|247)"
 _LIMITS: Final = _any(
     r"\*\*\* (?:JOB|STEP) \S+ ON \S+ CANCELLED AT .*DUE TO\b",
     r"\boom[-_]kill(?: event|:)",
-    r"\bOut of memory: Kill(?:ed)? process\b",
+    r"\b[Oo]ut of memory: Kill(?:ed)? process\b",
+    r"(?<![\d,.])[1-9]\d* Workers \(tasks / actors\) killed due to memory pressure\b",
+    r"\bexceeds threshold [\d.]+, killing\b",
+    r"\bThe node was low on resource: ",
     r"\bOOM[Kk]illed\b",
     r"^srun: error: .*: Out Of Memory",
     r"\bexceeded (?:job |virtual |step )?memory limit\b",
@@ -101,12 +104,15 @@ _LAUNCHER: Final = _any(
     r"\bterminated with code -?[1-9]",
     r"`conda run .{0,300} failed\b",
     r"^make(?:\[\d+\])?: \*\*\* ",
+    r"^(?:\w+\.)*DatasetGenerationError: An error occurred",
+    r"\bThe Inner error is reported as above\b",
 )
 _STOPPED: Final = _any(
     r"^(?:\w+\.)*(?:KeyboardInterrupt|SystemExit|SignalException|CancelledError|GracefulExit)(?::|$)",
     r"\bSignal 2 \(SIGINT\)",
     r"\*\*\* (?:JOB|STEP) \S+ ON \S+ CANCELLED AT\b",
     r"\bTERM_OWNER: ",
+    r"\b[Rr]eceived (?:\d{1,2} death signal|(?:signal )?SIG(?:TERM|INT|USR1))\b",
 )
 _ABORTED: Final = _any(
     r"\bSignal (?:6|15) \(SIG[A-Z]+\)",
@@ -126,6 +132,7 @@ _PEER: Final = _any(
     r"\bSocket Timeout\b",
     r"\bHCCL\b.{0,80}\b[Tt]ime ?out\b",
     r"\bEI00\d\d\b",
+    r"\bworker .{0,40}\bexited unexpectedly\b",
 )
 _WEIGHTS: Final = (
     (_LIMITS, Weight.CAUSE),
@@ -177,6 +184,10 @@ _USAGE: Final = _any(
     r"(?:command not found|No such file or directory|Permission denied)$",
     r"^\S{0,100}python[\d.]*: (?:can't open file|No module named|Error while finding module)",
 )
+_WAITED: Final = re.compile(
+    r"(?:\w+\.)*(?:Empty|Full|Timeout\w*|StopIteration|EOFError|BrokenPipeError)\b"
+)
+"""What is raised while somebody waits for another, who has failed."""
 _ERROR_NAME: Final = re.compile(r"(?:Error|Exception|Interrupt)(?:\(\w+\))?$")
 _DATA: Final = ("{", '"', "'", "[{", '["', "['", "<", "|")
 """A line that begins so is no one's last words: data, that may quote anything."""
@@ -206,6 +217,7 @@ _TELLING: Final = (
         "emory",
         "oom",
         "OOM",
+        "low on resource",
         "EXHAUSTED",
         "EL0004",
         "EI00",
@@ -300,7 +312,19 @@ def _raised(record: Traceback) -> Sign | None:
     if not record.error:
         return None
     otherwise = Weight.LOGGED if _is_quiet(record) else Weight.CAUSE
-    return Sign(weight_of(record.error, otherwise), record.error)
+    weight = weight_of(record.error, otherwise)
+    if weight is not Weight.STOPPED:
+        for error in led_to(record):
+            why = weight_of(error, otherwise)
+            of_another = weight in {Weight.LAUNCHER, Weight.PEER} and why > weight
+            if (of_another and _WAITED.match(error) is None) or _is_of_resources(error):
+                return Sign(why, error)
+    return Sign(weight, record.error)
+
+
+def _is_of_resources(error: str) -> bool:
+    """Whether something was used up: what was raised while that was handled is hardly another cause."""
+    return any(pattern.search(error, 0, _SEEN) for pattern in (_LIMITS, _MEMORY, _DISK))
 
 
 def _printed(text: str, raw: str) -> Sign | None:

@@ -4,11 +4,12 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from dashscope_ftlogs.reading.failure_causes import ErrorReader, training_step
+from dashscope_ftlogs.reading.failure_causes import ErrorReader
 from dashscope_ftlogs.reading.failure_signs import may_tell
 from dashscope_ftlogs.reading.records import ProgressBar, Record, records
 from dashscope_ftlogs.reading.redrawn_lines import parts
 from dashscope_ftlogs.reading.tracebacks import RecordReader
+from dashscope_ftlogs.reading.training_bars import training_step
 
 _RECENT: Final = 1000
 """Lines before an error among which a bar is looked for."""

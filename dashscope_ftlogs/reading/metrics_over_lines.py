@@ -1,6 +1,7 @@
 """The metrics of a log that go on over lines: dicts, tables and summaries, whichever has begun."""
 
 from collections.abc import Iterable
+from itertools import chain
 
 from dashscope_ftlogs.reading.forms.over_lines import (
     FORGOTTEN,
@@ -9,6 +10,7 @@ from dashscope_ftlogs.reading.forms.over_lines import (
     Tables,
     WrappedDicts,
 )
+from dashscope_ftlogs.reading.forms.under_headings import UnderHeadings
 from dashscope_ftlogs.reading.records import Beside, Metrics
 
 
@@ -19,24 +21,26 @@ class MetricsOverLines:
         self.idle = True
         """Whether nothing has begun."""
         self._dicts, self._tables, self._summaries = WrappedDicts(), Tables(), Summaries()
+        self._headings = UnderHeadings()
+        self._forms = (self._summaries, self._headings, self._tables, self._dicts)
         self._last = 0
         """The line of the last text."""
 
     def read(self, number: int, text: str) -> list[tuple[int, Metrics]]:
         """Return the metrics that are complete with a text, and the line that each counts to."""
         found = self.forget_before(number)
-        for form in (self._summaries, self._tables, self._dicts):
+        for form in self._forms:
             found += _told(number, form.read(text))
-        self.idle = self._summaries.idle and self._tables.idle and self._dicts.idle
+        self.idle = all(form.idle for form in self._forms)
         self._last = number
         return found
 
     def end_summary(self) -> list[tuple[int, Metrics]]:
-        """Return the summary that was begun, since something else follows."""
-        if self._summaries.idle:
+        """Return what was begun of a summary, or below a heading, since something else follows."""
+        if self._summaries.idle and self._headings.idle:
             return []
-        found = _told(self._last, self._summaries.end())
-        self.idle = self._tables.idle and self._dicts.idle
+        found = _told(self._last, chain(self._summaries.end(), self._headings.end()))
+        self.idle = all(form.idle for form in self._forms)
         return found
 
     def forget_before(self, number: int) -> list[tuple[int, Metrics]]:
@@ -46,6 +50,7 @@ class MetricsOverLines:
         found = self.end_summary()
         self._dicts.forget()
         self._tables.forget()
+        self._headings.forget()
         self.idle = True
         return found
 
@@ -58,7 +63,7 @@ def _told(number: int, found: Iterable[OverLines]) -> list[tuple[int, Metrics]]:
                 one.values,
                 "",
                 None,
-                Beside(one.step, None, one.epoch, one.kind, one.time, again=one.again),
+                Beside(one.step, one.total_steps, one.epoch, one.kind, one.time, again=one.again),
             ),
         )
         for one in found

@@ -14,6 +14,7 @@ from typing import Final
 
 from dashscope_ftlogs.reading.forms.json_in_json import KEYS
 from dashscope_ftlogs.reading.forms.progress_bars import PLAIN_RATES, RATES
+from dashscope_ftlogs.reading.forms.under_headings import WORDS
 from dashscope_ftlogs.reading.redrawn_lines import AT_ONCE, without_escapes
 
 _Search = Callable[..., "re.Match[str] | None"]
@@ -26,6 +27,7 @@ _WORDS: Final = (
 _WORDS_BY_SIGN: Final = {
     "<": RATES,
     "*": ("*****",),
+    "=": WORDS,
     "\\": ("\\u00",),  # JSON's way to write any of these letters
 }
 """Words that hold a sign that most pages do not: one sign is looked for in a fraction of the time."""

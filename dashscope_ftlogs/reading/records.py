@@ -8,12 +8,12 @@ tqdm's progress bars, and the forms in which these get glued together.
 import re
 from collections.abc import Iterator
 from itertools import chain
-from typing import Final, Literal
-
-import attrs
+from typing import Final
 
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.reading.forms.dicts import (
+    NEAR,
+    STEP_BEFORE,
     dicts_in,
     flat,
     may_hold_metrics,
@@ -32,13 +32,24 @@ from dashscope_ftlogs.reading.forms.progress_bars import (
     whole,
 )
 from dashscope_ftlogs.reading.forms.stamps import LOGGED, time_in
-from dashscope_ftlogs.reading.metrics_in_line import MetricValues
+from dashscope_ftlogs.reading.kinds_of_records import (
+    NOTHING_BESIDE,
+    Beside,
+    Message,
+    Metrics,
+    MetricsKind,
+    Record,
+    Text,
+    Tokens,
+    Traceback,
+    last_line,
+    led_to,
+    said_beside,
+    step_of_all,
+)
 from dashscope_ftlogs.reading.redrawn_lines import redrawn, without_escapes
 
 __all__ = [
-    "STEP_NAMES",
-    "STEP_OF_ALL",
-    "TOTAL_NAMES",
     "Beside",
     "Message",
     "Metrics",
@@ -50,6 +61,7 @@ __all__ = [
     "Traceback",
     "last_line",
     "last_record",
+    "led_to",
     "parse_line",
     "records",
     "said_beside",
@@ -57,168 +69,6 @@ __all__ = [
     "whole",
 ]
 
-MetricsKind = Literal["train", "eval", "final"]
-
-STEP_NAMES: Final = ("global_step", "current_steps", "step", "iteration", "iter")
-"""Under which a dict may tell its step: the first that it has counts."""
-TOTAL_NAMES: Final = ("total_steps", "max_steps")
-STEP_OF_ALL: Final = "global_step/max_steps"
-"""Where both stand in one text, such as `3/9`."""
-
-
-@attrs.frozen
-class Beside:
-    """What a line says of a point beside its values."""
-
-    step: int | None = None
-    total_steps: int | None = None
-    epoch: float | None = None
-    kind: MetricsKind | None = None
-    time: int | None = None
-    """Milliseconds since 1970 on the clock of the log."""
-    logged: bool = False
-    """A logger wrote it."""
-    again: Literal["", "history", "summary"] = ""
-    """Where it may repeat what was told before: in a history of all points, or a summary at the end."""
-    drawn: bool = False
-    """It stood behind a bar, which is drawn again and again."""
-
-
-_NOTHING_BESIDE: Final = Beside()
-
-
-@attrs.frozen
-class Metrics:
-    """What a line tells of one point on a curve, or the summary at the end."""
-
-    values: MetricValues = attrs.field(hash=False)
-    """Its entries by their own names; text that is no number stays text."""
-    raw: str
-    bar: ProgressBar | None = None
-    """The progress bar that it is glued to."""
-    _beside: Beside = attrs.field(default=_NOTHING_BESIDE, repr=False)
-
-    @property
-    def kind(self) -> MetricsKind:
-        """`final` with `train_runtime`, `eval` with any `eval_` key, or if it says so, else `train`."""
-        if self._beside.kind is not None:
-            return self._beside.kind
-        if "train_runtime" in self.values:
-            return "final"
-        # One search through all names is several times as fast as one look at each.
-        if "\0eval_" in "\0" + "\0".join(self.values):
-            return "eval"
-        return "eval" if "loss" not in self.values and only_of_evaluation(self.values) else "train"
-
-    @property
-    def step(self) -> int | None:
-        """The step that it is from, only if it says so itself or the bar that it is glued to does."""
-        if (own := self.own_step) is not None:
-            return own
-        return None if self.bar is None else self.bar.step
-
-    @property
-    def total_steps(self) -> int | None:
-        """How many steps there will be, from where `step` is from."""
-        if (of_all := self._of_all()) is not None:
-            return step_of_all(of_all)[1]
-        own = self._firstwhole(*TOTAL_NAMES)
-        own = self._beside.total_steps if own is None else own
-        if own is None and self.own_step is None and self.bar is not None and self.bar.is_training:
-            return whole(self.bar.total)
-        return own
-
-    @property
-    def own_step(self) -> int | None:
-        """The step that it says itself that it is from."""
-        if (of_all := self._of_all()) is not None:
-            return step_of_all(of_all)[0]
-        own = self._firstwhole(*STEP_NAMES)
-        return self._beside.step if own is None else own
-
-    def _of_all(self) -> str | None:
-        """Return a step with how many there will be, such as `5/100`."""
-        if STEP_OF_ALL in self.values:
-            return str(self.values[STEP_OF_ALL])
-        for key in _FRACTIONS:
-            if type(told := self.values.get(key)) is str and "/" in told:
-                return told
-        return None
-
-    @property
-    def epoch(self) -> float | None:
-        """As printed: often rounded to two decimals, so not unique."""
-        epoch = self.values.get("epoch")
-        return epoch if isinstance(epoch, float) else self._beside.epoch
-
-    def _firstwhole(self, *keys: str) -> int | None:
-        for key in keys:
-            if key in self.values:
-                return whole(self.values[key])
-        return None
-
-
-def step_of_all(text: str) -> tuple[int | None, int | None]:
-    """Return a step, and how many there will be, of a text such as `3/9`."""
-    step, _, total = text.partition("/")
-    return whole(step), whole(total)
-
-
-def said_beside(metrics: Metrics) -> Beside:
-    """Return what a line says of a point beside its values."""
-    # Its own module may; users have the properties.
-    return metrics._beside  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-
-
-@attrs.frozen
-class Message:
-    """A line of a logger: the platform's own, or a framework's."""
-
-    text: str
-    level: str
-    """`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`."""
-    time: str | None = None
-    """As printed, without a time zone."""
-    phase: str | None = None
-    """What the platform has come to with it, such as `fine-tune`; None for a framework's message."""
-    raw: str = ""
-
-
-@attrs.frozen
-class Tokens:
-    """How many tokens were consumed so far; the largest is the total."""
-
-    count: int
-    raw: str = ""
-
-
-@attrs.frozen
-class Traceback:
-    """An error as Python prints it, with those that led to it; found by `parse_lines` only."""
-
-    error: str
-    """The line that says what went wrong, such as `OSError: disk full`; empty if it never came."""
-    raw: str
-    _last: int | None = attrs.field(default=None, repr=False, eq=False)
-    """The line of the log with the last of it: those of other programs may stand between."""
-
-
-def last_line(number: int, traceback: Traceback) -> int:
-    """Return the line of the log with the last of a traceback that began in line `number`."""
-    last = traceback._last  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    return number + traceback.raw.count("\n") if last is None else last
-
-
-@attrs.frozen
-class Text:
-    """Anything else."""
-
-    raw: str
-
-
-Record = Metrics | Message | ProgressBar | Tokens | Traceback | Text
-
-_FRACTIONS: Final = ("iteration", "global_step", "step")
 _LEVELS: Final = "DEBUG|INFO|WARNING|ERROR|CRITICAL"
 _PLATFORM: Final = re.compile(
     rf"(\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d,\d{{3}}) - ({_LEVELS}) - (.*)", re.DOTALL
@@ -248,14 +98,12 @@ _PHASES: Final = (
     ("##FT_COMPLETE##", "complete"),
     ("training usage ", "usage"),
 )
-_STEP_BEFORE: Final = re.compile(
-    r"(?<![A-Za-z])(?:steps?|iter|iteration|global_step)[\s\]:=#\[(]{0,4}(\d{1,18})"
-    r"(?: ?/ ?(\d{1,18}))?"
-    r"[\s\]):,|>-]{0,6}(?:metrics|logs|train|loss)?[\s:=]{0,3}$",
+_EVALUATED: Final = re.compile(
+    r"(?:^|[^A-Za-z])(?:eval\w*|val(?:id\w*)?|test(?:ing)?)"
+    r"(?: [A-Za-z_]{1,20}){0,2}['\"]?[\s:=>|-]{0,6}$",
     re.IGNORECASE,
 )
-"""The step, as the last that is said before a dict."""
-_NEAR: Final = 80
+"""What says before a dict that it is of an evaluation."""
 _FAR: Final = 400
 _TOKENS: Final = re.compile(r"(?:number of consumed tokens is|training usage) (\d{1,18})")
 
@@ -329,11 +177,13 @@ def _part(raw: str, time: int | None) -> Iterator[Record]:
 def _before_dict(text: str, begin: int, start: int, time: int | None, *, again: bool) -> Beside:
     """Return what stands before a dict that begins at `start`, behind the one that ended at `begin`."""
     if not start and time is None:
-        return _NOTHING_BESIDE
-    step = _STEP_BEFORE.search(text, max(begin, start - _NEAR), start)
+        return NOTHING_BESIDE
+    near = max(begin, start - NEAR)
+    step = STEP_BEFORE.search(text, near, start)
     return Beside(
         step=None if step is None else whole(step[1]),
         total_steps=None if step is None else whole(step[2]),
+        kind=None if _EVALUATED.search(text, near, start) is None else "eval",
         time=time_in(text[: min(start, _FAR)]) if time is None else time,
         logged=LOGGED.search(text, begin, min(start, begin + _FAR)) is not None,
         again="history" if again else "",
@@ -348,12 +198,14 @@ def _between_dicts(text: str, time: int | None) -> Iterator[Record]:
         yield bar
         behind = postfix_values(bar, postfix) if postfix else described_values(bar)
         if behind is not None:
-            kind: MetricsKind = (
-                "eval" if is_of_evaluation(bar) or only_of_evaluation(behind) else "train"
-            )
             when = time_in(bar.description) if time is None else time
-            step, total = whole(bar.done), whole(bar.total)
-            beside = Beside(step, total, epoch_of(bar), kind=kind, time=when, drawn=True)
+            epoch = epoch_of(bar)
+            if is_of_evaluation(bar):
+                of = f"{bar.description} {bar.total}"
+                beside = Beside(epoch=epoch, kind="eval", time=when, drawn=of, done=bar.done)
+            else:
+                kind: MetricsKind = "eval" if only_of_evaluation(behind) else "train"
+                beside = Beside(whole(bar.done), whole(bar.total), epoch, kind, when, drawn="bar")
             yield Metrics(behind, bar.raw, bar, beside)
     raw = text[at:].rstrip()
     if not raw:
@@ -368,9 +220,9 @@ def _between_dicts(text: str, time: int | None) -> Iterator[Record]:
     elif glance(text) and (told := key_numbers(text)) is not None:
         when = time_in(text) if time is None else time
         kind = "eval" if told.of_evaluation else "train"
-        yield Metrics(
-            told.values, raw, None, Beside(told.step, told.total_steps, told.epoch, kind, when)
-        )
+        drawn = "line" if told.drawn else ""
+        beside = Beside(told.step, told.total_steps, told.epoch, kind, when, drawn=drawn)
+        yield Metrics(told.values, raw, None, beside)
     elif message is None:
         yield Text(raw)
 

@@ -126,6 +126,7 @@ class Block:
         self._at = _At.FRAMES
         self._in_code = False
         self._errors: list[str] = []
+        self._led_to_it: list[str] = []
         self._away = 0
         self.blanks: list[Blank] = []
         """What is its own if a chained traceback follows."""
@@ -154,7 +155,8 @@ class Block:
 
     def traceback(self) -> Traceback:
         """Return what it was, as far as it came."""
-        return Traceback("\n".join(self._errors), "\n".join(self._parts).rstrip(), self._last)
+        raw = "\n".join(self._parts).rstrip()
+        return Traceback("\n".join(self._errors), raw, self._last, tuple(self._led_to_it))
 
     def _text(self, part: str) -> str | None:
         """Return what a line of the same program says, without its prefix and its quotes."""
@@ -229,6 +231,7 @@ class Block:
         if not text.startswith(_CHAINED):
             return False
         self._at = _At.CHAIN
+        self._led_to_it += self._errors
         return True
 
     def _begin_another(self, text: str) -> None:

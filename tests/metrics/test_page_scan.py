@@ -31,6 +31,8 @@ PIECES = st.sampled_from([
     *('"\\u007b\'loss\': 1}\\n",', '{"message":"{\'epoch\': 1,","level":"info"}', '"\\u0020\\n",'),
     *("{'loss': 1, 'global_step/max_steps': '3/9/10'}", '"\\t 10%|█| 1\\/10 [00:01<0:09, 1s\\/it]\\n",'),
     *("  0%|  | 0/10 [00:00<?, ?it/s]", " 10%|█ | 1/10 [00:00<?, ?it/s]"),
+    *("=== Step 3/9 ===", "[batch=3/9]:", "  \u2022 Loss: 2.5", "time: 2.5s", "Validation:"),
+    *("epoch,step,loss", "1,2,2.5", "1,,2", "2/9 [==] - 1s - loss: 2", "{'step': 3, 'a': {'loss': 1}}"),
     *("{'train_runtime': 5.0, 'epoch': 1.0}", "'elapsed_time': '5s'", "global_step/max_steps"),
 ])  # fmt: skip
 LINES = st.lists(st.lists(PIECES | st.text(max_size=2), max_size=4).map("".join), max_size=25)

@@ -44,7 +44,7 @@ def test_a_point_knows_its_line_its_kind_and_what_was_said_before_it() -> None:
     values: list[Any] = [point.values for point in read_points(log, offset=100)]
     assert read_points(log, offset=100) == [
         Point(102, 0, "train", 2, 9, 0.1, time, 500, values[0]),
-        Point(103, 0, "eval", None, None, 0.1, time, 700, values[1]),
+        Point(103, 0, "eval", 2, 9, 0.1, time, 700, values[1]),
         Point(104, 0, "final", None, None, 1.0, time, 700, values[2]),
     ]
 
@@ -116,6 +116,33 @@ def test_a_bar_whose_clock_went_back_is_another_run_s() -> None:
 def test_the_bar_of_an_evaluation_counts_something_else() -> None:
     lines = (bar(1), "{'loss': 3}", bar(7, total=68), "{'eval_loss': 2}", bar(2), "{'loss': 1}")
     assert steps(*lines) == [1, None, 2]
+
+
+@pytest.mark.parametrize(
+    ("at", "epoch", "between", "after", "step"),
+    [
+        (50, 0.5, [bar(7, 7)], 0.5, 50),
+        (50, 0.005, [], 0.005, None),  # printed with two or three digits, several steps have it
+        (100, 0.0107, [], 0.0107, 100),
+        (50, 0.5, [], 0.51, None),
+        (50, 0.5, ["{'eval_a_loss': 1, 'epoch': 0.5}"], 0.5, 50),
+        (50, 0.5, ["{'eval_a_loss': 1, 'epoch': 0.5, 'step': 40}"], 0.5, None),
+        (50, 0.5, ["{'train_runtime': 1, 'epoch': 0.5}"], 0.5, None),
+        (50, None, [], None, None),
+    ],
+)
+def test_an_evaluation_is_from_the_step_of_the_training_point_before_it_if_their_epochs_tell(
+    at: int, epoch: float | None, between: list[str], after: float | None, step: int | None
+) -> None:
+    lines = [
+        "{'eval_loss': 1, 'epoch': 0}",
+        f"{{'loss': 1, 'step': {at}" + (f", 'epoch': {epoch}}}" if epoch else "}"),
+        *between,
+        "{'eval_loss': 1" + (f", 'epoch': {after}}}" if after else "}"),
+    ]
+    points = read_points(lines)
+    assert points[0].step is None
+    assert points[-1].step == step
 
 
 def test_what_a_dict_says_itself_counts_more_than_a_bar() -> None:

@@ -54,7 +54,7 @@ def test_a_row_for_each_point_and_a_column_for_each_metric() -> None:
     assert made["source"] == ["ft-1"] * 4
     assert made["offset"] == [10, 12, 13, 14]
     assert made["kind"] == ["train", "train", "eval", "final"]
-    assert made["step"] == [1, 2, None, None]
+    assert made["step"] == [1, 2, 2, None]
     assert made["total_steps"] == [None] * 4
     assert made["epoch"] == [0.5, 1.0, 1.0, 1.0]
     # Two of them say how much time had passed since the beginning.
@@ -150,7 +150,7 @@ def test_pandas_polars_and_duckdb_take_it_as_it_is() -> None:
 
     made = table()
     frame = pl.DataFrame(made)
-    assert frame["step"].to_list() == [1, 2, None, None]
+    assert frame["step"].to_list() == [1, 2, 2, None]
     assert frame["time"].to_list() == table()["time"]
     assert pd.DataFrame.from_arrow(made)["offset"].tolist() == [10, 12, 13, 14]
     assert duckdb.sql("select count(*), max(step), min(kind) from made").fetchall() == [(4, 2, "eval")]

@@ -366,6 +366,103 @@ def test_a_traceback_that_is_cut_off_elsewhere_or_that_does_no_harm_is_no_cause(
     assert got.text == "the disk is full"
 
 
+DURING = ("", "During handling of the above exception, another exception occurred:", "", BEGIN)
+DIED_OF_SIGNAL = "RuntimeError: DataLoader worker (pid 7) is killed by signal: Killed."
+FULL = "OSError: [Errno 28] No space left on device"
+
+
+@pytest.mark.parametrize(
+    ("errors", "cause"),
+    [
+        ((FULL, "RuntimeError: unexpected pos 118144 vs 118040"), FULL),
+        (("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 1 GiB", "ValueError: x"), None),
+        (("KeyError: 'loss'", FULL, "ValueError: x", "RuntimeError: y"), FULL),
+        (("KeyError: 1", "subprocess.CalledProcessError: x"), "KeyError: 1"),
+        (("_queue.Empty", DIED_OF_SIGNAL), DIED_OF_SIGNAL),
+        (("KeyError: 1", "torch.distributed.DistNetworkError: x"), "KeyError: 1"),
+        (("ConnectionResetError: x", "BrokenPipeError: y"), "BrokenPipeError: y"),
+        (("KeyError: 1", "ValueError: x"), "ValueError: x"),
+        (("_queue.Empty", "KeyboardInterrupt"), "KeyboardInterrupt"),
+        (
+            ("_queue.Empty", DIED_OF_SIGNAL, "RuntimeError: DataLoader worker exited unexpectedly"),
+            DIED_OF_SIGNAL,
+        ),
+        (
+            ("_queue.Empty", "RuntimeError: DataLoader worker exited unexpectedly"),
+            "RuntimeError: DataLoader worker exited unexpectedly",
+        ),
+        (
+            ("pa.ArrowInvalid: bad", "DatasetGenerationError: An error occurred while x"),
+            "pa.ArrowInvalid: bad",
+        ),
+    ],
+)
+def test_of_errors_in_a_chain_the_last_counts_unless_one_before_it_explains_it(
+    errors: tuple[str, ...], cause: str | None
+) -> None:
+    lines = [BEGIN, errors[0], *(line for error in errors[1:] for line in (*DURING, error))]
+    assert found(*lines) == (0, cause or errors[0])
+    assert found(*(f"[rank1]: {line}" for line in lines)) == (0, cause or errors[0])
+
+
+@pytest.mark.parametrize(
+    ("said", "is_cause"),
+    [
+        ("1 Workers (tasks / actors) killed due to memory pressure (OOM), 0 Workers crashed", True),
+        ("0 Workers (tasks / actors) killed due to memory pressure (OOM), 2 Workers crashed", False),
+        ("System memory low. Used memory (23.63GB) exceeds threshold 0.7, killing latest task", True),
+    ],
+)
+def test_whom_ray_killed_for_memory_did_not_die_unexpectedly(said: str, is_cause: bool) -> None:
+    killed = f"(raylet) [2026-01-05 03:04:05,000 E 7 9] (raylet) node_manager.cc:3069: {said}"
+    died = "ray.exceptions.ActorDiedError: The actor died unexpectedly before finishing this task."
+    assert found(killed, BEGIN, died) == ((0, killed) if is_cause else (1, died))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "W1127 10:00:00.101000 140 torch/api.py:704] Received 15 death signal, shutting down workers",
+        "Received SIGTERM, saving a checkpoint",
+        "2026-01-05T03:04:05Z Warning  Evicted  pod/a  The node was low on resource: ephemeral-storage.",
+    ],
+)
+def test_who_was_stopped_says_so(said: str) -> None:
+    assert found("{'loss': 1.0}", said) == (1, said)
+    assert found("{'loss': 1.0}", said, "{'train_runtime': 1.0}") is None
+
+
+def test_an_error_that_only_speaks_of_another_does_not_hide_it() -> None:
+    inner = "EI0006: 2026-01-05-03:04:05.123 Getting socket times out."
+    assert found("RuntimeError: The Inner error is reported as above.", inner) == (1, inner)
+
+
+RUN = [" 20%|█ | 20/100 [00:20<01:20,  1.0s/it]", "{'loss': 1.0}", "Killed"]
+ANEW = "  0%|  | 0/100 [00:00<?, ?it/s]"
+
+
+@pytest.mark.parametrize(
+    ("lines", "killed"),
+    [
+        ((*RUN, ANEW, "{'loss': 1.0}"), False),
+        ((*RUN, ANEW, " 10%|█ | 10/100 [00:01<00:09,  1.0s/it]"), False),
+        (("Killed", ANEW, "{'loss': 1.0}"), False),
+        ((*RUN, "{'loss': 1.0}"), True),  # it may have been kept back until the end
+        ((*RUN, " 10%|█ | 10/100 [00:01<00:09,  1.0s/it]"), True),
+        ((*RUN, ANEW), True),
+        ((*RUN, "  0%|  | 0/7 [00:00<?, ?it/s]", "{'loss': 1.0}"), True),  # of an evaluation
+        ((*RUN, ANEW, "Segmentation fault", "{'loss': 1.0}"), True),
+    ],
+)
+def test_what_ended_a_run_is_no_failure_once_training_has_begun_again(
+    lines: tuple[str, ...], killed: bool
+) -> None:
+    assert (read(*lines).cause is not None) is killed
+    errors = LogErrors()
+    errors.read(list(enumerate(lines)))
+    assert (errors.end().cause is not None) is killed
+
+
 def test_a_message_is_not_followed_without_end() -> None:
     lines = [BEGIN, "  File", "ValueError: rows:", *(f"  row {number}" for number in range(100)), "end"]
     text = (found(*lines) or (0, ""))[1].split("\n")

@@ -67,6 +67,16 @@ def test_a_step_and_a_loss_are_a_point_whatever_stands_before(before: str, said:
         ("step:7 - val-core/gsm8k/acc/mean@1:0.25", 1),
         ("step:7/90 val_loss:4.5 train_time:1000ms", 2),
         ("Eval step 7: loss=0.5", 1),
+        (
+            "| INFO | valid | epoch 001 | valid on 'valid' subset | loss 7.2 | ppl 78.9 | num_updates 7",
+            2,
+        ),
+        ("| epoch 008 | valid on 'a-b' subset | valid_loss 6.4 | num_updates 7 | best 6.4", 2),
+        ("[eval] step 7: loss 2.25", 1),
+        ("2026-01-05 03:04:05 | INFO | test | step 7 | loss 2.25", 1),
+        ("eval: {'loss': 0.5, 'step': 7}", 2),
+        ("step 7 validation metrics: {'loss': 0.5}", 1),
+        ('{"step": 7, "val": {"loss": 0.75}}', 2),
         ("{'val_loss': 0.5, 'step': 7}", 2),
     ],
 )
@@ -167,11 +177,52 @@ def test_words_before_a_name_do_not_hide_it(line: str) -> None:
         ),
         ("Train: 0 [   7/1251 (  1%)]  Loss: 0.5 (6.95)  Time: 0.512s,  500.12/s  (0.6s, 400.1/s)", 0),
         ("completed step: 7, seconds: 1.212, TFLOP/s/device: 100.212, loss: 0.5", None),
+        ("| INFO | train_inner | epoch 001:    3 / 90 loss=0.5, wps=20.1, num_updates=7, lr=1e-05", 1),
+        ("08/07/2021 02:18:56 - INFO - m -   | [   1/   3][   7/  90] |  9/32 batches | loss 0.5", 1),
+        ("train_opt_callback: iter=     7 sample=9/100 sched=0.1 loss=0.5 dt=00:00:05 |---->", None),
+        ("step 7: loss tensor(0.5, device='cuda:0', grad_fn=<NllLossBackward0>), lr=1e-4", None),
+        ("Epoch 1, Step 7, loss: tensor([0.5000], device='cuda:0')", 1),
+        ("{'data': {'metrics': {'loss': 0.5}}, 'epoch': 1, 'global_step': 7}", 1),
+        ('{"train/loss": 0.5, "train/epoch": 1, "train/global_step": 7, "_step": 9}', 1),
+        ("step 7 train metrics: {'loss': 0.5}", None),
+        ("rollout 7: {'rollout/raw_reward': 0.3, 'loss': 0.5}", None),
+        ("11/27 10:00:00 - mmengine - INFO - Iter(train) [    7/1000]  lr: 2.0e-05  loss: 0.5", None),
+        (
+            "2026-01-05 03:04:05,123 - m[a.py:31] - INFO - { Epoch:[ 1/ 2], step:[ 7/ 90], loss: 0.5",
+            1,
+        ),
+        ("epoch: 1 step: 7, loss is 0.5", 1),
+        ("{step: 7, loss: 0.5}", None),
+        ("[2026-01-05 03:04:05] Train [1/3][7/90] loss: 0.5 (1.3) lr: 1e-5", 1),
+        ("[1/3] step 7: loss=0.5", None),
+        ("Epoch[1] Batch[7/90] Speed: 812.1 samples/sec loss=0.5 mem 20.1 GB", 1),
     ],
 )
 def test_the_step_within_an_epoch_is_told(line: str, epoch: float | None) -> None:
     point = only(line)
     assert (point.kind, point.step, point.epoch) == ("train", 7, epoch)
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("Training loss (for one batch) at step 7: 1.25", "Training loss (for one batch)"),
+        ("Loss after iteration 7/90: 1.25", "Loss"),
+        ("train loss @ step 7 = 1.25", "train loss"),
+    ],
+)
+def test_a_loss_may_be_told_to_be_at_a_step(line: str, name: str) -> None:
+    assert (only(line).step, dict(only(line).values)) == (7, {name: 1.25})
+
+
+def test_a_reward_is_a_point_where_a_step_is_told_before_it() -> None:
+    assert only("rollout 7: {'rollout/raw_reward': 0.5, 'rollout/entropy': 1}").step == 7
+    assert read_points(["step 7: {'reward': 1.0, 'prompt': 'a'}", "row 7: {'reward': 1.0}"]) == []
+
+
+def test_a_unit_may_stand_behind_a_blank() -> None:
+    said = "step 7 | loss 0.5 | max_memory: 40.1 GB tgs: 812.1"
+    assert only(said).values == {"loss": 0.5, "max_memory": 40.1, "tgs": 812.1}
 
 
 def test_words_among_names_are_prose() -> None:
@@ -198,6 +249,74 @@ def test_a_bar_that_is_described_by_its_loss_is_a_point() -> None:
     ]
     for none in ("1|2|Loss: 2.5.1", "gloss: 2.5", "Loss: x", "my Loss: 2.5"):
         assert read_points([f"{none}: 0%|  | 1/9 [00:03<24:10:11,  3.36s/it]"]) == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "losses"),
+    [
+        (
+            ["60/100 [====>....] - ETA: 1s - loss: 0.9\r100/100 [=====] - 4s 4ms/step - loss: 0.8"],
+            [0.9, 0.8],
+        ),
+        (
+            ["9/9 [==] - ETA: 0s - loss: 0.8\r9/9 [==] - 4s 4ms/step - loss: 0.8 - val_loss: 0.9"],
+            [0.8] * 2,
+        ),
+        (
+            ["9/9 \u2501 0s 4ms/step - loss: 0.8\r9/9 \u2501 5s 4ms/step - loss: 0.8 - val_loss: 1"],
+            [0.8],
+        ),
+        (
+            ["9/9 [==] - 4s 4ms/step - loss: 0.8", "Epoch 2/2", "9/9 [==] - 4s 4ms/step - loss: 0.7"],
+            [0.8, 0.7],
+        ),
+        (["9/9 - 5s - loss: 0.8 - acc: 0.7 - 5s/epoch - 50ms/step", "9/9 - 5s - loss: 0.8"], [0.8, 0.8]),
+        (["9/9 - 1:05 - 51ms/step - loss: 0.8"], []),
+        (["3/9 - loss: 0.8", "3 - 5s - loss: 0.8", "3/9 [a] - 5s - loss: 1"], []),
+    ],
+)
+def test_bars_of_keras_are_points_and_drawn_again_with_more_they_are_the_same(
+    lines: list[str], losses: list[float]
+) -> None:
+    assert [point.values["loss"] for point in read_points(lines)] == losses
+
+
+def test_a_bar_of_evaluation_is_one_point_however_far_it_was_drawn() -> None:
+    def drawn(done: int, loss: float, title: str = "Evaluating") -> str:
+        return f"{title}: 50%|#| {done}/9 [00:10<00:10,  2.00s/it, loss={loss}]"
+
+    train = drawn(5, 2.5, "Train")
+    lines = [drawn(5, 1.5), drawn(9, 1.25), train, drawn(1, 1.0), drawn(9, 1.0), drawn(2, 0.5)]
+    points = [(point.kind, point.step, point.values["loss"]) for point in read_points(lines)]
+    assert points == [
+        *(("eval", None, 1.25), ("train", 5, 2.5), ("eval", None, 1.0), ("eval", None, 0.5)),
+    ]
+
+
+def test_dicts_in_one_are_points_of_their_own_that_it_tells_the_place_of() -> None:
+    line = '{"step": 60, "time": "1970-01-01T00:00:01Z", "train": {"loss": 0.7}, "val": {"loss": 0.75}}'
+    assert [(point.kind, point.step, point.time) for point in read_points([line])] == [
+        *(("train", 60, 1000), ("eval", 60, 1000)),
+    ]
+    deep = "{'a': {'step': 1, 'b': {'loss': 1}}, 'c': {'loss': 2}} {'loss': 3}"
+    assert [point.step for point in read_points([deep])] == [1, None, None]
+    assert only("{'step': 3, 'scores': {'reward': 0.5}}").step == 3
+    assert read_points(["{'prompt': 'a', 'step': 3, 'scores': {'loss': 0.5}}"]) == []
+
+
+def test_csv_has_a_point_in_each_row_from_where_its_columns_say() -> None:
+    lines = [
+        *("lr-AdamW,step,epoch,train_loss,val_loss,time", "1e-4,9,0,2.5,,1970-01-01 00:00:01"),
+        *("1e-4,19,0,,2.25,x", "1e-4,29,1,nan,2.0,", "1e-4,x,1,2.5,2.0,", "1e-4,9,0,2.5,,"),
+    ]
+    points = read_points(lines)
+    assert [(point.kind, point.step, point.epoch, point.time) for point in points] == [
+        *(("train", 9, 0.0, 1000), ("eval", 19, 0.0, None), ("train", 29, 1.0, None)),
+    ]
+    assert points[0].values == {"lr-AdamW": 1e-4, "train_loss": 2.5}
+    for head in ("a,b,loss", "step, loss; lr, x", "step,lr", "Epoch 1, step 3, loss", "step,,loss"):
+        assert read_points([head, "1,2,3"]) == []
+    assert read_points(["epoch,loss", "-1,2.5", "epoch,loss", "1e300,2.5", "step,loss", "1.5,2.5"]) == []
 
 
 def test_two_halves_of_dicts_are_none() -> None:
@@ -317,6 +436,48 @@ def test_a_notebook_s_lines_are_lines() -> None:
 def test_tables_of_notebooks_have_a_point_in_each_row(lines: list[str]) -> None:
     points = read_points([*lines, "30"])
     assert [(point.step, point.values["Training Loss"]) for point in points] == [(10, 2.5), (20, 2.25)]
+
+
+HEADED = [
+    *("=== Step 3/90 ===", "Preparing batch...", "  \u2022 Time: 1.5s", "Training Results:"),
+    *(
+        "  \u2022 Loss: 0.5",
+        "  \u2022 Mean Length: 1,512.5",
+        "Timing:",
+        "  \u2022 Total time: 4.2s (10.5%)",
+    ),
+    *("Validation Results:", "  \u2022 Avg Reward: 0.25", "  \u2022 Accuracy: 0.5"),
+]
+
+
+def test_numbers_below_a_heading_are_from_the_step_that_it_tells() -> None:
+    said = [
+        (point.kind, point.step, point.total_steps, dict(point.values)) for point in read_points(HEADED)
+    ]
+    assert said == [
+        ("train", 3, 90, {"Loss": 0.5, "Mean Length": 1512.5}),
+        ("eval", 3, 90, {"Avg Reward": 0.25, "Accuracy": 0.5}),
+    ]
+    assert read_points(HEADED[1:]) == []
+    far = read_points([HEADED[0], *["text"] * 300, *HEADED[4:6]])
+    assert far == []
+
+
+@pytest.mark.parametrize(
+    ("heading", "place"),
+    [
+        ("[batch=3/90]:", (3, 90, None, None)),
+        ("1970-01-01 00:00:01.5\tnode-0:0\ttrain:912\tINFO\t[step=3/90,epoch=1]", (3, 90, 1.0, 1500)),
+        ("===== Step 3 =====", (3, None, None, None)),
+    ],
+)
+def test_a_heading_tells_what_it_can(heading: str, place: Any) -> None:
+    point = only(heading, "    train/CrossEntropyLoss=2.5", "    tokens=12,345", "{'a': 1}")
+    assert (point.step, point.total_steps, point.epoch, point.time) == place
+    assert point.values == {"train/CrossEntropyLoss": 2.5, "tokens": 12345.0}
+    first, second = read_points([heading, "Loss: 2.5", "{'loss': 1.5}"])
+    assert (first.values, second.values) == ({"Loss": 2.5}, {"loss": 1.5})
+    assert read_points([heading, "lr: 2.5", f"see {heading} above", "Loss: 2.5x5", "Loss: 2.5e"]) == []
 
 
 def test_tables_may_count_epochs_and_end_with_what_is_no_row() -> None:

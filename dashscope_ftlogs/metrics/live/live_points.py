@@ -7,7 +7,7 @@ import attrs
 
 from dashscope_ftlogs.metrics.live.metrics_in_records import MetricsReader
 from dashscope_ftlogs.metrics.segments import Segments
-from dashscope_ftlogs.metrics.told_again import in_other_words
+from dashscope_ftlogs.metrics.told_again import in_other_words, is_redrawn
 from dashscope_ftlogs.reading.forms.progress_bars import begins_anew
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 from dashscope_ftlogs.reading.records import (
@@ -90,8 +90,8 @@ class LivePoints:
 
     def _is_again(self, last: Metrics, metrics: Metrics) -> bool:
         """Whether it is the last point once more: by logger and trainer, or behind a bar drawn again."""
-        if said_beside(metrics).drawn:
-            return said_beside(last).drawn and _place(last) == _place(metrics)
+        if (beside := said_beside(metrics)).drawn:
+            return is_redrawn(metrics.values, beside, last.values, said_beside(last))
         self._twice = (
             not self._twice
             and said_beside(last).logged != said_beside(metrics).logged
@@ -125,7 +125,3 @@ class LivePoints:
 def _logged_first(last: Metrics, metrics: Metrics) -> tuple[MetricValues, MetricValues]:
     logged_last = said_beside(last).logged
     return (last.values, metrics.values) if logged_last else (metrics.values, last.values)
-
-
-def _place(metrics: Metrics) -> tuple[int | None, int | None, MetricsKind, float | None]:
-    return metrics.own_step, metrics.total_steps, metrics.kind, said_beside(metrics).epoch

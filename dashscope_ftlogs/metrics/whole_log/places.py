@@ -12,7 +12,7 @@ from dashscope_ftlogs.metrics.columns import Numbers, Repeated, cell
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.segments import Segments
 from dashscope_ftlogs.metrics.told_again import NEAR, Told
-from dashscope_ftlogs.metrics.whole_log.steps_and_times import interval
+from dashscope_ftlogs.metrics.whole_log.steps_and_times import interval, is_one_step
 from dashscope_ftlogs.reading.forms.progress_bars import Count
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 from dashscope_ftlogs.reading.records import Beside, MetricsKind, whole
@@ -128,7 +128,8 @@ class Places:
         comes straight after a bar of its own: where the trainer's output is buffered, a bar says
         nothing. A bar that shows the same step again is another one if training began again between.
         But where the bars came to their end, and points come at one interval that fits their total
-        exactly, that tells it.
+        exactly, that tells it. Evaluations are from the step of the training point just before them, if
+        that has the same epoch and no other step has.
 
         Args:
             steps: How many its only run had, if its bars came to their end.
@@ -141,6 +142,7 @@ class Places:
         placed.segment = _segments(placed)
         if not counted and steps is not None:
             _tell_steps_by_interval(placed, steps)
+        _tell_steps_of_evaluations(placed)
         starts = self._starts(placed)
         if starts or any(start is not None for start in self._start.values):
             placed.time = self._times(placed, starts)
@@ -272,6 +274,29 @@ def _tell_steps_by_interval(columns: PointColumns, total: int) -> None:
         else:
             step.add_cells(begin, columns.step.cells(begin, begin + count))
             total_steps.add(columns.total_steps.cells(begin, begin + count))
+    columns.step, columns.total_steps = step, total_steps
+
+
+def _tell_steps_of_evaluations(columns: PointColumns) -> None:
+    """Give a step to evaluations that only their epoch tells."""
+    evaluations = ((row, kind) for row, kind, _ in columns.kind.runs(0, len(columns)))
+    if not any(kind == "eval" and columns.step.row_from(row) != row for row, kind in evaluations):
+        return
+    step, total_steps = Numbers("q"), Repeated[int]()
+    of_training: tuple[int | None, int | None, float | None] = (None, None, None)
+    for begin, end in _parts(len(columns)):
+        told = (columns.kind, columns.step, columns.total_steps, columns.epoch)
+        found: list[tuple[int | None, int | None]] = []
+        for kind, own, total, epoch in zip(*(one.cells(begin, end) for one in told), strict=True):
+            if kind != "eval" or own is not None:
+                of_training = (own, total, epoch) if kind == "train" else (None, None, None)
+                found.append((own, total))
+            elif epoch == of_training[2] and is_one_step(epoch, of_training[0]):
+                found.append(of_training[:2])
+            else:
+                found.append((own, total))
+        step.add_cells(begin, [one for one, _ in found])
+        total_steps.add([total for _, total in found])
     columns.step, columns.total_steps = step, total_steps
 
 

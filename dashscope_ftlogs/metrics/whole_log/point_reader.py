@@ -6,7 +6,7 @@ from typing import Final
 import attrs
 
 from dashscope_ftlogs.metrics.point_columns import PointColumns
-from dashscope_ftlogs.metrics.told_again import History, in_other_words, in_summary
+from dashscope_ftlogs.metrics.told_again import History, in_other_words, in_summary, is_redrawn
 from dashscope_ftlogs.metrics.whole_log.places import Place, Places
 from dashscope_ftlogs.metrics.whole_log.shapes import Shapes
 from dashscope_ftlogs.metrics.whole_log.steps_and_times import lasting
@@ -95,7 +95,7 @@ class PointReader:
             self._add(number, Metrics(values, line))
         else:
             step, total = shape.counts(values) if shape.tells_step else (None, None)
-            epoch = values["epoch"] if shape.has_epoch else None
+            epoch = None if shape.epoch is None else values[shape.epoch]
             place = Place(
                 number,
                 values,
@@ -168,8 +168,7 @@ class PointReader:
             return False
         last = places[-1]
         if beside.drawn:
-            at, before = ((one.own_step, one.total, one.kind, one.beside.epoch) for one in (place, last))
-            if last.beside.drawn and at == before:
+            if is_redrawn(place.values, beside, last.values, last.beside):
                 places.pop()
         elif beside.logged != last.beside.logged and not last.twice and last.epoch == place.epoch:
             logged, own = (last, place) if last.beside.logged else (place, last)

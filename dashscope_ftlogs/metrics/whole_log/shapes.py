@@ -5,12 +5,15 @@ from typing import Final
 
 import attrs
 
-from dashscope_ftlogs.reading.forms.names import is_point
-from dashscope_ftlogs.reading.metrics_in_line import MetricValues
-from dashscope_ftlogs.reading.records import (
+from dashscope_ftlogs.reading.forms.names import (
+    EPOCH_NAMES,
     STEP_NAMES,
     STEP_OF_ALL,
     TOTAL_NAMES,
+    is_point,
+)
+from dashscope_ftlogs.reading.metrics_in_line import MetricValues
+from dashscope_ftlogs.reading.records import (
     Metrics,
     MetricsKind,
     step_of_all,
@@ -40,7 +43,7 @@ class Shape:
     """Step and total stand in one text, such as `3/9`."""
     tells_step: bool
     """Step or total stand in it anywhere."""
-    has_epoch: bool
+    epoch: str | None
     plain: bool
     """Nothing else has to be asked of it."""
 
@@ -88,6 +91,6 @@ def _shape(values: MetricValues) -> Shape | None:
         total,
         of_all,
         of_all or step is not None or total is not None,
-        "epoch" in values,
+        next((name for name in EPOCH_NAMES if name in values), None),
         _MORE.isdisjoint(values),
     )

@@ -55,6 +55,18 @@ def interval(epochs: Sequence[float | None], total: int, last_epoch: float | Non
     return fitting[0] if len(fitting) == 1 else None
 
 
+def is_one_step(epoch: float | None, step: int | None) -> bool:
+    """Whether no other step has the epoch that is printed for this one, however it was rounded.
+
+    >>> is_one_step(0.25, 10), is_one_step(0.25, 1000), is_one_step(0.2503, 1000), is_one_step(None, 10)
+    (True, False, True, False)
+    """
+    if epoch is None or not step:
+        return False
+    digits = len(repr(epoch).partition(".")[2])
+    return epoch / step >= 10.0 ** -max(2, digits)
+
+
 def _fits(epochs: Sequence[float | None], every: int, total: int, end: float | None) -> bool:
     return all(
         epoch is None or end is None or abs(epoch - end * every * number / total) <= _HALF

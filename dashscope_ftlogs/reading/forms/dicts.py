@@ -8,12 +8,12 @@ function here takes time linear in the length of its text.
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
-from dashscope_ftlogs.reading.forms.names import OF_TOKENS, is_point, mentioned
+from dashscope_ftlogs.reading.forms.names import OF_TOKENS, is_point, mentioned, place_of
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 
 _decode = msgspec.json.Decoder(dict[str, float | str]).decode
@@ -42,6 +42,17 @@ _ESCAPED: Final = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 # A call's argument is code; what is quoted is text that somebody speaks of.
 _QUOTED: Final = re.compile(r"(?:\w\(|['\"]|Dropping entry: )$")
 _CODE: Final = re.compile(r"\s{0,40}+>>> |.{0,200}?\u2502 (?:\u2771 ?| ) {0,8}\d{1,6} ")
+STEP_BEFORE: Final = re.compile(
+    r"(?<![A-Za-z])(?:steps?|iter|iteration|global_step|rollout)[\s\]:=#\[(]{0,4}(\d{1,18})"
+    r"(?: ?/ ?(\d{1,18}))?"
+    r"[\s\]):,|>-]{0,6}(?:[A-Za-z_]{1,20} ?){0,2}[\s:=]{0,3}$",
+    re.IGNORECASE,
+)
+"""The step, as the last that is said before a dict."""
+NEAR: Final = 80
+"""Characters before a dict in which that may be said."""
+_FAR: Final = 400
+"""Characters before a dict in which a table's cell may begin."""
 _BRACE_OR_STRING: Final = re.compile(rf"\{{|{_STRING}", re.DOTALL)
 
 
@@ -53,10 +64,13 @@ def may_hold_metrics(text: str) -> bool:
 def dicts_in(text: str) -> Iterator[tuple[int, int, MetricValues]]:
     """Yield where each metric dict begins and ends, and what it holds.
 
-    >>> list(dicts_in("{'a': {'loss': 0.5}} {'loss': 1, 'mem': {'gpu0': 2}}"))
-    [(6, 19, {'loss': 0.5}), (21, 52, {'loss': 1.0})]
+    One that stands in another is from where that one says it is.
+
+    >>> list(dicts_in("{'a': {'loss': 0.5}, 'step': 3} {'loss': 1, 'mem': {'gpu0': 2}}"))
+    [(6, 19, {'step': 3.0, 'loss': 0.5}), (32, 63, {'loss': 1.0})]
     """
     begin, close = text.find("{"), -1
+    around: list[tuple[int, Mapping[str, float | str]]] = []
     while begin >= 0:
         if close < begin and (close := text.find("}", begin)) < 0:
             return
@@ -65,11 +79,27 @@ def dicts_in(text: str) -> Iterator[tuple[int, int, MetricValues]]:
             begin = text.find("{", begin + 1)
             continue
         values, end = found
-        if is_point(values) and not _is_quoted(text, begin):
+        while around and around[-1][0] <= begin:
+            around.pop()
+        if around:
+            values = {**around[-1][1], **values}
+        if _is_told(text, begin, values):
             yield begin, end, values
             begin = text.find("{", end)
+        elif (place := place_of(values)) is None:
+            begin = text.find("{", end)
         else:
+            around.append((end, place))
             begin = _within(text, begin + 1, end)
+
+
+def _is_told(text: str, begin: int, values: MetricValues) -> bool:
+    """Whether the dict that begins there is a point, and nobody only speaks of it."""
+    if not is_point(values):
+        placed = STEP_BEFORE.search(text, max(0, begin - NEAR), begin) is not None
+        if not (placed and is_point(values, is_placed=True)):
+            return False
+    return not _is_quoted(text, begin)
 
 
 def _within(text: str, begin: int, end: int) -> int:
@@ -83,6 +113,8 @@ def _within(text: str, begin: int, end: int) -> int:
 
 def _is_quoted(text: str, begin: int) -> bool:
     near = _QUOTED.search(text, max(0, begin - 20), begin) is not None
+    if text.count("\u2502", max(0, begin - _FAR), begin) > 1:  # a cell of a table
+        return True
     return near or (begin > 0 and _CODE.match(text, 0, begin) is not None)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from dashscope_ftlogs.reading.forms.names import mentioned
+from dashscope_ftlogs.reading.forms.names import TIME_NAMES, mentioned
 from dashscope_ftlogs.reading.forms.stamps import milliseconds
 
 _SAID: Final = ("log", "message", "msg", "MESSAGE", "textPayload")
@@ -37,7 +37,6 @@ _BESIDE: Final = frozenset(
     )
 )
 """Without any of these, an object is not a collector's: the rows of a dataset have texts, too."""
-_TIMES: Final = ("time", "timestamp", "@timestamp", "ts", "asctime", "receiveTimestamp")
 _KEY: Final = re.compile(r'"(?:log|message|msg|MESSAGE|textPayload)"\s*:\s*"')
 _LONGEST: Final = 1 << 20
 """Characters of a line that is taken apart as a whole."""
@@ -71,7 +70,7 @@ def inner(text: str) -> tuple[str, int | None] | None:
 
 def time_told(values: Any) -> int | None:
     """Return the time that a dict tells itself; a number under `time` is how long something took."""
-    return next((found for name in _TIMES if (found := _stamp(values.get(name))) is not None), None)
+    return next((found for name in TIME_NAMES if (found := _stamp(values.get(name))) is not None), None)
 
 
 def _stamp(value: Any) -> int | None:

@@ -42,12 +42,17 @@ _NUMBER: Final = (
 )
 _UNIT: Final = (
     r"(?:%|(?!e(?![^\W\d_]))(?:/?[^\W\d_]++(?!\d)|°)[\w/%]*(?:\(\s?-?[\d.]+%?\))?"
-    r"|\s?\(\s?[-+]?[\d.]+%?\w?\))?"
+    r"|\s?\(\s?[-+]?[\d.]+%?\w?\)|\s(?:[KMGT]i?B|[a-z]{1,12}/(?:s|sec|second|step|it))\b)?"
 )
-_LASTING: Final = r"(?P<text>\d+ days?, \d[\d:]*|(?:\d+ ?[dhms]\b ?){2,}|\d+:\d\d(?::\d\d)?(?:\.\d+)?)"
+_LASTING: Final = (
+    r"(?P<text>\d+ days?, \d[\d:]*|(?:\d+ ?[dhms]\b ?){2,}|\d+:\d\d(?::\d\d)?(?:\.\d+)?"
+    r"|\d{1,12}/\d{1,12}(?![.\d/]))"
+)
+"""How long something lasted, or how much of something is done."""
 _END: Final = r"(?=[\s)\]±]|:(?!\d)|\.(?![\d.])|\((?!\d)|$)"
+_OF_OTHERS: Final = r"(?:eval(?:uat(?:ion|ing|e))?|val(?:id(?:at(?:e|ing|ion))?)?|test(?:ing)?)"
 _PHASE: Final = (
-    r"(?:(?P<phase>train(?:ing)?|eval(?:uat(?:ion|ing|e))?|val(?:id(?:at(?:e|ing|ion))?)?|test(?:ing)?)\b"
+    rf"(?:(?P<phase>train(?:ing)?|{_OF_OTHERS})\b"
     r"[ :_-]*(?:loss |results? |metrics )?(?:at |on |for )?)?"
 )
 _COUNT: Final = rf"(?P<done>{_DIGITS})(?:\s?(?:/|of)\s?(?P<total>{_DIGITS}))?"
@@ -60,12 +65,19 @@ _STEP: Final = re.compile(
     re.IGNORECASE,
 )
 _EPOCH: Final = re.compile(
-    rf"{_PHASE}(?:(?:num_)?epochs?(?:\((?P<of>train|val|test)\))?\s?[:=#]?\s?[\[(]?\s?"
+    rf"{_PHASE}(?:(?:num_|progress_or_)?epochs?(?:\((?P<of>train|val|test)\))?\s?[:=#]?\s?[\[(]?\s?"
     rf"|(?<=train: )(?=\d+ \[\s?\d+/))(?P<epoch>{_PLAIN})"
     r"(?:\s?(?:/|of)\s?\d+(?:\.\d+)?)?(?!\w|[.,:]\d)"
     rf"(?P<within>[\])]?\s?[:,-]?\s?[\[(]\s?{_COUNT}(?:\s?\(\s?\d+%\))?\s?[\])])?",
     re.IGNORECASE,
 )
+_PLACED: Final = re.compile(
+    rf"{_PHASE}\[\s*(?P<epoch>\d+)\s*/\s*\d+\s*\]\s*\[\s*{_COUNT}\s*\]", re.IGNORECASE
+)
+_DRAWN: Final = re.compile(
+    rf"{_COUNT}(?:\s+(?P<bar>\u2501+)|(?=\s+-\s+(?:\d+:)*\d+m?s(?:\s|$)))(?:[\s-]*[\d:]+m?s(?:/\w+)?)*"
+)
+"""The bar of Keras, or what it prints without one."""
 _OF_BOTH: Final = re.compile(rf"{_COUNT}(?:\s(?:batches|steps|iters|it))?{_END}", re.IGNORECASE)
 _PAIR: Final = re.compile(
     rf"(?P<key>[a-z_][^:=|,]{{0,120}}?)\s?[:=]\s?(?:{_LASTING}|{_NUMBER}{_UNIT}){_END}", re.IGNORECASE
@@ -89,13 +101,35 @@ _FULL_WIDTH: Final = str.maketrans(
 )
 _AHEAD: Final = re.compile(
     r"[\s\[\](]*(?:[\u3400-\u9fff]{1,12}[\s:]+(?=[a-z])"
-    r"|(?:(?:training )?progress: ?|completed )(?=step|iter|epoch))",
+    r"|(?:(?:training )?progress: ?|completed |\w{1,40}_callback: |\d+\s*/\s*\d+\]\s*)"
+    r"(?=step|iter|epoch))",
     re.IGNORECASE,
 )
 _AT_THE_END: Final = re.compile(
     r"(?:validation|test) loss at the end of training for (?:val|validation|test) (?:data|set) *\|"
 )
+_AT_STEP: Final = re.compile(
+    rf"(?P<key>(?:[a-z]{{1,20}} ){{0,2}}loss(?: \([a-z ]{{1,40}}\))?) (?:at|after|@) "
+    rf"(?:step|iteration|iter) {_COUNT}\s?[:=]\s?{_NUMBER}$",
+    re.IGNORECASE,
+)
+_ALONE: Final = re.compile(
+    rf"(?:(?P<other>{_OF_OTHERS})|train(?:ing)?)(?: on [\w-]{{1,40}} (?:sub|data)?set)?",
+    re.IGNORECASE,
+)
+"""A piece that says of which phase a line is, and nothing else."""
+_SAID_BEFORE: Final = re.compile(rf"(?:^|[\s\[(|:]){_OF_OTHERS}[\])]?\s*[|:-]*\s*$", re.IGNORECASE)
+_QUOTED_SET: Final = re.compile(r"(?<= on )'([\w-]{1,40})'(?= (?:sub|data)?set\b)")
+_TENSOR: Final = re.compile(
+    r"\btensor\(\[?([-+.\w]{1,40})\]?(?:, ?\w{1,20}=(?:'[\w:]{1,20}'|<\w{1,40}>|[\w.]{1,20})){0,4}\)"
+)
+_GRAPH: Final = re.compile(r"\|-{0,200}>$")
+"""What llama.cpp draws at the end of a line."""
+_BAR: Final = re.compile(r"(?<=\d )\[=*>?\.*\](?= )")
+"""As Keras draws it."""
 _BETWEEN: Final = re.compile(r"[\s\[\](),:]*")
+_NEAR: Final = 40
+"""Characters before what is said in which the phase may stand."""
 _PIECE: Final = 400
 """Characters of a piece between two separators that are looked at."""
 _EVALUATION: Final = re.compile("eval|val|test", re.IGNORECASE)
@@ -110,6 +144,8 @@ class KeyNumbers:
     total_steps: int | None
     epoch: float | None
     of_evaluation: bool
+    drawn: bool
+    """It is a bar, that may be drawn once more with more numbers."""
 
 
 @attrs.define
@@ -122,6 +158,7 @@ class _Reading:
     epoch: float | None = None
     of_evaluation: bool = False
     at_the_end: bool = False
+    drawn: bool = False
     understood: int = 0
     strange: int = 0
 
@@ -142,13 +179,18 @@ def key_numbers(text: str) -> KeyNumbers | None:
     if len(text) > _LONGEST:
         return None
     text = text if text.isascii() else text.translate(_FULL_WIDTH)
+    text = _without_quotes(text)
     begin = message_at(text)
+    if text[begin : begin + 1] == "{":  # MindSpore's, that may end in the next line
+        begin, text = begin + 1, text.removesuffix("}")
     if _FOREIGN.search(text, begin) is not None:
         return None
     found = _Reading()
     if (ended := _AT_THE_END.match(text, begin)) is not None:
         begin = ended.end()
         found.of_evaluation = found.at_the_end = True
+    elif _SAID_BEFORE.search(text, max(0, begin - _NEAR), begin) is not None:
+        found.of_evaluation = True
     said = _ROOM.sub(" ", text[begin:].strip(" |"))
     for number, piece in enumerate(_SEPARATOR.split(said)):
         if not _read(piece, found) and not number:
@@ -158,10 +200,26 @@ def key_numbers(text: str) -> KeyNumbers | None:
     return _judged(found)
 
 
+def _without_quotes(text: str) -> str:
+    """Return a text with what stands for itself in the place of what quotes it, or draws it."""
+    if "'" in text:
+        text = _QUOTED_SET.sub(r"\1", text)
+    if "tensor(" in text:
+        text = _TENSOR.sub(r"\1", text)
+    if "=" in text and "]" in text:
+        text = _BAR.sub("\u2501", text)
+    return _GRAPH.sub("", text) if text.endswith(">") else text
+
+
 def _read(piece: str, found: _Reading) -> bool:
     """Take in a piece between two separators; return whether its beginning is understood."""
-    ahead, first = _AHEAD.match(piece), found.understood
-    at, end = 0 if ahead is None else ahead.end(), min(len(piece), _PIECE)
+    if (alone := _ALONE.fullmatch(piece)) is not None:
+        found.of_evaluation |= alone["other"] is not None
+        return True
+    first, end = found.understood, min(len(piece), _PIECE)
+    at = _placed(piece, end, found) if not first else 0
+    if not at and (ahead := _AHEAD.match(piece)) is not None:
+        at = ahead.end()
     while True:
         between = _BETWEEN.match(piece, at, end)
         at = at if between is None else between.end()
@@ -174,6 +232,23 @@ def _read(piece: str, found: _Reading) -> bool:
         found.understood += 1
         at = item
     return found.understood > first or not piece.strip()
+
+
+def _placed(piece: str, end: int, found: _Reading) -> int:
+    """Take in where a line is that begins with it, without a name; return where that ends."""
+    placed = _PLACED.match(piece, 0, end)
+    if placed is not None:
+        found.epoch = _number(placed["epoch"])
+        found.of_evaluation |= _is_evaluation(placed)
+    elif (placed := _AT_STEP.match(piece, 0, end)) is not None:
+        found.values[placed["key"]] = _number(placed["value"])
+    elif (placed := _DRAWN.match(piece, 0, end)) is not None and placed["total"]:
+        found.drawn = placed["bar"] is not None
+    else:
+        return 0
+    _count(placed, found)
+    found.understood += 1
+    return placed.end()
 
 
 def _item(piece: str, at: int, end: int, found: _Reading) -> int:
@@ -196,14 +271,16 @@ def _item(piece: str, at: int, end: int, found: _Reading) -> int:
     if pair is None:
         return -1
     lasting = pair.groupdict().get("text")
-    found.values[pair["key"].strip()] = lasting.strip() if lasting else _number(pair["value"])
+    found.values[pair["key"].strip().removesuffix(" is")] = (
+        lasting.strip() if lasting else _number(pair["value"])
+    )
     return pair.end()
 
 
 def _take_step(step: "re.Match[str]", found: _Reading) -> None:
     named = step["key"].lower().replace(" ", "_")
     found.of_evaluation |= _is_evaluation(step)
-    if named == "global_step":
+    if named in {"global_step", "num_updates"}:
         found.step = found.total = None
     elif found.step is not None:
         if step["named"].strip():
@@ -219,8 +296,8 @@ def _count(counted: "re.Match[str]", found: _Reading) -> None:
 
 
 def _is_evaluation(found: "re.Match[str]") -> bool:
-    said = (found["phase"] or "") + " " + (found["of"] or "")
-    return _EVALUATION.search(said) is not None
+    said = (found[name] for name in ("phase", "of") if found.re.groupindex.get(name))
+    return any(one is not None and _EVALUATION.search(one) is not None for one in said)
 
 
 def _judged(found: _Reading) -> KeyNumbers | None:
@@ -233,7 +310,7 @@ def _judged(found: _Reading) -> KeyNumbers | None:
     if not measured and not validated:
         return None
     of_evaluation = found.of_evaluation or validated or only_of_evaluation(numbers)
-    return KeyNumbers(found.values, found.step, found.total, found.epoch, of_evaluation)
+    return KeyNumbers(found.values, found.step, found.total, found.epoch, of_evaluation, found.drawn)
 
 
 def _number(text: str) -> float:

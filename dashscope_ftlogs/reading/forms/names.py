@@ -9,12 +9,16 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
-_WORDS: Final = re.compile(r"[a-z]+")
+_WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _WORDS_AND_NUMBERS: Final = re.compile(r"[a-z]+|[0-9]+")
 
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
+
+
+def _words_of(name: str) -> set[str]:
+    return set(map(str.lower, _WORDS.findall(name)))
 
 
 _MEASURED: Final = frozenset({"loss", "losses", "reward", "rewards"})
@@ -29,13 +33,26 @@ _SETTINGS: Final = _words(
 _OF_ALL: Final = _words("loss losses lm train training total batch step avg mean running sft dpo")
 """What a loss is called that is the one to watch, and no part of it as `pg_loss` is."""
 _OF_EVALUATION: Final = frozenset({"eval", "evaluation", "val", "valid", "validation", "test"})
-_PROGRESS: Final = _words(
-    """
-    epoch step steps global_step global_steps iteration iter current_steps grad_norm episode
-    eval_runtime train_runtime global_step/max_steps training/global_step train/epoch
-    train/global_step
-    """
+TIME_NAMES: Final = ("time", "timestamp", "@timestamp", "ts", "asctime", "receiveTimestamp")
+STEP_NAMES: Final = (
+    *("global_step", "current_steps", "step", "iteration", "iter"),
+    *(
+        f"{of}/{name}"
+        for of in ("train", "training", "trainer", "rollout")
+        for name in ("global_step", "step")
+    ),
 )
+"""Under which a dict may tell its step: the first that it has counts."""
+TOTAL_NAMES: Final = ("total_steps", "max_steps")
+STEP_OF_ALL: Final = "global_step/max_steps"
+"""Where both stand in one text, such as `3/9`."""
+EPOCH_NAMES: Final = ("epoch", "train/epoch", "training/epoch")
+_PLACES: Final = frozenset((*STEP_NAMES, *TOTAL_NAMES, STEP_OF_ALL, *EPOCH_NAMES, *TIME_NAMES))
+_PROGRESS: Final = _words("steps global_steps grad_norm episode eval_runtime train_runtime") | {
+    *STEP_NAMES,
+    *EPOCH_NAMES,
+    STEP_OF_ALL,
+}
 _OF_SAMPLES: Final = _words(
     """
     role content messages conversations prompt response responses completion text input inputs
@@ -72,7 +89,7 @@ def is_loss_or_reward(name: str) -> bool:
         return False
     if not mentioned(name):
         return False
-    words = _WORDS.findall(name.lower())
+    words = _words_of(name)
     return not _MEASURED.isdisjoint(words) and _SETTINGS.isdisjoint(words)
 
 
@@ -83,7 +100,7 @@ def is_of_evaluation(name: str) -> bool:
     >>> is_of_evaluation("val-core/gsm8k/acc/mean@1"), is_of_evaluation("value_loss")
     (True, False)
     """
-    return len(name) <= _LONGEST and not _OF_EVALUATION.isdisjoint(_WORDS.findall(name.lower()))
+    return len(name) <= _LONGEST and not _OF_EVALUATION.isdisjoint(_words_of(name))
 
 
 def main_metric(names: Iterable[str]) -> str | None:
@@ -96,7 +113,7 @@ def main_metric(names: Iterable[str]) -> str | None:
     if "loss" in measured:
         return "loss"
     of_training = [name for name in measured if not is_of_evaluation(name)] or measured
-    words = {name: _WORDS.findall(name.lower()) for name in of_training}
+    words = {name: _words_of(name) for name in of_training}
     rewards = [name for name in of_training if not {"reward", "rewards"}.isdisjoint(words[name])]
     whole = [name for name in of_training if _OF_ALL.issuperset(words[name])]
     # The shortest is the one that the others are parts of, or are made of.
@@ -148,7 +165,7 @@ def standing_for(metric: str, names: Collection[str]) -> str | None:
 
 
 def _is_whole_loss(name: str) -> bool:
-    return is_loss_or_reward(name) and _OF_ALL.issuperset(_WORDS.findall(name.lower()))
+    return is_loss_or_reward(name) and _OF_ALL.issuperset(_words_of(name))
 
 
 def is_better_higher(name: str) -> bool:
@@ -157,7 +174,7 @@ def is_better_higher(name: str) -> bool:
     >>> is_better_higher("critic/rewards/mean"), is_better_higher("reward_loss")
     (True, False)
     """
-    words = set(_WORDS.findall(name.lower()))
+    words = _words_of(name)
     return not words.isdisjoint({"reward", "rewards"}) and words.isdisjoint({"loss", "losses"})
 
 
@@ -167,11 +184,11 @@ def only_of_evaluation(names: Iterable[str]) -> bool:
     return bool(measured) and all(map(is_of_evaluation, measured))
 
 
-def is_point(values: Mapping[str, float | str]) -> bool:
+def is_point(values: Mapping[str, float | str], *, is_placed: bool = False) -> bool:
     """Whether a dict is one of metrics: it has a loss or a summary, and is no sample or setting.
 
     Where its loss is called otherwise, or it has only a reward, it must tell how far training has come,
-    too.
+    too, unless that is known.
 
     >>> is_point({"loss": 2.5}), is_point({"loss": "mse"}), is_point({"loss": 1.0, "role": "user"})
     (True, False, False)
@@ -182,12 +199,24 @@ def is_point(values: Mapping[str, float | str]) -> bool:
         measured = any(
             type(value) is float and is_loss_or_reward(name) for name, value in values.items()
         )
-        if not measured or _PROGRESS.isdisjoint(values):
+        if not measured or (_PROGRESS.isdisjoint(values) and not is_placed):
             return False
     for name, value in values.items():
         if type(value) is str and _is_told_text(name, value, values):
             return False
     return True
+
+
+def place_of(values: Mapping[str, float | str]) -> Mapping[str, float | str] | None:
+    """Return what a dict says of where those are from that stand in it; None if it is a sample.
+
+    >>> place_of({"step": 3, "host": "a"}), place_of({"step": 3, "prompt": "a"})
+    ({'step': 3}, None)
+    """
+    texts = [name for name, value in values.items() if type(value) is str]
+    if any(name in _OF_SAMPLES or name in OF_TOKENS for name in texts):
+        return None
+    return {name: value for name, value in values.items() if name in _PLACES}
 
 
 def _has_loss(values: Mapping[str, float | str]) -> bool:

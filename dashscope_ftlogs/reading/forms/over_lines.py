@@ -12,7 +12,7 @@ import attrs
 
 from dashscope_ftlogs.reading.forms.dicts import may_hold_metrics, metrics_in
 from dashscope_ftlogs.reading.forms.names import is_loss_or_reward, mentioned
-from dashscope_ftlogs.reading.forms.stamps import message_at, time_in
+from dashscope_ftlogs.reading.forms.stamps import message_at, milliseconds, time_in
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 
 _LONGEST: Final = 16 * 1024
@@ -26,7 +26,12 @@ _PLACE: Final = re.compile(r"[\w./-]+\.py:\d+")
 _SUMMARY: Final = re.compile(r"\*{5} (train|eval|predict|test)[\w ]{0,40} metrics \*{5}$")
 _ENTRY: Final = re.compile(r"([A-Za-z_][\w/@.-]{0,80}) *= *(\S[^=]{0,60})$")
 _CELLS: Final = re.compile(r"\s*\|\s*|\t+|\s{2,}")
-_COUNTED: Final = re.compile(r"(?:global )?(?:step|steps|epoch|iter|iteration)$", re.IGNORECASE)
+_COMMAS: Final = re.compile(r"\s*,\s*")
+_COUNTED: Final = re.compile(
+    r"(?:(?:train(?:er)?/)?global[ _])?(?:steps?|epoch|iter|iteration)$", re.IGNORECASE
+)
+_NAME: Final = re.compile(r"[A-Za-z_][\w/@.%+ -]{0,80}")
+_WHEN: Final = frozenset({"time", "timestamp", "date", "datetime"})
 _THOUSANDS: Final = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d*)?$")
 _RULE: Final = re.compile(r"[\s|:+=-]+$")
 _NOTHING: Final = frozenset({"", "-", "no log", "n/a", "none"})
@@ -43,6 +48,7 @@ class OverLines:
     kind: Literal["eval", "final"] | None = None
     again: Literal["", "history", "summary"] = ""
     """What may repeat points that were told before: a `history` of all, or a `summary` of the last."""
+    total_steps: int | None = None
 
 
 @attrs.define
@@ -177,7 +183,7 @@ class Summaries:
 
 
 class Tables:
-    r"""Takes tables whose first column is the step, as notebooks show them.
+    r"""Takes tables whose first column is the step, as notebooks show them; and CSV with a step in any.
 
     >>> tables = Tables()
     >>> [one.step for text in ("Step\tLoss", "10\t2.5", "20\t2.0") for one in tables.read(text)]
@@ -186,6 +192,7 @@ class Tables:
 
     def __init__(self) -> None:
         self._names: list[str] | None = None
+        self._split = _CELLS
 
     @property
     def idle(self) -> bool:
@@ -201,41 +208,53 @@ class Tables:
         if (self._names is None and not mentioned(text)) or len(text) > _LONGEST:
             return
         if self._names is not None:
-            row = self._row(_cells(text)) or self._row(_cells(text[message_at(text) :]))
+            row = self._row(self._cells(text)) or self._row(self._cells(text[message_at(text) :]))
             if row is not None:
                 yield row
                 return
             if _RULE.fullmatch(text):
                 return
             self._names = None
-        for names in (_cells(text), _cells(text[message_at(text) :])):
-            if len(names) > 1 and _COUNTED.match(names[0]) and any(map(is_loss_or_reward, names[1:])):
-                self._names = names
-                break
+        for said in (text, text[message_at(text) :]):
+            for self._split in (_CELLS, _COMMAS):
+                names = self._cells(said)
+                if self._is_head(names):
+                    self._names = names
+                    return
+
+    def _is_head(self, names: list[str]) -> bool:
+        of_points = len(names) > 1 and any(map(is_loss_or_reward, names))
+        if self._split is _COMMAS:
+            return of_points and any(map(_COUNTED.match, names)) and all(map(_NAME.fullmatch, names))
+        return of_points and _COUNTED.match(names[0]) is not None
 
     def _row(self, cells: list[str]) -> OverLines | None:
         names = self._names or []
         if len(cells) != len(names):
             return None
-        read = [None if cell.strip().lower() in _NOTHING else _number(cell) for cell in cells]
-        count, *numbers = read
-        if type(count) is not float or not 0 <= count < 2**53 or str in map(type, numbers):
+        read = dict(zip(names, map(_cell, cells), strict=True))
+        texts = {name: cell for name, cell in read.items() if type(cell) is str}
+        numbers = {name: cell for name, cell in read.items() if type(cell) is float}
+        counted = [name for name in numbers if _COUNTED.match(name)]
+        epochs = [numbers[name] for name in counted if name.lower().startswith("epoch")]
+        steps = [numbers[name] for name in counted if not name.lower().startswith("epoch")]
+        values = {name: number for name, number in numbers.items() if name not in counted}
+        if not values or not counted or any(name.lower() not in _WHEN for name in texts):
             return None
-        values = {
-            name: number
-            for name, number in zip(names[1:], numbers, strict=True)
-            if type(number) is float
-        }
-        of_steps = not names[0].lower().startswith("epoch")
-        if not values or (of_steps and count != int(count)):
+        if not all(0 <= number < 2**53 for number in (*epochs, *steps)):
             return None
-        if of_steps:
-            return OverLines(values, step=int(count))
-        return OverLines(values, epoch=count)
+        if any(step != int(step) for step in steps):
+            return None
+        time = next((milliseconds(text) for text in texts.values()), None)
+        step = int(steps[0]) if steps else None
+        return OverLines(values, time, step, epochs[0] if epochs else None)
+
+    def _cells(self, text: str) -> list[str]:
+        return self._split.split(text.strip("| \t\r"))
 
 
-def _cells(text: str) -> list[str]:
-    return _CELLS.split(text.strip("| \t\r"))
+def _cell(text: str) -> float | str | None:
+    return None if text.strip().lower() in _NOTHING else _number(text)
 
 
 def _number(text: str) -> float | str:

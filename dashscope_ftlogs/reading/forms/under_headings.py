@@ -1,0 +1,95 @@
+"""Numbers below a heading that tells the step, each in a line of its own.
+
+`===== Step 3/90 =====` or `[batch=3/90]:`, and somewhere below it lines such as `• Loss: 0.5`. What
+stands between does not matter, but for a title that says that it is an evaluation: each run of lines
+with a loss or a reward among them is a point.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import attrs
+
+from dashscope_ftlogs.reading.forms.names import is_loss_or_reward, is_of_evaluation
+from dashscope_ftlogs.reading.forms.over_lines import OverLines
+from dashscope_ftlogs.reading.forms.stamps import message_at, time_in
+
+WORDS: Final = ("= Step ", "[batch=", "[step=")
+"""Of which each heading has one."""
+_HEADING: Final = re.compile(
+    r"(?:={3,60} Step (?P<a>\d{1,18})(?:/(?P<b>\d{1,18}))? ={3,60}"
+    r"|\[(?:batch|step)=(?P<c>\d{1,18})(?:/(?P<d>\d{1,18}))?(?:,epoch=(?P<e>\d{1,9}))?\]:?)$"
+)
+_ENTRY: Final = re.compile(
+    r"(?:[\u2022*-]\s{1,3})?([A-Za-z_][\w/@.()%+ -]{0,80})[:=]\s{0,20}"
+    r"([-+]?(?:(?:\d{1,3}(?:,\d{3})+|\d{1,30})(?:\.\d{0,30})?(?:e[-+]?\d{1,4})?|nan|inf))"
+    r"(?:\s?(?!e\b)[A-Za-z/%]{1,12})?(?:\s?\([^()]{0,20}\))?$",
+    re.IGNORECASE,
+)
+_FAR: Final = 200
+"""Characters before a heading; texts below it; and entries of a run."""
+
+
+class UnderHeadings:
+    """Takes the texts of a log in turn.
+
+    >>> headings = UnderHeadings()
+    >>> texts = ("=== Step 3/90 ===", "Results:", "  • Loss: 0.5", "  • Time: 4.2s (10%)", "Timing:")
+    >>> [(one.step, one.values) for text in texts for one in headings.read(text)]
+    [(3, {'Loss': 0.5, 'Time': 4.2})]
+    """
+
+    def __init__(self) -> None:
+        self._head: OverLines | None = None
+        self._values: dict[str, float | str] = {}
+        self._is_evaluation = False
+        self._read = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether there was no heading, or too long ago."""
+        return self._head is None
+
+    def forget(self) -> None:
+        """Give up what has begun."""
+        self._head = None
+        self._values = {}
+
+    def read(self, text: str) -> Iterator[OverLines]:
+        """Take the next text, and yield the run that ended before it."""
+        if self._head is None and not any(word in text for word in WORDS):
+            return
+        said = text[message_at(text) :].strip()
+        heading = _HEADING.search(said, max(0, len(said) - _FAR))
+        if heading is None and self._head is not None and self._takes(said):
+            return
+        yield from self.end()
+        if heading is not None:
+            step, total, epoch = heading["a"] or heading["c"], heading["b"] or heading["d"], heading["e"]
+            self._head = OverLines(
+                {},
+                time_in(text),
+                int(step),
+                float(epoch) if epoch else None,
+                total_steps=int(total) if total else None,
+            )
+            self._read, self._is_evaluation = 0, False
+        else:
+            self._is_evaluation = is_of_evaluation(said)
+
+    def _takes(self, said: str) -> bool:
+        """Whether a text is one more entry."""
+        self._read += 1
+        if self._read > _FAR:
+            self.forget()
+        entry = _ENTRY.match(said) if len(said) <= _FAR and self._head is not None else None
+        if entry is not None:
+            self._values[entry[1].strip()] = float(entry[2].replace(",", ""))
+        return entry is not None
+
+    def end(self) -> Iterator[OverLines]:
+        """Yield the run that was begun, since something else follows."""
+        values, self._values = self._values, {}
+        if self._head is not None and any(map(is_loss_or_reward, values)):
+            yield attrs.evolve(self._head, values=values, kind="eval" if self._is_evaluation else None)

@@ -62,3 +62,10 @@ async def test_a_base_url_of_the_vendor_s_without_its_path_is_told_before_anythi
     ended = await ftlogs("jobs", "--base-url", url, environ=environ)
     assert (ended.code, ended.out) == (2, b"")
     assert "fine-tuning is below /api/v1 there: https://dashscope.aliyuncs.com/api/v1" in ended.err
+
+
+async def test_an_archive_is_nothing_for_stdout(ftlogs: Any, tmp_path: Path) -> None:
+    async with Emulator([EmulatedJob(JOB, LINES)]) as emulator:
+        ended = await ftlogs("download", JOB, "-o", "-", emulator=emulator)
+    assert (ended.code, ended.out) == (2, b"")
+    assert "an archive is a directory, and can't go to stdout" in ended.err

@@ -79,7 +79,8 @@ class Connection:
             try:
                 key = self.api_key_file.read_text("utf-8")
             except (OSError, UnicodeDecodeError) as error:
-                raise ConfigError(f"--api-key-file {self.api_key_file}: {error}") from None
+                reason = getattr(error, "strerror", None) or error
+                raise ConfigError(f"--api-key-file {self.api_key_file}: {reason}") from None
             keep_out_of_messages(key)
         try:
             return self._session(LogSession, key, concurrency)

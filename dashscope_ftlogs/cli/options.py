@@ -48,6 +48,8 @@ def file(said: str | Path) -> Path:
 
 def archive(place: str) -> str:
     """Return the place of an archive, for an option: a directory, or a URL of a kind that is known."""
+    if place == "-":
+        raise typer.BadParameter("an archive is a directory, and can't go to stdout")
     if is_store_url(place):
         try:
             store_url(place)

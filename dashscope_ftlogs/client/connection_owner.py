@@ -34,6 +34,7 @@ from dashscope_ftlogs.errors import (
     ConfigError,
     FTLogsError,
     InvalidArgumentError,
+    NotFoundError,
     ResponseTooLargeError,
     SessionStateError,
     ThrottlingError,
@@ -225,6 +226,8 @@ class Transport:
         error.job_id, error.offset = call.request.job_id, call.request.offset
         error.attempts = call.tries
         error.retry_in, error.gave_up = decision.delay, decision.reason
+        if isinstance(error, NotFoundError) and not self._root.endswith("/api/v1"):
+            error.advice = "The base URL does not end with /api/v1: most likely that is why."
         if isinstance(error, ThrottlingError):
             # A pause that is too long for this request is not imposed on the others.
             pause = 0.0 if decision.delay is None else error.retry_after or 0.0

@@ -62,3 +62,21 @@ async def test_a_base_url_of_the_vendor_s_without_its_path_is_told_before_anythi
     ended = await ftlogs("jobs", "--base-url", url, environ=environ)
     assert (ended.code, ended.out) == (2, b"")
     assert "fine-tuning is below /api/v1 there: https://dashscope.aliyuncs.com/api/v1" in ended.err
+
+
+async def test_an_archive_is_nothing_for_stdout(ftlogs: Any, tmp_path: Path) -> None:
+    async with Emulator([EmulatedJob(JOB, LINES)]) as emulator:
+        ended = await ftlogs("download", JOB, "-o", "-", emulator=emulator)
+    assert (ended.code, ended.out) == (2, b"")
+    assert "an archive is a directory, and can't go to stdout" in ended.err
+
+
+async def test_a_key_file_that_cannot_be_read_is_told_in_the_system_s_words(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_bytes(b"\xff")
+    gone = await ftlogs("jobs", "--api-key-file", str(tmp_path / "gone"))
+    odd = await ftlogs("jobs", "--api-key-file", str(tmp_path / "key"))
+    assert gone.err == f"ftlogs: --api-key-file {tmp_path / 'gone'}: No such file or directory.\n"
+    assert odd.err.startswith(f"ftlogs: --api-key-file {tmp_path / 'key'}: 'utf-8' codec can't decode")
+    assert (gone.code, odd.code) == (2, 2)

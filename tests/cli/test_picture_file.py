@@ -157,3 +157,19 @@ async def test_a_picture_over_time_has_a_clock_below(ftlogs: Any, tmp_path: Path
     ended = await ftlogs("plot", *words)
     assert (ended.code, ended.err) == (0, "")
     assert "08:04" in picture.read_text()
+
+
+@pytest.mark.extras
+async def test_a_picture_goes_to_stdout_as_a_png(ftlogs: Any, tmp_path: Path) -> None:
+    ended = await ftlogs("plot", log(tmp_path, "a.log", *losses(9)), "-o", "-")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith(b"\x89PNG")
+
+
+async def test_but_not_onto_a_terminal(start_ftlogs: Any, terminal: Any, tmp_path: Path) -> None:
+    words = ("plot", log(tmp_path, "a.log", *losses(9)), "-o", "-")
+    async with terminal() as screen:
+        process = await start_ftlogs(words, None, stdout=screen.end)
+        _, err = await process.communicate()
+    assert (process.returncode, screen.shown) == (2, "")
+    assert b"-o -: a picture is nothing for a terminal" in err

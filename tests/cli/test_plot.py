@@ -288,8 +288,11 @@ async def test_points_that_do_not_tell_the_axis_are_left_out_and_counted(
 
 
 async def test_logs_and_parameters_that_look_alike_stay_apart(ftlogs: Any, tmp_path: Path) -> None:
-    path = log(tmp_path, "a.log", *losses(3, 2, 1))
-    out = (await ftlogs("plot", path, path, path)).out.decode().splitlines()
+    paths = []
+    for folder in ("x", "y", "z"):
+        (tmp_path / folder).mkdir()
+        paths.append(log(tmp_path / folder, "a.log", *losses(3, 2, 1)))
+    out = (await ftlogs("plot", *paths, paths[0])).out.decode().splitlines()
     assert out[-3] == "*  a.log"
     assert len({row[3:] for row in out[-3:]}) == 3
     long = "p" * 100

@@ -1,6 +1,7 @@
 """The service over real connections to the emulator: what is sent, what comes back, what goes wrong."""
 
 import asyncio
+import pickle
 from collections.abc import Callable
 
 import aiohttp
@@ -121,6 +122,22 @@ async def test_what_a_retry_cannot_mend_is_raised_after_one_request(
         assert len(emulator.journal) == 1
     assert type(caught.value) is kind
     assert (caught.value.attempts, caught.value.offset, caught.value.job_id) == (1, 3, JOB)
+
+
+@pytest.mark.parametrize(
+    ("root", "likely"), [("", True), ("/", True), ("/v1", True), ("/api/v1", False), ("/api/v1/", False)]
+)
+async def test_where_nothing_is_found_a_base_url_without_api_v1_is_told_as_that(
+    root: str, *, likely: bool
+) -> None:
+    async with Emulator() as emulator:
+        base_url = emulator.base_url.removesuffix("/api/v1") + root
+        async with LogSession(emulator.api_key, base_url=base_url) as session:
+            with pytest.raises(NotFoundError) as caught:
+                await session.job(JOB)
+    said = str(pickle.loads(pickle.dumps(caught.value)))
+    assert ("The base URL does not end with /api/v1: most likely that is why." in said) == likely
+    assert ("Check the job id" in said) != likely
 
 
 async def test_a_wrong_key_is_told_that_keys_belong_to_a_region() -> None:

@@ -96,7 +96,7 @@ def plot(
             metavar="WEIGHT", help="Of what came before in the moving average, below 1; 0: none."
         ),
     ] = 0.6,
-    output: Annotated[Path | None, to_file("Write a .png or .svg file.")] = None,
+    output: Annotated[Path | None, to_file("Write a .png or .svg file; - for stdout, as PNG.")] = None,
     pattern: Pattern = None,
     connection: Connection,
 ) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import math
+import sys
 import warnings
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,14 +10,17 @@ from itertools import compress
 from pathlib import Path
 from typing import Any, Final
 
+from dashscope_ftlogs import InvalidArgumentError
 from dashscope_ftlogs.checks import extra
 from dashscope_ftlogs.cli.terminal.axis_ticks import axis_title, clock_ticks
 from dashscope_ftlogs.cli.terminal.output_file import check_output, put
+from dashscope_ftlogs.cli.terminal.stdout import write
 from dashscope_ftlogs.metrics.curves import Curve, Panel, Spot, Trace, labels, span, trace
 
 PICTURES: Final = (".png", ".svg")
 """What a picture's name may end with."""
 
+_STDOUT: Final = Path("-")
 _COLUMNS: Final = 2000
 """More points beside each other can't be told apart."""
 _LARGEST: Final = 1e100
@@ -35,10 +39,13 @@ def check_picture(path: Path, sources: Iterable[str]) -> None:
     """Refuse a file that can't be written, or is a source, before anything is read for it.
 
     Raises:
-        InvalidArgumentError: its name does not do.
+        InvalidArgumentError: its name does not do; or it is stdout, and that is a terminal.
         ConfigError: matplotlib is not installed.
     """
-    check_output(path, PICTURES, sources)
+    if path != _STDOUT:
+        check_output(path, PICTURES, sources)
+    elif sys.stdout.isatty():
+        raise InvalidArgumentError("-o -: a picture is nothing for a terminal; send it to a file or on")
     extra("plot", "matplotlib")
 
 
@@ -84,9 +91,14 @@ def write_picture(
         if rows:
             _tabulate(below[-1], rows)
         figure.savefig(
-            data, format=path.suffix[1:], metadata={"Date": None} if path.suffix == ".svg" else {}
+            data,
+            format=path.suffix[1:] or "png",
+            metadata={"Date": None} if path.suffix == ".svg" else {},
         )
-    put(path, data.getvalue())
+    if path == _STDOUT:
+        write(data.getvalue())
+    else:
+        put(path, data.getvalue())
 
 
 def _table(

@@ -184,3 +184,12 @@ async def test_a_sibling_whose_name_begins_alike_is_another_place(
 ) -> None:
     await archived(connect, "s3://bucket/logs", JOBS[:2])
     assert (await ftlogs("metrics", "s3://bucket/logs", "-o", "s3://bucket/logs-data/")).code == 0
+
+
+async def test_a_dataset_is_no_archive(connect: Connect, ftlogs: Any, store: SmallStore) -> None:
+    await archived(connect, "s3://bucket/logs", JOBS[:2])
+    assert (await ftlogs("metrics", "s3://bucket/logs", "-o", DATA)).code == 0
+    for command in ("show", "verify"):
+        ended = await ftlogs(command, DATA)
+        assert (ended.code, ended.out) == (2, b"")
+        assert "s3://bucket/data holds no commit, so it is no archive" in ended.err

@@ -57,6 +57,7 @@ async def test_a_file_holds_the_points_of_a_log_and_the_facts_of_its_job(
     assert dataset.has(log)
     path = tmp_path / "data" / "month=2026-03" / "job=ft-1" / "metrics.parquet"
     assert list((tmp_path / "data").rglob("*.*")) == [path]
+    assert metrics.dataset_files(tmp_path / "data") == [str(path)]
     with path.open("rb") as file:
         table = pq.ParquetFile(file).read()
     rows = table.to_pylist()

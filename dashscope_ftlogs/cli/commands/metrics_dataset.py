@@ -22,7 +22,6 @@ from dashscope_ftlogs.cli.terminal.output_file import refuse_trap
 from dashscope_ftlogs.cli.terminal.read_progress import progress
 from dashscope_ftlogs.cli.terminal.table_export import ENDINGS
 from dashscope_ftlogs.dataset.dask_cluster import made_by_cluster
-from dashscope_ftlogs.dataset.object_store.dataset_commits import PART_BYTES
 from dashscope_ftlogs.dataset.object_store.parts import LogRows, digest_of, rows_of
 from dashscope_ftlogs.dataset.object_store.remote_dataset import RemoteDataset
 from dashscope_ftlogs.dataset.parquet_dataset import Dataset
@@ -97,7 +96,6 @@ class _InBucket:
         self._dataset = RemoteDataset(bucket, work)
         self._pattern = pattern
         self._reading = reading
-        self._waiting: list[LogRows] = []
         self.make: Callable[[str, KeptLog], LogRows] = partial(rows_of, pattern)
 
     async def new(self, logs: Sequence[Partition]) -> list[Partition]:
@@ -110,20 +108,11 @@ class _InBucket:
         return await self._reading.run(rows_of, self._pattern, one.job_id, one.log)
 
     async def take(self, made: LogRows) -> int:
-        self._waiting.append(made)
-        if sum(len(one.data) for one in self._waiting) >= PART_BYTES:
-            await self._put()
+        await self._dataset.take(made)
         return made.count
 
-    async def _put(self) -> None:
-        if self._waiting:
-            await self._dataset.add(self._waiting)
-            self._waiting = []
-
     async def end(self) -> None:
-        if self._waiting:
-            await self._put()
-            await self._dataset.sweep()
+        await self._dataset.end()
 
     def tidy(self) -> None:
         pass

@@ -13,7 +13,7 @@ import attrs
 import msgspec
 
 from dashscope_ftlogs.archive.manifest import is_sealed, parsed, sealed
-from dashscope_ftlogs.archive.object_store.commits import commit_name
+from dashscope_ftlogs.archive.object_store.commits import commit_name, number_of
 from dashscope_ftlogs.errors import ArchiveMismatchError, ManifestError
 from dashscope_ftlogs.text import excerpt
 
@@ -24,6 +24,8 @@ PARTS: Final = "_parts"
 PART_BYTES: Final = 64 * 2**20
 """From so many bytes of new rows on, they are written; parts of less than half as many are merged."""
 
+_OURS: Final = "dataset-"
+"""By which its commits are told from a log's."""
 _PART: Final = re.compile(rf"{PARTS}/month=(?:\d{{4}}-\d{{2}}|unknown)/part-[0-9a-f]{{32}}")
 
 
@@ -81,6 +83,21 @@ class _Said(msgspec.Struct, forbid_unknown_fields=True):
 _decode: Final = msgspec.json.Decoder(_Said).decode
 
 
+def commit_path(number: int) -> str:
+    """Return the name of a commit: the newest comes first in the order of names.
+
+    >>> commit_path(7)
+    '_commits/dataset-commit-9999999992-0000000007.json'
+    """
+    return f"{COMMITS}/{_OURS}{commit_name(number)}"
+
+
+def numbers_of(names: Iterable[str]) -> set[int]:
+    """Return the numbers of the commits among the objects of their folder."""
+    ours = (name.removeprefix(_OURS) for name in names if name.startswith(_OURS))
+    return set(filter(None, map(number_of, ours)))
+
+
 def part_name(month: str, token: str) -> str:
     """Return the name of a part; `token` is one that nobody else has.
 
@@ -136,7 +153,7 @@ def decode(data: bytes, number: int) -> DatasetCommit:
         ManifestError: it is not one, or not as it was written.
         ArchiveMismatchError: it is whole, and of a newer kind.
     """
-    name = f"{COMMITS}/{commit_name(number)}"
+    name = commit_path(number)
     try:
         schema = parsed(data).get("schema")
         if not is_sealed(data):

@@ -6,18 +6,20 @@ from collections.abc import Callable, Iterable, Sequence
 
 from dashscope_ftlogs.archive.object_store.bucket import Bucket, Listed, NotThereError
 from dashscope_ftlogs.archive.object_store.chain import GIVEN_UP_AFTER, SWEPT_AFTER, uptime
-from dashscope_ftlogs.archive.object_store.commits import commit_name, number_of
 from dashscope_ftlogs.archive.object_store.url import store_url
 from dashscope_ftlogs.archive.store import OvertakenError
 from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.dataset.object_store.dataset_commits import (
     COMMITS,
+    PART_BYTES,
     PARTS,
     DatasetCommit,
     Part,
+    commit_path,
     decode,
     encode,
     following,
+    numbers_of,
     part_name,
     taken_apart,
 )
@@ -35,9 +37,16 @@ class RemoteDataset:
         bucket: Where it is.
         thread: Does what takes a while to compute.
         clock: Tells seconds, also those for which the machine sleeps.
+        at_once: So many bytes of rows wait for more to be put with.
     """
 
-    def __init__(self, bucket: Bucket, thread: Thread, clock: Callable[[], float] = uptime) -> None:
+    def __init__(
+        self,
+        bucket: Bucket,
+        thread: Thread,
+        clock: Callable[[], float] = uptime,
+        at_once: int = PART_BYTES,
+    ) -> None:
         self.head = DatasetCommit(number=0)
         """The newest commit, as far as is known."""
         self._bucket = bucket
@@ -47,6 +56,8 @@ class RemoteDataset:
         self._commits = set[int]()
         """The numbers of those that are there."""
         self._marked = False
+        self._at_once = at_once
+        self._waiting: list[LogRows] = []
 
     async def look(self) -> None:
         """Learn what the newest commit says by now: two requests."""
@@ -55,8 +66,25 @@ class RemoteDataset:
         self.head = DatasetCommit(number=0)
         if self._commits:
             newest = max(self._commits)
-            data = await self._bucket.aget(f"{COMMITS}/{commit_name(newest)}")
+            data = await self._bucket.aget(commit_path(newest))
             self.head = decode(data, newest)
+
+    async def take(self, rows: LogRows) -> None:
+        """Take the rows of a log, and add them when there are enough."""
+        self._waiting.append(rows)
+        if sum(len(one.data) for one in self._waiting) >= self._at_once:
+            await self._put()
+
+    async def end(self) -> None:
+        """Add what waits, and sweep, unless nothing was ever added."""
+        if self._waiting:
+            await self._put()
+        if self._marked:
+            await self.sweep()
+
+    async def _put(self) -> None:
+        await self.add(self._waiting)
+        self._waiting = []
 
     async def add(self, logs: Sequence[LogRows]) -> None:
         """Put the rows of logs in the place of those that there are of them, by one commit.
@@ -114,8 +142,7 @@ class RemoteDataset:
             raise ArchiveStoreError(
                 f"cannot write to {self._bucket.url}: a commit took more than an hour, and was given up"
             )
-        path = f"{COMMITS}/{commit_name(commit.number)}"
-        if not await self._bucket.aclaim(path, encode(commit)):
+        if not await self._bucket.aclaim(commit_path(commit.number), encode(commit)):
             raise OvertakenError
         self._commits.add(commit.number)
         self.head = commit
@@ -141,8 +168,7 @@ class RemoteDataset:
         needed |= {one.name for one in self.head.superseded if one.since in recent}
         parts = await self._run(self._parts)
         gone = [one.name for one in parts if one.name not in needed and one.modified < past]
-        newest = commit_name(self.head.number)
-        gone += [f"{COMMITS}/{one.name}" for one in old if one.name != newest]
+        gone += map(commit_path, _numbers(old) - {self.head.number})
         if gone:
             await self._bucket.adelete(gone)
 
@@ -164,9 +190,9 @@ def parts_of(url: str) -> list[str]:
     commits = _numbers(bucket.listed(COMMITS))
     if not commits:
         raise ArchivePathError(f"{bucket.url} holds no commit, so it is no dataset")
-    commit = decode(bucket.get(f"{COMMITS}/{commit_name(max(commits))}"), max(commits))
+    commit = decode(bucket.get(commit_path(max(commits))), max(commits))
     return [f"{bucket.url}/{part.name}" for part in commit.parts if part.rows]
 
 
 def _numbers(listed: Iterable[Listed]) -> set[int]:
-    return set(filter(None, (number_of(one.name) for one in listed)))
+    return numbers_of(one.name for one in listed)

@@ -218,6 +218,20 @@ async def test_what_nobody_needs_is_deleted_a_day_later_and_nothing_else(
     assert {one.since for one in (await open_dataset()).head.superseded} == {3, 4}, "but not 2"
 
 
+async def test_rows_wait_until_they_are_worth_a_part(open_dataset: Any, store: SmallStore) -> None:
+    one = log("ft-1", 1.5)
+    dataset = await open_dataset(at_once=2 * len(one.data))
+    await dataset.end()
+    assert not store.objects
+    await dataset.take(one)
+    assert not store.objects
+    await dataset.take(log("ft-2", 2.5))
+    await dataset.take(log("ft-3", 3.5))
+    assert rows(store) == [("ft-1", 1.5), ("ft-2", 2.5)]
+    await dataset.end()
+    assert rows(store) == [("ft-1", 1.5), ("ft-2", 2.5), ("ft-3", 3.5)]
+
+
 async def test_groups_of_rows_are_large(open_dataset: Any, store: SmallStore) -> None:
     import pyarrow.parquet as pq
 

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 
-from dashscope_ftlogs import FTLogsError, InvalidArgumentError
+from dashscope_ftlogs import ArchiveWriteError, FTLogsError, InvalidArgumentError
 from dashscope_ftlogs.archive.object_store.url import is_store_url
 from dashscope_ftlogs.archive.store import KeptLog
 from dashscope_ftlogs.archive.threads import Thread
@@ -15,7 +15,7 @@ from dashscope_ftlogs.cli.exit_codes import INCOMPLETE
 from dashscope_ftlogs.cli.options import SEPARATORS
 from dashscope_ftlogs.cli.reading_processes import Reading
 from dashscope_ftlogs.cli.run_command import complain, told
-from dashscope_ftlogs.cli.terminal.output_file import refuse_trap
+from dashscope_ftlogs.cli.terminal.output_file import check_folder, told_of
 from dashscope_ftlogs.cli.terminal.read_progress import progress
 from dashscope_ftlogs.cli.terminal.table_export import ENDINGS
 from dashscope_ftlogs.dataset.dask_cluster import Outcome, add_by_cluster
@@ -45,20 +45,20 @@ async def add_to_dataset(
 
     Raises:
         ConfigError: what is needed for it is not installed, or the cluster can't be used.
-        InvalidArgumentError: one of the words names no archive.
-        ArchiveError: one names a directory that is none.
-        OSError: the dataset can't be written.
+        InvalidArgumentError: one of the words names no archive, or the dataset can't be written there.
+        ArchiveError: one names a directory that is none; or the disk of the dataset is full.
     """
     extra("data", "pyarrow", "arro3.core")
     dataset = Dataset(_anywhere(output), pattern)
-    refuse_trap(f"-o {output!r}", dataset.directory)
+    option = f"-o {output!r}"
+    check_folder(option, dataset.directory)
     # A disk may take its time, and Ctrl-C should not.
     with Thread(patience=0) as thread:
         found = await thread.run(lambda: list(_logs(words)))
         new = await thread.run(lambda: [one for one in found if not dataset.has(one)])
     outcomes = _by_processors(dataset, new) if dask is None else add_by_cluster(dask, dataset, new)
     points = failed = done = 0
-    with progress("logs") as show:
+    with progress("logs") as show, told_of(option, ArchiveWriteError):
         async with aclosing(outcomes) as coming:
             async for one, outcome in coming:
                 if isinstance(outcome, FTLogsError):

@@ -40,7 +40,7 @@ class Watch:
         typer.Option(
             metavar="CONDITION",
             help="The same, for what is hoped for: 'loss<0.5', 'step>=1000'. End with 0 once every job "
-            "has met it, with 10 if one ends that has not.",
+            "has met it, with 10 if one ends that has not (7 if it failed, 8 if it was canceled).",
         ),
     ] = None
     give_up_after: Annotated[
@@ -158,8 +158,8 @@ def tail(
 
     The exit code of -f tells their end: 0 if all succeeded, 7 if one failed, 8 if one was canceled. With
     conditions, with -f or without, it is 9 if one of --fail-on was met, and 10 if a job ended without
-    meeting --until. -f waits a while after the end for lines that the service shows late; jobs that
-    ended more than a day ago are left at once.
+    meeting --until; without -f, 6 if one that has not met it still goes on. -f waits a while after the
+    end for lines that the service shows late; jobs that ended more than a day ago are left at once.
     """
     from dashscope_ftlogs.cli.tail.following import Following  # noqa: PLC0415  (completion needs none of it)
     from dashscope_ftlogs.cli.tail.last_lines import DEFAULT_COUNT, Tail  # noqa: PLC0415
@@ -180,7 +180,10 @@ def tail(
             watch.refuse_without_follow([*alarms, *goals])
             tailing = Tail(**shared, stored=stored)
         elif stored:
-            raise InvalidArgumentError(f"-f is for jobs of the service; {next(iter(stored))} is none")
+            raise InvalidArgumentError(
+                f"-f is for jobs of the service, and {next(iter(stored))} is none; a file that grows is "
+                "followed by `tail -f FILE | ftlogs tail -`"
+            )
         else:
             tailing = Following(
                 **shared,

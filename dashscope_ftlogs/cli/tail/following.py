@@ -12,7 +12,8 @@ from dashscope_ftlogs import EventKind, FTLogsError, RetryPolicy
 from dashscope_ftlogs.checks import within
 from dashscope_ftlogs.cli.exit_codes import exit_code
 from dashscope_ftlogs.cli.run_command import complain, run
-from dashscope_ftlogs.cli.tail.last_lines import ALARM, DEFAULT_COUNT, Tail, where
+from dashscope_ftlogs.cli.tail.how_jobs_ended import ALARM
+from dashscope_ftlogs.cli.tail.last_lines import DEFAULT_COUNT, Tail, where
 from dashscope_ftlogs.cli.tail.status import Outage
 from dashscope_ftlogs.cli.terminal.stdout import printing, table
 from dashscope_ftlogs.metrics.live.what_meets_a_condition import Alarm
@@ -93,7 +94,7 @@ class Following(Tail):
             if self.stats:
                 self._report(session, self._follower.jobs)
         followed = self._follower.jobs.items()
-        return self._end_of((job_id, one.job) for job_id, one in followed if job_id not in self._met)
+        return self._end_of([(job_id, one.job) for job_id, one in followed if job_id not in self._met])
 
     def _start(self, session: "LogSession") -> "LogFollower":
         given = {job_id: offset for job_id, offset in self.offsets.items() if offset is not None}

@@ -1,7 +1,7 @@
 """What there is by now of logs: their last lines, or those that conditions ask for."""
 
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -15,6 +15,7 @@ from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.log_sources import stored_pages
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.short_job_ids import one_place_each, whole_job_ids
+from dashscope_ftlogs.cli.tail.how_jobs_ended import ALARM, code_of_ends
 from dashscope_ftlogs.cli.tail.line_format import View
 from dashscope_ftlogs.cli.tail.status import Status
 from dashscope_ftlogs.cli.terminal.stdout import printing, write
@@ -28,14 +29,9 @@ from dashscope_ftlogs.text import excerpt
 if TYPE_CHECKING:
     from dashscope_ftlogs import Job, LogPaginator, LogSession
 
-FAILED: Final = 7
-CANCELED: Final = 8
-ALARM: Final = 9
-UNMET: Final = 10
 _MOST: Final = 20
 _SHOWN: Final = 50
 """Lines at the end of a page: enough to tell step and loss, where no condition asks for all."""
-_ENDS: Final = {"FAILED": FAILED, "CANCELED": CANCELED}
 _TRAININGS_OWN: Final = "a loss, the norm of gradients or a learning rate"
 DEFAULT_COUNT: Final = 10
 """Of so many lines `tail` shows the last, if nothing is said."""
@@ -160,19 +156,17 @@ class Tail:
     def _is_goal(self, alarm: Alarm) -> bool:
         return any(alarm is goal for goal in self.goals)
 
-    def _end_of(self, ends: "Iterable[tuple[str, Job | None]]") -> int:
+    def _end_of(self, ends: "Sequence[tuple[str, Job | None]]") -> int:
         """Return the code for these jobs, of which none met `--until`, if that was asked for."""
-        codes = {0}
-        for name, job in ends:
-            if self.goals:
-                goals = " or ".join(goal.text for goal in self.goals)
-                status = "" if job is None else f"{job.status}, "
-                runs = job is not None and not job.ended
-                said, later = ("so far did not meet", "; -f waits for it") if runs else ("never met", "")
-                self._status.say(f"{name}: {status}{said} {goals}{later}")
-                codes.add(UNMET)
-            codes.add(_ENDS.get("" if job is None else job.status, 0))
-        return min(codes - {0}, default=0)
+        goals = " or ".join(goal.text for goal in self.goals)
+        for name, job in ends if goals else ():
+            status = "" if job is None else f"{job.status}, "
+            if job is None or job.ended:
+                self._status.say(f"{name}: {status}never met {goals}")
+            else:
+                waits = f"`ftlogs tail -f {job.job_id}` waits for it"
+                self._status.say(f"{name}: {status}so far did not meet {goals}; {waits}")
+        return code_of_ends((job for _, job in ends), until=bool(goals))
 
     def _first_alarm(self, page: LogPage) -> tuple[int, Alarm] | None:
         """Return which line of a page meets a condition, and which; the status learns of its points."""

@@ -81,7 +81,7 @@ def test_so_is_a_folder_that_is_closed_to_us_and_what_is_no_folder(tmp_path: Pat
         closed.chmod(0o700)
         check_output(closed / "there.csv")
         check_folder("--to x", closed / "data" / "more")
-    assert sorted(path.name for path in closed.iterdir()) == ["there.csv"]
+    assert names(closed) == ["there.csv"]
 
 
 @pytest.mark.linux
@@ -102,6 +102,10 @@ async def test_what_turns_out_only_then_is_told_by_the_users_own_name(
     assert ".ftlogs-" not in nowhere.err
 
 
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 async def test_a_disk_that_fills_up_leaves_what_was_there(start_ftlogs: Any, tmp_path: Path) -> None:
     resource = pytest.importorskip("resource", reason="Windows has no such limits")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -117,7 +121,7 @@ async def test_a_disk_that_fills_up_leaves_what_was_there(start_ftlogs: Any, tmp
     _, err = await process.communicate()
     assert (process.returncode, out.read_text()) == (1, "before")
     assert err.decode() == f"ftlogs: -o {str(out)!r}: can't be written: File too large.\n"
-    assert sorted(os.listdir(tmp_path)) == ["home", "some.log", "x.csv"]
+    assert names(tmp_path) == ["home", "some.log", "x.csv"]
 
 
 @pytest.mark.linux

@@ -10,7 +10,7 @@ import pytest
 from live_jobs import FAST, JOB, LINES, grow
 from rich.cells import cell_len
 
-from dashscope_ftlogs import Followed
+from dashscope_ftlogs import Followed, LogPage
 from dashscope_ftlogs.cli.tail.line_format import Lines, When
 from dashscope_ftlogs.cli.tail.status import Outage, Status
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Reset
@@ -139,10 +139,10 @@ def test_the_line_at_the_bottom_and_the_sign_of_ctrl_c_stay_on_one_row(
 def test_no_two_jobs_have_the_same_colour_as_long_as_there_are_others() -> None:
     view = Lines(colour=When.ALWAYS, prefix=When.ALWAYS).view(several=True)
     now = datetime.now().astimezone()
-    heads = [view.shown(f"ft-{n}", ["x"], 0, now).partition(b"[ft")[0] for n in range(13)]
+    heads = [view.shown(LogPage(f"ft-{n}", 0, ("x",), 1), now).partition(b"[ft")[0] for n in range(13)]
     assert len(set(heads[:12])) == 12
     assert heads[12] in heads[:12]
-    assert view.shown("ft-0", ["x"], 1, now).startswith(heads[0])
+    assert view.shown(LogPage("ft-0", 1, ("x",), 2), now).startswith(heads[0])
 
 
 def retry(attempt: int, seconds: float, what: str = "page") -> logging.LogRecord:

@@ -16,7 +16,7 @@ from dashscope_ftlogs.cli.options import Concurrency, Raw, grouped
 from dashscope_ftlogs.cli.run_command import run
 from dashscope_ftlogs.cli.short_job_ids import whole_job_id
 from dashscope_ftlogs.cli.terminal.read_progress import progress
-from dashscope_ftlogs.cli.terminal.stdout import Format, encoder, printing, write
+from dashscope_ftlogs.cli.terminal.stdout import Format, encoder, part, printing, write
 
 
 @grouped
@@ -53,7 +53,7 @@ def cat(
 
     def put_out(page: LogPage) -> None:
         nonlocal resume_at
-        write(encode(page.lines, page.offset))
+        write(encode(page))
         resume_at = page.next_offset  # here, since an interrupt lets a write that has begun end
 
     async def main() -> int:
@@ -99,12 +99,12 @@ async def _print_stored(
         left, total = sys.maxsize if limit is None else limit, 0
         async with aclosing(stored_pages(name, log)) as pages:
             async for page in pages:
-                lines = page.lines[max(0, offset - page.offset) :][:left]
+                begin = max(0, offset - page.offset)
+                wanted = part(page, begin, begin + left)
                 total = page.next_offset
-                if lines:
-                    begin = max(offset, page.offset)
-                    await put_out(LogPage(name, begin, lines, total))
-                left -= len(lines)
+                if wanted.lines:
+                    await put_out(wanted)
+                left -= len(wanted.lines)
                 if not left:
                     return
         within(name, offset, total)

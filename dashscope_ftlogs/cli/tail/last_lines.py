@@ -18,7 +18,7 @@ from dashscope_ftlogs.cli.short_job_ids import one_place_each, whole_job_ids
 from dashscope_ftlogs.cli.tail.how_jobs_ended import ALARM, code_of_ends
 from dashscope_ftlogs.cli.tail.line_format import View
 from dashscope_ftlogs.cli.tail.status import Status
-from dashscope_ftlogs.cli.terminal.stdout import printing, write
+from dashscope_ftlogs.cli.terminal.stdout import part, printing, write
 from dashscope_ftlogs.metrics.fail_on_and_until_conditions import nearest
 from dashscope_ftlogs.metrics.live.watched_logs import WatchedLogs
 from dashscope_ftlogs.metrics.live.what_meets_a_condition import Alarm
@@ -120,18 +120,21 @@ class Tail:
     async def _stored(self, name: str, offset: int | None) -> AsyncGenerator[LogPage, None]:
         """Yield what is wanted of a log on this machine."""
         begin, total = self._begin(name, offset), 0
-        last = deque[tuple[int, str]](maxlen=self.count)
-        only_last = offset is None and self.count is not None
+        last, held = deque[LogPage](), 0
+        most = None if offset is not None else self.count
         async with aclosing(stored_pages(name, self.stored[name])) as pages:
             async for page in pages:
                 total = page.next_offset
-                if only_last:
-                    last.extend(enumerate(page.lines, page.offset))
+                if most is not None:
+                    last.append(page)
+                    held += len(page.lines)
+                    while last and held - len(last[0].lines) >= most:
+                        held -= len(last.popleft().lines)
                 elif total > begin:
-                    skipped = max(0, begin - page.offset)
-                    yield LogPage(name, page.offset + skipped, page.lines[skipped:], total)
-        for number, line in last:
-            yield LogPage(name, number, (line,), total)
+                    yield part(page, max(0, begin - page.offset), len(page.lines))
+        for page in last:
+            yield part(page, max(0, held - (most or 0)), len(page.lines))
+            held = 0
         within(name, offset or 0, total)
 
     def _begin(self, name: str, offset: int | None) -> int:
@@ -182,14 +185,13 @@ class Tail:
 
     def _print(self, page: LogPage, wanted: int) -> None:
         begin = max(0, self._known.get(page.job_id, 0) - page.offset)
-        lines = page.lines[begin:wanted]
-        offset = page.offset + begin
-        shown = self.view.shown(page.job_id, lines, offset, datetime.now().astimezone())
+        new = part(page, begin, wanted)
+        shown = self.view.shown(new, datetime.now().astimezone())
         if shown:
             self._status.clear()
             write(shown)
         if begin < len(page.lines):
-            self._places[page.job_id] = offset + len(lines)
+            self._places[page.job_id] = new.next_offset
 
     def _tell_of_missed_names(self, *, ended: bool) -> None:
         """Say which conditions nothing could have met: a misspelt name would pass for success."""

@@ -166,8 +166,11 @@ def _json(row: Mapping[str, Any]) -> bytes:
 def _write_parquet(table: MetricsTable, file: BinaryIO, names: Sequence[str]) -> None:
     arrow, parquet = extra("data", "pyarrow", "pyarrow.parquet")
     batches = arrow.RecordBatchReader.from_stream(table)
-    wanted = list(_chosen(wide(table), names))
-    schema = arrow.schema([batches.schema.field(name) for name in wanted])
+    columns = wide(table)
+    places = {name: place for place, name in enumerate(columns)}
+    # Arrow's names differ where one holds what UTF-8 has no form for.
+    wanted = [places[name] for name in _chosen(columns, names)]
+    schema = arrow.schema([batches.schema.field(place) for place in wanted])
     with parquet.ParquetWriter(arrow.PythonFile(file, "w"), schema) as rows:
         for batch in batches:
             rows.write_batch(batch.select(wanted))

@@ -175,6 +175,6 @@ async def test_off_a_terminal_the_wait_for_late_lines_is_told_once(start_ftlogs:
         job.finish("SUCCEEDED")
         _, err = await process.communicate()
     assert err.decode().splitlines() == [
-        f"ftlogs: {JOB}: has ended; lines that come late are waited for, for up to 3 s",
+        f"ftlogs: {JOB}: has ended; lines that come late are waited for, for up to 3s",
         f"ftlogs: {JOB}: finished: SUCCEEDED, 20 lines",
     ]

@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from dashscope_ftlogs import FTLogsError, InvalidArgumentError, LogPage, LogPaginator
-from dashscope_ftlogs.checks import whole_number, within
+from dashscope_ftlogs.checks import MAX_LINE, within
 from dashscope_ftlogs.cli.completion import complete_job_ids
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.log_sources import is_local, job_name, named_logs, stored_pages
-from dashscope_ftlogs.cli.options import Concurrency, Raw, grouped
+from dashscope_ftlogs.cli.options import Concurrency, Raw, grouped, whole_number
 from dashscope_ftlogs.cli.run_command import run
 from dashscope_ftlogs.cli.short_job_ids import whole_job_id
 from dashscope_ftlogs.cli.terminal.read_progress import progress
@@ -31,9 +31,11 @@ def cat(
         ),
     ],
     *,
-    offset: Annotated[int, typer.Option(help="Skip this many lines.")] = 0,
-    limit: Annotated[int | None, typer.Option(help="Print at most this many lines.")] = None,
-    page_size: Annotated[int, typer.Option(help="Lines asked for at once, 1 to 1000.")] = 1000,
+    offset: Annotated[int, whole_number("Skip this many lines.", 0)] = 0,
+    limit: Annotated[int | None, whole_number("Print at most this many lines.", 0)] = None,
+    page_size: Annotated[
+        int, whole_number("Lines asked for at once, 1 to 1000.", 1, MAX_LINE)
+    ] = MAX_LINE,
     concurrency: Concurrency = None,
     form: Annotated[
         Format, typer.Option("--format", help="Plain lines, or JSON objects with their offsets.")
@@ -59,9 +61,6 @@ def cat(
     async def main() -> int:
         nonlocal found
         if is_local(source):
-            whole_number("offset", offset, 0)
-            if limit is not None:
-                whole_number("limit", limit, 0)
             with printing() as printer:
                 await _print_stored(source, offset, limit, lambda page: printer.run(put_out, page))
             return 0

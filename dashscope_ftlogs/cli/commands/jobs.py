@@ -14,7 +14,7 @@ from dashscope_ftlogs import FTLogsError, InvalidArgumentError, Job
 from dashscope_ftlogs.archive.manifest import facts
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.job_selection import Filters
-from dashscope_ftlogs.cli.options import grouped
+from dashscope_ftlogs.cli.options import grouped, whole_number
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.stdout import fitted, rows, table, wrapped_table, write
 from dashscope_ftlogs.metrics.points import LogPoints
@@ -72,7 +72,7 @@ _FIELDS: Final = {
 def jobs(
     *,
     filters: Filters,
-    limit: Annotated[int | None, typer.Option(min=0, help="At most so many.")] = None,
+    limit: Annotated[int | None, whole_number("At most so many.", 0)] = None,
     sort: Annotated[
         Sort | None,
         typer.Option(

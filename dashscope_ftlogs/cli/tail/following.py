@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from dashscope_ftlogs import EventKind, FTLogsError, RetryPolicy
-from dashscope_ftlogs.checks import within
+from dashscope_ftlogs.checks import lasting, within
 from dashscope_ftlogs.cli.exit_codes import exit_code
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.tail.how_jobs_ended import ALARM
@@ -184,7 +184,8 @@ class Following(Tail):
                 for followed in jobs.values():
                     silent = alarm.stall is not None and followed.silence >= alarm.stall
                     if silent and followed.job_id not in self._met:
-                        silence = f"no line for {followed.silence:.0f} s after line {followed.offset}"
+                        silent_for = lasting(round(followed.silence))
+                        silence = f"no line for {silent_for} after line {followed.offset}"
                         self._has_met(
                             followed.job_id, alarm, f"{alarm.text}: {followed.job_id}: {silence}"
                         )
@@ -197,7 +198,7 @@ class Following(Tail):
                 if ticks == _WORTH_TELLING:
                     self._status.say(
                         f"{followed.job_id}: has ended; lines that come late are waited for, for up to "
-                        f"{RetryPolicy().lag if self.settle is None else self.settle:g} s"
+                        f"{lasting(RetryPolicy().lag if self.settle is None else self.settle)}"
                     )
 
     def _end(self) -> None:

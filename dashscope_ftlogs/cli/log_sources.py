@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 _MOST: Final = 5
 """Names of logs that are told."""
-_OF_ONE_LOG: Final = (ArchiveError, IncompleteLogError, LogRewrittenError, NotFoundError)
+OF_ONE_LOG: Final = (ArchiveError, IncompleteLogError, LogRewrittenError, NotFoundError)
 """What keeps one log from being read, and says nothing about the others."""
 _OF_FILES: Final = (".csv", ".err", ".gz", ".json", ".jsonl", ".log", ".out", ".txt")
 """How names end that are files' and never jobs'."""
@@ -136,7 +136,7 @@ async def _read_each(
                     lines = _remote(session, log)
                 if read is None:
                     read = await _read(begin(name, job), lines)
-            except _OF_ONE_LOG as error:
+            except OF_ONE_LOG as error:
                 failed.append(error)
             else:
                 yield Log(name, job, read, asked)

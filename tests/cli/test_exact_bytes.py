@@ -82,11 +82,13 @@ async def test_lines_that_are_changed_or_followed_by_others_end_with_a_newline(
 ) -> None:
     path = tmp_path / "x.log"
     path.write_bytes(b"a\n\xff")
-    several = await ftlogs("tail", str(path), str(path), "--prefix", "never")
+    other = tmp_path / "y.log"
+    other.write_bytes(b"b\n\xfe")
+    several = await ftlogs("tail", str(path), str(other), "--prefix", "never")
     named = await ftlogs("tail", str(path), "--prefix", "always")
     chosen = await ftlogs("tail", str(path), "--grep", "a")
     rows = await ftlogs("cat", str(path), "--format", "jsonl")
-    assert several.out == b"a\n\xff\na\n\xff\n"
+    assert several.out == b"a\n\xff\nb\n\xfe\n"
     assert named.out == b"[x.log] a\n[x.log] \xff\n"
     assert chosen.out == b"a\n"
     assert rows.out == b'{"offset": 0, "line": "a"}\n{"offset": 1, "line": "\\udcff"}\n'

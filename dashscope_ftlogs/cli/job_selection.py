@@ -108,7 +108,8 @@ class Shard:
         number, of = map(int, found.groups()) if found else (0, 0)
         if not of or number > of:
             raise InvalidArgumentError(
-                f"--shard {excerpt(text, 80)}: must be like 3/16, the third of sixteen; or from 0/16 to 15/16"
+                f"--shard {excerpt(text, 80)}: must be like 3/16, the third of sixteen; or from 0/16 to "
+                "15/16"
             )
         return cls(number % of, of)
 

@@ -92,8 +92,9 @@ async def test_lines_that_are_changed_or_followed_by_others_end_with_a_newline(
     assert named.out == b"[x.log] a\n[x.log] \xff\n"
     assert chosen.out == b"a\n"
     assert rows.out == b'{"offset": 0, "line": "a"}\n{"offset": 1, "line": "\\udcff"}\n'
-    (tmp_path / "rows.jsonl").write_bytes(rows.out.removesuffix(b"\n"))
-    assert (await ftlogs("cat", str(tmp_path / "rows.jsonl"))).out == b"a\n\xff\n"
+    more = b'{"offset": 2, "line": "\\ud800 \\udcff"}'
+    (tmp_path / "rows.jsonl").write_bytes(rows.out + more)
+    assert (await ftlogs("cat", str(tmp_path / "rows.jsonl"))).out == b"a\n\xff\n\\ud800 \xff\n"
 
 
 async def test_a_terminal_gets_no_byte_that_is_none_of_a_letter(

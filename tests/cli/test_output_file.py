@@ -281,6 +281,17 @@ def test_what_is_written_in_place_is_told_by_its_kind(tmp_path: Path) -> None:
 
 
 @pytest.mark.linux
+def test_a_reader_that_has_seen_enough_is_no_failure_of_the_output() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        with pytest.raises(BrokenPipeError):
+            put(Path(f"/dev/fd/{writing}"), b"data")
+    finally:
+        os.close(writing)
+
+
+@pytest.mark.linux
 def test_a_file_below_dev_is_a_file(tmp_path: Path) -> None:
     out = Path(f"/dev/shm/{tmp_path.parent.name}-{os.getpid()}")
     victim = tmp_path / "victim"

@@ -44,11 +44,10 @@ class _Command(TyperCommand):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         titled: dict[str, list[tuple[str, str]]] = {}
-        for one in self.get_params(ctx):
+        told = [(one, row) for one in self.get_params(ctx) if (row := one.get_help_record(ctx))]
+        for one, (names, text) in told:
             title = getattr(one, "rich_help_panel", None) or f"{one.param_type_name.title()}s"
-            if (record := one.get_help_record(ctx)) is not None:
-                names, text = record
-                titled.setdefault(title, []).append((names, _IN_WORDS.sub(r"[default: \1]", text)))
+            titled.setdefault(title, []).append((names, _IN_WORDS.sub(r"[default: \1]", text)))
         for title, records in titled.items():
             with formatter.section(title):
                 formatter.write_dl(records)

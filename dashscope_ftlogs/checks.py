@@ -20,6 +20,8 @@ MOST: Final = 1e12
 """No time and no rate is meant to be more: as seconds, that is 31,000 years."""
 
 _LARGEST = 2**63 - 1
+_UNITS: Final = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd])")
 _WAITED_FOR = iscoroutinefunction, isasyncgenfunction, isgeneratorfunction
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
@@ -43,6 +45,31 @@ def whole_number(name: str, value: Any, low: int, high: int | None = None) -> in
         allowed = f"at least {low}" if high is None else f"{low} to {high}"
         raise refused(name, value, f"a whole number, {allowed}")
     return value
+
+
+def duration(text: str) -> float | None:
+    """Return the seconds of `90s`, `10m` or `1h30m`; None if it is no such text.
+
+    >>> duration("1h30m"), duration("soon")
+    (5400.0, None)
+    """
+    parts = _DURATION.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        return None
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def lasting(seconds: float) -> str:
+    """Return so many seconds as the text of a duration.
+
+    >>> lasting(45), lasting(5400), lasting(90061.5), lasting(0)
+    ('45s', '1h30m', '1d1h1m1.5s', '0s')
+    """
+    text = ""
+    for unit, size in _UNITS.items():
+        count, seconds = (seconds, 0.0) if unit == "s" else divmod(seconds, size)
+        text += f"{count:g}{unit}" if count else ""
+    return text or "0s"
 
 
 def seconds(name: str, value: Any, *, or_zero: bool = False) -> float:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.client.fetch_many import Jobs
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from dashscope_ftlogs.archive.outcomes import Downloaded, Progress
     from dashscope_ftlogs.follow.events import FollowEvent
     from dashscope_ftlogs.follow.follower import LogFollower
+    from dashscope_ftlogs.metrics.point_columns import PointColumns
     from dashscope_ftlogs.metrics.table import MetricsTable
+
+T = TypeVar("T")
 
 
 class LogSession(Service):
@@ -189,19 +192,21 @@ class LogSession(Service):
         return await self.tasks.run(self._metrics(checks.job_id(job_id)), "metrics were read")
 
     async def _metrics(self, job_id: str) -> "MetricsTable":
-        # Most sessions never ask for them.
-        from dashscope_ftlogs.archive.threads import Thread  # noqa: PLC0415
-        from dashscope_ftlogs.metrics.points import LogPoints  # noqa: PLC0415
-        from dashscope_ftlogs.metrics.table import table_of  # noqa: PLC0415
+        from dashscope_ftlogs.metrics.table import table_of  # noqa: PLC0415  (most never ask for one)
 
-        log = LogPoints()
+        return await read_points(self, job_id, lambda points: table_of([(job_id, points)]))
 
-        def table() -> "MetricsTable":
-            return table_of([(job_id, log.columns())])
 
-        # What a page means can take a second to find out, and one line may be the whole page.
-        with Thread(patience=0) as thread:
-            async with self.lines(job_id).pages() as pages:
-                async for page in pages:
-                    await thread.run(log.read_all, page.lines, page.offset)
-            return await thread.run(table)
+async def read_points(session: Service, job_id: str, end: "Callable[[PointColumns], T]") -> T:
+    """Return what `end` makes of the points of a job's log. Others have their turn meanwhile."""
+    # Most sessions never ask for them.
+    from dashscope_ftlogs.archive.threads import Thread  # noqa: PLC0415
+    from dashscope_ftlogs.metrics.points import LogPoints  # noqa: PLC0415
+
+    log = LogPoints()
+    # What a page means can take a second to find out, and one line may be the whole page.
+    with Thread(patience=0) as thread:
+        async with session.lines(job_id).pages() as pages:
+            async for page in pages:
+                await thread.run(log.read_all, page.lines, page.offset)
+        return await thread.run(lambda: end(log.columns()))

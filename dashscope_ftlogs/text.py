@@ -20,6 +20,9 @@ _ACTIVE = re.compile(
     "[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
+_NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""The surrogates that stand for no byte of a file."""
+
 _KEY = re.compile(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9._+/=-]{12,}")
 _NAME_AND_PASSWORD = re.compile(r"(?<=://)[^\s/]*(?=@)")
 """As a proxy's URL may have them."""
@@ -91,6 +94,22 @@ def text_bytes(lines: Sequence[str]) -> bytes:
     if not lines:
         return b""
     return ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace")
+
+
+def file_bytes(lines: Sequence[str], *, ended: bool = True) -> bytes:
+    r"""Return lines of a file as the bytes that they were, with a newline after each, or not the last.
+
+    Bytes that are not UTF-8 stand there as surrogates, as Python's `surrogateescape` has it. Any other
+    lone surrogate becomes its escaped form.
+
+    >>> file_bytes(["Training start!", "caf\udce9 \ud800"], ended=False)
+    b'Training start!\ncaf\xe9 \\ud800'
+    """
+    text = "\n".join(lines) + ("\n" if ended and lines else "")
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return _NO_BYTE.sub(lambda match: escaped(match[0]), text).encode("utf-8", "surrogateescape")
 
 
 def jsonl_bytes(lines: Sequence[str], offset: int) -> bytes:

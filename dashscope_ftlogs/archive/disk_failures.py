@@ -10,7 +10,7 @@ from dashscope_ftlogs.errors import ArchiveError, ArchivePathError, ArchiveWrite
 
 _HOPELESS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
 """What no other file in the archive will fare better with."""
-_REFUSED: Final = frozenset(
+REFUSED: Final = frozenset(
     getattr(errno, name)
     for name in (
         *("EACCES", "EPERM", "EROFS", "ENOENT", "ENOTDIR", "EISDIR", "EEXIST", "ELOOP"),
@@ -35,7 +35,7 @@ def in_our_words(
     why = _in_the_way(directory)
     of = directory if why else error.filename or directory / name
     kind = ArchiveError
-    if why or error.errno in _REFUSED:
+    if why or error.errno in REFUSED:
         kind = ArchivePathError
     elif doing == "write to" and error.errno in _HOPELESS:
         kind = ArchiveWriteError

@@ -5,7 +5,8 @@ import io
 import json
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -24,6 +25,7 @@ from dashscope_ftlogs.models import Job
 _GZIP: Final = b"\x1f\x8b"
 _LONGEST: Final = 64 * 2**20
 """Bytes. What has no newline for longer is read as several lines."""
+_CHUNK: Final = 2**18
 PACKED: Final = 8
 """So many times as long as it is stored is a compressed log, about."""
 _ROWS: Final = (b'{"offset":', b'{"job_id":')
@@ -39,6 +41,16 @@ class _Row(msgspec.Struct):
 # Both made before a second thread can be there; see archive/manifest.py.
 _decode_row = msgspec.json.Decoder(_Row).decode
 _JOB: Final = msgspec.json.Decoder(Job).type
+
+
+@attrs.frozen
+class Lines:
+    """Some lines in a row."""
+
+    offset: int
+    lines: tuple[str, ...]
+    ended: bool = True
+    """Whether the last one ends with a newline."""
 
 
 @attrs.frozen
@@ -75,23 +87,20 @@ class StoredLog:
             DamagedLogError: it is gone, or not what was committed.
             ArchiveError: the file can't be read, or its compressed data is broken.
         """
+        if not self.stem:
+            for some in loose_lines(self.path):
+                yield from enumerate(some.lines, some.offset)
+            return
         try:
-            if not self.stem:
-                with self.path.open("rb") as file:
-                    yield from numbered_lines(file)
-            else:
-                with opened(Archive(self.path.parent), self.stem) as (descriptor, manifest):
-                    file = as_file(proved(descriptor, manifest))
-                    # Its lines stand in rows of JSON only where the manifest says so.
-                    yield from numbered_lines(file, rows=manifest.format == "jsonl")
+            with (
+                _in_words_about(self.path),
+                opened(Archive(self.path.parent), self.stem) as (descriptor, manifest),
+            ):
+                file = as_file(proved(descriptor, manifest))
+                # Its lines stand in rows of JSON only where the manifest says so.
+                yield from numbered_lines(file, rows=manifest.format == "jsonl")
         except DamagedError as error:
             raise DamagedLogError(f"cannot read {self.path}: {error}") from None
-        except OSError as error:
-            raise in_our_words(error, "read", self.path.parent, self.path.name) from None
-        except (EOFError, zlib.error) as error:
-            raise ArchiveError(
-                f"cannot read {self.path}: its compressed data is broken: {error}"
-            ) from None
 
 
 def is_stored(path: Path) -> bool:
@@ -154,25 +163,81 @@ def job_of(manifest: Manifest) -> Job | None:
 
 
 def piped_lines() -> Iterator[tuple[int, str]]:
-    """Yield the lines that come through stdin."""
-    with open(0, "rb", closefd=False) as file:
-        yield from numbered_lines(file)
+    """Yield the lines that come through stdin, each with its number."""
+    for some in loose_lines(None):
+        yield from enumerate(some.lines, some.offset)
+
+
+def loose_lines(path: Path | None) -> Iterator[Lines]:
+    """Yield the lines of a file that lies in no archive, or of stdin where there is no path.
+
+    Raises:
+        ArchiveError: it can't be read, or its compressed data is broken.
+    """
+    with (
+        _in_words_about(path),
+        open(0, "rb", closefd=False) if path is None else path.open("rb") as file,
+    ):
+        yield from lines_as_they_come(file)
+
+
+@contextmanager
+def _in_words_about(path: Path | None) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        if path is None:
+            raise ArchiveError(f"cannot read stdin: {error.strerror}") from None
+        raise in_our_words(error, "read", path.parent, path.name) from None
+    except (EOFError, zlib.error) as error:
+        told = f"cannot read {path or 'stdin'}: its compressed data is broken: {error}"
+        raise ArchiveError(told) from None
 
 
 def numbered_lines(file: io.BufferedReader, *, rows: bool = True) -> Iterator[tuple[int, str]]:
+    """Yield the lines of `lines_as_they_come` one by one."""
+    for some in lines_as_they_come(file, rows=rows):
+        yield from enumerate(some.lines, some.offset)
+
+
+def lines_as_they_come(file: io.BufferedReader, *, rows: bool = True) -> Iterator[Lines]:
     """Yield the lines of a file or pipe; of rows that this package wrote, the lines that they hold.
 
-    It has written them if they begin the file: what a trainer prints among other lines is its own.
+    It has written them if they begin the file: what a trainer prints among other lines is its own. A
+    pipe's lines are yielded when they come: none waits for the next one. Bytes that are not UTF-8 become
+    surrogates, of which `text.file_bytes` makes the same bytes again.
     """
     reader = gzip.GzipFile(fileobj=file) if file.peek(2)[:2] == _GZIP else file
     number = 0
-    while data := reader.readline(_LONGEST):
-        row = _row(data) if rows and data.startswith(_ROWS) else None
-        rows = row is not None
-        if row is not None:
-            number = row.offset
-        yield number, data.decode("utf-8", "replace").removesuffix("\n") if row is None else row.line
-        number += 1
+    for data in _whole_lines(reader):
+        first, lines = number, list[str]()
+        for line in data.removesuffix(b"\n").split(b"\n"):
+            row = _row(line) if rows and line.startswith(_ROWS) else None
+            rows = row is not None
+            if row is not None and row.offset != number:
+                if lines:
+                    yield Lines(first, tuple(lines))
+                    lines.clear()
+                first = number = row.offset
+            lines.append(line.decode("utf-8", "surrogateescape") if row is None else row.line)
+            number += 1
+        yield Lines(first, tuple(lines), ended=rows or data.endswith(b"\n"))
+
+
+def _whole_lines(reader: io.BufferedIOBase) -> Iterator[bytes]:
+    """Yield what there is each time, up to its last newline; a line that is very long in pieces."""
+    pieces: list[bytes] = []
+    size = 0
+    while chunk := reader.read1(_CHUNK):
+        whole, newline, rest = chunk.rpartition(b"\n")
+        size += len(chunk)
+        pieces.append(whole + newline or rest)
+        if newline or size >= _LONGEST:
+            yield b"".join(pieces)
+            pieces = [rest] if newline and rest else []
+            size = sum(map(len, pieces))
+    if pieces:
+        yield b"".join(pieces)
 
 
 def as_file(chunks: Iterator[bytes]) -> io.BufferedReader:

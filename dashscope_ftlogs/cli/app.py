@@ -1,10 +1,12 @@
 """The commands, and what they have in common."""
 
+import re
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperCommand
 
 from dashscope_ftlogs import __version__
 
@@ -30,8 +32,25 @@ def app(words: Sequence[str] = ()) -> typer.Typer:
     )
     made.callback()(_shared)
     for name in words[:1] if words and words[0] in COMMANDS else COMMANDS:
-        made.command()(getattr(import_module(f"dashscope_ftlogs.cli.commands.{name}"), name))
+        made.command(cls=_Command)(getattr(import_module(f"dashscope_ftlogs.cli.commands.{name}"), name))
     return made
+
+
+_IN_WORDS: Final = re.compile(r"\[default: \((.*)\)\]")
+
+
+class _Command(TyperCommand):
+    """A command whose help shows options that belong together under a title of their own."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        titled: dict[str, list[tuple[str, str]]] = {}
+        told = [(one, row) for one in self.get_params(ctx) if (row := one.get_help_record(ctx))]
+        for one, (names, text) in told:
+            title = getattr(one, "rich_help_panel", None) or f"{one.param_type_name.title()}s"
+            titled.setdefault(title, []).append((names, _IN_WORDS.sub(r"[default: \1]", text)))
+        for title, records in titled.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
 
 
 def _print_version(wanted: bool) -> None:

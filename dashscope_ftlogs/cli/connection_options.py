@@ -1,13 +1,15 @@
 """The options by which every command that asks the service finds it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 import attrs
 import typer
 
 from dashscope_ftlogs import ConfigError, RetryPolicy
+from dashscope_ftlogs.checks import above_zero
 from dashscope_ftlogs.cli.key_in_messages import keep_out_of_messages
+from dashscope_ftlogs.cli.options import duration, number, whole_number
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
@@ -28,11 +30,19 @@ def complete_regions(incomplete: str) -> list[str]:
 class Connection:
     """What the connection options said; None where they said nothing."""
 
-    api_key_file: Annotated[Path | None, typer.Option(help="Read the API key from this file.")] = None
+    TITLE: ClassVar = "Connection"
+
+    api_key_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Read the API key from this file.", show_default="DASHSCOPE_API_KEY or ~/.dashscope"
+        ),
+    ] = None
     profile: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Key, region and more from [profiles.NAME] of ~/.dashscope/config.toml."
+            metavar="NAME",
+            help="Key, region and more from [profiles.NAME] of ~/.dashscope/config.toml.",
         ),
     ] = None
     region: Annotated[
@@ -43,29 +53,36 @@ class Connection:
             show_default="ap-southeast-1",
         ),
     ] = None
-    workspace: Annotated[str | None, typer.Option(help="A workspace id, if not the key's.")] = None
-    base_url: Annotated[str | None, typer.Option(help="The endpoint, https://HOST/api/v1.")] = None
+    workspace: Annotated[
+        str | None, typer.Option(help="A workspace id.", show_default="the key's own")
+    ] = None
+    base_url: Annotated[
+        str | None,
+        typer.Option(help="The endpoint, https://HOST/api/v1.", show_default="the region's"),
+    ] = None
     allow_http: Annotated[
         bool, typer.Option("--allow-http", help="Send the key over plain http to another machine.")
     ] = False
     proxy: Annotated[
         str | None,
         typer.Option(
-            metavar="URL|none", help="An HTTP proxy; as HTTPS_PROXY and NO_PROXY say, if not given."
+            metavar="URL|none",
+            help="An HTTP proxy.",
+            show_default="as HTTPS_PROXY and NO_PROXY say",
         ),
     ] = None
     ca_file: Annotated[
-        Path | None, typer.Option(help="Trust these certificates too: a company's own, in PEM form.")
+        Path | None,
+        typer.Option(help="Trust these certificates too: a company's own, in PEM form."),
     ] = None
-    timeout: Annotated[
-        float | None, typer.Option(help="Seconds for one request.", show_default="60")
-    ] = None
+    timeout: Annotated[float | None, duration("For one request.", show_default="60s")] = None
     max_tries: Annotated[
         int | None,
-        typer.Option(help="Requests for one answer before giving up.", show_default="8"),
+        whole_number("Requests for one answer before giving up.", 1, show_default="8"),
     ] = None
     max_rate: Annotated[
-        float | None, typer.Option(help="The most requests a second.", show_default="no bound")
+        float | None,
+        number("The most requests a second.", above_zero, show_default="no bound"),
     ] = None
 
     def session(self, concurrency: int | None = None, *, key: str | None = None) -> "LogSession":

@@ -16,10 +16,10 @@ import typer
 
 from dashscope_ftlogs import InvalidArgumentError, Job
 from dashscope_ftlogs.archive.threads import Thread
+from dashscope_ftlogs.checks import duration
 from dashscope_ftlogs.cli.short_job_ids import whole_job_ids
-from dashscope_ftlogs.metrics.fail_on_and_until_conditions import duration
 from dashscope_ftlogs.models import STATUSES, matches
-from dashscope_ftlogs.text import excerpt
+from dashscope_ftlogs.text import excerpt, shown
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
@@ -108,7 +108,8 @@ class Shard:
         number, of = map(int, found.groups()) if found else (0, 0)
         if not of or number > of:
             raise InvalidArgumentError(
-                f"--shard {text}: must be like 3/16, the third of sixteen; or from 0/16 to 15/16"
+                f"--shard {excerpt(text, 80)}: must be like 3/16, the third of sixteen; or from 0/16 to "
+                "15/16"
             )
         return cls(number % of, of)
 
@@ -186,6 +187,6 @@ def earliest(since: str) -> str:
         return then.replace(tzinfo=None).isoformat(" ", "seconds")
     except (ValueError, OverflowError):  # longer ago than there are dates
         raise InvalidArgumentError(
-            f"--since {since!r}: must be a date such as 2024-10-29 or '2024-10-29 16:53:53', as the "
-            "service writes them, or a duration such as 7d or 12h"
+            f"--since {shown(since)}: must be a date such as 2024-10-29 or '2024-10-29 16:53:53', as "
+            "the service writes them, or a duration such as 7d or 12h"
         ) from None

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequenc
 from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Final, Generic, TypeVar
 
@@ -21,7 +22,7 @@ from dashscope_ftlogs import (
     LogRewrittenError,
     NotFoundError,
 )
-from dashscope_ftlogs.archive.local_log_reader import piped_lines
+from dashscope_ftlogs.archive.local_log_reader import loose_lines, piped_lines
 from dashscope_ftlogs.archive.store import KeptLog
 from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.archive.where import is_there, logs_at
@@ -34,6 +35,7 @@ from dashscope_ftlogs.cli.reading_processes import Begin, Reader, Reading, read_
 from dashscope_ftlogs.cli.run_command import complain, told
 from dashscope_ftlogs.cli.short_job_ids import is_short, out_of_url, whole_job_ids
 from dashscope_ftlogs.cli.terminal.read_progress import progress
+from dashscope_ftlogs.cli.terminal.stdout import FilePage
 from dashscope_ftlogs.dataset.partitions import batches
 from dashscope_ftlogs.text import distinct, excerpt
 
@@ -44,7 +46,7 @@ T = TypeVar("T")
 
 _MOST: Final = 5
 """Names of logs that are told."""
-_OF_ONE_LOG: Final = (ArchiveError, IncompleteLogError, LogRewrittenError, NotFoundError)
+OF_ONE_LOG: Final = (ArchiveError, IncompleteLogError, LogRewrittenError, NotFoundError)
 """What keeps one log from being read, and says nothing about the others."""
 _OF_FILES: Final = (".csv", ".err", ".gz", ".json", ".jsonl", ".log", ".out", ".txt")
 """How names end that are files' and never jobs'."""
@@ -132,7 +134,7 @@ async def _read_each(
                     lines = _remote(session, log)
                 if read is None:
                     read = await _read(begin(name, job), lines)
-            except _OF_ONE_LOG as error:
+            except OF_ONE_LOG as error:
                 failed.append(error)
             else:
                 yield Log(name, job, read, asked)
@@ -231,8 +233,15 @@ def job_name(word: str) -> str:
 
 async def stored_pages(name: str, log: KeptLog | None) -> AsyncGenerator[LogPage, None]:
     """Yield the lines of a stored log, or of stdin, as if the service had sent them."""
-    async with aclosing(_batches(piped_lines() if log is None else log.lines())) as some:
-        async for batch in some:
+    if log is None or not log.version:
+        path = None if log is None else Path(log.where)
+        async with aclosing(_read_in_thread(loose_lines(path))) as some:
+            async for one in some:
+                number = one.offset + len(one.lines)
+                yield FilePage(name, one.offset, one.lines, number, ended=one.ended)
+        return
+    async with aclosing(_batches(log.lines())) as read:
+        async for batch in read:
             begin = 0
             for end in range(1, len(batch) + 1):
                 number = batch[end - 1][0] + 1
@@ -242,12 +251,15 @@ async def stored_pages(name: str, log: KeptLog | None) -> AsyncGenerator[LogPage
                     begin = end
 
 
-async def _batches(lines: Iterator[tuple[int, str]]) -> Lines:
-    some = batches(lines)
+def _batches(lines: Iterator[tuple[int, str]]) -> Lines:
+    return _read_in_thread(batches(lines))
+
+
+async def _read_in_thread(some: Iterator[T]) -> AsyncGenerator[T, None]:
     # A pipe may take its time, and Ctrl-C should not.
     with Thread(patience=0) as reading:
-        while batch := await reading.run(lambda: next(some, None)):
-            yield batch
+        while (one := await reading.run(lambda: next(some, None))) is not None:
+            yield one
 
 
 async def _remote(session: "LogSession", job_id: str) -> Lines:

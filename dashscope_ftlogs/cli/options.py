@@ -3,26 +3,29 @@
 import functools
 import inspect
 import os
+import re
 from collections.abc import Callable, Container, Iterable, Sequence
 from inspect import Parameter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast, get_args
 
 import attrs
 import typer
 
+from dashscope_ftlogs import checks
 from dashscope_ftlogs.archive.object_store.url import KINDS, is_store_url, store_url
 from dashscope_ftlogs.checks import is_url
 from dashscope_ftlogs.errors import InvalidArgumentError
+from dashscope_ftlogs.text import shown
 
 if TYPE_CHECKING:
     from dashscope_ftlogs.reading.own_pattern import OwnPattern
 
+_WHOLE: Final = re.compile(r"[+-]?[0-9]{1,4000}")
+_NUMBER: Final = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?|[+-]?\.[0-9]+")
+_DURATION: Final = "DURATION"
 SEPARATORS: Final = tuple(one for one in (os.sep, os.altsep) if one)
 
-Concurrency = Annotated[
-    int | None, typer.Option(help="Requests in flight at once; learned, up to 32, if not given.")
-]
 Pattern = Annotated[
     str | None,
     typer.Option(
@@ -32,6 +35,57 @@ Pattern = Annotated[
     ),
 ]
 Raw = Annotated[bool, typer.Option("--raw", help="Send control characters to a terminal as they are.")]
+
+
+def whole_number(text: str, low: int, high: int | None = None, **more: Any) -> Any:
+    """Return the option for a whole number of a range; at least `low`, where `high` is None."""
+
+    def read(said: str) -> int:
+        number = int(said) if _WHOLE.fullmatch(said) else said
+        return checks.whole_number("", number, low, high)
+
+    return typer.Option(help=text, metavar="N", parser=_parser(read), **more)
+
+
+def number(text: str, fits: Callable[[str, Any], float], **more: Any) -> Any:
+    """Return the option for a number, of which one of our `checks` says whether it fits."""
+
+    def read(said: str) -> float:
+        return fits("", float(said) if _NUMBER.fullmatch(said) else said)
+
+    return typer.Option(help=text, metavar="NUMBER", parser=_parser(read), **more)
+
+
+def duration(text: str, *names: str, or_zero: bool = False, **more: Any) -> Any:
+    """Return the option for a duration above 0, or of 0, too; it becomes seconds."""
+
+    def read(said: str) -> float:
+        seconds = seconds_in(said)
+        what = "a duration such as 45s or 2m, or seconds,"
+        return checks.above_zero("", said if seconds is None else seconds, what, or_zero=or_zero)
+
+    return typer.Option(*names, help=text, metavar=_DURATION, parser=_parser(read), **more)
+
+
+def seconds_in(said: str) -> float | None:
+    """Return the seconds that a duration or a number stands for; None if it is neither."""
+    return float(said) if _NUMBER.fullmatch(said) else checks.duration(said)
+
+
+def _parser(read: Callable[[str], float]) -> Callable[[object], float]:
+    def parse(said: object) -> float:
+        try:
+            return read(str(said))
+        except InvalidArgumentError as error:
+            _, must, allowed = error.summary().rpartition(": must be ")
+            raise typer.BadParameter(f"{shown(said)}{must}{allowed}") from None
+
+    return parse
+
+
+Concurrency = Annotated[
+    int | None, whole_number("Requests in flight at once; learned, up to 32, if not given.", 1)
+]
 
 
 def to_file(text: str) -> Any:
@@ -94,7 +148,8 @@ def given(context: typer.Context, without: Container[str]) -> list[str]:
             continue
         several = isinstance(said, list | tuple)
         for one in cast("Sequence[Any]", said) if several else (said,):
-            words += [max(option.opts, key=len), str(getattr(one, "value", one))]
+            text = checks.lasting(one) if option.metavar == _DURATION else getattr(one, "value", one)
+            words += [max(option.opts, key=len), str(text)]
     return words
 
 
@@ -102,7 +157,8 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     """Let a command take its options by groups.
 
     Where an argument of `command` is of an attrs class, that class's fields stand on the command line in
-    its place, each with the annotation and the default that the class gives it.
+    its place, each with the annotation and the default that the class gives it. In the help, they stand
+    under the class's `TITLE`, if it has one.
     """
     signature = inspect.signature(command)
     groups = {
@@ -129,4 +185,6 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 
 def _parameters(group: type[attrs.AttrsInstance]) -> Iterable[Parameter]:
     for field in attrs.fields(group):
+        for option in get_args(field.type)[1:]:
+            option.rich_help_panel = getattr(group, "TITLE", None)
         yield Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=field.type)

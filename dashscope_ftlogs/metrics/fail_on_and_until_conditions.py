@@ -39,8 +39,6 @@ _OPERATOR: Final = re.compile(r"[<>=!]+")
 _COMPARISONS: Final = ("<", "<=", ">", ">=")
 _OVER_BEST: Final = re.compile(r"best(?: ?([*+-]) ?([^ *]+))?")
 _COUNT: Final = re.compile(r"[1-9][0-9]{0,8}")
-_UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION: Final = re.compile(r"(?:(\d+(?:\.\d+)?)([smhd]))")
 
 
 def parse_alarm(text: str) -> Alarm:
@@ -64,18 +62,6 @@ def parse_alarm(text: str) -> Alarm:
         if reason:
             reason += " It " if reason.endswith("?") else "; it "
         raise InvalidArgumentError(f"condition {shown(text)}: {reason}must be {FORMS}") from None
-
-
-def duration(text: str) -> float | None:
-    """Return the seconds of `90s`, `10m` or `1h30m`; None if it is no such text.
-
-    >>> duration("1h30m"), duration("soon")
-    (5400.0, None)
-    """
-    parts = _DURATION.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        return None
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
 def nearest(word: str, words: Iterable[str]) -> str | None:
@@ -138,7 +124,7 @@ def _names(text: str, bare: str) -> tuple[frozenset[str], int]:
 
 
 def _silence(text: str, lasting: str) -> Alarm:
-    seconds = duration(lasting)
+    seconds = checks.duration(lasting)
     if not seconds:
         raise _NoConditionError(f"{shown(lasting)} is no duration, such as 90s, 10m or 1h30m")
     return Alarm(text, stall=seconds)

@@ -4,6 +4,7 @@ import gzip
 import io
 import os
 from collections.abc import Callable
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,14 @@ from hypothesis import strategies as st
 from sealed_manifests import edit
 
 from dashscope_ftlogs import ArchiveError, LogSession
-from dashscope_ftlogs.archive.local_log_reader import StoredLog, numbered_lines, stored_logs
+from dashscope_ftlogs.archive.local_log_reader import (
+    StoredLog,
+    lines_as_they_come,
+    numbered_lines,
+    stored_logs,
+)
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
-from dashscope_ftlogs.text import jsonl_bytes, text_bytes
+from dashscope_ftlogs.text import file_bytes, jsonl_bytes, text_bytes
 
 LINES = ["Training start!", " 10%\r 20%", "", "{'loss': 0.5}", "\x1b[2J 训练"]
 
@@ -33,8 +39,40 @@ def test_any_text_is_its_lines(pack: Callable[[bytes], bytes]) -> None:
     assert read(pack(text_bytes(LINES))) == list(enumerate(LINES))
     assert read(pack(b"no newline at the end")) == [(0, "no newline at the end")]
     assert read(pack(b"crlf\r\nstays\r\n")) == [(0, "crlf\r"), (1, "stays\r")]
-    assert read(pack(b"not \xff utf-8\n")) == [(0, "not � utf-8")]
+    assert read(pack(b"not \xff utf-8\n")) == [(0, "not \udcff utf-8")]
     assert read(b"") == []
+
+
+class Trickle(io.RawIOBase):
+    """Gives a few bytes at a time, as a pipe may."""
+
+    def __init__(self, data: bytes, most: int) -> None:
+        self._data, self._most = io.BytesIO(data), most
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self._data.readinto(memoryview(buffer)[: self._most])
+
+
+@given(st.binary().filter(lambda data: data[:2] != b"\x1f\x8b"), st.integers(2, 9))
+def test_any_bytes_are_given_back(data: bytes, most: int) -> None:
+    some = list(lines_as_they_come(io.BufferedReader(Trickle(data, most))))
+    assert b"".join(file_bytes(one.lines, ended=one.ended) for one in some) == data
+    lines = [line for one in some for line in one.lines]
+    assert lines == data.decode("utf-8", "surrogateescape").removesuffix("\n").split("\n")[: len(lines)]
+    assert [one.offset for one in some] == [*accumulate((len(one.lines) for one in some), initial=0)][
+        :-1
+    ]
+
+
+@pytest.mark.unmeasured
+def test_a_line_without_an_end_is_no_burden_and_given_back_too() -> None:
+    data = b"x" * (2**27 + 7) + b"\nnext"
+    some = list(lines_as_they_come(reader(data)))
+    assert max(len(line) for one in some for line in one.lines) < 2**27
+    assert b"".join(file_bytes(one.lines, ended=one.ended) for one in some) == data
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=[]))), st.integers(0, 10**6))
@@ -48,7 +86,7 @@ def test_rows_of_tail_and_rows_with_gaps_keep_their_numbers() -> None:
 
 
 def test_a_row_that_is_no_utf_8_is_text() -> None:
-    assert read(b'{"offset": 10, "line": "a\xff"}\n') == [(0, '{"offset": 10, "line": "a\ufffd"}')]
+    assert read(b'{"offset": 10, "line": "a\xff"}\n') == [(0, '{"offset": 10, "line": "a\udcff"}')]
 
 
 def test_what_only_looks_like_such_a_row_is_text() -> None:

@@ -124,7 +124,7 @@ async def test_ids_come_through_a_pipe(start_ftlogs: Any, tmp_path: Path) -> Non
         (["--from-file", "/nowhere/ids"], "--from-file /nowhere/ids: "),
         (["--since", "yesterday"], "--since 'yesterday': must be a date"),
         (["--all", "--format", "xml"], "xml"),
-        (["--all", "--concurrency", "0"], "--concurrency 0: must be"),
+        (["--all", "--concurrency", "0"], "'--concurrency': '0': must be"),
     ],
 )
 async def test_wrong_usage_is_refused_before_any_request(

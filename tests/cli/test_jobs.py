@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Refuse
+from dashscope_ftlogs.emulator import EmptyPage, EmulatedJob, Emulator, Fault, Refuse
 
 NEW = f"{datetime.now(UTC) - timedelta(days=2):%Y-%m-%d %H:%M:%S}"
 OLD = "2025-12-07 09:13:00"
@@ -248,7 +248,27 @@ async def test_the_best_loss_of_evaluations_makes_a_leaderboard(ftlogs: Any) -> 
     told = {"value": 1.25, "step": 0, "offset": 0, "metric": "eval_loss"}
     assert (first["job_id"], first["best_eval_loss"]) == ("ft-c", told)
     assert listed.out.decode().splitlines()[1].startswith("ft-f")
-    assert (gone.code, gone.out) == (4, b"")
+    assert (gone.code, {row.split()[1] for row in gone.out.splitlines()[1:]}) == (4, {b"-"})
+
+
+async def test_a_log_that_can_t_be_read_leaves_its_cell_empty_and_is_told(ftlogs: Any) -> None:
+    broken = [Fault(EmptyPage(), job_id="ft-a"), Fault(Refuse(404), job_id="ft-c", endpoint="logs")]
+    async with Emulator(BOARD, faults=broken) as emulator:
+        words = ("jobs", "--metrics", "--max-tries", "1")
+        board = await ftlogs(*words, emulator=emulator)
+        rows = await ftlogs(*words, "--format", "jsonl", emulator=emulator)
+        emulator.faults = [*broken, Fault(Refuse(401, "InvalidApiKey"), job_id="ft-e", endpoint="logs")]
+        refused = await ftlogs(*words, emulator=emulator)
+    assert [row.split()[:2] for row in board.out.decode().splitlines()] == [
+        ["JOB", "ID"],
+        ["ft-e", "0.75"],
+        *([f"ft-{name}", "-"] for name in "abcdf"),
+    ]
+    assert (board.code, rows.code) == (6, 6)  # as the first of them
+    assert "job ft-a" in board.err
+    assert "job ft-c" in board.err
+    assert [json.loads(row)["best_eval_loss"] for row in rows.out.splitlines()][1:] == [None] * 5
+    assert (refused.code, refused.out) == (3, b"")
 
 
 async def test_a_terminal_of_80_columns_holds_each_job_on_a_line(

@@ -193,6 +193,19 @@ async def test_a_parquet_file_opens_with_the_expected_types(
 
 
 @pytest.mark.extras
+async def test_a_name_that_utf_8_has_no_form_for_stands_in_a_parquet_file_as_its_escape(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    import pyarrow.parquet as pq
+
+    path, out = tmp_path / "x.log", tmp_path / "m.parquet"
+    path.write_bytes(b"{'loss': 1.5, 'caf\xe9': 2.5, 'of': 'caf\xe9'}\n")
+    assert (await ftlogs("metrics", str(path), "-o", str(out))).code == 0
+    (row,) = pq.read_table(out).to_pylist()
+    assert (row["loss"], row["caf\\udce9"], row["of"]) == (1.5, 2.5, "caf\\udce9")
+
+
+@pytest.mark.extras
 async def test_each_log_is_a_run_of_its_own_however_its_name_is_written(
     ftlogs: Any, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -156,10 +157,34 @@ async def test_a_dataset_that_can_t_be_written_is_told_of_without_a_traceback(
 ) -> None:
     logs = await archived(connect, tmp_path / "logs", JOBS[3:])
     (tmp_path / "file").write_text("no directory")
-    ended = await ftlogs("metrics", logs, "-o", f"{tmp_path}/file/data/")
-    assert ended.code == 1
-    assert ended.err.startswith("ftlogs: cannot write the output: ")
-    assert "Traceback" not in ended.err
+    refused = await ftlogs("metrics", logs, "-o", f"{tmp_path}/file/data/")
+    # What only turns out when the file is put in its place.
+    out = tmp_path / "data" / "month=2024-10" / "job=ft-3" / "metrics.parquet"
+    (out / "something").mkdir(parents=True)
+    late = await ftlogs("metrics", logs, "-o", f"{tmp_path}/data/")
+    assert (refused.code, late.code) == (2, 2)
+    assert refused.err == f"ftlogs: -o '{tmp_path}/file/data/': '{tmp_path}/file' is no directory.\n"
+    assert late.err == f"ftlogs: -o '{tmp_path}/data/': can't be written: Is a directory.\n"
+
+
+@pytest.mark.extras
+async def test_a_dataset_that_finds_no_room_keeps_what_was_added(
+    connect: Connect, start_ftlogs: Any, tmp_path: Path
+) -> None:
+    resource = pytest.importorskip("resource", reason="Windows has no such limits")
+    chance = Random(1)
+    jobs = [JOBS[3], EmulatedJob("ft-4", [f"{{'loss': {chance.random()}}}" for _ in range(150_000)])]
+    logs, out = await archived(connect, tmp_path / "logs", jobs), tmp_path / "data"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_050, limits[1]))
+    try:
+        process = await start_ftlogs(("metrics", logs, "-o", f"{out}/"), None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    _, err = await process.communicate()
+    assert process.returncode == 6
+    assert f"-o '{out}/': can't be written: File too large. What was committed is whole" in err.decode()
+    assert sorted(files(out)) == ["ft-3"]
 
 
 @pytest.mark.extras

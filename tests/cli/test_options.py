@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 
+from dashscope_ftlogs.cli.app import app
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
 JOB = "ft-202410291653-1c7f"
@@ -80,3 +82,18 @@ async def test_a_key_file_that_cannot_be_read_is_told_in_the_system_s_words(
     assert gone.err == f"ftlogs: --api-key-file {tmp_path / 'gone'}: No such file or directory.\n"
     assert odd.err.startswith(f"ftlogs: --api-key-file {tmp_path / 'key'}: 'utf-8' codec can't decode")
     assert (gone.code, odd.code) == (2, 2)
+
+
+def test_the_connection_s_options_stand_by_themselves_in_the_help_and_say_what_holds_without() -> None:
+    group: Any = get_command(app())
+    told = set()
+    for name, command in group.commands.items():
+        if any(one.name == "base_url" for one in command.params):
+            text = command.get_help(command.make_context(name, [], resilient_parsing=True))
+            others, title, connection = text.partition("\nConnection:\n")
+            assert title
+            assert "--timeout" not in others
+            told.add(connection)
+    (told_by_all,) = told
+    for default in ("the region's", "the key's own", "60s", "8", "no bound", "as HTTPS_PROXY and"):
+        assert f"[default: {default}" in " ".join(told_by_all.split())

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from modest_root import modes_count
 
-from dashscope_ftlogs.cli.terminal.output_file import put
+from dashscope_ftlogs import FTLogsError, InvalidArgumentError
+from dashscope_ftlogs.cli.terminal.output_file import check_folder, check_output, put
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
 POINT = "{'loss': 1.5, 'epoch': 0.1}"
@@ -50,6 +52,85 @@ async def test_so_is_a_directory_in_the_way(
     (tmp_path / f"x{ending}").mkdir()
     err = await refusal(ftlogs, command, "-o", str(tmp_path / f"x{ending}"))
     assert "that is a directory; name a file" in err
+
+
+@pytest.mark.parametrize(("command", "ending"), WRITERS)
+async def test_so_is_a_name_that_no_disk_takes(
+    command: str, ending: str, ftlogs: Any, tmp_path: Path
+) -> None:
+    out = str(tmp_path / f"{'x' * 300}{ending}")
+    err = await refusal(ftlogs, command, "-o", out)
+    assert err == f"ftlogs: -o {out!r}: can't be written: File name too long.\n"
+
+
+@pytest.mark.posix
+def test_so_is_a_folder_that_is_closed_to_us_and_what_is_no_folder(tmp_path: Path) -> None:
+    closed, file = tmp_path / "closed", tmp_path / "file"
+    file.touch()
+    closed.mkdir()
+    (closed / "there.csv").touch()
+    with modes_count():
+        for mode in (0o500, 0o600, 0o000):
+            closed.chmod(mode)
+            for name in ("new.csv", "there.csv"):
+                with pytest.raises(InvalidArgumentError, match=f"{name}': (can't|you may not)"):
+                    check_output(closed / name)
+            for folder in (closed, closed / "data", file, file / "data"):
+                with pytest.raises(InvalidArgumentError, match=r"^--to x: .*(can't|may not|no dir)"):
+                    check_folder("--to x", folder)
+        closed.chmod(0o700)
+        check_output(closed / "there.csv")
+        check_folder("--to x", closed / "data" / "more")
+    assert names(closed) == ["there.csv"]
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize(("command", "ending"), WRITERS)
+async def test_what_turns_out_only_then_is_told_by_the_users_own_name(
+    command: str, ending: str, ftlogs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / f"full{ending}").symlink_to("/dev/full")
+    (tmp_path / f"nowhere{ending}").symlink_to(f"/proc/x{ending}")
+    async with Emulator([EmulatedJob("ft-1", [POINT])]) as emulator:
+        full = await ftlogs(command, "ft-1", "-o", f"full{ending}", emulator=emulator)
+        nowhere = await ftlogs(command, "ft-1", "-o", f"nowhere{ending}", emulator=emulator)
+    told = f"ftlogs: -o 'full{ending}': can't be written: No space left on device.\n"
+    assert (full.code, full.err) == (1, told)
+    assert nowhere.code == 2
+    assert nowhere.err.startswith(f"ftlogs: -o 'nowhere{ending}': ")
+    assert ".ftlogs-" not in nowhere.err
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+async def test_a_disk_that_fills_up_leaves_what_was_there(start_ftlogs: Any, tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="Windows has no such limits")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    log, out = tmp_path / "some.log", tmp_path / "x.csv"
+    log.write_text("".join(f"{{'loss': {number / 7}, 'epoch': 1}}\n" for number in range(40_000)))
+    out.write_text("before")
+    # Room enough for what measures the coverage of the process.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_050, limits[1]))
+    try:
+        process = await start_ftlogs(("metrics", str(log), "-o", str(out)), None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    _, err = await process.communicate()
+    assert (process.returncode, out.read_text()) == (1, "before")
+    assert err.decode() == f"ftlogs: -o {str(out)!r}: can't be written: File too large.\n"
+    assert names(tmp_path) == ["home", "some.log", "x.csv"]
+
+
+@pytest.mark.linux
+@pytest.mark.extras
+async def test_event_files_that_can_t_be_written_are_told_by_the_option(ftlogs: Any) -> None:
+    async with Emulator([EmulatedJob("ft-1", [POINT])]) as emulator:
+        ended = await ftlogs("metrics", "ft-1", "--tensorboard", "/proc/x", emulator=emulator)
+    assert ended.code == 2
+    assert ended.err.startswith("ftlogs: --tensorboard '/proc/x': ")
 
 
 @pytest.mark.extras
@@ -148,7 +229,7 @@ def test_what_has_a_name_like_ours_stays_and_the_mode_of_what_is_replaced_too(tm
 
 def test_what_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "out" / "x").mkdir(parents=True)
-    with pytest.raises(OSError, match="x"):
+    with pytest.raises(InvalidArgumentError, match="/x': can't be written: Is a directory"):
         put(tmp_path / "out" / "x", b"data")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["x"]
 
@@ -174,7 +255,7 @@ def test_two_writers_of_one_name_never_show_half_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.linux
 def test_what_is_written_in_place_is_told_by_its_kind(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(FTLogsError, match="-o '/dev/full': can't be written: No space left"):
         put(Path("/dev/full"), b"data")
     file = os.open(tmp_path / "opened", os.O_RDWR | os.O_CREAT)
     try:
@@ -194,9 +275,20 @@ def test_what_is_written_in_place_is_told_by_its_kind(tmp_path: Path) -> None:
         os.close(end)
     with socket.socket(socket.AF_UNIX) as there:
         there.bind(str(tmp_path / "s"))
-        with pytest.raises(OSError, match="No such device"):
+        with pytest.raises(InvalidArgumentError, match="No such device"):
             put(tmp_path / "s", b"data")
     assert stat.S_ISSOCK((tmp_path / "s").stat().st_mode)
+
+
+@pytest.mark.linux
+def test_a_reader_that_has_seen_enough_is_no_failure_of_the_output() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        with pytest.raises(BrokenPipeError):
+            put(Path(f"/dev/fd/{writing}"), b"data")
+    finally:
+        os.close(writing)
 
 
 @pytest.mark.linux

@@ -135,14 +135,6 @@ async def test_a_source_that_cannot_be_read_leaves_what_was_there(
     assert out.read_text() == "before"
 
 
-async def test_a_file_that_cannot_be_written_is_one_clear_message(ftlogs: Any, tmp_path: Path) -> None:
-    (tmp_path / "some.log").write_text("x\n")
-    ended = await ftlogs("report", str(tmp_path / "some.log"), "-o", str(tmp_path / ("x" * 300)))
-    assert ended.code == 1
-    assert ended.err.startswith("ftlogs: cannot write the output: ")
-    assert ended.err.count("\n") == 1
-
-
 async def test_the_key_is_not_in_the_page(ftlogs: Any, tmp_path: Path) -> None:
     """Even where a server repeats the key among the facts of a job."""
     job = EmulatedJob("ft-1", ["x"], job_name=KEY, status="FAILED", message=KEY)

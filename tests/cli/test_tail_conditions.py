@@ -258,12 +258,13 @@ async def test_without_f_a_running_job_has_not_met_it_so_far_and_nobody_waits(ft
         silence = await ftlogs("tail", JOB, "--fail-on", "stall=1m", emulator=emulator)
         own = ("--pattern", r"costs (?P<cost>\S+)", "--until", "cost<=10")
         pattern = await ftlogs("tail", "ft-2", *own, emulator=emulator)
-    assert ended.code == 10
+    assert ended.code == 6
     assert ended.err == (
-        f"ftlogs: {JOB}: RUNNING, so far did not meet loss<0.5 or nan; -f waits for it\n"
+        f"ftlogs: {JOB}: RUNNING, so far did not meet loss<0.5 or nan; "
+        f"`ftlogs tail -f {JOB}` waits for it\n"
     )
     assert (fine.code, fine.err, fine.out.count(b"\n")) == (0, "", 4)
-    assert (some.code, some.out) == (10, b"{'loss': 1.9}\n")
+    assert (some.code, some.out) == (6, b"{'loss': 1.9}\n")
     assert (later.code, later.out) == (0, b"{'loss': 1.9}\n")
     assert (place.code, place.out) == (0, b"{'loss': 1.9}\n")
     assert (silence.code, silence.out) == (2, b"")

@@ -10,7 +10,7 @@ import pytest
 from live_jobs import FAST, JOB, LINES, grow
 from rich.cells import cell_len
 
-from dashscope_ftlogs import Followed
+from dashscope_ftlogs import Followed, LogPage
 from dashscope_ftlogs.cli.tail.line_format import Lines, When
 from dashscope_ftlogs.cli.tail.status import Outage, Status
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Reset
@@ -139,10 +139,10 @@ def test_the_line_at_the_bottom_and_the_sign_of_ctrl_c_stay_on_one_row(
 def test_no_two_jobs_have_the_same_colour_as_long_as_there_are_others() -> None:
     view = Lines(colour=When.ALWAYS, prefix=When.ALWAYS).view(several=True)
     now = datetime.now().astimezone()
-    heads = [view.shown(f"ft-{n}", ["x"], 0, now).partition(b"[ft")[0] for n in range(13)]
+    heads = [view.shown(LogPage(f"ft-{n}", 0, ("x",), 1), now).partition(b"[ft")[0] for n in range(13)]
     assert len(set(heads[:12])) == 12
     assert heads[12] in heads[:12]
-    assert view.shown("ft-0", ["x"], 1, now).startswith(heads[0])
+    assert view.shown(LogPage("ft-0", 1, ("x",), 2), now).startswith(heads[0])
 
 
 def retry(attempt: int, seconds: float, what: str = "page") -> logging.LogRecord:
@@ -175,6 +175,6 @@ async def test_off_a_terminal_the_wait_for_late_lines_is_told_once(start_ftlogs:
         job.finish("SUCCEEDED")
         _, err = await process.communicate()
     assert err.decode().splitlines() == [
-        f"ftlogs: {JOB}: has ended; lines that come late are waited for, for up to 3 s",
+        f"ftlogs: {JOB}: has ended; lines that come late are waited for, for up to 3s",
         f"ftlogs: {JOB}: finished: SUCCEEDED, 20 lines",
     ]

@@ -69,11 +69,15 @@ def put_in(words: tuple[str, ...], word: str) -> tuple[str, ...]:
     return tuple(one.replace(HERE, word) for one in words)
 
 
+def context(words: tuple[str, ...]) -> Any:
+    name, command, rest = TREE.resolve_command(TREE.make_context("ftlogs", ["x"]), list(words))
+    return command.make_context(name, rest)
+
+
 def is_wrong(words: tuple[str, ...]) -> bool:
     """Whether the words alone are, so that nothing is done."""
     try:
-        name, command, rest = TREE.resolve_command(TREE.make_context("ftlogs", ["x"]), list(words))
-        command.make_context(name, rest)
+        context(words)
     except Exception as error:
         return getattr(error, "exit_code", 0) == 2
     return False
@@ -201,3 +205,80 @@ async def test_bytes_that_are_no_text_name_files_as_any_others(ftlogs: Any, unre
         ended = await ftlogs("download", "ft-1", "--out", f"{out}.d", emulator=emulator)
         assert ended.code == 0, ended.err
     assert (await ftlogs("verify", f"{out}.d")).code == 0
+
+
+WORDS: Final = {
+    *("--api-key", "--api-key-file", "--base-url", "--ca-file", "--color", "--columns", "--compress"),
+    *("--dask", "--exclude", "--format", "--level", "--machine-by", "--prefix", "--sort", "--x"),
+    *("--fail-on", "--fault", "--from-file", "--grep", "--highlight", "--host", "--match", "--metric"),
+    *("--model", "--out", "--output", "--pattern", "--profile", "--proxy", "--region", "--status"),
+    *("--tensorboard", "--until", "--workspace"),
+}
+"""The options that hold no number; any other does."""
+NO_NUMBERS: Final = (
+    *("ten", " ", "1_0", "0x10", "1,5", "٣", "nan", "-nan", "inf", "-inf", "infinity", "1e400"),
+    *("-1", "-1s", "-0.5", "9" * 400, "9" * 5000, f"{'9' * 400}s", "2 weeks", "s", "1m30"),
+)
+MAY_BE_0: Final = {
+    *("--offset", "--limit", "--tail", "--settle", "--smooth", "--port", "--seed", "--latency", "--lag"),
+    *("--flaky", "--time-scale"),
+}
+
+
+def there(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def numbers() -> Iterator[tuple[str, str]]:
+    """Give every command with each of its options that holds a number, by its long name."""
+    for name, command in TREE.commands.items():
+        for one in command.params:
+            option = max(one.opts, key=len)
+            if one.param_type_name == "option" and not one.is_flag and option not in WORDS:
+                yield name, option
+
+
+def test_every_number_is_tried() -> None:
+    assert {option for _, option in numbers()} == {
+        *("--offset", "--limit", "--page-size", "--concurrency", "--timeout", "--max-tries"),
+        *("--max-rate", "--tail", "--give-up-after", "--shortest-poll", "--longest-poll"),
+        *("--look-every", "--settle", "--progress-every", "--smooth", "--since", "--shard", "--port"),
+        *("--seed", "--latency", "--rate-limit", "--burst", "--page-cap", "--lag", "--flaky"),
+        "--time-scale",
+    }
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize(("command", "option"), [*numbers()])
+async def test_what_is_no_number_of_its_range_is_refused_before_anything_is_done(
+    command: str, option: str, ftlogs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.log").write_text("{'loss': 1}\n")
+    needs = {"tail": ["x.log"], "download": ["ft-1"], "emulator": ["--rate-limit", "1"]}
+    first = needs.get(command, needed(TREE.commands[command]))
+    if option == "--rate-limit":
+        first = []
+    async with Emulator([EmulatedJob("ft-1", ["{'loss': 1}"])]) as emulator:
+        assert is_wrong((command, *first, option, "0")) <= (option not in MAY_BE_0)
+        for value in NO_NUMBERS if option in MAY_BE_0 else ("0", *NO_NUMBERS):
+            words = (command, *first, option, value)
+            # What the words alone tell needs no process.
+            code, told = said(words) if is_wrong(words) else (None, "")
+            if code is None:
+                ended = await ftlogs(*words, emulator=emulator)
+                code, told = ended.code, ended.err
+            assert code == 2, (words, told)
+            assert option in told or (option == "--tail" and "-n" in told), (words, told)
+            assert len(told) < 1000
+        assert emulator.journal == []
+    assert there(tmp_path) == ["home", "x.log"]
+
+
+@pytest.mark.parametrize("said", ["90", "90.0", "90s", "1m30s", "1.5m", "1m30.0s"])
+def test_a_duration_is_said_in_any_way_in_which_one_can_be(said: str) -> None:
+    for command, option in numbers():
+        (parameter,) = [one for one in TREE.commands[command].params if option in one.opts]
+        if parameter.metavar == "DURATION":
+            words = (command, *needed(TREE.commands[command]), option, said)
+            assert context(words).params[parameter.name] == 90.0

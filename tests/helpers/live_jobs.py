@@ -8,7 +8,7 @@ from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Schedule
 
 JOB = "ft-1"
 
-FAST = ("--shortest-poll", "0.02", "--longest-poll", "0.1", "--settle", "0.1")
+FAST = ("--shortest-poll", "0.02s", "--longest-poll", "0.1s", "--settle", "0.1s")
 
 
 def live(

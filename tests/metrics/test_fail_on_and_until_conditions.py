@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashscope_ftlogs import InvalidArgumentError
-from dashscope_ftlogs.metrics.fail_on_and_until_conditions import duration, nearest, parse_alarm
+from dashscope_ftlogs.checks import duration
+from dashscope_ftlogs.metrics.fail_on_and_until_conditions import nearest, parse_alarm
 from dashscope_ftlogs.metrics.live.what_meets_a_condition import Alarm, Beyond, NotFinite
 
 WORDS = [*"'\"<>=!*+-, ", "nan", "any", "except", "for", "best", "stall", "loss", "1.5", "10", "10m"]

@@ -9,15 +9,15 @@ import typer
 
 from dashscope_ftlogs import ArchiveError, FTLogsError, InvalidArgumentError, LogPage, LogPaginator
 from dashscope_ftlogs.archive.store import KeptLog
-from dashscope_ftlogs.checks import whole_number, within
+from dashscope_ftlogs.checks import MAX_LINE, within
 from dashscope_ftlogs.cli.completion import complete_job_ids
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.log_sources import code_of, is_local, job_name, named_logs, stored_pages
-from dashscope_ftlogs.cli.options import Concurrency, Raw, grouped
+from dashscope_ftlogs.cli.options import Concurrency, Raw, grouped, whole_number
 from dashscope_ftlogs.cli.run_command import complain, run, told
 from dashscope_ftlogs.cli.short_job_ids import whole_job_id
 from dashscope_ftlogs.cli.terminal.read_progress import progress
-from dashscope_ftlogs.cli.terminal.stdout import Format, encoder, printing, write
+from dashscope_ftlogs.cli.terminal.stdout import Format, encoder, part, printing, write
 
 
 @grouped
@@ -32,9 +32,11 @@ def cat(
         ),
     ],
     *,
-    offset: Annotated[int, typer.Option(help="Skip this many lines.")] = 0,
-    limit: Annotated[int | None, typer.Option(help="Print at most this many lines.")] = None,
-    page_size: Annotated[int, typer.Option(help="Lines asked for at once, 1 to 1000.")] = 1000,
+    offset: Annotated[int, whole_number("Skip this many lines.", 0)] = 0,
+    limit: Annotated[int | None, whole_number("Print at most this many lines.", 0)] = None,
+    page_size: Annotated[
+        int, whole_number("Lines asked for at once, 1 to 1000.", 1, MAX_LINE)
+    ] = MAX_LINE,
     concurrency: Concurrency = None,
     form: Annotated[
         Format, typer.Option("--format", help="Plain lines, or JSON objects with their offsets.")
@@ -54,15 +56,12 @@ def cat(
 
     def put_out(page: LogPage) -> None:
         nonlocal resume_at
-        write(encode(page.lines, page.offset))
+        write(encode(page))
         resume_at = page.next_offset  # here, since an interrupt lets a write that has begun end
 
     async def main() -> int:
         nonlocal found
         if is_local(source):
-            whole_number("offset", offset, 0)
-            if limit is not None:
-                whole_number("limit", limit, 0)
             with printing() as printer:
                 return await _print_stored(
                     source, offset, limit, lambda page: printer.run(put_out, page)
@@ -121,12 +120,12 @@ async def _print_one(
     left, total = sys.maxsize if limit is None else limit, 0
     async with aclosing(stored_pages(name, log)) as pages:
         async for page in pages:
-            lines = page.lines[max(0, offset - page.offset) :][:left]
+            begin = max(0, offset - page.offset)
+            wanted = part(page, begin, begin + left)
             total = page.next_offset
-            if lines:
-                begin = max(offset, page.offset)
-                await put_out(LogPage(name, begin, lines, total))
-            left -= len(lines)
+            if wanted.lines:
+                await put_out(wanted)
+            left -= len(wanted.lines)
             if not left:
                 return
     within(name, offset, total)

@@ -15,7 +15,7 @@ from dashscope_ftlogs import Downloaded, FTLogsError, Job, Progress
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.exit_codes import INCOMPLETE, exit_code
 from dashscope_ftlogs.cli.job_selection import Filters, Selection, Shard
-from dashscope_ftlogs.cli.options import Concurrency, archive, grouped
+from dashscope_ftlogs.cli.options import Concurrency, archive, duration, grouped
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.download_progress import watched
 from dashscope_ftlogs.cli.terminal.stdout import Format, rows, wrapped_table, write, write_if_open
@@ -61,11 +61,11 @@ def download(
     compress: Annotated[Compress | None, typer.Option(help="Compress; zcat and zgrep read it.")] = None,
     settle: Annotated[
         float | None,
-        typer.Option(
-            min=0.0,
-            metavar="SECONDS",
-            help="Look once more at jobs that ended just now, so long after that was heard; 0 leaves "
-            "it to the next run.  [default: 45]",
+        duration(
+            "Look once more at jobs that ended just now, so long after that was heard; 0 leaves it to "
+            "the next run.",
+            or_zero=True,
+            show_default="45s",
         ),
     ] = None,
     recheck: Annotated[
@@ -79,7 +79,7 @@ def download(
     as_json: Annotated[bool, typer.Option("--json", help="What became of each job, as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     progress_every: Annotated[
-        float, typer.Option(min=0.1, help="Seconds between lines of progress off a terminal.")
+        float, duration("Between lines of progress off a terminal.", show_default="5s")
     ] = 5.0,
     filters: Filters,
     connection: Connection,

@@ -1,9 +1,19 @@
 """`ftlogs emulator`: a local Model Studio, to try things out against."""
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
+
+from dashscope_ftlogs.checks import above_zero, refused
+from dashscope_ftlogs.cli.options import number, whole_number
+
+
+def _share(name: str, value: Any) -> float:
+    if not isinstance(value, float) or not 0 <= value <= 1:
+        raise refused(name, value, "from 0 to 1")
+    return value
 
 
 def emulator(
@@ -16,22 +26,22 @@ def emulator(
     ] = None,
     *,
     host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
+    port: Annotated[int, whole_number("0 takes a free one.", 0, 65535)] = 0,
     api_key: Annotated[
         str, typer.Option(help="The made-up key that it accepts.")
     ] = "sk-emulator-0123456789abcdef",
-    seed: Annotated[int, typer.Option(help="Of all that is left to chance.")] = 0,
+    seed: Annotated[int, whole_number("Of all that is left to chance.", 0)] = 0,
     latency: Annotated[
         str, typer.Option(help="Seconds before each answer, or LOWEST-HIGHEST, such as 0.02-0.3.")
     ] = "0",
     rate_limit: Annotated[
-        float | None, typer.Option(help="Requests per second; beyond it, status 429.")
+        float | None, number("Requests per second; beyond it, status 429.", above_zero)
     ] = None,
     burst: Annotated[
-        float | None, typer.Option(help="Requests at once after a rest; needs --rate-limit.")
+        float | None, number("Requests at once after a rest; needs --rate-limit.", above_zero)
     ] = None,
     page_cap: Annotated[
-        int | None, typer.Option(help="Give at most so many lines, whatever is asked for.")
+        int | None, whole_number("Give at most so many lines, whatever is asked for.", 1)
     ] = None,
     lag: Annotated[
         list[str] | None,
@@ -54,9 +64,11 @@ def emulator(
         ),
     ] = None,
     flaky: Annotated[
-        float, typer.Option(help="Fail this share of log requests, 0 to 1, in ten ways.")
+        float, number("Fail this share of log requests, 0 to 1, in ten ways.", _share)
     ] = 0.0,
-    time_scale: Annotated[float, typer.Option(help="Seconds of a running job's life per second.")] = 1.0,
+    time_scale: Annotated[
+        float, number("Seconds of a running job's life per second.", partial(above_zero, or_zero=True))
+    ] = 1.0,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Show each request on stderr.")
     ] = False,

@@ -1,6 +1,7 @@
 """A local Model Studio as the command line describes it, served until it is told to stop."""
 
 import asyncio
+import math
 import shlex
 from collections.abc import Collection, Generator, Iterable, Sequence
 from contextlib import AsyncExitStack, contextmanager
@@ -9,6 +10,7 @@ from urllib.parse import urlencode
 
 import typer
 
+from dashscope_ftlogs.cli.options import seconds_in
 from dashscope_ftlogs.cli.run_command import complain
 from dashscope_ftlogs.cli.signals import takes_more
 from dashscope_ftlogs.cli.terminal.stdout import write
@@ -25,6 +27,7 @@ from dashscope_ftlogs.emulator import (
 )
 from dashscope_ftlogs.emulator.jobs_from_files import jobs_from_paths
 from dashscope_ftlogs.emulator.machines import MachineBy, machine
+from dashscope_ftlogs.text import shown
 
 _MOST_NAMED = 20
 
@@ -62,7 +65,7 @@ def _made_up(seed: int) -> list[EmulatedJob]:
 
 def latency(text: str) -> float | tuple[float, float]:
     """Return the seconds before each answer, or between which they lie."""
-    return _seconds("latency", text)
+    return _seconds("--latency", text)
 
 
 def machines(lags: Iterable[str]) -> list[Machine]:
@@ -80,10 +83,10 @@ def machine_by(chosen: MachineBy | None, lags: Collection[str]) -> MachineBy:
 
 def _seconds(what: str, text: str) -> float | tuple[float, float]:
     low, dash, high = text.partition("-")
-    try:
-        return (float(low), float(high)) if dash else float(low)
-    except ValueError:
-        raise ValueError(f"{what} must be seconds or LOWEST-HIGHEST, not {text!r}") from None
+    lowest, highest = seconds_in(low), seconds_in(high if dash else low)
+    if lowest is None or highest is None or math.inf in {lowest, highest}:
+        raise ValueError(f"{what} must be a duration or LOWEST-HIGHEST, not {shown(text)}")
+    return (lowest, highest) if dash else lowest
 
 
 def faults(specs: Iterable[str], flaky: float) -> list[Fault]:

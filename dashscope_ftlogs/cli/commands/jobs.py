@@ -14,10 +14,10 @@ from dashscope_ftlogs import FTLogsError, InvalidArgumentError, Job
 from dashscope_ftlogs.archive.manifest import facts
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.job_selection import Filters
-from dashscope_ftlogs.cli.options import grouped
-from dashscope_ftlogs.cli.run_command import complain, run
+from dashscope_ftlogs.cli.log_sources import OF_ONE_LOG, code_of
+from dashscope_ftlogs.cli.options import grouped, whole_number
+from dashscope_ftlogs.cli.run_command import complain, run, told
 from dashscope_ftlogs.cli.terminal.stdout import fitted, rows, table, wrapped_table, write
-from dashscope_ftlogs.metrics.points import LogPoints
 from dashscope_ftlogs.reading.forms.names import is_better_higher
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ _FIELDS: Final = {
 def jobs(
     *,
     filters: Filters,
-    limit: Annotated[int | None, typer.Option(min=0, help="At most so many.")] = None,
+    limit: Annotated[int | None, whole_number("At most so many.", 0)] = None,
     sort: Annotated[
         Sort | None,
         typer.Option(
@@ -104,6 +104,7 @@ def jobs(
     async def main() -> int:
         chosen = _chosen(columns)
         found: list[Job] = []
+        failed: list[FTLogsError] = []
         async with connection.session() as session, aclosing(filters.jobs(session)) as listed:
             async for job in listed:
                 if len(found) == at_most:
@@ -112,12 +113,12 @@ def jobs(
                 if as_they_come:
                     write(rows([facts(job)]))
             found = found if sort is None else _sorted(found, sort)[:limit]
-            losses = await _best_evaluations(session, found) if metrics else {}
+            losses = await _best_evaluations(session, found, failed) if metrics else {}
         if metrics and sort is None:
             found = sorted(found, key=lambda job: _rank(losses[job.job_id]))[:limit]
         if not as_they_come:
             _print(found, losses, chosen, form)
-        return 0
+        return code_of(failed)
 
     run(main())
 
@@ -163,26 +164,39 @@ def _show(
         write(wrapped_table(heads, cells))
 
 
-async def _best_evaluations(session: "LogSession", jobs: Sequence[Job]) -> "dict[str, Loss | None]":
-    """Return for each job the best loss of an evaluation that its log tells."""
+async def _best_evaluations(
+    session: "LogSession", jobs: Sequence[Job], failed: list[FTLogsError]
+) -> "dict[str, Loss | None]":
+    """Return for each job the best loss of an evaluation that its log tells.
+
+    One that can't be read does not end the others; it is told, and in `failed`.
+    """
     from dashscope_ftlogs.report.loss_and_duration import best_evaluation  # noqa: PLC0415
+    from dashscope_ftlogs.session import read_points  # noqa: PLC0415  (an HTTP client takes long to import)
 
     turn = asyncio.Semaphore(_AT_ONCE)
 
-    async def read(job: Job) -> "Loss | None":
+    async def read(job: Job) -> "Loss | FTLogsError | None":
         async with turn:
-            points = LogPoints()
-            async with session.lines(job.job_id).pages() as pages:
-                async for page in pages:
-                    points.read_all(page.lines, page.offset)
-            return best_evaluation(points.columns())
+            try:
+                return await read_points(session, job.job_id, best_evaluation)
+            except OF_ONE_LOG as error:
+                return error
 
     try:
         async with asyncio.TaskGroup() as group:
             tasks = {job.job_id: group.create_task(read(job)) for job in jobs if not job.unstarted}
     except* FTLogsError as errors:
         raise errors.exceptions[0] from None
-    return {job.job_id: tasks[job.job_id].result() if job.job_id in tasks else None for job in jobs}
+    losses: dict[str, Loss | None] = {job.job_id: None for job in jobs}
+    for job_id, task in tasks.items():
+        found = task.result()
+        if isinstance(found, FTLogsError):
+            complain(told(found))
+            failed.append(found)
+        else:
+            losses[job_id] = found
+    return losses
 
 
 def _rank(loss: "Loss | None") -> tuple[int, float]:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from dashscope_ftlogs import ArchiveError, FTLogsError, InvalidArgumentError
+from dashscope_ftlogs import ArchiveError, ArchiveWriteError, FTLogsError, InvalidArgumentError
 from dashscope_ftlogs.archive.object_store.bucket import Bucket
 from dashscope_ftlogs.archive.object_store.url import is_store_url, store_url
 from dashscope_ftlogs.archive.store import KeptLog, UnvouchedLog
@@ -18,7 +18,7 @@ from dashscope_ftlogs.cli.exit_codes import INCOMPLETE
 from dashscope_ftlogs.cli.options import SEPARATORS
 from dashscope_ftlogs.cli.reading_processes import Reading
 from dashscope_ftlogs.cli.run_command import complain, told
-from dashscope_ftlogs.cli.terminal.output_file import refuse_trap
+from dashscope_ftlogs.cli.terminal.output_file import check_folder, told_of
 from dashscope_ftlogs.cli.terminal.read_progress import progress
 from dashscope_ftlogs.cli.terminal.table_export import ENDINGS
 from dashscope_ftlogs.dataset.dask_cluster import made_by_cluster
@@ -144,8 +144,8 @@ async def add_to_dataset(
     Raises:
         ConfigError: what is needed for it is not installed, or the cluster can't be used.
         InvalidArgumentError: one of the words names no archive, or the dataset is in it or around it.
-        ArchiveError: one names a directory that is none, or object storage fails.
-        OSError: the dataset can't be written.
+        ArchiveError: one names a directory that is none, object storage fails, or the disk of the
+            dataset is full.
     """
     extra("data", "pyarrow", "arro3.core")
     # A disk may take its time, and Ctrl-C should not; but what is being written is written to its end.
@@ -155,7 +155,7 @@ async def add_to_dataset(
             target = _InBucket(Bucket(store_url(output)), pattern, reading, writing)
         else:
             directory = _anywhere(output)
-            refuse_trap(f"-o {output!r}", directory)
+            check_folder(f"-o {output!r}", directory)
             target = _InDirectory(Dataset(directory, pattern), reading, writing)
         found = await reading.run(lambda: list(_logs(words)))
         _refuse_within(output, words)
@@ -163,7 +163,8 @@ async def add_to_dataset(
         new = await target.new([one for one in found if not isinstance(one.log, UnvouchedLog)])
         for log in unvouched:
             complain(told(log.why))
-        points, failed = await _add(target, new, dask)
+        with told_of(f"-o {output!r}", ArchiveWriteError):
+            points, failed = await _add(target, new, dask)
     complain(f"{len(new) - failed:,} new of {len(found):,} logs, {points:,} points in {output}")
     return INCOMPLETE if failed or unvouched else 0
 

@@ -8,15 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import attrs
 import typer
 
 from dashscope_ftlogs import FTLogsError, InvalidArgumentError, Job
+from dashscope_ftlogs.checks import refused
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.log_sources import Sources, code_of, no_metrics, read_logs
-from dashscope_ftlogs.cli.options import Pattern, chosen, grouped, to_file
+from dashscope_ftlogs.cli.options import Pattern, chosen, grouped, number, to_file
 from dashscope_ftlogs.cli.reading_processes import ReadPoints
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.picture_file import check_picture, write_picture
@@ -66,6 +67,12 @@ class Axis(enum.StrEnum):
     LINE = "line"
 
 
+def _weight(name: str, value: Any) -> float:
+    if not isinstance(value, float) or not 0 <= value < 1:
+        raise refused(name, value, "at least 0 and less than 1")
+    return value
+
+
 @attrs.frozen
 class _Log:
     name: str
@@ -92,9 +99,7 @@ def plot(
     ] = None,
     smooth: Annotated[
         float,
-        typer.Option(
-            metavar="WEIGHT", help="Of what came before in the moving average, below 1; 0: none."
-        ),
+        number("The weight of what came before in the moving average, below 1; 0: none.", _weight),
     ] = 0.6,
     output: Annotated[Path | None, to_file("Write a .png or .svg file; - for stdout, as PNG.")] = None,
     pattern: Pattern = None,
@@ -108,8 +113,6 @@ def plot(
     async def main() -> int:
         if output is not None:
             check_picture(output, logs)
-        if not 0 <= smooth < 1:
-            raise InvalidArgumentError(f"--smooth {smooth}: must be at least 0 and less than 1")
         failed: list[FTLogsError] = []
         begin = partial(ReadPoints, pattern=chosen(pattern))
         found: list[_Log] = []

@@ -8,16 +8,16 @@ import typer
 
 from dashscope_ftlogs import FTLogsError, InvalidArgumentError
 from dashscope_ftlogs.archive.store import KeptLog
-from dashscope_ftlogs.checks import seconds, whole_number
+from dashscope_ftlogs.checks import lasting, whole_number
 from dashscope_ftlogs.cli.completion import complete_job_ids
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.exit_codes import exit_code
 from dashscope_ftlogs.cli.log_sources import is_local, job_name, named_logs
-from dashscope_ftlogs.cli.options import Pattern, chosen, given, grouped
+from dashscope_ftlogs.cli.options import Pattern, chosen, duration, given, grouped
 from dashscope_ftlogs.cli.run_command import complain, told
 from dashscope_ftlogs.cli.short_job_ids import RUNNING, one_place_each
 from dashscope_ftlogs.cli.tail.line_format import Lines
-from dashscope_ftlogs.metrics.fail_on_and_until_conditions import duration, parse_alarm
+from dashscope_ftlogs.metrics.fail_on_and_until_conditions import parse_alarm
 from dashscope_ftlogs.metrics.live.what_meets_a_condition import Alarm
 
 
@@ -40,29 +40,24 @@ class Watch:
         typer.Option(
             metavar="CONDITION",
             help="The same, for what is hoped for: 'loss<0.5', 'step>=1000'. End with 0 once every job "
-            "has met it, with 10 if one ends that has not.",
+            "has met it, with 10 if one ends that has not (7 if it failed, 8 if it was canceled).",
         ),
     ] = None
     give_up_after: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DURATION",
-            help="Fail after so long without an answer, such as 10m; default: never.",
-        ),
+        float | None,
+        duration("Fail after so long without an answer, such as 10m.", show_default="never"),
     ] = None
     shortest_poll: Annotated[
-        float, typer.Option(help="Seconds between two looks at a log, at least.")
+        float, duration("Between two looks at a log, at least.", show_default="1s")
     ] = 1.0
-    longest_poll: Annotated[float, typer.Option(help="And at most.")] = 15.0
+    longest_poll: Annotated[float, duration("And at most.", show_default="15s")] = 15.0
     look_every: Annotated[
-        float, typer.Option(help="Seconds between two looks for new running jobs.")
+        float, duration("Between two looks for new running jobs.", show_default="30s")
     ] = 30.0
     settle: Annotated[
         float | None,
-        typer.Option(
-            min=0.0,
-            metavar="SECONDS",
-            help="Wait so long after a job's end for lines that come late.  [default: 45]",
+        duration(
+            "Wait so long after a job's end for lines that come late.", or_zero=True, show_default="45s"
         ),
     ] = None
     pattern: Pattern = None
@@ -97,6 +92,17 @@ class Watch:
         """
         return tuple(map(parse_alarm, self.fail_on or ()))
 
+    def polls(self) -> tuple[float, float]:
+        """Return between how many seconds and how many a log is looked at again.
+
+        Raises:
+            InvalidArgumentError: there is no such time.
+        """
+        if self.longest_poll < self.shortest_poll:
+            least = f"at least --shortest-poll, {lasting(self.shortest_poll)}"
+            raise InvalidArgumentError(f"--longest-poll {lasting(self.longest_poll)}: must be {least}")
+        return self.shortest_poll, self.longest_poll
+
     def goals(self) -> tuple[Alarm, ...]:
         """Return those of `--until`.
 
@@ -104,21 +110,6 @@ class Watch:
             InvalidArgumentError: one is none.
         """
         return tuple(map(parse_alarm, self.until or ()))
-
-    def longest_outage(self) -> float | None:
-        """Return for how many seconds there may be no answer.
-
-        Raises:
-            InvalidArgumentError: that is no duration.
-        """
-        if self.give_up_after is None:
-            return None
-        lasting = duration(self.give_up_after)
-        if not lasting:
-            raise InvalidArgumentError(
-                f"--give-up-after {self.give_up_after!r}: must be a duration such as 90s or 10m"
-            )
-        return lasting
 
 
 @grouped
@@ -158,8 +149,8 @@ def tail(
 
     The exit code of -f tells their end: 0 if all succeeded, 7 if one failed, 8 if one was canceled. With
     conditions, with -f or without, it is 9 if one of --fail-on was met, and 10 if a job ended without
-    meeting --until. -f waits a while after the end for lines that the service shows late; jobs that
-    ended more than a day ago are left at once.
+    meeting --until; without -f, 6 if one that has not met it still goes on. -f waits a while after the
+    end for lines that the service shows late; jobs that ended more than a day ago are left at once.
     """
     from dashscope_ftlogs.cli.tail.following import Following  # noqa: PLC0415  (completion needs none of it)
     from dashscope_ftlogs.cli.tail.last_lines import DEFAULT_COUNT, Tail  # noqa: PLC0415
@@ -180,15 +171,18 @@ def tail(
             watch.refuse_without_follow([*alarms, *goals])
             tailing = Tail(**shared, stored=stored)
         elif stored:
-            raise InvalidArgumentError(f"-f is for jobs of the service; {next(iter(stored))} is none")
+            raise InvalidArgumentError(
+                f"-f is for jobs of the service, and {next(iter(stored))} is none; a file that grows is "
+                "followed by `tail -f FILE | ftlogs tail -`"
+            )
         else:
             tailing = Following(
                 **shared,
                 all_running=all_running,
-                give_up_after=watch.longest_outage(),
-                polls=(watch.shortest_poll, watch.longest_poll),
+                give_up_after=watch.give_up_after,
+                polls=watch.polls(),
                 settle=watch.settle,
-                look_every=seconds("--look-every", watch.look_every),
+                look_every=watch.look_every,
                 stats=watch.stats,
                 given=given(context, {"follow", "count", "all_running"}),
             )

@@ -51,7 +51,9 @@ async def examine(
         patience: Seconds that a step may take; the options may say others for one that is a request.
     """
     once = attrs.evolve(
-        connection, timeout=connection.timeout or patience, max_tries=connection.max_tries or 1
+        connection,
+        timeout=patience if connection.timeout is None else connection.timeout,
+        max_tries=1 if connection.max_tries is None else connection.max_tries,
     )
     try:
         stranger = once.session(key=_NO_KEY)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from dashscope_ftlogs import EventKind, FTLogsError, RetryPolicy
-from dashscope_ftlogs.checks import within
+from dashscope_ftlogs.checks import lasting, within
 from dashscope_ftlogs.cli.exit_codes import exit_code
 from dashscope_ftlogs.cli.run_command import complain, run
-from dashscope_ftlogs.cli.tail.last_lines import ALARM, DEFAULT_COUNT, Tail, where
+from dashscope_ftlogs.cli.tail.how_jobs_ended import ALARM
+from dashscope_ftlogs.cli.tail.last_lines import DEFAULT_COUNT, Tail, where
 from dashscope_ftlogs.cli.tail.status import Outage
 from dashscope_ftlogs.cli.terminal.stdout import printing, table
 from dashscope_ftlogs.metrics.live.what_meets_a_condition import Alarm
@@ -93,7 +94,7 @@ class Following(Tail):
             if self.stats:
                 self._report(session, self._follower.jobs)
         followed = self._follower.jobs.items()
-        return self._end_of((job_id, one.job) for job_id, one in followed if job_id not in self._met)
+        return self._end_of([(job_id, one.job) for job_id, one in followed if job_id not in self._met])
 
     def _start(self, session: "LogSession") -> "LogFollower":
         given = {job_id: offset for job_id, offset in self.offsets.items() if offset is not None}
@@ -183,7 +184,8 @@ class Following(Tail):
                 for followed in jobs.values():
                     silent = alarm.stall is not None and followed.silence >= alarm.stall
                     if silent and followed.job_id not in self._met:
-                        silence = f"no line for {followed.silence:.0f} s after line {followed.offset}"
+                        silent_for = lasting(round(followed.silence))
+                        silence = f"no line for {silent_for} after line {followed.offset}"
                         self._has_met(
                             followed.job_id, alarm, f"{alarm.text}: {followed.job_id}: {silence}"
                         )
@@ -196,7 +198,7 @@ class Following(Tail):
                 if ticks == _WORTH_TELLING:
                     self._status.say(
                         f"{followed.job_id}: has ended; lines that come late are waited for, for up to "
-                        f"{RetryPolicy().lag if self.settle is None else self.settle:g} s"
+                        f"{lasting(RetryPolicy().lag if self.settle is None else self.settle)}"
                     )
 
     def _end(self) -> None:

@@ -1,7 +1,7 @@
 """What there is by now of logs: their last lines, or those that conditions ask for."""
 
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -16,9 +16,10 @@ from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.log_sources import code_of, stored_pages
 from dashscope_ftlogs.cli.run_command import complain, run, told
 from dashscope_ftlogs.cli.short_job_ids import one_place_each, whole_job_ids
+from dashscope_ftlogs.cli.tail.how_jobs_ended import ALARM, code_of_ends
 from dashscope_ftlogs.cli.tail.line_format import View
 from dashscope_ftlogs.cli.tail.status import Status
-from dashscope_ftlogs.cli.terminal.stdout import printing, write
+from dashscope_ftlogs.cli.terminal.stdout import part, printing, write
 from dashscope_ftlogs.metrics.fail_on_and_until_conditions import nearest
 from dashscope_ftlogs.metrics.live.watched_logs import WatchedLogs
 from dashscope_ftlogs.metrics.live.what_meets_a_condition import Alarm
@@ -29,14 +30,9 @@ from dashscope_ftlogs.text import excerpt
 if TYPE_CHECKING:
     from dashscope_ftlogs import Job, LogPaginator, LogSession
 
-FAILED: Final = 7
-CANCELED: Final = 8
-ALARM: Final = 9
-UNMET: Final = 10
 _MOST: Final = 20
 _SHOWN: Final = 50
 """Lines at the end of a page: enough to tell step and loss, where no condition asks for all."""
-_ENDS: Final = {"FAILED": FAILED, "CANCELED": CANCELED}
 _TRAININGS_OWN: Final = "a loss, the norm of gradients or a learning rate"
 DEFAULT_COUNT: Final = 10
 """Of so many lines `tail` shows the last, if nothing is said."""
@@ -140,18 +136,21 @@ class Tail:
     async def _stored(self, name: str, offset: int | None) -> AsyncGenerator[LogPage, None]:
         """Yield what is wanted of a log on this machine."""
         begin, total = self._begin(name, offset), 0
-        last = deque[tuple[int, str]](maxlen=self.count)
-        only_last = offset is None and self.count is not None
+        last, held = deque[LogPage](), 0
+        most = None if offset is not None else self.count
         async with aclosing(stored_pages(name, self.stored[name])) as pages:
             async for page in pages:
                 total = page.next_offset
-                if only_last:
-                    last.extend(enumerate(page.lines, page.offset))
+                if most is not None:
+                    last.append(page)
+                    held += len(page.lines)
+                    while last and held - len(last[0].lines) >= most:
+                        held -= len(last.popleft().lines)
                 elif total > begin:
-                    skipped = max(0, begin - page.offset)
-                    yield LogPage(name, page.offset + skipped, page.lines[skipped:], total)
-        for number, line in last:
-            yield LogPage(name, number, (line,), total)
+                    yield part(page, max(0, begin - page.offset), len(page.lines))
+        for page in last:
+            yield part(page, max(0, held - (most or 0)), len(page.lines))
+            held = 0
         within(name, offset or 0, total)
 
     def _begin(self, name: str, offset: int | None) -> int:
@@ -176,19 +175,17 @@ class Tail:
     def _is_goal(self, alarm: Alarm) -> bool:
         return any(alarm is goal for goal in self.goals)
 
-    def _end_of(self, ends: "Iterable[tuple[str, Job | None]]") -> int:
+    def _end_of(self, ends: "Sequence[tuple[str, Job | None]]") -> int:
         """Return the code for these jobs, of which none met `--until`, if that was asked for."""
-        codes = {0}
-        for name, job in ends:
-            if self.goals:
-                goals = " or ".join(goal.text for goal in self.goals)
-                status = "" if job is None else f"{job.status}, "
-                runs = job is not None and not job.ended
-                said, later = ("so far did not meet", "; -f waits for it") if runs else ("never met", "")
-                self._status.say(f"{name}: {status}{said} {goals}{later}")
-                codes.add(UNMET)
-            codes.add(_ENDS.get("" if job is None else job.status, 0))
-        return min(codes - {0}, default=0)
+        goals = " or ".join(goal.text for goal in self.goals)
+        for name, job in ends if goals else ():
+            status = "" if job is None else f"{job.status}, "
+            if job is None or job.ended:
+                self._status.say(f"{name}: {status}never met {goals}")
+            else:
+                waits = f"`ftlogs tail -f {job.job_id}` waits for it"
+                self._status.say(f"{name}: {status}so far did not meet {goals}; {waits}")
+        return code_of_ends((job for _, job in ends), until=bool(goals))
 
     def _first_alarm(self, page: LogPage) -> tuple[int, Alarm] | None:
         """Return which line of a page meets a condition, and which; the status learns of its points."""
@@ -204,14 +201,13 @@ class Tail:
 
     def _print(self, page: LogPage, wanted: int) -> None:
         begin = max(0, self._known.get(page.job_id, 0) - page.offset)
-        lines = page.lines[begin:wanted]
-        offset = page.offset + begin
-        shown = self.view.shown(page.job_id, lines, offset, datetime.now().astimezone())
+        new = part(page, begin, wanted)
+        shown = self.view.shown(new, datetime.now().astimezone())
         if shown:
             self._status.clear()
             write(shown)
         if begin < len(page.lines):
-            self._places[page.job_id] = offset + len(lines)
+            self._places[page.job_id] = new.next_offset
 
     def _tell_of_missed_names(self, *, ended: bool) -> None:
         """Say which conditions nothing could have met: a misspelt name would pass for success."""

@@ -6,7 +6,7 @@ import re
 import sys
 import zlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
 
@@ -14,14 +14,21 @@ import attrs
 import msgspec
 import typer
 
-from dashscope_ftlogs import InvalidArgumentError
+from dashscope_ftlogs import InvalidArgumentError, LogPage
 from dashscope_ftlogs.cli.options import Raw
-from dashscope_ftlogs.cli.terminal.stdout import Format
+from dashscope_ftlogs.cli.terminal.stdout import FilePage, Format
 from dashscope_ftlogs.reading.failure_signs import sign_of
 from dashscope_ftlogs.reading.own_pattern import compiled
 from dashscope_ftlogs.reading.records import Message, Text, parse_line
 from dashscope_ftlogs.reading.tracebacks import RecordReader
-from dashscope_ftlogs.text import escaped, escaped_jsonl_bytes, jsonl_bytes, shown
+from dashscope_ftlogs.text import (
+    escaped,
+    escaped_jsonl_bytes,
+    file_bytes,
+    jsonl_bytes,
+    shown,
+    text_bytes,
+)
 
 _COLOURS = (36, 33, 32, 35, 34, 31, 96, 93, 92, 95, 94, 91)
 _HIGHLIGHT = "\x1b[1;7m"
@@ -99,6 +106,7 @@ class Lines:
         on_terminal = sys.stdout.isatty()
         return View(
             form=self.form,
+            several=several,
             prefix=self.prefix.means(auto=several),
             colour=self.colour.means(auto=on_terminal and not os.environ.get("NO_COLOR")),
             for_terminal=on_terminal and not self.raw,
@@ -127,6 +135,7 @@ class View:
     """Which lines are shown, and as what. It remembers what each job's lines belong to."""
 
     form: Format
+    several: bool
     prefix: bool
     colour: bool
     for_terminal: bool
@@ -139,13 +148,25 @@ class View:
     _colours: dict[str, int] = attrs.field(factory=dict[str, int], init=False)
     _levels: "dict[str, _LogLevel]" = attrs.field(factory=dict[str, "_LogLevel"], init=False)
 
-    def shown(self, job_id: str, lines: Sequence[str], offset: int, now: datetime) -> bytes:
-        """Return as bytes what is to be seen of these lines, numbered from `offset`."""
-        return b"".join(
-            self._line(job_id, line, number, now)
-            for number, line in enumerate(lines, offset)
-            if self._wanted(job_id, line, number)
-        )
+    def shown(self, page: LogPage, now: datetime) -> bytes:
+        """Return as bytes what is to be seen of a page."""
+        encode = file_bytes if isinstance(page, FilePage) else text_bytes
+        wanted = [
+            (number, line)
+            for number, line in enumerate(page.lines, page.offset)
+            if self._wanted(page.job_id, line, number)
+        ]
+        data = b"".join(self._line(page.job_id, line, number, now, encode) for number, line in wanted)
+        has_last = bool(wanted) and wanted[-1][0] == page.next_offset - 1
+        if isinstance(page, FilePage) and not page.ended and has_last and self._is_as_there:
+            return data.removesuffix(b"\n")
+        return data
+
+    @property
+    def _is_as_there(self) -> bool:
+        """Whether what is shown of a line is that line, and there is no other log to come after it."""
+        changed = self.form is Format.JSONL or self.prefix or self.for_terminal
+        return not changed and not self.several
 
     def _wanted(self, job_id: str, line: str, number: int) -> bool:
         if self.level is not None:
@@ -157,7 +178,9 @@ class View:
             return False
         return self.exclude is None or not self.exclude.search(line)
 
-    def _line(self, job_id: str, line: str, offset: int, now: datetime) -> bytes:
+    def _line(
+        self, job_id: str, line: str, offset: int, now: datetime, encode: Callable[[list[str]], bytes]
+    ) -> bytes:
         if self.collapse:
             line = last_state(line)
         if self.form is Format.JSONL:
@@ -165,8 +188,7 @@ class View:
         head = f"{now:%Y-%m-%d %H:%M:%S} " if self.timestamps else ""
         if self.prefix:
             head += self._coloured(job_id, f"[{job_id}]") + " "
-        text = self._highlighted(line)
-        return f"{head}{text}\n".encode("utf-8", "backslashreplace")
+        return encode([head + self._highlighted(line)])
 
     def _row(self, job_id: str, line: str, offset: int, now: datetime) -> bytes:
         encode = escaped_jsonl_bytes if self.for_terminal else jsonl_bytes

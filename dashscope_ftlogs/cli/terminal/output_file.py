@@ -3,12 +3,14 @@
 import os
 import secrets
 import stat
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Generator, Iterable
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from dashscope_ftlogs import InvalidArgumentError
+from dashscope_ftlogs import FTLogsError, InvalidArgumentError
 from dashscope_ftlogs.archive.directory import is_own_file, is_trap
+from dashscope_ftlogs.archive.disk_failures import REFUSED
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _LINKS: Final = 40
@@ -29,20 +31,61 @@ def check_output(path: Path, endings: Collection[str] = (), sources: Iterable[st
         InvalidArgumentError: it has another ending, is a directory's, or lies in none; it is read, or
             an archive's own.
     """
+    option = f"-o {str(path)!r}"
     if endings and path.suffix not in endings:
-        raise InvalidArgumentError(f"-o {str(path)!r}: must end with {', '.join(endings)}")
-    target = where_it_leads(path)
-    if target.is_dir():
-        raise InvalidArgumentError(f"-o {str(path)!r}: that is a directory; name a file")
-    refuse_trap(f"-o {str(path)!r}", target.parent)
-    if not target.parent.is_dir():
-        raise InvalidArgumentError(f"-o {str(path)!r}: there is no directory {str(target.parent)!r}")
-    if is_own_file(target):
-        raise InvalidArgumentError(
-            f"-o {str(path)!r}: that is a file of the archive {str(target.parent)!r}"
-        )
+        raise InvalidArgumentError(f"{option}: must end with {', '.join(endings)}")
+    with told_of(option):
+        target = where_it_leads(path)
+        if target.is_dir():
+            raise InvalidArgumentError(f"{option}: that is a directory; name a file")
+        refuse_trap(option, target.parent)
+        if not target.parent.is_dir():
+            raise InvalidArgumentError(f"{option}: there is no directory {str(target.parent)!r}")
+        with suppress(FileNotFoundError):
+            target.lstat()  # which a name that is too long, or a closed folder, lets nobody do
+        if is_own_file(target):
+            raise InvalidArgumentError(f"{option}: that is a file of the archive {str(target.parent)!r}")
     if any(_is_same_file(target, source) for source in sources):
-        raise InvalidArgumentError(f"-o {str(path)!r}: that is what is read; name another file")
+        raise InvalidArgumentError(f"{option}: that is what is read; name another file")
+    if not _is_written_in_place(target):
+        _refuse_closed(option, target.parent)
+
+
+def check_folder(option: str, folder: Path) -> None:
+    """Refuse a directory that can't be written to, or can't be made where there is none.
+
+    Raises:
+        InvalidArgumentError: that is so, or a link of another user leads there.
+    """
+    with told_of(option):
+        refuse_trap(option, folder)
+        there = next(one for one in (folder, *folder.absolute().parents) if os.path.lexists(one))
+        if not there.is_dir():
+            raise InvalidArgumentError(f"{option}: {str(there)!r} is no directory")
+    _refuse_closed(option, there)
+
+
+@contextmanager
+def told_of(option: str, otherwise: type[FTLogsError] = FTLogsError) -> Generator[None]:
+    """Tell why something can't be written by the name that the user gave it.
+
+    Raises:
+        InvalidArgumentError: nothing can be written under that name.
+        FTLogsError: of the kind `otherwise`: the disk is full, say.
+    """
+    try:
+        yield
+    except BrokenPipeError:  # whoever read it has seen enough
+        raise
+    except OSError as error:
+        kind = InvalidArgumentError if error.errno in REFUSED else otherwise
+        raise kind(f"{option}: can't be written: {error.strerror or error}") from None
+
+
+def _refuse_closed(option: str, folder: Path) -> None:
+    as_we_are = os.access in os.supports_effective_ids
+    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=as_we_are):
+        raise InvalidArgumentError(f"{option}: you may not write to {str(folder)!r}")
 
 
 def refuse_trap(option: str, folder: Path) -> None:
@@ -67,13 +110,21 @@ def put_by(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
     What a link stands for is replaced, and the link stays. A device, a pipe, and what a name such as
     /dev/stdout stands for are written to, never replaced.
+
+    Raises:
+        InvalidArgumentError: nothing can be written under that name.
+        FTLogsError: it could not all be written.
     """
-    path = where_it_leads(path)
-    there = _found(path)
-    if _is_descriptor(path) or (there and _is_written_to(there.st_mode)):
+    with told_of(f"-o {str(path)!r}"):
+        _put_by(where_it_leads(path), write)
+
+
+def _put_by(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    if _is_written_in_place(path):
         with path.open("wb") as end:
             write(end)
         return
+    there = _found(path)
     keeps = there is not None and stat.S_ISREG(there.st_mode)
     # The name is nobody's: what already has one like it is not ours to remove.
     new = path.with_name(f".ftlogs-{secrets.token_hex(8)}")
@@ -100,6 +151,11 @@ def where_it_leads(path: Path) -> Path:
             return there
         there = there.parent / there.readlink()
     return path
+
+
+def _is_written_in_place(path: Path) -> bool:
+    there = _found(path)
+    return _is_descriptor(path) or (there is not None and _is_written_to(there.st_mode))
 
 
 def _is_descriptor(path: Path) -> bool:

@@ -8,18 +8,27 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import attrs
 import msgspec
 
+from dashscope_ftlogs import LogPage
 from dashscope_ftlogs.archive.manifest import storable
 from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.cli.run_command import discard
-from dashscope_ftlogs.text import escaped, escaped_json, escaped_jsonl_bytes, jsonl_bytes, text_bytes
+from dashscope_ftlogs.text import (
+    escaped,
+    escaped_json,
+    escaped_jsonl_bytes,
+    file_bytes,
+    jsonl_bytes,
+    text_bytes,
+)
 
 _PATIENCE = 1.0
 _LEAST = 8
 """Cells in which the beginning of a name still tells something."""
 
-Encode = Callable[[Sequence[str], int], bytes]
+Encode = Callable[[LogPage], bytes]
 
 
 class Format(enum.StrEnum):
@@ -29,13 +38,37 @@ class Format(enum.StrEnum):
     JSONL = "jsonl"
 
 
+@attrs.frozen
+class FilePage(LogPage):
+    """Lines of a file that lies in no archive, or of stdin, to be given back as their bytes."""
+
+    ended: bool = True
+    """Whether the last one ends with a newline there."""
+
+
+def part(page: LogPage, begin: int, end: int) -> LogPage:
+    """Return a page of only these of its lines."""
+    lines = page.lines[begin:end]
+    if isinstance(page, FilePage):
+        ended = page.ended or end < len(page.lines)
+        return attrs.evolve(page, offset=page.offset + begin, lines=lines, ended=ended)
+    return attrs.evolve(page, offset=page.offset + begin, lines=lines)
+
+
 def encoder(form: Format, *, for_terminal: bool) -> Encode:
-    """Return the function that turns lines, numbered from an offset, into bytes."""
+    """Return the function that turns a page into bytes."""
     if form is Format.JSONL:
-        return escaped_jsonl_bytes if for_terminal else jsonl_bytes
+        rows_of = escaped_jsonl_bytes if for_terminal else jsonl_bytes
+        return lambda page: rows_of(page.lines, page.offset)
     if for_terminal:
-        return lambda lines, _offset: text_bytes([escaped(line) for line in lines])
-    return lambda lines, _offset: text_bytes(lines)
+        return lambda page: text_bytes([escaped(line) for line in page.lines])
+    return _exact
+
+
+def _exact(page: LogPage) -> bytes:
+    if isinstance(page, FilePage):
+        return file_bytes(page.lines, ended=page.ended)
+    return text_bytes(page.lines)
 
 
 def printing() -> Thread:

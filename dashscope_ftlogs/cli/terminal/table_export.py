@@ -4,7 +4,6 @@ import codecs
 import csv
 import io
 import math
-import os
 import re
 import shutil
 import sys
@@ -20,7 +19,13 @@ from dashscope_ftlogs import InvalidArgumentError, MetricsTable
 from dashscope_ftlogs.archive.manifest import storable
 from dashscope_ftlogs.checks import extra
 from dashscope_ftlogs.cli.run_command import complain
-from dashscope_ftlogs.cli.terminal.output_file import check_output, put_by, refuse_trap
+from dashscope_ftlogs.cli.terminal.output_file import (
+    check_folder,
+    check_output,
+    put_by,
+    refuse_trap,
+    told_of,
+)
 from dashscope_ftlogs.cli.terminal.stdout import aligned, width, write
 from dashscope_ftlogs.metrics.arrow import Column
 from dashscope_ftlogs.metrics.columns import cell
@@ -161,8 +166,11 @@ def _json(row: Mapping[str, Any]) -> bytes:
 def _write_parquet(table: MetricsTable, file: BinaryIO, names: Sequence[str]) -> None:
     arrow, parquet = extra("data", "pyarrow", "pyarrow.parquet")
     batches = arrow.RecordBatchReader.from_stream(table)
-    wanted = list(_chosen(wide(table), names))
-    schema = arrow.schema([batches.schema.field(name) for name in wanted])
+    columns = wide(table)
+    places = {name: place for place, name in enumerate(columns)}
+    # Arrow's names differ where one holds what UTF-8 has no form for.
+    wanted = [places[name] for name in _chosen(columns, names)]
+    schema = arrow.schema([batches.schema.field(place) for place in wanted])
     with parquet.ParquetWriter(arrow.PythonFile(file, "w"), schema) as rows:
         for batch in batches:
             rows.write_batch(batch.select(wanted))
@@ -242,9 +250,7 @@ def check_events(directory: Path) -> None:
         ConfigError: what writes them is not installed.
     """
     extra("tensorboard", "tensorboardX")
-    there = next(one for one in (directory, *directory.absolute().parents) if os.path.lexists(one))
-    if not there.is_dir():
-        raise InvalidArgumentError(f"--tensorboard {str(directory)!r}: {str(there)!r} is no directory")
+    check_folder(f"--tensorboard {str(directory)!r}", directory)
 
 
 def write_events(logs: Iterable[tuple[str, PointColumns]], directory: Path) -> None:
@@ -253,7 +259,16 @@ def write_events(logs: Iterable[tuple[str, PointColumns]], directory: Path) -> N
     They take the place of those that were written so before; no others are touched.
 
     Where a log does not tell the steps of its points, the numbers of their lines stand for them.
+
+    Raises:
+        InvalidArgumentError: they can't be written there.
+        FTLogsError: they could not all be written.
     """
+    with told_of(f"--tensorboard {str(directory)!r}"):
+        _write_events(logs, directory)
+
+
+def _write_events(logs: Iterable[tuple[str, PointColumns]], directory: Path) -> None:
     files, summary, events = extra(
         "tensorboard",
         *("tensorboardX.event_file_writer", "tensorboardX.summary", "tensorboardX.proto.event_pb2"),

@@ -1,0 +1,97 @@
+"""With which code `ftlogs tail` ends, for each kind of log and each end of its job."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from live_jobs import FAST
+
+from dashscope_ftlogs import Job
+from dashscope_ftlogs.cli.tail.how_jobs_ended import code_of_ends
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator
+
+LINES = ["{'loss': 1.5}", "{'loss': 0.4}", "{'loss': 1.0}"]
+MET, UNMET = "loss<0.5", "loss<0.1"
+CODES = {"SUCCEEDED": 10, "FAILED": 7, "CANCELED": 8, "RUNNING": 6, "SOMETHING_NEW": 6}
+"""Where `--until` was not met."""
+ENDS = {"SUCCEEDED": 0, "FAILED": 7, "CANCELED": 8}
+"""Of `-f`, where nothing was asked for."""
+
+
+def jobs(statuses: Sequence[str]) -> list[EmulatedJob]:
+    return [EmulatedJob(f"ft-{status.lower()}", LINES, status=status) for status in statuses]
+
+
+async def test_jobs_as_they_are_by_now(ftlogs: Any) -> None:
+    async with Emulator(jobs([*CODES])) as emulator:
+        for job, code in zip(jobs([*CODES]), CODES.values(), strict=True):
+            met = await ftlogs("tail", job.job_id, "--until", MET, emulator=emulator)
+            unmet = await ftlogs("tail", job.job_id, "--until", UNMET, emulator=emulator)
+            failing = ("--until", UNMET, "--fail-on", MET)
+            failed = await ftlogs("tail", job.job_id, *failing, emulator=emulator)
+            plain = await ftlogs("tail", job.job_id, emulator=emulator)
+            assert (met.code, unmet.code, failed.code, plain.code) == (0, code, 9, 0)
+
+
+async def test_jobs_that_are_followed(ftlogs: Any) -> None:
+    async with Emulator(jobs([*CODES])) as emulator:
+        for status, code in CODES.items():
+            follow = ("tail", "-f", f"ft-{status.lower()}", *FAST)
+            met = await ftlogs(*follow, "--until", MET, emulator=emulator)
+            failed = await ftlogs(*follow, "--until", UNMET, "--fail-on", MET, emulator=emulator)
+            assert (met.code, failed.code) == (0, 9)
+            if status in ENDS:  # or it would wait
+                unmet = await ftlogs(*follow, "--until", UNMET, emulator=emulator)
+                plain = await ftlogs(*follow, emulator=emulator)
+                unhurt = await ftlogs(*follow, "--fail-on", UNMET, emulator=emulator)
+                assert (unmet.code, plain.code, unhurt.code) == (code, ENDS[status], ENDS[status])
+
+
+async def test_archives_and_the_files_in_them_know_how_the_job_ended(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    async with Emulator(jobs([*CODES])) as emulator:
+        await ftlogs("download", "--all", "-o", str(tmp_path), "--settle", "0", emulator=emulator)
+    for status, code in CODES.items():
+        path = str(tmp_path / f"ft-{status.lower()}.log")
+        met = await ftlogs("tail", path, "--until", MET)
+        unmet = await ftlogs("tail", path, "--until", UNMET)
+        failed = await ftlogs("tail", path, "--until", UNMET, "--fail-on", MET)
+        plain = await ftlogs("tail", path)
+        assert (met.code, unmet.code, failed.code, plain.code) == (0, code, 9, 0)
+    met, unmet = [await ftlogs("tail", str(tmp_path), "--until", one) for one in (MET, UNMET)]
+    assert (met.code, unmet.code) == (0, 7)
+    # An archive can't be followed, but its job can.
+    waits = "; `ftlogs tail -f ft-running` waits for it"
+    assert f"ftlogs: ft-running: RUNNING, so far did not meet {UNMET}{waits}\n" in unmet.err
+
+
+async def test_files_and_pipes_hold_all_that_there_is(
+    ftlogs: Any, start_ftlogs: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "some.log"
+    path.write_text("\n".join(LINES))
+    for words, code in (
+        (("--until", MET), 0),
+        (("--until", UNMET), 10),
+        (("--until", UNMET, "--fail-on", MET), 9),
+        ((), 0),
+    ):
+        assert (await ftlogs("tail", str(path), *words)).code == code
+        piped = await start_ftlogs(("tail", "-", *words), None, stdin=asyncio.subprocess.PIPE)
+        await piped.communicate(path.read_bytes())
+        assert piped.returncode == code
+
+
+@given(st.lists(st.sampled_from([*CODES, None])))
+def test_of_several_what_is_certain_goes_before_what_may_still_change(
+    statuses: list[str | None],
+) -> None:
+    some = [None if status is None else Job("ft-1", status) for status in statuses]
+    codes = {10 if status is None else CODES[status] for status in statuses}
+    assert code_of_ends(some, until=True) == next((one for one in (7, 8, 10, 6) if one in codes), 0)
+    ends = {ENDS.get(status or "", 0) for status in statuses}
+    assert code_of_ends(some, until=False) == next((one for one in (7, 8) if one in ends), 0)

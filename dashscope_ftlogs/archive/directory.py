@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from dashscope_ftlogs import checks
-from dashscope_ftlogs.archive.disk_failures import in_our_words, kind_of_file
+from dashscope_ftlogs.archive.disk_failures import in_our_words
 from dashscope_ftlogs.archive.manifest import (
     LOG_NAMES,
     Compression,
@@ -281,8 +281,8 @@ class Archive:
     def _refuse_odd(self, name: str, found: os.stat_result) -> None:
         if not stat.S_ISREG(found.st_mode):
             raise ArchivePathError(
-                f"{self.directory / name} is {kind_of_file(found.st_mode)}, and only a plain file is "
-                "read or written there"
+                f"{self.directory / name} is {checks.kind_of_file(found.st_mode)}, and only a plain "
+                "file is read or written there"
             )
 
     def _read(self, name: str) -> bytes | None:

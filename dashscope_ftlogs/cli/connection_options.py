@@ -7,7 +7,7 @@ import attrs
 import typer
 
 from dashscope_ftlogs import ConfigError, RetryPolicy
-from dashscope_ftlogs.cli.key_in_messages import keep_out_of_messages
+from dashscope_ftlogs.cli.key_in_messages import key_from
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
@@ -76,12 +76,7 @@ class Connection:
         from dashscope_ftlogs import LogSession  # noqa: PLC0415  (an HTTP client takes long to import)
 
         if key is None and self.api_key_file is not None:
-            try:
-                key = self.api_key_file.read_text("utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                reason = getattr(error, "strerror", None) or error
-                raise ConfigError(f"--api-key-file {self.api_key_file}: {reason}") from None
-            keep_out_of_messages(key)
+            key = key_from(str(self.api_key_file), "--api-key-file")
         try:
             return self._session(LogSession, key, concurrency)
         except ConfigError as error:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import attrs
 import typer
 
-from dashscope_ftlogs import ConfigError, RetryPolicy
+from dashscope_ftlogs import ConfigError, InvalidArgumentError, RetryPolicy
 from dashscope_ftlogs.cli.key_in_messages import key_from
 
 if TYPE_CHECKING:
@@ -30,9 +30,11 @@ class Connection:
 
     api_key_file: Annotated[Path | None, typer.Option(help="Read the API key from this file.")] = None
     profile: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            metavar="NAME", help="Key, region and more from [profiles.NAME] of ~/.dashscope/config.toml."
+            metavar="NAME",
+            help="Key, region and more from [profiles.NAME] of ~/.dashscope/config.toml; again for "
+            "further ones.",
         ),
     ] = None
     region: Annotated[
@@ -68,11 +70,35 @@ class Connection:
         float | None, typer.Option(help="The most requests a second.", show_default="no bound")
     ] = None
 
+    def by_profile(self) -> "dict[str, Connection]":
+        """Return the connection of each profile that is named, by its name; this one by none, without.
+
+        Raises:
+            InvalidArgumentError: what belongs to one key is given for several.
+        """
+        names = list(dict.fromkeys(self.profile or ()))
+        if not names:
+            return {"": self}
+        of_one_key = {"--api-key-file": self.api_key_file, "--workspace": self.workspace}
+        for option, value in of_one_key.items():
+            if names[1:] and value is not None:
+                raise InvalidArgumentError(f"{option}: not with several profiles; each has its own")
+        return {name: attrs.evolve(self, profile=[name]) for name in names}
+
+    def sessions(self, concurrency: int | None = None) -> "dict[str, LogSession]":
+        """Return a session of each profile, by its name; all settings are checked before any is used."""
+        return {name: one.session(concurrency) for name, one in self.by_profile().items()}
+
     def session(self, concurrency: int | None = None, *, key: str | None = None) -> "LogSession":
         """Return a session with these settings; what is not set comes from environment and files.
 
         A `key` that is given takes the place of the user's.
+
+        Raises:
+            InvalidArgumentError: several profiles are named.
         """
+        if len(set(self.profile or ())) > 1:
+            raise InvalidArgumentError("--profile: this takes one; run it once for each")
         from dashscope_ftlogs import LogSession  # noqa: PLC0415  (an HTTP client takes long to import)
 
         if key is None and self.api_key_file is not None:
@@ -92,7 +118,7 @@ class Connection:
     ) -> "LogSession":
         return made(
             key,
-            profile=self.profile,
+            profile=self.profile[0] if self.profile else None,
             base_url=self.base_url,
             region=self.region,
             workspace=self.workspace,

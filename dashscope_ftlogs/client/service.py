@@ -101,13 +101,14 @@ class Service(LeftByBlock):
             retry = RetryPolicy() if retries is None else RetryPolicy(max_tries=retries + 1)
         if timeout is None:
             timeout = settings.timeout or DEFAULT_TIMEOUT
-        self.base_url = settings.base_url
+        self.base_url, self.profile = settings.base_url, profile
         self.places, self.proxy = settings.places, settings.proxy
         self.lag = retry.lag
         if concurrency is not None:
             checks.whole_number("concurrency", concurrency, 1)
         self._transport = Transport(
             settings,
+            by_profile=profile is not None,
             retry=retry,
             concurrency=concurrency,
             timeout=checks.seconds("timeout", timeout),
@@ -168,7 +169,7 @@ class Service(LeftByBlock):
     @property
     def requests(self) -> int:
         """How many requests were sent so far, failed ones included."""
-        return self._transport.gate.sent
+        return self._transport.connections.requests
 
     @property
     def concurrency(self) -> int:

@@ -87,6 +87,8 @@ class Connections:
             self.by_proxy["proxy"] = URL(proxy.url)
             if proxy.authorization is not None:
                 self.by_proxy["proxy_headers"] = {"Proxy-Authorization": proxy.authorization}
+        self.requests = 0
+        """How many were sent, by whoever shares them."""
         self.client: aiohttp.ClientSession
         self.large_answers: asyncio.Semaphore
 
@@ -130,8 +132,9 @@ def _trusting(ca_file: str) -> ssl.SSLContext:
     try:
         check_is_plain(ca_file, _LARGEST)
         context.load_verify_locations(ca_file)
-    except OSError as error:
-        said = "there is none in it" if isinstance(error, ssl.SSLError) else error.strerror or error
+    except (OSError, ValueError) as error:  # what no system can name
+        told = getattr(error, "strerror", None) or error
+        said = "there is none in it" if isinstance(error, ssl.SSLError) else told
         raise refused("ca_file", ca_file, f"a file of certificates in PEM form: {said}") from None
     return context
 

@@ -70,14 +70,23 @@ def profile_of(file: Mapping[str, Any], name: str, path: str) -> tuple[dict[str,
 
 
 def profiles(file: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the profiles of a file; names that could be no folder, or hold a key, are none."""
+    """Return the profiles of a file."""
     found = file.get(_PROFILES)
     tables = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
     return {
         name: table
         for name, table in tables.items()
-        if isinstance(table, dict) and _PROFILE.fullmatch(name) and not holds_key(name)
+        if isinstance(table, dict) and is_profile_name(name)
     }
+
+
+def is_profile_name(name: str) -> bool:
+    """Whether a profile may be called so: it can be a folder, too, and is no key.
+
+    >>> is_profile_name("prod"), is_profile_name("ft-1.log"), is_profile_name("..")
+    (True, False, False)
+    """
+    return _PROFILE.fullmatch(name) is not None and not holds_key(name)
 
 
 def _nearest(name: str, known: Iterable[str], alike: float) -> str | None:

@@ -28,7 +28,7 @@ def small_text(path: str) -> str | None:
         return _text(_content(Path(path).expanduser()))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         told = getattr(error, "strerror", None) or error
         raise ConfigError(f"cannot read {without_keys(path)}: {told}") from None
 
@@ -41,8 +41,9 @@ def key_in(path: str, option: str, patience: float = _PATIENCE) -> str:
     """
     try:
         key = _text(_content(Path(path), patience)).strip()
-    except OSError as error:
-        raise ConfigError(f"{option} {path}: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:  # what no system can name
+        told = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{option} {path}: {told}") from None
     if not key:
         raise ConfigError(f"{option} {path}: it is empty")
     return key
@@ -54,7 +55,9 @@ def check_is_plain(path: str, largest: int) -> None:
 
 
 def _check(found: os.stat_result, largest: int) -> None:
-    if not stat.S_ISREG(found.st_mode):
+    # The null device is how to say that there shall be no file, by a variable or by a link.
+    is_null = stat.S_ISCHR(found.st_mode) and found.st_rdev == Path(os.devnull).stat().st_rdev
+    if not stat.S_ISREG(found.st_mode) and not is_null:
         raise OSError(f"it is {kind_of_file(found.st_mode)}, and must be a plain file")
     if found.st_size > largest:
         raise OSError(f"it is larger than {largest // 2**10:,} KiB, so it is another kind of file")

@@ -108,6 +108,16 @@ def test_a_mark_in_front_as_editors_of_windows_put_it_is_no_part_of_it(
     assert LogSession(base_url=URL).places["api_key"] == "~/.dashscope/api_key"
 
 
+def test_the_null_device_is_no_setting(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DASHSCOPE_CONFIG", os.devnull)
+    (home / ".dashscope").mkdir()
+    (home / ".dashscope/api_key").write_text(KEY)
+    assert LogSession(base_url=URL).places["api_key"] == "~/.dashscope/api_key"
+    monkeypatch.setenv("DASHSCOPE_API_KEY_FILE_PATH", os.devnull)
+    with pytest.raises(ConfigError, match=f"the API key from {os.devnull} is empty"):
+        LogSession(base_url=URL)
+
+
 def test_a_link_leads_to_the_file(tmp_path: Path) -> None:
     (tmp_path / "real").write_text(KEY)
     (tmp_path / "link").symlink_to("real")
@@ -118,6 +128,15 @@ def test_a_link_leads_to_the_file(tmp_path: Path) -> None:
 def test_no_file_is_no_setting(path: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert small_text(str(tmp_path / path)) is None
+
+
+def test_what_no_system_can_name_is_told() -> None:
+    with pytest.raises(ConfigError, match="cannot read"):
+        small_text("a\ud800")
+    with pytest.raises(ConfigError, match="--api-key-file"):
+        key_in("a\ud800", "--api-key-file")
+    with pytest.raises(InvalidArgumentError, match="ca_file"):
+        LogSession(KEY, base_url=URL, ca_file="a\ud800")
 
 
 def test_a_circle_of_links_is_told(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Refuse a wrong argument before any request is sent, naming the value and what is allowed."""
 
 import re
+import stat
 from collections.abc import AsyncIterable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib import import_module
@@ -27,6 +28,13 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 """One letter would be a drive of Windows."""
 _JOB_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_KINDS: Final = {
+    stat.S_IFREG: "a plain file",
+    stat.S_IFDIR: "a directory",
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+}
 
 
 def refused(name: str, value: object, allowed: str) -> InvalidArgumentError:
@@ -139,6 +147,11 @@ def path(name: str, value: Any) -> str:
 def is_url(path: str) -> bool:
     """Whether what should be a path is a URL; a `Path` leaves its second slash out."""
     return _URL.match(path) is not None
+
+
+def kind_of_file(mode: int) -> str:
+    """Return what is there in place of the file that should be, in words."""
+    return _KINDS.get(stat.S_IFMT(mode), "a device")
 
 
 def extra(name: str, *modules: str) -> list[Any]:

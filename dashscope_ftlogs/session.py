@@ -84,7 +84,8 @@ class LogSession(Service):
         Args:
             jobs: Job ids or jobs, from any iterable or async iterable; repeated ones are done once.
             directory: The archive; it is created if need be. Or the URL of one on object storage, as
-                `s3://bucket/logs`, for which the extra `object-store` is needed.
+                `s3://bucket/logs`, for which the extra `object-store` is needed. A session of a profile
+                writes to a folder of that name in it, and whoever reads the archive reads all of them.
             format: `text` (a line and a newline) or `jsonl` (lossless); default as it is there, else
                 `text`.
             compression: `gzip` or None, which leaves a log as it is there.
@@ -114,7 +115,7 @@ class LogSession(Service):
         checks.jobs(jobs)
         download = Download(
             self,
-            store_at(directory),
+            store_at(directory, self.profile or ""),
             form=format,
             compression=compression,
             settle=settle,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from dashscope_ftlogs import checks
-from dashscope_ftlogs.archive.disk_failures import in_our_words, kind_of_file
+from dashscope_ftlogs.archive.disk_failures import in_our_words
 from dashscope_ftlogs.archive.manifest import (
     LOG_NAMES,
     Compression,
@@ -24,6 +24,7 @@ from dashscope_ftlogs.archive.manifest import (
     stem,
     stem_of,
 )
+from dashscope_ftlogs.client.settings.config_file import is_profile_name
 from dashscope_ftlogs.errors import (
     ArchiveBusyError,
     ArchiveError,
@@ -33,6 +34,8 @@ from dashscope_ftlogs.errors import (
 )
 
 _LOCK = ".ftlogs-lock"
+OF_PROFILE: Final = ".ftlogs-profile"
+"""By a file of this name, a folder of an archive is known to hold a profile's logs."""
 _FORMS: Final[tuple[tuple[Format, Compression | None], ...]] = (
     ("text", None),
     ("jsonl", None),
@@ -47,8 +50,9 @@ _SAFELY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(
 class Archive:
     """One directory, with at most one writer at a time."""
 
-    def __init__(self, directory: str | os.PathLike[str]) -> None:
+    def __init__(self, directory: str | os.PathLike[str], *, of_profile: bool = False) -> None:
         self._lock = -1
+        self._of_profile = of_profile
         self.directory = Path(checks.path("directory", directory))
 
     def lock(self) -> None:
@@ -75,6 +79,11 @@ class Archive:
                 raise in_our_words(error, "write to", self.directory) from None
             raise ArchiveBusyError(f"another process is writing to {self.directory}") from None
         self._lock = lock
+        if self._of_profile and not self.is_there(OF_PROFILE):
+            try:
+                self.replace(OF_PROFILE, b"")
+            except OSError as error:
+                raise in_our_words(error, "write to", self.directory) from None
 
     def unlock(self) -> None:
         """Give the right to write back, if it was had; the end of the process does so too."""
@@ -146,6 +155,26 @@ class Archive:
             found = None if log_stem is None else self.at(log_stem)
             if log_stem is not None and found is not None:
                 yield log_stem, found
+
+    def profiles(self) -> list[str]:
+        """Return the names of the folders in it that hold a profile's logs, each an archive, sorted.
+
+        Raises:
+            ArchiveError: the directory, or a folder of it, can't be read.
+        """
+        try:
+            return [name for name in self._names() if is_profile_name(name) and self._is_profile(name)]
+        except OSError as error:
+            raise in_our_words(error, "read", self.directory) from None
+
+    def of(self, profile: str) -> "Archive":
+        """Return the folder of a profile; of none, this archive itself."""
+        return Archive(self.directory / profile, of_profile=True) if profile else self
+
+    def _is_profile(self, name: str) -> bool:
+        found = self._look(name)  # a link would lead elsewhere
+        is_folder = found is not None and stat.S_ISDIR(found.st_mode)
+        return is_folder and self.of(name).is_there(OF_PROFILE)
 
     def size(self, name: str) -> int | None:
         """Return how many bytes a file has, or None if there is none of that name.
@@ -281,8 +310,8 @@ class Archive:
     def _refuse_odd(self, name: str, found: os.stat_result) -> None:
         if not stat.S_ISREG(found.st_mode):
             raise ArchivePathError(
-                f"{self.directory / name} is {kind_of_file(found.st_mode)}, and only a plain file is "
-                "read or written there"
+                f"{self.directory / name} is {checks.kind_of_file(found.st_mode)}, and only a plain "
+                "file is read or written there"
             )
 
     def _read(self, name: str) -> bytes | None:
@@ -308,7 +337,7 @@ class Archive:
 def is_own_file(path: Path) -> bool:
     """Whether a file is an archive's own: its lock, a manifest, or the log that one vouches for."""
     archive, log = Archive(path.parent), LOG_NAMES.fullmatch(path.name)
-    if path.name == _LOCK or stem_of(path.name) is not None:
+    if path.name in {_LOCK, OF_PROFILE} or stem_of(path.name) is not None:
         return archive.is_there(path.name)
     found = archive.at(log["stem"]) if log else None
     # Of a manifest that can't be read, nobody knows which log it vouches for.

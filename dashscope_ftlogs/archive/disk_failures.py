@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 from typing import Final, Literal
 
+from dashscope_ftlogs.checks import kind_of_file
 from dashscope_ftlogs.errors import ArchiveError, ArchivePathError, ArchiveWriteError
 
 _HOPELESS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
@@ -18,14 +19,6 @@ REFUSED: Final = frozenset(
     )
 )
 """What the user has to put right."""
-
-_KINDS: Final = {
-    stat.S_IFREG: "a plain file",
-    stat.S_IFDIR: "a directory",
-    stat.S_IFLNK: "a symbolic link",
-    stat.S_IFIFO: "a named pipe",
-    stat.S_IFSOCK: "a socket",
-}
 
 
 def in_our_words(
@@ -54,8 +47,3 @@ def _in_the_way(directory: Path) -> str:
                 return f"{there} is a symbolic link that leads to no directory"
             return f"{there} is {kind_of_file(mode)}, not a directory"
     return ""
-
-
-def kind_of_file(mode: int) -> str:
-    """Return what it is, in words."""
-    return _KINDS.get(stat.S_IFMT(mode), "a device")

@@ -110,7 +110,7 @@ class Download:
     async def _run(self, jobs: Jobs) -> list[Downloaded]:
         outcomes: list[Downloaded] = []
         later: list[Turn] = []
-        turns = _first_turns(jobs, self._progress)
+        turns = _first_turns(jobs, self._service.profile or "", self._progress)
         while True:
             done = each(
                 turns,
@@ -382,10 +382,10 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def _first_turns(jobs: Jobs, progress: Progress) -> AsyncGenerator[Turn, None]:
+async def _first_turns(jobs: Jobs, profile: str, progress: Progress) -> AsyncGenerator[Turn, None]:
     progress.jobs, count = how_many(jobs), 0
     async with aclosing(once_each(jobs)) as coming:
         async for job in coming:
             count += 1
-            yield Turn(job)
+            yield Turn(job, profile)
     progress.jobs = count

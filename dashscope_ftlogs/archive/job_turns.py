@@ -23,6 +23,7 @@ class Turn:
     """A job that is to be looked at, and what this run knows of it from earlier looks."""
 
     job: str | Job
+    profile: str = ""
     due: float = 0.0
     """When. Times are monotonic."""
     ended_at: float | None = None
@@ -82,6 +83,7 @@ class Turn:
             new_lines=manifest.lines - (manifest.lines if self.before is None else self.before),
             file=manifest.file,
             set_aside=tuple(self.older),
+            profile=self.profile,
         )
 
     def failed(self, job_id: str, manifest: Manifest | None, error: FTLogsError) -> Downloaded:
@@ -92,6 +94,7 @@ class Turn:
                 state="failed",
                 lines=0,
                 set_aside=tuple(self.older),
+                profile=self.profile,
                 error=error,
             )
         return attrs.evolve(self.outcome(manifest), state="failed", error=error)

@@ -66,6 +66,8 @@ class StoredLog:
     """The job as the manifest has it."""
     version: str = ""
     """Another text once what was committed of it is another; of a mere file empty."""
+    profile: str = ""
+    """In whose folder of an archive it is."""
 
     @property
     def where(self) -> str:
@@ -117,11 +119,13 @@ def stored_logs(path: Path) -> list[KeptLog]:
     if not os.path.isdir(path):  # unlike Path's, it never raises
         return [_in_archive(path) or StoredLog(path.name, path)]
     found: list[KeptLog] = []
-    for stem, manifest in Archive(path).manifests():
-        if isinstance(manifest, ArchiveError):
-            found.append(_unvouched(path, stem, manifest))
-        elif not manifest.superseded:
-            found.append(_stored(path, stem, manifest))
+    for profile in ("", *Archive(path).profiles()):
+        folder = path / profile
+        for stem, manifest in Archive(folder).manifests():
+            if isinstance(manifest, ArchiveError):
+                found.append(attrs.evolve(_unvouched(folder, stem, manifest), profile=profile))
+            elif not manifest.superseded:
+                found.append(attrs.evolve(_stored(folder, stem, manifest), profile=profile))
     if not found:
         raise ArchivePathError(f"{path} holds no manifest, so it is no archive")
     return found

@@ -29,9 +29,11 @@ class Downloaded:
     new_lines: int = 0
     """How many of them this run has fetched."""
     file: str = ""
-    """The log's name in the directory."""
+    """The log's name in the directory, or in the profile's folder of it."""
     set_aside: tuple[str, ...] = ()
     """Under what names older generations are kept, and files that were damaged."""
+    profile: str = ""
+    """Whose session it was, and so in which folder of the archive the log is."""
     error: FTLogsError | None = None
 
 
@@ -73,6 +75,8 @@ class Verdict:
     why: str = ""
     tail: tuple[str, ...] = ()
     """The digests of the last lines, five at the most, by which another log is noticed."""
+    profile: str = ""
+    """In whose folder of the archive it is; `file` begins with that folder's name then."""
 
 
 def of_log(manifest: Manifest, file: str, state: VerifyState, why: str) -> Verdict:

@@ -160,6 +160,11 @@ class KeptLog(Protocol):
         ...
 
     @property
+    def profile(self) -> str:
+        """In whose folder of an archive it is; empty where it is in none's."""
+        ...
+
+    @property
     def job(self) -> Job | None:
         """The job as the manifest has it."""
         ...
@@ -197,6 +202,7 @@ class UnvouchedLog:
     why: ArchiveError
     job: Job | None = None
     version: str = "unknown"
+    profile: str = ""
 
     def size(self) -> int:
         """Return that it can't be told."""
@@ -205,3 +211,12 @@ class UnvouchedLog:
     def lines(self) -> Iterator[tuple[int, str]]:
         """Raise ArchiveError."""
         raise self.why
+
+
+def label(profile: str, name: str) -> str:
+    """Return what tells a log, or a job, from those of other profiles.
+
+    >>> label("prod", "ft-1"), label("", "ft-1")
+    ('prod/ft-1', 'ft-1')
+    """
+    return f"{profile}/{name}" if profile else name

@@ -48,7 +48,18 @@ def verify_archive(directory: str | os.PathLike[str]) -> Iterator[Verdict]:
         yield from _on_object_storage(directory)
         return
     archive = Archive(directory)
+    profiles = archive.profiles()
+    yield from _in_directory(archive, may_be_empty=bool(profiles))
+    for profile in profiles:
+        for verdict in _in_directory(archive.of(profile), may_be_empty=True):
+            yield _of_profile(verdict, profile)
 
+
+def _of_profile(verdict: Verdict, profile: str) -> Verdict:
+    return attrs.evolve(verdict, profile=profile, file=f"{profile}/{verdict.file}")
+
+
+def _in_directory(archive: Archive, *, may_be_empty: bool) -> Iterator[Verdict]:
     def judge(log: tuple[str, Manifest | ArchiveError]) -> Verdict:
         log_stem, manifest = log
         verdict = _local(archive, log_stem, manifest)
@@ -57,12 +68,12 @@ def verify_archive(directory: str | os.PathLike[str]) -> Iterator[Verdict]:
             verdict = _local(archive, log_stem, archive.at(log_stem) or manifest)
         return verdict
 
-    empty = True
+    empty = not may_be_empty
     for verdict in side_by_side(judge, archive.manifests(), processors()):
         empty = False
         yield verdict
     if empty and not archive.was_written_to:
-        raise ArchivePathError(f"{directory} holds no manifest, so it is no archive")
+        raise ArchivePathError(f"{archive.directory} holds no manifest, so it is no archive")
     for name in archive.unvouched():
         yield Verdict(job_id="", file=name, state="unvouched", why=_UNVOUCHED)
 
@@ -73,12 +84,21 @@ def _on_object_storage(url: str) -> Iterator[Verdict]:
     from dashscope_ftlogs.archive.object_store.verify_remote import judge, was_written_to  # noqa: PLC0415
 
     bucket = Bucket(store_url(url))
-    empty = True
-    for verdicts in side_by_side(partial(judge, bucket), bucket.folders(), AT_ONCE):
-        empty = empty and not verdicts
-        yield from verdicts
+    empty, folders = True, bucket.folders()
+    profiles: list[str] = []
+    judged = side_by_side(partial(judge, bucket), folders, AT_ONCE)
+    for folder, verdicts in zip(folders, judged, strict=True):
+        empty = verdicts == [] and empty
+        if verdicts is None:
+            profiles.append(folder)
+        else:
+            yield from verdicts
     if empty and not was_written_to(bucket):
         raise ArchivePathError(f"{bucket.url} holds no commit, so it is no archive")
+    for profile in profiles:
+        of_profile = Bucket(bucket.url.folder(profile))
+        for verdicts in side_by_side(partial(judge, of_profile), of_profile.folders(), AT_ONCE):
+            yield from (_of_profile(verdict, profile) for verdict in verdicts or ())
 
 
 def verify_remotely(session: Service, verdicts: Iterable[Verdict]) -> Stream[Verdict]:
@@ -142,11 +162,17 @@ def reopen_stale(directory: str | os.PathLike[str], stale: Iterable[Verdict]) ->
         from dashscope_ftlogs.archive.object_store.bucket import Bucket  # noqa: PLC0415
         from dashscope_ftlogs.archive.object_store.verify_remote import reopen  # noqa: PLC0415
 
-        bucket = Bucket(store_url(directory))
         for verdict in stale:
-            reopen(bucket, verdict)
+            reopen(Bucket(store_url(directory).folder(verdict.profile)), verdict)
         return
-    archive = Archive(directory)
+    by_profile: dict[str, list[Verdict]] = {}
+    for verdict in stale:
+        by_profile.setdefault(verdict.profile, []).append(verdict)
+    for profile, some in by_profile.items():
+        _reopen(Archive(directory).of(profile), some)
+
+
+def _reopen(archive: Archive, stale: Iterable[Verdict]) -> None:
     archive.lock()
     try:
         for verdict in stale:

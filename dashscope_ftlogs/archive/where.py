@@ -10,8 +10,8 @@ from dashscope_ftlogs.archive.object_store.url import is_store_url, store_url
 from dashscope_ftlogs.archive.store import KeptLog, Store
 
 
-def store_at(place: str | os.PathLike[str]) -> Store:
-    """Return the archive for a download; nothing is looked for yet.
+def store_at(place: str | os.PathLike[str], profile: str = "") -> Store:
+    """Return the archive for a download, or a profile's folder in it; nothing is looked for yet.
 
     Raises:
         InvalidArgumentError: it can be neither a directory nor such a URL.
@@ -22,8 +22,8 @@ def store_at(place: str | os.PathLike[str]) -> Store:
         from dashscope_ftlogs.archive.object_store.bucket import Bucket  # noqa: PLC0415
         from dashscope_ftlogs.archive.object_store.remote_store import RemoteStore  # noqa: PLC0415
 
-        return RemoteStore(Bucket(store_url(place)))
-    return DirectoryStore(Archive(place))
+        return RemoteStore(Bucket(store_url(place).folder(profile)), of_profile=bool(profile))
+    return DirectoryStore(Archive(place).of(profile))
 
 
 def is_there(place: str) -> bool:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 import attrs
 import typer
 
-from dashscope_ftlogs import ConfigError, RetryPolicy
+from dashscope_ftlogs import ConfigError, InvalidArgumentError, RetryPolicy
 from dashscope_ftlogs.checks import above_zero
-from dashscope_ftlogs.cli.key_in_messages import keep_out_of_messages
+from dashscope_ftlogs.cli.key_in_messages import key_from
 from dashscope_ftlogs.cli.options import duration, number, whole_number
 
 if TYPE_CHECKING:
@@ -39,10 +39,11 @@ class Connection:
         ),
     ] = None
     profile: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Key, region and more from [profiles.NAME] of ~/.dashscope/config.toml.",
+            help="Key, region and more from [profiles.NAME] of ~/.dashscope/config.toml; again for "
+            "further ones.",
         ),
     ] = None
     region: Annotated[
@@ -85,20 +86,39 @@ class Connection:
         number("The most requests a second.", above_zero, show_default="no bound"),
     ] = None
 
+    def by_profile(self) -> "dict[str, Connection]":
+        """Return the connection of each profile that is named, by its name; this one by none, without.
+
+        Raises:
+            InvalidArgumentError: what belongs to one key is given for several.
+        """
+        names = list(dict.fromkeys(self.profile or ()))
+        if not names:
+            return {"": self}
+        of_one_key = {"--api-key-file": self.api_key_file, "--workspace": self.workspace}
+        for option, value in of_one_key.items():
+            if names[1:] and value is not None:
+                raise InvalidArgumentError(f"{option}: not with several profiles; each has its own")
+        return {name: attrs.evolve(self, profile=[name]) for name in names}
+
+    def sessions(self, concurrency: int | None = None) -> "dict[str, LogSession]":
+        """Return a session of each profile, by its name; all settings are checked before any is used."""
+        return {name: one.session(concurrency) for name, one in self.by_profile().items()}
+
     def session(self, concurrency: int | None = None, *, key: str | None = None) -> "LogSession":
         """Return a session with these settings; what is not set comes from environment and files.
 
         A `key` that is given takes the place of the user's.
+
+        Raises:
+            InvalidArgumentError: several profiles are named.
         """
+        if len(set(self.profile or ())) > 1:
+            raise InvalidArgumentError("--profile: this takes one; run it once for each")
         from dashscope_ftlogs import LogSession  # noqa: PLC0415  (an HTTP client takes long to import)
 
         if key is None and self.api_key_file is not None:
-            try:
-                key = self.api_key_file.read_text("utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                reason = getattr(error, "strerror", None) or error
-                raise ConfigError(f"--api-key-file {self.api_key_file}: {reason}") from None
-            keep_out_of_messages(key)
+            key = key_from(str(self.api_key_file), "--api-key-file")
         try:
             return self._session(LogSession, key, concurrency)
         except ConfigError as error:
@@ -114,7 +134,7 @@ class Connection:
     ) -> "LogSession":
         return made(
             key,
-            profile=self.profile,
+            profile=self.profile[0] if self.profile else None,
             base_url=self.base_url,
             region=self.region,
             workspace=self.workspace,

@@ -3,7 +3,7 @@
 import fnmatch
 import re
 import sys
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Final, Self
 import attrs
 import typer
 
-from dashscope_ftlogs import InvalidArgumentError, Job
+from dashscope_ftlogs import FTLogsError, InvalidArgumentError, Job
 from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.checks import duration
-from dashscope_ftlogs.cli.short_job_ids import whole_job_ids
+from dashscope_ftlogs.cli.short_job_ids import whole_jobs
 from dashscope_ftlogs.models import STATUSES, matches
 from dashscope_ftlogs.text import excerpt, shown
 
@@ -85,9 +85,13 @@ class Filters:
         return self.match is None or any(fnmatch.fnmatchcase(name, self.match) for name in names)
 
 
+class NoneHasItError(InvalidArgumentError):
+    """No job has a status or model; of several profiles, another one may have some."""
+
+
 def _none_has(option: str, word: str, known: Iterable[str]) -> InvalidArgumentError:
     told = ", ".join(excerpt(one, 40) for one in sorted(filter(None, known))[:20])
-    return InvalidArgumentError(f"{option} {word}: no job has it; there are: {told or 'no jobs'}")
+    return NoneHasItError(f"{option} {word}: no job has it; there are: {told or 'no jobs'}")
 
 
 @attrs.frozen
@@ -135,8 +139,7 @@ class Selection:
 
     def __attrs_post_init__(self) -> None:
         listed = self.everything or self.filters.are_given
-        named = bool(self.job_ids) or self.from_file is not None
-        if listed == named:
+        if listed == self.are_named:
             raise InvalidArgumentError(
                 "say which jobs: by id or --from-file, or else by --all, --status, --model, --since or "
                 "--match"
@@ -144,18 +147,32 @@ class Selection:
         if self.filters.since is not None:
             earliest(self.filters.since)
 
+    @property
+    def are_named(self) -> bool:
+        """Whether jobs are named one by one."""
+        return bool(self.job_ids) or self.from_file is not None
+
     async def jobs(self, session: "LogSession") -> list[str | Job]:
         """Return the jobs; those that were named stand as ids."""
-        jobs = await self._all(session)
-        return jobs if self.shard is None else list(filter(self.shard.holds, jobs))
-
-    async def _all(self, session: "LogSession") -> list[str | Job]:
-        with Thread(patience=0) as reading:  # a pipe may take its time, and Ctrl-C should not
-            from_file = await reading.run(self._from_file)
-        if self.job_ids or self.from_file is not None:
-            return list(chain.from_iterable(await whole_job_ids(session, [*self.job_ids, *from_file])))
+        if self.are_named:
+            return (await self.by_profile({"": session})).get("", [])
         async with aclosing(self.filters.jobs(session)) as listed:
-            return [job async for job in listed]
+            return [job async for job in listed if self.shard is None or self.shard.holds(job)]
+
+    async def by_profile(
+        self,
+        sessions: "Mapping[str, LogSession]",
+        failed: list[FTLogsError] | None = None,
+        lost: dict[str, FTLogsError] | None = None,
+    ) -> dict[str, list[str | Job]]:
+        """Return the ids of the jobs that were named, by the profile of each: see `whole_jobs`."""
+        with Thread(patience=0) as reading:  # a pipe may take its time, and Ctrl-C should not
+            names = [*self.job_ids, *await reading.run(self._from_file)]
+        found: dict[str, list[str | Job]] = {}
+        for profile, job_id in chain.from_iterable(await whole_jobs(sessions, names, failed, lost)):
+            if self.shard is None or self.shard.holds(job_id):
+                found.setdefault(profile, []).append(job_id)
+        return found
 
     def _from_file(self) -> Iterable[str]:
         if self.from_file is None:

@@ -1,18 +1,16 @@
 """What is said to whoever typed a key where something else belongs does not repeat it."""
 
 import os
-import stat
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Final
 
 from dashscope_ftlogs.client.redaction import hidden
+from dashscope_ftlogs.client.settings.small_file import key_in, small_text
+from dashscope_ftlogs.errors import ConfigError
 from dashscope_ftlogs.text import without_keys
 
 _SHORTEST: Final = 8
 """What is shorter is nobody's key, and may be a part of many words."""
-_LONGEST: Final = 64 * 2**10
-"""Bytes of a file that holds a key or settings."""
 
 _in_use: Final[set[str]] = set()
 """Keys from files that only an option names."""
@@ -20,9 +18,15 @@ _named: Final[set[str]] = set()
 """Those files, of which none may have been read yet."""
 
 
-def keep_out_of_messages(key: str) -> None:
-    """Let nothing that is said from now on show this key."""
-    _in_use.add(key.strip())
+def key_from(path: str, option: str) -> str:
+    """Return the key in a file that an option names; nothing that is said from now on shows it.
+
+    Raises:
+        ConfigError: it can't be read.
+    """
+    key = key_in(path, option)
+    _in_use.add(key)
+    return key
 
 
 def keep_files_out_of_messages(paths: Iterable[str]) -> None:
@@ -57,10 +61,6 @@ def _is_visible(key: str) -> bool:
 def _text(path: str) -> str:
     """Return what a plain file holds, and nothing of any other: to say something never waits."""
     try:
-        file = Path(path).expanduser()
-        found = file.stat()
-        if not stat.S_ISREG(found.st_mode) or found.st_size > _LONGEST:
-            return ""
-        return file.read_text("utf-8")
-    except (OSError, RuntimeError, ValueError):
+        return small_text(path) or ""
+    except ConfigError:
         return ""

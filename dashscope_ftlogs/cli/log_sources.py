@@ -1,6 +1,6 @@
 """What commands read that take a SOURCE: jobs of the service, archives, files, or a pipe."""
 
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from itertools import islice
@@ -23,7 +23,7 @@ from dashscope_ftlogs import (
     NotFoundError,
 )
 from dashscope_ftlogs.archive.local_log_reader import loose_lines, piped_lines
-from dashscope_ftlogs.archive.store import KeptLog
+from dashscope_ftlogs.archive.store import KeptLog, label
 from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.archive.where import is_there, logs_at
 from dashscope_ftlogs.checks import job_id as checked_id
@@ -33,7 +33,7 @@ from dashscope_ftlogs.cli.exit_codes import exit_code
 from dashscope_ftlogs.cli.key_in_messages import hiding
 from dashscope_ftlogs.cli.reading_processes import Begin, Reader, Reading, read_stored
 from dashscope_ftlogs.cli.run_command import complain, told
-from dashscope_ftlogs.cli.short_job_ids import is_short, out_of_url, whole_job_ids
+from dashscope_ftlogs.cli.short_job_ids import is_short, out_of_url, whole_jobs
 from dashscope_ftlogs.cli.terminal.read_progress import progress
 from dashscope_ftlogs.cli.terminal.stdout import FilePage
 from dashscope_ftlogs.dataset.partitions import batches
@@ -89,14 +89,18 @@ async def read_logs(
         FTLogsError: none can be read.
     """
     some = False
-    async with aclosing(_read_each(words, connection, begin, failed)) as logs:
+    lost: dict[str, FTLogsError] = {}
+    async with aclosing(_read_each(words, connection, begin, failed, lost)) as logs:
         async for log in logs:
             some = True
             yield log
     for error in failed if some else failed[:-1]:
         complain(told(error))
+    for profile, error in lost.items():
+        complain(f"{profile}: {told(error)}")
     if failed and not some:
         raise failed[-1]
+    failed.extend(lost.values())
 
 
 def code_of(failed: Sequence[FTLogsError]) -> int:
@@ -105,15 +109,23 @@ def code_of(failed: Sequence[FTLogsError]) -> int:
 
 
 async def _read_each(
-    words: Iterable[str], connection: Connection, begin: Begin[T], failed: list[FTLogsError]
+    words: Iterable[str],
+    connection: Connection,
+    begin: Begin[T],
+    failed: list[FTLogsError],
+    lost: dict[str, FTLogsError],
 ) -> AsyncGenerator[Log[T], None]:
     async with AsyncExitStack() as stack:
-        session: LogSession | None = None
-        words = list(_words(words, failed))
-        if short := list(filter(_is_short, words)):
-            session = await stack.enter_async_context(connection.session())
-            ids = dict(zip(short, await whole_job_ids(session, short, failed), strict=True))
-            words = [meant for word in words for meant in ids.get(word, [word])]
+        sessions: Mapping[str, LogSession] = {}
+        words = list(_words(words, connection.profile, failed))
+        sought = [
+            word for word in words if not is_local(word) and (connection.profile or is_short(word))
+        ]
+        if sought:
+            sessions = await opened(stack, connection)
+            meant = await whole_jobs(sessions, sought, failed, lost)
+            names = {word: [label(*job) for job in of] for word, of in zip(sought, meant, strict=True)}
+            words = [name for word in words for name in names.get(word, [word])]
         named = list(named_logs(words, failed=failed))
         stored = [(name, log) for name, log in named if log is not None and not isinstance(log, str)]
         others = await stack.enter_async_context(Reading(partial(read_stored, begin), stored))
@@ -128,10 +140,10 @@ async def _read_each(
                     job, read = log.job, await others.result(name)
                     lines = _batches(log.lines())
                 else:
-                    if session is None:
-                        session = await stack.enter_async_context(connection.session())
-                    job, asked = await session.job(log), session
-                    lines = _remote(session, log)
+                    sessions = sessions or await opened(stack, connection)
+                    asked, job_id = session_of(sessions, log)
+                    job = await asked.job(job_id)
+                    lines = _remote(asked, job_id, name)
                 if read is None:
                     read = await _read(begin(name, job), lines)
             except OF_ONE_LOG as error:
@@ -140,21 +152,35 @@ async def _read_each(
                 yield Log(name, job, read, asked)
 
 
+async def opened(
+    stack: AsyncExitStack, connection: Connection, concurrency: int | None = None
+) -> "Mapping[str, LogSession]":
+    """Return a session of each profile that is named, or the only one; the stack closes them."""
+    sessions = connection.sessions(concurrency)
+    for session in sessions.values():
+        await stack.enter_async_context(session)
+    return sessions
+
+
+def session_of(sessions: "Mapping[str, LogSession]", name: str) -> "tuple[LogSession, str]":
+    """Return by which session to ask for a job that is named as `label` does, and its id."""
+    profile, _, job_id = name.rpartition("/")
+    return sessions[profile], job_id
+
+
 def is_local(word: str) -> bool:
     """Whether a word stands for what is on this machine or in a store, and not for a job."""
     return word == "-" or is_there(word)
 
 
-def _words(words: Iterable[str], failed: list[FTLogsError]) -> Iterator[str]:
+def _words(
+    words: Iterable[str], profiles: Collection[str] | None, failed: list[FTLogsError]
+) -> Iterator[str]:
     for word in words:
         try:
-            yield word if is_local(word) else job_name(word)
+            yield word if is_local(word) else job_name(word, profiles)
         except InvalidArgumentError as error:
             failed.append(error)
-
-
-def _is_short(word: str) -> bool:
-    return not is_local(word) and is_short(word)
 
 
 def named_logs(
@@ -193,7 +219,8 @@ def named_logs(
                 if log.where in stored:
                     continue
                 stored.add(log.where)
-                taken.add(name := distinct(taken, hide(log.name), hide(log.where)))
+                named = hide(label(log.profile, log.name))
+                taken.add(name := distinct(taken, named, hide(log.where)))
                 yield name, log
         elif word not in jobs:
             jobs.add(word)
@@ -214,13 +241,16 @@ async def _read(reader: Reader[T], lines: Lines) -> T:
     return reader.end()
 
 
-def job_name(word: str) -> str:
-    """Return the id of a job, or what stands for one, that a word names.
+def job_name(word: str, profiles: Collection[str] | None = None) -> str:
+    """Return the id of a job, or what stands for one, that a word names; with its profile, if it does.
 
     Raises:
         InvalidArgumentError: it is a file's name, and there is none; or it can be no job's.
     """
     word = out_of_url(word)
+    profile, slash, rest = word.partition("/")
+    if slash and profile in (profiles or ()):
+        return label(profile, job_name(rest))
     if word.endswith(_OF_FILES):
         raise InvalidArgumentError(f"there is no file {word!r}")
     try:
@@ -262,9 +292,9 @@ async def _read_in_thread(some: Iterator[T]) -> AsyncGenerator[T, None]:
             yield one
 
 
-async def _remote(session: "LogSession", job_id: str) -> Lines:
+async def _remote(session: "LogSession", job_id: str, name: str) -> Lines:
     reader = session.lines(job_id)
-    with progress(f"{job_id}: lines") as show:
+    with progress(f"{name}: lines") as show:
         async with reader.pages() as pages:
             async for page in pages:
                 yield list(enumerate(page.lines, page.offset))

@@ -1,15 +1,22 @@
 """Which job a short name means: the beginning or the end of its id, `@last` or `@running`."""
 
+import asyncio
 import re
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from dashscope_ftlogs import FTLogsError, InvalidArgumentError, Job, NotFoundError, checks
+from dashscope_ftlogs.archive.store import label
 from dashscope_ftlogs.cli.key_in_messages import without_key
 from dashscope_ftlogs.text import excerpt
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
+
+T = TypeVar("T")
+Named = tuple[str, str]
+"""A job by its profile, which is empty where none is named, and its id."""
 
 LAST: Final = "@last"
 RUNNING: Final = "@running"
@@ -74,10 +81,23 @@ def is_short(name: str) -> bool:
 async def whole_job_ids(
     session: "LogSession", names: Sequence[str], failed: list[FTLogsError] | None = None
 ) -> list[list[str]]:
-    """Return for each name the ids that it means: one, or for `@running` all that there are.
+    """Return for each name the ids that it means in one workspace; see `whole_jobs`."""
+    return [[job_id for _, job_id in meant] for meant in await whole_jobs({"": session}, names, failed)]
+
+
+async def whole_jobs(
+    sessions: "Mapping[str, LogSession]",
+    names: Sequence[str],
+    failed: list[FTLogsError] | None = None,
+    lost: dict[str, FTLogsError] | None = None,
+) -> list[list[Named]]:
+    """Return for each name the jobs that it means, each by its profile and its id.
+
+    That is one, or for `@running` all that there are. `PROFILE/NAME` is one of that profile; any other
+    name may be one of any.
 
     A name that is no short one stands for itself. Where there is a list for what `failed`, a name that
-    fits no id stands for none.
+    fits no id stands for none; a profile of several that could not be asked is `lost`, if that is given.
 
     Raises:
         NoneFitsError: one that is short fits no id.
@@ -85,15 +105,23 @@ async def whole_job_ids(
             can be no part of an id.
     """
     refuse_key(names)
-    names = list(map(out_of_url, names))
-    for name in names:
+    split = [_split(out_of_url(name), sessions) for name in names]
+    for _, name in split:
         if not name.startswith("@"):
             checks.job_id(name)
-    jobs = [job async for job in session.jobs()] if any(map(is_short, names)) else []
-    meant: list[list[str]] = []
-    for name in names:
+    of = {profile for profiles, name in split if is_short(name) for profile in profiles}
+    listed = await _asked(sessions, [profile for profile in sessions if profile in of], _listing, lost)
+    meant: list[list[Named]] = []
+    for profiles, name in split:
         try:
-            meant.append(_meant(name, jobs) if is_short(name) else [name])
+            if is_short(name):
+                among = [(one, job) for one in profiles for job in listed.get(one, ())]
+                meant.append(_meant(name, among))
+            elif len(profiles) == 1:
+                meant.append([(profiles[0], name)])
+            else:
+                known = await _asked(sessions, profiles, partial(_known, job_id=name), lost)
+                meant.append(_only(name, [(one, name) for one, is_known in known.items() if is_known]))
         except NoneFitsError as error:
             if failed is None:
                 raise
@@ -102,16 +130,63 @@ async def whole_job_ids(
     return meant
 
 
-async def whole_job_id(session: "LogSession", name: str) -> str:
-    """Return the id of the only job that is meant.
+def _split(name: str, sessions: "Mapping[str, LogSession]") -> tuple[list[str], str]:
+    """Return the profiles of which one may have a job, and its name there."""
+    profile, slash, rest = name.partition("/")
+    if slash and "" not in sessions:
+        if profile not in sessions:
+            raise InvalidArgumentError(
+                f"{excerpt(name)!r}: --profile names {', '.join(sessions)}, and not {excerpt(profile)!r}"
+            )
+        return [profile], rest
+    return list(sessions), name
+
+
+async def _asked(
+    sessions: "Mapping[str, LogSession]",
+    profiles: Sequence[str],
+    ask: "Callable[[LogSession], Awaitable[T]]",
+    lost: dict[str, FTLogsError] | None,
+) -> dict[str, T]:
+    """Return what each profile answers; those of several that could not be asked are `lost`."""
+    answers = await asyncio.gather(*(ask(sessions[one]) for one in profiles), return_exceptions=True)
+    found: dict[str, T] = {}
+    for profile, answer in zip(profiles, answers, strict=True):
+        if not isinstance(answer, BaseException):
+            found[profile] = answer
+        elif lost is None or len(profiles) == 1 or not isinstance(answer, FTLogsError):
+            raise answer
+        else:
+            lost[profile] = answer
+    if lost and profiles and not found:
+        raise lost.pop(profiles[-1])
+    return found
+
+
+async def _listing(session: "LogSession") -> list[Job]:
+    return [job async for job in session.jobs()]
+
+
+async def _known(session: "LogSession", job_id: str) -> bool:
+    try:
+        await session.job(job_id)
+    except NotFoundError:
+        return False
+    return True
+
+
+async def whole_job(
+    sessions: "Mapping[str, LogSession]", name: str, lost: dict[str, FTLogsError] | None = None
+) -> str:
+    """Return the only job that is meant, as `label` names it; see `whole_jobs`.
 
     Raises:
         InvalidArgumentError: there is more than one, or none to be the last, or running.
     """
-    ((first, *others),) = await whole_job_ids(session, [name])
+    ((first, *others),) = await whole_jobs(sessions, [name], lost=lost)
     if others:
         raise InvalidArgumentError(f"{name} stands for {_all([first, *others])}: name one")
-    return first
+    return label(*first)
 
 
 def one_place_each(named: Iterable[tuple[str, int | None]]) -> dict[str, int | None]:
@@ -127,33 +202,41 @@ def one_place_each(named: Iterable[tuple[str, int | None]]) -> dict[str, int | N
     return places
 
 
-def _meant(name: str, jobs: Sequence[Job]) -> list[str]:
+def _meant(name: str, jobs: Sequence[tuple[str, Job]]) -> list[Named]:
     if name.startswith("@"):
         return _by_word(name, jobs)
-    ids = {job.job_id for job in jobs}
-    fitting = sorted(one for one in ids if one.startswith(name) or one.endswith(name))
-    if name in ids:
-        return [name]
+    ids = {(profile, job.job_id) for profile, job in jobs}
+    whole = sorted(one for one in ids if one[1] == name)
+    fitting = whole or sorted(one for one in ids if one[1].startswith(name) or one[1].endswith(name))
     if not fitting:
         among = f"none of the {len(ids):,} jobs has" if ids else "the workspace has no job, so none has"
         raise NoneFitsError(404, "", f"{among} an id that begins or ends with {name!r}")
+    return _only(name, fitting)
+
+
+def _only(name: str, fitting: list[Named]) -> list[Named]:
+    if not fitting:
+        raise NoneFitsError(404, "", f"no profile has a job {name!r}")
     if len(fitting) > 1:
-        raise InvalidArgumentError(f"{name!r} fits {_all(fitting)}: say more of the id")
+        more = "say whose, as PROFILE/JOB" if fitting[0][0] else "say more of the id"
+        raise InvalidArgumentError(f"{name!r} fits {_all(fitting)}: {more}")
     return fitting
 
 
-def _by_word(word: str, jobs: Sequence[Job]) -> list[str]:
+def _by_word(word: str, jobs: Sequence[tuple[str, Job]]) -> list[Named]:
     if word == RUNNING:
-        if running := [job.job_id for job in jobs if job.status == "RUNNING"]:
+        if running := [(profile, job.job_id) for profile, job in jobs if job.status == "RUNNING"]:
             return running
         raise InvalidArgumentError(f"{RUNNING}: no job is running")
     if word != LAST:
         raise InvalidArgumentError(f"{word!r}: of such words there are {LAST} and {RUNNING}")
     if not jobs:
         raise InvalidArgumentError(f"{LAST}: the workspace has no job")
-    return [max(jobs, key=lambda job: (job.create_time or "", job.job_id)).job_id]
+    profile, last = max(jobs, key=lambda one: (one[1].create_time or "", one[1].job_id, one[0]))
+    return [(profile, last.job_id)]
 
 
-def _all(ids: Sequence[str]) -> str:
+def _all(fitting: Sequence[Named]) -> str:
+    ids = [label(profile, job_id) for profile, job_id in fitting]
     more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
     return f"{len(ids)} jobs, {', '.join(ids[:_SHOWN])}{more}"

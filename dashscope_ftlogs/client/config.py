@@ -9,17 +9,17 @@ proxy is an argument, or what the environment names for all programs; the file h
 import ipaddress
 import re
 import sys
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import attrs
 
 from dashscope_ftlogs.client.network.proxies import HOST, Proxy, proxy_for
 from dashscope_ftlogs.client.redaction import Secret
+from dashscope_ftlogs.client.settings.config_file import check_top, parsed, profile_of, profiles
 from dashscope_ftlogs.errors import ConfigError
-from dashscope_ftlogs.text import holds_key, shown
+from dashscope_ftlogs.text import holds_key, shown, without_keys
 
 ReadText = Callable[[str], str | None]
 """Return the text of the file at a path (`~` allowed), or None if there is no such file."""
@@ -41,11 +41,9 @@ REGIONS: Final[Mapping[str, str]] = {
 _CONFIG: Final = "~/.dashscope/config.toml"
 _KEY_FILE: Final = "~/.dashscope/api_key"
 _WORKSPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _KEY = re.compile(r"[!-~]+")
 _OF_A_WORKSPACE: Final = re.compile(r"[^.]+\.([a-z0-9-]+)\.maas\.aliyuncs\.com")
 _PORTS: Final = {"http": 80, "https": 443}
-_PLACE_IN_TOML = re.compile(r"at (?:line \d+, column \d+|end of document)")
 
 
 @attrs.frozen
@@ -100,12 +98,11 @@ def resolve(
         "profile": profile,
         "proxy": proxy,
     }
-    for name, value in given.items():
-        if not isinstance(value, str | None):
-            raise ConfigError(f"{name}: must be a string, not {type(value).__name__}")
-    config_path = environ.get("DASHSCOPE_CONFIG") or _CONFIG
-    file = _config_file(config_path, read_text)
-    own, own_path = _profile(file, profile, config_path)
+    _check_strings(given)
+    named = environ.get("DASHSCOPE_CONFIG") or _CONFIG
+    file, config_path = _config_file(named, read_text), without_keys(named)
+    check_top(file, config_path)
+    own, own_path = ({}, config_path) if profile is None else profile_of(file, profile, config_path)
     own_key = _text(own, "api_key", own_path)
 
     def endpoints() -> Iterator[tuple[str | None, str]]:
@@ -133,10 +130,12 @@ def resolve(
     url, url_place = next((one, place) for one, place in endpoints() if one)
     chosen_workspace, workspace_place = next((one for one in workspaces() if one[0]), (None, ""))
     endpoint = checked_url(url, allow_http=allow_http)
-    if own_key and not api_key:
+    if api_key is None and own_key:
         key, key_place = _checked_key(own_key, own_path)
     else:
         key, key_place = _key(api_key, environ, file, config_path, read_text)
+        if profile is not None and api_key is None:
+            key_place += f", since {own_path} has none"
     places = {"api_key": key_place, "base_url": url_place, "workspace": workspace_place}
     return Settings(
         api_key=key,
@@ -149,30 +148,10 @@ def resolve(
     )
 
 
-def _profile(file: Mapping[str, Any], name: str | None, path: str) -> tuple[dict[str, Any], str]:
-    """Return what a file says under the name of a profile, and what that place is called."""
-    if name is None:
-        return {}, path
-    if holds_key(name):
-        raise ConfigError("profile: that looks like an API key, which is no name")
-    profiles = _profiles(file)
-    if name not in profiles:
-        known = ", ".join(profiles) or "none"
-        raise ConfigError(
-            f"profile {name!r}: there is no [profiles.{name}] in {path}; there are: {known}"
-        )
-    return profiles[name], f"[profiles.{name}] in {path}"
-
-
-def _profiles(file: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the profiles of a file; names that could be no folder, or hold a key, are none."""
-    found = file.get("profiles")
-    tables = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
-    return {
-        name: table
-        for name, table in tables.items()
-        if isinstance(table, dict) and _PROFILE.fullmatch(name) and not holds_key(name)
-    }
+def _check_strings(given: Mapping[str, Any]) -> None:
+    for name, value in given.items():
+        if not isinstance(value, str | None):
+            raise ConfigError(f"{name}: must be a string, not {type(value).__name__}")
 
 
 def _key(
@@ -183,7 +162,7 @@ def _key(
     read_text: ReadText,
 ) -> tuple[Secret, str]:
     """Return the key, and the place where it was found."""
-    if explicit:
+    if explicit is not None:
         return _checked_key(explicit, "api_key")
     if key := environ.get("DASHSCOPE_API_KEY"):
         return _checked_key(key, "DASHSCOPE_API_KEY")
@@ -191,8 +170,8 @@ def _key(
     if named:
         key = read_text(named)
         if key is None:
-            raise ConfigError(f"DASHSCOPE_API_KEY_FILE_PATH names {named!r}: there is no such file")
-        return _checked_key(key, named)
+            raise ConfigError(f"DASHSCOPE_API_KEY_FILE_PATH names {shown(named)}: there is no such file")
+        return _checked_key(key, without_keys(named))
     if key := _text(file, "api_key", config_path):
         return _checked_key(key, config_path)
     if key := read_text(_KEY_FILE):
@@ -214,7 +193,7 @@ def kept_keys(environ: Mapping[str, str], read_text: ReadText) -> Iterator[str]:
         file = _config_file(config_path, read_text)
     except ConfigError:
         return
-    for table in (file, *_profiles(file).values()):
+    for table in (file, *profiles(file).values()):
         key = table.get("api_key")
         yield key if isinstance(key, str) else ""
 
@@ -312,14 +291,7 @@ def _checked_workspace(workspace: str) -> str:
 
 def _config_file(path: str, read_text: ReadText) -> dict[str, Any]:
     text = read_text(path)
-    if text is None:
-        return {}
-    try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # integers too long, arrays too deep
-        # Only the place is told: the decoder's own words can quote the file.
-        place = _PLACE_IN_TOML.search(str(error))
-        raise ConfigError(f"{path} is not TOML{f' ({place[0]})' if place else ''}") from None
+    return {} if text is None else parsed(text, without_keys(path))
 
 
 def _text(file: Mapping[str, Any], name: str, path: str) -> str | None:

@@ -23,6 +23,7 @@ from dashscope_ftlogs.client.exchange.in_our_words import transport_error
 from dashscope_ftlogs.client.exchange.memory import COSTLIEST, LARGE, takes_more_than
 from dashscope_ftlogs.client.exchange.request_events import Call, RequestEvent, fields
 from dashscope_ftlogs.client.network.connection_pool import Connections
+from dashscope_ftlogs.client.pacing.gates_of_keys import gate_of
 from dashscope_ftlogs.client.pacing.request_gate import Gate
 from dashscope_ftlogs.client.pacing.requests_in_flight import InFlight
 from dashscope_ftlogs.client.pacing.requests_per_second import Rate
@@ -92,6 +93,7 @@ class Transport:
         self,
         settings: Settings,
         *,
+        by_profile: bool,
         retry: RetryPolicy,
         concurrency: int | None,
         timeout: float,
@@ -116,9 +118,15 @@ class Transport:
         self.timeout = aiohttp.ClientTimeout(total=timeout)
         self._max_answer = max_answer
         self._on_request = on_request
-        in_flight = InFlight() if concurrency is None else InFlight.exactly(concurrency)
-        self.gate = Gate(in_flight, Rate(max_rate, lowest=1 / retry.base_delay))
-        self.connections = Connections(in_flight.most, client_session, settings.proxy, ca_file)
+
+        def gate() -> Gate:
+            in_flight = InFlight() if concurrency is None else InFlight.exactly(concurrency)
+            return Gate(in_flight, Rate(max_rate, lowest=1 / retry.base_delay))
+
+        # An application that makes two sessions with one key, and names no profile, has its reasons.
+        alike = (settings.api_key, settings.base_url, concurrency, max_rate, retry.base_delay)
+        self.gate = gate_of(alike, gate) if by_profile else gate()
+        self.connections = Connections(self.gate.in_flight.most, client_session, settings.proxy, ca_file)
 
     def with_options(self, retry: RetryPolicy | None, timeout: float | None) -> Self:
         """Return one with the same connections and gate, and the same otherwise where that is None."""
@@ -236,6 +244,7 @@ class Transport:
 
     async def _get(self, call: Call[Any]) -> Answer:
         call.sent_at = await self.gate.enter(call.request.job_id or "", again=call.tries > 1)
+        self.connections.requests += 1
         try:
             answer = await self._exchange(call)
         finally:

@@ -6,7 +6,6 @@ import os
 import warnings
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Self, SupportsIndex
 from weakref import WeakSet
 
@@ -23,6 +22,7 @@ from dashscope_ftlogs.client.network.proxies import NONE
 from dashscope_ftlogs.client.paginator import LogPaginator
 from dashscope_ftlogs.client.redaction import Secret
 from dashscope_ftlogs.client.retry_on_429_and_5xx import RetryPolicy
+from dashscope_ftlogs.client.settings.small_file import small_text
 from dashscope_ftlogs.client.tasks import Tasks, ended
 from dashscope_ftlogs.client.wire import (
     CheckpointsRequest,
@@ -82,7 +82,7 @@ class Service(LeftByBlock):
         try:
             settings = resolve(
                 environ=os.environ,
-                read_text=_read_text,
+                read_text=small_text,
                 api_key=api_key,
                 base_url=base_url,
                 region=region,
@@ -101,13 +101,14 @@ class Service(LeftByBlock):
             retry = RetryPolicy() if retries is None else RetryPolicy(max_tries=retries + 1)
         if timeout is None:
             timeout = settings.timeout or DEFAULT_TIMEOUT
-        self.base_url = settings.base_url
+        self.base_url, self.profile = settings.base_url, profile
         self.places, self.proxy = settings.places, settings.proxy
         self.lag = retry.lag
         if concurrency is not None:
             checks.whole_number("concurrency", concurrency, 1)
         self._transport = Transport(
             settings,
+            by_profile=profile is not None,
             retry=retry,
             concurrency=concurrency,
             timeout=checks.seconds("timeout", timeout),
@@ -168,7 +169,7 @@ class Service(LeftByBlock):
     @property
     def requests(self) -> int:
         """How many requests were sent so far, failed ones included."""
-        return self._transport.gate.sent
+        return self._transport.connections.requests
 
     @property
     def concurrency(self) -> int:
@@ -387,13 +388,3 @@ class Service(LeftByBlock):
     async def certificate(self) -> tuple[str, str]:
         """Return whom the endpoint's certificate is for, and who issued it; for a diagnosis."""
         return await self.tasks.run(self._transport.certificate(), "a certificate was asked for")
-
-
-def _read_text(path: str) -> str | None:
-    try:
-        return Path(path).expanduser().read_text("utf-8")
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, RuntimeError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"cannot read {path}: {reason}") from None

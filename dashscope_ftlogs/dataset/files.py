@@ -26,7 +26,7 @@ def dataset_files(dataset: str | os.PathLike[str]) -> list[str]:
 
         return parts_of(dataset)
     folder = Path(checks.path("dataset", dataset))
-    found = sorted(map(str, folder.glob(f"month=*/job=*/{FILE}")))
+    found = sorted(map(str, folder.glob("month=*/job=*/metrics*.parquet")))
     if not found:
         raise ArchivePathError(f"{folder} holds no {FILE} of any job, so it is no dataset")
     return found

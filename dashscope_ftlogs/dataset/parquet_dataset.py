@@ -1,7 +1,8 @@
 """A dataset of Parquet files beside an archive: the metrics of each log, with the facts of its job.
 
 Each log has one file, `month=2026-11/job=JOB_ID/metrics.parquet`, by the month in which its job was
-created: names that DuckDB, Polars, pyarrow and Spark take for columns. A file is replaced as a whole, so
+created: names that DuckDB, Polars, pyarrow and Spark take for columns. One from a profile's folder has
+`metrics-PROFILE.parquet`, as two accounts may have jobs of one id. A file is replaced as a whole, so
 whoever reads the dataset meanwhile sees each log once. It says what it was made of: a log that is still
 the same is not read again.
 """
@@ -24,6 +25,7 @@ from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.reading.own_pattern import OwnPattern
 
 FILE: Final = "metrics.parquet"
+_OF_PROFILE: Final = "metrics-{}.parquet"
 _NEW: Final = ".ftlogs-new-"
 """How names begin of files that are being written; they are no reader's of Parquet."""
 _TRIES: Final = 3
@@ -39,7 +41,8 @@ class Dataset:
 
     def path(self, partition: Partition) -> Path:
         """Return the file of one log."""
-        return self.directory / month_of(partition) / f"job={stem(partition.job_id)}" / FILE
+        file = _OF_PROFILE.format(partition.profile) if partition.profile else FILE
+        return self.directory / month_of(partition) / f"job={stem(partition.job_id)}" / file
 
     def has(self, partition: Partition) -> bool:
         """Whether the dataset has the metrics of a log as it is now."""
@@ -53,14 +56,14 @@ class Dataset:
             return False
         return said.get(MADE_OF, b"").decode("utf-8", "replace") == made_of(partition, self.pattern)
 
-    def add(self, job_id: str, log: KeptLog) -> int:
+    def add(self, _name: str, log: KeptLog) -> int:
         """Read a log, put its metrics in the place of those that were there; return how many points.
 
         Raises:
             ArchiveError: the log can't be read.
             OSError: the file can't be written; what was there stays.
         """
-        return self.put(Partition(job_id, log), points_of(log, self.pattern))
+        return self.put(Partition(log.name, log), points_of(log, self.pattern))
 
     def put(self, partition: Partition, points: PointColumns) -> int:
         """Put these in the place of the points of a log that were there; return how many there are.

@@ -18,7 +18,6 @@ from dashscope_ftlogs.metrics.arrow import Column
 from dashscope_ftlogs.metrics.columns import Metric, Repeated, Texts, rows
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.table import table_of, wide
-from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.reading.own_pattern import OwnPattern
 from dashscope_ftlogs.text import json_bytes
 
@@ -29,7 +28,7 @@ _FACTS: Final = (
     *("create_time", "end_time", "hyper_parameters"),
 )
 _TEXTS: Final = "text_metrics"
-_OWN: Final = frozenset({"month", "job", "job_id", _TEXTS, *_FACTS})
+_OWN: Final = frozenset({"month", "job", "job_id", "profile", _TEXTS, *_FACTS})
 """What the columns are called that tell of the job; a metric of that name gets a `_` behind it."""
 _MONTH: Final = re.compile(r"\d{4}-\d{2}(?=\D)")
 
@@ -43,7 +42,7 @@ def month_of(partition: Partition) -> str:
 def made_of(partition: Partition, pattern: OwnPattern | None) -> str:
     """Return a text that is another one where another file would come of a log."""
     by = None if pattern is None else pattern.pattern.pattern
-    said = [__version__, partition.log.version, _facts(partition.job), by]
+    said = [__version__, partition.log.version, _facts(partition), by]
     return json_bytes(said).decode("utf-8", "replace")
 
 
@@ -59,15 +58,17 @@ def write_points(
             out.write_batch(batch.cast(schema))
 
 
-def _facts(job: Job | None) -> dict[str, str | None]:
+def _facts(partition: Partition) -> dict[str, str | None]:
+    job = partition.job
     told = {name: None if job is None else getattr(job, name) for name in _FACTS}
     given = told["hyper_parameters"]
-    return told | {"hyper_parameters": None if given is None else json_bytes(given).decode()}
+    told["hyper_parameters"] = None if given is None else json_bytes(given).decode()
+    return {"profile": partition.profile or None, **told}
 
 
 def _columns(partition: Partition, points: PointColumns) -> dict[str, Column]:
     count = len(points)
-    facts = {"job_id": partition.job_id, **_facts(partition.job)}
+    facts = {"job_id": partition.job_id, **_facts(partition)}
     columns: dict[str, Column] = {}
     for name, fact in facts.items():
         same = Repeated[str]()

@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 
 from dashscope_ftlogs import checks
-from dashscope_ftlogs.archive.store import KeptLog
+from dashscope_ftlogs.archive.store import KeptLog, label
 from dashscope_ftlogs.archive.where import logs_at
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.points import LogPoints
@@ -31,6 +31,11 @@ class Partition:
     job_id: str
     """The job's id; of a log that lies in no archive, the file's name."""
     log: KeptLog = attrs.field(repr=False)
+
+    @property
+    def profile(self) -> str:
+        """In which profile's folder of the archive the log is; empty where it is in none's."""
+        return self.log.profile
 
     @property
     def job(self) -> Job | None:
@@ -60,7 +65,8 @@ def read(partition: Partition) -> MetricsTable:
         ArchiveError: the log can't be read.
     """
     checks.kind_of("partition", partition, Partition)
-    return table_of([(partition.job_id, points_of(partition.log))])
+    name = label(partition.profile, partition.job_id)
+    return table_of([(name, points_of(partition.log))])
 
 
 def points_of(log: KeptLog, pattern: OwnPattern | None = None) -> PointColumns:

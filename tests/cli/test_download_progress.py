@@ -12,7 +12,7 @@ import pytest
 from virtual_time import VirtualTimeLoop
 
 from dashscope_ftlogs import LogSession, Progress
-from dashscope_ftlogs.cli.terminal.download_progress import watched
+from dashscope_ftlogs.cli.terminal.download_progress import Run, watched
 
 
 def watch(
@@ -23,7 +23,7 @@ def watch(
     async def main() -> None:
         progress = Progress()
         session = LogSession("sk-1", base_url="http://127.0.0.1:1")
-        async with watched(session, progress, every):
+        async with watched([Run("", session, progress)], every):
             for step in steps:
                 step(progress)
                 for _ in range(10):
@@ -57,6 +57,26 @@ def test_off_a_terminal_a_plain_line_comes_every_so_often(capsys: pytest.Capture
     assert lines[1].startswith("ftlogs: 0 of 2 jobs, 500 lines, ")
     assert lines[1].endswith("left")
     assert lines[2].startswith("ftlogs: 1 of 2 jobs, 1,000 lines, ")
+
+
+def test_of_several_profiles_each_has_its_line_until_it_has_ended(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def main() -> None:
+        runs = [Run(name, LogSession("sk-1", base_url="http://127.0.0.1:1")) for name in ("a", "b")]
+        async with watched(runs, 0.95):
+            await asyncio.sleep(1)
+            runs[0].ended = True
+            await asyncio.sleep(1)
+
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        runner.run(main())
+    lines = capsys.readouterr().err.splitlines()
+    assert [line[:18] for line in lines] == [
+        "ftlogs: a: 0 jobs,",
+        "ftlogs: b: 0 jobs,",
+        "ftlogs: b: 0 jobs,",
+    ]
 
 
 @contextmanager

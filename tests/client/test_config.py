@@ -1,5 +1,6 @@
 """Where settings come from, and which are refused."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -162,6 +163,96 @@ def test_an_unusable_setting_of_a_profile_is_named_with_it(toml: str, told: str)
     assert told in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("toml", "told"),
+    [
+        (f"api_kye = '{KEY}'", f"{CONFIG}: there is no setting 'api_kye'; is api_key meant?"),
+        ("API-KEY = 'x'", "there is no setting 'API-KEY'; is api_key meant?"),
+        ("regoin = 'cn-beijing'", "there is no setting 'regoin'; is region meant?"),
+        ("base_ulr = 'https://h.example'", "is base_url meant?"),
+        ("workspace_id = 'llm-1'", "is workspace meant?"),
+        ("timout = 3", "is timeout meant?"),
+        ("max_retry = 3", "is max_retries meant?"),
+        (f"[profile.x]\napi_key = '{KEY}'", "there is no setting 'profile'; [profiles.NAME] is meant?"),
+        ("profile = 'prod'", "there is no setting 'profile'; [profiles.NAME] is meant?"),
+    ],
+)
+def test_a_slip_in_a_setting_is_told_before_another_one_is_used(toml: str, told: str) -> None:
+    for options in ({}, {"profile": "p"}, {"api_key": KEY}):
+        files = {CONFIG: f"{toml}\n[profiles.p]\napi_key = '{KEY}'\n", KEY_FILE: "sk-of-another"}
+        with pytest.raises(ConfigError) as caught:
+            settle({"DASHSCOPE_API_KEY": "sk-of-another"}, files, **options)
+        assert told in str(caught.value)
+        assert KEY not in str(caught.value)
+
+
+def test_what_only_other_tools_know_is_theirs() -> None:
+    theirs = "protocol = 'openai'\nwebsocket_base_url = 'wss://x'\nhttp_max_connections = 3\n"
+    theirs += "http_max_keepalive_connections = 3\nhttp_keepalive_expiry = 5\nlog_level = 'info'\n"
+    theirs += "[output]\nformat = 'json'\n"
+    assert settle({}, {CONFIG: theirs}, api_key=KEY).api_key == KEY
+
+
+@pytest.mark.parametrize(
+    ("toml", "told"),
+    [
+        (f"api_kye = '{KEY}'", "there is no setting 'api_kye'; is api_key meant?"),
+        (f"key = '{KEY}'", "there is no setting 'key'; is api_key meant?"),
+        ("regoin = 'cn-beijing'", "is region meant?"),
+        ("protocol = 'openai'", "'protocol'; there are: api_key, base_url, region, workspace, timeout,"),
+        (f"{KEY} = 1", "there is no setting '[secret]'; there are: api_key"),
+        ("[profiles.p.more]", "there is no setting 'more'; there are: "),
+        ("api_key = ''", f"api_key in [profiles.p] in {CONFIG} is empty: set it, or leave it out"),
+        ("region = ''", "region in [profiles.p]"),
+        ("base_url = ''", "base_url in [profiles.p]"),
+        ("workspace = ''", "workspace in [profiles.p]"),
+    ],
+)
+def test_in_a_profile_all_is_ours_so_that_no_other_account_is_taken_for_it(toml: str, told: str) -> None:
+    files = {CONFIG: f"api_key = 'sk-of-another'\n[profiles.p]\n{toml}", KEY_FILE: "sk-of-another"}
+    with pytest.raises(ConfigError) as caught:
+        settle({"DASHSCOPE_API_KEY": "sk-of-another"}, files, profile="p")
+    assert told in str(caught.value)
+    assert f"[profiles.p] in {CONFIG}" in str(caught.value)
+    assert KEY not in str(caught.value)
+    assert settle({}, files, profile=None).api_key == "sk-of-another", "of others, nothing is asked"
+
+
+@given(st.dictionaries(st.text(min_size=1), st.text() | st.integers(), max_size=4))
+def test_no_setting_of_a_profile_is_ignored(table: dict[str, str | int]) -> None:
+    lines = "\n".join(f"{json.dumps(name)} = {json.dumps(value)}" for name, value in table.items())
+    try:
+        settle({"DASHSCOPE_API_KEY": KEY}, {CONFIG: f"[profiles.p]\n{lines}"}, profile="p")
+    except ConfigError:
+        return
+    assert table.keys() <= {"api_key", "base_url", "region", "workspace", "timeout", "max_retries"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "files", "place"),
+    [
+        ({"DASHSCOPE_API_KEY": KEY}, {}, "DASHSCOPE_API_KEY"),
+        ({"DASHSCOPE_API_KEY_FILE_PATH": "/k"}, {"/k": KEY}, "/k"),
+        ({}, {KEY_FILE: KEY}, KEY_FILE),
+    ],
+)
+def test_whose_key_a_profile_without_one_takes_is_told(
+    environ: dict[str, str], files: dict[str, str], place: str
+) -> None:
+    files[CONFIG] = "[profiles.p]\nworkspace = 'llm-1'"
+    settings = settle(environ, files, profile="p")
+    assert settings.places["api_key"] == f"{place}, since [profiles.p] in {CONFIG} has none"
+    assert settle({}, files, profile="p", api_key=KEY).places["api_key"] == "api_key"
+
+
+@pytest.mark.parametrize("name", ["DASHSCOPE_CONFIG", "DASHSCOPE_API_KEY_FILE_PATH"])
+def test_a_key_in_place_of_a_path_is_not_shown(name: str) -> None:
+    for files in ({}, {KEY: "sk a"}, {KEY: "x = "}, {KEY: "api_kye = 1"}):
+        with pytest.raises(ConfigError) as caught:
+            settle({name: KEY}, files)
+        assert KEY not in str(caught.value)
+
+
 def test_a_key_that_was_typed_as_a_profile_is_not_shown() -> None:
     with pytest.raises(ConfigError) as caught:
         settle({}, {CONFIG: PROFILES}, profile=KEY)
@@ -233,6 +324,13 @@ def test_a_key_inside_a_url_is_not_shown(url: str) -> None:
     with pytest.raises(ConfigError) as caught:
         checked_url(url, allow_http=True)
     assert KEY not in str(caught.value)
+
+
+def test_a_key_that_is_given_and_empty_leaves_its_place_to_no_other() -> None:
+    files = {CONFIG: "[profiles.p]\napi_key = 'sk-other'"}
+    for options in ({}, {"profile": "p"}):
+        with pytest.raises(ConfigError, match="the API key from api_key is empty"):
+            settle({"DASHSCOPE_API_KEY": "sk-other"}, files, api_key="", **options)
 
 
 @pytest.mark.parametrize("key", ["sk a", "sk\x00", "sk-é", "   ", f"{KEY}\n{KEY}"])

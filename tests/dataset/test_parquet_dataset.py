@@ -156,6 +156,7 @@ class SweptMeanwhile:
     job: None
     directory: Path
     left: list[int]
+    profile: str = ""
 
     @property
     def version(self) -> str:

@@ -61,6 +61,7 @@ def test_a_room_says_what_it_may_import(room: str) -> None:
         "client/callers_side",
         "client/exchange",
         "client/network",
+        "client/settings",
         "metrics/live",
         "metrics/whole_log",
     ],

@@ -9,6 +9,7 @@ from typing import Final
 
 import attrs
 
+from dashscope_ftlogs.archive.directory import OF_PROFILE
 from dashscope_ftlogs.archive.local_log_reader import (
     PACKED,
     as_file,
@@ -16,7 +17,7 @@ from dashscope_ftlogs.archive.local_log_reader import (
     numbered_lines,
 )
 from dashscope_ftlogs.archive.manifest import LOG_NAMES, Manifest
-from dashscope_ftlogs.archive.object_store.bucket import AT_ONCE, Bucket, NotThereError
+from dashscope_ftlogs.archive.object_store.bucket import AT_ONCE, Bucket, Listed, NotThereError
 from dashscope_ftlogs.archive.object_store.commits import (
     Commit,
     DataObject,
@@ -30,6 +31,7 @@ from dashscope_ftlogs.archive.object_store.contents import Content
 from dashscope_ftlogs.archive.object_store.url import store_url
 from dashscope_ftlogs.archive.store import DamagedError, KeptLog, UnvouchedLog
 from dashscope_ftlogs.archive.threads import side_by_side
+from dashscope_ftlogs.client.settings.config_file import is_profile_name
 from dashscope_ftlogs.errors import (
     ArchiveError,
     ArchiveMismatchError,
@@ -60,6 +62,8 @@ class RemoteLog:
     job: Job | None
     version: str
     """Another text once anything else was committed."""
+    profile: str = ""
+    """In whose folder of an archive it is."""
 
     @property
     def where(self) -> str:
@@ -96,18 +100,30 @@ def remote_logs(url: str) -> list[KeptLog]:
     log = LOG_NAMES.fullmatch(place.prefix.rpartition("/")[2])
     if log is not None:
         return [_named(Bucket(attrs.evolve(place, prefix=place.prefix.rpartition("/")[0])), log)]
-    bucket = Bucket(place)
-    folders = bucket.folders()
-    heads = zip(folders, side_by_side(partial(_newest, bucket), folders, AT_ONCE), strict=True)
-    found: list[KeptLog] = []
-    for folder, head in heads:
-        if isinstance(head, ArchiveError):
-            found.append(UnvouchedLog(folder, f"{bucket.url}/{folder}", head))
-        elif head is not None:
-            found.append(_log(bucket, folder, head, head.manifest.file))
+    logs, profiles = _logs(Bucket(place))
+    found: list[KeptLog] = [*logs]
+    for profile in profiles:
+        logs, _ = _logs(Bucket(place.folder(profile)))
+        found += [attrs.evolve(log, profile=profile) for log in logs]
     if not found:
-        raise ArchivePathError(f"{bucket.url} holds no commit, so it is no archive")
+        raise ArchivePathError(f"{place} holds no commit, so it is no archive")
     return found
+
+
+def _logs(bucket: Bucket) -> tuple[list[RemoteLog | UnvouchedLog], list[str]]:
+    """Return the logs of an archive, and the folders of profiles in it."""
+    folders = bucket.folders()
+    looked = zip(folders, side_by_side(partial(_looked, bucket), folders, AT_ONCE), strict=True)
+    logs: list[RemoteLog | UnvouchedLog] = []
+    profiles: list[str] = []
+    for folder, (head, is_profiles) in looked:
+        if isinstance(head, ArchiveError):
+            logs.append(UnvouchedLog(folder, f"{bucket.url}/{folder}", head))
+        elif head is not None:
+            logs.append(_log(bucket, folder, head, head.manifest.file))
+        elif is_profiles:
+            profiles.append(folder)
+    return logs, profiles
 
 
 def _named(bucket: Bucket, log: re.Match[str]) -> RemoteLog:
@@ -138,16 +154,28 @@ def _log(bucket: Bucket, folder: str, head: Commit, name: str) -> RemoteLog:
 
 def newest(bucket: Bucket, folder: str) -> Commit | None:
     """Return the newest commit of a log, if there is one."""
-    numbers = filter(None, (number_of(one.name) for one in bucket.listed(folder)))
-    number = max(numbers, default=None)
-    return None if number is None else commit(bucket, folder, number)
+    return _look(bucket, folder)[0]
 
 
-def _newest(bucket: Bucket, folder: str) -> Commit | ArchiveError | None:
+def is_of_profile(folder: str, listed: Iterable[Listed]) -> bool:
+    """Whether a folder is no log's, but a profile's."""
+    return is_profile_name(folder) and any(one.name == OF_PROFILE for one in listed)
+
+
+def _look(bucket: Bucket, folder: str) -> tuple[Commit | None, bool]:
+    """Return the newest commit of a log, if there is one, and whether the folder is a profile's."""
+    listed = bucket.listed(folder)
+    if is_of_profile(folder, listed):
+        return None, True
+    number = max(filter(None, (number_of(one.name) for one in listed)), default=None)
+    return None if number is None else commit(bucket, folder, number), False
+
+
+def _looked(bucket: Bucket, folder: str) -> tuple[Commit | ArchiveError | None, bool]:
     try:
-        return newest(bucket, folder)
+        return _look(bucket, folder)
     except (ManifestError, ArchiveMismatchError) as error:
-        return error
+        return error, False
 
 
 def commit(bucket: Bucket, folder: str, number: int) -> Commit:

@@ -1,9 +1,11 @@
 """Object storage as what a download writes to. Nobody is kept out: commits decide between writers."""
 
+from contextlib import suppress
 from typing import Final, Self
 
+from dashscope_ftlogs.archive.directory import OF_PROFILE
 from dashscope_ftlogs.archive.manifest import stem
-from dashscope_ftlogs.archive.object_store.bucket import Bucket
+from dashscope_ftlogs.archive.object_store.bucket import AlreadyThereError, Bucket
 from dashscope_ftlogs.archive.object_store.chain import Chain
 from dashscope_ftlogs.archive.object_store.object_log import Shared
 from dashscope_ftlogs.archive.object_store.object_place import ObjectPlace
@@ -19,19 +21,24 @@ class RemoteStore:
     Args:
         bucket: Where it is.
         patience: Seconds for which a cancelled download goes on with its last commits.
+        of_profile: Whether it is a profile's folder in an archive.
     """
 
     # A commit is an object for good, so there should not be many.
     first_commit_after = 60.0
     commit_every = 60.0
 
-    def __init__(self, bucket: Bucket, patience: float = 10.0) -> None:
+    def __init__(self, bucket: Bucket, patience: float = 10.0, *, of_profile: bool = False) -> None:
         self._bucket = bucket
+        self._of_profile = of_profile
         self._shared = Shared(patience)
         self._threads = Threads(_THREADS)
 
     async def __aenter__(self) -> Self:
         try:
+            if self._of_profile:
+                with suppress(AlreadyThereError):
+                    await self._bucket.acreate(OF_PROFILE, b"")
             await self._bucket.amark()
         except BaseException:
             await self.__aexit__()

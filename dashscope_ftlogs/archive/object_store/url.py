@@ -25,6 +25,10 @@ class StoreURL:
     prefix: str
     """Without slashes around it; empty where the archive is the whole bucket."""
 
+    def folder(self, name: str) -> "StoreURL":
+        """Return where a folder of it is; itself, without a name."""
+        return attrs.evolve(self, prefix="/".join(filter(None, (self.prefix, name))))
+
     def __str__(self) -> str:
         return f"{self.kind}://{self.bucket}" + (f"/{self.prefix}" if self.prefix else "")
 

@@ -12,21 +12,32 @@ from dashscope_ftlogs.archive.object_store.commits import (
     file_names,
     following,
 )
-from dashscope_ftlogs.archive.object_store.remote_logs import check_content, commit, newest
+from dashscope_ftlogs.archive.object_store.remote_logs import (
+    check_content,
+    commit,
+    is_of_profile,
+    newest,
+)
 from dashscope_ftlogs.archive.outcomes import Verdict, VerifyState, of_log, of_unread
 from dashscope_ftlogs.archive.store import DamagedError
 from dashscope_ftlogs.archive.when_a_log_is_complete import stage
 from dashscope_ftlogs.errors import ArchiveMismatchError, ManifestError
 
 
-def judge(bucket: Bucket, folder: str) -> list[Verdict]:
-    """Return what was found out about a log, and about its older generations, which come first."""
+def judge(bucket: Bucket, folder: str) -> list[Verdict] | None:
+    """Return what was found out about a log, and about its older generations, which come first.
+
+    Of a folder that is a profile's, None.
+    """
     try:
         head = newest(bucket, folder)
     except (ManifestError, ArchiveMismatchError) as error:
         return [of_unread(folder, error)]
     if head is None:
-        if any(DATA_NAMES.fullmatch(one.name) for one in bucket.listed(folder)):
+        listed = bucket.listed(folder)
+        if is_of_profile(folder, listed):
+            return None
+        if any(DATA_NAMES.fullmatch(one.name) for one in listed):
             return [Verdict(job_id="", file=folder, state="incomplete", why="nothing was committed yet")]
         return []  # it is somebody else's
     found: list[Verdict] = []

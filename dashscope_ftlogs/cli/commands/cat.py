@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from typing import Annotated
 
 import typer
@@ -12,10 +12,18 @@ from dashscope_ftlogs.archive.store import KeptLog
 from dashscope_ftlogs.checks import MAX_LINE, within
 from dashscope_ftlogs.cli.completion import complete_job_ids
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.log_sources import code_of, is_local, job_name, named_logs, stored_pages
+from dashscope_ftlogs.cli.log_sources import (
+    code_of,
+    is_local,
+    job_name,
+    named_logs,
+    opened,
+    session_of,
+    stored_pages,
+)
 from dashscope_ftlogs.cli.options import Concurrency, Raw, grouped, whole_number
 from dashscope_ftlogs.cli.run_command import complain, run, told
-from dashscope_ftlogs.cli.short_job_ids import whole_job_id
+from dashscope_ftlogs.cli.short_job_ids import whole_job
 from dashscope_ftlogs.cli.terminal.read_progress import progress
 from dashscope_ftlogs.cli.terminal.stdout import Format, encoder, part, printing, write
 
@@ -52,7 +60,8 @@ def cat(
     found, resume_at = source, offset
 
     def how_to_go_on() -> str:
-        return f"stopped; go on with: ftlogs cat {found} --offset {resume_at}"
+        given = "".join(f" --profile {one}" for one in connection.profile or ())
+        return f"stopped; go on with: ftlogs cat {found} --offset {resume_at}{given}"
 
     def put_out(page: LogPage) -> None:
         nonlocal resume_at
@@ -66,10 +75,15 @@ def cat(
                 return await _print_stored(
                     source, offset, limit, lambda page: printer.run(put_out, page)
                 )
-        name = job_name(source)  # or that it is none, for which no key is needed
-        async with connection.session(concurrency) as session:
-            found = await whole_job_id(session, name)
-            reader: LogPaginator = session.lines(found, offset=offset, limit=limit, page_size=page_size)
+        name = job_name(source, connection.profile)  # or that it is none, for which no key is needed
+        async with AsyncExitStack() as stack:
+            sessions = await opened(stack, connection, concurrency)
+            lost: dict[str, FTLogsError] = {}
+            found = await whole_job(sessions, name, lost)
+            for profile, lost_by in lost.items():
+                complain(f"{profile}: {told(lost_by)}")
+            session, job_id = session_of(sessions, found)
+            reader: LogPaginator = session.lines(job_id, offset=offset, limit=limit, page_size=page_size)
             with progress(f"{found}: lines") as show, printing() as printer:
                 try:
                     async with reader.pages() as pages:
@@ -83,7 +97,7 @@ def cat(
                             f"{error.advice} What was read is printed; {how_to_go_on()}".strip()
                         )
                     raise
-        return 0
+        return code_of(list(lost.values()))
 
     run(main(), on_interrupt=how_to_go_on)
 

@@ -64,12 +64,16 @@ def doctor(
         if form is Format.TEXT:
             python = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
             write(f"ftlogs {__version__}, {python}\n".encode())
-        found = examine(connection, job, contract=contract, now=lambda: datetime.now(UTC))
-        async with aclosing(found) as findings:
-            async for one in findings:
-                finding = _without_key(one)
-                write(_row(finding) if form is Format.JSONL else _text(finding))
-                code = code or finding.code
+        for named, one in connection.by_profile().items():
+            profile = without_key(named)  # it may be no profile's name
+            if profile and form is Format.TEXT:
+                write(f"profile  {escaped(profile)}\n".encode("utf-8", "backslashreplace"))
+            found = examine(one, job, contract=contract, now=lambda: datetime.now(UTC))
+            async with aclosing(found) as findings:
+                async for told in findings:
+                    finding = _without_key(told)
+                    write(_row(finding, profile) if form is Format.JSONL else _text(finding))
+                    code = code or finding.code
         return code
 
     run(main())
@@ -80,10 +84,10 @@ def _without_key(finding: "Finding") -> "Finding":
     return attrs.evolve(finding, told=without_key(finding.told), advice=without_key(finding.advice))
 
 
-def _row(finding: "Finding") -> bytes:
+def _row(finding: "Finding", profile: str) -> bytes:
     said = attrs.asdict(finding)
     del said["code"]
-    return rows([said])
+    return rows([({"profile": profile} if profile else {}) | said])
 
 
 def _text(finding: "Finding") -> bytes:

@@ -1,27 +1,26 @@
 """`ftlogs download`: the logs of many jobs on disk."""
 
+import asyncio
 import enum
 import sys
 from collections import Counter
-from collections.abc import AsyncGenerator
-from contextlib import nullcontext
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import attrs
 import typer
 
-from dashscope_ftlogs import Downloaded, FTLogsError, Job, Progress
+from dashscope_ftlogs import Downloaded, FTLogsError, Job
+from dashscope_ftlogs.archive.store import label
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.exit_codes import INCOMPLETE, exit_code
-from dashscope_ftlogs.cli.job_selection import Filters, Selection, Shard
+from dashscope_ftlogs.cli.job_selection import Filters, NoneHasItError, Selection, Shard
 from dashscope_ftlogs.cli.options import Concurrency, archive, duration, grouped
-from dashscope_ftlogs.cli.run_command import complain, run
-from dashscope_ftlogs.cli.terminal.download_progress import watched
+from dashscope_ftlogs.cli.run_command import complain, run, told
+from dashscope_ftlogs.cli.terminal.download_progress import Run, watched
 from dashscope_ftlogs.cli.terminal.stdout import Format, rows, wrapped_table, write, write_if_open
-
-if TYPE_CHECKING:
-    from dashscope_ftlogs import LogSession
 
 _STATES = ("complete", "skipped", "settling", "running", "failed")
 
@@ -98,27 +97,34 @@ def download(
             filters=filters,
             shard=None if shard is None else Shard.parse(shard),
         )
-        progress = Progress()
-        async with (
-            connection.session(concurrency) as session,
-            nullcontext() if quiet else watched(session, progress, progress_every),
-        ):
+        runs = [Run(profile, one) for profile, one in connection.sessions(concurrency).items()]
+
+        async def bring(one: Run) -> None:
             try:
-                outcomes = await session.download(
-                    _selected(selection, session, progress),
+                await one.session.download(
+                    _selected(selection, one),
                     out,
                     format=None if form is None else form.value,
                     compression=None if compress is None else "gzip",
                     settle=settle,
                     recheck=recheck,
-                    progress=progress,
+                    progress=one.progress,
                 )
-            except FTLogsError:
-                if progress.outcomes:
-                    _report(progress.outcomes, out, as_json=as_json, quiet=quiet)
-                raise
-        _report(outcomes, out, as_json=as_json, quiet=quiet)
-        return _exit_code(outcomes)
+            except FTLogsError as error:  # which stops no other profile's
+                one.error = error
+            one.ended = True
+
+        async with AsyncExitStack() as stack:
+            for one in runs:
+                await stack.enter_async_context(one.session)
+            if not quiet:
+                await stack.enter_async_context(watched(runs, progress_every))
+            failed = await _name_profiles(selection, runs)
+            async with asyncio.TaskGroup() as group:
+                for one in runs:
+                    if one.error is None:
+                        group.create_task(bring(one))
+        return _end(runs, failed, out, as_json=as_json, quiet=quiet)
 
     run(
         main(),
@@ -127,34 +133,74 @@ def download(
     )
 
 
-async def _selected(
-    selection: Selection, session: "LogSession", progress: Progress
-) -> AsyncGenerator[str | Job, None]:
+async def _name_profiles(selection: Selection, runs: Sequence[Run]) -> list[FTLogsError]:
+    """Find out which profiles have the jobs that were named; return why some are in none."""
+    failed: list[FTLogsError] = []
+    if selection.are_named and runs[0].profile:
+        lost: dict[str, FTLogsError] = {}
+        sessions = {one.profile: one.session for one in runs}
+        named = await selection.by_profile(sessions, failed, lost)
+        for one in runs:
+            one.jobs, one.error = named.get(one.profile, []), lost.get(one.profile)
+    return failed
+
+
+async def _selected(selection: Selection, run: Run) -> AsyncGenerator[str | Job, None]:
     """Yield the jobs. Nothing is asked before the archive is ours and wants the first one."""
-    jobs = await selection.jobs(session)
-    progress.jobs = len(jobs)
+    jobs = await selection.jobs(run.session) if run.jobs is None else run.jobs
+    run.progress.jobs = len(jobs)
     for job in jobs:
         yield job
 
 
-def _report(outcomes: list[Downloaded], out: str, *, as_json: bool, quiet: bool) -> None:
+def _end(runs: Sequence[Run], failed: list[FTLogsError], out: str, *, as_json: bool, quiet: bool) -> int:
+    """Report what became of all jobs, and return the exit code."""
+    outcomes = [outcome for one in runs for outcome in one.progress.outcomes]
+    none_has_it = all(isinstance(one.error, NoneHasItError) for one in runs)
+    for one in runs:
+        if isinstance(one.error, NoneHasItError) and not none_has_it:
+            one.error = None
+    (first, *others) = runs
+    if first.error is not None and (none_has_it or not others):
+        if outcomes:
+            _report(runs, outcomes, out, as_json=as_json, quiet=quiet)
+        raise first.error
+    for error in failed:
+        complain(told(error))
+    _report(runs, outcomes, out, as_json=as_json, quiet=quiet)
+    errors = [*failed, *(one.error for one in runs if one.error is not None)]
+    return _exit_code(outcomes, errors)
+
+
+def _report(
+    runs: Sequence[Run],
+    outcomes: Sequence[Downloaded],
+    out: str,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> None:
     if not sys.stdout.isatty():
         # Whoever looks at stderr alone, as cron's mail does, should know why.
         for outcome in outcomes:
             if outcome.error is not None:
-                complain(f"{outcome.job_id}: {outcome.error}")
+                complain(f"{label(outcome.profile, outcome.job_id)}: {outcome.error}")
     if as_json:
         write(rows(map(_facts, outcomes)))
-        return
-    columns = ("JOB ID", "STATE", "LINES", "NEW", "NOTE")
-    cells = [(o.job_id, o.state, o.lines, o.new_lines, _note(o)) for o in outcomes]
-    if cells:
-        write_if_open(wrapped_table(columns, cells))
-    if not quiet:
-        counts: Counter[str] = Counter(outcome.state for outcome in outcomes)
-        states = ", ".join(f"{counts[state]:,} {state}" for state in _STATES if counts[state])
-        lines = sum(outcome.new_lines for outcome in outcomes)
-        complain(f"{states or 'no jobs'}; {lines:,} new lines in {out}")
+    elif outcomes:
+        columns = ("PROFILE", "JOB ID", "STATE", "LINES", "NEW", "NOTE")
+        cells = [(o.profile, o.job_id, o.state, o.lines, o.new_lines, _note(o)) for o in outcomes]
+        begin = 0 if outcomes[0].profile else 1
+        write_if_open(wrapped_table(columns[begin:], [row[begin:] for row in cells]))
+    for one in runs:
+        if one.error is not None and len(runs) > 1:
+            complain(f"{one.profile}: {told(one.error)}")
+        elif not quiet and not as_json:
+            counts: Counter[str] = Counter(outcome.state for outcome in one.progress.outcomes)
+            states = ", ".join(f"{counts[state]:,} {state}" for state in _STATES if counts[state])
+            lines = sum(outcome.new_lines for outcome in one.progress.outcomes)
+            where = f"{out.rstrip('/')}/{one.profile}" if one.profile else out
+            complain(f"{states or 'no jobs'}; {lines:,} new lines in {where}")
 
 
 def _note(outcome: Downloaded) -> str:
@@ -166,14 +212,16 @@ def _note(outcome: Downloaded) -> str:
 
 def _facts(outcome: Downloaded) -> dict[str, Any]:
     error = outcome.error
-    facts = attrs.asdict(outcome, filter=lambda field, _: field.name != "error")
+    without = {"error"} if outcome.profile else {"error", "profile"}
+    facts = attrs.asdict(outcome, filter=lambda field, _: field.name not in without)
     return facts | {"error": None if error is None else str(error)}
 
 
-def _exit_code(outcomes: list[Downloaded]) -> int:
+def _exit_code(outcomes: list[Downloaded], errors: list[FTLogsError]) -> int:
     """Return 0 if every log is whole; if none is and all failed alike, that failure's code."""
-    if all(outcome.state in {"complete", "skipped"} for outcome in outcomes):
+    if not errors and all(outcome.state in {"complete", "skipped"} for outcome in outcomes):
         return 0
     codes = {None if o.error is None else exit_code(o.error) for o in outcomes}
+    codes.update(map(exit_code, errors))
     (code,) = codes if len(codes) == 1 else (None,)
     return INCOMPLETE if code is None else code

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 from dashscope_ftlogs import ArchiveError, ArchiveWriteError, FTLogsError, InvalidArgumentError
 from dashscope_ftlogs.archive.object_store.bucket import Bucket
 from dashscope_ftlogs.archive.object_store.url import is_store_url, store_url
-from dashscope_ftlogs.archive.store import KeptLog, UnvouchedLog
+from dashscope_ftlogs.archive.store import KeptLog, UnvouchedLog, label
 from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.archive.where import is_there
 from dashscope_ftlogs.checks import extra
@@ -99,6 +99,11 @@ class _InBucket:
         self.make: Callable[[str, KeptLog], LogRows] = partial(rows_of, pattern)
 
     async def new(self, logs: Sequence[Partition]) -> list[Partition]:
+        if any(one.profile for one in logs):
+            raise InvalidArgumentError(
+                "-o URL: on object storage, a dataset is made of one profile's "
+                "folder, ARCHIVE/PROFILE; a directory takes all"
+            )
         await self._dataset.look()
         has = self._dataset.head.logs
         new = [one for one in logs if has.get(one.job_id) != digest_of(one, self._pattern)]
@@ -178,7 +183,7 @@ async def _add(target: _Target, logs: Sequence[Partition], dask: str | None) -> 
             async with aclosing(by) as coming:
                 async for one, made in coming:
                     if isinstance(made, FTLogsError):
-                        complain(f"{one.job_id}: {told(made)}")
+                        complain(f"{_name(one)}: {told(made)}")
                         failed += 1
                     else:
                         points += await target.take(made)
@@ -198,10 +203,10 @@ async def _add(target: _Target, logs: Sequence[Partition], dask: str | None) -> 
 async def _by_processors(
     target: _Target, logs: Sequence[Partition]
 ) -> AsyncGenerator[tuple[Partition, Any], None]:
-    async with Reading(target.make, [(one.job_id, one.log) for one in logs]) as others:
+    async with Reading(target.make, [(_name(one), one.log) for one in logs]) as others:
         for one in logs:
             try:
-                made = await others.result(one.job_id)
+                made = await others.result(_name(one))
                 yield one, await target.make_here(one) if made is None else made
             except FTLogsError as error:
                 yield one, error
@@ -217,8 +222,8 @@ def _logs(words: Iterable[str]) -> Iterator[Partition]:
                 f"{word!r} is no archive, of which datasets are made; `ftlogs download` makes one"
             )
         for one in logs:
-            if one.job_id not in taken:
-                taken.add(one.job_id)
+            if _name(one) not in taken:
+                taken.add(_name(one))
                 yield one
 
 
@@ -256,3 +261,7 @@ def _is_within(path: str, folder: str) -> bool:
 def _anywhere(path: str) -> Path:
     """Return a path for others as well, who work in folders of their own."""
     return Path(path).absolute()
+
+
+def _name(one: Partition) -> str:
+    return label(one.profile, one.job_id)

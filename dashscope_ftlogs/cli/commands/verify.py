@@ -7,13 +7,13 @@ from typing import Annotated, Any
 import attrs
 import typer
 
-from dashscope_ftlogs import ArchiveError, Verdict, verify_archive, verify_remotely
+from dashscope_ftlogs import ArchiveError, FTLogsError, Verdict, verify_archive, verify_remotely
 from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.archive.verify import reopen_stale
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.exit_codes import INCOMPLETE
+from dashscope_ftlogs.cli.exit_codes import INCOMPLETE, exit_code
 from dashscope_ftlogs.cli.options import archive, grouped
-from dashscope_ftlogs.cli.run_command import complain, run
+from dashscope_ftlogs.cli.run_command import complain, run, told
 from dashscope_ftlogs.cli.terminal.stdout import rows, wrapped_table, write
 
 
@@ -50,12 +50,9 @@ def verify(
     async def main() -> int:
         with Thread(patience=0) as reading:
             verdicts = await reading.run(lambda: list(verify_archive(directory)))
+        failed: list[FTLogsError] = []
         if remote:
-            async with (
-                connection.session() as session,
-                verify_remotely(session, verdicts) as answers,
-            ):
-                asked = [verdict async for verdict in answers]
+            asked = await _asked(connection, verdicts, failed)
             _reopen(directory, {one.file for one in verdicts if one.state == "ok"}, asked)
             verdicts = sorted(asked, key=lambda verdict: verdict.file)
         bad = [verdict for verdict in verdicts if verdict.state not in _FINE]
@@ -69,9 +66,38 @@ def verify(
             complain(
                 "`ftlogs download --recheck` fetches damaged logs anew, and keeps what is here of them"
             )
-        return INCOMPLETE if bad else 0
+        return exit_code(failed[0]) if failed else INCOMPLETE if bad else 0
 
     run(main())
+
+
+async def _asked(
+    connection: Connection, verdicts: list[Verdict], failed: list[FTLogsError]
+) -> list[Verdict]:
+    """Return the verdicts after asking the service, those in a profile's folder by that profile.
+
+    Of several profiles, one that can't be asked is told, and `failed`; its verdicts stay as they are.
+    """
+    chosen = list(connection.by_profile())
+    by_profile: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        by_profile.setdefault(verdict.profile, []).append(verdict)
+    asked: list[Verdict] = []
+    for profile, some in by_profile.items():
+        if profile and connection.profile and profile not in chosen:
+            asked += some
+            continue
+        of = attrs.evolve(connection, profile=[profile]) if profile else connection
+        try:
+            async with of.session() as session, verify_remotely(session, some) as answers:
+                asked += [verdict async for verdict in answers]
+        except FTLogsError as error:
+            if not profile:
+                raise
+            failed.append(error)
+            complain(f"{profile}: {told(error)}")
+            asked += some
+    return asked
 
 
 def _facts(verdict: Verdict) -> dict[str, Any]:

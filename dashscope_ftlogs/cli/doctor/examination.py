@@ -14,7 +14,7 @@ from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.doctor import documented_facts, verdicts
 from dashscope_ftlogs.cli.doctor.findings import Finding, RawAnswer, State
 from dashscope_ftlogs.cli.run_command import told
-from dashscope_ftlogs.cli.short_job_ids import LAST, whole_job_id
+from dashscope_ftlogs.cli.short_job_ids import LAST, whole_job
 from dashscope_ftlogs.errors import CertificateError, FTLogsError
 from dashscope_ftlogs.models import ENDED
 
@@ -163,7 +163,7 @@ async def _with_key(
         return
     try:
         async with asyncio.timeout(patience):
-            job_id = await whole_job_id(session, job or LAST)
+            job_id = await whole_job({"": session}, job or LAST)
         known = await session.job(job_id)
         first = RawAnswer(*await session.answer(f"fine-tunes/{job_id}/{documented_facts.FIRST}"))
     except FTLogsError as error:

@@ -2,11 +2,14 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from dashscope_ftlogs import Progress
+import attrs
+
+from dashscope_ftlogs import FTLogsError, Job, Progress
+from dashscope_ftlogs.archive.store import label
 from dashscope_ftlogs.cli.run_command import complain
 from dashscope_ftlogs.cli.terminal.read_progress import MOST
 from dashscope_ftlogs.cli.terminal.speed_and_eta import Meter, Reading
@@ -19,10 +22,23 @@ _BARS = 5
 """How many jobs are shown with a bar of their own."""
 
 
+@attrs.define(eq=False)
+class Run:
+    """A download, of the jobs of one profile or of the only ones."""
+
+    profile: str
+    session: "LogSession"
+    progress: Progress = attrs.Factory(Progress)
+    jobs: Sequence[str | Job] | None = None
+    """Where they were named: which of them this profile has."""
+    ended: bool = False
+    error: FTLogsError | None = None
+
+
 @asynccontextmanager
-async def watched(session: "LogSession", progress: Progress, every: float) -> AsyncGenerator[None, None]:
-    """Show how a download comes on while the block runs; plain lines come `every` so many seconds."""
-    show = _bars(session, progress) if sys.stderr.isatty() else _lines(session, progress, every)
+async def watched(runs: Sequence[Run], every: float) -> AsyncGenerator[None, None]:
+    """Show how downloads come on while the block runs; plain lines come `every` so many seconds."""
+    show = _bars(runs) if sys.stderr.isatty() else _lines(runs, every)
     showing = asyncio.create_task(show)
     try:
         yield
@@ -31,25 +47,27 @@ async def watched(session: "LogSession", progress: Progress, every: float) -> As
         await asyncio.gather(showing, return_exceptions=True)
 
 
-async def _lines(session: "LogSession", progress: Progress, every: float) -> None:
+async def _lines(runs: Sequence[Run], every: float) -> None:
     clock = asyncio.get_running_loop().time
-    meter = Meter(clock())
-    meter.read(clock(), progress, session.requests)
+    meters = [(run, Meter(clock())) for run in runs]
+    for run, meter in meters:
+        meter.read(clock(), run.progress, run.session.requests)
     while True:
         await asyncio.sleep(every)
-        reading = meter.read(clock(), progress, session.requests)
-        jobs = "" if progress.jobs is None else f" of {progress.jobs:,}"
-        note = _waiting(progress, clock()) or _speeds(session, progress, reading)
-        complain(f"{progress.jobs_done:,}{jobs} jobs, {note}")
+        for run, meter in meters:
+            if not run.ended:
+                progress = run.progress
+                jobs = "" if progress.jobs is None else f" of {progress.jobs:,}"
+                whose = f"{run.profile}: " if run.profile else ""
+                complain(f"{whose}{progress.jobs_done:,}{jobs} jobs, {_note(run, meter, clock())}")
 
 
-async def _bars(session: "LogSession", progress: Progress) -> None:
+async def _bars(runs: Sequence[Run]) -> None:
     from rich.console import Console  # noqa: PLC0415  (takes long to import)
     from rich.progress import BarColumn, TaskID, TextColumn  # noqa: PLC0415
     from rich.progress import Progress as Bars  # noqa: PLC0415
 
     clock = asyncio.get_running_loop().time
-    meter = Meter(clock())
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -58,24 +76,34 @@ async def _bars(session: "LogSession", progress: Progress) -> None:
     shown: dict[str, TaskID] = {}
     console = Console(stderr=True)
     with Bars(*columns, console=console, transient=True, auto_refresh=False) as bars:
-        overall = bars.add_task("jobs", total=progress.jobs, note="")
+        overall = [
+            (run, Meter(clock()), bars.add_task(run.profile or "jobs", total=run.progress.jobs, note=""))
+            for run in runs
+        ]
         while True:
-            reading = meter.read(clock(), progress, session.requests)
-            jobs = "" if progress.jobs is None else f"/{progress.jobs:,}"
-            note = _waiting(progress, clock()) or _speeds(session, progress, reading)
-            note = f"{progress.jobs_done:,}{jobs}  {note}"
-            bars.update(overall, total=progress.jobs, completed=progress.jobs_done, note=note)
-            for job_id in [job_id for job_id in shown if job_id not in progress.reading]:
-                bars.remove_task(shown.pop(job_id))
-            for job_id, (offset, said) in progress.reading.items():
+            reading: dict[str, tuple[int, int]] = {}
+            for run, meter, bar in overall:
+                progress = run.progress
+                jobs = "" if progress.jobs is None else f"/{progress.jobs:,}"
+                note = f"{progress.jobs_done:,}{jobs}  {_note(run, meter, clock())}"
+                bars.update(bar, total=progress.jobs, completed=progress.jobs_done, note=note)
+                reading |= {label(run.profile, job): at for job, at in progress.reading.items()}
+            for name in [name for name in shown if name not in reading]:
+                bars.remove_task(shown.pop(name))
+            for name, (offset, said) in reading.items():
                 total = min(said, MOST)
-                if job_id not in shown and len(shown) < _BARS:
-                    shown[job_id] = bars.add_task(job_id, total=total, note="")
-                if job_id in shown:
+                if name not in shown and len(shown) < _BARS:
+                    shown[name] = bars.add_task(name, total=total, note="")
+                if name in shown:
                     note = f"{offset:,}/{total:,}"
-                    bars.update(shown[job_id], total=total, completed=offset, note=note)
+                    bars.update(shown[name], total=total, completed=offset, note=note)
             bars.refresh()
             await asyncio.sleep(_BARS_EVERY)
+
+
+def _note(run: Run, meter: Meter, now: float) -> str:
+    reading = meter.read(now, run.progress, run.session.requests)
+    return _waiting(run.progress, now) or _speeds(run.session, run.progress, reading)
 
 
 def _waiting(progress: Progress, now: float) -> str:

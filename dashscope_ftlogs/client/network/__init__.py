@@ -2,5 +2,6 @@
 
 What decides is pure: `proxies` (what the settings mean) and `certificates` (what one says of itself).
 
-May import: `checks`, `errors`, and from the client `redaction` and `exchange`. Begin with `proxies`.
+May import: `checks`, `errors`, and from the client `redaction`, `exchange` and `settings`. Begin with
+`proxies`.
 """

@@ -13,10 +13,13 @@ from dashscope_ftlogs.client.exchange.in_our_words import AtProxyError
 from dashscope_ftlogs.client.exchange.memory import LARGE_AT_ONCE
 from dashscope_ftlogs.client.network.certificates import names
 from dashscope_ftlogs.client.network.proxies import Proxy
+from dashscope_ftlogs.client.settings.small_file import check_is_plain
 from dashscope_ftlogs.errors import ConfigError, SessionStateError
 
 _PATIENCE: Final = aiohttp.ClientTimeout(total=10)
 """Seconds for what only makes a message better."""
+_LARGEST: Final = 16 * 2**20
+"""Bytes of certificates: what a system trusts has a quarter of one million."""
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -84,6 +87,8 @@ class Connections:
             self.by_proxy["proxy"] = URL(proxy.url)
             if proxy.authorization is not None:
                 self.by_proxy["proxy_headers"] = {"Proxy-Authorization": proxy.authorization}
+        self.requests = 0
+        """How many were sent, by whoever shares them."""
         self.client: aiohttp.ClientSession
         self.large_answers: asyncio.Semaphore
 
@@ -125,9 +130,11 @@ def _trusting(ca_file: str) -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.set_alpn_protocols(("http/1.1",))
     try:
+        check_is_plain(ca_file, _LARGEST)
         context.load_verify_locations(ca_file)
-    except OSError as error:
-        said = "there is none in it" if isinstance(error, ssl.SSLError) else error.strerror
+    except (OSError, ValueError) as error:  # what no system can name
+        told = getattr(error, "strerror", None) or error
+        said = "there is none in it" if isinstance(error, ssl.SSLError) else told
         raise refused("ca_file", ca_file, f"a file of certificates in PEM form: {said}") from None
     return context
 

@@ -16,8 +16,6 @@ class Gate:
 
     def __init__(self, in_flight: InFlight, rate: Rate) -> None:
         self.in_flight, self.rate = in_flight, rate
-        self.sent = 0
-        """How many requests were let through so far."""
         self.inside = 0
         """How many are in flight."""
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
@@ -81,7 +79,6 @@ class Gate:
 
     def _let_in(self, now: float) -> None:
         self.inside += 1
-        self.sent += 1
         self.in_flight.sent(self.inside)
         self.rate.sent(now)
 

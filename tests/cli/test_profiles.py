@@ -1,0 +1,478 @@
+"""Several profiles at once: whose jobs are meant, where logs are kept, and what one that fails ends."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from modest_root import modes_count
+from small_store import SmallStore
+
+from dashscope_ftlogs import ArchivePathError, LogSession, verify_archive
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Refuse
+from dashscope_ftlogs.metrics import partitions, read
+
+KEYS = {"a": "sk-of-team-a-1234567890", "b": "sk-of-team-b-1234567890"}
+
+
+def lines(loss: float, count: int = 3) -> list[str]:
+    return [f"{{'loss': {loss}, 'epoch': {n}.0}}" for n in range(count)]
+
+
+@attrs.frozen
+class Teams:
+    """Two accounts, each with a job of the same id and one of its own."""
+
+    a: Emulator
+    b: Emulator
+    config: Path
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {"DASHSCOPE_CONFIG": str(self.config)}
+
+    def forget_key(self, profile: str) -> None:
+        text = self.config.read_text("utf-8")
+        self.config.write_text(text.replace(KEYS[profile], "sk-no-longer-valid-123"), "utf-8")
+
+
+@pytest.fixture
+def teams(tmp_path: Path) -> Iterator[Teams]:
+    made = {"create_time": "2026-02-01 10:00:00"}
+    jobs_a = [EmulatedJob("ft-1", lines(1.5)), EmulatedJob("ft-2", ["x"], status="RUNNING", **made)]
+    jobs_b = [EmulatedJob("ft-1", lines(0.5, 4)), EmulatedJob("ft-3", lines(0.1))]
+    with Emulator(jobs_a, api_key=KEYS["a"]) as a, Emulator(jobs_b, api_key=KEYS["b"]) as b:
+        tables = (
+            f"[profiles.{name}]\napi_key = {KEYS[name]!r}\nbase_url = {one.base_url!r}\n"
+            for name, one in (("a", a), ("b", b))
+        )
+        config = tmp_path / "config.toml"
+        config.write_text("".join(tables), "utf-8")
+        yield Teams(a, b, config)
+
+
+BOTH = ("--profile", "a", "--profile", "b")
+
+
+def kept(archive: Path) -> dict[str, int]:
+    """Lines of the logs in an archive, by their paths in it."""
+    return {
+        str(path.relative_to(archive)): path.read_text("utf-8").count("\n")
+        for path in archive.rglob("*.log")
+    }
+
+
+async def test_each_profile_has_its_folder_in_an_archive(
+    ftlogs: Any, teams: Teams, tmp_path: Path
+) -> None:
+    out = tmp_path / "logs"
+    words = ("download", "--all", "--out", str(out))
+    one = await ftlogs(*words, "--profile", "b", environ=teams.environ)
+    assert (one.code, kept(out)) == (0, {"b/ft-1.log": 4, "b/ft-3.log": 3}), one.err
+    asked = len(teams.b.journal)
+    both = await ftlogs(*words, *BOTH, environ=teams.environ)
+    assert kept(out) == {"a/ft-1.log": 3, "a/ft-2.log": 1, "b/ft-1.log": 4, "b/ft-3.log": 3}
+    assert both.code == 6, "one of a's jobs runs"
+    assert f"1 complete, 1 running; 4 new lines in {out}/a\n" in both.err
+    assert f"2 skipped; 0 new lines in {out}/b\n" in both.err
+    assert {one.endpoint for one in teams.b.journal[asked:]} == {"list"}, "nothing comes twice"
+    rows = [line.split() for line in both.out.decode().splitlines()]
+    assert rows[0] == ["PROFILE", "JOB", "ID", "STATE", "LINES", "NEW", "NOTE"]
+    assert sorted(rows[1:]) == [
+        ["a", "ft-1", "complete", "3", "3"],
+        ["a", "ft-2", "running", "1", "1"],
+        ["b", "ft-1", "skipped", "4", "0"],
+        ["b", "ft-3", "skipped", "3", "0"],
+    ]
+    again = await ftlogs(*words, *BOTH, "--json", "--quiet", environ=teams.environ)
+    told = [json.loads(line) for line in again.out.splitlines()]
+    assert {(row["profile"], row["job_id"]) for row in told} == {
+        ("a", "ft-1"),
+        ("a", "ft-2"),
+        ("b", "ft-1"),
+        ("b", "ft-3"),
+    }
+
+
+async def test_one_whose_key_is_refused_stops_no_other(
+    ftlogs: Any, teams: Teams, tmp_path: Path
+) -> None:
+    teams.forget_key("a")
+    words = ("download", "--all", "--out", str(tmp_path / "logs"))
+    ended = await ftlogs(*words, *BOTH, environ=teams.environ)
+    assert (ended.code, kept(tmp_path / "logs")) == (6, {"b/ft-1.log": 4, "b/ft-3.log": 3})
+    assert "ftlogs: a: HTTP 401 InvalidApiKey" in ended.err
+    assert KEYS["a"] not in ended.err
+    alone = await ftlogs(*words, "--profile", "a", environ=teams.environ)
+    assert (alone.code, alone.out) == (3, b"")
+    teams.forget_key("b")
+    assert (await ftlogs(*words, *BOTH, environ=teams.environ)).code == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "found", "code"),
+    [
+        (("b/ft-1", "a/1", "ft-3"), {"b/ft-1.log", "a/ft-1.log", "b/ft-3.log"}, 0),
+        (("ft-3",), {"b/ft-3.log"}, 0),
+        (("3",), {"b/ft-3.log"}, 0),
+        (("@last",), {"a/ft-2.log"}, 6),
+        (("@running",), {"a/ft-2.log"}, 6),
+        (("ft-3", "ft-202610291653-9999"), {"b/ft-3.log"}, 6),
+        (("ft-202610291653-9999",), set[str](), 4),
+        (("a/ft-3",), set[str](), 4),
+    ],
+    ids=lambda one: " ".join(one) if isinstance(one, tuple) else "",
+)
+async def test_a_job_is_looked_for_in_each_profile(
+    ftlogs: Any, teams: Teams, tmp_path: Path, words: tuple[str, ...], found: set[str], code: int
+) -> None:
+    out = tmp_path / "logs"
+    ended = await ftlogs("download", *words, *BOTH, "--out", str(out), environ=teams.environ)
+    assert ended.code == code, ended.err
+    assert set(kept(out)) == found
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("ft-1",), "'ft-1' fits 2 jobs, a/ft-1, b/ft-1: say whose, as PROFILE/JOB"),
+        (("ft-",), "'ft-' fits 4 jobs, a/ft-1, a/ft-2, b/ft-1, b/ft-3: say whose"),
+        (("c/ft-1",), "'c/ft-1': --profile names a, b, and not 'c'"),
+        (("a/",), "job id ''"),
+        (("a/b/ft-1",), "job id 'b/ft-1': must be"),
+        (("ft-3", "--profile", "c"), "there is no [profiles.c] in"),
+        (("ft-3", "--workspace", "llm-1"), "--workspace: not with several profiles; each has its own"),
+        (("ft-3", "--api-key-file", "k"), "--api-key-file: not with several profiles"),
+    ],
+)
+async def test_what_could_mean_several_is_refused_with_the_candidates(
+    ftlogs: Any, teams: Teams, tmp_path: Path, words: tuple[str, ...], told: str
+) -> None:
+    out = tmp_path / "logs"
+    ended = await ftlogs("download", *words, *BOTH, "--out", str(out), environ=teams.environ)
+    assert (ended.code, ended.out, out.exists()) == (2, b"", False)
+    assert told in ended.err
+
+
+async def test_of_named_jobs_too_each_machine_takes_its_share(
+    ftlogs: Any, teams: Teams, tmp_path: Path
+) -> None:
+    words = ("download", "a/ft-1", "a/ft-2", "--out", str(tmp_path / "logs"), *BOTH)
+    for share in ("1/2", "2/2"):
+        await ftlogs(*words, "--shard", share, environ=teams.environ)
+        assert len(kept(tmp_path / "logs")) == int(share[0])
+
+
+async def test_named_jobs_of_one_are_found_though_another_cannot_be_asked(
+    ftlogs: Any, teams: Teams, tmp_path: Path
+) -> None:
+    teams.forget_key("a")
+    for name in ("ft-3", "3"):
+        out = tmp_path / name
+        ended = await ftlogs("download", name, *BOTH, "--out", str(out), environ=teams.environ)
+        assert (ended.code, kept(out)) == (6, {"b/ft-3.log": 3})
+        assert "ftlogs: a: HTTP 401" in ended.err
+    ended = await ftlogs("download", "a/1", *BOTH, "--out", str(tmp_path / "x"), environ=teams.environ)
+    assert (ended.code, ended.out) == (3, b"")
+    teams.forget_key("b")
+    ended = await ftlogs("download", "3", *BOTH, "--out", str(tmp_path / "x"), environ=teams.environ)
+    assert (ended.code, ended.out) == (3, b"")
+
+
+@pytest.fixture
+async def archive(ftlogs: Any, teams: Teams, tmp_path: Path) -> Path:
+    out = tmp_path / "logs"
+    await ftlogs("download", "--all", *BOTH, "--out", str(out), environ=teams.environ)
+    return out
+
+
+async def test_whoever_reads_an_archive_reads_all_profiles(
+    ftlogs: Any, teams: Teams, archive: Path
+) -> None:
+    rows = (await ftlogs("metrics", str(archive), "--format", "jsonl")).out.splitlines()
+    sources = [json.loads(row)["source"] for row in rows]
+    assert sources == ["a/ft-1"] * 3 + ["b/ft-1"] * 4 + ["b/ft-3"] * 3
+    whole = (await ftlogs("cat", str(archive))).out.decode().splitlines()
+    assert whole == [*lines(1.5), "x", *lines(0.5, 4), *lines(0.1)]
+    shown = (await ftlogs("show", str(archive))).out.decode()
+    assert [line.split()[0] for line in shown.splitlines() if "SUCCEEDED" in line] == [
+        "a/ft-1",
+        "b/ft-1",
+        "b/ft-3",
+    ]
+    assert "b/ft-3" in (await ftlogs("plot", str(archive))).out.decode()
+    one = await ftlogs("metrics", str(archive / "b"), "--format", "jsonl")
+    assert {json.loads(row)["source"] for row in one.out.splitlines()} == {"ft-1", "ft-3"}
+
+
+async def test_engines_are_told_whose_a_log_is(archive: Path) -> None:
+    logs = partitions(archive)
+    assert [(one.profile, one.job_id) for one in logs] == [
+        ("a", "ft-1"),
+        ("a", "ft-2"),
+        ("b", "ft-1"),
+        ("b", "ft-3"),
+    ]
+    assert set(read(logs[2])["source"]) == {"b/ft-1"}
+
+
+async def test_all_of_it_is_verified_and_each_profile_is_asked_for_its_own(
+    ftlogs: Any, teams: Teams, archive: Path
+) -> None:
+    found = {one.file: (one.profile, one.state) for one in verify_archive(archive)}
+    assert found == {
+        "a/ft-1.log": ("a", "ok"),
+        "a/ft-2.log": ("a", "incomplete"),
+        "b/ft-1.log": ("b", "ok"),
+        "b/ft-3.log": ("b", "ok"),
+    }
+    teams.b.jobs["ft-1"].append("more")
+    teams.a.jobs["ft-1"].append("more")
+    ended = await ftlogs("verify", str(archive), "--remote", "--profile", "b", environ=teams.environ)
+    assert ended.code == 6
+    assert "b/ft-1.log  stale" in ended.out.decode()
+    assert "a/ft-1.log" not in ended.out.decode(), "it was not asked for"
+    ended = await ftlogs("verify", str(archive), "--remote", environ=teams.environ)
+    assert "a/ft-1.log  stale" in ended.out.decode()
+    words = ("download", "--all", *BOTH, "--out", str(archive), "--settle", "0.1")
+    await ftlogs(*words, environ=teams.environ)
+    assert kept(archive)["a/ft-1.log"] == 4
+    assert kept(archive)["b/ft-1.log"] == 5
+    teams.forget_key("a")
+    ended = await ftlogs("verify", str(archive), "--remote", "--json", environ=teams.environ)
+    assert (ended.code, len(ended.out.splitlines())) == (3, 4)
+    assert "ftlogs: a: HTTP 401" in ended.err
+
+
+async def test_a_damaged_log_in_a_folder_is_named_with_it(ftlogs: Any, archive: Path) -> None:
+    (archive / "b/ft-3.log").write_bytes(b"x")
+    (archive / "b/ft-9.log").write_bytes(b"x")
+    (archive / "ft-8.log").write_bytes(b"x")
+    ended = await ftlogs("verify", str(archive))
+    said = ended.out.decode()
+    assert ended.code == 6
+    assert "b/ft-3.log  damaged" in said
+    assert "b/ft-9.log  unvouched" in said
+    assert "ft-8.log    unvouched" in said
+
+
+def test_folders_that_are_no_profiles_are_none_of_ours(tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    for name in ("a.b", "one", "another"):
+        (archive / name).mkdir(parents=True)
+        (archive / name / ".ftlogs-profile").touch()
+    (archive / "one").rename(tmp_path / "elsewhere")
+    (archive / "link").symlink_to(tmp_path / "elsewhere")
+    (archive / "another/.ftlogs-profile").rename(archive / "another/.ftlogs-lock")
+    (archive / "file").touch()
+    with pytest.raises(ArchivePathError, match="holds no manifest"):
+        list(verify_archive(archive))
+    (archive / "team").mkdir()
+    (archive / "team/.ftlogs-profile").touch()
+    assert list(verify_archive(archive)) == []
+
+
+@pytest.mark.posix
+def test_a_folder_that_cannot_be_looked_into_is_told(tmp_path: Path) -> None:
+    (tmp_path / "team").mkdir(mode=0)
+    with modes_count(), pytest.raises(ArchivePathError, match=r"cannot read .*team.*Permission denied"):
+        list(verify_archive(tmp_path))
+
+
+async def test_a_session_of_a_profile_keeps_to_its_folder(
+    teams: Teams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DASHSCOPE_CONFIG", str(teams.config))
+    async with LogSession(profile="a") as a, LogSession(profile="b") as b:
+        assert (a.profile, b.profile) == ("a", "b")
+        done = await asyncio.gather(*(one.download("ft-1", tmp_path / "logs") for one in (a, b)))
+    assert [one.profile for some in done for one in some] == ["a", "b"]
+    assert kept(tmp_path / "logs") == {"a/ft-1.log": 3, "b/ft-1.log": 4}
+
+
+@pytest.mark.posix
+async def test_a_folder_that_cannot_be_written_to_is_told(
+    teams: Teams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DASHSCOPE_CONFIG", str(teams.config))
+    folder = tmp_path / "logs/a"
+    folder.mkdir(parents=True)
+    (folder / ".ftlogs-lock").touch()
+    folder.chmod(0o500)
+    with modes_count():
+        async with LogSession(profile="a") as session:
+            with pytest.raises(ArchivePathError, match=r"cannot write to .*logs/a.*Permission denied"):
+                await session.download("ft-1", tmp_path / "logs")
+
+
+@pytest.mark.parametrize("command", ["cat", "metrics", "show", "plot"])
+async def test_a_job_to_read_is_looked_for_in_each_profile(
+    ftlogs: Any, teams: Teams, command: str
+) -> None:
+    for name, whose in (("b/ft-1", "b/ft-1"), ("a/1", "a/ft-1"), ("ft-3", "b/ft-3"), ("3", "b/ft-3")):
+        ended = await ftlogs(command, name, *BOTH, environ=teams.environ)
+        assert ended.code == 0, ended.err
+        if command == "show":
+            assert ended.out.decode().startswith(f"{whose}  SUCCEEDED")
+        elif command == "cat":
+            profile, _, job_id = whose.partition("/")
+            job = getattr(teams, profile).jobs[job_id]
+            assert ended.out.decode().splitlines() == list(job.lines)
+    for name, told, code in (
+        ("ft-1", "'ft-1' fits 2 jobs, a/ft-1, b/ft-1: say whose", 2),
+        ("c/ft-1", "'c/ft-1'", 2),
+        ("ft-202610291653-9999", "no profile has a job 'ft-202610291653-9999'", 4),
+        ("a/ft-202610291653-9999", "HTTP 404", 4),
+    ):
+        ended = await ftlogs(command, name, *BOTH, environ=teams.environ)
+        assert (ended.code, ended.out) == (code, b"")
+        assert told in ended.err
+
+
+async def test_logs_that_are_read_together_tell_whose_they_are(ftlogs: Any, teams: Teams) -> None:
+    words = ("metrics", "b/ft-1", "a/ft-1", "3", "--format", "jsonl")
+    ended = await ftlogs(*words, *BOTH, environ=teams.environ)
+    sources = [json.loads(row)["source"] for row in ended.out.splitlines()]
+    assert sources == ["b/ft-1"] * 4 + ["a/ft-1"] * 3 + ["b/ft-3"] * 3
+
+
+@pytest.mark.parametrize("command", ["cat", "metrics"])
+async def test_what_is_found_is_read_though_another_profile_cannot_be_asked(
+    ftlogs: Any, teams: Teams, command: str
+) -> None:
+    teams.forget_key("a")
+    for name in ("ft-1", "3"):
+        ended = await ftlogs(command, name, *BOTH, environ=teams.environ)
+        assert (ended.code, ended.out != b"") == (3, True)
+        assert ended.err.startswith("ftlogs: a: HTTP 401")
+    teams.forget_key("b")
+    ended = await ftlogs(command, "ft-1", *BOTH, environ=teams.environ)
+    assert (ended.code, ended.out) == (3, b"")
+
+
+async def test_where_to_go_on_is_told_with_the_profile(ftlogs: Any, teams: Teams) -> None:
+    teams.b.faults = [Fault(Refuse(400, "InvalidParameter", "no"), on={2})]
+    words = ("cat", "3", *BOTH, "--page-size", "2", "--concurrency", "1")
+    ended = await ftlogs(*words, environ=teams.environ)
+    assert "go on with: ftlogs cat b/ft-3 --offset 2 --profile a --profile b" in ended.err
+
+
+async def test_each_profile_is_examined(ftlogs: Any, teams: Teams) -> None:
+    ended = await ftlogs("doctor", *BOTH, environ=teams.environ)
+    said = ended.out.decode()
+    assert ended.code == 0, said
+    assert [line for line in said.splitlines() if line.startswith("profile")] == [
+        "profile  a",
+        "profile  b",
+    ]
+    assert said.count("accepted") == 2
+    assert f"from [profiles.b] in {teams.config}" in said
+    teams.forget_key("a")
+    ended = await ftlogs("doctor", *BOTH, "--format", "jsonl", environ=teams.environ)
+    found = [json.loads(line) for line in ended.out.splitlines()]
+    keys = {one["profile"]: one["state"] for one in found if one["name"] == "key"}
+    assert (ended.code, keys) == (3, {"a": "wrong", "b": "ok"})
+
+
+async def test_commands_that_take_one_say_so(ftlogs: Any, teams: Teams) -> None:
+    ended = await ftlogs("tail", "ft-3", *BOTH, environ=teams.environ)
+    assert (ended.code, ended.out) == (2, b"")
+    assert "--profile: this takes one" in ended.err
+
+
+async def test_jobs_of_several_profiles_are_one_table(ftlogs: Any, teams: Teams) -> None:
+    ended = await ftlogs("jobs", *BOTH, environ=teams.environ)
+    rows = [line.split() for line in ended.out.decode().splitlines()]
+    assert rows[0][:4] == ["PROFILE", "JOB", "ID", "STATUS"]
+    assert [row[:2] for row in rows[1:]] == [["a", "ft-1"], ["a", "ft-2"], ["b", "ft-1"], ["b", "ft-3"]]
+    ended = await ftlogs("jobs", *BOTH, "--format", "jsonl", "--limit", "3", environ=teams.environ)
+    told = [json.loads(line) for line in ended.out.splitlines()]
+    assert [(one["profile"], one["job_id"]) for one in told] == [
+        ("a", "ft-1"),
+        ("a", "ft-2"),
+        ("b", "ft-1"),
+    ]
+    words = ("jobs", *BOTH, "--sort", "created", "--limit", "1", "--columns", "profile,job")
+    ended = await ftlogs(*words, environ=teams.environ)
+    assert ended.out.decode().split() == ["PROFILE", "JOB", "ID", "a", "ft-2"]
+    teams.b.jobs["ft-1"].append("{'eval_loss': 0.25, 'epoch': 1.0}")
+    ended = await ftlogs("jobs", *BOTH, "--metrics", "--limit", "2", environ=teams.environ)
+    rows = [line.split() for line in ended.out.decode().splitlines()]
+    assert rows[1][:3] == ["b", "ft-1", "0.25"]
+    assert len(rows) == 3
+    one = await ftlogs("jobs", "--profile", "b", "--format", "jsonl", environ=teams.environ)
+    assert {json.loads(line)["profile"] for line in one.out.splitlines()} == {"b"}
+
+
+async def test_jobs_of_the_others_are_listed_where_one_fails(ftlogs: Any, teams: Teams) -> None:
+    teams.forget_key("a")
+    ended = await ftlogs("jobs", *BOTH, "--format", "jsonl", environ=teams.environ)
+    assert (ended.code, len(ended.out.splitlines())) == (3, 2)
+    assert ended.err.startswith("ftlogs: a: HTTP 401")
+
+
+@pytest.mark.parametrize("command", ["jobs", "download"])
+async def test_what_is_looked_for_may_be_in_some_only(
+    ftlogs: Any, teams: Teams, tmp_path: Path, command: str
+) -> None:
+    teams.b.jobs["ft-3"].model = "qwen-of-b"
+    words = (command, *BOTH, *(("--out", str(tmp_path / "logs")) if command == "download" else ()))
+    ended = await ftlogs(*words, "--model", "qwen-of-b", environ=teams.environ)
+    assert (ended.code, ended.out.count(b"ft-")) == (0, 1), ended.err
+    ended = await ftlogs(*words, "--model", "qwen-of-c", environ=teams.environ)
+    assert (ended.code, ended.out) == (2, b"")
+    assert ended.err.count("--model qwen-of-c: no job has it") == 1
+
+
+@contextmanager
+def stored(teams: Teams) -> Iterator[tuple[SmallStore, dict[str, str]]]:
+    with SmallStore().serving() as store:
+        yield store, {**store.environ, **teams.environ}
+
+
+@pytest.mark.extras
+async def test_on_object_storage_each_profile_has_its_prefix(ftlogs: Any, teams: Teams) -> None:
+    with stored(teams) as (store, environ):
+        words = ("download", "--all", *BOTH, "--out", store.url, "--settle", "0.1")
+        ended = await ftlogs(*words, environ=environ)
+        assert f"2 complete; 7 new lines in {store.url}/b" in ended.err, ended.err
+        assert len(store.names("a/ft-1/")) == len(store.names("b/ft-1/")) == 2
+        ended = await ftlogs("verify", store.url, "--json", environ=environ)
+        told = {row["file"]: row["profile"] for row in map(json.loads, ended.out.splitlines())}
+        assert told == {"a/ft-1.log": "a", "a/ft-2.log": "a", "b/ft-1.log": "b", "b/ft-3.log": "b"}
+        rows = (await ftlogs("metrics", store.url, "--format", "jsonl", environ=environ)).out
+        sources = [json.loads(row)["source"] for row in rows.splitlines()]
+        assert sources == ["a/ft-1"] * 3 + ["b/ft-1"] * 4 + ["b/ft-3"] * 3
+        teams.b.jobs["ft-1"].append("more")
+        ended = await ftlogs("verify", store.url, "--remote", environ=environ)
+        assert "b/ft-1.log  stale" in ended.out.decode()
+        ended = await ftlogs(*words, environ=environ)
+        assert "1 complete, 1 skipped; 1 new lines" in ended.err
+
+
+@pytest.mark.extras
+async def test_in_a_bucket_a_dataset_is_of_one_profile(ftlogs: Any, teams: Teams, archive: Path) -> None:
+    with stored(teams) as (store, environ):
+        words = ("-o", f"{store.url}-data")
+        ended = await ftlogs("metrics", str(archive), *words, environ=environ)
+        assert (ended.code, "is made of one profile's folder" in ended.err) == (2, True), ended.err
+        ended = await ftlogs("metrics", str(archive / "b"), *words, environ=environ)
+        assert ended.code == 0, ended.err
+
+
+@pytest.mark.extras
+async def test_in_a_dataset_a_profile_is_a_column(ftlogs: Any, archive: Path, tmp_path: Path) -> None:
+    import duckdb
+
+    for new in (4, 0):
+        ended = await ftlogs("metrics", str(archive), "-o", f"{tmp_path}/data/")
+        assert f"{new} new of 4 logs" in ended.err, ended.err
+    files = f"read_parquet('{tmp_path}/data/**/*.parquet', union_by_name=true)"
+    found = duckdb.sql(
+        f"select profile, job, min(loss), count(*) from {files} group by all order by all"
+    )
+    assert found.fetchall() == [("a", "ft-1", 1.5, 3), ("b", "ft-1", 0.5, 4), ("b", "ft-3", 0.1, 3)]

@@ -105,6 +105,26 @@ def test_a_contradiction_makes_it_ask_once_around_each_place_where_answers_of_la
     in_virtual_time(main())
 
 
+def test_what_was_joined_longer_ago_than_machines_lag_is_not_asked_for_again() -> None:
+    async def main() -> None:
+        whole = numbered(100)
+        source = ListSource(whole)
+        read = aiter(LogPaginator(source, JOB, page_size=5, concurrency=1, lag=60.0))
+        got = [await anext(read) for _ in range(40)]
+        await asyncio.sleep(61)
+        got += [await anext(read) for _ in range(20)]
+        ahead = len(source.requests)
+
+        def lags(number: int) -> None:
+            source.log = whole[:20] if number == ahead + 1 else whole
+
+        source.on_request = lags
+        assert got + [line async for line in read] == whole
+        assert source.requests[ahead + 1 :][:5] == [(begin, 10) for begin in range(35, 60, 5)]
+
+    in_virtual_time(main())
+
+
 def test_it_does_so_though_it_is_asked_to_go_on_only_after_the_lag() -> None:
     async def main() -> None:
         whole = numbered(100)

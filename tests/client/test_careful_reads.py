@@ -30,6 +30,15 @@ async def test_a_look_asks_for_the_known_lines_and_one_more_and_for_none_beyond_
     assert all(offset + line <= 26 for offset, line in source.requests)
 
 
+async def test_a_log_that_was_and_is_empty_is_in_no_doubt() -> None:
+    source = ListSource([])
+    lines = source.lines()
+    for times in range(1, 4):
+        assert await lines.collect() == []
+        assert (lines.total, len(source.requests)) == (0, times)
+        lines.look_for_more()
+
+
 @pytest.mark.parametrize("offset", [11, 1_011])
 async def test_nothing_is_proved_where_no_line_is_wanted(offset: int) -> None:
     source = ListSource(numbered(2_000))
@@ -45,22 +54,25 @@ async def test_once_it_is_proved_pages_are_read_ahead(heard: int | None) -> None
     assert len(source.requests) == 400 - 11
 
 
-def test_a_machine_that_shows_less_than_was_heard_makes_it_careful_for_as_long_as_it_may_lag() -> None:
+@pytest.mark.parametrize(("offset", "cap"), [(300, 1000), (300, TAIL), (301, TAIL)])
+def test_a_machine_that_shows_less_than_was_heard_makes_it_careful_for_as_long_as_it_may_lag(
+    offset: int, cap: int
+) -> None:
     async def main() -> None:
         whole = numbered(400)
-        source = ListSource(whole[:350])
+        source = ListSource(whole[:350], cap)
 
         def shows_all(number: int) -> None:
-            if number == 2:
+            if number == 3:
                 source.log = whole
 
         source.on_request = shows_all
-        read = aiter(resumed(source, 300, heard=400, lag=0.5))
+        read = aiter(resumed(source, offset, heard=400, lag=0.5))
         got = [await anext(read) for _ in range(10)]
         assert source.peak == 1
         await asyncio.sleep(0.6)
         got += [line async for line in read]
-        assert got == whole[300:]
+        assert got == whole[offset:]
         assert source.peak == 4
 
     in_virtual_time(main())

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -199,5 +200,26 @@ def test_what_is_settling_is_told_last_whatever_ends_a_download(how: str, tmp_pa
         assert isinstance(ended, kinds[how])
         told = [(one.job_id, one.state) for one in progress.outcomes]
         assert told == [("ft-old", "complete"), (JOB, "settling")]
+
+    in_service(main)
+
+
+def test_what_arrives_slowly_is_committed_now_and_then_and_not_with_every_page(tmp_path: Path) -> None:
+    async def main(service: LaggingService) -> None:
+        add(service, JOB, generation("a", 30_000), status="RUNNING")
+        service.latency = 1.0
+        archive = Archive(tmp_path)
+        commits: dict[int, float] = {}
+        async with LogSession("sk-1", base_url=service.base_url, concurrency=2) as session:
+            download = asyncio.ensure_future(session.download(JOB, tmp_path))
+            while not download.done():
+                await asyncio.sleep(0.05)
+                manifest = archive.manifest(JOB)
+                if manifest is not None and manifest.lines:
+                    commits.setdefault(manifest.lines, now())
+        # The first ones come sooner, and the last one when there is no more.
+        times = list(commits.values())[4:-1]
+        assert len(times) > 3
+        assert all(later - earlier > 0.9 for earlier, later in pairwise(times))
 
     in_service(main)

@@ -141,6 +141,19 @@ def test_what_is_not_settled_is_left_to_the_next_run(tmp_path: Path) -> None:
     in_service(main)
 
 
+def test_an_end_of_which_an_earlier_run_heard_long_ago_is_waited_for_no_more(tmp_path: Path) -> None:
+    async def main(service: LaggingService) -> None:
+        add(service, JOB, generation("a", 7))
+        await run(service, tmp_path, JOB, settle=0)
+        # Longer ago than this machine runs, whose clock may begin when it does.
+        service.date = format_datetime(datetime.now(UTC) + timedelta(days=100 * 365))
+        done = await run(service, tmp_path, JOB)
+        assert (done.states, done.requests) == ({JOB: "complete"}, 3), "job, log, and its beginning"
+        assert done.seconds < 45
+
+    in_service(main)
+
+
 @pytest.mark.parametrize("how", ["cancelled", "closed"])
 def test_a_wait_is_left_at_once_with_everything_committed(tmp_path: Path, how: str) -> None:
     async def main(service: LaggingService) -> None:

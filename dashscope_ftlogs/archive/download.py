@@ -138,12 +138,11 @@ class Download:
 
     async def _at(self, due: float, turns: list[Turn], waiting: int) -> AsyncGenerator[Turn, None]:
         """Yield turns when it is time for the last of them: one wait for all."""
-        if due > _now():
-            self._progress.waiting = (waiting, due)
-            try:
-                await self._wait(due)
-            finally:
-                self._progress.waiting = None
+        self._progress.waiting = (waiting, due)
+        try:
+            await self._wait(due)
+        finally:
+            self._progress.waiting = None
         for turn in turns:
             yield turn
 
@@ -326,9 +325,8 @@ class Download:
         try:
             async with lines.pages() as pages:
                 async for page in pages:
-                    if not news.is_open:
-                        # Of a read that was taken up. While it is in doubt, no file is checked again.
-                        await news.open()
+                    # Of a read that was taken up. While it is in doubt, no file is checked again.
+                    await news.open()
                     news.take(page)
                     self._progress.lines += len(page.lines)
                     self._progress.reading[page.job_id] = (page.next_offset, page.total)

@@ -1,7 +1,9 @@
 import asyncio
 import gzip
 import json
+import os
 import shutil
+import threading
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
@@ -71,6 +73,27 @@ async def test_what_was_done_before_leaves_a_log_all_the_room(connect: Connect, 
         assert emulator.peak_in_flight == 8
 
 
+async def test_while_a_disk_syncs_one_log_the_next_one_is_asked_for(
+    connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, sync, progress = threading.Event(), os.fsync, Progress()
+
+    def slowly(descriptor: int) -> None:
+        go_on.wait(60)
+        sync(descriptor)
+
+    jobs = [EmulatedJob(f"ft-{number}", ["x"], status="RUNNING") for number in range(2)]
+    async with Emulator(jobs) as emulator, connect(emulator, concurrency=1) as session:
+        monkeypatch.setattr(os, "fsync", slowly)
+        ids = [job.job_id for job in jobs]
+        download = asyncio.create_task(session.download(ids, tmp_path, progress=progress))
+        while "ft-1" not in {exchange.job_id for exchange in emulator.journal}:
+            await asyncio.sleep(0.001)
+        assert progress.jobs_done == 0
+        go_on.set()
+        assert states(await download) == dict.fromkeys(ids, "running")
+
+
 def log_requests(emulator: Emulator) -> list[int | None]:
     """Return the offsets that were asked for, and forget them."""
     offsets = [exchange.offset for exchange in emulator.journal if exchange.endpoint == "logs"]
@@ -130,9 +153,16 @@ async def test_a_log_that_grew_is_appended_to(connect: Connect, tmp_path: Path) 
 async def test_jsonl_is_lossless_and_gzip_stays_appendable(connect: Connect, tmp_path: Path) -> None:
     lines = ["a\nb", "\ud800", "\x1b[2J\r", "é \u2028", ""]
     job = EmulatedJob("ft-1", lines, status="RUNNING")
+    form, compression = (word.decode() for word in (b"jsonl", b"gzip"))  # as from a command line
     async with Emulator([job]) as emulator, connect(emulator) as session:
         for _ in range(3):
-            await session.download("ft-1", tmp_path, format="jsonl", compression="gzip")
+            (outcome,) = await session.download(
+                "ft-1",
+                tmp_path,
+                format=form,  # type: ignore[arg-type]
+                compression=compression,  # type: ignore[arg-type]
+            )
+            assert outcome.error is None
             job.append(*lines)
     packed = (tmp_path / "ft-1.jsonl.gz").read_bytes()
     assert packed.count(b"\x1f\x8b\x08") == 3, "one member per commit"
@@ -196,8 +226,8 @@ async def test_a_log_that_changes_faster_than_it_is_read_fails_alone(
     async with Emulator(jobs, faults=[fault]) as emulator, connect(emulator) as session:
         outcomes = await session.download(["ft-1", "ft-2"], tmp_path)
     assert states(outcomes) == {"ft-1": "failed", "ft-2": "complete"}
-    assert [str(o.error) for o in outcomes if o.error] == [
-        "job ft-1: its log changes faster than it can be read."
+    assert [(str(o.error), len(o.set_aside)) for o in outcomes if o.error] == [
+        ("job ft-1: its log changes faster than it can be read.", 3)
     ]
 
 

@@ -131,9 +131,12 @@ def test_what_is_not_settled_is_left_to_the_next_run(tmp_path: Path) -> None:
         assert (manifest.settling, manifest.complete) == (True, False)
         assert manifest.ended_by > "2026"
         assert [verdict.state for verdict in verify_archive(tmp_path)] == ["settling"]
+        first = await run(service, tmp_path, JOB, settle=0)
+        assert (first.states, first.requests) == ({JOB: "settling"}, 2), "though nothing new came"
         log.states.append((now(), generation("a", 9)))
         second = await run(service, tmp_path, JOB, settle=5)
         assert (second.states, second.outcomes[0].new_lines) == ({JOB: "complete"}, 2)
+        assert 5 <= second.seconds < 45
         manifest = Archive(tmp_path).manifest(JOB)
         assert manifest is not None
         assert (manifest.settling, manifest.complete) == (False, True)
@@ -150,6 +153,20 @@ def test_an_end_of_which_an_earlier_run_heard_long_ago_is_waited_for_no_more(tmp
         done = await run(service, tmp_path, JOB)
         assert (done.states, done.requests) == ({JOB: "complete"}, 3), "job, log, and its beginning"
         assert done.seconds < 45
+
+    in_service(main)
+
+
+def test_what_is_waited_for_are_all_jobs_in_doubt_and_all_that_have_to_settle(tmp_path: Path) -> None:
+    async def main(service: LaggingService) -> None:
+        add(service, "ft-running", generation("a", 20), status="RUNNING")
+        await run(service, tmp_path, "ft-running")
+        service.logs["ft-running"].states.append((now(), generation("b", 30)))
+        for number in range(2):
+            add(service, f"ft-{number}", generation("a", 7))
+        progress = Waits()
+        await run(service, tmp_path, list(service.logs), progress=progress)
+        assert progress.all[0][0] == 3
 
     in_service(main)
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from dashscope_ftlogs import (
     ArchiveError,
     ArchiveGoneError,
+    ArchiveMismatchError,
     AuthenticationError,
     Downloaded,
     IncompleteLogError,
@@ -73,7 +74,7 @@ async def test_what_was_done_before_leaves_a_log_all_the_room(connect: Connect, 
         assert emulator.peak_in_flight == 8
 
 
-async def test_while_a_disk_syncs_one_log_the_next_one_is_asked_for(
+async def test_while_a_disk_syncs_as_many_logs_as_there_are_requests_the_next_one_is_asked_for(
     connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go_on, sync, progress = threading.Event(), os.fsync, Progress()
@@ -82,12 +83,12 @@ async def test_while_a_disk_syncs_one_log_the_next_one_is_asked_for(
         go_on.wait(60)
         sync(descriptor)
 
-    jobs = [EmulatedJob(f"ft-{number}", ["x"], status="RUNNING") for number in range(2)]
-    async with Emulator(jobs) as emulator, connect(emulator, concurrency=1) as session:
+    jobs = [EmulatedJob(f"ft-{number}", ["x"], status="RUNNING") for number in range(3)]
+    async with Emulator(jobs) as emulator, connect(emulator, concurrency=2) as session:
         monkeypatch.setattr(os, "fsync", slowly)
         ids = [job.job_id for job in jobs]
         download = asyncio.create_task(session.download(ids, tmp_path, progress=progress))
-        while "ft-1" not in {exchange.job_id for exchange in emulator.journal}:
+        while "ft-2" not in {exchange.job_id for exchange in emulator.journal}:
             await asyncio.sleep(0.001)
         assert progress.jobs_done == 0
         go_on.set()
@@ -293,6 +294,28 @@ async def test_what_came_before_a_failure_is_kept_and_not_fetched_again(
         (done,) = await session.download("ft-1", tmp_path)
         assert log_requests(emulator)[0] == 2_995
     assert (done.state, done.new_lines) == ("complete", 2_000)
+
+
+async def test_lines_that_are_announced_and_not_given_stay_expected(
+    connect: Connect, tmp_path: Path
+) -> None:
+    fault = Fault(EmptyPage(), on=range(3, 100))
+    async with Emulator([EmulatedJob("ft-1", numbered(5_000))], faults=[fault]) as emulator:
+        async with connect(emulator, concurrency=1) as session:
+            (failed,) = await session.download("ft-1", tmp_path)
+    assert isinstance(failed.error, IncompleteLogError)
+    assert (failed.lines, manifest(tmp_path)["total"]) == (2_000, 5_000)
+
+
+@pytest.mark.parametrize(("form", "other"), [("text", "jsonl"), ("jsonl", "text")])
+async def test_an_archive_is_not_gone_on_with_in_another_format(
+    connect: Connect, tmp_path: Path, form: Any, other: Any
+) -> None:
+    async with Emulator([EmulatedJob("ft-1", ["x"], status="RUNNING")]) as emulator:
+        async with connect(emulator) as session:
+            await session.download("ft-1", tmp_path, format=form)
+            (refused,) = await session.download("ft-1", tmp_path, format=other)
+    assert isinstance(refused.error, ArchiveMismatchError)
 
 
 async def test_a_key_that_is_refused_ends_the_run_at_once(connect: Connect, tmp_path: Path) -> None:

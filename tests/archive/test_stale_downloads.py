@@ -163,6 +163,16 @@ def test_a_machine_that_does_not_know_the_job_yet_is_not_believed_where_lines_ar
     in_service(main)
 
 
+def test_a_job_that_is_unknown_here_too_is_asked_for_once(tmp_path: Path) -> None:
+    async def main(service: LaggingService) -> None:
+        service.facts[JOB] = History([(-1e9, None)])
+        done = await run(service, tmp_path, JOB)
+        assert isinstance(done.outcomes[0].error, NotFoundError)
+        assert done.requests == 1
+
+    in_service(main)
+
+
 @pytest.mark.parametrize("lines", [generation("b", 30), generation("a", 18), []])
 def test_what_is_contradicted_for_as_long_as_machines_may_lag_is_set_aside(
     tmp_path: Path, lines: list[str]

@@ -217,6 +217,24 @@ async def test_an_answer_may_be_as_large_as_was_said_and_no_byte_larger(fewer: i
                 await session.page("ft-1")
 
 
+@pytest.mark.parametrize("parts", [1, 2, 3])
+async def test_an_answer_that_comes_in_parts_is_read_whole(parts: int) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        begin = len(WHOLE) - len(PAGE)
+        for number in range(parts):
+            end = len(WHOLE) - (parts - 1 - number) * 10
+            writer.write(WHOLE[begin if number else 0 : end])
+            await writer.drain()
+            await asyncio.sleep(0.05)  # or they would come as one
+            begin = end
+
+    async with raw_server(talk) as port:
+        url = f"http://127.0.0.1:{port}/api/v1"
+        async with LogSession("sk-1", base_url=url, retry=ONCE, timeout=5) as session:
+            assert (await session.page("ft-1")).lines == ("x",)
+
+
 async def test_the_base_url_is_asked_as_it_was_written() -> None:
     asked: list[bytes] = []
 
@@ -247,6 +265,8 @@ async def test_jobs_take_turns_and_a_request_that_failed_goes_before_the_later_o
     assert order[0] == ("ft-long", 0)
     assert order.index(("ft-long", 0), 1) < 5
     assert order.index(("ft-short", 0)) < 5
+    order.pop(order.index(("ft-long", 0), 1))
+    assert [offset for job_id, offset in order if job_id == "ft-long"] == list(range(8))
 
 
 @pytest.mark.parametrize("retry_after", [None, 1000])

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,31 @@ def test_a_machine_that_does_not_know_the_job_yet_is_not_believed_where_lines_ar
         assert isinstance(done.outcomes[0].error, NotFoundError)
         assert (done.seconds >= 45) == (lines > 0)
         assert kept(tmp_path, "ft-1.log") == generation("a", lines)
+
+    in_service(main)
+
+
+def test_an_older_archive_that_is_put_back_while_there_is_a_doubt_is_gone_on_with_from_its_end(
+    tmp_path: Path,
+) -> None:
+    folder, older = tmp_path / "a", tmp_path / "older"
+
+    async def main(service: LaggingService) -> None:
+        log = add(service, JOB, generation("a", 10), status="RUNNING")
+        await run(service, folder, JOB)
+        shutil.copytree(folder, older)
+        log.states[:] = [(-1e9, generation("a", 20))]
+        await run(service, folder, JOB)
+        log.states[:] = [(-1e9, generation("a", 5)), (now() + 20, generation("a", 25))]
+
+        def put_back() -> None:
+            for file in older.glob("ft-1.*"):
+                shutil.copy(file, folder)
+
+        asyncio.get_running_loop().call_later(10, put_back)
+        done = await run(service, folder, JOB)
+        assert (done.states, done.outcomes[0].lines) == ({JOB: "running"}, 25)
+        assert kept(folder, "ft-1.log") == generation("a", 25)
 
     in_service(main)
 

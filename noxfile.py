@@ -84,8 +84,8 @@ MUTATED = {
     "archive/test_refused_archives",
     "archive/local/log_writer": "archive/test_log_writer archive/test_pieces archive/test_directory "
     "archive/test_download archive/test_dying_disk",
-    "archive/object_store/chain": "archive/object_store/test_download archive/object_store/test_failures "
-    "archive/object_store/test_golden archive/object_store/test_verify",
+    "archive/object_store/chain": "archive/object_store/test_download archive/object_store/test_verify "
+    "archive/object_store/test_failures archive/object_store/test_golden",
     "archive/object_store/commits": "archive/object_store/test_commits archive/object_store/test_golden",
     "follow/live_log": "follow/test_live_log follow/test_follower follow/test_stale_follows",
     "client/redaction": "security/test_secrets test_public_names",

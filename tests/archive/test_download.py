@@ -370,20 +370,19 @@ async def test_a_single_job_may_stand_alone(connect: Connect, tmp_path: Path) ->
     assert outcome.state == "complete"
 
 
-@pytest.mark.long
-async def test_ten_thousand_jobs_are_never_ten_thousand_tasks(connect: Connect, tmp_path: Path) -> None:
+async def test_thousands_of_jobs_are_never_thousands_of_tasks(connect: Connect, tmp_path: Path) -> None:
     most = 0
 
     async def ids() -> Any:
         nonlocal most
-        for n in range(10_000):
+        for n in range(1_000):
             most = max(most, len(asyncio.all_tasks()))
             yield f"../{n}"
 
-    async with Emulator() as emulator, connect(emulator, concurrency=4) as session:
+    async with Emulator() as emulator, connect(emulator, concurrency=8) as session:
         outcomes = await session.download(ids(), tmp_path)
-    assert len(outcomes) == 10_000
-    assert most < 20
+    assert len(outcomes) == 1_000
+    assert most < 30
 
 
 async def test_a_file_that_is_not_ours_is_left_alone(connect: Connect, tmp_path: Path) -> None:

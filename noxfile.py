@@ -62,7 +62,14 @@ MUTATED = {
     "client/pacing/requests_in_flight": "client/pacing/test_requests_in_flight",
     "client/pacing/requests_per_second": "client/pacing/test_request_gate",
     "client/connection_owner": "client/test_connection_owner client/test_service client/test_warnings "
+    "client/exchange/test_large_answers client/exchange/test_request_events "
+    "client/callers_side/test_raised_by_a_hook client/test_with_options "
     "security/test_secrets security/test_answers security/test_repeated_key",
+    "client/network/certificates": "client/network/test_certificates",
+    "client/network/connection_pool": "client/network/test_behind_a_wall client/test_connection_owner "
+    "client/test_closed_sessions client/test_other_loops",
+    "client/network/proxies": "client/network/test_proxies client/network/test_behind_a_wall "
+    "security/test_proxy_password",
     "client/tasks": (
         "client/test_tasks client/test_leaving_a_read client/test_other_loops client/test_fetch_many"
     ),
@@ -73,9 +80,12 @@ MUTATED = {
     "archive/test_verify archive/test_local_log_reader",
     "archive/directory": "archive/test_directory archive/test_download archive/test_verify",
     "archive/download": "archive/test_download archive/test_stale_downloads archive/test_settling "
-    "archive/test_gone_archives archive/test_cancelled_downloads",
+    "archive/test_gone_archives archive/test_cancelled_downloads archive/test_recheck "
+    "archive/test_refused_archives",
     "archive/local/log_writer": "archive/test_log_writer archive/test_pieces archive/test_directory "
     "archive/test_download archive/test_dying_disk",
+    "archive/object_store/chain": "archive/object_store/test_download archive/object_store/test_verify "
+    "archive/object_store/test_failures archive/object_store/test_golden",
     "archive/object_store/commits": "archive/object_store/test_commits archive/object_store/test_golden",
     "follow/live_log": "follow/test_live_log follow/test_follower follow/test_stale_follows",
     "client/redaction": "security/test_secrets test_public_names",
@@ -360,7 +370,7 @@ def mutation(session: nox.Session) -> None:
 
     `nox -s mutation -- client/cursor client/wire`; by default all of it, which takes hours.
     """
-    session.install(*groups("test"), "-e", ".[cli]", "cosmic-ray")
+    session.install(*groups("test"), "-e", ".[cli,object-store]", "cosmic-ray")
     for module in session.posargs or MUTATED:
         folder = Path(session.create_tmp()) / module
         shutil.rmtree(folder, ignore_errors=True)

@@ -138,12 +138,11 @@ class Download:
 
     async def _at(self, due: float, turns: list[Turn], waiting: int) -> AsyncGenerator[Turn, None]:
         """Yield turns when it is time for the last of them: one wait for all."""
-        if due > _now():
-            self._progress.waiting = (waiting, due)
-            try:
-                await self._wait(due)
-            finally:
-                self._progress.waiting = None
+        self._progress.waiting = (waiting, due)
+        try:
+            await self._wait(due)
+        finally:
+            self._progress.waiting = None
         for turn in turns:
             yield turn
 
@@ -245,7 +244,7 @@ class Download:
                     raise ArchiveError(
                         f"job {manifest.job_id}: its log changes faster than it can be read"
                     ) from error
-            turn.before, turn.joined = 0, False
+            turn.before = 0
             manifest = self._fresh(manifest.job_id, manifest.format, manifest.compression)
             manifest = await place.put(manifest)
 
@@ -321,17 +320,14 @@ class Download:
 
     async def _read(self, lines: LogPaginator, news: Additions, turn: Turn, job: Job) -> None:
         began_at = committed_at = _now()
-        begin = lines.offset
         pauses = doubled(self._store.first_commit_after, self._store.commit_every)
         pause = next(pauses)
         try:
             async with lines.pages() as pages:
                 async for page in pages:
-                    if not news.is_open:
-                        # Of a read that was taken up. While it is in doubt, no file is checked again.
-                        await news.open()
+                    # Of a read that was taken up. While it is in doubt, no file is checked again.
+                    await news.open()
                     news.take(page)
-                    turn.joined = turn.joined or page.offset > begin
                     self._progress.lines += len(page.lines)
                     self._progress.reading[page.job_id] = (page.next_offset, page.total)
                     if _now() - committed_at >= pause:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from dashscope_ftlogs import checks
 from dashscope_ftlogs.archive.manifest import Manifest
 from dashscope_ftlogs.archive.outcomes import Downloaded, DownloadState
 from dashscope_ftlogs.archive.when_a_log_is_complete import seconds_since
@@ -38,8 +37,6 @@ class Turn:
     """The read that is in doubt. None in a later turn: the log is settling."""
     looks: int = 0
     """How often it was looked at only to see whether the log has settled."""
-    joined: bool = False
-    """Whether a page was joined to the one before it by its offset alone."""
     gone: Doubt | None = None
     """What is known of whether the service still has the job; None where nothing is in doubt."""
     beginning: Doubt | None = None
@@ -67,9 +64,7 @@ class Turn:
 
     def may_be_of_two(self, lines: int, job: Job) -> bool:
         """Whether answers of two logs may have been joined to so many lines."""
-        if lines == 0 or (self.before == 0 and job.ended_long_ago):
-            return False
-        return self.joined or lines > checks.MAX_LINE or self.before != 0 or self.looks > 0
+        return lines > 0 and not (self.before == 0 and job.ended_long_ago)
 
     def outcome(self, manifest: Manifest, *, skipped: bool = False) -> Downloaded:
         """Return what became of it, if no error did."""

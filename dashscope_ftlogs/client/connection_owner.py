@@ -179,7 +179,7 @@ class Transport:
     async def _attempt(self, call: Call[T]) -> T:
         """Send the request once. A failure leaves with the decision what to do about it."""
         call.tries += 1
-        call.status = None
+        call.status, call.is_large = None, False
         try:
             result = self._meaning(call.request, await self._get(call))
         except FTLogsError as error:
@@ -188,7 +188,6 @@ class Transport:
             raise
         finally:
             if call.is_large:
-                call.is_large = False
                 self.connections.large_answers.release()
         self.gate.rate.accepted()
         self._tell(call)

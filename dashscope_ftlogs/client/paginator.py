@@ -263,9 +263,7 @@ class LogPaginator(LeftByBlock):
     async def _ask(self, span: Span, offset: int, wanted: int) -> LogPage:
         """Return one page, of fewer lines than wanted where so many are too large to hold."""
         line = min(span.most, wanted)
-        page, asked = await fitting_page(self._source, self.job_id, offset, line)
-        if asked < line:
-            span.most = asked
+        page, span.most = await fitting_page(self._source, self.job_id, offset, line)
         self._heard = max(self._heard or 0, page.total)
         return page
 

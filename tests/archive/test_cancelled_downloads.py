@@ -18,7 +18,7 @@ from typing import Any
 import attrs
 import pytest
 
-from dashscope_ftlogs import LogSession, Progress, SessionStateError, verify_archive
+from dashscope_ftlogs import ArchiveError, LogSession, Progress, SessionStateError, verify_archive
 from dashscope_ftlogs.archive.threads import NAME
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
@@ -139,7 +139,7 @@ async def cancelled(emulator: Emulator, folder: Path, trial: Trial, mine: list[A
 
 
 @pytest.mark.parametrize("compression", [None, "gzip"])
-async def test_a_second_cancellation_waits_for_the_write_that_has_begun(
+async def test_a_second_cancellation_waits_for_the_write_that_has_begun_and_keeps_others_out(
     tmp_path: Path,
     connect: Callable[..., LogSession],
     monkeypatch: pytest.MonkeyPatch,
@@ -150,7 +150,7 @@ async def test_a_second_cancellation_waits_for_the_write_that_has_begun(
 
     def hang(descriptor: int) -> None:
         syncing.set()
-        go_on.wait()
+        go_on.wait(60)
         sync(descriptor)
 
     progress = Progress()
@@ -166,8 +166,9 @@ async def test_a_second_cancellation_waits_for_the_write_that_has_begun(
             try:
                 for _ in range(4):
                     task.cancel()
-                    for _ in range(10):
-                        await asyncio.sleep(0)
+                    async with connect(emulator) as other:
+                        with pytest.raises(ArchiveError, match="another process is writing"):
+                            await other.download("ft-1", tmp_path)
                     assert not task.done()
             finally:
                 go_on.set()

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -130,12 +131,42 @@ def test_what_is_not_settled_is_left_to_the_next_run(tmp_path: Path) -> None:
         assert (manifest.settling, manifest.complete) == (True, False)
         assert manifest.ended_by > "2026"
         assert [verdict.state for verdict in verify_archive(tmp_path)] == ["settling"]
+        first = await run(service, tmp_path, JOB, settle=0)
+        assert (first.states, first.requests) == ({JOB: "settling"}, 2), "though nothing new came"
         log.states.append((now(), generation("a", 9)))
         second = await run(service, tmp_path, JOB, settle=5)
         assert (second.states, second.outcomes[0].new_lines) == ({JOB: "complete"}, 2)
+        assert 5 <= second.seconds < 45
         manifest = Archive(tmp_path).manifest(JOB)
         assert manifest is not None
         assert (manifest.settling, manifest.complete) == (False, True)
+
+    in_service(main)
+
+
+def test_an_end_of_which_an_earlier_run_heard_long_ago_is_waited_for_no_more(tmp_path: Path) -> None:
+    async def main(service: LaggingService) -> None:
+        add(service, JOB, generation("a", 7))
+        await run(service, tmp_path, JOB, settle=0)
+        # Longer ago than this machine runs, whose clock may begin when it does.
+        service.date = format_datetime(datetime.now(UTC) + timedelta(days=100 * 365))
+        done = await run(service, tmp_path, JOB)
+        assert (done.states, done.requests) == ({JOB: "complete"}, 3), "job, log, and its beginning"
+        assert done.seconds < 45
+
+    in_service(main)
+
+
+def test_what_is_waited_for_are_all_jobs_in_doubt_and_all_that_have_to_settle(tmp_path: Path) -> None:
+    async def main(service: LaggingService) -> None:
+        add(service, "ft-running", generation("a", 20), status="RUNNING")
+        await run(service, tmp_path, "ft-running")
+        service.logs["ft-running"].states.append((now(), generation("b", 30)))
+        for number in range(3):
+            add(service, f"ft-{number}", generation("a", 7))
+        progress = Waits()
+        await run(service, tmp_path, list(service.logs), progress=progress)
+        assert progress.all[0][0] == 1 + 3
 
     in_service(main)
 
@@ -199,5 +230,26 @@ def test_what_is_settling_is_told_last_whatever_ends_a_download(how: str, tmp_pa
         assert isinstance(ended, kinds[how])
         told = [(one.job_id, one.state) for one in progress.outcomes]
         assert told == [("ft-old", "complete"), (JOB, "settling")]
+
+    in_service(main)
+
+
+def test_what_arrives_slowly_is_committed_now_and_then_and_not_with_every_page(tmp_path: Path) -> None:
+    async def main(service: LaggingService) -> None:
+        add(service, JOB, generation("a", 30_000), status="RUNNING")
+        service.latency = 1.0
+        archive = Archive(tmp_path)
+        commits: dict[int, float] = {}
+        async with LogSession("sk-1", base_url=service.base_url, concurrency=2) as session:
+            download = asyncio.ensure_future(session.download(JOB, tmp_path))
+            while not download.done():
+                await asyncio.sleep(0.05)
+                manifest = archive.manifest(JOB)
+                if manifest is not None and manifest.lines:
+                    commits.setdefault(manifest.lines, now())
+        # The first ones come sooner, and the last one when there is no more.
+        times = list(commits.values())[4:-1]
+        assert len(times) > 3
+        assert all(later - earlier > 0.9 for earlier, later in pairwise(times))
 
     in_service(main)

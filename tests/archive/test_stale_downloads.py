@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,41 @@ def test_a_machine_that_does_not_know_the_job_yet_is_not_believed_where_lines_ar
     in_service(main)
 
 
+def test_an_older_archive_that_is_put_back_while_there_is_a_doubt_is_gone_on_with_from_its_end(
+    tmp_path: Path,
+) -> None:
+    folder, older = tmp_path / "a", tmp_path / "older"
+
+    async def main(service: LaggingService) -> None:
+        log = add(service, JOB, generation("a", 10), status="RUNNING")
+        await run(service, folder, JOB)
+        shutil.copytree(folder, older)
+        log.states[:] = [(-1e9, generation("a", 20))]
+        await run(service, folder, JOB)
+        log.states[:] = [(-1e9, generation("a", 5)), (now() + 20, generation("a", 25))]
+
+        def put_back() -> None:
+            for file in older.glob("ft-1.*"):
+                shutil.copy(file, folder)
+
+        asyncio.get_running_loop().call_later(10, put_back)
+        done = await run(service, folder, JOB)
+        assert (done.states, done.outcomes[0].lines) == ({JOB: "running"}, 25)
+        assert kept(folder, "ft-1.log") == generation("a", 25)
+
+    in_service(main)
+
+
+def test_a_job_that_is_unknown_here_too_is_asked_for_once(tmp_path: Path) -> None:
+    async def main(service: LaggingService) -> None:
+        service.facts[JOB] = History([(-1e9, None)])
+        done = await run(service, tmp_path, JOB)
+        assert isinstance(done.outcomes[0].error, NotFoundError)
+        assert done.requests == 1
+
+    in_service(main)
+
+
 @pytest.mark.parametrize("lines", [generation("b", 30), generation("a", 18), []])
 def test_what_is_contradicted_for_as_long_as_machines_may_lag_is_set_aside(
     tmp_path: Path, lines: list[str]
@@ -230,10 +266,12 @@ def test_lines_that_an_earlier_run_heard_of_are_expected_by_the_next(tmp_path: P
     in_service(main)
 
 
-@pytest.mark.long
-def test_hundreds_of_doubts_hold_up_no_other_job_and_are_no_hundreds_of_tasks(tmp_path: Path) -> None:
+@pytest.mark.parametrize("doubts", [8, pytest.param(300, marks=pytest.mark.long)])
+def test_doubts_hold_up_no_other_job_and_hundreds_are_no_hundreds_of_tasks(
+    tmp_path: Path, doubts: int
+) -> None:
     async def main(service: LaggingService) -> None:
-        many = [f"ft-{number}" for number in range(300)]
+        many = [f"ft-{number}" for number in range(doubts)]
         for job_id in many:
             add(service, job_id, generation("a", 20), status="RUNNING")
         add(service, "ft-last", generation("a", 20), end_time=hours_ago(30))
@@ -251,9 +289,9 @@ def test_hundreds_of_doubts_hold_up_no_other_job_and_are_no_hundreds_of_tasks(tm
                 await asyncio.sleep(0.1)
             assert now() - began < 40
             outcomes = await working
-        assert Counter(outcome.state for outcome in outcomes) == {"running": 300, "complete": 1}
+        assert Counter(outcome.state for outcome in outcomes) == {"running": doubts, "complete": 1}
         assert outcomes[0].job_id == "ft-last"
-        assert sum(len(outcome.set_aside) for outcome in outcomes) == 300
+        assert sum(len(outcome.set_aside) for outcome in outcomes) == doubts
 
     in_service(main)
 

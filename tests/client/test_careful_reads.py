@@ -9,6 +9,7 @@ from following import in_virtual_time
 from list_source import JOB, ListSource, numbered
 
 from dashscope_ftlogs import IncompleteLogError, LogPage, LogPaginator
+from dashscope_ftlogs.client.doubt import InDoubtError
 from dashscope_ftlogs.text import TAIL, Position, digests
 
 
@@ -29,6 +30,22 @@ async def test_a_look_asks_for_the_known_lines_and_one_more_and_for_none_beyond_
     assert all(offset + line <= 26 for offset, line in source.requests)
 
 
+async def test_a_log_that_was_and_is_empty_is_in_no_doubt() -> None:
+    source = ListSource([])
+    lines = source.lines()
+    for times in range(1, 4):
+        assert await lines.collect() == []
+        assert (lines.total, len(source.requests)) == (0, times)
+        lines.look_for_more()
+
+
+@pytest.mark.parametrize("offset", [11, 1_011])
+async def test_nothing_is_proved_where_no_line_is_wanted(offset: int) -> None:
+    source = ListSource(numbered(2_000))
+    assert await resumed(source, offset, limit=0).collect() == []
+    assert source.requests == []
+
+
 @pytest.mark.parametrize("heard", [None, 300, 400])
 async def test_once_it_is_proved_pages_are_read_ahead(heard: int | None) -> None:
     source = ListSource(numbered(400))
@@ -37,23 +54,37 @@ async def test_once_it_is_proved_pages_are_read_ahead(heard: int | None) -> None
     assert len(source.requests) == 400 - 11
 
 
-def test_a_machine_that_shows_less_than_was_heard_makes_it_careful_for_as_long_as_it_may_lag() -> None:
+@pytest.mark.parametrize(("offset", "cap"), [(300, 1000), (300, TAIL), (301, TAIL)])
+def test_a_machine_that_shows_less_than_was_heard_makes_it_careful_for_as_long_as_it_may_lag(
+    offset: int, cap: int
+) -> None:
     async def main() -> None:
         whole = numbered(400)
-        source = ListSource(whole[:350])
+        source = ListSource(whole[:350], cap)
 
         def shows_all(number: int) -> None:
-            if number == 2:
+            if number == 3:
                 source.log = whole
 
         source.on_request = shows_all
-        read = aiter(resumed(source, 300, heard=400, lag=0.5))
+        read = aiter(resumed(source, offset, heard=400, lag=0.5))
         got = [await anext(read) for _ in range(10)]
         assert source.peak == 1
         await asyncio.sleep(0.6)
         got += [line async for line in read]
-        assert got == whole[300:]
+        assert got == whole[offset:]
         assert source.peak == 4
+
+    in_virtual_time(main())
+
+
+@pytest.mark.parametrize("offset", [11, 1_011])
+def test_where_nothing_comes_of_what_was_heard_to_exist_the_log_is_incomplete(offset: int) -> None:
+    async def main() -> None:
+        source = ListSource(numbered(offset))
+        with pytest.raises(IncompleteLogError) as caught:
+            await asyncio.wait_for(resumed(source, offset, heard=2_000).collect(), 1_000)
+        assert (caught.value.next_offset, caught.value.total) == (offset, 2_000)
 
     in_virtual_time(main())
 
@@ -82,6 +113,69 @@ def test_a_contradiction_makes_it_ask_once_around_each_place_where_answers_of_la
         assert looks[:11] == list(range(0, 55, 5))
         assert len(set(source.requests)) == len(source.requests)
         assert source.peak == 4
+
+    in_virtual_time(main())
+
+
+def test_what_was_joined_longer_ago_than_machines_lag_is_not_asked_for_again() -> None:
+    async def main() -> None:
+        whole = numbered(100)
+        source = ListSource(whole)
+        read = aiter(LogPaginator(source, JOB, page_size=5, concurrency=1, lag=60.0))
+        got = [await anext(read) for _ in range(40)]
+        await asyncio.sleep(61)
+        got += [await anext(read) for _ in range(20)]
+        ahead = len(source.requests)
+
+        def lags(number: int) -> None:
+            source.log = whole[:20] if number == ahead + 1 else whole
+
+        source.on_request = lags
+        assert got + [line async for line in read] == whole
+        assert source.requests[ahead + 1 :][:5] == [(begin, 10) for begin in range(35, 60, 5)]
+
+    in_virtual_time(main())
+
+
+def test_it_does_so_though_it_is_asked_to_go_on_only_after_the_lag() -> None:
+    async def main() -> None:
+        whole = numbered(100)
+        source = ListSource(whole)
+
+        def lags(number: int) -> None:
+            source.log = whole[:5] if number == 12 else source.log
+
+        source.on_request = lags
+        lines = LogPaginator(source, JOB, page_size=5, concurrency=4, lag=60.0, steps_back=True)
+        with pytest.raises(InDoubtError):
+            await lines.collect()
+        joined = [(begin, 10) for begin in range(0, lines.offset - 5, 5)]
+        await asyncio.sleep(100)
+        source.log, ahead = whole, len(source.requests)
+        assert await lines.collect() == whole
+        assert len(joined) > 3
+        assert source.requests[ahead:][: len(joined)] == joined
+
+    in_virtual_time(main())
+
+
+def test_it_does_so_though_what_fell_short_of_the_total_went_on_with_the_log() -> None:
+    async def main() -> None:
+        whole = numbered(100)
+        source = ListSource(whole)
+        lines = LogPaginator(source, JOB, page_size=5, concurrency=4, lag=60.0)
+        read = aiter(lines)
+        got = [await anext(read) for _ in range(40)]
+        lines.look_for_more()
+        ahead = len(source.requests)
+
+        def lags(number: int) -> None:
+            source.log = whole[:60] if number == ahead + 1 else whole
+
+        source.on_request = lags
+        assert got + await lines.collect() == whole
+        assert source.requests[ahead] == (35, 10)
+        assert source.requests[ahead + 1 : ahead + 8] == [(begin, 10) for begin in range(0, 35, 5)]
 
     in_virtual_time(main())
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 import trustme
+from following import in_virtual_time
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from raw_server import raw_server
@@ -17,6 +18,7 @@ from dashscope_ftlogs import (
     FTLogsError,
     InvalidArgumentError,
     LogSession,
+    RequestEvent,
     ResponseTooLargeError,
     RetryPolicy,
     TransportError,
@@ -179,11 +181,15 @@ async def test_how_many_are_in_flight_is_learned_from_pages_and_from_nothing_els
         async with LogSession(emulator.api_key, base_url=emulator.base_url) as session:
             await asyncio.gather(*(session.job("ft-1") for _ in range(60)))
             assert session.concurrency == 8
+            for _ in range(60):
+                with pytest.raises(APIError):
+                    await session.page("ft-unknown")
+            assert session.concurrency == 8
             seen = [session.concurrency async for _ in session.lines("ft-1", page_size=1).pages()]
             assert max(seen) > 8
 
 
-@pytest.mark.parametrize(("size", "code"), [(60_000, "Throttling.Told"), (70_000, "")])
+@pytest.mark.parametrize(("size", "code"), [(65_000, "Throttling.Told"), (66_000, "")])
 async def test_of_an_error_s_body_64_kibibytes_are_read(size: int, code: str) -> None:
     body = b'{"code": "Throttling.Told", "message": "%s"}' % (b"x" * size)
     faults = [Fault(Body(body, status=429), endpoint="logs")]
@@ -193,6 +199,122 @@ async def test_of_an_error_s_body_64_kibibytes_are_read(size: int, code: str) ->
             with pytest.raises(APIError) as caught:
                 await session.page("ft-1")
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("fewer", [0, 1])
+async def test_an_answer_may_be_as_large_as_was_said_and_no_byte_larger(fewer: int) -> None:
+    line = b"x" * 100_000
+    page = b'{"output": {"total": 1, "logs": ["%b"]}}' % line
+    async with socket_server(
+        b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(page), page)
+    ) as port:
+        url, most = f"http://127.0.0.1:{port}/api/v1", len(page) - fewer
+        async with LogSession("sk-1", base_url=url, retry=ONCE, max_answer=most) as session:
+            if fewer == 0:
+                assert (await session.page("ft-1")).lines == (line.decode(),)
+                return
+            with pytest.raises(ResponseTooLargeError, match=f"larger than {most:,} bytes"):
+                await session.page("ft-1")
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3])
+async def test_an_answer_that_comes_in_parts_is_read_whole(parts: int) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        begin = len(WHOLE) - len(PAGE)
+        for number in range(parts):
+            end = len(WHOLE) - (parts - 1 - number) * 10
+            writer.write(WHOLE[begin if number else 0 : end])
+            await writer.drain()
+            await asyncio.sleep(0.05)  # or they would come as one
+            begin = end
+
+    async with raw_server(talk) as port:
+        url = f"http://127.0.0.1:{port}/api/v1"
+        async with LogSession("sk-1", base_url=url, retry=ONCE, timeout=5) as session:
+            assert (await session.page("ft-1")).lines == ("x",)
+
+
+async def test_the_base_url_is_asked_as_it_was_written() -> None:
+    asked: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readline())
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(WHOLE)
+        await writer.drain()
+
+    async with raw_server(talk) as port:
+        base_url = f"http://127.0.0.1:{port}/by%2fway%7Eof/api/v1"
+        async with LogSession("sk-1", base_url=base_url, retry=ONCE) as session:
+            await session.page("ft-1")
+    path = b"/by%2fway%7Eof/api/v1/fine-tunes/ft-1/logs?offset=0&line=100"
+    assert asked == [b"GET %b HTTP/1.1\r\n" % path]
+
+
+async def test_jobs_take_turns_and_a_request_that_failed_goes_before_the_later_ones_of_its_job() -> None:
+    jobs = [EmulatedJob(job_id, [str(n) for n in range(9)]) for job_id in ("ft-long", "ft-short")]
+    faults = [Fault(Refuse(500), on={1}, job_id="ft-long")]
+    async with Emulator(jobs, faults=faults, latency=0.05) as emulator:
+        url, retry = emulator.base_url, RetryPolicy(base_delay=0.001, max_delay=0.001)
+        async with LogSession(emulator.api_key, base_url=url, retry=retry, concurrency=1) as session:
+            asked = [session.page("ft-long", offset, 1) for offset in range(8)]
+            await asyncio.gather(*asked, session.page("ft-short", 0, 1))
+        order = [(exchange.job_id, exchange.offset) for exchange in emulator.journal]
+    assert len(order) == 8 + 1 + 1
+    assert order[0] == ("ft-long", 0)
+    assert order.index(("ft-long", 0), 1) < 5
+    assert order.index(("ft-short", 0)) < 5
+    order.pop(order.index(("ft-long", 0), 1))
+    assert [offset for job_id, offset in order if job_id == "ft-long"] == list(range(8))
+
+
+@pytest.mark.parametrize("retry_after", [None, 1000])
+async def test_a_refusal_without_a_pause_or_with_one_that_is_not_waited_for_holds_up_nobody(
+    retry_after: int | None,
+) -> None:
+    waits: list[float] = []
+
+    def note(event: RequestEvent) -> None:
+        now = asyncio.get_running_loop().time()
+        waits.append(session._transport.gate.rate.ready_at(now) - now)
+
+    faults = [Fault(Refuse(429, retry_after=retry_after))]
+    async with Emulator([EmulatedJob("ft-1", ["x"])], faults=faults) as emulator:
+        retry = RetryPolicy(max_tries=3, base_delay=0.001, max_delay=0.001)
+        session = LogSession(emulator.api_key, base_url=emulator.base_url, retry=retry, on_request=note)
+        async with session:
+            with pytest.raises(APIError):
+                await session.page("ft-1")
+    assert len(waits) == (3 if retry_after is None else 1)
+    assert max(waits) < 0.5
+
+
+def test_refusals_bring_the_rate_down_to_one_request_for_each_shortest_wait() -> None:
+    async def main() -> None:
+        faults = [Fault(Refuse(429))]
+        async with Emulator([EmulatedJob("ft-1", ["x"])], faults=faults) as emulator:
+            retry = RetryPolicy(max_tries=1, base_delay=0.4)
+            async with LogSession(emulator.api_key, base_url=emulator.base_url, retry=retry) as session:
+                for _ in range(9):
+                    with pytest.raises(APIError):
+                        await session.page("ft-1")
+                assert session.rate is not None
+                assert 1 / 0.4 <= session.rate < 1.5 / 0.4
+
+    in_virtual_time(main(), debug=False)
+
+
+async def test_an_event_tells_for_how_many_seconds_the_request_was_under_way() -> None:
+    events: list[RequestEvent] = []
+    async with Emulator([EmulatedJob("ft-1", ["x"])], latency=0.01) as emulator:
+        url = emulator.base_url
+        async with LogSession(emulator.api_key, base_url=url, on_request=events.append) as session:
+            began = asyncio.get_running_loop().time()
+            await session.page("ft-1")
+            most = asyncio.get_running_loop().time() - began
+    (event,) = events
+    assert 0.01 <= event.seconds <= most
 
 
 @pytest.mark.parametrize(("size", "fits"), [(2_000_000, True), (2_200_000, False)])

@@ -149,6 +149,19 @@ async def test_read_ahead_keeps_so_many_pages_in_flight_and_no_more_however_slow
         assert len(source.requests) == 1 + 4
 
 
+async def test_none_is_asked_for_while_more_are_in_flight_than_may_be_by_now() -> None:
+    source, room = ListSource(numbered(1000)), 8
+    pages = LogPaginator(source, JOB, page_size=10, concurrency=lambda: room).pages()
+    async with aclosing(pages):
+        await anext(pages)
+        asked, room = len(source.requests), 2
+        for left in range(8, 2, -1):
+            await anext(pages)
+            assert len(source.requests) == asked, left
+        await anext(pages)
+        assert len(source.requests) == asked + 1
+
+
 async def test_the_first_page_is_asked_for_alone_since_the_total_is_not_known_before() -> None:
     source = ListSource(numbered(5))
     await source.lines(concurrency=8).collect()
@@ -278,9 +291,9 @@ async def test_a_page_too_large_to_hold_is_asked_for_in_smaller_parts() -> None:
         return LogPage(job_id, offset, tuple(numbered(25)[offset : offset + line]), 25)
 
     source = _Replaced(ListSource([]), read_page)
-    reader = LogPaginator(source, JOB, offset=0, limit=None, page_size=10, concurrency=2)
+    reader = LogPaginator(source, JOB, offset=0, limit=None, page_size=10, concurrency=1)
     assert await reader.collect() == numbered(25)
-    assert asked[:3] == [10, 5, 3]
+    assert asked == [10, 5, 3, 3, 3, 1] * 2 + [10, 5, 3, 3]
 
 
 async def test_a_single_line_too_large_to_hold_is_an_error_with_its_offset() -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Final
 
-_SEQUENCE: Final = 0x30
 _VERSION: Final = 0xA0
 _NAMES: Final = {b"\x55\x04\x03": "CN", b"\x55\x04\x0a": "O", b"\x55\x04\x0b": "OU"}
 """What of a name tells people whose it is: X.509's common name, organization and its unit."""
@@ -21,7 +20,7 @@ def names(certificate: bytes) -> tuple[str, str]:
         fields = [one for one in _parts(body) if one[0] != _VERSION]
         _, _, (_, issuer), _, (_, subject), *_ = fields
         return _name(subject), _name(issuer)
-    except (ValueError, IndexError):
+    except ValueError:
         return "", ""
 
 
@@ -37,15 +36,12 @@ def _name(encoded: bytes) -> str:
 
 def _parts(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield the tags and contents that stand in a row in DER; ValueError where they don't."""
-    at = 0
-    while at < len(data):
-        tag, size = data[at], data[at + 1]
-        at += 2
+    while data:
+        (tag, size), data = data[:2], data[2:]
         if size & 0x80:
             octets = size & 0x7F
-            size = int.from_bytes(data[at : at + octets])
-            at += octets
-        if at + size > len(data):
+            size, data = int.from_bytes(data[:octets]), data[octets:]
+        content, data = data[:size], data[size:]
+        if len(content) < size:
             raise ValueError("cut short")
-        yield tag, data[at : at + size]
-        at += size
+        yield tag, content

@@ -40,6 +40,10 @@ def test_each_way_to_write_a_name_is_read(tag: int, text: bytes) -> None:
     assert names(part(0x30, part(0x30, filler, filler, name, filler, name))) == ("CN=Ä", "CN=Ä")
 
 
+def test_of_one_that_is_cut_short_nothing_is_told() -> None:
+    assert {names(LEAF[:end]) for end in range(len(LEAF))} == {("", "")}
+
+
 @given(st.binary())
 def test_any_bytes_are_a_certificate_or_tell_nothing(data: bytes) -> None:
     assert names(data) == ("", "")

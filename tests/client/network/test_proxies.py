@@ -153,7 +153,7 @@ def test_any_name_and_password_arrive_and_are_shown_nowhere(name: str, password:
         ("10.0.0.1:443", ["10.0.0.1"], []),
         ("[::1], fd00::/8", ["::1", "fd00::7"], ["::2", "10.0.0.1"]),
         ("0:0:0:0:0:0:0:1", ["::1"], []),
-        (". , / 10.0.0.0/99", [], ["a.example", "10.0.0.1"]),
+        (". , / ! # ) 10.0.0.0/99", [], ["a.example", "10.0.0.1"]),
         ("", [], ["a.example"]),
     ],
 )
@@ -170,6 +170,7 @@ def test_the_list_counts_for_the_host_and_port_that_are_asked() -> None:
     environ = {"HTTPS_PROXY": PROXY, "NO_PROXY": "a.example:8443 , [fd00::1]"}
     assert named(environ, "https://a.example:8443/api/v1") is None
     assert named(environ, "https://a.example/api/v1") == PROXY
+    assert named({"HTTPS_PROXY": PROXY, "NO_PROXY": "a.example:443"}, "https://a.example/api/v1") is None
     assert named(environ, "https://[fd00::1]:9/api/v1") is None
     assert named(environ | {"no_proxy": "b.example"}, "https://a.example:8443/api/v1") == PROXY
 

@@ -55,7 +55,10 @@ def without(
     >>> without("sk-1/2", 401, {"X-Echo": "sk-1%2F2"}, b'{"message": "no: sk\\u002d1\\/2"}')
     (401, {'x-echo': '[secret]'}, b'{"message": "no: [secret]"}')
     """
-    clean = {hidden(secret, name).lower(): hidden(secret, value) for name, value in headers.items()}
+    clean: dict[str, str] = {}
+    for name, value in headers.items():
+        name, value = hidden(secret, name).lower(), hidden(secret, value)  # noqa: PLW2901
+        clean[name] = f"{clean[name]}, {value}" if name in clean else value
     return status, clean, _hidden(secret, body)
 
 

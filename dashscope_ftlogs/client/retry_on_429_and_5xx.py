@@ -1,9 +1,11 @@
 """Which failures are worth another try, and after how long."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Final
 
 import attrs
 
@@ -19,9 +21,19 @@ from dashscope_ftlogs.errors import (
     TransportError,
 )
 
-_PLAIN_NUMBER = re.compile(r"[ \t]*[0-9]{1,15}(?:\.[0-9]{0,15})?[ \t]*")
-_PASSING_STATUSES = frozenset({408, 502, 503, 504})
-_PASSING_CODES = ("InternalError", "ServiceUnavailable", "GatewayTimeout")
+_WAIT = r"\+?([0-9]+(?:\.[0-9]*)?)[ \t]*(ms|s|secs?|seconds?|m|mins?|minutes?|h|hours?)?"
+_WAITS: Final = re.compile(rf"[ \t]*{_WAIT}(?:,[ \t]+{_WAIT})*[ \t]*", re.ASCII | re.IGNORECASE)
+"""More than one is what becomes of a header that is sent twice."""
+_ONE_WAIT: Final = re.compile(_WAIT, re.ASCII | re.IGNORECASE)
+_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+_PASSING_STATUSES: Final = frozenset({408, 421, 425, 502, 503, 504, *range(520, 530)})
+"""Whatever the code. 520 to 529 are those of gateways that found the service down, or overloaded."""
+_PASSING_CODES: Final = re.compile(
+    r"internal(server|service|system)?(error|failure)|(server|system)(error|busy)|(server)?overload"
+    r"|(request|gateway)?timed?out|service(temporarily)?unavailable"
+)
+"""How codes begin, in lower case and with letters only, that say nothing but that it did not work now."""
 
 
 @attrs.frozen
@@ -45,9 +57,11 @@ def _at_least_one(_instance: object, attribute: "attrs.Attribute[int]", value: i
 class RetryPolicy:
     """How often and how patiently a failed request is sent again. All times are in seconds.
 
-    Retried are 429 `Throttling*`, 500 `InternalError*`, 408, 502, 503, 504, answers that are not JSON,
-    connections refused, reset, timed out or cut short, and an empty page where lines should be.
-    Everything else is raised at once.
+    Retried are 429 `Throttling*`; 500 `InternalError*` and what else only says that the service failed
+    (`InternalServerError`, `SystemError`, `RequestTimeOut`, `server_error`, no code at all); 408, 421,
+    425, 502, 503, 504 and 520 to 529 whatever the code; answers that are not JSON; connections refused,
+    reset, timed out or cut short; and an empty page where lines should be. Everything else is raised at
+    once, a 500 with any other code too.
 
     Waits are drawn evenly from 0 to `base_delay * 2**(tries - 1)`, at most `max_delay` ("full jitter"),
     and are never shorter than the server's `Retry-After`.
@@ -112,42 +126,62 @@ def worth_a_retry(error: FTLogsError) -> bool:
             return error.damaged
         case ThrottlingError() | IncompleteLogError():
             return True
-        case InternalServerError() if error.status not in _PASSING_STATUSES:
+        case InternalServerError():
             # A gateway's 500 has no code; a 500 with any other code says what is really wrong.
-            return not error.code or error.code.startswith(_PASSING_CODES)
+            return not error.code or error.status in _PASSING_STATUSES or may_pass(error.code)
         case APIError():
             return error.status in _PASSING_STATUSES
         case _:
             return False
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
+def may_pass(code: str) -> bool:
+    """Whether a code says that the service failed just now, in whatever spelling.
+
+    >>> [may_pass(code) for code in ("InternalError.Algo", "internal_error", "RequestTimeOut", "DataBroken")]
+    [True, True, True, False]
+    """
+    return _PASSING_CODES.match(re.sub("[^a-z]", "", code.lower())) is not None
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def retry_after(headers: Mapping[str, str], now: Callable[[], datetime] = _now) -> float | None:
     """Return how many seconds the server asked to wait, or None if it said nothing usable.
 
-    `retry-after-ms` is finer, so it goes first. A date is measured against the answer's own `Date`, so
-    a wrong clock on either side does no harm; without `Date` it can't be used. A moment in the past
-    means 0.
+    Of several waits the longest counts, `retry-after-ms` among them. A date is measured against the
+    answer's own `Date`, so a wrong clock on either side does no harm; without `Date`, against ours. A
+    moment in the past means 0.
 
-    >>> retry_after({"retry-after": "2.5"}), retry_after({"retry-after": "soon"})
-    (2.5, None)
+    >>> retry_after({"retry-after": "2.5"}), retry_after({"retry-after": "30s"})
+    (2.5, 30.0)
+    >>> retry_after({"retry-after": "soon"})
     """
-    milliseconds = headers.get("retry-after-ms", "")
-    if _PLAIN_NUMBER.fullmatch(milliseconds):
-        return float(milliseconds) / 1000
-    value = headers.get("retry-after", "")
-    if _PLAIN_NUMBER.fullmatch(value):
-        return float(value)
-    asked, sent = moment(value), moment(headers.get("date", ""))
-    if asked is None or sent is None:
-        return None
-    return max(0.0, (asked - sent).total_seconds())
+    said = headers.get("retry-after", "")
+    waits = _waits(said, "s")
+    if not waits and (asked := moment(said)) is not None:
+        waits = [(asked - (moment(headers.get("date", "")) or now())).total_seconds()]
+    waits += _waits(headers.get("retry-after-ms", ""), "ms")
+    return min(max(0.0, *waits), checks.MOST) if waits else None
+
+
+def _waits(value: str, unit: str) -> list[float]:
+    if not _WAITS.fullmatch(value):
+        return []
+    return [
+        float(number) * _SECONDS[given if given == "ms" else given[0]]
+        for number, said in _ONE_WAIT.findall(value)
+        if (given := said.lower() or unit)
+    ]
 
 
 def moment(value: str) -> datetime | None:
-    """Return the time that a header tells, if it does."""
-    try:
-        moment = parsedate_to_datetime(value)
-        # "-0000" means that the zone is unknown; HTTP dates are UTC.
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError, TypeError, IndexError):
-        return None
+    """Return the time that a header tells, if it does, as HTTP or as ISO 8601 has it."""
+    for read in (parsedate_to_datetime, datetime.fromisoformat):
+        with suppress(ValueError, OverflowError, TypeError, IndexError):
+            moment = read(value)
+            # "-0000" means that the zone is unknown; HTTP dates are UTC.
+            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return None

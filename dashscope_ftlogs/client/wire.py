@@ -15,7 +15,7 @@ import attrs
 import msgspec
 from msgspec.json import Decoder
 
-from dashscope_ftlogs.client.retry_on_429_and_5xx import moment, retry_after
+from dashscope_ftlogs.client.retry_on_429_and_5xx import may_pass, moment, retry_after
 from dashscope_ftlogs.errors import (
     APIError,
     AuthenticationError,
@@ -384,7 +384,7 @@ def _error_class(status: int, code: str) -> type[APIError]:
     known = _BY_CODE.get(code.partition(".")[0]) or _BY_STATUS.get(status)
     if known is not None:
         return known
-    return InternalServerError if status >= 500 else APIError
+    return InternalServerError if status >= 500 or (status == 200 and may_pass(code)) else APIError
 
 
 def _http_date(headers: Headers) -> datetime | None:

@@ -128,6 +128,11 @@ def test_any_answer_is_a_value_or_an_error_that_is_safe_to_print(
         (418, "SomethingNew", errors.APIError),
         (200, "Throttling", errors.ThrottlingError),
         (200, "SomethingNew", errors.APIError),
+        (200, "RequestTimeOut", errors.InternalServerError),
+        (200, "internal_error", errors.InternalServerError),
+        (400, "internal_error", errors.InvalidParameterError),
+        (418, "server_error", errors.APIError),
+        (520, "", errors.InternalServerError),
     ],
 )
 @pytest.mark.parametrize("wrapped", ["plain", "code", "type"])

@@ -17,6 +17,7 @@ import backoff
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 from shown_locals import as_rich_prints_it
 
 from dashscope_ftlogs import ConfigError, FTLogsError, LogSession, RetryPolicy
@@ -93,6 +94,11 @@ def test_a_key_that_comes_back_is_blacked_out_however_json_spells_it(key: str, d
 @given(KEYS, st.binary())
 def test_an_answer_without_the_key_stays_as_it_is(key: str, body: bytes) -> None:
     assert without(key, 200, {}, body) == (200, {}, body)
+
+
+def test_of_a_header_that_is_sent_twice_both_are_kept() -> None:
+    headers = CIMultiDict([("Retry-After", "30"), ("retry-after", "1")])
+    assert without("sk-1", 429, headers, b"") == (429, {"retry-after": "30, 1"}, b"")
 
 
 def test_of_a_huge_answer_the_plain_copies_are_blacked_out_and_it_takes_no_time() -> None:

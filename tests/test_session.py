@@ -1,7 +1,10 @@
 """The life of a session: made of settings, entered, closed, and opened again."""
 
+import copy
+import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -101,3 +104,26 @@ async def test_a_settings_file_that_cannot_be_read_is_named(home: Path) -> None:
     (home / ".dashscope" / "config.toml").mkdir(parents=True)
     with pytest.raises(ConfigError, match=r"cannot read .*config\.toml"):
         LogSession()
+
+
+READS: dict[str, Callable[[LogSession], Any]] = {
+    "jobs": lambda session: session.jobs(),
+    "fetch_many": lambda session: session.fetch_many([JOB]),
+    "lines": lambda session: session.lines(JOB),
+    "pages": lambda session: session.lines(JOB).pages(),
+    "follow": lambda session: session.follow(JOB),
+    "events": lambda session: session.follow(JOB).pages(),
+}
+COPIES: list[Callable[[Any], object]] = [copy.copy, copy.deepcopy, pickle.dumps]
+
+
+@pytest.mark.parametrize("copied", COPIES, ids=lambda one: f"{one.__module__}.{one.__name__}")
+@pytest.mark.parametrize("read", READS)
+async def test_what_is_being_read_is_neither_copied_nor_pickled_and_goes_on(
+    connect: Connect, read: str, copied: Callable[[Any], object]
+) -> None:
+    async with Emulator([EmulatedJob(JOB, ["x"])]) as emulator, connect(emulator) as session:
+        async with READS[read](session) as items:
+            with pytest.raises(TypeError, match="is neither copied nor pickled: ask the session for"):
+                copied(items)
+            assert await anext(aiter(items))

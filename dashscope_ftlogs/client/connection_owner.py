@@ -17,7 +17,7 @@ import backoff
 from yarl import URL
 
 from dashscope_ftlogs import __version__
-from dashscope_ftlogs.client.callers_side.raised_by_a_hook import RaisedByHookError
+from dashscope_ftlogs.client.callers_side.raised_by_a_hook import RaisedByHookError, raised_by_a_hook
 from dashscope_ftlogs.client.config import Settings
 from dashscope_ftlogs.client.exchange.in_our_words import transport_error
 from dashscope_ftlogs.client.exchange.memory import COSTLIEST, LARGE, takes_more_than
@@ -271,7 +271,9 @@ class Transport:
                 timeout=self.timeout,
                 # The key goes nowhere but to the host that was configured.
                 allow_redirects=False,
+                # Whatever a session that was given does by itself.
                 raise_for_status=False,
+                auto_decompress=True,
                 **self.connections.by_proxy,
             ) as response:
                 call.status, begun_at = response.status, asyncio.get_running_loop().time()
@@ -285,9 +287,14 @@ class Transport:
                         request_id=hidden(self._key, response.headers.get("x-request-id", "")) or None,
                     )
                 return response.status, response.headers, body
-        except (aiohttp.ClientError, OSError) as error:
-            return await self._network_error(error)
-        except ValueError:
+        except (aiohttp.ClientError, FTLogsError, OSError, ValueError) as error:
+            if raised := error if isinstance(error, FTLogsError) else raised_by_a_hook(error):
+                # As of `on_request`: it would be taken for the service's, or for the network's.
+                raise RaisedByHookError(raised) from None
+            if isinstance(error, aiohttp.ClientError | OSError):
+                return await self._network_error(error)
+            if "AUTH" not in str(error):
+                raise
             return ConfigError(
                 "client_session: it has credentials of its own for this host (auth=..., or a netrc file "
                 "with trust_env): the API key can't be sent beside them"

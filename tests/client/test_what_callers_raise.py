@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 from list_source import numbered
+from shown_locals import as_rich_prints_it
 
 from dashscope_ftlogs import (
     AuthenticationError,
@@ -15,9 +16,8 @@ from dashscope_ftlogs import (
     NotFoundError,
     SessionStateError,
 )
-from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Stall
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Reset, Stall
 
-Connect = Callable[..., LogSession]
 Connect = Callable[..., LogSession]
 LOG = numbered(60)
 
@@ -152,3 +152,95 @@ async def test_credentials_of_the_client_sessions_own_are_told_in_our_words(
                 with pytest.raises(ConfigError, match="has credentials of its own") as caught:
                     await session.page("ft-1")
     assert "secret-of-mine" not in str(caught.value)
+
+
+def traced(error: Exception, when: str) -> aiohttp.ClientSession:
+    async def fail(*_: Any) -> None:
+        raise error
+
+    trace = aiohttp.TraceConfig()
+    getattr(trace, when).append(fail)
+    return aiohttp.ClientSession(trace_configs=[trace])
+
+
+def with_middlewares(error: Exception, *, count: int = 1, after: bool = False) -> aiohttp.ClientSession:
+    async def fail(request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:
+        if after:
+            await handler(request)
+        raise error
+
+    async def pass_on(request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:
+        response: aiohttp.ClientResponse = await handler(request)
+        return response
+
+    return aiohttp.ClientSession(middlewares=[*[pass_on] * (count - 1), fail])
+
+
+SESSIONS: dict[str, Callable[[Exception], aiohttp.ClientSession]] = {
+    "before": lambda error: traced(error, "on_request_start"),
+    "headers sent": lambda error: traced(error, "on_request_headers_sent"),
+    "at the end": lambda error: traced(error, "on_request_end"),
+    "middleware": with_middlewares,
+    "one of more": lambda error: with_middlewares(error, count=3),
+    "behind an answer": lambda error: with_middlewares(error, after=True),
+}
+MISTAKES = [
+    ValueError("mine"),
+    UnicodeEncodeError("ascii", "x", 0, 1, "mine"),
+    OSError(28, "No space left on device"),
+    TimeoutError("mine"),
+    aiohttp.ClientConnectionError("mine"),
+    NotFoundError(404, "NotFound", "mine"),
+    MineError("mine"),
+]
+
+
+@pytest.mark.parametrize("error", MISTAKES, ids=repr)
+@pytest.mark.parametrize("make", SESSIONS)
+async def test_what_a_client_session_raises_of_its_own_comes_out_as_it_is_after_one_try(
+    connect: Connect, make: str, error: Exception
+) -> None:
+    async with Emulator([EmulatedJob("ft-1", LOG)]) as emulator, SESSIONS[make](error) as client:
+        async with connect(emulator, client_session=client) as session:
+            with pytest.raises(type(error)) as caught:
+                await session.lines("ft-1").collect()
+            assert caught.value is error
+            assert emulator.api_key not in as_rich_prints_it(error)
+            assert session.requests == 1
+
+
+async def test_a_broken_connection_behind_a_middleware_is_retried_as_any_other(connect: Connect) -> None:
+    async def pass_on(request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:
+        response: aiohttp.ClientResponse = await handler(request)
+        return response
+
+    faults = [Fault(Reset(), times=3)]
+    async with Emulator([EmulatedJob("ft-1", LOG)], faults=faults) as emulator:
+        async with aiohttp.ClientSession(middlewares=[pass_on]) as client:
+            async with connect(emulator, client_session=client) as session:
+                assert await session.lines("ft-1").collect() == LOG
+                assert session.requests > 1
+
+
+async def test_what_aiohttp_refuses_for_another_reason_is_not_told_as_credentials(
+    connect: Connect,
+) -> None:
+    class Refusing(aiohttp.TCPConnector):
+        async def connect(self, *_: Any, **__: Any) -> Any:
+            raise ValueError("mine")
+
+    async with Emulator([EmulatedJob("ft-1", LOG)]) as emulator:
+        async with aiohttp.ClientSession(connector=Refusing()) as client:
+            async with connect(emulator, client_session=client) as session:
+                with pytest.raises(ValueError, match="mine"):
+                    await session.page("ft-1")
+
+
+async def test_a_client_session_that_leaves_answers_compressed_is_asked_for_plain_ones(
+    connect: Connect,
+) -> None:
+    long = numbered(1000)  # shorter answers are not compressed
+    async with Emulator([EmulatedJob("ft-1", long)]) as emulator:
+        async with aiohttp.ClientSession(auto_decompress=False) as client:
+            async with connect(emulator, client_session=client) as session:
+                assert await session.lines("ft-1").collect() == long

@@ -64,7 +64,7 @@ class FTLogsError(Exception):
     """Why no further try was made, where that needs saying."""
 
     advice: str = ""
-    """What to do next, as a sentence; the same for every error of a class."""
+    """What to do next, as a sentence."""
 
     def __init__(self, *told: object) -> None:
         # A key that was typed where a file, a URL or a job belongs is not repeated.
@@ -251,7 +251,7 @@ class MalformedResponseError(FTLogsError):
 class ResponseTooLargeError(MalformedResponseError):
     """An answer larger than the cap. It was not read to its end."""
 
-    advice = "Ask for fewer lines a page."
+    advice = "Ask for fewer lines a page, or allow larger answers: LogSession(max_answer=...)."
 
 
 @attrs.define(eq=False, slots=False)

@@ -43,7 +43,8 @@ class LogSession(Service):
         timeout: Seconds that one request may take, from connecting to its last byte; default 60. The
             wait for its turn comes before.
         max_answer: The largest answer that is read, in bytes after decompression; default 16 MiB. What
-            would take more than four times as much memory is refused like a larger one.
+            would take more than four times as much memory is refused like a larger one. Of a page of
+            jobs, and of one job, 4 MiB are read at most; of an error 64 KiB, and the rest is cut off.
         max_rate: The most requests a second, over all tasks; None leaves it to the service.
         allow_http: Send the key over plain http to other machines than this one.
         proxy: The URL of an HTTP proxy, which passes on what it can't read; `"none"` for none. None

@@ -20,7 +20,13 @@ from dashscope_ftlogs import __version__
 from dashscope_ftlogs.client.callers_side.raised_by_a_hook import RaisedByHookError, raised_by_a_hook
 from dashscope_ftlogs.client.config import Settings
 from dashscope_ftlogs.client.exchange.in_our_words import transport_error
-from dashscope_ftlogs.client.exchange.memory import COSTLIEST, LARGE, takes_more_than
+from dashscope_ftlogs.client.exchange.memory import (
+    COSTLIEST,
+    LARGE,
+    LARGEST_LISTING,
+    takes_more_than,
+    what_to_do,
+)
 from dashscope_ftlogs.client.exchange.request_events import Call, RequestEvent, fields
 from dashscope_ftlogs.client.network.connection_pool import Connections
 from dashscope_ftlogs.client.pacing.gates_of_keys import gate_of
@@ -47,8 +53,6 @@ _log = logging.getLogger("dashscope_ftlogs")
 T = TypeVar("T")
 P = ParamSpec("P")
 
-_LARGEST_LISTING: Final = 2 * 2**20
-"""Bytes of what is said of jobs, a hundred at the most."""
 _LARGEST_ERROR: Final = 64 * 2**10
 """What is longer is cut off: the status says the most of it."""
 
@@ -232,6 +236,8 @@ class Transport:
         )
         error.job_id, error.offset = call.request.job_id, call.request.offset
         error.attempts = call.tries
+        if isinstance(error, ResponseTooLargeError):
+            error.advice = what_to_do(getattr(call.request, "line", None))
         error.retry_in, error.gave_up = decision.delay, decision.reason
         if isinstance(error, NotFoundError) and not self._root.endswith("/api/v1"):
             error.advice = "The base URL does not end with /api/v1: most likely that is why."
@@ -329,7 +335,7 @@ class Transport:
         """Return the body and whether it is whole: of one above its cap, only the beginning."""
         cap = self._max_answer
         if call.request.offset is None:
-            cap = min(cap, _LARGEST_LISTING)
+            cap = min(cap, LARGEST_LISTING)
         if response.status != 200:
             cap = min(cap, _LARGEST_ERROR)
         chunks: list[bytes] = []

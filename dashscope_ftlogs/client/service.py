@@ -16,7 +16,7 @@ from dashscope_ftlogs.client.config import resolve
 from dashscope_ftlogs.client.connection_owner import Transport
 from dashscope_ftlogs.client.fed_iterators import Stream, stream
 from dashscope_ftlogs.client.fetch_many import JobLog, Jobs, each, fetch, once_each
-from dashscope_ftlogs.client.job_list import PER_PAGE, JobList
+from dashscope_ftlogs.client.job_list import JobList
 from dashscope_ftlogs.client.network.connection_pool import check_given
 from dashscope_ftlogs.client.network.proxies import NONE
 from dashscope_ftlogs.client.paginator import LogPaginator
@@ -343,7 +343,7 @@ class Service(LeftByBlock):
 
     async def _jobs(self, status: str | None, model: str | None) -> AsyncGenerator[Job, None]:
         statuses = set(STATUSES)
-        whole = JobList(lambda page_no: self._transport.fetch(JobsRequest(page_no, PER_PAGE)), self.lag)
+        whole = JobList(lambda *page: self._transport.fetch(JobsRequest(*page)), self.lag)
         async with aclosing(whole.jobs()) as jobs:
             async for job in jobs:
                 statuses.add(job.status.upper())

@@ -1,6 +1,7 @@
 """What no proper HTTP server does: raw bytes on a socket, and certificates that nobody vouches for."""
 
 import asyncio
+import pickle
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -366,9 +367,38 @@ async def test_an_answer_that_would_take_too_much_memory_is_refused_and_comes_in
     async with Emulator([EmulatedJob("ft-1", lines)]) as emulator:
         url = emulator.base_url
         async with LogSession(emulator.api_key, base_url=url, max_answer=5_000) as session:
-            with pytest.raises(ResponseTooLargeError, match="more than 20,000 bytes of memory"):
+            with pytest.raises(
+                ResponseTooLargeError, match="more than 20,000 bytes of memory"
+            ) as caught:
                 await session.page("ft-1", 0, 900)
+            assert "Ask for fewer lines a page, or allow larger answers" in str(caught.value)
+            assert "Ask for fewer" in str(pickle.loads(pickle.dumps(caught.value)))
             assert await session.lines("ft-1").collect() == lines
+
+
+async def test_what_is_too_large_by_itself_is_told_with_what_helps_there() -> None:
+    log = ["first", "x" * 10_000]
+    job = EmulatedJob("ft-1", log, job_name="x" * 10_000)
+    async with Emulator([job]) as emulator:
+        url = emulator.base_url
+        async with LogSession(emulator.api_key, base_url=url, max_answer=5_000) as session:
+            for call in (session.lines("ft-1").collect(), session.page("ft-1", 1, 1)):
+                with pytest.raises(ResponseTooLargeError, match="000 bytes") as caught:
+                    await call
+                assert "fewer lines" not in str(caught.value)
+                assert str(caught.value).endswith("Allow larger answers: LogSession(max_answer=...).")
+            with pytest.raises(ResponseTooLargeError, match="Of what is said of jobs 4 MiB are read"):
+                await session.job("ft-1")
+        async with LogSession(emulator.api_key, base_url=url, max_answer=20_000) as session:
+            assert await session.lines("ft-1").collect() == log
+
+
+async def test_a_list_of_jobs_that_is_too_large_at_once_comes_in_smaller_pages() -> None:
+    jobs = [EmulatedJob(f"ft-{n}", [], job_name="x" * 1_000) for n in range(120)]
+    async with Emulator(jobs) as emulator:
+        url = emulator.base_url
+        async with LogSession(emulator.api_key, base_url=url, max_answer=20_000) as session:
+            assert {job.job_id async for job in session.jobs()} == {job.job_id for job in jobs}
 
 
 @pytest.mark.parametrize(

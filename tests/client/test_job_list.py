@@ -2,14 +2,20 @@
 
 import asyncio
 import random
+from typing import TYPE_CHECKING
 
 import pytest
 from following import in_virtual_time
+from hypothesis import given
+from hypothesis import strategies as st
 from lagging_service import History, LaggingService, lags
 
-from dashscope_ftlogs import LogSession, MalformedResponseError
+from dashscope_ftlogs import LogSession, MalformedResponseError, ResponseTooLargeError
 from dashscope_ftlogs.client.job_list import JobList
 from dashscope_ftlogs.models import Job, JobsPage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Scripted:
@@ -17,12 +23,21 @@ class Scripted:
 
     def __init__(self, *lists: list[str], totals: dict[int, int] | None = None) -> None:
         self.lists, self.totals, self.requests = lists, totals or {}, 0
+        self.largest: Callable[[str], int] = lambda _: 1
+        self.most = 1_000
+        """How much a job is, and how much may be in an answer."""
+        self.cap = 100
+        self.sizes: list[int] = []
 
-    async def page(self, page_no: int) -> JobsPage:
+    async def page(self, page_no: int, size: int) -> JobsPage:
         self.requests += 1
+        self.sizes.append(size)
+        size = min(size, self.cap)
         ids = self.lists[min(self.requests, len(self.lists)) - 1]
         total = self.totals.get(self.requests, len(ids))
-        shown = ids[(page_no - 1) * 100 : page_no * 100]
+        shown = ids[(page_no - 1) * size : page_no * size]
+        if sum(map(self.largest, shown)) > self.most:
+            raise ResponseTooLargeError(reason="larger than the cap", status=200)
         return JobsPage(page_no, total, tuple(Job(job_id, "RUNNING") for job_id in shown))
 
     async def listed(self) -> list[str]:
@@ -67,6 +82,49 @@ async def test_two_passes_that_differ_are_followed_by_a_third() -> None:
     scripted = Scripted(*lists)
     assert set(await scripted.listed()) == {"ft-new", *ids(150)}
     assert scripted.requests == 6
+
+
+@given(
+    st.integers(0, 260),
+    st.integers(1, 120),
+    st.lists(st.integers(0, 259)),
+    st.sampled_from([100, 40, 7]),
+)
+def test_where_jobs_are_too_large_together_pages_are_smaller_and_each_job_is_told_once(
+    count: int, most: int, large: list[int], cap: int
+) -> None:
+    scripted = Scripted(ids(count))
+    large_ones = {f"ft-{n}" for n in large}
+    scripted.largest, scripted.most = (lambda one: most if one in large_ones else 1), most
+    scripted.cap = cap
+    assert asyncio.run(scripted.listed()) == ids(count)
+
+
+async def test_a_page_of_fewer_jobs_begins_where_one_of_more_was_too_large() -> None:
+    scripted = Scripted(ids(300))
+    scripted.largest = lambda one: 960 if one == "ft-103" else 1
+    assert await scripted.listed() == ids(300)
+    assert scripted.sizes == [100, 100, 50, 25, *[25] * 7] * 2
+
+
+async def test_a_single_job_that_is_too_large_is_an_error() -> None:
+    scripted = Scripted(ids(150))
+    scripted.largest = lambda one: 1_001 if one == "ft-120" else 1
+    with pytest.raises(ResponseTooLargeError):
+        await scripted.listed()
+
+
+@pytest.mark.parametrize("most", [1_000, 1])
+async def test_a_list_that_repeats_itself_ends_whatever_the_size_of_its_pages(most: int) -> None:
+    class Repeating(Scripted):
+        async def page(self, page_no: int, size: int) -> JobsPage:
+            return await super().page(1, size)
+
+    repeating = Repeating(ids(5_000))
+    repeating.most = most
+    with pytest.raises(MalformedResponseError, match="repeats itself"):
+        await repeating.listed()
+    assert repeating.requests < 700
 
 
 @pytest.mark.chance

@@ -131,13 +131,13 @@ async def test_an_answer_of_the_largest_size_takes_four_times_its_bytes_at_most(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("status", "most"), [(200, 64), (500, 8)])
+@pytest.mark.parametrize(("status", "most"), [(200, 128), (500, 8)])
 @pytest.mark.parametrize("what", ["another field", "tiny strings", "percent signs"])
 async def test_what_is_said_of_jobs_and_of_errors_takes_far_less(
     status: int, most: int, what: str
 ) -> None:
     fields = filled(
-        b"{}", 2 * MEBIBYTE - 10, b'{"output": {"job_id": "x", "hyper_parameters": {"a": [', b"]}}}"
+        b"{}", 4 * MEBIBYTE - 10, b'{"output": {"job_id": "x", "hyper_parameters": {"a": [', b"]}}}"
     )
     for body in (PAGES[what], fields):
         cost, told = await costs("job", status, body)

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+LARGEST_LISTING: Final = 4 * 2**20
+"""Bytes of what is said of jobs, a hundred at the most."""
 LARGE: Final = 2**20
 """Bytes of an answer that are read without waiting for a turn."""
 LARGE_AT_ONCE: Final = 2
@@ -13,6 +15,15 @@ _DEAREST: Final = 16
 """How many times its bytes an answer may take."""
 _FOUR_BYTES: Final = range(0xF0, 0xF5)
 """What the UTF-8 of a character begins with that makes a string four bytes wide."""
+
+
+def what_to_do(line: int | None) -> str:
+    """Return what helps where an answer is too large: of so many lines, or of what is said of jobs."""
+    if line is None:
+        most = LARGEST_LISTING // 2**20
+        return f"Of what is said of jobs {most} MiB are read at once, or max_answer if that is less."
+    larger = "llow larger answers: LogSession(max_answer=...)."
+    return f"A{larger}" if line == 1 else f"Ask for fewer lines a page, or a{larger}"
 
 
 def takes_more_than(most: int, body: bytes) -> bool:

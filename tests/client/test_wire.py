@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from dashscope_ftlogs import (
     Checkpoint,
     FTLogsError,
     IncompleteLogError,
+    Job,
     LogPage,
     MalformedResponseError,
     errors,
@@ -173,7 +175,10 @@ def test_a_code_beside_an_output_is_the_error_that_it_names() -> None:
         (b"[" * 100_000, "the body is not a JSON object", True),
         (b"{}", "missing required field `output`", False),
         (body({"total": -1, "logs": []}), ">= 0", False),
-        (body({"total": "9", "logs": []}), "Expected `int`", False),
+        (body({"total": "nine", "logs": []}), "Expected `int`", False),
+        (body({"total": "9" * 16, "logs": []}), "Expected `int`", False),
+        (body({"total": None, "logs": []}), "Expected `int`", False),
+        (body({"total": 9}), "missing required field `logs`", False),
         (body({"total": 9, "logs": "a"}), "Expected `array`", False),
         (body({"total": 9, "logs": {"a": 1}}), "Expected `array`", False),
         (body({"total": 20.5, "logs": []}), "Expected `int`", False),
@@ -182,7 +187,7 @@ def test_a_code_beside_an_output_is_the_error_that_it_names() -> None:
         (body({"total": 9, "logs": []}, code=True), "Expected `str | null`", False),
         (body({"total": 9, "logs": []}, request_id=[]), "Expected `str | null`", False),
         (b'{"code": "Success"}', "missing required field `output`", False),
-        (b'{"output": {"total": 1, "logs": [%s]}}' % (b"1" * 5000), "not a JSON object", True),
+        (b'{"output": {"total": %s, "logs": []}}' % (b"1" * 5000), "not a JSON object", True),
         (body({"total": 9, "logs": None}), "Expected `array`", False),
         (b'{"output": {"total": NaN, "logs": ["\\ud800"]}}', "not a JSON object", True),
     ],
@@ -210,12 +215,85 @@ def test_an_answer_of_another_shape_says_what_is_wrong(
         (None, "null"),
         (False, "false"),
         ({"a": "\ud800"}, '{"a":"\ud800"}'),
+        ({"a": '"\\', "b": "x  y"}, '{"a":"\\"\\\\","b":"x  y"}'),
+        ([[[" "]]], '[[[" "]]]'),
     ],
     ids=ascii,
 )
 def test_an_entry_that_is_no_string_is_its_json_text(entry: object, line: str) -> None:
     data = body({"total": 9, "logs": ["a", entry, "b"]})
     assert LOGS.read(200, {}, data).lines == ("a", line, "b")
+
+
+def test_of_more_entries_than_can_be_asked_for_no_more_are_looked_at() -> None:
+    data = body({"total": 5_000, "logs": [{}] * 5_000})
+    assert LogsRequest("ft-1", 0, 1000).read(200, {}, data).lines == ("{}",) * 1000
+
+
+def test_a_number_longer_than_python_reads_is_a_line_too() -> None:
+    data = b'{"output": {"total": 1, "logs": [%s]}}' % (b"1" * 5000)
+    assert LOGS.read(200, {}, data).lines == ("1" * 5000,)
+
+
+@pytest.mark.parametrize("entry", [b"[" * 99_999 + b"]" * 99_999, b'{"a": 1', b'"\xff\\"'])
+def test_an_entry_that_cannot_be_read_is_an_error(entry: bytes) -> None:
+    with pytest.raises(MalformedResponseError):
+        LOGS.read(200, {}, b'{"output": {"total": 2, "logs": [{}, %b]}}' % entry)
+
+
+@pytest.mark.parametrize("nothing", [{"logs": None}, {"jobs": None}, {}], ids=repr)
+@pytest.mark.parametrize("total", [0, "0", 0.0])
+def test_where_there_is_nothing_it_may_be_left_out(nothing: dict[str, None], total: object) -> None:
+    data = body({"total": total, **nothing})
+    assert LOGS.read(200, {}, data).lines == JobsRequest(1, 10).read(200, {}, data).jobs == ()
+
+
+ODD_FIELDS = [
+    ("user_identity", 1654290265984853, "1654290265984853"),
+    ("creator", 1.5, "1.5"),
+    ("job_name", True, "true"),
+    ("message", {"why": ["é"]}, '{"why":["é"]}'),
+    ("code", 5, "5"),
+    ("create_time", 1733480000000, "1733480000000"),
+    ("end_time", [], "[]"),
+    ("usage", "123", 123),
+    ("usage", 12.0, 12),
+    ("usage", 1.5, None),
+    ("usage", {"total": 5}, None),
+    ("usage", True, None),
+    ("training_file_ids", "a", None),
+    ("training_file_ids", ["a", None, {"id": 1}], ("a", "null", '{"id":1}')),
+    ("hyper_parameters", '{"n_epochs": 3}', {"n_epochs": 3}),
+    ("hyper_parameters", "{", None),
+    ("hyper_parameters", "[]", None),
+    ("hyper_parameters", [], None),
+    ("http_date", "x", None),
+]
+
+
+@pytest.mark.parametrize(("name", "told", "want"), ODD_FIELDS, ids=lambda one: ascii(one)[:30])
+def test_a_field_of_a_job_that_nobody_needs_stops_nothing(name: str, told: object, want: object) -> None:
+    odd = {"job_id": "ft-1", "status": "RUNNING", "model": None, "new": 1, name: told}
+    job = JobRequest("ft-1").read(200, {}, body(odd))
+    assert job == attrs.evolve(Job("ft-1", "RUNNING"), **{name: want})
+    listed = {"total": 2, "jobs": [{"job_id": "ft-0", "status": "FAILED"}, odd]}
+    assert JobsRequest(1, 10).read(200, {}, body(listed)).jobs == (Job("ft-0", "FAILED"), job)
+
+
+def test_so_does_none_of_a_checkpoint() -> None:
+    odd = {"checkpoint": "c-1", "status": "SUCCEEDED", "step": "4", "model_name": 5}
+    read = CheckpointsRequest("ft-1").read(200, {}, body([odd]))
+    assert read == (Checkpoint("c-1", "SUCCEEDED", step=4, model_name="5"),)
+
+
+@pytest.mark.parametrize(
+    "odd", [{"job_id": 5}, {"status": None}, {"status": 5}, {"job_id": None}], ids=repr
+)
+def test_a_job_without_an_id_or_a_status_is_an_error(odd: dict[str, object]) -> None:
+    job = {"job_id": "ft-1", "status": "RUNNING", **odd}
+    for listed in ([job], [{"job_id": "ft-1", "status": "X", "usage": []}, job], [None], ["x"]):
+        with pytest.raises(MalformedResponseError, match="Expected"):
+            JobsRequest(1, 10).read(200, {}, body({"total": 1, "jobs": listed}))
 
 
 @pytest.mark.parametrize("code", ["Success", "success", "SUCCESS", "200", 200, 0, "0", "", "OK", None])
@@ -241,6 +319,7 @@ def test_what_can_be_understood_in_one_way_only_is_read() -> None:
         {"request_id": 7, "output": output},
         {"request_id": "7", "output": None, "data": output},
         {"request_id": "7", "output": {**output, "total": 9.0}},
+        {"request_id": "7", "output": {**output, "total": "9"}},
         {"request_id": 7, "code": "Success", "data": {**output, "total": 9.0}, "message": ""},
     ):
         data = json.dumps(plain).encode()

@@ -9,7 +9,7 @@ import random
 import warnings
 from collections.abc import Awaitable, Callable, Generator
 from copy import copy
-from typing import Any, Final, ParamSpec, Self, TypeVar
+from typing import Any, Final, ParamSpec, Self, TypeVar, cast
 
 import aiohttp
 import attrs
@@ -33,9 +33,9 @@ from dashscope_ftlogs.client.pacing.gates_of_keys import gate_of
 from dashscope_ftlogs.client.pacing.request_gate import Gate
 from dashscope_ftlogs.client.pacing.requests_in_flight import InFlight
 from dashscope_ftlogs.client.pacing.requests_per_second import Rate
-from dashscope_ftlogs.client.redaction import Secret, hidden, without
+from dashscope_ftlogs.client.redaction import Secret, hidden, hidden_beginning, without
 from dashscope_ftlogs.client.retry_on_429_and_5xx import RetryPolicy
-from dashscope_ftlogs.client.wire import Headers, Request
+from dashscope_ftlogs.client.wire import Headers, Request, beginning
 from dashscope_ftlogs.errors import (
     CertificateError,
     ConfigError,
@@ -211,17 +211,18 @@ class Transport:
 
     def _meaning(self, request: Request[T], answer: Answer) -> T:
         """Return what an answer stands for, or raise it."""
-        if request.offset is None:
-            # No lines, which stay as they are. What is said of jobs ends up in listings and manifests.
-            answer = without(self._key, *answer)
-            return request.read(*answer)
         try:
-            return request.read(*answer)
-        except FTLogsError:
-            answer = without(self._key, *answer)
-        # Some gateways repeat the key in their complaint. So what is raised, with all that its
-        # traceback holds, comes from a second reading of an answer in which the key is blacked out.
-        return request.read(*answer)
+            meaning = request.read(*answer)
+        except FTLogsError as error:
+            # Some gateways repeat the key in their complaint. So what is raised, with all that its
+            # traceback holds, is made anew, of an answer in which the key is blacked out.
+            failure, answer = _without_key(self._key, error, answer[-1]), (0, {}, b"")
+        else:
+            if request.offset is not None:
+                return meaning
+            # No lines, which stay as they are. What is said of jobs ends up in listings and manifests.
+            return request.read(*without(self._key, *answer))
+        raise failure
 
     def _judge(self, error: FTLogsError, call: Call[Any]) -> None:
         """Write into the error where it happened and whether there will be another try."""
@@ -360,6 +361,21 @@ class Transport:
         if takes_more_than(most, body):
             return f"the answer of {len(body):,} bytes would take more than {most:,} bytes of memory"
         return ""
+
+
+def _without_key(key: str, error: FTLogsError, body: bytes) -> FTLogsError:
+    """Return an error of an answer as one that no copy of the key went into."""
+    shown = beginning(body)
+    told: dict[str, Any] = {}
+    for name in attrs.fields_dict(cast("type[attrs.AttrsInstance]", type(error))):
+        value = getattr(error, name)
+        if isinstance(value, str) and value:
+            # What is only a beginning is cut off once there is no key in it.
+            data = body if value == shown else value.encode("utf-8", "surrogatepass")
+            clean = hidden_beginning(key, data)
+            value = beginning(clean) if value == shown else clean.decode("utf-8", "surrogatepass")
+        told[name] = value
+    return type(error)(**told)
 
 
 def _closed() -> SessionStateError:

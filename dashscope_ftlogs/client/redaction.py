@@ -9,6 +9,7 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping
 from functools import lru_cache
+from string import ascii_letters, digits
 from typing import Final, NoReturn, SupportsIndex
 
 _SHOWN: Final = "[secret]"
@@ -17,7 +18,10 @@ _MARKS: Final = (b"%", b"&", b"\\u00", b"\\x")
 """Where none of these is, letters and digits stand for themselves."""
 _ESCAPED: Final = "\"'/\\"
 """What JSON may also write with a backslash before it."""
-_LARGE: Final = 4 * 2**20
+_BEGINNING: Final = 16 * 2**10
+"""Bytes that are looked at of what is long, where no more than a few hundred of them are shown."""
+_IN_SPELLINGS: Final = rb"\%&;#+/=-_" + (ascii_letters + digits).encode()
+"""What may be in a copy of a secret besides its own characters."""
 _SHORT: Final = 256
 _SHORTEST: Final = 8
 """What is shorter in base64 may stand there by chance."""
@@ -69,12 +73,25 @@ def hidden(secret: str, text: str) -> str:
     return text if clean is data else clean.decode("utf-8", "surrogatepass")
 
 
+def hidden_beginning(secret: str, data: bytes) -> bytes:
+    r"""Return the beginning of what may be long, with every copy of `secret` blacked out.
+
+    What is cut off may be the end of a copy: its beginning is left out too, with all around that it may
+    be part of.
+
+    >>> hidden_beginning("sk-1234", b"refused: sk%2D1234" + b" " * 100_000)[:20]
+    b'refused: [secret]   '
+    """
+    if len(data) > _BEGINNING:
+        data = data[:_BEGINNING]
+        if any(mark in data for mark in _signs(secret)[1]):
+            data = data.rstrip(_IN_SPELLINGS + secret.encode())
+        else:  # no copy is longer than its base64
+            data = data[: -2 * len(secret)]
+    return _hidden(secret, data)
+
+
 def _hidden(secret: str, data: bytes) -> bytes:
-    if len(data) > _LARGE:  # nobody is shown any of it
-        plain, _ = _signs(secret)
-        for one in plain:
-            data = data.replace(one, _SHOWN.encode())
-        return data
     if not _may_hold(secret, data):
         return data
     clean = _any_spelling(secret).sub(_SHOWN.encode(), data)
@@ -134,7 +151,7 @@ def _spelled(character: str, *, first: bool = False) -> str:
     (True, True)
     """
     number = ord(character)
-    digits = "".join(f"[{one}{one.upper()}]" if one.isalpha() else one for one in f"{number:02x}")
+    hexes = "".join(f"[{one}{one.upper()}]" if one.isalpha() else one for one in f"{number:02x}")
     named = f"|{_HTML[character]};" if character in _HTML else ""
     start = r"(?<!\\)" if first else ""
     if character == "\\":  # of many in a row, each but the last may be one, and the last all the others
@@ -144,6 +161,6 @@ def _spelled(character: str, *, first: bool = False) -> str:
     else:
         itself = re.escape(character)
     return (
-        rf"(?:%(?:25)*{digits}|{start}\\++(?:u00|x){digits}"
-        rf"|&(?:amp;)*(?:#0*{number};?|#[xX]0*{digits};?{named})|{itself})"
+        rf"(?:%(?:25)*{hexes}|{start}\\++(?:u00|x){hexes}"
+        rf"|&(?:amp;)*(?:#0*{number};?|#[xX]0*{hexes};?{named})|{itself})"
     )

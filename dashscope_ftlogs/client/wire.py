@@ -16,7 +16,7 @@ import msgspec
 from msgspec.json import Decoder
 
 from dashscope_ftlogs.checks import MAX_LINE
-from dashscope_ftlogs.client.exchange.as_described import as_described, lines_of, says_success
+from dashscope_ftlogs.client.answers.as_described import as_described, lines_of, says_success
 from dashscope_ftlogs.client.retry_on_429_and_5xx import may_pass, moment, retry_after
 from dashscope_ftlogs.errors import (
     APIError,
@@ -212,7 +212,7 @@ def _decode(
 ) -> _Answer[Output]:
     """Return the body's value if the answer is a success, else raise what it stands for."""
     if status != 200:
-        return _refuse(status, headers, body)
+        return _refuse(status, headers, body, _plain(body))
     large = len(body) > _LARGEST_ODD
     try:
         answer = decoder.decode(body) if large else _from_json(body, decoder)
@@ -229,15 +229,17 @@ def _decode(
             request_id=headers.get("x-request-id"),
             damaged=damaged and b"\\ud" not in body and b"\\uD" not in body,  # no lone surrogate
         )
+    plain: dict[str, Any] | None = None
     try:
         if decoder is _LOGS and (page := _of_odd_entries(body)):
             return cast("_Answer[Output]", page)
-        return msgspec.convert(as_described(_from_json(body.removeprefix(_BOM), _PLAIN)), decoder.type)
+        plain = _from_json(body.removeprefix(_BOM), _PLAIN)
+        return msgspec.convert(as_described(plain), decoder.type)
     except msgspec.ValidationError as error:
         mismatch = mismatch or str(error)
     except (ValueError, RecursionError):
         pass
-    return _refuse(status, headers, body, mismatch)
+    return _refuse(status, headers, body, plain, mismatch)
 
 
 def _of_odd_entries(body: bytes) -> _Answer[_Logs] | None:
@@ -274,12 +276,17 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _refuse(status: int, headers: Headers, body: bytes, mismatch: str = "") -> NoReturn:
-    """Raise the error that an answer stands for, however a gateway wrapped it."""
+def _plain(body: bytes) -> dict[str, Any] | None:
     try:
-        plain: Any = _from_json(body.removeprefix(_BOM), _PLAIN)
+        return _from_json(body.removeprefix(_BOM), _PLAIN)
     except (ValueError, RecursionError):
-        plain = None
+        return None
+
+
+def _refuse(
+    status: int, headers: Headers, body: bytes, plain: dict[str, Any] | None, mismatch: str = ""
+) -> NoReturn:
+    """Raise the error that an answer stands for, however a gateway wrapped it."""
     answer: dict[str, Any] = plain if plain is not None else {}
     nested = answer.get("error")
     fault: dict[str, Any] = cast("dict[str, Any]", nested) if isinstance(nested, dict) else {}
@@ -294,7 +301,7 @@ def _refuse(status: int, headers: Headers, body: bytes, mismatch: str = "") -> N
             reason=_what_is_wrong(body, plain, mismatch),
             status=status,
             request_id=request_id,
-            excerpt=_excerpt(body),
+            excerpt=beginning(body),
             damaged=plain is None,
         )
     if 300 <= status < 400:
@@ -302,7 +309,7 @@ def _refuse(status: int, headers: Headers, body: bytes, mismatch: str = "") -> N
     raise _error_class(status, code)(
         status=status,
         code=code,
-        message=message or _excerpt(body),
+        message=message or beginning(body),
         request_id=request_id,
         retry_after=retry_after(headers),
     )
@@ -325,7 +332,8 @@ def _first_text(fields: dict[str, Any], *names: str) -> str:
     return ""
 
 
-def _excerpt(body: bytes) -> str:
+def beginning(body: bytes) -> str:
+    """Return as much of a body as is shown, safe to print."""
     return excerpt(body[:2000].decode("utf-8", "replace"), 120)
 
 

@@ -58,6 +58,7 @@ def test_a_room_says_what_it_may_import(room: str) -> None:
         "cli/terminal",
         "archive/local",
         "archive/object_store",
+        "client/answers",
         "client/callers_side",
         "client/exchange",
         "client/network",

@@ -5,12 +5,14 @@ Where it may stand in errors, logs, manifests, tables and reports: tests/securit
 
 import asyncio
 import base64
+import html
 import json
 import logging
 import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import aiohttp
 import backoff
@@ -21,7 +23,7 @@ from multidict import CIMultiDict
 from shown_locals import as_rich_prints_it
 
 from dashscope_ftlogs import ConfigError, FTLogsError, LogSession, RetryPolicy
-from dashscope_ftlogs.client.redaction import Secret, without
+from dashscope_ftlogs.client.redaction import Secret, hidden_beginning, without
 from dashscope_ftlogs.emulator import Body, EmulatedJob, Emulator, Fault, Refuse, Reset, Stall
 
 LONG = "sk-" + "4f1cda7e91b26d53" * 8
@@ -101,9 +103,48 @@ def test_of_a_header_that_is_sent_twice_both_are_kept() -> None:
     assert without("sk-1", 429, headers, b"") == (429, {"retry-after": "30, 1"}, b"")
 
 
-def test_of_a_huge_answer_the_plain_copies_are_blacked_out_and_it_takes_no_time() -> None:
-    huge = b"%" * (4 * 2**20) + BEGINNING.encode()
-    assert without(BEGINNING, 200, {}, huge)[2] == huge.replace(BEGINNING.encode(), b"[secret]")
+SPELLINGS: list[Callable[[str], str]] = [
+    str,
+    lambda key: "".join(f"%{ord(one):02x}" for one in key),
+    lambda key: "".join(f"%252525{ord(one):02X}" for one in key),
+    lambda key: "".join(f"&amp;#{ord(one)};" for one in key),
+    lambda key: "".join(f"\\\\u{ord(one):04x}" for one in key),
+    lambda key: key[:-1] + "\\" * 99_999 + f"u{ord(key[-1]):04x}",
+    lambda key: base64.b64encode(b"Bearer " + key.encode()).decode(),
+]
+
+
+@given(st.sampled_from(SPELLINGS), st.integers(0, 600), st.sampled_from(["x ", '{"a"}', "%41 ", "x"]))
+def test_of_what_is_long_no_part_of_a_key_is_left_where_it_is_cut_off(
+    spelled: Callable[[str], str], back: int, filler: str
+) -> None:
+    key = "sk-/a+4f1cda7e91b26d53"
+    before = (filler * 20_000)[: 16 * 1024 - back].encode()
+    clean = hidden_beginning(key, before + spelled(key).encode() + b" after" * 20_000)
+    told = unquote(html.unescape(clean.decode().replace("252525", "").replace("\\\\u00", "%")))
+    assert not any(key[at : at + 5] in told for at in range(len(key) - 5))
+    assert not any(part in told for part in ("c2stL2Er", "NGYxY2Rh"))
+    assert clean.startswith(before[: 16 * 1024 - 2_000]) or filler == "x"
+
+
+async def test_a_long_answer_that_repeats_the_key_is_told_without_it(
+    connect: Callable[..., LogSession],
+) -> None:
+    pad = " " * 40_000
+    bodies = [
+        f"no: {LONG}" + pad,
+        json.dumps({"code": f"New{LONG}", "message": f"no: {LONG}", "request_id": LONG, "x": pad}),
+        json.dumps({"code": "New", "message": f"no: {LONG} {pad}" * 3}),
+        json.dumps({"no": LONG, "output": {"total": 1, "logs": pad}}),
+    ]
+    for body in bodies:
+        emulator = Emulator(api_key=LONG, faults=[Fault(Body(body.encode()), endpoint="any")])
+        async with emulator, connect(emulator, retry=RetryPolicy(max_tries=1)) as session:
+            for call in (session.page("ft-1"), session.job("ft-1")):
+                with pytest.raises(FTLogsError, match=r"no\b.*\[secret\]") as caught:
+                    await call
+                assert BEGINNING not in as_rich_prints_it(caught.value)
+                assert BEGINNING not in repr(vars(caught.value))
 
 
 async def test_a_key_spelled_with_escapes_is_in_no_error() -> None:

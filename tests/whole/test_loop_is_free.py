@@ -16,12 +16,13 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dashscope_ftlogs import LogSession
+from dashscope_ftlogs import FTLogsError, LogSession, RetryPolicy
 
 pytestmark = [pytest.mark.slow, pytest.mark.unmeasured]
 
@@ -50,16 +51,35 @@ LOGS = {
 }
 SERVER = """
 import asyncio, json, sys
-from dashscope_ftlogs.emulator import EmulatedJob, Emulator
+from dashscope_ftlogs.emulator import Body, EmulatedJob, Emulator, Fault
 
 async def main():
-    logs = json.load(sys.stdin)
-    async with Emulator([EmulatedJob(job_id, lines) for job_id, lines in logs.items()]) as emulator:
+    logs, odd = json.load(sys.stdin)
+    jobs = [EmulatedJob(job_id, lines) for job_id, lines in logs.items()]
+    faults = [Fault(Body(body.encode()), job_id=job_id) for job_id, body in odd.items()]
+    async with Emulator(jobs, faults=faults) as emulator:
         print(emulator.api_key, emulator.base_url, flush=True)
         await asyncio.Event().wait()
 
 asyncio.run(main())
 """
+
+
+ODD = {
+    "percent signs": b"%" * (MEBIBYTE - 300),
+    "references": b"&#115;" * 170_000,
+    "escapes": b"\\u0073" * 170_000,
+    "backslashes": b"\\" * (MEBIBYTE - 300),
+    "a long message": b'{"code": "New", "message": "%b"}' % (b"&amp;" * 200_000),
+    "many fields": b"{%b}" % b",".join(b'"k%d":1' % number for number in range(75_000)),
+    "no lines but lists": b'{"output": {"total": 1000, "logs": [%b]}}'
+    % b",".join([b"[" * 400 + b"]" * 400] * 1000),
+    "no lines but objects": b'{"output": {"total": 1000, "logs": [%b]}}'
+    % b",".join([b'{"a": "%b"}' % (b"x" * 1000)] * 1000),
+    "no lines but numbers": b'{"output": {"total": 1000, "logs": [%b]}}'
+    % b",".join([b"[%b1]" % (b"1, " * 330)] * 1000),
+}
+"""Bodies that are no page as the service's documentation describes it."""
 
 
 def job_of(what: str) -> str:
@@ -74,7 +94,8 @@ def service() -> Iterator[list[str]]:
     with process:
         assert process.stdin is not None
         assert process.stdout is not None
-        json.dump({job_of(what): lines for what, lines in LOGS.items()}, process.stdin)
+        logs = {job_of(what): lines for what, lines in LOGS.items()}
+        json.dump([logs, {job_of(what): body.decode() for what, body in ODD.items()}], process.stdin)
         process.stdin.close()
         yield process.stdout.readline().split()
         process.kill()
@@ -116,7 +137,7 @@ async def longest_hold(call: Callable[[], Awaitable[Any]]) -> float:
 async def least_hold(service: list[str], call: Callable[[LogSession], Awaitable[Any]]) -> float:
     key, url = service
     least = 99.0
-    async with LogSession(key, base_url=url, concurrency=2) as session:
+    async with LogSession(key, base_url=url, concurrency=2, retry=RetryPolicy(max_tries=1)) as session:
         await session.metrics("ft-metrics")  # what is imported when it is first used
         for _ in range(TRIES):
             least = min(least, await longest_hold(lambda: call(session)))
@@ -165,3 +186,14 @@ async def test_so_does_nothing_else_that_reads_logs(
     folders = (tmp_path / str(number) for number in range(TRIES))
     hold = await least_hold(service, lambda session: CALLS[name](session, job_of(what), next(folders)))
     assert hold <= MOST
+
+
+@pytest.mark.parametrize("what", ODD)
+async def test_so_does_no_answer_that_is_odd(service: list[str], what: str) -> None:
+    assert len(ODD[what]) <= MEBIBYTE
+
+    async def ask(session: LogSession) -> None:
+        with suppress(FTLogsError):
+            await session.page(job_of(what), 0, 1000)
+
+    assert await least_hold(service, ask) <= MOST

@@ -1,4 +1,4 @@
-"""One exchange with the service, around HTTP itself: what is told of it, what it takes, odd answers.
+"""One exchange with the service, around HTTP itself: what is told of it, and what it takes in memory.
 
-May import: `errors`, `models`. Begin with `request_events`: what applications count and time.
+May import: `errors`. Begin with `request_events`: what applications count and time.
 """

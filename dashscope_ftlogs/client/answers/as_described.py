@@ -1,4 +1,4 @@
-"""Answers that are not as the service's page describes, where they can be understood in one way only."""
+"""Answers in the form that the service's page describes, made of others."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -36,20 +36,18 @@ def as_described(plain: dict[str, Any]) -> dict[str, Any]:
         told["code"] = None
     else:
         told.pop("output", None)  # a failure, whatever stands beside it
-    match told.get("output"):
-        case {"total": total, **others}:
-            told["output"] = _list_as_described(_whole(total), others)
-        case {"job_id": _} as job:
-            told["output"] = _fitted(job, Job)
-        case [*checkpoints]:
-            told["output"] = [_fitted(one, Checkpoint) for one in checkpoints]
-        case _:
-            pass
+    if "output" in told:
+        told["output"] = _output_as_described(told["output"])
     return told
 
 
-def _list_as_described(total: object, others: dict[str, Any]) -> dict[str, Any]:
-    output = {**others, "total": total}
+def _output_as_described(told: object) -> object:
+    if isinstance(told, list):
+        return [_fitted(one, Checkpoint) for one in cast("list[object]", told)]
+    if not isinstance(told, dict) or "total" not in told:
+        return _fitted(told, Job)
+    output = dict(cast("dict[str, object]", told))
+    output["total"] = total = _whole(output["total"])
     if isinstance(entries := output.get("logs"), list):
         output["logs"] = list(map(_text, cast("list[object]", entries)))
     if isinstance(jobs := output.get("jobs"), list):
@@ -119,5 +117,6 @@ def _is_number(value: object) -> bool:
 def _whole(number: object) -> object:
     if isinstance(number, float) and number.is_integer():
         return int(number)
-    is_written = isinstance(number, str) and number.isascii() and number.isdigit()
-    return int(number) if is_written and len(number) < 16 else number
+    if isinstance(number, str) and number.isascii() and number.isdigit() and len(number) < 16:
+        return int(number)
+    return number

@@ -58,6 +58,7 @@ _LARGEST_ERROR: Final = 64 * 2**10
 
 Answer = tuple[int, Headers, bytes]
 """Status, headers and body."""
+_NOTHING: Final[Answer] = (0, {}, b"")
 
 
 def _decided_waits() -> Generator[float, Any, None]:
@@ -216,7 +217,7 @@ class Transport:
         except FTLogsError as error:
             # Some gateways repeat the key in their complaint. So what is raised, with all that its
             # traceback holds, is made anew, of an answer in which the key is blacked out.
-            failure, answer = _without_key(self._key, error, answer[-1]), (0, {}, b"")
+            failure, answer = _without_key(self._key, error, answer[-1]), _NOTHING
         else:
             if request.offset is not None:
                 return meaning

@@ -106,7 +106,7 @@ def _fit(value: object, kind: object) -> object:
         if isinstance(value, str):
             with suppress(ValueError):
                 value = cast("object", msgspec.json.decode(value))
-        return value if isinstance(value, dict) else None
+        return cast("dict[str, object]", value) if isinstance(value, dict) else None
     return None  # the time of the answer, which no body tells
 
 

@@ -318,8 +318,8 @@ async def test_an_event_tells_for_how_many_seconds_the_request_was_under_way() -
     assert 0.01 <= event.seconds <= most
 
 
-@pytest.mark.parametrize(("size", "fits"), [(2_000_000, True), (2_200_000, False)])
-async def test_of_what_is_said_of_a_job_two_mebibytes_are_read_and_the_request_is_named(
+@pytest.mark.parametrize(("size", "fits"), [(4_000_000, True), (4_400_000, False)])
+async def test_of_what_is_said_of_a_job_four_mebibytes_are_read_and_the_request_is_named(
     size: int, fits: bool
 ) -> None:
     job = EmulatedJob("ft-1", ["x"], job_name="n" * size)

@@ -113,6 +113,10 @@ def test_the_longer_wait_counts_and_a_date_without_the_servers_own_goes_by_our_c
     assert retry_after(headers, now=lambda: NOW) == seconds
 
 
+def test_our_clock_is_this_machines() -> None:
+    assert 1e9 < (retry_after({"retry-after": "Fri, 01 Jan 2100 00:00:00 GMT"}) or 0) < 1e12
+
+
 @given(st.text(), st.text(), st.text())
 def test_no_header_makes_it_fail_or_wait_for_ever(first: str, second: str, date: str) -> None:
     wait = retry_after({"retry-after": first, "retry-after-ms": second, "date": date})

@@ -343,9 +343,7 @@ class Service(LeftByBlock):
 
     async def _jobs(self, status: str | None, model: str | None) -> AsyncGenerator[Job, None]:
         statuses = set(STATUSES)
-        whole = JobList(
-            lambda page_no, size: self._transport.fetch(JobsRequest(page_no, size)), self.lag
-        )
+        whole = JobList(lambda no, size: self._transport.fetch(JobsRequest(no, size)), self.lag)
         async with aclosing(whole.jobs()) as jobs:
             async for job in jobs:
                 statuses.add(job.status.upper())

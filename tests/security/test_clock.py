@@ -11,7 +11,7 @@ from pathlib import Path
 ALLOWED = {
     "archive/local/log_writer.py": "when a manifest was written, for people",
     "archive/object_store/chain.py": "when a log was committed, for people",
-    "client/retry_on_429_and_5xx.py": "a Retry-After that is a date, where an answer tells no Date itself",
+    "client/retry_on_429_and_5xx.py": "a Retry-After that is a date, in an answer without Date",
     "cli/tail/last_lines.py": "stamps before lines, where asked for",
     "cli/commands/doctor.py": "how far this machine's clock is off",
     "cli/commands/report.py": "when a page was made, for people",

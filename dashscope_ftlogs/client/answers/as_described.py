@@ -44,9 +44,10 @@ def as_described(plain: dict[str, Any]) -> dict[str, Any]:
 def _output_as_described(told: object) -> object:
     if isinstance(told, list):
         return [_fitted(one, Checkpoint) for one in cast("list[object]", told)]
+    as_told = told
     output = dict(cast("dict[str, object]", told)) if isinstance(told, dict) else {}
     if "total" not in output:
-        return _fitted(cast("object", told), Job)
+        return _fitted(as_told, Job)
     output["total"] = total = _whole(output["total"])
     if isinstance(entries := output.get("logs"), list):
         output["logs"] = list(map(_text, cast("list[object]", entries)))

@@ -80,7 +80,7 @@ async def test_a_key_file_that_cannot_be_read_is_told_in_the_system_s_words(
     gone = await ftlogs("jobs", "--api-key-file", str(tmp_path / "gone"))
     odd = await ftlogs("jobs", "--api-key-file", str(tmp_path / "key"))
     assert gone.err == f"ftlogs: --api-key-file {tmp_path / 'gone'}: No such file or directory.\n"
-    assert odd.err.startswith(f"ftlogs: --api-key-file {tmp_path / 'key'}: 'utf-8' codec can't decode")
+    assert odd.err.startswith(f"ftlogs: --api-key-file {tmp_path / 'key'}: line 1 is not UTF-8")
     assert (gone.code, odd.code) == (2, 2)
 
 

@@ -1,6 +1,7 @@
 """`ftlogs metrics ARCHIVE -o DATASET/`: Parquet files beside an archive, by all processors."""
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
@@ -128,9 +129,9 @@ def is_dataset(output: str) -> bool:
 
     What ends as a file does is none.
     """
-    path = Path(output)
-    there = is_store_url(output) or output.endswith(SEPARATORS) or path.is_dir()
-    return path.suffix not in ENDINGS and there
+    # Unlike Path's, that of `os` never raises.
+    there = is_store_url(output) or output.endswith(SEPARATORS) or os.path.isdir(output)
+    return Path(output).suffix not in ENDINGS and there
 
 
 async def add_to_dataset(

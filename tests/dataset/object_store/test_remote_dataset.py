@@ -25,7 +25,7 @@ pytestmark = pytest.mark.extras
 class Lines:
     """A log of so many losses."""
 
-    where = "nowhere"
+    where, profile = "nowhere", ""
 
     def __init__(self, losses: Sequence[float], month: str, more: str = "") -> None:
         self.name = "x"

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from dashscope_ftlogs import checks
-from dashscope_ftlogs.client.doubt import Contradiction, Doubt, InDoubtError, Verdict
+from dashscope_ftlogs.client.doubt import Contradiction, Doubt, Growth, InDoubtError, Verdict
 from dashscope_ftlogs.client.paginator import LogPaginator
 from dashscope_ftlogs.client.retry_on_429_and_5xx import worth_a_retry
 from dashscope_ftlogs.errors import (
@@ -137,7 +137,7 @@ class LiveLog:
         self._begin(position)
 
     def _begin(self, position: Position) -> None:
-        self._log, self._joined = self._reader(position, on_growth=self._note_growth), None
+        self._log, self._joined = self._reader(position), None
         self._awaited = 0 if position["last"] else position["offset"]
 
     def _reader(self, position: Position, **more: Any) -> LogPaginator:
@@ -150,6 +150,7 @@ class LiveLog:
             concurrency=self._width,
             lag=self._service.lag,
             steps_back=True,
+            on_growth=self._note_growth,
             **more,
         )
 
@@ -161,9 +162,8 @@ class LiveLog:
             message = f"there are {total:,} lines so far; it is followed from line {self._awaited:,} on"
             await self._tell(EventKind.AWAITED, message)
 
-    def _note_growth(self) -> None:
-        position = self._log.position
-        self._grown = position["offset"] - 1, position
+    def _note_growth(self, growth: Growth) -> None:
+        self._grown = growth.number, self._log.position
 
     async def _status(self) -> Job:
         """Ask what the service says of the job."""
@@ -277,6 +277,7 @@ class LiveLog:
         if self._joined is not None:
             await self._joined.collect()
             self._joined = None
+            await self._tell_of_growth()
 
     async def _tell_of_growth(self) -> None:
         if self._grown is None:

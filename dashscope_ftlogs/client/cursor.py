@@ -95,8 +95,8 @@ class Seam:
     begin: int
     end: int
     mark: int
-    """The hash of the lines from `begin` to `end`, but for the last if it may go on: made for every page,
-    so it has to be cheap."""
+    """The hash of the lines from `begin` to `end`, but for the last if it may go on: made for every
+    page, so it has to be cheap."""
     made_at: float
     may_go_on: tuple[int, str] | None = None
     """Length and digest of the last line, if the log ended with it when it was read."""

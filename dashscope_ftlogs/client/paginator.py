@@ -89,8 +89,8 @@ class LogPaginator(LeftByBlock):
         """Whether to raise InDoubtError instead of waiting; iterating again asks again."""
         self._on_growth = on_growth or partial(_log_growth, self.job_id)
         self.grown: int | None = None
-        """The number of the line that was handed out while it was being written, and goes on, if one was:
-        here, or before the position at which this read began. It is not handed out again;
+        """The number of a line that was handed out while it was being written, and goes on, if one was:
+        by this read, or before the position at which it began. It is not handed out again;
         `session.page(job_id, lines.grown, 1)` has the whole of it."""
         self._handed_out = HandedOut(last)
         self._doubt, self._wait = Doubt(lag), 0.0

@@ -22,6 +22,7 @@ from dashscope_ftlogs.errors import (
     UnsupportedOperationError,
 )
 from dashscope_ftlogs.follow.events import EventKind, Followed, FollowEvent, FollowOptions
+from dashscope_ftlogs.follow.last_word import may_pass
 from dashscope_ftlogs.follow.late_lines import Settling
 from dashscope_ftlogs.follow.when_to_poll import Rhythm
 from dashscope_ftlogs.models import Job, LogPage
@@ -295,23 +296,27 @@ class LiveLog:
 
     async def _persist(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask until there is an answer, however long the service is out of order or out of reach."""
-        began = self._now()
+        began, odd = self._now(), self._options.shortest_poll
         while True:
             self._absent_at = self._now()
             try:
                 answer = await ask()
-            except NotFoundError as error:
-                await self._doubt_absence(error)
             except IncompleteLogError:
                 raise
             except FTLogsError as error:
-                if not worth_a_retry(error):
-                    raise
+                if not may_pass(error, answered=self._followed.job is not None):
+                    if not isinstance(error, NotFoundError):
+                        raise
+                    await self._doubt_absence(error)
+                    continue
                 if self._gives_up(self._now() - began):
                     raise
                 await self._tell_of_trouble(error)
                 asked = error.retry_after if isinstance(error, ThrottlingError) else None
-                await asyncio.sleep(max(self._options.longest_poll, asked or 0.0))
+                wait = self._options.longest_poll
+                if not worth_a_retry(error):  # so nobody has asked again yet
+                    wait, odd = min(wait, odd), odd * 2
+                await asyncio.sleep(max(wait, asked or 0.0))
             else:
                 self._doubt, self._told_of_absence = Doubt(self._service.lag), False
                 if self._followed.error is not None:

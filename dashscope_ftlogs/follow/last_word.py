@@ -12,14 +12,10 @@ from dashscope_ftlogs.errors import (
 )
 
 _LAST_WORDS: Final = frozenset(
-    (
-        "InvalidApiKey",
-        "AccessDenied",
-        "Arrearage",
-        "InvalidParameter",
-        "UnsupportedOperation",
-        "NotFound",
-    )
+    {
+        *("InvalidApiKey", "AccessDenied", "Arrearage"),
+        *("InvalidParameter", "UnsupportedOperation", "NotFound"),
+    }
 )
 """The documented codes that say something of the key or of the job, up to the first dot. Whatever comes
 without one may be a gateway's, a firewall's or a portal's, or a slip of one machine."""

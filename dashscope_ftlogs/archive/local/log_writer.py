@@ -252,7 +252,12 @@ class LogFile:
     @contextmanager
     def _writing(self) -> Generator[None]:
         self.sound = False
-        yield
+        try:
+            yield
+        except OSError as error:
+            # That a descriptor can't be written to says nothing of which file it is.
+            error.filename = error.filename or str(self._archive.directory / self.manifest.file)
+            raise
         self.sound = True
 
     def _write_out(self, piece: _Filling, held: int = 0) -> None:

@@ -47,8 +47,8 @@ _FORMS: Final[tuple[tuple[Format, Compression | None], ...]] = (
 _SAFELY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
-_HELD: Final[dict[tuple[int, int], int]] = {}
-"""The locks that archives of this process hold, each with the id of the process that took it."""
+_HELD: Final[dict[tuple[int, ...], int]] = {}
+"""The locks that archives of this process hold, by inode and device, and which process took each."""
 
 
 class Archive:
@@ -82,14 +82,14 @@ class Archive:
         try:
             set_lock(lock, take=True)
         except OSError as error:
-            is_ours = _HELD.get(_identity(lock)) == os.getpid()
+            is_ours = _HELD.get(os.fstat(lock)[1:3]) == os.getpid()
             whose = "another download of this process" if is_ours else "another process"
             os.close(lock)
             if not isinstance(error, BlockingIOError | PermissionError):
                 raise in_our_words(error, "write to", self.directory) from None
             raise ArchiveBusyError(f"{whose} is writing to {self.directory}") from None
         self._lock = lock
-        _HELD[_identity(lock)] = os.getpid()
+        _HELD[os.fstat(lock)[1:3]] = os.getpid()
         if self._of_profile and not self.is_there(OF_PROFILE):
             try:
                 self.replace(OF_PROFILE, b"")
@@ -101,7 +101,7 @@ class Archive:
         if self._lock >= 0:
             lock, self._lock = self._lock, -1
             with suppress(OSError):  # which lets go of it all the same
-                _HELD.pop(_identity(lock), None)
+                _HELD.pop(os.fstat(lock)[1:3], None)
                 set_lock(lock, take=False)
             with suppress(OSError):
                 os.close(lock)
@@ -372,11 +372,6 @@ def is_laid_by_another(link: os.stat_result, folder: os.stat_result, user: int) 
     """
     shared = folder.st_mode & stat.S_ISVTX and folder.st_mode & stat.S_IWOTH
     return bool(shared) and link.st_uid not in {user, folder.st_uid}
-
-
-def _identity(descriptor: int) -> tuple[int, int]:
-    found = os.fstat(descriptor)
-    return found.st_dev, found.st_ino
 
 
 def write_all(descriptor: int, data: bytes | bytearray) -> None:

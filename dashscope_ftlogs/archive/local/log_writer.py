@@ -167,6 +167,8 @@ class LogFile:
         Raises:
             LogGoneError: what was written to is no longer the log's file.
         """
+        if facts.get("complete"):
+            self._held = 0  # it goes on no more
         self.write()
         with self._writing():
             self._end_member(self._filling[0])

@@ -1,6 +1,8 @@
 """An archive where descriptors run out, where the process goes elsewhere or is its own rival."""
 
 import asyncio
+import errno
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from dashscope_ftlogs import ArchiveBusyError, LogSession, verify_archive
+from dashscope_ftlogs import ArchiveBusyError, FTLogsError, LogSession, verify_archive
+from dashscope_ftlogs.archive.disk_failures import in_our_words
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
+from dashscope_ftlogs.session import _loading
 
 Connect = Callable[..., LogSession]
 
@@ -85,3 +89,12 @@ async def test_a_relative_path_is_where_it_was_when_the_download_began(
     assert outcome.error is None
     assert [verdict.lines for verdict in verify_archive(tmp_path / "logs")] == [1]
     assert not any((tmp_path / "elsewhere").iterdir())
+
+
+def test_what_to_do_is_said_where_no_file_can_be_opened() -> None:
+    error = OSError(errno.EMFILE, os.strerror(errno.EMFILE), "logs/ft-1.log")
+    told = in_our_words(error, "write to", Path("logs"))
+    assert str(told).startswith("cannot write to logs/ft-1.log: Too many open files. Raise the limit")
+    with pytest.raises(FTLogsError, match="cannot load .*: Too many open files"):
+        with _loading():
+            raise error

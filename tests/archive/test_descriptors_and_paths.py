@@ -95,6 +95,6 @@ def test_what_to_do_is_said_where_no_file_can_be_opened() -> None:
     error = OSError(errno.EMFILE, os.strerror(errno.EMFILE), "logs/ft-1.log")
     told = in_our_words(error, "write to", Path("logs"))
     assert str(told).startswith("cannot write to logs/ft-1.log: Too many open files. Raise the limit")
-    with pytest.raises(FTLogsError, match="cannot load .*: Too many open files"):
+    with pytest.raises(FTLogsError, match="Too many open files"):
         with _loading():
             raise error

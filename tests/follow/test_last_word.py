@@ -89,7 +89,7 @@ def api_error(kind: type[APIError], status: int, code: str) -> APIError:
         (api_error(AuthenticationError, 401, ""), True),
         (api_error(InvalidParameterError, 400, "InvalidParameter.Offset"), False),
         (api_error(PermissionDeniedError, 400, "Arrearage"), False),
-        (api_error(APIError, 421, ""), True),
+        (api_error(APIError, 410, ""), True),
         (MalformedResponseError("no total", 200), True),
         (ResponseTooLargeError("larger than 64 MiB", 200), False),
         (TransportError("a proxy wants a password", passing=False), True),

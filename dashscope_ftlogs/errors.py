@@ -23,7 +23,7 @@
     ├── IncompleteLogError            lines that the service says exist are not given
     ├── LogRewrittenError             the log is another one than was already read
     └── ArchiveError                  an archive of downloaded logs can't be used
-        ├── ArchiveBusyError          another process writes to it
+        ├── ArchiveBusyError          another download writes to it
         ├── ArchiveMismatchError      it is whole, and not for this: of another endpoint, or newer
         ├── ArchivePathError          something else is at its path or at a file's, or nobody lets us in
         ├── ManifestError             a log's manifest is lost, or not as it was written
@@ -51,7 +51,8 @@ class FTLogsError(Exception):
     job_id: str | None = None
     """The job that was being read, if one was."""
     offset: int | None = None
-    """The zero-based number of the first line that was not read: go on from here."""
+    """The zero-based number of the first line that was not read: go on from here; but after a
+    `LogRewrittenError` from 0, since the log in which it was is no more."""
     position: Position | None = None
     """The same, with digests of the last lines: for `session.lines(job_id, at=error.position)`."""
     lines: tuple[str, ...] = ()
@@ -304,7 +305,7 @@ class ArchiveMismatchError(ArchiveError):
 
 
 class ArchiveBusyError(ArchiveError):
-    """Another process writes to the archive."""
+    """Another download writes to the archive, of this process or of another one."""
 
     advice = "Wait for it, or choose another directory."
 

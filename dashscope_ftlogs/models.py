@@ -95,10 +95,11 @@ class Job:
         if not self.ended or self.end_time is None or self.http_date is None:
             return False
         try:
-            end = datetime.strptime(self.end_time, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+            # Not strptime: at its first call it loads a module, for which no descriptor may be left.
+            end = datetime.fromisoformat(self.end_time).replace(tzinfo=UTC)
         except ValueError:
             return False
-        return self.http_date - end > _LONG_AGO
+        return " " in self.end_time and self.http_date - end > _LONG_AGO
 
     @property
     def unstarted(self) -> bool:

@@ -1,13 +1,14 @@
 """The session: what an application opens. All that is asked of the service, and what is made of it."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.client.fetch_many import Jobs
 from dashscope_ftlogs.client.service import Service
-from dashscope_ftlogs.errors import InvalidArgumentError
+from dashscope_ftlogs.errors import FTLogsError, InvalidArgumentError
 from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.text import Position
 
@@ -102,16 +103,16 @@ class LogSession(Service):
             What became of each job, in the order in which they were done.
 
         Raises:
-            ArchiveError: another process writes to the directory, or it can't be used.
+            ArchiveError: another download writes to the directory, or it can't be used.
             ArchiveStoreError: object storage can't be reached, or refuses.
             AuthenticationError: the key is not accepted.
             SessionStateError: the session was closed meanwhile. What has arrived is committed.
             ArchiveWriteError: the disk is full or broken; what was committed is whole.
         """
-        # Most sessions never download.
-        from dashscope_ftlogs.archive.download import Download  # noqa: PLC0415
-        from dashscope_ftlogs.archive.outcomes import Progress  # noqa: PLC0415
-        from dashscope_ftlogs.archive.where import store_at  # noqa: PLC0415
+        with _loading():  # most sessions never download
+            from dashscope_ftlogs.archive.download import Download  # noqa: PLC0415
+            from dashscope_ftlogs.archive.outcomes import Progress  # noqa: PLC0415
+            from dashscope_ftlogs.archive.where import store_at  # noqa: PLC0415
 
         checks.jobs(jobs)
         download = Download(
@@ -166,9 +167,9 @@ class LogSession(Service):
         Raises:
             InvalidArgumentError: an argument is out of its range.
         """
-        # Few follow.
-        from dashscope_ftlogs.follow.events import FollowOptions  # noqa: PLC0415
-        from dashscope_ftlogs.follow.follower import LogFollower  # noqa: PLC0415
+        with _loading():  # few follow
+            from dashscope_ftlogs.follow.events import FollowOptions  # noqa: PLC0415
+            from dashscope_ftlogs.follow.follower import LogFollower  # noqa: PLC0415
 
         if more:
             raise InvalidArgumentError("several jobs are given as one: session.follow([job, ...])")
@@ -194,16 +195,17 @@ class LogSession(Service):
         return await self.tasks.run(self._metrics(checks.job_id(job_id)), "metrics were read")
 
     async def _metrics(self, job_id: str) -> "MetricsTable":
-        from dashscope_ftlogs.metrics.table import table_of  # noqa: PLC0415  (most never ask for one)
+        with _loading():  # most never ask for one
+            from dashscope_ftlogs.metrics.table import table_of  # noqa: PLC0415
 
         return await read_points(self, job_id, lambda points: table_of([(job_id, points)]))
 
 
 async def read_points(session: Service, job_id: str, end: "Callable[[PointColumns], T]") -> T:
     """Return what `end` makes of the points of a job's log. Others have their turn meanwhile."""
-    # Most sessions never ask for them.
-    from dashscope_ftlogs.archive.threads import Thread  # noqa: PLC0415
-    from dashscope_ftlogs.metrics.points import LogPoints  # noqa: PLC0415
+    with _loading():  # most sessions never ask for them
+        from dashscope_ftlogs.archive.threads import Thread  # noqa: PLC0415
+        from dashscope_ftlogs.metrics.points import LogPoints  # noqa: PLC0415
 
     log = LogPoints()
     # What a page means can take a second to find out, and one line may be the whole page.
@@ -212,3 +214,14 @@ async def read_points(session: Service, job_id: str, end: "Callable[[PointColumn
             async for page in pages:
                 await thread.run(log.read_all, page.lines, page.offset)
         return await thread.run(lambda: end(log.columns()))
+
+
+@contextmanager
+def _loading() -> Generator[None]:
+    """Tell in our words why a module can't be loaded: no descriptor is left, say."""
+    try:
+        yield
+    except OSError as error:
+        told = FTLogsError(f"cannot load {error.filename}: {error.strerror}")
+        told.advice = "Raise the limit of open files (ulimit -n), if that was reached, and try again."
+        raise told from None

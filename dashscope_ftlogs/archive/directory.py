@@ -47,6 +47,10 @@ _FORMS: Final[tuple[tuple[Format, Compression | None], ...]] = (
 _SAFELY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
+_HELD: Final[dict[tuple[int, ...], int]] = {}
+"""The locks that archives of this process hold, by inode and device, and which process took each."""
+
+
 class Archive:
     """One directory, with at most one writer at a time."""
 
@@ -54,12 +58,16 @@ class Archive:
         self._lock = -1
         self._of_profile = of_profile
         self.directory = Path(checks.path("directory", directory))
+        self._at = self.directory
+        """The same, wherever the process goes meanwhile."""
+        with suppress(FileNotFoundError):  # where the directory has gone in which the process is
+            self._at = self.directory.absolute()
 
     def lock(self) -> None:
         """Create the directory if need be, and take the right to write.
 
         Raises:
-            ArchiveError: another process writes to it, or it can't be written to.
+            ArchiveError: somebody else writes to it, or it can't be written to.
         """
         if is_trap(self.directory):
             raise ArchivePathError(
@@ -67,18 +75,21 @@ class Archive:
                 "one, so it is not followed: name the directory that it stands for, if that is meant"
             )
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
+            self._at.mkdir(parents=True, exist_ok=True)
             lock = self.open(_LOCK, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise in_our_words(error, "write to", self.directory) from None
         try:
             set_lock(lock, take=True)
         except OSError as error:
+            is_ours = _HELD.get(os.fstat(lock)[1:3]) == os.getpid()
+            whose = "another download of this process" if is_ours else "another process"
             os.close(lock)
             if not isinstance(error, BlockingIOError | PermissionError):
                 raise in_our_words(error, "write to", self.directory) from None
-            raise ArchiveBusyError(f"another process is writing to {self.directory}") from None
+            raise ArchiveBusyError(f"{whose} is writing to {self.directory}") from None
         self._lock = lock
+        _HELD[os.fstat(lock)[1:3]] = os.getpid()
         if self._of_profile and not self.is_there(OF_PROFILE):
             try:
                 self.replace(OF_PROFILE, b"")
@@ -90,6 +101,7 @@ class Archive:
         if self._lock >= 0:
             lock, self._lock = self._lock, -1
             with suppress(OSError):  # which lets go of it all the same
+                _HELD.pop(os.fstat(lock)[1:3], None)
                 set_lock(lock, take=False)
             with suppress(OSError):
                 os.close(lock)
@@ -105,7 +117,7 @@ class Archive:
         """
         if self._lock < 0 or self._is_at(_LOCK, self._lock):
             return
-        if not self.directory.is_dir():
+        if not self._at.is_dir():
             raise ArchiveGoneError(f"{self.directory} has gone: it was moved or removed")
         raise ArchiveGoneError(
             f"{self.directory / _LOCK} has gone: the directory is being removed or is another "
@@ -114,7 +126,7 @@ class Archive:
 
     def _is_at(self, name: str, descriptor: int) -> bool:
         try:
-            return os.path.samestat(os.lstat(self.directory / name), os.fstat(descriptor))
+            return os.path.samestat(os.lstat(self._at / name), os.fstat(descriptor))
         except (FileNotFoundError, NotADirectoryError):
             return False
 
@@ -237,7 +249,7 @@ class Archive:
         # Looked at before it is opened, too: opening a device can do things.
         self.size(name)
         path = self.directory / name
-        descriptor = os.open(path, flags | _SAFELY, 0o666)
+        descriptor = os.open(self._at / name, flags | _SAFELY, 0o666)
         try:
             found = os.fstat(descriptor)
             self._refuse_odd(name, found)
@@ -258,7 +270,7 @@ class Archive:
 
     def replace(self, name: str, data: bytes) -> None:
         """Put a file in place, so that at any instant either the old or the new one is whole there."""
-        new = self.directory / f"{name}.new"
+        new = self._at / f"{name}.new"
         self.check_is_ours()
         # Anything but a file stays, and is refused.
         self.size(name)
@@ -286,24 +298,24 @@ class Archive:
     def move(self, name: str, new: str) -> None:
         """Give a file another name, for good."""
         self.check_is_ours()
-        os.replace(self.directory / name, self.directory / new)
+        os.replace(self._at / name, self._at / new)
         self._sync()
 
     def remove(self, name: str) -> None:
         """Remove a file, for good."""
         self.check_is_ours()
-        os.unlink(self.directory / name)
+        os.unlink(self._at / name)
         self._sync()
 
     def _names(self) -> list[str]:
         try:
-            return sorted(os.listdir(self.directory))
+            return sorted(os.listdir(self._at))
         except OSError as error:
             raise in_our_words(error, "read", self.directory) from None
 
     def _look(self, name: str) -> os.stat_result | None:
         try:
-            return os.lstat(self.directory / name)
+            return os.lstat(self._at / name)
         except FileNotFoundError:
             return None
 
@@ -327,7 +339,7 @@ class Archive:
         """Make names last through a power cut, where the system lets a directory be synced."""
         if os.name != "posix":  # pragma: no cover  (Windows keeps them by itself)
             return
-        descriptor = os.open(self.directory, os.O_RDONLY)
+        descriptor = os.open(self._at, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:

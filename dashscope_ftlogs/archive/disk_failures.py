@@ -20,6 +20,8 @@ REFUSED: Final = frozenset(
 )
 """What the user has to put right."""
 
+_TOO_MANY_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE})
+
 
 def in_our_words(
     error: OSError, doing: Literal["read", "write to"], directory: Path, name: str = ""
@@ -35,6 +37,8 @@ def in_our_words(
     told = kind(f"cannot {doing} {of}: {why or error.strerror or error}")
     if isinstance(error, FileNotFoundError):
         told.advice = "Check the path."
+    elif error.errno in _TOO_MANY_FILES:
+        told.advice = "Raise the limit of open files (ulimit -n), or open fewer at once."
     return told
 
 

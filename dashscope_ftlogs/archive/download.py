@@ -287,7 +287,7 @@ class Download:
                 await news.open()
             await self._read(lines, news, turn, job)
         except InDoubtError:
-            lines.rest()
+            lines.look_for_more()
             turn.doubted = lines
             raise
         finally:
@@ -303,7 +303,7 @@ class Download:
         lines, turn.doubted = turn.doubted, None
         if lines is not None and lines.offset == manifest.lines:
             return lines, True
-        total = manifest.total
+        total, turn.growth = manifest.total, None
         lines = LogPaginator(
             self._service,
             manifest.job_id,
@@ -312,6 +312,7 @@ class Download:
             at=Position(offset=manifest.lines, last=list(manifest.tail)),
             heard=None if total is None or total <= manifest.lines else total,
             steps_back=True,
+            on_growth=turn.grew,
         )
         return lines, False
 
@@ -327,6 +328,7 @@ class Download:
                 async for page in pages:
                     # Of a read that was taken up. While it is in doubt, no file is checked again.
                     await news.open()
+                    await self._grow(news, turn, page.offset)
                     news.take(page)
                     self._progress.lines += len(page.lines)
                     self._progress.reading[page.job_id] = (page.next_offset, page.total)
@@ -341,6 +343,7 @@ class Download:
                 news.fewer()
             raise
         await news.open()
+        await self._grow(news, turn, lines.offset)
         ended_for = 0.0 if turn.ended_at is None else began_at - turn.ended_at
         complete = news.would_complete(lines.offset, ended_for, self._settle)
         if complete:
@@ -348,6 +351,12 @@ class Download:
             if turn.may_be_of_two(lines.offset, job):
                 await self._prove_beginning(news, turn)
         news.ended(lines.total, complete=complete)
+
+    async def _grow(self, news: Additions, turn: Turn, offset: int) -> None:
+        """Put the whole of the line before that in its place, if it was read while it was written."""
+        if (growth := turn.growth) is not None and growth.number < offset:
+            turn.growth = None
+            await news.grow(growth)
 
     async def _prove_beginning(self, news: Additions, turn: Turn) -> None:
         """Ask again for as many of the first lines as a page may hold.

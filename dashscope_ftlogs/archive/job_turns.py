@@ -8,7 +8,7 @@ import attrs
 from dashscope_ftlogs.archive.manifest import Manifest
 from dashscope_ftlogs.archive.outcomes import Downloaded, DownloadState
 from dashscope_ftlogs.archive.when_a_log_is_complete import seconds_since
-from dashscope_ftlogs.client.doubt import Contradiction, Doubt, Verdict
+from dashscope_ftlogs.client.doubt import Contradiction, Doubt, Growth, Verdict
 from dashscope_ftlogs.errors import FTLogsError
 from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.text import without_keys
@@ -41,6 +41,15 @@ class Turn:
     """What is known of whether the service still has the job; None where nothing is in doubt."""
     beginning: Doubt | None = None
     """What is known of whether the log still begins as it did; None before that was asked."""
+
+    growth: Growth | None = None
+    """How the last line that is here goes on, until the whole of it is here, too."""
+
+    def grew(self, growth: Growth) -> None:
+        """Take note of how the last line goes on; it may do so again and again."""
+        if self.growth is not None:
+            growth = attrs.evolve(growth, length=self.growth.length)
+        self.growth = growth
 
     @property
     def is_in_doubt(self) -> bool:
@@ -75,7 +84,8 @@ class Turn:
             job_id=manifest.job_id,
             state=known,
             lines=manifest.lines,
-            new_lines=manifest.lines - (manifest.lines if self.before is None else self.before),
+            # One less may be here, where to put a whole line in the place of its beginning has failed.
+            new_lines=0 if self.before is None else max(0, manifest.lines - self.before),
             file=manifest.file,
             set_aside=tuple(self.older),
             profile=self.profile,

@@ -93,15 +93,17 @@ class StoredLog:
             for some in loose_lines(self.path):
                 yield from enumerate(some.lines, some.offset)
             return
+        archive, manifest = Archive(self.path.parent), None
         try:
-            with (
-                _in_words_about(self.path),
-                opened(Archive(self.path.parent), self.stem) as (descriptor, manifest),
-            ):
+            with _in_words_about(self.path), opened(archive, self.stem) as (descriptor, manifest):
                 file = as_file(proved(descriptor, manifest))
                 # Its lines stand in rows of JSON only where the manifest says so.
                 yield from numbered_lines(file, rows=manifest.format == "jsonl")
         except DamagedError as error:
+            if manifest is not None and archive.at(self.stem) != manifest:
+                raise ArchiveError(
+                    f"the last line of {self.path} went on while it was read: read it again"
+                ) from None
             raise DamagedLogError(f"cannot read {self.path}: {error}") from None
 
 

@@ -5,6 +5,8 @@ from typing import Any
 from dashscope_ftlogs.archive.manifest import facts
 from dashscope_ftlogs.archive.store import Log
 from dashscope_ftlogs.archive.when_a_log_is_complete import is_complete, stamp
+from dashscope_ftlogs.client.doubt import Growth
+from dashscope_ftlogs.errors import LogRewrittenError
 from dashscope_ftlogs.models import Job, LogPage
 
 
@@ -36,6 +38,20 @@ class Additions:
         news["last_request_id"] = page.request_id
         news.setdefault("first_request_id", manifest.first_request_id or page.request_id)
         news["retries"] = news.get("retries", manifest.retries) + page.attempts - 1
+
+    async def grow(self, growth: Growth) -> None:
+        """Put the whole of the last line in the place of its beginning, which is here.
+
+        What is committed in between lacks the line, so that it is fetched again, and is never half true.
+
+        Raises:
+            LogRewrittenError: that is not how this log ends, or it can't be taken back.
+        """
+        await self.commit()
+        if not await self.log.take_back(growth.line[: growth.length]):
+            raise LogRewrittenError(growth.known.offset, growth.known.total)
+        self.log.append([growth.line])
+        self._begin = min(self._begin, growth.number)
 
     def would_complete(self, offset: int, ended_for: float, settled_after: float) -> bool:
         """Whether the log is complete if the service has no more lines.

@@ -69,6 +69,13 @@ class Log(Protocol):
         """Make what was appended last, and vouch for it; `facts` change other fields of the manifest."""
         ...
 
+    async def take_back(self, line: str) -> bool:
+        """Vouch for what is committed but its last line, which is that one; False if that can't be done.
+
+        Nothing may wait to be committed.
+        """
+        ...
+
     async def prove(self) -> None:
         """Check what was there before it was opened, as far as that was not done then."""
         ...

@@ -44,7 +44,8 @@ def seconds_since(written: str, now: datetime | None) -> float:
     Both are the service's: this machine's clock can be set, and may jump.
     """
     try:
-        then = datetime.strptime(written, _STAMP).replace(tzinfo=UTC)
+        # Not strptime: at its first call it loads a module, for which no descriptor may be left.
+        then = datetime.fromisoformat(written).replace(tzinfo=UTC)
     except ValueError:
         return 0.0
     return 0.0 if now is None else max(0.0, (now - then).total_seconds())

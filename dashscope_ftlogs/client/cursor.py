@@ -95,12 +95,19 @@ class Seam:
     begin: int
     end: int
     mark: int
-    """The hash of the lines from `begin` to `end`: made for every page, so it has to be cheap."""
+    """The hash of the lines from `begin` to `end`, but for the last if it may go on: made for every
+    page, so it has to be cheap."""
     made_at: float
+    may_go_on: tuple[int, str] | None = None
+    """Length and digest of the last line, if the log ended with it when it was read."""
 
     def joins(self, lines: tuple[str, ...]) -> bool:
         """Whether these are the lines around the seam."""
-        return hash(lines) == self.mark
+        if self.may_go_on is None:
+            return hash(lines) == self.mark
+        length, digest = self.may_go_on
+        last = lines[self.end - self.begin - 1 :]
+        return hash(lines[:-1]) == self.mark and digests(line[:length] for line in last) == (digest,)
 
 
 class HandedOut:
@@ -124,7 +131,12 @@ class HandedOut:
         if before and not proven:
             lines = before + page.lines[:TAIL]
             begin = page.offset - len(before)
-            self.seams.append(Seam(begin, begin + len(lines), hash(lines), now))
+            if page.next_offset >= page.total and len(page.lines) <= TAIL:
+                last = page.lines[-1]
+                may_go_on = len(last), digests([last])[0]
+                self.seams.append(Seam(begin, begin + len(lines), hash(lines[:-1]), now, may_go_on))
+            else:
+                self.seams.append(Seam(begin, begin + len(lines), hash(lines), now))
         self._before, self._page = before, page
 
     def forget_seams(self, before: float) -> None:

@@ -6,6 +6,7 @@ doubt: a larger total alone may be that of a log that was started afresh and has
 """
 
 import enum
+import hashlib
 from typing import Final
 
 import attrs
@@ -17,7 +18,9 @@ from dashscope_ftlogs.text import digests
 LAG = 45.0
 """Seconds after which no machine is behind any more."""
 _TRIED: Final = 4096
-"""So many lengths of a line are tried, at the most, if that of its beginning is not known."""
+"""All lengths below that are tried where that of a line's beginning is not known. Beyond, only those at
+which a progress bar is drawn anew are."""
+_NOTHING: Final = digests([""])[0]
 
 
 class InDoubtError(Exception):
@@ -72,8 +75,8 @@ class Known:
             and self.contradiction(page) is not Contradiction.ANOTHER_LOG
         )
 
-    def grown(self, page: LogPage) -> "Known | None":
-        """Return what is known from now on, if an answer differs in that the last line goes on.
+    def grown(self, page: LogPage) -> "Growth | None":
+        """Return how the last line goes on, if that is in what an answer differs.
 
         It was read while it was being written. That the old text begins the new one is known by its
         digest and its length: a line may be large, so it is not kept.
@@ -82,12 +85,24 @@ class Known:
         if not self.last or page.offset > self.begin or at >= len(page.lines):
             return None
         line, before = page.lines[at], page.lines[self.begin - page.offset : at]
-        if digests(before) != self.last[:-1]:
+        last = digests((*before, line))
+        if last[:-1] != self.last[:-1] or last == self.last or (length := self._begins(line)) is None:
             return None
-        tried = range(1, min(len(line), _TRIED)) if self.length is None else [self.length]
-        if not any(n < len(line) and digests([line[:n]]) == self.last[-1:] for n in tried if n):
-            return None
-        return attrs.evolve(self, last=(*self.last[:-1], *digests([line])), length=len(line))
+        return Growth(attrs.evolve(self, last=last, length=len(line)), line, length)
+
+    def _begins(self, line: str) -> int | None:
+        """Return how many characters of a line are the last one as it was, if that begins it."""
+        if self.last[-1] == _NOTHING:  # with which any line begins, so others have to tell
+            return 0 if set(self.last) != {_NOTHING} else None
+        if self.length is not None:
+            return self.length if digests([line[: self.length]]) == self.last[-1:] else None
+        hashed, done, length = hashlib.sha256(), 0, 1
+        while 0 < length <= len(line):
+            hashed.update(line[done:length].encode("utf-8", "surrogatepass"))
+            if hashed.hexdigest() == self.last[-1]:
+                return length
+            done, length = length, length + 1 if length + 1 < _TRIED else line.find("\r", length + 1)
+        return None
 
     def error(
         self, contradiction: Contradiction | None, page: LogPage
@@ -96,6 +111,23 @@ class Known:
         if contradiction is Contradiction.ANOTHER_LOG:
             return LogRewrittenError(self.offset, page.total)
         return IncompleteLogError(self.offset, self.total, page.request_id)
+
+
+@attrs.frozen
+class Growth:
+    """The last line that was handed out goes on: it was read while it was being written."""
+
+    known: Known
+    """What is known from now on."""
+    line: str
+    """As it is now."""
+    length: int
+    """How many characters of it there were."""
+
+    @property
+    def number(self) -> int:
+        """The line's."""
+        return self.known.offset - 1
 
 
 class Verdict(enum.Enum):

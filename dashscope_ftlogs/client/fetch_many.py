@@ -107,8 +107,9 @@ async def each(
 
     One task takes the items, so that what is done is not held up while the next item is waited for. No
     more than `at_once` items are taken that were not yet yielded, so ten thousand of them never mean ten
-    thousand tasks. When a piece of work raises, or this is left, what is under way is cancelled and
-    waited for: `surely` by this itself, where the work has more to end than requests.
+    thousand tasks. What the items raise comes out once those before are done. When a piece of work
+    raises, or this is left, what is under way is cancelled and waited for: `surely` by this itself,
+    where the work has more to end than requests.
     """
     running: set[asyncio.Task[Any]] = set()
     done: asyncio.Queue[asyncio.Task[Any]] = asyncio.Queue()
@@ -137,11 +138,13 @@ async def each(
         while running:
             task = await done.get()
             running.remove(task)
+            if task is taking and not task.cancelled():
+                continue  # what it raised, if it did, comes out once all that it took is done
             result = tasks.result(task, "a job was worked on")
-            if task is not taking:
-                yield result
-                taken -= 1
-                room.set()
+            yield result
+            taken -= 1
+            room.set()
+        tasks.result(taking, "jobs were taken")
     finally:
         if surely:
             await ended([one for task in running for one in tasks.cancel(task)])

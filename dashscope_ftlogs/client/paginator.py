@@ -13,6 +13,7 @@ was joined shortly before is looked at again.
 """
 
 import asyncio
+import logging
 import weakref
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator
@@ -26,13 +27,15 @@ import attrs
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.client.callers_side.left_by_block import LeftByBlock
 from dashscope_ftlogs.client.cursor import Cursor, HandedOut, Span
-from dashscope_ftlogs.client.doubt import LAG, Contradiction, Doubt, InDoubtError, Known, Verdict
+from dashscope_ftlogs.client.doubt import LAG, Contradiction, Doubt, Growth, InDoubtError, Known, Verdict
 from dashscope_ftlogs.client.fed_iterators import Feed, Stream, Unfolded
 from dashscope_ftlogs.client.page_source import PageSource, fitting_page
 from dashscope_ftlogs.client.tasks import InOrder
 from dashscope_ftlogs.errors import FTLogsError, IncompleteLogError
 from dashscope_ftlogs.models import LogPage
 from dashscope_ftlogs.text import Position
+
+_log = logging.getLogger("dashscope_ftlogs")
 
 _Read = tuple[LogPage, bool]
 """A page, and whether its answer has proven that it is of the log that was read before."""
@@ -66,7 +69,7 @@ class LogPaginator(LeftByBlock):
         at: Position | None = None,
         heard: int | None = None,
         steps_back: bool = False,
-        on_growth: Callable[[], None] | None = None,
+        on_growth: Callable[[Growth], None] | None = None,
     ) -> None:
         self.job_id = checks.job_id(job_id)
         offset, last = checks.place(offset, at)
@@ -84,8 +87,11 @@ class LogPaginator(LeftByBlock):
         """The highest total, from before this read too."""
         self._steps_back = steps_back
         """Whether to raise InDoubtError instead of waiting; iterating again asks again."""
-        self._on_growth = on_growth
-        """Told if the last line that was handed out goes on, which else makes another log of it."""
+        self._on_growth = on_growth or partial(_log_growth, self.job_id)
+        self.grown: int | None = None
+        """The number of a line that was handed out while it was being written, and goes on, if one was:
+        by this read, or before the position at which it began. It is not handed out again;
+        `session.page(job_id, lines.grown, 1)` has the whole of it."""
         self._handed_out = HandedOut(last)
         self._doubt, self._wait = Doubt(lag), 0.0
         self._proven = not last
@@ -281,10 +287,10 @@ class LogPaginator(LeftByBlock):
         span, page = await self._seen(window)
         if page.total < known.total:
             self._be_careful()
-        if self._on_growth and (grown := known.grown(page)):
-            known = grown
+        if growth := known.grown(page):
+            known, self.grown = growth.known, growth.number
             self._handed_out = HandedOut(known.last, known.length, self._handed_out.seams)
-            self._on_growth()
+            self._on_growth(growth)
         contradiction, repeated = known.contradiction(page), known.repeated_by(page)
         news = page.next_offset > known.offset
         if repeated and news:
@@ -377,3 +383,8 @@ class LogPaginator(LeftByBlock):
     def _with_position(self, error: FTLogsError) -> FTLogsError:
         error.position, error.lines = self.position, tuple(self._collected)
         return error
+
+
+def _log_growth(job_id: str, growth: Growth) -> None:
+    message = "%s: line %s goes on; it was handed out as it was before"
+    _log.warning(message, job_id, f"{growth.number:,}")

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from dashscope_ftlogs import checks
-from dashscope_ftlogs.client.doubt import Contradiction, Doubt, InDoubtError, Verdict
+from dashscope_ftlogs.client.doubt import Contradiction, Doubt, Growth, InDoubtError, Verdict
 from dashscope_ftlogs.client.paginator import LogPaginator
 from dashscope_ftlogs.client.retry_on_429_and_5xx import worth_a_retry
 from dashscope_ftlogs.errors import (
@@ -22,6 +22,7 @@ from dashscope_ftlogs.errors import (
     UnsupportedOperationError,
 )
 from dashscope_ftlogs.follow.events import EventKind, Followed, FollowEvent, FollowOptions
+from dashscope_ftlogs.follow.last_word import may_pass
 from dashscope_ftlogs.follow.late_lines import Settling
 from dashscope_ftlogs.follow.when_to_poll import Rhythm
 from dashscope_ftlogs.models import Job, LogPage
@@ -137,7 +138,7 @@ class LiveLog:
         self._begin(position)
 
     def _begin(self, position: Position) -> None:
-        self._log, self._joined = self._reader(position, on_growth=self._note_growth), None
+        self._log, self._joined = self._reader(position), None
         self._awaited = 0 if position["last"] else position["offset"]
 
     def _reader(self, position: Position, **more: Any) -> LogPaginator:
@@ -150,6 +151,7 @@ class LiveLog:
             concurrency=self._width,
             lag=self._service.lag,
             steps_back=True,
+            on_growth=self._note_growth,
             **more,
         )
 
@@ -161,9 +163,8 @@ class LiveLog:
             message = f"there are {total:,} lines so far; it is followed from line {self._awaited:,} on"
             await self._tell(EventKind.AWAITED, message)
 
-    def _note_growth(self) -> None:
-        position = self._log.position
-        self._grown = position["offset"] - 1, position
+    def _note_growth(self, growth: Growth) -> None:
+        self._grown = growth.number, self._log.position
 
     async def _status(self) -> Job:
         """Ask what the service says of the job."""
@@ -277,6 +278,7 @@ class LiveLog:
         if self._joined is not None:
             await self._joined.collect()
             self._joined = None
+            await self._tell_of_growth()
 
     async def _tell_of_growth(self) -> None:
         if self._grown is None:
@@ -294,23 +296,27 @@ class LiveLog:
 
     async def _persist(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask until there is an answer, however long the service is out of order or out of reach."""
-        began = self._now()
+        began, odd = self._now(), self._options.shortest_poll
         while True:
             self._absent_at = self._now()
             try:
                 answer = await ask()
-            except NotFoundError as error:
-                await self._doubt_absence(error)
             except IncompleteLogError:
                 raise
             except FTLogsError as error:
-                if not worth_a_retry(error):
-                    raise
+                if not may_pass(error, answered=self._followed.job is not None):
+                    if not isinstance(error, NotFoundError):
+                        raise
+                    await self._doubt_absence(error)
+                    continue
                 if self._gives_up(self._now() - began):
                     raise
                 await self._tell_of_trouble(error)
                 asked = error.retry_after if isinstance(error, ThrottlingError) else None
-                await asyncio.sleep(max(self._options.longest_poll, asked or 0.0))
+                wait = self._options.longest_poll
+                if not worth_a_retry(error):  # so nobody has asked again yet
+                    wait, odd = min(wait, odd), odd * 2
+                await asyncio.sleep(max(wait, asked or 0.0))
             else:
                 self._doubt, self._told_of_absence = Doubt(self._service.lag), False
                 if self._followed.error is not None:

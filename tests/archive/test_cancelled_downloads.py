@@ -167,7 +167,7 @@ async def test_a_second_cancellation_waits_for_the_write_that_has_begun_and_keep
                 for _ in range(4):
                     task.cancel()
                     async with connect(emulator) as other:
-                        with pytest.raises(ArchiveError, match="another process is writing"):
+                        with pytest.raises(ArchiveError, match="another download of this process"):
                             await other.download("ft-1", tmp_path)
                     assert not task.done()
             finally:

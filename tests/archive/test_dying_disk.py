@@ -21,6 +21,7 @@ from dashscope_ftlogs.archive import directory
 from dashscope_ftlogs.archive.local import log_writer
 from dashscope_ftlogs.archive.local_log_reader import StoredLog, stored_logs
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
+from dashscope_ftlogs.text import TAIL
 
 OLD = [f"old {n}" for n in range(20)]
 NEW = [f"new {n}" for n in range(30)]
@@ -203,6 +204,39 @@ async def test_a_log_that_grows_by_many_pieces_goes_on(
             if not disk.is_dead:
                 break
     assert dies_at > 5
+
+
+@pytest.mark.unmeasured
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize(("form", "compression"), [("text", None), ("jsonl", "gzip")])
+@pytest.mark.parametrize("more", [[], ["next", "bar |"]])
+async def test_a_last_line_that_grew_is_whole_and_nothing_is_set_aside(
+    tmp_path: Path, how: Any, form: Any, compression: Any, more: list[str]
+) -> None:
+    async with Emulator([EmulatedJob("ft-1")]) as emulator:
+        await begun(emulator, tmp_path / "before", form, compression)
+        grown = [*OLD[:-1], f"{OLD[-1]}, and it goes on", *more]
+        emulator.jobs["ft-1"].rewrite(grown)
+        for dies_at in range(1, 99):
+            folder = tmp_path / f"{dies_at}"
+            shutil.copytree(tmp_path / "before", folder)
+            disk = DyingDisk(dies_at, how)
+            await download(emulator, folder, disk)
+            (log,) = stored_logs(folder)
+            found = [line for _, line in log.lines()]
+            assert found in (OLD, OLD[:-1], grown)
+            assert states(folder) == {log.path.name: "incomplete"}
+            assert not [said for said in found_by_a_stranger(folder).values() if "DAMAGED" in said]
+            emulator.journal.clear()
+            await download(emulator, folder)
+            (log,) = stored_logs(folder)
+            assert [line for _, line in log.lines()] == grown
+            assert states(folder) == {log.path.name: "incomplete"}
+            offsets = [one.offset for one in emulator.journal if one.offset is not None]
+            assert min(offsets) >= len(OLD) - 1 - TAIL
+            if not disk.is_dead:
+                break
+    assert dies_at > 10
 
 
 @pytest.mark.parametrize("how", HOWS)

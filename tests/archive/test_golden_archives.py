@@ -83,3 +83,17 @@ async def test_a_download_goes_on_with_it_and_leaves_what_is_complete(
     for job_id in ("ft-running", "ft-again"):
         assert json.loads((golden / f"{job_id}.manifest.json").read_bytes())["schema"] == SCHEMA
         assert stored(golden)[job_id][: len(LOGS[job_id]) + 1] == [*LOGS[job_id], "one more"]
+
+
+async def test_a_last_line_that_grew_is_put_right_or_the_log_is_set_aside(
+    golden: Path, connect: Callable[..., LogSession]
+) -> None:
+    """A compressed log of an earlier version ends with a member of several lines."""
+    async with Emulator(jobs()) as emulator, connect(emulator) as session:
+        job = emulator.jobs["ft-running"]
+        job.rewrite([*job.lines[:-1], f"{job.lines[-1]} goes on", "next"])
+        (outcome,) = await session.download("ft-running", golden)
+    assert stored(golden)["ft-running"] == job.lines
+    assert (outcome.state, outcome.lines) == ("running", len(job.lines))
+    assert bool(outcome.set_aside) == outcome.file.endswith(".gz")
+    assert "damaged" not in {verdict.state for verdict in verify_archive(golden)}

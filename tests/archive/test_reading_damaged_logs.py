@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from logs_in_pieces import begin
 
-from dashscope_ftlogs import DamagedLogError, ManifestError, metrics, verify_archive
+from dashscope_ftlogs import ArchiveError, DamagedLogError, ManifestError, metrics, verify_archive
 from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.local.generations import opened, set_aside
 from dashscope_ftlogs.archive.local.log_file_sha256 import proved
@@ -56,7 +56,8 @@ def cut_to_nothing(path: Path) -> None:
 
 def changed(path: Path) -> None:
     data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
+    # What the header of a gzip member says besides is none of the content.
+    data[data.rfind(b"\x1f\x8b\x08") + 12 if path.suffix == ".gz" else len(data) // 2] ^= 1
     path.write_bytes(data)
 
 
@@ -205,3 +206,27 @@ def test_a_damaged_manifest_costs_its_own_log_only(tmp_path: Path) -> None:
         with pytest.raises(ManifestError, match="not a manifest"):
             read(log)
     assert [one.name, other.where] == ["ft-0", str(tmp_path / "ft-2.manifest.json")]
+
+
+@forms
+def test_one_whose_last_line_went_on_while_it_was_read_is_not_called_damaged(
+    tmp_path: Path, form: Any, compression: Any
+) -> None:
+    path = made(tmp_path, form, compression)
+    (log,) = stored_logs(tmp_path)
+    reading = log.lines()
+    assert next(reading) == (0, LINES[0])
+    archive = Archive(tmp_path)
+    manifest = archive.manifest("ft-1")
+    assert manifest is not None
+    file = LogFile(archive, manifest)
+    file.open()
+    assert file.take_back(LINES[-1])
+    file.append([f"{LINES[-1]} and more"])
+    file.commit()
+    file.close()
+    with pytest.raises(ArchiveError, match="went on while it was read: read it again") as caught:
+        list(reading)
+    assert not isinstance(caught.value, DamagedLogError)
+    assert read(log) == [*LINES[:-1], f"{LINES[-1]} and more"]
+    assert path.exists()

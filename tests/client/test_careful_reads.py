@@ -217,3 +217,22 @@ async def test_a_paginator_that_is_closed_leaves_nothing_under_way(steps: int) -
     await reader.aclose()
     assert (source.in_flight, len(source.tasks)) == (0, 0)
     assert reader.offset == steps
+
+
+def test_a_last_line_that_goes_on_is_joined_all_the_same_when_a_machine_shows_less() -> None:
+    async def main() -> None:
+        source = ListSource([*numbered(6), "li"])
+        lines = LogPaginator(source, JOB, page_size=5, concurrency=1, lag=60.0)
+        got = await lines.collect()
+        late = len(source.requests) + 1
+
+        def one_is_late(number: int) -> None:
+            source.log = numbered(3) if number == late else [*numbered(8), "end"]
+
+        source.on_request = one_is_late
+        lines.look_for_more()
+        got += await lines.collect()
+        assert got == [*numbered(6), "li", "line 7", "end"]
+        assert lines.grown == 6
+
+    in_virtual_time(main())

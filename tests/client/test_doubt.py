@@ -5,7 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dashscope_ftlogs import IncompleteLogError, LogPage, LogRewrittenError
-from dashscope_ftlogs.client.doubt import Contradiction, Decision, Doubt, Known, Verdict
+from dashscope_ftlogs.client.doubt import Contradiction, Decision, Doubt, Growth, Known, Verdict
 from dashscope_ftlogs.text import TAIL, digests
 
 OLD = tuple(f"old {n}" for n in range(40))
@@ -184,17 +184,31 @@ def test_a_last_line_that_goes_on_is_known_from_then_on_as_it_is(
     offset = ahead + len(before) + 1
     known = Known(offset, digests([*before, text]), offset, len(text) if measured else None)
     longer = text + more
-    grown = Known(offset, digests([*before, longer]), offset, len(longer)) if text and more else None
+    now = Known(offset, digests([*before, longer]), offset, len(longer))
+    tells = more and (text or any(before))  # any line begins with nothing
+    grown = Growth(now, longer, len(text)) if tells else None
     for begin in {0, ahead}:
         lines = (*("earlier" for _ in range(ahead - begin)), *before, longer)
         for page in (lines, (*lines, "next")):
             assert known.grown(LogPage("ft-1", begin, page, 99)) == grown
         assert known.grown(LogPage("ft-1", begin, lines[:-1], 99)) is None
-        assert known.grown(LogPage("ft-1", begin, (*lines[:-1], f"!{longer}"), 99)) is None
+        if text:
+            assert known.grown(LogPage("ft-1", begin, (*lines[:-1], f"!{longer}"), 99)) is None
         if before:
             assert known.grown(LogPage("ft-1", begin, (*lines[:-2], "another", longer), 99)) is None
     if before:
         assert known.grown(LogPage("ft-1", ahead + 1, (*before[1:], longer), 99)) is None
+
+
+def test_a_long_progress_bar_is_known_again_wherever_it_was_drawn_anew() -> None:
+    bar = "".join(f"\r{n:>5}/5000 [{'#' * (n // 50):100}]" for n in range(5_001))
+    ends = [n for n, character in enumerate(bar) if character == "\r" and n] + [4_000]
+    for length in (*ends[:3], *ends[-3:], *ends[40:60]):
+        known = Known(1, digests([bar[:length]]), 1)
+        growth = known.grown(LogPage("ft-1", 0, (bar,), 1))
+        assert growth is not None
+        assert growth.length == length
+    assert Known(1, digests([bar[: ends[1_000] + 1]]), 1).grown(LogPage("ft-1", 0, (bar,), 1)) is None
 
 
 def test_of_a_line_whose_length_is_not_known_no_more_than_4096_beginnings_are_tried() -> None:
@@ -232,8 +246,9 @@ def test_only_a_page_with_all_of_the_last_lines_tells_that_the_last_one_goes_on(
         told = one.grown(page(grown, begin, end)) if offset else None
         if offset and begin <= one.begin and end >= offset:
             assert told is not None
-            assert told.last == digests(grown[max(0, offset - TAIL) : offset])
-            assert told.length == len(grown[offset - 1])
+            assert told.known.last == digests(grown[max(0, offset - TAIL) : offset])
+            assert told.known.length == len(told.line) == len(grown[offset - 1])
+            assert (told.number, told.length) == (offset - 1, len(line))
         else:
             assert told is None
         assert one.grown(page(log, begin, end)) is None

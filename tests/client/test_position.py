@@ -94,3 +94,41 @@ def test_a_position_and_an_offset_contradict_each_other() -> None:
 def test_every_position_is_accepted_as_it_was_stored(lines: list[str], further: int) -> None:
     place = {"offset": len(lines) + further, "last": list(digests(lines))}
     assert checks.position(json.loads(json.dumps(place))) == place
+
+
+@pytest.mark.parametrize("offset", [1, 2, 5, 6, 12])
+@pytest.mark.parametrize("more", [[], ["next"], numbered(30)])
+async def test_a_last_line_that_goes_on_is_told_of_and_those_after_it_are_read(
+    connect: Connect, caplog: pytest.LogCaptureFixture, offset: int, more: list[str]
+) -> None:
+    before = numbered(offset - 1)
+    job = EmulatedJob(JOB, [*before, " 50%|##"], status="RUNNING")
+    async with Emulator([job]) as emulator, connect(emulator) as session:
+        lines = session.lines(JOB)
+        await lines.collect()
+        assert lines.grown is None
+        job.rewrite([*before, " 50%|##\r100%|####", *more])
+        rest = session.lines(JOB, at=json.loads(json.dumps(lines.position)))
+        assert await rest.collect() == more
+        assert rest.grown == offset - 1
+        assert rest.position["last"] == list(digests(job.lines[-5:]))
+        assert caplog.messages == [
+            f"{JOB}: line {offset - 1} goes on; it was handed out as it was before"
+        ]
+        whole = await session.page(JOB, rest.grown, 1)
+        assert whole.lines == (" 50%|##\r100%|####",)
+        again = session.lines(JOB, at=rest.position)
+        assert (await again.collect(), again.grown) == ([], None)
+
+
+@pytest.mark.parametrize("old", ["", "bar"])
+async def test_a_line_that_goes_on_is_none_if_the_lines_before_it_do_not_tell_so(
+    connect: Connect, old: str
+) -> None:
+    job = EmulatedJob(JOB, ["", "", old], status="RUNNING")
+    async with Emulator([job]) as emulator, connect(emulator) as session:
+        lines = session.lines(JOB)
+        await lines.collect()
+        job.rewrite(["", "", "other bar"] if old == "" else ["", "x", "bar |"])
+        with pytest.raises(LogRewrittenError):
+            await session.lines(JOB, at=lines.position).collect()

@@ -12,8 +12,10 @@ from shown_locals import as_rich_prints_it
 from dashscope_ftlogs import (
     AuthenticationError,
     ConfigError,
+    JobLog,
     LogSession,
     NotFoundError,
+    Progress,
     SessionStateError,
 )
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Reset, Stall
@@ -64,6 +66,29 @@ async def test_what_an_iterator_of_jobs_raises_comes_out_as_it_is(
             assert caught.value is error
             assert caught.value.__cause__ is cause
             assert not session.tasks
+
+
+async def test_what_an_iterator_of_jobs_gave_before_it_raised_is_done_first(
+    connect: Connect, tmp_path: Any
+) -> None:
+    jobs = [EmulatedJob(f"ft-{n}", LOG) for n in range(20)]
+
+    async def ids() -> AsyncIterator[str]:
+        for job in jobs:
+            yield job.job_id
+        raise MineError("gone")
+
+    async with Emulator(jobs, latency=0.01) as emulator, connect(emulator) as session:
+        progress = Progress()
+        with pytest.raises(MineError):
+            await session.download(ids(), tmp_path, settle=0, progress=progress)
+        assert [one.error for one in progress.outcomes] == [None] * 20
+        got: list[JobLog] = []
+        with pytest.raises(MineError):
+            async for log in session.fetch_many(ids()):
+                got.append(log)
+        assert [list(log.lines) for log in got] == [LOG] * 20
+        assert not session.tasks
 
 
 @pytest.mark.parametrize("use", [fetched, followed, downloaded])

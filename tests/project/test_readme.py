@@ -4,9 +4,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from dashscope_ftlogs import LogSession
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
 ROOT = Path(__file__).parents[2]
@@ -49,3 +51,29 @@ def test_every_command_shown_exists() -> None:
             check=False,
         )
         assert done.returncode == 0, command
+
+
+async def test_where_keeping_a_line_fails_the_place_to_go_on_from_is_before_it(
+    ftlogs_emulator: Emulator,
+) -> None:
+    log = [f"line {n}" for n in range(10)]
+    ftlogs_emulator.add(EmulatedJob("ft-1", log))
+    (example,) = (block for block in blocks("python") if "saved_position" in block)
+    indented = "".join(f"    {line}\n" for line in example.splitlines())
+    names: dict[str, Any] = {"saved_position": None, "job_id": "ft-1"}
+    kept, full = [], {"line 0", "line 3", "line 9"}
+
+    def keep(line: str) -> None:
+        if line in full:
+            full.remove(line)
+            raise OSError("the disk is full")
+        kept.append(line)
+
+    exec(f"async def read():\n    global saved_position\n{indented}", names)
+    async with LogSession() as names["session"]:
+        names["keep"] = keep
+        while full:
+            with pytest.raises(OSError, match="full"):
+                await names["read"]()
+        await names["read"]()
+    assert kept == log

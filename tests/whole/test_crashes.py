@@ -202,7 +202,7 @@ async def test_a_file_that_may_not_grow_fails_its_job_and_the_next_run_completes
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         assert ended.code == 6
-        assert b"File too large" in ended.out
+        assert b"ft-1.log: File too large" in ended.out
         assert "Traceback" not in ended.err
         assert committed(tmp_path / "a")["ft-1"] <= 4_500
         assert committed(tmp_path / "a")["ft-2"] == 3_000

@@ -141,6 +141,10 @@ class FileLog:
         """Sync the file, and put its next manifest in place."""
         await self._disk.run(partial(self._file.commit, **facts))
 
+    async def take_back(self, line: str) -> bool:
+        """Vouch for all but the last line, and cut that off."""
+        return await self._disk.run(self._file.take_back, line)
+
     async def prove(self) -> None:
         """Check what was there before."""
         await self._disk.run(self._file.prove)

@@ -137,6 +137,38 @@ def begins_with(descriptor: int, manifest: Manifest, data: bytes) -> bool:
     return False
 
 
+def without_end(descriptor: int, manifest: Manifest, data: bytes) -> tuple[int, Digest] | None:
+    """Return how much of a log's file is left without `data` at its end, and the hash of its last piece.
+
+    None if the content does not end so or, compressed, if that is no member of its own.
+    """
+    last = manifest.last_piece
+    begin = manifest.file_bytes - last.file_bytes
+    left = last.file_bytes - len(data)
+    if manifest.compression:
+        left = _last_member(stretch(descriptor, begin, last.file_bytes))
+    if left < 0 or _content(descriptor, manifest, begin + left, last.file_bytes - left).read() != data:
+        return None
+    found, content = hashlib.sha256(), _content(descriptor, manifest, begin, left)
+    while chunk := content.read(_CHUNK):
+        found.update(chunk)
+    return begin + left, found
+
+
+def _last_member(stored: io.BufferedReader) -> int:
+    """Return where the last gzip member begins."""
+    unpack, begin, read = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16), 0, 0
+    while data := stored.read(_CHUNK):
+        while data:
+            if unpack.eof:
+                unpack, begin = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16), read
+            unpack.decompress(data, _CHUNK)
+            rest = unpack.unconsumed_tail or unpack.unused_data
+            read += len(data) - len(rest)
+            data = rest
+    return begin
+
+
 def _content(descriptor: int, manifest: Manifest, begin: int, size: int) -> io.BufferedIOBase:
     """Return a reader of what a stretch of a log's file holds, decompressed."""
     stored = stretch(descriptor, begin, size)

@@ -27,6 +27,7 @@ from dashscope_ftlogs.archive.local.log_file_sha256 import (
     begins_with,
     check,
     check_last_piece,
+    without_end,
 )
 from dashscope_ftlogs.archive.manifest import Manifest, Piece
 from dashscope_ftlogs.archive.store import MissingError
@@ -78,6 +79,8 @@ class LogFile:
         self._filling = deque([_Filling(last.lines, last.bytes, last.file_bytes)])
         """Of all but the last of these, all lines are known, and wait to be written."""
         self._packer: Any = None
+        self._held = 0
+        """The size of the last line, which is written last: compressed, it is a member of its own."""
         self.sound = False
         """Whether it is open, and everything was written so far. Else nothing more is committed."""
 
@@ -138,6 +141,8 @@ class LogFile:
         """Take lines for the end of the file; does not block."""
         with self._writing():
             self._last.extend(lines)
+            if lines and self.manifest.compression:
+                self._held = len(self._encoded(lines[-1:], self._lines + len(lines) - 1))
             data = self._encoded(lines, self._lines)
             if self._filling[-1].bytes + len(data) <= self.manifest.piece_bytes:
                 self._add(len(lines), data)
@@ -154,7 +159,7 @@ class LogFile:
                 self._write_out(self._filling[0])
                 self._end_member(self._filling[0])
                 self._full += (self._filling.popleft().written(),)
-            self._write_out(self._filling[0])
+            self._write_out(self._filling[0], self._held)
 
     def commit(self, **facts: Any) -> None:
         """Make what was appended last, and vouch for it; `facts` change other fields of the manifest.
@@ -162,8 +167,13 @@ class LogFile:
         Raises:
             LogGoneError: what was written to is no longer the log's file.
         """
+        if facts.get("complete"):
+            self._held = 0  # it goes on no more
         self.write()
         with self._writing():
+            self._end_member(self._filling[0])
+            self._held = 0
+            self._write_out(self._filling[0])
             self._end_member(self._filling[0])
             os.fsync(self._file)
             last = self._filling[0].written()
@@ -185,6 +195,40 @@ class LogFile:
                     f"{self._archive.directory / self.manifest.file} has gone: it was moved, removed or "
                     "replaced while it was written to"
                 )
+
+    def take_back(self, line: str) -> bool:
+        """Vouch for what is committed but its last line, which is that one, and cut it off.
+
+        A compressed log that an earlier version has written may not end with a member of one line. Then
+        that can't be done, and this is False.
+        """
+        before = self.manifest
+        data = self._encoded([line], before.lines - 1)
+        try:
+            found = without_end(self._file, before, data)
+        finally:
+            os.lseek(self._file, 0, os.SEEK_END)
+        if found is None:
+            return False
+        with self._writing():
+            file_bytes, digest = found
+            self.manifest = self._archive.put(
+                attrs.evolve(
+                    before,
+                    lines=before.lines - 1,
+                    bytes=before.bytes - len(data),
+                    file_bytes=file_bytes,
+                    sha256=digest.hexdigest(),
+                    tail=before.tail[:-1],
+                )
+            )
+            os.ftruncate(self._file, file_bytes)
+            os.lseek(self._file, 0, os.SEEK_END)
+            self._lines = self.manifest.lines
+            last = self.manifest.last_piece
+            self._filling = deque([_Filling(last.lines, last.bytes, last.file_bytes, digest)])
+            self._unproved = self._unproved and self.manifest
+        return True
 
     def close(self) -> None:
         """Let go of the file, if it is open. What was not committed will be cut off."""
@@ -210,11 +254,18 @@ class LogFile:
     @contextmanager
     def _writing(self) -> Generator[None]:
         self.sound = False
-        yield
+        try:
+            yield
+        except OSError as error:
+            # That a descriptor can't be written to says nothing of which file it is.
+            error.filename = error.filename or str(self._archive.directory / self.manifest.file)
+            raise
         self.sound = True
 
-    def _write_out(self, piece: _Filling) -> None:
-        data, piece.unwritten = piece.unwritten, bytearray()
+    def _write_out(self, piece: _Filling, held: int = 0) -> None:
+        """Write what waits in a piece, but for so many bytes at its end."""
+        data = piece.unwritten[: len(piece.unwritten) - held]
+        del piece.unwritten[: len(data)]
         piece.hash.update(data)
         if self.manifest.compression is None:
             self._write(piece, data)

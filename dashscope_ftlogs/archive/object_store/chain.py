@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 GIVEN_UP_AFTER: Final = 3600.0
 """Seconds from the first object of a commit to the commit. A day later it may be swept."""
 SWEPT_AFTER: Final = timedelta(days=1)
+_MANY: Final = 32
+"""More objects than that are merged, where all of them have to be named anew."""
 _CLOCK: Final = ".ftlogs-clock"
 
 
@@ -88,29 +90,55 @@ class Chain:
         began = self._now()
         objects: tuple[DataObject, ...] = ()
         if filling is not None and filling.lines:
-            data = bytes(filling.data)
-            stored, sha256 = await self._run(packed, data, manifest.compression)
-            name = await self._put(manifest, stored)
-            begin = manifest.lines - filling.lines
-            objects = (
-                DataObject(
-                    name=name,
-                    from_line=begin,
-                    to_line=manifest.lines,
-                    bytes=len(data),
-                    stored_bytes=len(stored),
-                    sha256=sha256,
-                ),
-            )
+            made = await self._made(manifest, bytes(filling.data), manifest.lines - filling.lines)
+            objects = (made,)
             manifest = attrs.evolve(
                 manifest,
-                bytes=manifest.bytes + len(data),
-                file_bytes=manifest.file_bytes + len(stored),
+                bytes=manifest.bytes + made.bytes,
+                file_bytes=manifest.file_bytes + made.stored_bytes,
             )
         manifest = attrs.evolve(manifest, updated=stamp(datetime.now(UTC)))
         await self._create(following(self.head, manifest, objects, afresh=self.afresh), began)
         self.afresh = None
         return manifest
+
+    async def take_back(self, manifest: Manifest, data: bytes) -> Manifest | None:
+        """Let a chain of its own say that of all lines but the last; None if it is not that one.
+
+        Raises:
+            DamagedError: what is there is not what was committed.
+            OvertakenError: another writer has put a commit of that number.
+        """
+        began, head = self._now(), cast("Commit", self.head)
+        objects = [one async for commit in self._chain() for one in commit.objects]
+        last = objects.pop()
+        content = await self._content(last, manifest)
+        if not content.endswith(data):
+            return None
+        if rest := content[: -len(data)]:
+            objects.append(await self._made(manifest, rest, last.from_line))
+        if len(objects) > _MANY:
+            objects = await self._merged(objects, manifest)
+        manifest = attrs.evolve(
+            manifest,
+            bytes=sum(one.bytes for one in objects),
+            file_bytes=sum(one.stored_bytes for one in objects),
+            updated=stamp(datetime.now(UTC)),
+        )
+        await self._create(compacted(attrs.evolve(head, manifest=manifest), objects), began)
+        return manifest
+
+    async def _made(self, manifest: Manifest, data: bytes, from_line: int) -> DataObject:
+        """Put an object of the last lines of a log, from that one on."""
+        stored, sha256 = await self._run(packed, data, manifest.compression)
+        return DataObject(
+            name=await self._put(manifest, stored),
+            from_line=from_line,
+            to_line=manifest.lines,
+            bytes=len(data),
+            stored_bytes=len(stored),
+            sha256=sha256,
+        )
 
     async def check(self) -> None:
         """Raise DamagedError unless the chain is whole, and each object what was committed."""
@@ -196,11 +224,13 @@ class Chain:
             return
         began = self._now()
         objects = [one async for commit in self._chain() for one in commit.objects]
-        merged = [
-            group[0] if len(group) == 1 else await self._merge(group, head.manifest)
+        await self._create(compacted(head, await self._merged(objects, head.manifest)), began)
+
+    async def _merged(self, objects: list[DataObject], manifest: Manifest) -> list[DataObject]:
+        return [
+            group[0] if len(group) == 1 else await self._merge(group, manifest)
             for group in groups(objects)
         ]
-        await self._create(compacted(head, merged), began)
 
     async def _merge(self, group: list[DataObject], manifest: Manifest) -> DataObject:
         parts = [await self._read(one, manifest) for one in group]

@@ -7,7 +7,8 @@ before it, the objects with which it goes on, and all that a manifest says. So o
 number one wins, and the other takes the log up again from there.
 
 A chain begins with a commit of all lines from the first on: with the very first, with a new generation,
-or when a log that has ended is compacted. By the same create-only commit it takes the old one's place.
+when a log that has ended is compacted, or when its last line is taken back, since that has gone on.
+By the same create-only commit it takes the old one's place.
 
 docs/reference/archive-format.md says all of this for who reads archives without us.
 """

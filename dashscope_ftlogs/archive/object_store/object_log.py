@@ -66,9 +66,8 @@ class ObjectLog:
 
     def append(self, lines: Sequence[str]) -> None:
         """Take lines for the end."""
-        manifest = self._committed
-        offset = manifest.lines + self._filling.lines
-        data = text_bytes(lines) if manifest.format == "text" else jsonl_bytes(lines, offset)
+        offset = self._committed.lines + self._filling.lines
+        data = self._encoded(lines, offset)
         self._filling.add(len(lines), data)
         self._shared.waiting += len(data)
         self._last = [*self._last, *lines[-TAIL:]][-TAIL:]
@@ -93,13 +92,21 @@ class ObjectLog:
             raise
         self._let_go()
 
+    async def take_back(self, line: str) -> bool:
+        """Commit all but the last line."""
+        before = self._committed
+        data = self._encoded([line], before.lines - 1)
+        manifest = attrs.evolve(before, lines=before.lines - 1, tail=before.tail[:-1])
+        shorter = await self._chain.take_back(manifest, data)
+        self._committed = shorter or before
+        return shorter is not None
+
     async def prove(self) -> None:
         """Do nothing: to read all of it again is left to `verify`, and to where a log is compacted."""
 
     async def begins_with(self, lines: Sequence[str]) -> bool:
         """Whether these are the first lines of what was committed."""
-        data = text_bytes(lines) if self._committed.format == "text" else jsonl_bytes(lines, 0)
-        return await self._chain.begins_with(data)
+        return await self._chain.begins_with(self._encoded(lines, 0))
 
     async def finish(self, facts: Mapping[str, Any] | None) -> None:
         """Commit, for some seconds also where the caller was cancelled."""
@@ -113,6 +120,9 @@ class ObjectLog:
                 await self.commit(facts)
         finally:
             self._let_go()
+
+    def _encoded(self, lines: Sequence[str], offset: int) -> bytes:
+        return text_bytes(lines) if self._committed.format == "text" else jsonl_bytes(lines, offset)
 
     def _let_go(self) -> None:
         self._shared.waiting -= len(self._filling.data)

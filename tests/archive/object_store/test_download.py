@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -486,6 +487,73 @@ async def test_a_cancelled_download_commits_what_has_arrived(
             (outcome,) = await session.download("ft-1", store.url)
     assert (outcome.state, outcome.lines) == ("complete", 20_000)
     assert kept(store) == job.lines
+
+
+@pytest.mark.parametrize(("form", "compression"), [("text", None), ("jsonl", "gzip")])
+async def test_a_last_line_that_grows_at_every_look_is_whole_and_nothing_is_set_aside(
+    store: SmallStore, download: Any, form: Any, compression: Any
+) -> None:
+    job = EmulatedJob("ft-1", [*lines_of(30), "bar |"], status="RUNNING")
+    with Emulator([job]) as emulator:
+        await download(emulator, format=form, compression=compression)
+        for look in range(1, 40):
+            # Each line goes on at two looks, and then has others behind it.
+            more = [*lines_of(look % 2), "bar |"] if look % 3 == 0 else []
+            job.rewrite([*job.lines[:-1], f"{job.lines[-1]}#", *more])
+            before = len(emulator.journal)
+            (outcome,) = await download(emulator)
+            assert (outcome.state, outcome.lines) == ("running", len(job.lines))
+            assert (outcome.new_lines, outcome.set_aside) == (len(more), ())
+            assert sum(exchange.lines for exchange in emulator.journal[before:]) <= 5 + len(more)
+            assert kept(store) == job.lines
+        assert set(states(store).values()) == {"incomplete"}
+        assert len(commits(store)[0]["objects"]) + len(commits(store)[1]["objects"]) < 40
+        job.finish("SUCCEEDED")
+        (outcome,) = await download(emulator)
+    assert outcome.state == "complete"
+    assert kept(store) == job.lines
+    assert set(states(store).values()) == {"ok"}
+
+
+@pytest.mark.parametrize("more", [[], ["next"]])
+async def test_killed_before_any_request_while_a_last_line_grew_it_is_whole_all_the_same(
+    store: SmallStore, download: Any, more: list[str]
+) -> None:
+    job = EmulatedJob("ft-1", [*lines_of(9), "bar |"], status="RUNNING")
+    with Emulator([job]) as emulator:
+        await download(emulator)
+        begun = dict(store.objects)
+        old = list(job.lines)
+        job.rewrite([*lines_of(9), "bar |#", *more])
+        for dies_at in range(1, 99):
+            store.objects = dict(begun)
+            dead = len(store.requests) + dies_at
+            store.fault = lambda _method, _path, dead=dead: 403 if len(store.requests) >= dead else None
+            with suppress(ArchiveStoreError):
+                await download(emulator)
+            died = len(store.requests) >= dead
+            store.fault = lambda _method, _path: None
+            assert kept(store) in (old, old[:-1], job.lines)
+            assert states(store) == {"ft-1.log": "incomplete"}
+            (outcome,) = await download(emulator)
+            assert (outcome.error, outcome.set_aside) == (None, ())
+            assert kept(store) == job.lines
+            if not died:
+                break
+        assert dies_at > 6
+
+
+async def test_a_last_line_that_is_not_what_is_kept_is_not_taken_back(
+    store: SmallStore, download: Any
+) -> None:
+    with Emulator([EmulatedJob("ft-1", ["one", "two"], status="RUNNING")]) as emulator:
+        await download(emulator)
+    with Thread() as thread:
+        chain = Chain("ft-1", Bucket(store_url(store.url)), thread)
+        manifest = await chain.look()
+        assert manifest is not None
+        assert await chain.take_back(manifest, b"three\n") is None
+    assert kept(store) == ["one", "two"]
 
 
 @pytest.mark.parametrize("what", ["list-type", "/data-", "/commit-", ".ftlogs-archive"])

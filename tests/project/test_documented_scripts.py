@@ -1,0 +1,100 @@
+"""The scripts that the pages show hold what the pages promise of them, also on a bad day."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pages import blocks
+
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator
+
+HOWTO = Path(__file__).parents[2] / "docs/howto"
+JOB = "ft-202512062026-1213"
+LOG = [f"line {n}" for n in range(6)]
+
+LIVES = """
+import asyncio, json, os, pathlib, runpy, signal, sys
+import dashscope_ftlogs.session
+
+lives = 0
+while True:
+    lives += 1
+    if child := os.fork():
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if status != -signal.SIGKILL:
+            print(lives)
+            sys.exit(status)
+        continue
+
+    left = lives
+
+    def count(frame, event, called):
+        global left
+        file = frame.f_code.co_filename
+        if event == "c_call" and ("resume.py" in file or "pathlib" in file):
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.setprofile(count)
+    runpy.run_path("resume.py", run_name="__main__")
+    sys.exit()
+"""
+"""Lives until it has come to its end. The n-th life is killed before the n-th of the calls by which the
+script, or pathlib for it, reads or writes."""
+
+KEEP = """
+def keep(line: str) -> None:
+    with open("kept", "a") as file:
+        file.write(line + chr(10))
+"""
+
+
+def script(page: str, caption: str) -> str:
+    text = (HOWTO / page).read_text("utf-8")
+    (content,) = (block.content for block in blocks(text) if block.caption == caption)
+    return content
+
+
+@pytest.mark.unmeasured
+@pytest.mark.posix
+def test_a_read_killed_at_any_instant_goes_on_from_its_position(
+    ftlogs_emulator: Emulator, tmp_path: Path
+) -> None:
+    ftlogs_emulator.add(EmulatedJob(JOB, LOG))
+    example = script("resuming.md", "resume.py").replace("def keep(line: str) -> None: ...", KEEP)
+    assert KEEP in example
+    (tmp_path / "resume.py").write_text(example)
+    done = subprocess.run(
+        [sys.executable, "-c", LIVES], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads((tmp_path / "position.json").read_text())["offset"] == len(LOG)
+    assert int(done.stdout.splitlines()[-1]) > 3 * len(LOG)
+    kept = (tmp_path / "kept").read_text().splitlines()
+    # None is missing; the one that was being kept may have come again.
+    assert [line for n, line in enumerate(kept) if line not in kept[:n]] == LOG
+    assert kept == sorted(kept)
+
+
+@pytest.mark.posix
+def test_a_service_told_to_end_does_so_in_silence(ftlogs_emulator: Emulator, tmp_path: Path) -> None:
+    ftlogs_emulator.add(EmulatedJob("ft-1", ["{'loss': 2.9, 'step': 1}"], status="RUNNING"))
+    (tmp_path / "watch.py").write_text(script("following.md", "watch.py"))
+    with subprocess.Popen(
+        [sys.executable, "-u", "watch.py", "ft-1"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONDEVMODE": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as service:
+        assert service.stdout is not None
+        assert "2.9" in service.stdout.readline()
+        service.send_signal(signal.SIGTERM)
+        rest, said = service.communicate()
+    assert (service.returncode, rest, said) == (0, "", "")

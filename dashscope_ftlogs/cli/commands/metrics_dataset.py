@@ -129,8 +129,8 @@ def is_dataset(output: str) -> bool:
 
     What ends as a file does is none.
     """
-    # Unlike Path's, that of `os` never raises.
-    there = is_store_url(output) or output.endswith(SEPARATORS) or os.path.isdir(output)
+    there = os.path.isdir(output)  # noqa: PTH112  (Path's raises for names that are too long)
+    there = there or is_store_url(output) or output.endswith(SEPARATORS)
     return Path(output).suffix not in ENDINGS and there
 
 

@@ -82,13 +82,13 @@ def hidden_beginning(secret: str, data: bytes) -> bytes:
     >>> hidden_beginning("sk-1234", b"refused: sk%2D1234" + b" " * 100_000)[:20]
     b'refused: [secret]   '
     """
-    if len(data) > _BEGINNING:
-        data = data[:_BEGINNING]
-        if any(mark in data for mark in _signs(secret)[1]):
-            data = data.rstrip(_IN_SPELLINGS + secret.encode())
-        else:  # no copy is longer than its base64
-            data = data[: -2 * len(secret)]
-    return _hidden(secret, data)
+    if len(data) <= _BEGINNING:
+        return _hidden(secret, data)
+    data = data[:_BEGINNING]
+    if any(mark in data for mark in _signs(secret)[1]):
+        return _hidden(secret, data.rstrip(_IN_SPELLINGS + secret.encode()))
+    # What is left of one that is cut off is no longer than its base64; those that are whole are gone.
+    return _hidden(secret, data)[: -2 * len(secret)]
 
 
 def _hidden(secret: str, data: bytes) -> bytes:

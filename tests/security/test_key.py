@@ -17,7 +17,7 @@ from urllib.parse import unquote
 import aiohttp
 import backoff
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 from shown_locals import as_rich_prints_it
@@ -115,6 +115,8 @@ SPELLINGS: list[Callable[[str], str]] = [
 
 
 @given(st.sampled_from(SPELLINGS), st.integers(0, 600), st.sampled_from(["x ", '{"a"}', "%41 ", "x"]))
+@example(str, 22, "x ")
+@example(str, 49, "x ")
 def test_of_what_is_long_no_part_of_a_key_is_left_where_it_is_cut_off(
     spelled: Callable[[str], str], back: int, filler: str
 ) -> None:

@@ -182,6 +182,32 @@ def test_one_that_is_begun_afresh_while_it_is_opened_is_opened_once_more(tmp_pat
     assert found == ["new", "new", "new", "new", "old"]
 
 
+def test_one_that_is_only_set_aside_before_it_is_opened_is_read_where_it_is_now(tmp_path: Path) -> None:
+    class Watched(Archive):
+        moved = False
+
+        def open(self, name: str, flags: int) -> int:
+            if not self.moved:
+                self.moved = True
+                set_aside(Archive(self.directory), "ft-1", "rewritten")
+            return super().open(name, flags)
+
+    made(tmp_path)
+    with opened(Watched(tmp_path), "ft-1") as (descriptor, manifest):
+        assert b"".join(proved(descriptor, manifest)).decode().splitlines() == LINES
+
+
+def test_a_log_of_one_line_is_kept_packed_or_not_and_goes_on(tmp_path: Path) -> None:
+    for number, (form, compression) in enumerate(FORMS.values()):
+        folder = tmp_path / f"{number}"
+        begin(folder, "https://x/api/v1", "ft-1", piece_bytes=100, form=form, compression=compression)
+        committed(folder, ["one"])
+        (log,) = stored_logs(folder)
+        assert read(log) == ["one"]
+        committed(folder, ["two", "three"])
+        assert read(log) == ["one", "two", "three"]
+
+
 def test_a_manifest_that_goes_away_or_breaks_meanwhile_is_told(tmp_path: Path) -> None:
     made(tmp_path)
     (log,) = stored_logs(tmp_path)

@@ -241,9 +241,11 @@ def test_an_entry_that_cannot_be_read_is_an_error(entry: bytes) -> None:
         LOGS.read(200, {}, b'{"output": {"total": 2, "logs": [{}, %b]}}' % entry)
 
 
-@pytest.mark.parametrize("nothing", [{"logs": None}, {"jobs": None}, {}], ids=repr)
+@pytest.mark.parametrize(
+    "nothing", [{"logs": None}, {"jobs": None}, {}, {"logs": [], "jobs": []}], ids=repr
+)
 @pytest.mark.parametrize("total", [0, "0", 0.0])
-def test_where_there_is_nothing_it_may_be_left_out(nothing: dict[str, None], total: object) -> None:
+def test_where_there_is_nothing_it_may_be_left_out(nothing: dict[str, object], total: object) -> None:
     data = body({"total": total, **nothing})
     assert LOGS.read(200, {}, data).lines == JobsRequest(1, 10).read(200, {}, data).jobs == ()
 

@@ -556,6 +556,29 @@ async def test_a_last_line_that_is_not_what_is_kept_is_not_taken_back(
     assert kept(store) == ["one", "two"]
 
 
+async def test_a_line_that_goes_on_in_a_log_of_many_small_objects_makes_few_of_them(
+    store: SmallStore, download: Any
+) -> None:
+    lines = ["line 0"]
+    job = EmulatedJob("ft-1", lines, status="RUNNING")
+    with Emulator([job]) as emulator:
+        for number in range(1, 40):
+            await download(emulator)
+            lines = [*lines, f"line {number}"]
+            job.rewrite(lines)
+        await download(emulator)
+        job.rewrite([*lines[:-1], lines[-1] + " and more"])
+        (outcome,) = await download(emulator)
+        assert (outcome.error, outcome.set_aside) == (None, ())
+    assert kept(store) == job.lines
+    with Thread() as thread:
+        chain = Chain("ft-1", Bucket(store_url(store.url)), thread)
+        assert await chain.look() is not None
+        assert chain.head is not None
+        assert len(store.names("ft-1")) > 40
+        assert chain.head.number - chain.head.first < 5, "it is a chain of its own, and short"
+
+
 @pytest.mark.parametrize("what", ["list-type", "/data-", "/commit-", ".ftlogs-archive"])
 async def test_every_wait_for_the_storage_can_be_cancelled(
     store: SmallStore, connect: Connect, what: str

@@ -1,5 +1,7 @@
 """What a run knows of a job between its looks."""
 
+import itertools
+
 import pytest
 
 from dashscope_ftlogs.archive.job_turns import Turn
@@ -11,7 +13,7 @@ from dashscope_ftlogs.text import digests
 def test_a_last_line_may_go_on_again_and_again_before_the_whole_of_it_is_kept(times: int) -> None:
     turn = Turn("ft-1")
     lines = ["bar |" + "#" * done for done in range(times + 1)]
-    for before, line in zip(lines, lines[1:], strict=False):
+    for before, line in itertools.pairwise(lines):
         turn.grew(Growth(Known(7, digests([line]), 7, len(line)), line, len(before)))
     assert turn.growth is not None
     assert (turn.growth.line, turn.growth.length, turn.growth.number) == (lines[-1], len("bar |"), 6)

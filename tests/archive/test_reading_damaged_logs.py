@@ -182,7 +182,10 @@ def test_one_that_is_begun_afresh_while_it_is_opened_is_opened_once_more(tmp_pat
     assert found == ["new", "new", "new", "new", "old"]
 
 
-def test_one_that_is_only_set_aside_before_it_is_opened_is_read_where_it_is_now(tmp_path: Path) -> None:
+@pytest.mark.parametrize("begun", [False, True])
+def test_one_that_is_only_set_aside_before_it_is_opened_is_read_where_it_is_now(
+    tmp_path: Path, begun: bool
+) -> None:
     class Watched(Archive):
         moved = False
 
@@ -190,11 +193,14 @@ def test_one_that_is_only_set_aside_before_it_is_opened_is_read_where_it_is_now(
             if not self.moved:
                 self.moved = True
                 set_aside(Archive(self.directory), "ft-1", "rewritten")
+                if begun:
+                    begin(self.directory, "https://x/api/v1", "ft-1", piece_bytes=100)
             return super().open(name, flags)
 
     made(tmp_path)
     with opened(Watched(tmp_path), "ft-1") as (descriptor, manifest):
-        assert b"".join(proved(descriptor, manifest)).decode().splitlines() == LINES
+        found = b"".join(proved(descriptor, manifest)).decode().splitlines()
+    assert found == ([] if begun else LINES)
 
 
 def test_a_log_of_one_line_is_kept_packed_or_not_and_goes_on(tmp_path: Path) -> None:

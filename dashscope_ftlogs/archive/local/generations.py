@@ -71,13 +71,13 @@ def opened(archive: Archive, log_stem: str) -> Generator[tuple[int, Manifest]]:
             try:
                 descriptor = archive.open(name, os.O_RDONLY)
             except FileNotFoundError:
-                if (manifest := _vouching(archive, log_stem)) == before:
-                    descriptor = _open_elsewhere(archive, manifest)
-                continue
-            manifest = _vouching(archive, log_stem)
-            if not archive.holds(name, descriptor):
-                os.close(descriptor)
-                descriptor = -1
+                manifest = _vouching(archive, log_stem)
+                descriptor = _open_elsewhere(archive, manifest) if manifest == before else -1
+            else:
+                manifest = _vouching(archive, log_stem)
+                if not archive.holds(name, descriptor):
+                    os.close(descriptor)
+                    descriptor = -1
         yield descriptor, manifest
     finally:
         if descriptor >= 0:

@@ -235,6 +235,15 @@ async def test_what_is_no_directory_is_named_and_left_alone(
     assert trap.is_untouched
 
 
+def test_a_link_is_no_folder_of_a_profile(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "a").symlink_to(elsewhere)
+    with pytest.raises(ArchivePathError, match="a is a link: who reads the archive does not follow it"):
+        Archive(tmp_path).of("a").lock()
+    assert list(elsewhere.iterdir()) == []
+
+
 @pytest.mark.parametrize("name", NAMES)
 async def test_the_command_says_what_is_in_the_way_and_exits_with_2(
     ftlogs: Any, tmp_path: Path, name: str

@@ -12,7 +12,7 @@ import pytest
 from modest_root import modes_count
 from small_store import SmallStore
 
-from dashscope_ftlogs import ArchivePathError, LogSession, verify_archive
+from dashscope_ftlogs import ArchivePathError, LogSession, metrics, verify_archive
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Refuse
 from dashscope_ftlogs.metrics import partitions, read
 
@@ -206,7 +206,7 @@ async def test_whoever_reads_an_archive_reads_all_profiles(
     ]
     assert "b/ft-3" in (await ftlogs("plot", str(archive))).out.decode()
     one = await ftlogs("metrics", str(archive / "b"), "--format", "jsonl")
-    assert {json.loads(row)["source"] for row in one.out.splitlines()} == {"ft-1", "ft-3"}
+    assert {json.loads(row)["source"] for row in one.out.splitlines()} == {"b/ft-1", "b/ft-3"}
 
 
 async def test_engines_are_told_whose_a_log_is(archive: Path) -> None:
@@ -258,6 +258,18 @@ async def test_a_damaged_log_in_a_folder_is_named_with_it(ftlogs: Any, archive: 
     assert "b/ft-3.log  damaged" in said
     assert "b/ft-9.log  unvouched" in said
     assert "ft-8.log    unvouched" in said
+
+
+async def test_a_folder_that_is_named_by_itself_is_its_profile_s(archive: Path, tmp_path: Path) -> None:
+    assert {one.profile for one in partitions(archive / "b")} == {"b"}
+    assert [one.profile for one in partitions(archive / "b/ft-3.log")] == ["b"]
+    (archive / "b/ft-3.manifest.json").write_text("{}")
+    assert {one.profile for one in partitions(archive / "b")} == {"b"}
+    (archive / "a").rename(tmp_path / "no.name")
+    assert {one.profile for one in partitions(tmp_path / "no.name")} == {""}
+    (tmp_path / "no.name").rename(tmp_path / "c")
+    (tmp_path / "c/.ftlogs-profile").unlink()
+    assert {one.profile for one in partitions(tmp_path / "c")} == {""}
 
 
 def test_folders_that_are_no_profiles_are_none_of_ours(tmp_path: Path) -> None:
@@ -454,25 +466,79 @@ async def test_on_object_storage_each_profile_has_its_prefix(ftlogs: Any, teams:
         assert "1 complete, 1 skipped; 1 new lines" in ended.err
 
 
-@pytest.mark.extras
-async def test_in_a_bucket_a_dataset_is_of_one_profile(ftlogs: Any, teams: Teams, archive: Path) -> None:
-    with stored(teams) as (store, environ):
-        words = ("-o", f"{store.url}-data")
-        ended = await ftlogs("metrics", str(archive), *words, environ=environ)
-        assert (ended.code, "is made of one profile's folder" in ended.err) == (2, True), ended.err
-        ended = await ftlogs("metrics", str(archive / "b"), *words, environ=environ)
-        assert ended.code == 0, ended.err
+ROWS = [("a", "ft-1", 1.5, 3), ("b", "ft-1", 0.5, 4), ("b", "ft-3", 0.1, 3)]
+
+
+def rows_in(files: list[str]) -> list[Any]:
+    import duckdb
+
+    found = f"read_parquet({files}, union_by_name=true)"
+    grouped = duckdb.sql(
+        f"select profile, job_id, min(loss), count(*) from {found} group by all order by all"
+    )
+    return grouped.fetchall()
 
 
 @pytest.mark.extras
 async def test_in_a_dataset_a_profile_is_a_column(ftlogs: Any, archive: Path, tmp_path: Path) -> None:
-    import duckdb
-
     for new in (4, 0):
         ended = await ftlogs("metrics", str(archive), "-o", f"{tmp_path}/data/")
         assert f"{new} new of 4 logs" in ended.err, ended.err
-    files = f"read_parquet('{tmp_path}/data/**/*.parquet', union_by_name=true)"
-    found = duckdb.sql(
-        f"select profile, job, min(loss), count(*) from {files} group by all order by all"
-    )
-    assert found.fetchall() == [("a", "ft-1", 1.5, 3), ("b", "ft-1", 0.5, 4), ("b", "ft-3", 0.1, 3)]
+    assert rows_in(metrics.dataset_files(tmp_path / "data")) == ROWS
+
+
+FOLDERS = [
+    [["logs"], ["logs/a"], ["logs/b/ft-1.log"], ["latest"]],
+    [["logs/a"], ["logs/b/"], ["logs"]],
+    [["logs/a", "logs/b"]],
+    [["logs/b", "logs", "latest"]],
+]
+
+
+@pytest.mark.extras
+@pytest.mark.posix
+@pytest.mark.parametrize("runs", FOLDERS, ids=str)
+async def test_logs_of_a_profile_are_in_a_dataset_once_whichever_folder_is_named(
+    ftlogs: Any, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: list[list[str]]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "latest").symlink_to("logs/b")
+    for words in runs:
+        ended = await ftlogs("metrics", *words, "-o", "data/")
+        assert ended.code == 0, ended.err
+    assert rows_in(metrics.dataset_files("data")) == ROWS
+    monkeypatch.chdir(archive / "b")
+    ended = await ftlogs("metrics", ".", "-o", f"{tmp_path}/data/")
+    assert ended.err.startswith("ftlogs: 0 new of 2 logs")
+
+
+def fetched(store: SmallStore, data: str, folder: Path) -> list[str]:
+    found: list[str] = []
+    for number, url in enumerate(metrics.dataset_files(data)):
+        found.append(f"{folder}/{number}.parquet")
+        Path(found[-1]).write_bytes(store.objects[url.removeprefix("s3://")].data)
+    return found
+
+
+@pytest.mark.extras
+@pytest.mark.parametrize("words", [["{}"], ["{}/a", "{}/b"]], ids=str)
+async def test_in_a_bucket_too_each_log_of_each_profile_is_once(
+    ftlogs: Any, teams: Teams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    with stored(teams) as (store, environ):
+        for name, said in store.environ.items():
+            monkeypatch.setenv(name, said)
+        download = ("download", "--all", *BOTH, "--out", store.url, "--settle", "0.1")
+        await ftlogs(*download, environ=environ)
+        data = f"{store.url}-data"
+        folders = [word.format(store.url) for word in words]
+        for new, sources in ((4, folders), (0, folders), (0, [f"{store.url}/b"])):
+            ended = await ftlogs("metrics", *sources, "-o", data, environ=environ)
+            assert f"{new} new of {2 if sources != folders else 4} logs" in ended.err, ended.err
+        teams.b.jobs["ft-1"].append("{'loss': 0.25, 'epoch': 9.0}")
+        await ftlogs("verify", store.url, "--remote", environ=environ)
+        await ftlogs(*download, environ=environ)
+        for source in (f"{store.url}/a", f"{store.url}/b/ft-1.log"):
+            ended = await ftlogs("metrics", source, "-o", data, environ=environ)
+            assert ended.code == 0, ended.err
+        assert rows_in(fetched(store, data, tmp_path)) == [ROWS[0], ("b", "ft-1", 0.25, 5), ROWS[2]]

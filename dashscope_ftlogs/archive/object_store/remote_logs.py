@@ -99,15 +99,30 @@ def remote_logs(url: str) -> list[KeptLog]:
     place = store_url(url)
     log = LOG_NAMES.fullmatch(place.prefix.rpartition("/")[2])
     if log is not None:
-        return [_named(Bucket(attrs.evolve(place, prefix=place.prefix.rpartition("/")[0])), log)]
-    logs, profiles = _logs(Bucket(place))
-    found: list[KeptLog] = [*logs]
+        bucket = Bucket(attrs.evolve(place, prefix=place.prefix.rpartition("/")[0]))
+        return [attrs.evolve(_named(bucket, log), profile=_profile_of(bucket))]
+    bucket = Bucket(place)
+    logs, profiles = _logs(bucket)
+    own = _profile_of(bucket)
+    found: list[KeptLog] = [attrs.evolve(log, profile=own) for log in logs]
     for profile in profiles:
         logs, _ = _logs(Bucket(place.folder(profile)))
         found += [attrs.evolve(log, profile=profile) for log in logs]
     if not found:
         raise ArchivePathError(f"{place} holds no commit, so it is no archive")
     return found
+
+
+def _profile_of(bucket: Bucket) -> str:
+    """Return whose folder a place is that is named by itself: two accounts may have jobs of one id."""
+    name = bucket.url.prefix.rpartition("/")[2]
+    if not is_profile_name(name):
+        return ""
+    try:
+        bucket.get(OF_PROFILE)
+    except NotThereError:
+        return ""
+    return name
 
 
 def _logs(bucket: Bucket) -> tuple[list[RemoteLog | UnvouchedLog], list[str]]:

@@ -100,14 +100,9 @@ class _InBucket:
         self.make: Callable[[str, KeptLog], LogRows] = partial(rows_of, pattern)
 
     async def new(self, logs: Sequence[Partition]) -> list[Partition]:
-        if any(one.profile for one in logs):
-            raise InvalidArgumentError(
-                "-o URL: on object storage, a dataset is made of one profile's "
-                "folder, ARCHIVE/PROFILE; a directory takes all"
-            )
         await self._dataset.look()
         has = self._dataset.head.logs
-        new = [one for one in logs if has.get(one.job_id) != digest_of(one, self._pattern)]
+        new = [one for one in logs if has.get(_name(one)) != digest_of(one, self._pattern)]
         return sorted(new, key=month_of)
 
     async def make_here(self, one: Partition) -> LogRows:

@@ -39,7 +39,7 @@ class Part:
     sha256: str
     """Of the object."""
     logs: Mapping[str, str]
-    """The jobs' ids, each with a digest of what the rows were made of."""
+    """The jobs' ids, with their profiles, each with a digest of what the rows were made of."""
 
     @property
     def month(self) -> str:
@@ -68,7 +68,7 @@ class DatasetCommit:
     @property
     def logs(self) -> dict[str, str]:
         """All logs, each with a digest of what its rows were made of."""
-        return {job_id: digest for part in self.parts for job_id, digest in part.logs.items()}
+        return {log: digest for part in self.parts for log, digest in part.logs.items()}
 
 
 class _Said(msgspec.Struct, forbid_unknown_fields=True):
@@ -107,13 +107,13 @@ def part_name(month: str, token: str) -> str:
     return f"{PARTS}/{month}/part-{token}"
 
 
-def taken_apart(head: DatasetCommit, months: Collection[str], jobs: Collection[str]) -> list[Part]:
+def taken_apart(head: DatasetCommit, months: Collection[str], logs: Collection[str]) -> list[Part]:
     """Return the parts that are written anew when logs are added: with any of them in it, or small."""
     return [
         part
         for part in head.parts
         if (part.month in months and part.stored_bytes < PART_BYTES / 2)
-        or not part.logs.keys().isdisjoint(jobs)
+        or not part.logs.keys().isdisjoint(logs)
     ]
 
 

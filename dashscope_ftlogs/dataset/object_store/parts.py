@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import attrs
 
-from dashscope_ftlogs.archive.store import KeptLog
+from dashscope_ftlogs.archive.store import KeptLog, label
 from dashscope_ftlogs.checks import extra
 from dashscope_ftlogs.dataset.parquet_file import made_of, month_of, write_points
 from dashscope_ftlogs.dataset.partitions import Partition, points_of
@@ -21,7 +21,8 @@ _ROWS: Final = 100_000
 class LogRows:
     """The rows of one log."""
 
-    job_id: str
+    log: str
+    """Its job's id, with the profile whose it is: two accounts may have jobs of one id."""
     month: str
     digest: str
     """Of what they were made of."""
@@ -30,17 +31,17 @@ class LogRows:
     """A Parquet file."""
 
 
-def rows_of(pattern: OwnPattern | None, job_id: str, log: KeptLog) -> LogRows:
+def rows_of(pattern: OwnPattern | None, _name: str, log: KeptLog) -> LogRows:
     """Read a log; return its rows.
 
     Raises:
         ArchiveError: the log can't be read.
     """
-    partition, file = Partition(job_id, log), io.BytesIO()
+    partition, file = Partition(log.name, log), io.BytesIO()
     points = points_of(log, pattern)
     write_points(file, partition, points, pattern)
     month, digest = month_of(partition), digest_of(partition, pattern)
-    return LogRows(job_id, month, digest, len(points), file.getvalue())
+    return LogRows(label(log.profile, log.name), month, digest, len(points), file.getvalue())
 
 
 def digest_of(partition: Partition, pattern: OwnPattern | None) -> str:
@@ -48,12 +49,14 @@ def digest_of(partition: Partition, pattern: OwnPattern | None) -> str:
     return hashlib.sha256(made_of(partition, pattern).encode()).hexdigest()[:32]
 
 
-def merged(old: Sequence[bytes], new: Sequence[bytes], jobs: Collection[str]) -> tuple[bytes, int]:
-    """Return the rows of Parquet files as one, without the old ones of these jobs, and their number."""
+def merged(old: Sequence[bytes], new: Sequence[bytes], logs: Collection[str]) -> tuple[bytes, int]:
+    """Return the rows of Parquet files as one, without the old ones of these logs, and their number."""
     pyarrow, compute, parquet = extra("data", "pyarrow", "pyarrow.compute", "pyarrow.parquet")
     files = [parquet.ParquetFile(io.BytesIO(data)) for data in (*old, *new)]
     schema = pyarrow.unify_schemas([file.schema_arrow for file in files]).remove_metadata()
-    others = ~compute.field("job_id").isin(list(jobs))
+    profile, job = compute.field("profile"), compute.field("job_id")
+    log = compute.coalesce(compute.binary_join_element_wise(profile, job, "/"), job)
+    others = ~log.isin(list(logs))
 
     def tables() -> Iterator[Any]:
         for number, file in enumerate(files):

@@ -102,28 +102,28 @@ class RemoteDataset:
             except OvertakenError:
                 await self.look()
                 now = self.head.logs
-                logs = [one for one in logs if now.get(one.job_id) == known.get(one.job_id)]
+                logs = [one for one in logs if now.get(one.log) == known.get(one.log)]
             else:
                 return
 
     async def _commit(self, logs: Sequence[LogRows]) -> None:
         began, head = self._now(), self.head
-        jobs = {one.job_id for one in logs}
+        names = {one.log for one in logs}
         months = {one.month for one in logs}
-        old = taken_apart(head, months, jobs)
+        old = taken_apart(head, months, names)
         parts: list[Part] = []
         for month in sorted(months | {part.month for part in old}):
             of_month = [part for part in old if part.month == month]
             added = [one for one in logs if one.month == month]
             left = {
-                job_id: digest
+                name: digest
                 for part in of_month
-                for job_id, digest in part.logs.items()
-                if job_id not in jobs
+                for name, digest in part.logs.items()
+                if name not in names
             }
             if left or added:
                 files = [await self._read(part) for part in of_month]
-                data, rows = await self._run(merged, files, [one.data for one in added], jobs)
+                data, rows = await self._run(merged, files, [one.data for one in added], names)
                 name = part_name(month, secrets.token_hex(16))
                 await self._bucket.aput(name, data)
                 parts.append(
@@ -132,7 +132,7 @@ class RemoteDataset:
                         rows=rows,
                         stored_bytes=len(data),
                         sha256=hashlib.sha256(data).hexdigest(),
-                        logs=left | {one.job_id: one.digest for one in added},
+                        logs=left | {one.log: one.digest for one in added},
                     )
                 )
         commit = following(head, old, parts, self._commits)

@@ -25,10 +25,13 @@ pytestmark = pytest.mark.extras
 class Lines:
     """A log of so many losses."""
 
-    where, profile = "nowhere", ""
+    where = "nowhere"
 
-    def __init__(self, losses: Sequence[float], month: str, more: str = "") -> None:
-        self.name = "x"
+    def __init__(
+        self, name: str, losses: Sequence[float], month: str = "11", more: str = "", profile: str = ""
+    ) -> None:
+        self.name = name
+        self.profile = profile
         self.version = f"{losses}"
         self.job = Job(job_id="x", status="SUCCEEDED", create_time=f"2026-{month}-01 00:00:00")
         self.read = [f"{{'loss': {loss}{more}}}" for loss in losses]
@@ -41,7 +44,7 @@ class Lines:
 
 
 def log(job_id: str, *losses: float, month: str = "11", more: str = "") -> LogRows:
-    return rows_of(None, job_id, Lines(losses, month, more))
+    return rows_of(None, job_id, Lines(job_id, losses, month, more))
 
 
 @pytest.fixture

@@ -69,6 +69,8 @@ class StoredLog:
     """Another text once what was committed of it is another; of a mere file empty."""
     profile: str = ""
     """In whose folder of an archive it is."""
+    file_bytes: int = 0
+    """So long is the file at least."""
 
     @property
     def where(self) -> str:
@@ -82,6 +84,19 @@ class StoredLog:
         except OSError:  # which is told when its turn has come
             return 0
         return size * PACKED if self.path.suffix == ".gz" else size
+
+    def glance(self) -> None:
+        """Look whether the file is there, and long enough; longer it may be, while a download writes.
+
+        Raises:
+            ArchiveError: it is not.
+        """
+        try:
+            found = self.path.lstat().st_size
+        except OSError:
+            found = -1
+        if found < self.file_bytes:
+            next(self.lines(), None)  # which tells why, unless the log is kept under another name
 
     def lines(self) -> Iterator[tuple[int, str]]:
         """Yield the lines, each with its number; in an archive, those that are committed by now.

@@ -190,6 +190,14 @@ class KeptLog(Protocol):
         """Return about how many bytes there are to read; 0 if that can't be told."""
         ...
 
+    def glance(self) -> None:
+        """Look whether what is vouched for can be there at all, without reading it.
+
+        Raises:
+            ArchiveError: it can't.
+        """
+        ...
+
     def lines(self) -> Iterator[tuple[int, str]]:
         """Yield the lines, each with its number. Blocks.
 
@@ -214,6 +222,10 @@ class UnvouchedLog:
     def size(self) -> int:
         """Return that it can't be told."""
         return 0
+
+    def glance(self) -> None:
+        """Raise ArchiveError."""
+        raise self.why
 
     def lines(self) -> Iterator[tuple[int, str]]:
         """Raise ArchiveError."""

@@ -1,6 +1,7 @@
 """A log that is not what its manifest vouches for is not read as if it were; one in the making is."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -225,6 +226,36 @@ def test_a_manifest_that_goes_away_or_breaks_meanwhile_is_told(tmp_path: Path) -
         read(log)
 
 
+@forms
+@pytest.mark.parametrize("harm", ["gone", "cut", "a link"])
+def test_a_glance_tells_that_a_file_can_t_be_what_was_committed(
+    tmp_path: Path, form: Any, compression: Any, harm: str
+) -> None:
+    made(tmp_path, form, compression)
+    (log,) = stored_logs(tmp_path)
+    log.glance()
+    path = Path(log.where)
+    whole = path.read_bytes()
+    path.unlink()
+    if harm == "cut":
+        path.write_bytes(whole[:-1])
+    elif harm == "a link":
+        path.symlink_to("x")
+    with pytest.raises(ArchiveError, match=re.escape(str(path))):
+        log.glance()
+    path.unlink(missing_ok=True)
+    path.write_bytes(whole + b"not yet committed")
+    log.glance()
+
+
+def test_a_glance_finds_a_log_that_was_just_set_aside(tmp_path: Path) -> None:
+    made(tmp_path)
+    (log,) = stored_logs(tmp_path)
+    set_aside(Archive(tmp_path), "ft-1", "rewritten")
+    assert not Path(log.where).exists()
+    log.glance()
+
+
 def test_a_damaged_manifest_costs_its_own_log_only(tmp_path: Path) -> None:
     made(tmp_path)
     for name in ("ft-0", "ft-2"):
@@ -235,6 +266,8 @@ def test_a_damaged_manifest_costs_its_own_log_only(tmp_path: Path) -> None:
     for log in (one, other):
         assert (log.job, log.size()) == (None, 0)
         assert log.version
+        with pytest.raises(ManifestError):
+            log.glance()
         with pytest.raises(ManifestError, match="not a manifest"):
             read(log)
     assert [one.name, other.where] == ["ft-0", str(tmp_path / "ft-2.manifest.json")]

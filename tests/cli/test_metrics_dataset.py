@@ -102,6 +102,31 @@ async def test_good_points_are_never_replaced_by_those_of_a_damaged_log(
 
 
 @pytest.mark.extras
+@pytest.mark.parametrize("harm", ["cut", "gone", "linked", "growing"])
+async def test_a_log_that_is_in_already_is_told_of_if_its_file_is_gone_or_cut(
+    connect: Connect, ftlogs: Any, tmp_path: Path, harm: str
+) -> None:
+    logs, out = await archived(connect, tmp_path / "logs", SMALL), tmp_path / "data"
+    words = ("metrics", logs, "-o", f"{out}/")
+    assert (await ftlogs(*words)).code == 0
+    before = files(out)
+    log = tmp_path / "logs" / "ft-2.log"
+    whole = log.read_bytes()
+    log.unlink()
+    if harm in {"cut", "growing"}:
+        log.write_bytes(whole[:-1] if harm == "cut" else whole + b"not yet committed\n")
+    elif harm == "linked":
+        log.symlink_to("ft-3.log")
+    for _ in range(2):
+        ended = await ftlogs(*words)
+        assert ended.code == (0 if harm == "growing" else 6)
+        assert ended.err.endswith(f"ftlogs: 0 new of 2 logs, 0 points in {out}/\n")
+        assert ("ftlogs: ft-2: " in ended.err) == (harm != "growing")
+        assert str(log) in ended.err or harm == "growing"
+        assert files(out) == before
+
+
+@pytest.mark.extras
 async def test_a_damaged_manifest_costs_its_own_log_only(
     connect: Connect, ftlogs: Any, tmp_path: Path
 ) -> None:

@@ -92,6 +92,8 @@ async def test_a_damaged_log_keeps_the_points_that_there_are(
     assert (await ftlogs("metrics", str(logs), "-o", DATA)).code == 0
     (logs / "ft-1.log").write_bytes((logs / "ft-1.log").read_bytes()[:99])
     (logs / "ft-2.manifest.json").write_text("{}")
+    ended = await ftlogs("metrics", str(logs), "-o", DATA)
+    assert (ended.code, "ftlogs: ft-1: cannot read" in ended.err) == (6, True)
     # Another pattern, so that each log is to be read again.
     ended = await ftlogs("metrics", str(logs), "-o", DATA, "--pattern", "(?P<loss>never seen)")
     assert ended.code == 6

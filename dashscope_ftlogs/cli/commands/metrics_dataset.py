@@ -160,14 +160,17 @@ async def add_to_dataset(
             target = _InDirectory(Dataset(directory, pattern), reading, writing)
         found = await reading.run(lambda: list(_logs(words)))
         _refuse_within(output, words)
-        unvouched = [one.log for one in found if isinstance(one.log, UnvouchedLog)]
         new = await target.new([one for one in found if not isinstance(one.log, UnvouchedLog)])
-        for log in unvouched:
-            complain(told(log.why))
+        unread = {_name(one) for one in new}
+        damaged = await reading.run(
+            lambda: list(_damaged(one for one in found if _name(one) not in unread))
+        )
+        for why in damaged:
+            complain(why)
         with told_of(f"-o {output!r}", ArchiveWriteError):
             points, failed = await _add(target, new, dask)
     complain(f"{len(new) - failed:,} new of {len(found):,} logs, {points:,} points in {output}")
-    return INCOMPLETE if failed or unvouched else 0
+    return INCOMPLETE if failed or damaged else 0
 
 
 async def _add(target: _Target, logs: Sequence[Partition], dask: str | None) -> tuple[int, int]:
@@ -221,6 +224,15 @@ def _logs(words: Iterable[str]) -> Iterator[Partition]:
             if _name(one) not in taken:
                 taken.add(_name(one))
                 yield one
+
+
+def _damaged(logs: Iterable[Partition]) -> Iterator[str]:
+    """Yield what is wrong with logs that are not read, as far as a glance tells."""
+    for one in logs:
+        try:
+            one.log.glance()
+        except ArchiveError as error:
+            yield told(error) if isinstance(one.log, UnvouchedLog) else f"{_name(one)}: {told(error)}"
 
 
 def _refuse_within(output: str, words: Iterable[str]) -> None:

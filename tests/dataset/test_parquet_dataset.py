@@ -1,12 +1,15 @@
 """Parquet files beside an archive: what they hold, and when they are made anew."""
 
+import asyncio
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
+from pages import blocks
 
 from dashscope_ftlogs import ConfigError, InvalidArgumentError, LogSession, MetricsTable, metrics
 from dashscope_ftlogs.archive.local_log_reader import StoredLog
@@ -17,6 +20,7 @@ from dashscope_ftlogs.metrics.points import LogPoints
 from dashscope_ftlogs.reading.own_pattern import own_pattern
 
 Connect = Callable[..., LogSession]
+PAGE = Path(__file__).parents[2] / "docs/howto/datasets.md"
 LINES = [
     "{'loss': 2.5, 'epoch': 0.5, 'month': 7}",
     "{'loss': '1.5', 'train_runtime': '5s', 'status': 'odd', 'learning_rate': 'auto\ud800'}",
@@ -101,6 +105,45 @@ async def test_files_with_other_metrics_and_none_are_read_together(
         ("unknown", "ft-2", 1, 0.5, 1.0),
         ("2026-04", "ft-4", 1, 3.0, None),
     ]
+
+
+@pytest.mark.extras
+@pytest.mark.parametrize("caption", ["best_losses.py", "with_polars.py"])
+async def test_documented_readers_take_the_columns_of_all_files(
+    connect: Connect, tmp_path: Path, caption: str
+) -> None:
+    await with_other_columns(connect, tmp_path)
+    (code,) = (block.content for block in blocks(PAGE.read_text("utf-8")) if block.caption == caption)
+    words = (sys.executable, "-c", code)
+    process = await asyncio.create_subprocess_exec(*words, cwd=tmp_path, stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+    assert process.returncode == 0
+    assert "0.125" in out.decode()
+
+
+async def with_other_columns(connect: Connect, folder: Path) -> list[str]:
+    """Make a dataset `data` whose first file lacks a column of the second; return its files."""
+    jobs = [EmulatedJob("ft-1", ["{'loss': 2}"]), EmulatedJob("ft-2", ["{'eval_loss': 0.125, 'kl': 1}"])]
+    dataset = Dataset(folder / "data")
+    for log in metrics.partitions(await archived(connect, folder / "logs", *jobs)):
+        dataset.add(log.job_id, log.log)
+    return metrics.dataset_files(folder / "data")
+
+
+@pytest.mark.extras
+async def test_pyarrow_and_pandas_take_the_columns_of_all_files_by_their_schema(
+    connect: Connect, tmp_path: Path
+) -> None:
+    import pandas as pd
+    import pyarrow as pa
+    from pyarrow.dataset import dataset
+    from pyarrow.parquet import read_schema
+
+    files = await with_other_columns(connect, tmp_path)
+    schema = pa.unify_schemas([read_schema(file) for file in files])
+    for found in (pd.read_parquet(files, schema=schema), dataset(files, schema=schema).to_table()):
+        assert found["eval_loss"].to_numpy()[1] == 0.125
+        assert found["loss"].to_numpy()[0] == 2
 
 
 @pytest.mark.extras

@@ -75,9 +75,7 @@ class Archive:
                 "one, so it is not followed: name the directory that it stands for, if that is meant"
             )
         if self._of_profile and self._at.is_symlink():
-            raise ArchivePathError(
-                f"{self.directory} is a link: who reads the archive does not follow it"
-            )
+            raise ArchivePathError(f"{self.directory} is a link: no reader of the archive follows it")
         try:
             self._at.mkdir(parents=True, exist_ok=True)
             lock = self.open(_LOCK, os.O_RDWR | os.O_CREAT)

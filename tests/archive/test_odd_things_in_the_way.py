@@ -239,7 +239,7 @@ def test_a_link_is_no_folder_of_a_profile(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (tmp_path / "a").symlink_to(elsewhere)
-    with pytest.raises(ArchivePathError, match="a is a link: who reads the archive does not follow it"):
+    with pytest.raises(ArchivePathError, match="a is a link: no reader of the archive follows it"):
         Archive(tmp_path).of("a").lock()
     assert list(elsewhere.iterdir()) == []
 

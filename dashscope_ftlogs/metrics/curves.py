@@ -3,23 +3,24 @@
 import math
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 from operator import eq
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 import attrs
 
+from dashscope_ftlogs.metrics.columns import Numbers
 from dashscope_ftlogs.metrics.point_columns import PointColumns
+from dashscope_ftlogs.metrics.step_count import StepCount, step_count
 from dashscope_ftlogs.text import excerpt
 
-if TYPE_CHECKING:
-    from dashscope_ftlogs.metrics.columns import Numbers
-
-X = Literal["step", "epoch", "tokens", "time", "line"]
-"""What a curve is drawn over; `tokens` are those consumed so far, `line` is the number in the log."""
+X = Literal["step", "global_step", "epoch", "tokens", "time", "line"]
+"""What a curve is drawn over; `tokens` are those consumed so far, `line` is the number in the log. A
+`global_step` is the step, which is counted on where the log begins again with each epoch."""
 
 AXES: Final[Mapping[X, str]] = {
     "step": "step",
+    "global_step": "step, counted on from epoch to epoch",
     "epoch": "epoch",
     "tokens": "tokens consumed",
     "time": "time on the log's clock",
@@ -27,17 +28,19 @@ AXES: Final[Mapping[X, str]] = {
 }
 """What to write at each axis."""
 
-LEADING: Final[tuple[X, ...]] = ("step", "epoch")
-"""Of the axes, those that not each point has; the better one first."""
+LEADING: Final[tuple[X, ...]] = ("step", "global_step", "epoch", "line")
+"""The axes that are tried where none is asked for; the better one first."""
 
 _COLUMNS: Final[Mapping[X, str]] = {
     "step": "step",
+    "global_step": "step",
     "epoch": "epoch",
     "tokens": "tokens",
     "time": "time",
     "line": "offset",
 }
 _NO_METRICS: Final = frozenset({"epoch", "step", "total_steps"})
+_STEPS: Final = ("step", "global_step")
 _FEW: Final = 30
 """So many points are drawn as they are: smoothing would hide them."""
 _STUCK: Final = 0.5
@@ -46,7 +49,10 @@ _STUCK: Final = 0.5
 
 @attrs.frozen
 class Curve:
-    """One metric of one log, in one of its segments: no line leads back from before a restart."""
+    """One metric of one log, in one of its segments: no line leads back from before a restart.
+
+    Over the step, another one begins where the step goes back, as it may with each epoch.
+    """
 
     source: str
     """The name of the log."""
@@ -95,7 +101,7 @@ def labels(panels: Sequence[Panel]) -> list[str]:
 
 
 def curves(source: str, points: PointColumns, metric: str, x: X) -> list[Curve]:
-    """Return a curve for each segment of a log; points that lack the metric, or `x`, are left out.
+    """Return the curves of a log; points that lack the metric, or `x`, are left out.
 
     >>> from dashscope_ftlogs.metrics.points import LogPoints
     >>> log = LogPoints()
@@ -106,33 +112,53 @@ def curves(source: str, points: PointColumns, metric: str, x: X) -> list[Curve]:
     [[0.1]]
     """
     found: list[Curve] = []
-    measured = points.numbers(metric)
-    for begin, segment, count in points.segment.runs(0, len(points)):
+    measured, count = points.numbers(metric), _count(points, x)
+    for begin, segment, rows in points.segment.runs(0, len(points)):
         xs, ys, offsets = array("d"), array("d"), array("q")
-        for row, at, length in measured.runs(begin, begin + count):
-            for first, places in _places(points, x, row, row + length):
+        for row, at, length in measured.runs(begin, begin + rows):
+            for first, places in _places(points, x, row, row + length, count):
                 high = at + first - row + len(places)
                 ys.extend(measured.values[high - len(places) : high])
                 xs.extend(places)
                 offsets.extend(points.offset.cells(first, first + len(places)))
-        if xs:
-            found.append(Curve(source, metric, segment or 0, xs, ys, offsets))
+        ends = _falls(xs) if x == "step" else []
+        for low, high in pairwise([0, *ends, len(xs)]):
+            if low < high:
+                found.append(
+                    Curve(source, metric, segment or 0, xs[low:high], ys[low:high], offsets[low:high])
+                )
     return found
 
 
-def places(points: PointColumns, x: X) -> "list[float | None]":
-    """Return where each point is on an axis; None where the log does not tell."""
+def _falls(xs: Sequence[float]) -> list[int]:
+    return [at for at, (one, after) in enumerate(pairwise(xs), 1) if after < one]
+
+
+def places(points: PointColumns, x: X, count: StepCount | None = None) -> "list[float | None]":
+    """Return where each point is on an axis; None where the log does not tell.
+
+    Points of which some were left out can't tell what their steps count; that is `count`.
+    """
     found: list[float | None] = [None] * len(points)
-    for row, some in _places(points, x, 0, len(points)):
+    for row, some in _places(points, x, 0, len(points), count or _count(points, x)):
         found[row : row + len(some)] = some
     return found
 
 
-def _places(points: PointColumns, x: X, begin: int, end: int) -> Iterator[tuple[int, "array[float]"]]:
+def _count(points: PointColumns, x: X) -> StepCount:
+    return step_count(points) if x == "global_step" else StepCount()
+
+
+def _places(
+    points: PointColumns, x: X, begin: int, end: int, count: StepCount
+) -> Iterator[tuple[int, "array[float]"]]:
     """Yield where these rows are on an axis, as runs of consecutive ones, each with its first row."""
     column: Numbers = getattr(points, _COLUMNS[x])
-    for row, at, count in column.runs(begin, end):
-        values = column.values[at : at + count]
+    if x == "global_step" and count.restarts:
+        column = Numbers("d")
+        column.add_cells(begin, count.global_steps(points, begin, end))
+    for row, at, length in column.runs(begin, end):
+        values = column.values[at : at + length]
         known = array("d", (value / 1000 for value in values) if x == "time" else values)
         if all(map(math.isfinite, known)):
             yield row, known
@@ -147,32 +173,35 @@ def _places(points: PointColumns, x: X, begin: int, end: int) -> Iterator[tuple[
 def shared_axis(logs: Iterable[tuple[PointColumns, str]]) -> X:
     """Return what these metrics of logs can be drawn over: the first axis that all their points have.
 
-    These are tried: the step; the epoch, unless rounding made it the same for most neighbours; the line.
+    These are tried: the step, unless it begins again with each epoch; the step that is counted on then;
+    the epoch, unless rounding made it the same for most neighbours; the line.
     """
-    own = list(logs)
-    return first_axis(lambda x: all(leads_on(points, metric, x) for points, metric in own))
+    own = [(points, metric, step_count(points)) for points, metric in logs]
+    found = first_axis(
+        lambda x: all(leads_on(points, metric, x, steps) for points, metric, steps in own)
+    )
+    return found or "line"
 
 
-def first_axis(leads_on: Callable[[X], bool]) -> X:
-    """Return the first of `LEADING` that leads on, whatever that is of; the line if none does."""
-    for x in LEADING:
-        if leads_on(x):
-            return x
-    return "line"
+def first_axis(leads_on: Callable[[X], bool]) -> X | None:
+    """Return the first of `LEADING` that leads on, whatever that is of; None if none does."""
+    return next(filter(leads_on, LEADING), None)
 
 
-def leads_on(points: PointColumns, metric: str, x: X) -> bool:
+def leads_on(points: PointColumns, metric: str, x: X, steps: StepCount) -> bool:
     """Whether the points of a log that have a metric can be drawn over an axis; see `shared_axis`."""
+    if x == "step" and steps.restarts:
+        return False
     runs = points.numbers(metric).runs(0, len(points))
     known = count = stuck = 0
     last: float | None = None
     for begin, _, length in runs:
         count += length
-        for _, some in _places(points, x, begin, begin + length):
+        for _, some in _places(points, x, begin, begin + length, steps):
             known += len(some)
             stuck += (some[0] == last) + sum(map(eq, some, some[1:]))
             last = some[-1]
-    return known == count and (x == "step" or stuck <= _STUCK * count)
+    return known == count and (x in _STEPS or stuck <= _STUCK * count)
 
 
 def metric_names(logs: Iterable[PointColumns]) -> list[str]:

@@ -32,12 +32,15 @@ def chart_data(logs: Sequence[ReadLog]) -> dict[str, Any]:
     evaluations = {name: evaluation_of(name, metrics) for name in metrics}
     # Only of what is drawn first: a log without the mean of a whole training has nothing like it.
     stand_ins = [{name: standing_for(name, log.points.axes) for name in metrics[:1]} for log in logs]
+    # It is the step, unless that begins again with each epoch of some log.
+    counted_on = any(log.points.steps.epoch_steps is not None for log in logs)
+    axes = [x for x in AXES if x != "global_step" or counted_on]
     return {
         "metrics": [[name, _axis(name, evaluations[name], logs, stand_ins)] for name in metrics],
         "metrics_left_out": len(names[METRICS:]),
         "evaluations": {name: found for name, found in evaluations.items() if found is not None},
         "logs": [
-            {**_log_points(log, frozenset(metrics), room), "stand_ins": called}
+            {**_log_points(log, frozenset(metrics), room, axes), "stand_ins": called}
             for log, called in zip(logs, stand_ins, strict=True)
         ],
     }
@@ -51,19 +54,21 @@ def _axis(
 ) -> X:
     """Return what a metric can be drawn over, with what evaluations tell of it."""
     own = [(log.points, called.get(name) or name) for log, called in zip(logs, stand_ins, strict=True)]
-    return shared_axis([*own, *((log.points, evaluation or name) for log in logs)])
+    both = [*own, *((log.points, evaluation or name) for log in logs)]
+    # Where a bar is drawn anew many times in one line, that tells its points apart for nobody.
+    return shared_axis(both) or shared_axis(own) or "line"
 
 
-def _log_points(log: ReadLog, names: Collection[str], room: int) -> dict[str, Any]:
+def _log_points(log: ReadLog, names: Collection[str], room: int, axes: Iterable[X]) -> dict[str, Any]:
     points = log.points.fewer(room)
-    axes = {x: places(points, x) for x in AXES}
+    told = {x: places(points, x, log.points.steps) for x in axes}
     return {
         "name": log.name,
         "lines": log.lines.seen,
         "points": log.points.count,
         "offsets": points.offset.cells(0, len(points)),
         "segments": points.segment.cells(0, len(points)),
-        "x": {x: known for x, known in axes.items() if known.count(None) < len(known)},
+        "x": {x: known for x, known in told.items() if known.count(None) < len(known)},
         "y": {name: _column(points.numbers(name)) for name in points.names() if name in names},
     }
 

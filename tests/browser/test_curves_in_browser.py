@@ -129,7 +129,7 @@ async def test_one_job_shows_its_evaluation_loss_and_what_it_was_given(show: Ope
     assert row["Eval loss"].startswith("0.6096")
     given = await report.page.locator("#parameters tbody tr").all_inner_texts()
     assert "n_epochs\t5" in given
-    assert await report.page.locator("#axis").input_value() == "epoch", "which evaluations tell, too"
+    assert await report.page.locator("#axis").input_value() == "step", "which evaluations tell, too"
 
 
 async def test_smoothing_leaves_few_points_and_those_of_evaluations_as_they_are(
@@ -212,6 +212,85 @@ async def test_on_relative_axes_jobs_of_other_days_and_lengths_lie_over_each_oth
             await report.page.keyboard.press("End")
             await expect(point).to_contain_text(f"{name}.log: {axis} {end}, ")
             await report.page.keyboard.press("ArrowDown")
+
+
+PLACES = """() => {
+  const data = embedded("chart-data");
+  return Object.keys(X_NAMES).flatMap((axis) => data.metrics.flatMap(([metric]) =>
+    curvesOf(data, metric, { axis, logarithmic: false, evaluations: false }).map((curve) => {
+      const log = data.logs[curve.log];
+      const [all, row] = table([[curve.xs, curve.ys]]);
+      return {
+        axis,
+        log: log.name,
+        points: curve.xs.map((x, at) => [x, curve.offsets[at], curve.ys[at]]),
+        drawn: [all, row],
+        told: (log.x[axis] ?? []).map((x, at) => [x, log.offsets[at]]),
+      };
+    })));
+}"""
+
+
+async def test_every_place_is_one_that_the_log_told_and_no_point_hides_another(
+    show: Open, tmp_path: Path
+) -> None:
+    """Steps that begin again or repeat, epochs that are rounded, a clock that goes back."""
+    each = [
+        f"Epoch [{epoch}/3], Step [{at}/600], loss: {9 - epoch - at / 900}"
+        for epoch in (1, 2, 3)
+        for at in (200, 400, 600)
+    ]
+    twice = [step(n, value=n) for n in (1, 2, 3, 3, 3)]
+    rounded = [f"{{'loss': {n}.5, 'epoch': {n // 4 / 100}}}" for n in range(20)]
+    late = [f"2025-12-06 08:{n:02d}:00 {step(at, value=n)}" for at, n in enumerate((1, 3, 2, 4))]
+    bar = [
+        "\r".join(f"Epoch {n}: 9%| | {at}/9 [00:05<00:05, 2.0it/s, loss={n}.{at}]" for at in (3, 9))
+        for n in (1, 2)
+    ]
+    report = await show(*logs(tmp_path, each=each, twice=twice, rounded=rounded, late=late, bar=bar))
+    await report.ready()
+    found = await report.look(PLACES)
+    counts: dict[tuple[str, str], int] = {}
+    for curve in found:
+        xs = [x for x, _, _ in curve["points"]]
+        assert xs == sorted(xs)
+        assert curve["drawn"] == [xs, [y for _, _, y in curve["points"]]]
+        if curve["axis"] not in ("progress", "time", "clock"):
+            assert all([x, offset] in curve["told"] for x, offset, _ in curve["points"])
+        key = curve["log"], curve["axis"]
+        counts[key] = counts.get(key, 0) + len(xs)
+    assert counts["each.log", "step"] == counts["each.log", "global_step"] == len(each)
+    assert counts["twice.log", "step"] == len(twice)
+    assert counts["rounded.log", "epoch"] == len(rounded)
+    assert counts["late.log", "clock"] == len(late)
+    assert counts["bar.log", "line"] == counts["bar.log", "global_step"] == 4
+    steps = [curve for curve in found if (curve["log"], curve["axis"]) == ("each.log", "step")]
+    assert [[x for x, _, _ in curve["points"]] for curve in steps] == [[200, 400, 600]] * 3
+    (on,) = [curve for curve in found if (curve["log"], curve["axis"]) == ("each.log", "global_step")]
+    assert [x for x, _, _ in on["points"]] == list(range(200, 1801, 200))
+
+
+async def test_an_evaluation_without_a_place_is_named(show: Open, tmp_path: Path) -> None:
+    bars = [
+        line
+        for epoch in (1, 2)
+        for line in (
+            "\r".join(
+                f"Epoch {epoch}: 9%| | {at}/9 [00:05<00:05, 2.0it/s, loss=1.5]" for at in (3, 6, 9)
+            ),
+            f"Epoch {epoch}: train_loss=1.1 val_loss=1.8",
+        )
+    ]
+    report = await show(a_file(tmp_path, *bars))
+    await report.ready()
+    axis = report.page.locator("#axis")
+    assert await axis.input_value() == "global_step", "lines and epochs tell no point of a bar apart"
+    note = report.page.locator("#chart-note")
+    await expect(note).to_have_text(
+        "some.log: its val_loss has no place on this axis, and is not drawn."
+    )
+    await axis.select_option("line")
+    await expect(note).to_be_hidden()
 
 
 async def test_there_are_several_panels_which_are_zoomed_together(show: Open) -> None:

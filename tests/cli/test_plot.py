@@ -287,6 +287,45 @@ async def test_points_that_do_not_tell_the_axis_are_left_out_and_counted(
     assert ended.out.decode().splitlines()[-1] == "*  a.log"
 
 
+RESTARTING = [
+    f"Epoch [{epoch}/3], Step [{step}/600], loss: {4 - epoch - step / 600}, lr: 0.1"
+    for epoch in (1, 2, 3)
+    for step in range(100, 601, 100)
+]
+NOTE = "ftlogs: steps begin again with each epoch in a.log: drawn over the "
+
+
+async def test_steps_that_begin_again_with_each_epoch_are_counted_on(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    words = ["--metric", "loss", "--metric", "lr"]
+    other = log(tmp_path, "b.log", *losses(3, 2, 1))
+    ended = await ftlogs("plot", log(tmp_path, "a.log", *RESTARTING), other, *words)
+    assert ended.err.splitlines() == [
+        "ftlogs: b.log: no lr",
+        f"{NOTE}step, counted on from epoch to epoch; --x step draws them as they are",
+    ]
+    out = ended.out.decode()
+    assert out.count(" step, counted on from epoch to epoch\n") == 2
+    assert "1,500" in out
+
+
+async def test_where_nothing_tells_how_to_count_on_they_are_no_axis(ftlogs: Any, tmp_path: Path) -> None:
+    lines = [line.replace("/600", "") for line in RESTARTING]
+    ended = await ftlogs("plot", log(tmp_path, "a.log", *lines))
+    assert ended.err == f"{NOTE}line of the log; --x step draws them as they are\n"
+    assert ended.out.decode().splitlines()[-2].strip() == "line of the log"
+
+
+async def test_as_they_are_no_line_leads_back(ftlogs: Any, tmp_path: Path) -> None:
+    path = log(tmp_path, "a.log", *RESTARTING)
+    ended = await ftlogs("plot", path, "--x", "step", "--smooth", "0")
+    assert ended.err == ""
+    assert ended.out.decode().splitlines()[-2].strip() == "step"
+    rows = [row.strip() for row in inside(ended.out.decode())]
+    assert all(re.fullmatch(r"\**", row) for row in rows), "at each height one epoch, from left to right"
+
+
 async def test_logs_and_parameters_that_look_alike_stay_apart(ftlogs: Any, tmp_path: Path) -> None:
     paths = []
     for folder in ("x", "y", "z"):

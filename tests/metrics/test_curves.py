@@ -24,6 +24,7 @@ from dashscope_ftlogs.metrics.curves import (
 from dashscope_ftlogs.metrics.point import Point, added
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.points import LogPoints
+from dashscope_ftlogs.metrics.step_count import step_count
 from dashscope_ftlogs.reading.forms import names
 
 ANY = st.floats()
@@ -221,7 +222,7 @@ def test_time_is_in_proportion_to_the_points() -> None:
     assert seconds(80_000) < 8 * 2.5 * small + 0.05
 
 
-AXIS = st.sampled_from(sorted(curves.AXES))
+AXIS = st.sampled_from(sorted(curves.AXES.keys() - {"global_step"}))
 LOG = st.lists(
     st.builds(
         point,
@@ -262,11 +263,18 @@ def test_curves_of_columns_are_those_of_the_points_one_by_one(log: list[Point], 
 
 
 @given(LOG)
+def test_no_line_leads_back_over_the_steps(log: list[Point]) -> None:
+    found = curves.curves("a", columns(*log), "loss", "step")
+    assert all(one <= after for curve in found for one, after in pairwise(curve.x))
+
+
+@given(LOG)
 def test_an_axis_is_shared_if_each_point_one_by_one_has_it(log: list[Point]) -> None:
     own = [one for one in log if isinstance(one.values.get("loss"), float)]
     epochs = [at(one, "epoch") for one in own]
     stuck = sum(one == other for one, other in pairwise(epochs))
-    if None not in [at(one, "step") for one in own]:
+    steps = step_count(columns(*log))
+    if None not in [at(one, "step") for one in own] and not steps.restarts:
         expected = "step"
     elif None not in epochs and stuck <= len(own) / 2:
         expected = "epoch"

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dashscope_ftlogs.metrics.curves import places
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.points import LogPoints
 from dashscope_ftlogs.models import Job
@@ -253,6 +254,28 @@ def test_the_loss_comes_first_over_what_training_and_evaluation_tell() -> None:
     lines = ["{'lr': 0.1, 'loss': 2.5, 'step': 1, 'epoch': 0.1}", "{'eval_loss': 2.0, 'epoch': 0.2}"]
     chart = parsed(read(*lines)).data["chart-data"]
     assert chart["metrics"] == [["loss", "epoch"], ["eval_loss", "epoch"], ["lr", "step"]]
+
+
+def test_steps_of_each_epoch_are_counted_on_also_where_points_are_left_out() -> None:
+    lines = [f"Epoch [{n}/2], Step [{at}/4], loss: 1.5" for n in (1, 2) for at in (1, 2, 3, 4)]
+    log, going_on = read(*lines), read("{'loss': 1.5, 'step': 9}")
+    chart = parsed(log, going_on).data["chart-data"]
+    assert chart["metrics"] == [["loss", "global_step"]]
+    assert [one["x"]["global_step"] for one in chart["logs"]] == [[1, 2, 3, 4, 5, 6, 7, 8], [9]]
+    assert places(log.points.fewer(3), "global_step", log.points.steps) == [1, 4, 7]
+    assert "global_step" not in parsed(going_on).data["chart-data"]["logs"][0]["x"]
+
+
+def test_over_lines_a_bar_is_drawn_only_where_nothing_else_is_told() -> None:
+    bars = [
+        "\r".join(f"Epoch {n}: 9%| | {at}/9 [00:05<00:05, 2.0it/s, loss=1.5]" for at in range(1, 10))
+        for n in (1, 2)
+    ]
+    ended = "Epoch 2: train_loss=1.1 val_loss=1.8"
+    assert parsed(read(*bars, ended)).data["chart-data"]["metrics"][0] == ["loss", "global_step"]
+    longer = bars[1].replace("/9", "/10")
+    chart = parsed(read(bars[0], longer, ended)).data["chart-data"]
+    assert chart["metrics"][0] == ["loss", "line"]
 
 
 def test_a_loss_by_another_name_stands_for_the_loss() -> None:

@@ -35,6 +35,7 @@ from dashscope_ftlogs.metrics.curves import (
 )
 from dashscope_ftlogs.metrics.hyper_parameters import differing
 from dashscope_ftlogs.metrics.point_columns import PointColumns
+from dashscope_ftlogs.metrics.step_count import step_count
 from dashscope_ftlogs.reading.forms.names import main_metric, standing_for
 from dashscope_ftlogs.text import distinct, excerpt, shown
 
@@ -124,6 +125,8 @@ def plot(
             complain(no_metrics(log.name for log in found))
             return code_of(failed)
         panels = _panels(metric or [None], x, found)
+        if x is None:
+            _tell_restarts(panels, found)
         drawn = {log.name: log.job for log in found if any(panel.logs[log.name] for panel in panels)}
         panels = [
             attrs.evolve(panel, logs={name: panel.logs[name] for name in drawn}) for panel in panels
@@ -195,7 +198,7 @@ def _axis(asked: Axis | None, metric: str, own: Mapping[str, str], logs: Sequenc
 
     axis: X = asked.value
     if not tells(axis):
-        there = [x for x in AXES if tells(x)]
+        there = [x for x in Axis if tells(x.value)]
         raise InvalidArgumentError(
             f"--x {axis}: no point of {excerpt(metric, 60)} tells it; they tell {', '.join(there)}"
         )
@@ -212,6 +215,17 @@ def _drawn(log: _Log, metric: str, x: X) -> list[Curve]:
     elif missing:
         complain(f"{log.name}: left out {missing:,} of {total:,} points, which do not tell the {x}")
     return own
+
+
+def _tell_restarts(panels: Sequence[Panel], logs: Sequence[_Log]) -> None:
+    """Say of which logs the steps are not what they are drawn over."""
+    found = [log.name for log in logs if step_count(log.points).restarts]
+    if found:
+        axes = " or the ".join(dict.fromkeys(AXES[panel.x] for panel in panels))
+        complain(
+            f"steps begin again with each epoch in {_listed(found)}: drawn over the {axes}; "
+            "--x step draws them as they are"
+        )
 
 
 def _parameters(jobs: Mapping[str, Job | None]) -> dict[str, list[str | None]]:

@@ -65,7 +65,7 @@ class Chart {
     const pale = this.drawn.filter((curve) => curve.shown !== curve.ys);
     const tables = [...pale.map((curve) => [curve.xs, curve.ys]), ...this.drawn.map((curve) => [curve.xs, curve.shown])];
     const series = [...pale.map((curve) => this.series(curve, true)), ...this.drawn.map((curve) => this.series(curve))];
-    this.plot = new uPlot(this.options([{}, ...series]), uPlot.join(tables), this.place);
+    this.plot = new uPlot(this.options([{}, ...series]), table(tables), this.place);
     this.plot.over.append(this.ring, this.tip.element);
     this.tip.hide();
     if (this.range) this.apply();
@@ -207,7 +207,10 @@ class Chart {
     let least = NEAR;
     for (const curve of this.drawn) {
       const middle = nearest(curve.xs, this.plot.posToVal(left, "x"));
-      for (let index = Math.max(0, middle - 2); index <= Math.min(curve.xs.length - 1, middle + 2); index += 1) {
+      let [from, to] = [middle, middle];
+      while (curve.xs[from - 1] === curve.xs[middle]) from -= 1;
+      while (curve.xs[to + 1] === curve.xs[middle]) to += 1;
+      for (let index = Math.max(0, from - 2); index <= Math.min(curve.xs.length - 1, to + 2); index += 1) {
         if (curve.shown[index] === null) continue;
         const away = Math.hypot(
           this.plot.valToPos(curve.xs[index], "x") - left,

@@ -4,6 +4,7 @@
 
 const X_NAMES = {
   step: "Step",
+  global_step: "Step, counted on from epoch to epoch",
   epoch: "Epoch",
   progress: "Progress, %",
   tokens: "Tokens",
@@ -30,10 +31,10 @@ function column(axis, leading) {
 
 /**
  * The curves of one metric, one for each log and each of its segments, those of evaluations after them:
- * {log, metric, evaluation, apart, xs, ys, told, places, offsets, gaps}, ascending in x. `apart` says that
- * it is called otherwise than what was asked for. In `ys` is null what can't be drawn: a NaN, an infinity,
- * whose indices are in `gaps`, and on a logarithmic scale what is not above 0; `told` has what the log says
- * there, and `places` where the axis says the log is.
+ * {log, metric, evaluation, apart, xs, ys, told, offsets, gaps}, in the order of x, which is as the log tells
+ * it: several points can be at one place. Where the step goes back, another curve begins. `apart` says that it
+ * is called otherwise than what was asked for. In `ys` is null what can't be drawn: a NaN, an infinity, whose
+ * indices are in `gaps`, and on a logarithmic scale what is not above 0; `told` has what the log says there.
  *
  * `view` is {axis, logarithmic, evaluations}.
  */
@@ -67,25 +68,33 @@ function logCurves(log, what, leading, { axis, logarithmic }) {
   if (!cells || !known) return [];
   const place = relative(known, axis);
   const [which, values] = cells;
-  const bySegment = new Map();
-  which.forEach((index, at) => {
-    if (known[index] === null || Math.abs(known[index]) > LARGEST) return;
+  const curves = [];
+  const last = new Map(); // of each segment the last curve
+  // Over anything but steps, what goes back is rounded, or was logged late.
+  for (const at of axis === "step" ? which.keys() : inOrder(which, known)) {
+    const index = which[at];
+    if (known[index] === null || Math.abs(known[index]) > LARGEST) continue;
+    const x = place(known[index]);
     const segment = log.segments[index];
-    if (!bySegment.has(segment)) {
-      bySegment.set(segment, { ...what, xs: [], ys: [], told: [], places: [], offsets: [], gaps: [] });
+    let curve = last.get(segment);
+    if (!curve || x < curve.xs.at(-1)) {
+      curve = { ...what, xs: [], ys: [], told: [], offsets: [], gaps: [] };
+      curves.push(curve);
+      last.set(segment, curve);
     }
-    const curve = bySegment.get(segment);
     const drawable = typeof values[at] === "number" && Math.abs(values[at]) <= LARGEST;
     if (!drawable) curve.gaps.push(curve.xs.length);
+    curve.xs.push(x);
     curve.ys.push(drawable && !(logarithmic && values[at] <= 0) ? values[at] : null);
     curve.told.push(values[at]);
-    curve.places.push(place(known[index]));
     curve.offsets.push(log.offsets[index]);
-    curve.xs.push(place(known[index]));
-  });
-  const curves = [...bySegment.values()];
-  for (const curve of curves) curve.xs = spread(curve.xs);
+  }
   return curves;
+}
+
+/** The indices of points in the order of their places; those at one place stay in the order of the lines. */
+function inOrder(which, known) {
+  return [...which.keys()].sort((one, other) => known[which[one]] - known[which[other]]);
 }
 
 /**
@@ -105,29 +114,32 @@ function relative(known, axis) {
 }
 
 /**
- * Places that only rise. Epochs are rounded and times are those of other lines, so neighbours can be at
- * one place; they are spread evenly until the next.
+ * Curves as one table, whose first row has all their places, each as often as a curve has points there: what
+ * uPlot draws. Unlike its own `join` this keeps all of several points at one place.
  */
-function spread(xs) {
-  const spreaded = [];
-  let begin = 0;
-  let width = 1;
-  while (begin < xs.length) {
-    const x = Math.max(xs[begin], begin ? spreaded[begin - 1] : -Infinity);
-    let end = begin + 1;
-    while (end < xs.length && xs[end] <= x) end += 1;
-    if (end < xs.length) width = xs[end] - x;
-    for (let at = begin; at < end; at += 1) {
-      const place = x + (width * (at - begin)) / (end - begin);
-      spreaded.push(at && place <= spreaded[at - 1] ? nextAbove(spreaded[at - 1]) : place);
+function table(curves) {
+  const most = new Map();
+  for (const [xs] of curves) {
+    for (let at = 0, same = 0; at < xs.length; at += 1) {
+      same = at && xs[at] === xs[at - 1] ? same + 1 : 1;
+      if (same > (most.get(xs[at]) ?? 0)) most.set(xs[at], same);
     }
-    begin = end;
   }
-  return spreaded;
-}
-
-function nextAbove(x) {
-  return x + Math.max(Math.abs(x) * 1e-12, 1e-12);
+  const all = [];
+  const first = new Map();
+  for (const x of [...most.keys()].sort((one, other) => one - other)) {
+    first.set(x, all.length);
+    for (let count = most.get(x); count > 0; count -= 1) all.push(x);
+  }
+  const rows = curves.map(([xs, ys]) => {
+    const row = Array(all.length); // uPlot draws a line over what is undefined
+    for (let at = 0, same = 0; at < xs.length; at += 1) {
+      same = at && xs[at] === xs[at - 1] ? same + 1 : 0;
+      row[first.get(xs[at]) + same] = ys[at];
+    }
+    return row;
+  });
+  return [all, ...rows];
 }
 
 /** Whether each point of a curve counts. */

@@ -59,7 +59,7 @@ class Legend {
       const [training, evaluation] = [pick(false), pick(true)];
       const main = own.find(({ curve }) => curve === active?.curve) ?? training ?? evaluation;
       const told = (one) => (one ? brief(one.curve.told[one.index]) : "–");
-      row.place.textContent = main ? briefPlace(this.axis, main.curve.places[main.index]) : "–";
+      row.place.textContent = main ? briefPlace(this.axis, main.curve.xs[main.index]) : "–";
       row.value.textContent = told(training);
       row.smoothed.textContent = training ? brief(training.curve.shown[training.index]) : "–";
       row.evaluation.textContent = told(evaluation);

@@ -153,6 +153,11 @@
       if (missing.length) notes.push(`${escaped(name)} is not drawn of ${list(missing)}, which lack it.`);
       for (const one of data.logs) {
         const own = ownName(one, name);
+        const evaluation = data.evaluations[own ?? name] ?? data.evaluations[name];
+        const drawn = panels[index].curves.some((curve) => data.logs[curve.log] === one && curve.metric === evaluation);
+        if (view.evaluations && evaluated(one, name) && !drawn) {
+          notes.push(`${escaped(one.name)}: its ${escaped(evaluation)} has no place on this axis, and is not drawn.`);
+        }
         if (own !== null && own !== name) notes.push(`${escaped(one.name)}: its ${escaped(own)} stands for the ${escaped(name)}.`);
       }
     });
@@ -177,7 +182,7 @@
     legend.tell(values, active);
     if (!gone) return;
     const { curve, index } = active;
-    const place = `${byId("legend-x").textContent} ${briefPlace(legend.axis, curve.places[index])}`;
+    const place = `${byId("legend-x").textContent} ${briefPlace(legend.axis, curve.xs[index])}`;
     byId("point").textContent =
       `${names(curve.log)}: ${place}, ${escaped(curve.metric)} ${brief(curve.told[index])}, line ${counted(curve.offsets[index])}`;
   }

@@ -27,9 +27,8 @@ class Tip {
     const sorted = values.map((one) => [away(one), one]).sort(([one], [other]) => one - other);
     const rows = sorted.slice(0, TOLD).map(([, one]) => this.row(one, active));
     if (sorted.length > TOLD) rows.push(made("div", "", `and ${sorted.length - TOLD} more`));
-    const place = active ? active.curve.places[active.index] : x;
-    this.element.replaceChildren(made("div", "where", `${X_NAMES[axis]} ${briefPlace(axis, place)}`), ...rows);
-    this.put(plot, plot.valToPos(active ? active.curve.xs[active.index] : x, "x"), top);
+    this.element.replaceChildren(made("div", "where", `${X_NAMES[axis]} ${briefPlace(axis, x)}`), ...rows);
+    this.put(plot, plot.valToPos(x, "x"), top);
   }
 
   row({ curve, index }, active) {

@@ -27,12 +27,9 @@ class StepCount:
     """How many steps each epoch has; None if that is not sure, or not needed."""
 
     def global_steps(self, points: PointColumns, begin: int, end: int) -> "list[float | None]":
-        """Return the step of these rows since the run began; None where the log does not tell it."""
-        steps: list[float | None] = points.step.cells(begin, end)
-        if not self.restarts:
-            return steps
-        totals = points.total_steps.cells(begin, end)
-        told = zip(steps, totals, points.epoch.cells(begin, end), strict=True)
+        """Return the steps of these rows, counted on; None where the log does not tell how."""
+        columns = (points.step, points.total_steps, points.epoch)
+        told = zip(*(column.cells(begin, end) for column in columns), strict=True)
         return [
             None
             if step is None

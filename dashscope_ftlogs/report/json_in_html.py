@@ -34,7 +34,7 @@ def chart_data(logs: Sequence[ReadLog]) -> dict[str, Any]:
     stand_ins = [{name: standing_for(name, log.points.axes) for name in metrics[:1]} for log in logs]
     # It is the step, unless that begins again with each epoch of some log.
     counted_on = any(log.points.steps.epoch_steps is not None for log in logs)
-    axes = [x for x in AXES if x != "global_step" or counted_on]
+    axes: list[X] = [x for x in AXES if x != "global_step" or counted_on]
     return {
         "metrics": [[name, _axis(name, evaluations[name], logs, stand_ins)] for name in metrics],
         "metrics_left_out": len(names[METRICS:]),

@@ -198,7 +198,7 @@ def _axis(asked: Axis | None, metric: str, own: Mapping[str, str], logs: Sequenc
 
     axis: X = asked.value
     if not tells(axis):
-        there = [x for x in Axis if tells(x.value)]
+        there = [x for x in AXES if x != "global_step" and tells(x)]
         raise InvalidArgumentError(
             f"--x {axis}: no point of {excerpt(metric, 60)} tells it; they tell {', '.join(there)}"
         )

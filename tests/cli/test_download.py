@@ -39,6 +39,7 @@ def names(folder: Path) -> set[str]:
         (["ft-1", "ft-3"], {"ft-1", "ft-3"}),
         (["--all"], {"ft-1", "ft-2", "ft-3"}),
         (["--status", "failed"], {"ft-3"}),
+        (["--status", "failed", "--status", "Succeeded", "--match", "ft-[23]"], {"ft-2", "ft-3"}),
         (["--model", "qwen3-8b"], {"ft-1"}),
         (["--since", "2026-02-01"], {"ft-2", "ft-3"}),
         (["--since", "2026-02-01T10:00:01"], {"ft-3"}),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dashscope_ftlogs.metrics.columns import Numbers
 
 X = Literal["step", "epoch", "tokens", "time", "line"]
-"""What a curve is drawn over; `tokens` are those consumed so far, `line` is the number in the log."""
+"""What a curve is drawn over; `tokens` are those consumed so far, `line` is the number in the log, from 1."""
 
 AXES: Final[Mapping[X, str]] = {
     "step": "step",
@@ -133,7 +133,11 @@ def _places(points: PointColumns, x: X, begin: int, end: int) -> Iterator[tuple[
     column: Numbers = getattr(points, _COLUMNS[x])
     for row, at, count in column.runs(begin, end):
         values = column.values[at : at + count]
-        known = array("d", (value / 1000 for value in values) if x == "time" else values)
+        if x == "time":
+            values = [value / 1000 for value in values]
+        elif x == "line":
+            values = [value + 1 for value in values]
+        known = array("d", values)
         if all(map(math.isfinite, known)):
             yield row, known
         else:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dashscope_ftlogs.metrics.columns import Numbers
 
 X = Literal["step", "epoch", "tokens", "time", "line"]
-"""What a curve is drawn over; `tokens` are those consumed so far, `line` is the number in the log, from 1."""
+"""What a curve is drawn over; `tokens` are those consumed so far, `line` is counted from 1."""
 
 AXES: Final[Mapping[X, str]] = {
     "step": "step",

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shlex
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -220,7 +221,7 @@ async def test_what_to_do_next_names_the_log_that_was_shown(
     assert told(found) == ["ftlogs plot ft-1 --profile a", "ftlogs tail -f ft-2 --profile a"]
     of_both = told(await ftlogs("show", *BOTH, "b/ft-1", environ=teams.environ))
     assert of_both == ["ftlogs plot ft-1 --profile b"]
-    moved = archive.rename(tmp_path / "of both")
+    moved = Path(shutil.move(archive, tmp_path / "of both"))
     kept = told(await ftlogs("show", str(moved)))
     assert kept == [
         f"ftlogs plot '{moved / 'a' / 'ft-1.log'}'",

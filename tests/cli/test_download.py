@@ -233,6 +233,8 @@ async def test_no_jobs_is_no_failure(ftlogs: Any, tmp_path: Path) -> None:
         ended = await ftlogs("download", "--all", "--out", str(tmp_path), emulator=emulator)
     assert (ended.code, ended.out) == (0, b"")
     assert ended.err.startswith("ftlogs: no jobs; 0 new lines")
+    verified = await ftlogs("verify", str(tmp_path))
+    assert (verified.code, verified.out, verified.err) == (0, b"", f"ftlogs: {tmp_path}: no logs yet\n")
 
 
 async def test_bars_on_a_terminal_and_nothing_of_them_on_stdout(

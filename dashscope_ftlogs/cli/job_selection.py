@@ -82,7 +82,7 @@ class Filters:
             raise _none_has("--model", self.model, models)
 
     def _fits(self, job: Job, since: str | None) -> bool:
-        if not any(matches(job, status, self.model) for status in self.status or [None]):
+        if not any(matches(job, status, self.model) for status in self.status or (None,)):
             return False
         if since is not None and (job.create_time or "") < since:
             return False

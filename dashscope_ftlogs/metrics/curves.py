@@ -37,6 +37,10 @@ _COLUMNS: Final[Mapping[X, str]] = {
     "time": "time",
     "line": "offset",
 }
+_AS_TOLD: Final[Mapping[X, Callable[[float], float]]] = {
+    "time": lambda milliseconds: milliseconds / 1000,
+    "line": lambda offset: offset + 1,
+}
 _NO_METRICS: Final = frozenset({"epoch", "step", "total_steps"})
 _FEW: Final = 30
 """So many points are drawn as they are: smoothing would hide them."""
@@ -133,11 +137,7 @@ def _places(points: PointColumns, x: X, begin: int, end: int) -> Iterator[tuple[
     column: Numbers = getattr(points, _COLUMNS[x])
     for row, at, count in column.runs(begin, end):
         values = column.values[at : at + count]
-        if x == "time":
-            values = [value / 1000 for value in values]
-        elif x == "line":
-            values = [value + 1 for value in values]
-        known = array("d", values)
+        known = array("d", map(_AS_TOLD[x], values) if x in _AS_TOLD else values)
         if all(map(math.isfinite, known)):
             yield row, known
         else:

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import os
+import shlex
 import zlib
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -18,9 +19,9 @@ from dashscope_ftlogs.archive.disk_failures import in_our_words
 from dashscope_ftlogs.archive.local.generations import opened
 from dashscope_ftlogs.archive.local.log_file_sha256 import proved
 from dashscope_ftlogs.archive.manifest import LOG_NAMES, Manifest, log_name, manifest_name, stem_of
-from dashscope_ftlogs.archive.store import DamagedError, KeptLog, UnvouchedLog
+from dashscope_ftlogs.archive.store import DamagedError, KeptLog, UnvouchedLog, no_archive
 from dashscope_ftlogs.client.settings.config_file import is_profile_name
-from dashscope_ftlogs.errors import ArchiveError, ArchivePathError, DamagedLogError
+from dashscope_ftlogs.errors import ArchiveError, DamagedLogError
 from dashscope_ftlogs.models import Job
 
 _GZIP: Final = b"\x1f\x8b"
@@ -146,7 +147,8 @@ def stored_logs(path: Path) -> list[KeptLog]:
             elif not manifest.superseded:
                 found.append(_stored(folder, stem, manifest, whose))
     if not found:
-        raise ArchivePathError(f"{path} holds no manifest, so it is no archive")
+        files = f"{shlex.quote(str(path))}/*.log"
+        raise no_archive(path, "manifest", f", or the log files themselves: {files}")
     return found
 
 

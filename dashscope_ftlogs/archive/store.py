@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol, Self
 import attrs
 
 from dashscope_ftlogs.archive.manifest import Manifest
-from dashscope_ftlogs.errors import ArchiveError
+from dashscope_ftlogs.errors import ArchiveError, ArchivePathError
 from dashscope_ftlogs.models import Job
 
 Why = Literal["rewritten", "damaged"]
@@ -239,3 +239,10 @@ def label(profile: str, name: str) -> str:
     ('prod/ft-1', 'ft-1')
     """
     return f"{profile}/{name}" if profile else name
+
+
+def no_archive(place: object, lacks: str, instead: str = "") -> ArchivePathError:
+    """Return the error for a place that was only to be read: nothing there is in the way."""
+    error = ArchivePathError(f"{place} holds no {lacks}, so it is no archive")
+    error.advice = f"Name one that `ftlogs download` wrote{instead}."
+    return error

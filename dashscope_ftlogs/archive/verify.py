@@ -15,7 +15,7 @@ from dashscope_ftlogs.archive.local.log_file_sha256 import check_file
 from dashscope_ftlogs.archive.manifest import Manifest, log_name, manifest_name
 from dashscope_ftlogs.archive.object_store.url import is_store_url, store_url
 from dashscope_ftlogs.archive.outcomes import Verdict, VerifyState, of_log, of_unread
-from dashscope_ftlogs.archive.store import DamagedError
+from dashscope_ftlogs.archive.store import DamagedError, no_archive
 from dashscope_ftlogs.archive.threads import processors, side_by_side
 from dashscope_ftlogs.archive.when_a_log_is_complete import stage
 from dashscope_ftlogs.client.doubt import Known
@@ -24,7 +24,6 @@ from dashscope_ftlogs.client.fetch_many import each
 from dashscope_ftlogs.client.service import Service
 from dashscope_ftlogs.errors import (
     ArchiveError,
-    ArchivePathError,
     NotFoundError,
     ResponseTooLargeError,
 )
@@ -73,7 +72,7 @@ def _in_directory(archive: Archive, *, may_be_empty: bool) -> Iterator[Verdict]:
         empty = False
         yield verdict
     if empty and not archive.was_written_to:
-        raise ArchivePathError(f"{archive.directory} holds no manifest, so it is no archive")
+        raise no_archive(archive.directory, "manifest")
     for name in archive.unvouched():
         yield Verdict(job_id="", file=name, state="unvouched", why=_UNVOUCHED)
 
@@ -94,7 +93,7 @@ def _on_object_storage(url: str) -> Iterator[Verdict]:
         else:
             yield from verdicts
     if empty and not was_written_to(bucket):
-        raise ArchivePathError(f"{bucket.url} holds no commit, so it is no archive")
+        raise no_archive(bucket.url, "commit")
     for profile in profiles:
         of_profile = Bucket(bucket.url.folder(profile))
         for verdicts in side_by_side(partial(judge, of_profile), of_profile.folders(), AT_ONCE):

@@ -5,6 +5,8 @@ from typing import Final
 from dashscope_ftlogs import errors
 
 INCOMPLETE: Final = 6
+NOTHING_TO_WRITE: Final = 2
+"""A file was asked for, and what was read has nothing to put in it."""
 
 _EXIT_CODES: Final[tuple[tuple[type[errors.FTLogsError], int], ...]] = (
     (errors.ConfigError, 2),

@@ -38,8 +38,12 @@ class Filters:
     """Which jobs of the listing are meant."""
 
     status: Annotated[
-        str | None,
-        typer.Option(help="Only jobs with this status.", autocompletion=complete_statuses),
+        list[str] | None,
+        typer.Option(
+            metavar="STATUS",
+            help="Only jobs with this status; repeat it for jobs with any of several.",
+            autocompletion=complete_statuses,
+        ),
     ] = None
     model: Annotated[str | None, typer.Option(help="Only jobs that fine-tune this model.")] = None
     since: Annotated[
@@ -56,7 +60,7 @@ class Filters:
     @property
     def are_given(self) -> bool:
         """Whether there is any."""
-        return any(option is not None for option in (self.status, self.model, self.since, self.match))
+        return any((self.status, self.model, self.since, self.match))
 
     async def jobs(self, session: "LogSession") -> AsyncGenerator[Job, None]:
         """Yield the jobs that fit, in the order of the listing.
@@ -71,13 +75,14 @@ class Filters:
             models.update({job.model or "", job.base_model or ""})
             if self._fits(job, since):
                 yield job
-        if self.status is not None and self.status.upper() not in statuses:
-            raise _none_has("--status", self.status, statuses)
+        for status in self.status or ():
+            if status.upper() not in statuses:
+                raise _none_has("--status", status, statuses)
         if self.model is not None and self.model not in models:
             raise _none_has("--model", self.model, models)
 
     def _fits(self, job: Job, since: str | None) -> bool:
-        if not matches(job, self.status, self.model):
+        if not any(matches(job, status, self.model) for status in self.status or (None,)):
             return False
         if since is not None and (job.create_time or "") < since:
             return False

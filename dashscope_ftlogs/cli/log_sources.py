@@ -72,6 +72,10 @@ class Log(Generic[T]):
     read: T
     session: "LogSession | None" = None
     """In which it was read, if it is the service's; open until the next one is asked for."""
+    profile: str = ""
+    """By which it was found, or in whose folder of an archive."""
+    where: str = ""
+    """Its path or its URL, if it is stored."""
 
 
 Lines = AsyncGenerator[Sequence[tuple[int, str]], None]
@@ -133,15 +137,18 @@ async def _read_each(
             job: Job | None = None
             read: T | None = None
             asked: LogSession | None = None
+            profile = where = ""
             try:
                 if log is None:
                     lines = _batches(piped_lines())
                 elif not isinstance(log, str):
+                    profile, where = log.profile, log.where
                     job, read = log.job, await others.result(name)
                     lines = _batches(log.lines())
                 else:
                     sessions = sessions or await opened(stack, connection)
                     asked, job_id = session_of(sessions, log)
+                    profile = log.rpartition("/")[0]
                     job = await asked.job(job_id)
                     lines = _remote(asked, job_id, name)
                 if read is None:
@@ -149,7 +156,7 @@ async def _read_each(
             except OF_ONE_LOG as error:
                 failed.append(error)
             else:
-                yield Log(name, job, read, asked)
+                yield Log(name, job, read, asked, profile, where)
 
 
 async def opened(

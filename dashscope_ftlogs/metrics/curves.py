@@ -15,7 +15,7 @@ from dashscope_ftlogs.metrics.step_count import StepCount, step_count
 from dashscope_ftlogs.text import excerpt
 
 X = Literal["step", "global_step", "epoch", "tokens", "time", "line"]
-"""What a curve is drawn over; `tokens` are those consumed so far, `line` is the number in the log. A
+"""What a curve is drawn over; `tokens` are those consumed so far, `line` is counted from 1. A
 `global_step` is the step, which is counted on where the log begins again with each epoch."""
 
 AXES: Final[Mapping[X, str]] = {
@@ -38,6 +38,10 @@ _COLUMNS: Final[Mapping[X, str]] = {
     "tokens": "tokens",
     "time": "time",
     "line": "offset",
+}
+_AS_TOLD: Final[Mapping[X, Callable[[float], float]]] = {
+    "time": lambda milliseconds: milliseconds / 1000,
+    "line": lambda offset: offset + 1,
 }
 _NO_METRICS: Final = frozenset({"epoch", "step", "total_steps"})
 _STEPS: Final = ("step", "global_step")
@@ -159,7 +163,7 @@ def _places(
         column.add_cells(begin, count.global_steps(points, begin, end))
     for row, at, length in column.runs(begin, end):
         values = column.values[at : at + length]
-        known = array("d", (value / 1000 for value in values) if x == "time" else values)
+        known = array("d", map(_AS_TOLD[x], values) if x in _AS_TOLD else values)
         if all(map(math.isfinite, known)):
             yield row, known
         else:

@@ -430,6 +430,8 @@ async def test_a_link_to_a_line_shows_it(show: Open) -> None:
     again = await show(*some_jobs(), view=address)
     await again.ready()
     assert (await again.current()).startswith("Traceback")
+    number = (await again.page.locator("#line-name").inner_text()).removeprefix("Line ")
+    assert address.endswith(f"&line={number}")
     await expect(again.page.locator(".row[aria-selected=true]")).to_be_in_viewport()
 
 

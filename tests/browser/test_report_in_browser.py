@@ -81,7 +81,7 @@ async def test_hovering_tells_the_values_and_a_click_shows_the_line(show: Open, 
     cells = report.page.locator("#legend tbody td")
     await expect(cells.nth(0)).to_have_text("2")
     await expect(cells.nth(1)).to_have_text("3")
-    await expect(cells.nth(4)).to_have_text("2")
+    await expect(cells.nth(4)).to_have_text("3")
     await report.page.mouse.click(*place)
     await expect(report.page.locator("#lines")).to_be_focused()
     assert await report.current() == "{'loss': 3, 'step': 2}"
@@ -99,7 +99,7 @@ async def test_a_line_leads_to_its_point_and_the_point_back_to_the_line(
     await rows.nth(3).click()
     await report.page.locator("#to-point").click()
     await expect(report.page.locator("#chart-0")).to_be_focused()
-    await expect(report.page.locator("#point")).to_have_text("some.log: Step 3, eval_loss 2.25, line 3")
+    await expect(report.page.locator("#point")).to_have_text("some.log: Step 3, eval_loss 2.25, line 4")
     await report.page.keyboard.press("Enter")
     await expect(report.page.locator("#lines")).to_be_focused()
     assert await report.current() == lines[3]
@@ -135,13 +135,13 @@ async def test_all_of_it_works_from_the_keyboard(show: Open, tmp_path: Path) -> 
     await report.page.locator("#chart-0").focus()
     point = report.page.locator("#point")
     for key, said in (
-        ("ArrowRight", "Step 1, loss 4, line 1"),
-        ("ArrowRight", "Step 2, loss 3, line 2"),
-        ("ArrowRight", "Step 3, loss nan, line 3"),
-        ("End", "Step 4, loss 2, line 4"),
-        ("ArrowLeft", "Step 3, loss nan, line 3"),
-        ("Home", "Step 1, loss 4, line 1"),
-        ("ArrowDown", "Step 1, loss 4, line 1"),
+        ("ArrowRight", "Step 1, loss 4, line 2"),
+        ("ArrowRight", "Step 2, loss 3, line 3"),
+        ("ArrowRight", "Step 3, loss nan, line 4"),
+        ("End", "Step 4, loss 2, line 5"),
+        ("ArrowLeft", "Step 3, loss nan, line 4"),
+        ("Home", "Step 1, loss 4, line 2"),
+        ("ArrowDown", "Step 1, loss 4, line 2"),
     ):
         await keyboard.press(key)
         await expect(point).to_have_text(f"some.log: {said}")
@@ -162,7 +162,7 @@ async def test_all_of_it_works_from_the_keyboard(show: Open, tmp_path: Path) -> 
     await keyboard.press("ArrowUp")
     await keyboard.press("Enter")
     await expect(report.page.locator("#chart-0")).to_be_focused()
-    await expect(point).to_have_text("some.log: Step 4, loss 2, line 4")
+    await expect(point).to_have_text("some.log: Step 4, loss 2, line 5")
 
 
 async def test_numbers_out_of_all_proportion_are_marked_and_stop_nothing(
@@ -200,7 +200,7 @@ async def test_a_curve_does_not_lead_back_from_before_a_restart(show: Open, tmp_
     report = await show(a_file(tmp_path, *losses("4", "3", "2"), *losses("4.5", "3.5")))
     await report.ready()
     point = report.page.locator("#point")
-    for key, said in (("End", "Step 3, loss 2, line 2"), ("ArrowDown", "Step 2, loss 3.5, line 4")):
+    for key, said in (("End", "Step 3, loss 2, line 3"), ("ArrowDown", "Step 2, loss 3.5, line 5")):
         await report.page.locator("#chart-0").press(key)
         await expect(point).to_have_text(f"some.log: {said}")
 

@@ -39,6 +39,7 @@ def names(folder: Path) -> set[str]:
         (["ft-1", "ft-3"], {"ft-1", "ft-3"}),
         (["--all"], {"ft-1", "ft-2", "ft-3"}),
         (["--status", "failed"], {"ft-3"}),
+        (["--status", "failed", "--status", "Succeeded", "--match", "ft-[23]"], {"ft-2", "ft-3"}),
         (["--model", "qwen3-8b"], {"ft-1"}),
         (["--since", "2026-02-01"], {"ft-2", "ft-3"}),
         (["--since", "2026-02-01T10:00:01"], {"ft-3"}),
@@ -232,6 +233,8 @@ async def test_no_jobs_is_no_failure(ftlogs: Any, tmp_path: Path) -> None:
         ended = await ftlogs("download", "--all", "--out", str(tmp_path), emulator=emulator)
     assert (ended.code, ended.out) == (0, b"")
     assert ended.err.startswith("ftlogs: no jobs; 0 new lines")
+    verified = await ftlogs("verify", str(tmp_path))
+    assert (verified.code, verified.out, verified.err) == (0, b"", f"ftlogs: {tmp_path}: no logs yet\n")
 
 
 async def test_bars_on_a_terminal_and_nothing_of_them_on_stdout(

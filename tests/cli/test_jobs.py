@@ -170,6 +170,7 @@ async def test_a_name_that_can_be_no_job_is_refused_before_anything_is_asked(ftl
         (("--limit", "2"), ["1213", "5383"]),
         (("--limit", "0"), []),
         (("--status", "running", "--limit", "1"), ["be8c"]),
+        (("--status", "running", "--status", "FAILED"), ["5383", "be8c", "ce8c"]),
     ],
     ids=str,
 )
@@ -193,6 +194,7 @@ async def test_jobs_are_chosen_and_put_in_order(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        (("--status", "FAILED", "--status", "RUNNIN"), "--status RUNNIN: no job has it"),
         (("--status", "RUNNIN"), "--status RUNNIN: no job has it; there are: CANCELED, "),
         (("--model", "qwen"), "--model qwen: no job has it; there are: qwen3-14b, qwen3-8b."),
         (("--since", "soon"), "--since 'soon': must be a date"),

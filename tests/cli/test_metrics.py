@@ -269,11 +269,15 @@ async def test_tensorboard_s_own_reader_opens_the_events(ftlogs: Any, tmp_path: 
     assert scalars("ft-c", "eval_loss") == [(2, 0.5)]
 
 
-async def test_a_log_without_metrics_is_told_of_and_no_error(ftlogs: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("words", "code"), [((), 0), (("-o", "-"), 0), (("-o", "m.csv"), 2)])
+async def test_a_log_without_metrics_is_told_of_and_an_error_where_a_file_was_asked_for(
+    ftlogs: Any, tmp_path: Path, words: tuple[str, ...], code: int
+) -> None:
     empty = tmp_path / "empty.log"
     empty.touch()
-    ended = await ftlogs("metrics", str(empty), "-o", str(tmp_path / "m.csv"))
-    assert (ended.code, ended.out) == (0, b"")
+    words = tuple(str(tmp_path / word) if word == "m.csv" else word for word in words)
+    ended = await ftlogs("metrics", str(empty), *words)
+    assert (ended.code, ended.out) == (code, b"")
     assert ended.err == "ftlogs: no metrics in empty.log; what no known form fits is read by --pattern\n"
     assert not (tmp_path / "m.csv").exists()
 

@@ -348,6 +348,18 @@ async def test_no_metrics_are_no_chart(ftlogs: Any, tmp_path: Path) -> None:
     assert ended.err == "ftlogs: no metrics in a.log; what no known form fits is read by --pattern\n"
 
 
+@pytest.mark.extras
+@pytest.mark.parametrize("output", ["a.svg", "-"])
+async def test_no_metrics_are_no_picture_and_that_is_an_error(
+    ftlogs: Any, tmp_path: Path, output: str
+) -> None:
+    target = output if output == "-" else str(tmp_path / output)
+    ended = await ftlogs("plot", log(tmp_path, "a.log", "Training start!"), "-o", target)
+    assert (ended.code, ended.out) == (2, b"")
+    assert ended.err == "ftlogs: no metrics in a.log; what no known form fits is read by --pattern\n"
+    assert not (tmp_path / "a.svg").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

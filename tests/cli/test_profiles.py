@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import shlex
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -207,6 +209,28 @@ async def test_whoever_reads_an_archive_reads_all_profiles(
     assert "b/ft-3" in (await ftlogs("plot", str(archive))).out.decode()
     one = await ftlogs("metrics", str(archive / "b"), "--format", "jsonl")
     assert {json.loads(row)["source"] for row in one.out.splitlines()} == {"b/ft-1", "b/ft-3"}
+
+
+async def test_what_to_do_next_names_the_log_that_was_shown(
+    ftlogs: Any, teams: Teams, archive: Path, tmp_path: Path
+) -> None:
+    def told(ended: Any) -> list[str]:
+        return [line.split(None, 1)[1] for line in ended.out.decode().splitlines() if "  next " in line]
+
+    found = await ftlogs("show", "--profile", "a", "ft-1", "@running", environ=teams.environ)
+    assert told(found) == ["ftlogs plot ft-1 --profile a", "ftlogs tail -f ft-2 --profile a"]
+    of_both = told(await ftlogs("show", *BOTH, "b/ft-1", environ=teams.environ))
+    assert of_both == ["ftlogs plot ft-1 --profile b"]
+    moved = Path(shutil.move(archive, tmp_path / "of both"))
+    kept = told(await ftlogs("show", str(moved)))
+    assert kept == [
+        f"ftlogs plot '{moved / 'a' / 'ft-1.log'}'",
+        "ftlogs tail -f ft-2 --profile a",
+        f"ftlogs plot '{moved / 'b' / 'ft-1.log'}'",
+        f"ftlogs plot '{moved / 'b' / 'ft-3.log'}'",
+    ]
+    for command in (of_both[0], kept[0], kept[2]):
+        assert (await ftlogs(*shlex.split(command)[1:], environ=teams.environ)).code == 0
 
 
 async def test_engines_are_told_whose_a_log_is(archive: Path) -> None:

@@ -180,3 +180,18 @@ async def test_a_manifest_that_is_damaged_or_alone_is_told(ftlogs: Any, archive:
     assert alone.code == damaged.code == 6
     assert f"{JOB}.log" in alone.err
     assert f"{JOB}.manifest.json" in damaged.err
+
+
+@pytest.mark.parametrize("command", ["show", "metrics", "plot", "cat", "verify"])
+async def test_a_folder_that_is_no_archive_is_told_with_what_to_name_instead(
+    ftlogs: Any, tmp_path: Path, command: str
+) -> None:
+    folder = tmp_path / "my logs"
+    folder.mkdir()
+    (folder / "a.log").write_text("{'loss': 1.5}\n")
+    ended = await ftlogs(command, str(folder))
+    assert (ended.code, ended.out) == (2, b"")
+    files = "" if command == "verify" else f", or the log files themselves: '{folder}'/*.log"
+    assert ended.err.endswith(
+        f"holds no manifest, so it is no archive. Name one that `ftlogs download` wrote{files}.\n"
+    )

@@ -50,6 +50,15 @@ async def test_jobs_that_are_followed(ftlogs: Any) -> None:
                 assert (unmet.code, plain.code, unhurt.code) == (code, ENDS[status], ENDS[status])
 
 
+async def test_where_no_job_runs_none_has_met_what_was_hoped_for(ftlogs: Any) -> None:
+    async with Emulator(jobs(["SUCCEEDED"])) as emulator:
+        ended = await ftlogs("tail", "-f", "--all-running", "--until", MET, emulator=emulator)
+        watched = await ftlogs("tail", "-f", "--all-running", "--fail-on", MET, emulator=emulator)
+    assert (ended.code, ended.out) == (10, b"")
+    assert ended.err.startswith("ftlogs: no job is running\n")
+    assert watched.code == 0
+
+
 async def test_archives_and_the_files_in_them_know_how_the_job_ended(
     ftlogs: Any, tmp_path: Path
 ) -> None:

@@ -60,7 +60,7 @@ def test_the_examples_hold(module: Any) -> None:
 
 @pytest.mark.parametrize(
     ("x", "expected"),
-    [("step", 7.0), ("epoch", 0.5), ("tokens", 900.0), ("time", 1.5), ("line", 3.0)],
+    [("step", 7.0), ("epoch", 0.5), ("tokens", 900.0), ("time", 1.5), ("line", 4.0)],
 )
 def test_a_point_is_placed_by_what_its_log_tells(x: Any, expected: float) -> None:
     known = columns(point(3, step=7, epoch=0.5, tokens=900, time=1500))
@@ -240,7 +240,7 @@ LOG = st.lists(
 
 def at(one: Point, x: str) -> float | None:
     known: dict[str, float | None] = {"step": one.step, "epoch": one.epoch, "tokens": one.tokens}
-    known |= {"time": None if one.time is None else one.time / 1000, "line": one.offset}
+    known |= {"time": None if one.time is None else one.time / 1000, "line": one.offset + 1}
     found = known[x]
     return None if found is None or not math.isfinite(found) else float(found)
 

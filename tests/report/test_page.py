@@ -168,7 +168,7 @@ def test_the_last_and_the_best_loss_of_evaluations_stand_beside_those_of_trainin
     lines = [f"{{'eval_loss': {value}, 'step': {step}}}" for step, value in enumerate(told)]
     assert "0.625 step 3 0.5 step 1 4 " in parsed(read(*lines)).text
     rewards = [f"{{'eval_reward': {value}, 'epoch': 0.5}}" for value in (1.0, 3.0, 2.0)]
-    assert "2 line 2, eval_reward 3 line 1, eval_reward 3 " in parsed(read(*rewards)).text
+    assert "2 line 3, eval_reward 3 line 2, eval_reward 3 " in parsed(read(*rewards)).text
     assert loss_and_duration.best_evaluation(columns("{'eval_loss': nan}")) is None
     assert loss_and_duration.best_evaluation(columns("{'loss': 1.0}")) is None
 
@@ -188,8 +188,8 @@ def test_failures_are_told_with_what_the_service_says() -> None:
     ]
     text = parsed(*logs).text
     assert "2 logs OSError: PATH is full OSError: /a/1 is full" in text
-    assert "ft-1 , line 0; the service says: InternalError: it broke" in text
-    assert "some.log , line 1 ; a guess from the log alone" in text
+    assert "ft-1 , line 1; the service says: InternalError: it broke" in text
+    assert "some.log , line 2 ; a guess from the log alone" in text
     assert "1 log No error is known ft-2" in text
     assert "went on" not in text
 
@@ -240,7 +240,7 @@ def test_points_are_there_with_their_lines_and_odd_numbers_by_name() -> None:
     assert chart["evaluations"] == {"loss": "eval_loss"}
     (log,) = chart["logs"]
     assert (log["lines"], log["points"], log["offsets"], log["segments"]) == (4, 3, [1, 2, 3], [0, 0, 0])
-    assert log["x"] == {"epoch": [0.1, None, None], "line": [1, 2, 3]}
+    assert log["x"] == {"epoch": [0.1, None, None], "line": [2, 3, 4]}
     assert log["y"] == {"loss": [[0, 1], [2.5, "nan"]], "eval_loss": [[2], ["-inf"]]}
 
 

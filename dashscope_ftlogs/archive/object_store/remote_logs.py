@@ -29,7 +29,7 @@ from dashscope_ftlogs.archive.object_store.commits import (
 )
 from dashscope_ftlogs.archive.object_store.contents import Content
 from dashscope_ftlogs.archive.object_store.url import store_url
-from dashscope_ftlogs.archive.store import DamagedError, KeptLog, UnvouchedLog
+from dashscope_ftlogs.archive.store import DamagedError, KeptLog, UnvouchedLog, no_archive
 from dashscope_ftlogs.archive.threads import side_by_side
 from dashscope_ftlogs.client.settings.config_file import is_profile_name
 from dashscope_ftlogs.errors import (
@@ -112,7 +112,7 @@ def remote_logs(url: str) -> list[KeptLog]:
         logs, _ = _logs(Bucket(place.folder(profile)))
         found += [attrs.evolve(log, profile=profile) for log in logs]
     if not found:
-        raise ArchivePathError(f"{place} holds no commit, so it is no archive")
+        raise no_archive(place, "commit")
     return found
 
 

@@ -128,6 +128,8 @@ def jobs(
             found = sorted(found, key=lambda one: _rank(one.loss))
         if not as_they_come:
             _print(found[:limit], chosen, form, with_losses=metrics)
+        if not found and limit != 0 and not failed:
+            complain("no job matches" if filters.are_given else "no jobs")
         return code_of(failed)
 
     run(main())
@@ -175,8 +177,6 @@ def _print(
         write(rows(one.facts | (_told(one.loss) if with_losses else {}) for one in found))
     elif found:
         _show(found, chosen, with_losses=with_losses)
-    elif sys.stderr.isatty():
-        complain("no jobs")
 
 
 def _chosen(columns: str | None) -> Sequence[str] | None:

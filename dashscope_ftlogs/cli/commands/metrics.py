@@ -13,6 +13,7 @@ from dashscope_ftlogs import FTLogsError, InvalidArgumentError
 from dashscope_ftlogs.archive.object_store.url import is_store_url
 from dashscope_ftlogs.cli.commands.metrics_dataset import add_to_dataset, is_dataset
 from dashscope_ftlogs.cli.connection_options import Connection
+from dashscope_ftlogs.cli.exit_codes import NOTHING_TO_WRITE
 from dashscope_ftlogs.cli.log_sources import Sources, code_of, no_metrics, read_logs
 from dashscope_ftlogs.cli.options import Pattern, archive, chosen, file, grouped, local
 from dashscope_ftlogs.cli.reading_processes import ReadPoints
@@ -116,7 +117,7 @@ def metrics(
             found += [(log.name, log.read) async for log in read]
         if not any(points for _, points in found):
             complain(no_metrics(name for name, _ in found))
-            return code_of(failed)
+            return code_of(failed) or (NOTHING_TO_WRITE if to_file else 0)
         if tensorboard is not None:
             write_events(found, tensorboard)
         if output is not None:

@@ -16,6 +16,7 @@ import typer
 from dashscope_ftlogs import FTLogsError, InvalidArgumentError, Job
 from dashscope_ftlogs.checks import refused
 from dashscope_ftlogs.cli.connection_options import Connection
+from dashscope_ftlogs.cli.exit_codes import NOTHING_TO_WRITE
 from dashscope_ftlogs.cli.log_sources import Sources, code_of, no_metrics, read_logs
 from dashscope_ftlogs.cli.options import Pattern, chosen, grouped, number, to_file
 from dashscope_ftlogs.cli.reading_processes import ReadPoints
@@ -123,7 +124,7 @@ def plot(
                 found.append(_Log(name, log.job, log.read))
         if not any(log.points for log in found):
             complain(no_metrics(log.name for log in found))
-            return code_of(failed)
+            return code_of(failed) or (0 if output is None else NOTHING_TO_WRITE)
         panels = _panels(metric or [None], x, found)
         if x is None:
             _tell_restarts(panels, found)

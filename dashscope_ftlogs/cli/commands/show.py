@@ -1,6 +1,7 @@
 """`ftlogs show`: one job at a glance, and why it failed."""
 
 import enum
+import shlex
 from collections.abc import Iterable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -20,6 +21,7 @@ from dashscope_ftlogs import (
 )
 from dashscope_ftlogs.archive.manifest import facts
 from dashscope_ftlogs.cli.connection_options import Connection
+from dashscope_ftlogs.cli.key_in_messages import without_key
 from dashscope_ftlogs.cli.log_sources import Log, Sources, code_of, read_logs
 from dashscope_ftlogs.cli.options import grouped
 from dashscope_ftlogs.cli.run_command import complain, run
@@ -75,7 +77,7 @@ def show(
                 write(
                     rows([_object(log.read, saved)])
                     if form is Format.JSONL
-                    else _text(log.read, saved, again=shown > 0)
+                    else _text(log, saved, again=shown > 0)
                 )
                 shown += 1
         return code_of(failed)
@@ -122,13 +124,15 @@ def _why(failure: "Failure") -> dict[str, Any]:
     return {"text": failure.text, "offset": offset, "guessed": failure.guessed}
 
 
-def _text(glance: "Glance", saved: Checkpoints | None, *, again: bool) -> bytes:
-    job = glance.job
+def _text(log: "Log[Glance]", saved: Checkpoints | None, *, again: bool) -> bytes:
+    glance, job = log.read, log.read.job
     head = [glance.name]
     if job is not None:
         head += [job.status, job.model or "", job.training_type or ""]
     said = ["", "  ".join(filter(None, head))] if again else ["  ".join(filter(None, head))]
     said += [f"  {name:<11} {told}" for name, told in _facts(glance, saved or ()) if told]
+    if job is not None:
+        said.append(f"  {'next':<11} {_next(log, job)}")
     return "".join(f"{escaped(line)}\n" for line in said).encode("utf-8", "backslashreplace")
 
 
@@ -156,8 +160,6 @@ def _facts(glance: "Glance", saved: Checkpoints) -> Iterable[tuple[str, str]]:
         yield "failure", "none is told" if glance.job is None else ""
     else:
         yield from _failure(glance.failure)
-    if glance.job is not None:
-        yield "next", _next(glance, glance.job)
 
 
 def _job_facts(glance: "Glance") -> Iterable[tuple[str, str]]:
@@ -201,15 +203,18 @@ def _wrapped(words: Iterable[str]) -> Iterable[str]:
     yield line
 
 
-def _next(glance: "Glance", job: Job) -> str:
-    """Return the command that tells more."""
+def _next(log: "Log[Glance]", job: Job) -> str:
+    """Return the command that tells more, of the very log that was read."""
+    glance = log.read
+    of_service = job.job_id + (f" --profile {shlex.quote(log.profile)}" if log.profile else "")
+    named = without_key(shlex.quote(log.where)) if log.where else of_service
     if not job.ended:
-        return f"ftlogs tail -f {job.job_id}"
+        return f"ftlogs tail -f {of_service}"
     if glance.failure is not None and glance.failure.error is not None:
         begin = max(0, glance.failure.error.offset - _BEFORE)
-        return f"ftlogs cat {job.job_id} --offset {begin} --limit {3 * _BEFORE}"
+        return f"ftlogs cat {named} --offset {begin} --limit {3 * _BEFORE}"
     drawn = job.status == "SUCCEEDED" and glance.last is not None
-    return f"ftlogs {'plot' if drawn else 'cat'} {job.job_id}"
+    return f"ftlogs {'plot' if drawn else 'cat'} {named}"
 
 
 def _progress(glance: "Glance") -> str:

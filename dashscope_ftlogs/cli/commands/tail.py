@@ -40,7 +40,8 @@ class Watch:
         typer.Option(
             metavar="CONDITION",
             help="The same, for what is hoped for: 'loss<0.5', 'step>=1000'. End with 0 once every job "
-            "has met it, with 10 if one ends that has not (7 if it failed, 8 if it was canceled).",
+            "has met it, with 10 if none runs or one ends that has not (7 if it failed, 8 if it was "
+            "canceled).",
         ),
     ] = None
     give_up_after: Annotated[

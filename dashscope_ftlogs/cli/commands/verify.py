@@ -61,7 +61,8 @@ def verify(
         elif bad:
             write(wrapped_table(("FILE", "STATE", "WHY"), [(v.file, v.state, v.why) for v in bad]))
         counts = Counter(verdict.state for verdict in verdicts)
-        complain(f"{directory}: " + ", ".join(f"{n:,} {state}" for state, n in counts.most_common()))
+        told_of = ", ".join(f"{n:,} {state}" for state, n in counts.most_common())
+        complain(f"{directory}: {told_of or 'no logs yet'}")
         if any(verdict.state == "damaged" and verdict.job_id for verdict in bad):
             complain(
                 "`ftlogs download --recheck` fetches damaged logs anew, and keeps what is here of them"

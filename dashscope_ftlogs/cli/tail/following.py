@@ -12,7 +12,7 @@ from dashscope_ftlogs import EventKind, FTLogsError, RetryPolicy
 from dashscope_ftlogs.checks import lasting, within
 from dashscope_ftlogs.cli.exit_codes import exit_code
 from dashscope_ftlogs.cli.run_command import complain, run
-from dashscope_ftlogs.cli.tail.how_jobs_ended import ALARM
+from dashscope_ftlogs.cli.tail.how_jobs_ended import ALARM, UNMET
 from dashscope_ftlogs.cli.tail.last_lines import DEFAULT_COUNT, Tail, where
 from dashscope_ftlogs.cli.tail.status import Outage
 from dashscope_ftlogs.cli.terminal.stdout import printing, table
@@ -94,6 +94,8 @@ class Following(Tail):
             if self.stats:
                 self._report(session, self._follower.jobs)
         followed = self._follower.jobs.items()
+        if self.goals and not followed:  # where no job ran, none met it
+            return UNMET
         return self._end_of([(job_id, one.job) for job_id, one in followed if job_id not in self._met])
 
     def _start(self, session: "LogSession") -> "LogFollower":

@@ -41,3 +41,8 @@ function escaped(text) {
 function counted(number) {
   return number.toLocaleString("en");
 }
+
+/** The number of a line as people count them: from 1, as `ftlogs show` and `tail` do. */
+function ordinal(line) {
+  return counted(line + 1);
+}

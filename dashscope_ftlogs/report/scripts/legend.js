@@ -66,8 +66,8 @@ class Legend {
       row.jump.disabled = !main;
       if (!main) continue;
       const offset = main.curve.offsets[main.index];
-      row.jump.textContent = counted(offset);
-      row.jump.setAttribute("aria-label", `Show line ${offset} of ${this.names(log)}`);
+      row.jump.textContent = ordinal(offset);
+      row.jump.setAttribute("aria-label", `Show line ${ordinal(offset)} of ${this.names(log)}`);
       row.jump.onclick = () => this.onOpen(log, offset);
     }
   }

@@ -118,7 +118,7 @@ class Lines {
     row.setAttribute("aria-posinset", String(index + 1));
     row.setAttribute("aria-setsize", String(this.lines.length));
     if (marked) row.title = "A point on a curve";
-    row.append(made("span", "number", counted(number)), this.content(index));
+    row.append(made("span", "number", ordinal(number)), this.content(index));
     return row;
   }
 

@@ -55,7 +55,7 @@ class Log {
     }
     if (number === null) return;
     const at = this.lines.index(number);
-    if (at < 0) return this.note(`Line ${counted(number)} was left out of this page.`);
+    if (at < 0) return this.note(`Line ${ordinal(number)} was left out of this page.`);
     this.lines.go(at, { centre: true });
   }
 
@@ -66,7 +66,7 @@ class Log {
     if (lines.length === seen) return this.note("");
     return this.note(
       `${counted(seen - lines.length)} of ${counted(seen)} lines are left out: here are those from line ` +
-        `${counted(last[0])} on, and from before it some with a metric or an error.`,
+        `${ordinal(last[0])} on, and from before it some with a metric or an error.`,
     );
   }
 
@@ -81,7 +81,7 @@ class Log {
     const { current, lines } = this.lines;
     const there = current >= 0;
     const number = there ? this.lines.number(current) : 0;
-    byId("line-name").textContent = there ? `Line ${counted(number)}` : "";
+    byId("line-name").textContent = there ? `Line ${ordinal(number)}` : "";
     byId("to-point").disabled = !there || !this.marks[this.shown].has(number);
     byId("to-whole").disabled = !there || lines[current].length === 0;
   }

@@ -184,7 +184,7 @@
     const { curve, index } = active;
     const place = `${byId("legend-x").textContent} ${briefPlace(legend.axis, curve.xs[index])}`;
     byId("point").textContent =
-      `${names(curve.log)}: ${place}, ${escaped(curve.metric)} ${brief(curve.told[index])}, line ${counted(curve.offsets[index])}`;
+      `${names(curve.log)}: ${place}, ${escaped(curve.metric)} ${brief(curve.told[index])}, line ${ordinal(curve.offsets[index])}`;
   }
 
   // From a point to its line, and back
@@ -203,7 +203,7 @@
     show();
     if (!panels.some((one) => gone(one, index, number))) {
       const metric = metricOf(index, number);
-      if (metric === null) return log.note(`Line ${counted(number)} has no point that can be drawn.`);
+      if (metric === null) return log.note(`Line ${ordinal(number)} has no point that can be drawn.`);
       view.metrics = view.metrics.with(0, metric);
       show();
       gone(panels[0], index, number);

@@ -31,7 +31,7 @@ function toAddress(view) {
   set("jobs", view.filter, view.filter);
   set("sort", view.sorted, view.sorted);
   words.set("log", view.log);
-  set("line", view.line, view.line !== null);
+  set("line", view.line + 1, view.line !== null);
   return words.toString();
 }
 
@@ -53,7 +53,7 @@ function fromAddress(address, data) {
   view.filter = words.get("jobs") ?? "";
   view.sorted = numbers(words.get("sort")).find(Number.isInteger) ?? 0;
   view.log = numbers(words.get("log")).find((log) => whole(log, data.logs.length)) ?? 0;
-  view.line = numbers(words.get("line")).find((line) => whole(line, Infinity)) ?? null;
+  view.line = numbers(words.get("line")).map((line) => line - 1).find((line) => whole(line, Infinity)) ?? null;
   return view;
 }
 

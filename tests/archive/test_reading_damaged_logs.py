@@ -204,6 +204,25 @@ def test_one_that_is_only_set_aside_before_it_is_opened_is_read_where_it_is_now(
     assert found == ([] if begun else LINES)
 
 
+@forms
+def test_what_is_written_several_times_before_it_is_committed_is_one_log(
+    tmp_path: Path, form: Any, compression: Any
+) -> None:
+    begin(tmp_path, "https://x/api/v1", "ft-1", piece_bytes=2**20, form=form, compression=compression)
+    archive = Archive(tmp_path)
+    manifest = archive.manifest("ft-1")
+    assert manifest is not None
+    file = LogFile(archive, manifest)
+    file.open()
+    for begun in range(0, len(LINES), 20):
+        file.append(LINES[begun : begun + 20])
+        file.write()
+    file.commit()
+    file.close()
+    (log,) = stored_logs(tmp_path)
+    assert read(log) == LINES
+
+
 def test_a_log_of_one_line_is_kept_packed_or_not_and_goes_on(tmp_path: Path) -> None:
     for number, (form, compression) in enumerate(FORMS.values()):
         folder = tmp_path / f"{number}"

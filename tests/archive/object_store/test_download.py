@@ -14,6 +14,7 @@ from small_store import SmallStore
 
 from dashscope_ftlogs import (
     ArchiveBusyError,
+    ArchiveError,
     ArchiveMismatchError,
     ArchivePathError,
     ArchiveStoreError,
@@ -541,6 +542,12 @@ async def test_killed_before_any_request_while_a_last_line_grew_it_is_whole_all_
             if not died:
                 break
         assert dies_at > 6
+
+
+@pytest.mark.parametrize("name", ["team", "team.logs"])
+def test_a_place_without_logs_is_no_archive_whatever_it_is_called(store: SmallStore, name: str) -> None:
+    with pytest.raises(ArchiveError, match=f"{name} holds no commit"):
+        remote_logs(f"{store.url}/{name}")
 
 
 async def test_a_last_line_that_is_not_what_is_kept_is_not_taken_back(

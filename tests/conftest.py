@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 from fork_server import Forked, ForkServer
 from hypothesis import settings
 from real_logs import corpus_folder
+from small_store import SmallStore
 
 from dashscope_ftlogs import LogSession, RetryPolicy
 from dashscope_ftlogs.emulator import Emulator
@@ -169,6 +170,26 @@ def corpus() -> list[Path]:
     """Real logs, where they are at hand."""
     folder = corpus_folder()
     return sorted(folder.glob("**/*.log")) if folder else []
+
+
+@pytest.fixture
+def storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., SmallStore]]:
+    """Start a small object storage, of a dialect or another, which the environment then names."""
+    with ExitStack() as stack:
+
+        def start(dialect: Any = "s3") -> SmallStore:
+            store = stack.enter_context(SmallStore(dialect).serving())
+            for name, said in store.environ.items():
+                monkeypatch.setenv(name, said)
+            return store
+
+        yield start
+
+
+@pytest.fixture
+def store(storage: Callable[..., SmallStore]) -> SmallStore:
+    """Start one that speaks S3's dialect."""
+    return storage()
 
 
 class Screen:

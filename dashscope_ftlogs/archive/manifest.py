@@ -11,8 +11,8 @@ docs/reference/archive-format.md says all of this for who reads archives without
 import hashlib
 import json
 import re
-from collections.abc import Mapping
-from typing import Any, Final, Literal, cast, get_args
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final, Literal, TypeVar, cast, get_args
 
 import attrs
 import msgspec
@@ -21,6 +21,8 @@ from dashscope_ftlogs import checks
 from dashscope_ftlogs.errors import ArchiveMismatchError, InvalidArgumentError, ManifestError
 from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.text import TAIL, excerpt, storable_text
+
+T = TypeVar("T")
 
 SCHEMA: Final = 3
 """1 had no checksum, no `settling` and no `ended_by`; 1 and 2 had one piece of any size."""
@@ -154,6 +156,44 @@ def is_sealed(data: bytes) -> bool:
     return data.endswith(_last(data[:-_LAST_SIZE]))
 
 
+def unsealed(
+    data: bytes,
+    name: str,
+    meaning: Callable[[dict[str, Any]], T],
+    *,
+    kind: str,
+    newest: int,
+    bare: Collection[object] = (),
+) -> T:
+    """Return what a sealed object means, which `meaning` tells, or raises ValueError.
+
+    Args:
+        data: The object as it is stored.
+        name: By which it is called.
+        meaning: Is given what the object says.
+        kind: What it should be.
+        newest: The newest schema that is known.
+        bare: The schemas that had no checksum yet.
+
+    Raises:
+        ManifestError: it is not as it was written.
+        ArchiveMismatchError: it is whole, and of a newer kind.
+    """
+    try:
+        said = parsed(data)
+        schema = said.get("schema")
+        if schema not in bare and not is_sealed(data):
+            raise ValueError("its checksum is not that of what it says")  # noqa: TRY301
+        if isinstance(schema, int) and schema > newest:
+            raise ArchiveMismatchError(
+                f"{name} was made by a newer version of this tool: its schema is {schema}, and this "
+                f"version reads {newest} at most"
+            )
+        return meaning(said)
+    except (ValueError, RecursionError) as error:
+        raise ManifestError(f"{name} is not a {kind} as it was written: {excerpt(str(error))}") from None
+
+
 def checksum(data: bytes) -> str:
     """Return the checksum with which it ends."""
     return data[-_DIGEST_BEHIND - 64 : -_DIGEST_BEHIND].decode()
@@ -171,21 +211,9 @@ def decode(data: bytes, name: str) -> Manifest:
         ManifestError: it is not one, or not as it was written.
         ArchiveMismatchError: it is whole, and of a newer kind.
     """
-    try:
-        said = parsed(data)
-        schema = said.get("schema")
-        if schema != 1 and not is_sealed(data):
-            raise ValueError("its checksum is not that of what it says")  # noqa: TRY301
-        if isinstance(schema, int) and schema > SCHEMA:
-            raise ArchiveMismatchError(
-                f"{name} was made by a newer version of this tool: its schema is {schema}, and this "
-                f"version reads {SCHEMA} at most"
-            )
-        return _understood(said, data, name)
-    except (ValueError, RecursionError) as error:
-        raise ManifestError(
-            f"{name} is not a manifest as it was written: {excerpt(str(error))}"
-        ) from None
+    return unsealed(
+        data, name, lambda said: _understood(said, data, name), kind="manifest", newest=SCHEMA, bare=(1,)
+    )
 
 
 def parsed(data: bytes) -> dict[str, Any]:

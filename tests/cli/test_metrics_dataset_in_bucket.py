@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,6 @@ JOBS = [
     EmulatedJob("ft-6", ["{'loss': 1.5}"], status="RUNNING", create_time="2026-02-01 10:00:00"),
 ]
 DATA = "s3://bucket/data/"
-
-
-@pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallStore]:
-    with SmallStore().serving() as one:
-        for name, said in one.environ.items():
-            monkeypatch.setenv(name, said)
-        yield one
 
 
 async def archived(connect: Connect, place: str | Path, jobs: list[EmulatedJob]) -> None:

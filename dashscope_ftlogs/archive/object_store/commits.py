@@ -23,15 +23,14 @@ import msgspec
 from dashscope_ftlogs.archive.manifest import (
     Manifest,
     checksum,
-    is_sealed,
     log_name,
-    parsed,
     sealed,
     stem,
+    unsealed,
 )
 from dashscope_ftlogs.archive.store import DamagedError, Why
-from dashscope_ftlogs.errors import ArchiveMismatchError, InvalidArgumentError, ManifestError
-from dashscope_ftlogs.text import TAIL, excerpt
+from dashscope_ftlogs.errors import InvalidArgumentError, ManifestError
+from dashscope_ftlogs.text import TAIL
 
 SCHEMA: Final = 1
 OBJECT_BYTES: Final = 8 * 2**20
@@ -199,20 +198,16 @@ def decode(data: bytes, folder: str, number: int) -> Commit:
     """
     name = f"{folder}/{commit_name(number)}"
     try:
-        said = parsed(data)
-        if not is_sealed(data):
-            raise ValueError("its checksum is not that of what it says")  # noqa: TRY301
-        schema = said.get("schema")
-        if isinstance(schema, int) and schema > SCHEMA:
-            raise ArchiveMismatchError(
-                f"{name} was made by a newer version of this tool: its schema is {schema}, and this "
-                f"version reads {SCHEMA} at most"
-            )
-        return _understood(data, said, folder, number)
-    except (ValueError, RecursionError) as error:
-        told = ManifestError(f"{name} is not a commit as it was written: {excerpt(str(error))}")
-        told.advice = "Put it back from a copy, or move its folder away: the log is then fetched anew."
-        raise told from None
+        return unsealed(
+            data,
+            name,
+            lambda said: _understood(data, said, folder, number),
+            kind="commit",
+            newest=SCHEMA,
+        )
+    except ManifestError as error:
+        error.advice = "Put it back from a copy, or move its folder away: the log is then fetched anew."
+        raise
 
 
 def _understood(data: bytes, said: dict[str, Any], folder: str, number: int) -> Commit:

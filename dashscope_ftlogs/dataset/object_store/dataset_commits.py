@@ -12,10 +12,9 @@ from typing import Final
 import attrs
 import msgspec
 
-from dashscope_ftlogs.archive.manifest import is_sealed, parsed, sealed
+from dashscope_ftlogs.archive.manifest import sealed, unsealed
 from dashscope_ftlogs.archive.object_store.commits import commit_name, number_of
-from dashscope_ftlogs.errors import ArchiveMismatchError, ManifestError
-from dashscope_ftlogs.text import excerpt
+from dashscope_ftlogs.errors import ManifestError
 
 SCHEMA: Final = 1
 COMMITS: Final = "_commits"
@@ -155,19 +154,12 @@ def decode(data: bytes, number: int) -> DatasetCommit:
     """
     name = commit_path(number)
     try:
-        schema = parsed(data).get("schema")
-        if not is_sealed(data):
-            raise ValueError("its checksum is not that of what it says")  # noqa: TRY301
-        if isinstance(schema, int) and schema > SCHEMA:
-            raise ArchiveMismatchError(
-                f"{name} was made by a newer version of this tool: its schema is {schema}, and this "
-                f"version reads {SCHEMA} at most"
-            )
-        return _understood(_decode(data), number)
-    except (ValueError, RecursionError) as error:
-        told = ManifestError(f"{name} is not a commit as it was written: {excerpt(str(error))}")
-        told.advice = "Delete the dataset, or name another one: it is made anew from the archive."
-        raise told from None
+        return unsealed(
+            data, name, lambda _: _understood(_decode(data), number), kind="commit", newest=SCHEMA
+        )
+    except ManifestError as error:
+        error.advice = "Delete the dataset, or name another one: it is made anew from the archive."
+        raise
 
 
 def _understood(said: _Said, number: int) -> DatasetCommit:

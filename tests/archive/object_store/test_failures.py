@@ -78,8 +78,13 @@ def harmless(error: BaseException) -> None:
 @pytest.mark.parametrize("what", ["list-type", "/data-", "/commit-", ".ftlogs-archive"])
 @pytest.mark.parametrize("status", [403, 503])
 async def test_a_download_that_is_refused_ends_at_once_and_goes_on_later(
-    store: SmallStore, quick: None, connect: Callable[..., LogSession], what: str, status: int
+    storage: Callable[..., SmallStore],
+    quick: None,
+    connect: Callable[..., LogSession],
+    what: str,
+    status: int,
 ) -> None:
+    store = storage()
     store.fault = lambda _method, path: status if what in path else None
     jobs = [EmulatedJob(f"ft-{n}", ["one", "two"]) for n in range(9)]
     with Emulator(jobs) as emulator:
@@ -89,7 +94,8 @@ async def test_a_download_that_is_refused_ends_at_once_and_goes_on_later(
             harmless(told.value)
             assert session.requests <= 10
             assert not len(session.tasks)
-            store.fault = lambda _method, _path: None
+            # Another server of the same objects: what was on its way is refused however late it arrives.
+            storage().objects = store.objects
             outcomes = await session.download([job.job_id for job in jobs], URL)
     assert {outcome.state for outcome in outcomes} == {"complete"}
     assert {verdict.state for verdict in verify_archive(URL)} == {"ok"}

@@ -20,10 +20,9 @@ class Feed(LeftByBlock, Generic[Found, Item]):
     """A generator that runs in a task of the session, and finds what the next steps give.
 
     It goes on when all that it found has been taken; it may find several things at once, which saves the
-    way from one task to the other and back for each. A step that is cancelled
-    leaves the task alone: the next one waits for the same item. What is found counts as handed out once
-    `take` has made an item of it, in the waiter's own task and with no await behind it; None stands for
-    no item.
+    way from one task to the other and back for each. A step that is cancelled leaves the task alone: the
+    next one waits for the same item. What is found counts as handed out once `take` has made an item of
+    it, in the waiter's own task and with no await behind it; None stands for no item.
     """
 
     def __init__(

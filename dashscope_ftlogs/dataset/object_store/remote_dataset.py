@@ -94,7 +94,7 @@ class RemoteDataset:
         """
         if not self._marked:
             await self._bucket.amark(_MARK)
-            self._marked = True  # pragma: no cover  (3.11 tells no tracer, as elsewhere)
+            self._marked = True  # pragma: no cover  (3.11 traces none after an awaited exception)
         known = self.head.logs
         while logs:
             try:

@@ -4,6 +4,7 @@ The library's own messages repeat URLs, and bodies that anyone may have written,
 passed on: an error is told by its class and by the number of the HTTP status alone.
 """
 
+import atexit
 import os
 import re
 from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
@@ -14,6 +15,7 @@ from typing import Any, Final
 
 import attrs
 
+from dashscope_ftlogs.archive.object_store.process_end import let_threads_leave
 from dashscope_ftlogs.archive.object_store.settings import Settings, settings
 from dashscope_ftlogs.archive.object_store.url import StoreURL
 from dashscope_ftlogs.errors import (
@@ -51,6 +53,8 @@ _NO_PROXY: Final[Mapping[str, Any]] = {
     "proxy_url": "http://127.0.0.1:9",
     "proxy_excludes": "127.0.0.0/8,::1,localhost",
 }
+
+atexit.register(let_threads_leave)
 
 
 class AlreadyThereError(Exception):

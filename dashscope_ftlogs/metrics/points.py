@@ -124,17 +124,15 @@ class LogPoints:
         Of the lines from `read` on, until one matters that is something else; return its index.
         """
         points, texts, dicts, line_of = self._points, parts.texts, parts.dicts, parts.line
+        read_values = points.read_values
         for place in range(bisect_left(matter, read), len(matter)):
             at = matter[place]
             if at > read:
                 points.passed_over(texts, read, at)
-            values = dicts.get(at)
-            if values is None:
-                if at in dicts or texts[at][:1] != "{":
-                    return at
+            if at not in dicts:
                 parts.read_dicts(matter[place : place + TOGETHER])
-                values = dicts[at]
-            if values is None or not points.read_values(offset + line_of(at), values, texts[at]):
+            values = dicts[at]
+            if values is None or not read_values(offset + line_of(at), values, texts[at]):
                 return at
             read = at + 1
         if len(texts) > read:
@@ -154,13 +152,15 @@ class _Parts:
             page = Page("\n".join(page.lines).replace("\r", "\n").split("\n"))
         self.page, self.texts = page, page.lines
         self.dicts: dict[int, MetricValues | None] = {}
-        """What those parts hold that were read as dicts; None if they are something else as well."""
+        """What those parts hold that were looked at; None if that is no dict, or something else as well."""
 
     def read_dicts(self, parts: Sequence[int]) -> None:
         """Find what those of some parts hold that are nothing but a dict."""
         texts = self.texts
         some = [at for at in parts if texts[at][:1] == "{"]
-        self.dicts.update(zip(some, flat_each([texts[at] for at in some]), strict=True))
+        if len(some) < len(parts):
+            self.dicts.update(dict.fromkeys(parts))
+        self.dicts.update(zip(some, flat_each([texts[at] for at in some]), strict=False))
         if self.page.has_traceback:
             self.dicts.update((at, None) for at in some if TRACEBACK in texts[at])
 

@@ -6,8 +6,7 @@ says is not asked here; each that is named goes to the reader of lines.
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import compress, count
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from dashscope_ftlogs.reading.forms.json_in_json import KEYS
@@ -59,16 +58,18 @@ class Page:
     def __init__(self, lines: Sequence[str]) -> None:
         """Take them; none is anything but a string."""
         self.lines = lines
-        self._bars: list[str] = []
-        self._others: list[int] = []
-        """What is neither a bar nor blank."""
+        bars: list[str] = []
+        others: list[int] = []
         for index, line in enumerate(lines):
             if line.endswith(_ENDS):
-                self._bars.append(line)
+                bars.append(line)
             elif line and not line.isspace():
-                self._others.append(index)
-        self._drawn = "\n".join(self._bars)
-        self._said = "\n".join([lines[index] for index in self._others])
+                others.append(index)
+        self._drawn, self._others = "".join(bars), others
+        """All bars, each of which ends with a bracket; and what is neither a bar nor blank."""
+        self._said = "".join([lines[index] for index in others])
+        self.has_traceback = TRACEBACK in self._said
+        """Whether one may begin."""
         self._dicts: list[int] | None = None
         self._kept: list[int] = []
 
@@ -80,13 +81,7 @@ class Page:
     @property
     def has_line_ends(self) -> bool:
         """Whether a line goes on behind a line end."""
-        texts = (self._drawn, self._bars), (self._said, self._others)
-        return any("\r" in text or text.count("\n") >= max(1, len(lines)) for text, lines in texts)
-
-    @property
-    def has_traceback(self) -> bool:
-        """Whether one may begin."""
-        return TRACEBACK in self._said
+        return any(end in text for end in "\n\r" for text in (self._said, self._drawn))
 
     def lines_that_matter(self, *, bars: bool = False, word: str = "") -> list[int]:
         """Return the indexes of the lines that can matter, in order.
@@ -114,9 +109,10 @@ class Page:
                 dicts.append(index)
             else:
                 self._kept.append(index)
-        if telling := _telling(self._drawn):
-            bars = (index for index, line in enumerate(self.lines) if line.endswith(_ENDS))
-            self._kept += compress(bars, map(telling.__contains__, count()))
+        for said in _telling(self._drawn):
+            self._kept += [
+                index for index, line in enumerate(self.lines) if said in line and line.endswith(_ENDS)
+            ]
         return dicts
 
 
@@ -125,34 +121,31 @@ def is_mere_text(line: str) -> bool:
     return not any(sign in line for sign in _NO_TEXT)
 
 
-def _telling(bars: str) -> Collection[int]:
-    """Return which of some bars may tell more, judged by what they are described as."""
+def _telling(bars: str) -> Sequence[str]:
+    """Return what stands in those of some bars that may tell more: most have one of a few descriptions."""
     if not any(sign in bars for sign in _TOLD):
         return ()
-    # Most have one of a few descriptions, each of which stands behind a line end then.
-    text = "\n" + bars.replace(_EXAMPLES, "")
-    found: set[int] = set()
+    text = "]" + bars.replace(_EXAMPLES, "]")
+    found: list[str] = []
     for _ in range(_DESCRIPTIONS):
         at = next((at for sign in _TOLD if (at := text.find(sign)) >= 0), -1)
         if at < 0:
             return found
-        begin, end = text.rfind("\n", 0, at), text.find("\n", at)
-        description = text[begin : text.find(":", at) + 1]
-        if "\n" in description[1:] or any(one in description for one in (*_WORDS, *_SIGNS)):
-            found.add(text.count("\n", 0, begin))
-            text = text[: begin + 1] + (text[end:] if end >= 0 else "")
-        else:  # no word goes on behind a colon
-            text = text.replace(description, "\n")
-    return range(text.count("\n"))
+        # No word has a bracket within it, or goes on behind a colon.
+        begin, colon, end = text.rfind("]", 0, at), text.find(":", at), text.find("]", at)
+        said = text[begin : (end if colon < 0 else min(colon, end)) + 1]
+        if any(one in said for one in (*_WORDS, *_SIGNS)):
+            found.append(said[1:-1])
+        text = text.replace(said, "]")
+    return ("",)
 
 
 def _found(lines: Sequence[str], kept: Sequence[int], *, bars: bool, word: str) -> Iterator[int]:
     """Yield the indexes of those lines that a word or a pattern is in, of those that are kept."""
-    some = [lines[index] for index in kept]
     # The first line is like all others then: it comes after a line end.
-    text = "\n" + "\n".join(some)
+    text = "\n" + "\n".join([lines[index] for index in kept])
     if "\x1b" in text or "\x00" in text:
-        text = "\n" + "\n".join(map(without_escapes, some))
+        text = without_escapes(text)  # none goes on over a line end
     begins: set[int] = set()
     for pattern in _patterns(text, bars=bars, word=word):
         begins.update(_with_pattern(text, pattern))

@@ -66,11 +66,8 @@ class Numbers:
             OverflowError: one needs more than 64 bits; none is taken then.
         """
         place = len(self.values)
-        try:
-            self.values.extend(numbers)
-        except (OverflowError, TypeError):
-            del self.values[place:]
-            raise
+        # As an array first, which is made in half the time.
+        self.values.extend(array(self.values.typecode, numbers))
         if row != self.end or not place:
             self.begins.append(row)
             self.places.append(place)

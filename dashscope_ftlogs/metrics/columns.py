@@ -66,11 +66,8 @@ class Numbers:
             OverflowError: one needs more than 64 bits; none is taken then.
         """
         place = len(self.values)
-        try:
-            self.values.extend(numbers)
-        except (OverflowError, TypeError):
-            del self.values[place:]
-            raise
+        # As an array first, which is made in half the time.
+        self.values.extend(array(self.values.typecode, numbers))
         if row != self.end or not place:
             self.begins.append(row)
             self.places.append(place)
@@ -288,15 +285,15 @@ class Metric:
 
     def add(self, row: int, values: Sequence[float | str]) -> None:
         """Take the values of some consecutive rows, which come after all before."""
-        if self.texts is not None or str in map(type, values):
+        try:
+            self.numbers.add(row, values)  # type: ignore[arg-type]  # there seldom is a text
+        except TypeError:
             for at, value in enumerate(values, row):
                 if isinstance(value, str):
                     self.texts = Texts() if self.texts is None else self.texts
                     self.texts.add(at, value)
                 else:
                     self.numbers.add(at, [value])
-        else:
-            self.numbers.add(row, values)  # type: ignore[arg-type]  # there is no text
 
     def cells(self, begin: int, end: int) -> list[float | str | None]:
         """Return what is in each of these rows, as text if the column has any; None for a gap."""

@@ -11,7 +11,7 @@ from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.whole_log.point_reader import PointReader
 from dashscope_ftlogs.reading.forms.dicts import TOGETHER, flat_each
 from dashscope_ftlogs.reading.own_pattern import OwnPattern, OwnRecords
-from dashscope_ftlogs.reading.page_scan import TRACEBACK, is_mere_text, lines_that_matter
+from dashscope_ftlogs.reading.page_scan import TRACEBACK, Page, is_mere_text
 from dashscope_ftlogs.reading.records import Text
 from dashscope_ftlogs.reading.tracebacks import RecordReader
 
@@ -61,9 +61,9 @@ class LogPoints:
             for number, line in enumerate(lines, offset):
                 self.read(number, line)
             return
-        for page, text in _pages(lines):
-            self._read_page(_Parts(page, text), offset)
-            offset += len(page)
+        for page in _pages(lines):
+            self._read_page(_Parts(page), offset)
+            offset += len(page.lines)
 
     def read_numbered(self, lines: Sequence[tuple[int, str]]) -> None:
         """Take the next lines, each with its number."""
@@ -94,8 +94,7 @@ class LogPoints:
                 continue
             if asked != (points.needs_bars, points.last_bar):
                 asked = points.needs_bars, points.last_bar
-                found = lines_that_matter(texts[at:], bars=asked[0], word=asked[1])
-                matter = [index + at for index in found]
+                matter = parts.page.lines_that_matter(bars=asked[0], word=asked[1])
             if points.over_lines.idle:
                 at = self._read_dicts(parts, at, matter, offset)
                 if at == len(texts):
@@ -125,17 +124,15 @@ class LogPoints:
         Of the lines from `read` on, until one matters that is something else; return its index.
         """
         points, texts, dicts, line_of = self._points, parts.texts, parts.dicts, parts.line
+        read_values = points.read_values
         for place in range(bisect_left(matter, read), len(matter)):
             at = matter[place]
             if at > read:
                 points.passed_over(texts, read, at)
-            values = dicts.get(at)
-            if values is None:
-                if at in dicts or texts[at][:1] != "{":
-                    return at
+            if at not in dicts:
                 parts.read_dicts(matter[place : place + TOGETHER])
-                values = dicts[at]
-            if values is None or not points.read_values(offset + line_of(at), values, texts[at]):
+            values = dicts[at]
+            if values is None or not read_values(offset + line_of(at), values, texts[at]):
                 return at
             read = at + 1
         if len(texts) > read:
@@ -146,24 +143,25 @@ class LogPoints:
 class _Parts:
     """The lines of a page, cut at each end of a line in them; which line a part is of."""
 
-    def __init__(self, page: Sequence[str], text: str) -> None:
-        """Take a page, and the text of its lines one after the other."""
-        self.texts: Sequence[str] = page
+    def __init__(self, page: Page) -> None:
+        """Take a page whose lines may hold line ends."""
         self._firsts: list[int] | None = None
-        self._tracebacks = TRACEBACK in text
-        self.dicts: dict[int, MetricValues | None] = {}
-        """What those parts hold that were read as dicts; None if they are something else as well."""
-        if "\n" in text or "\r" in text:
-            self.texts = "\n".join(page).replace("\r", "\n").split("\n")
-            counts = (line.count("\n") + line.count("\r") + 1 for line in page)
+        if page.has_line_ends:
+            counts = (line.count("\n") + line.count("\r") + 1 for line in page.lines)
             self._firsts = list(accumulate(counts, initial=0))
+            page = Page("\n".join(page.lines).replace("\r", "\n").split("\n"))
+        self.page, self.texts = page, page.lines
+        self.dicts: dict[int, MetricValues | None] = {}
+        """What those parts hold that were looked at; None if that is no dict, or something else as well."""
 
     def read_dicts(self, parts: Sequence[int]) -> None:
         """Find what those of some parts hold that are nothing but a dict."""
         texts = self.texts
         some = [at for at in parts if texts[at][:1] == "{"]
-        self.dicts.update(zip(some, flat_each([texts[at] for at in some]), strict=True))
-        if self._tracebacks:
+        if len(some) < len(parts):
+            self.dicts.update(dict.fromkeys(parts))
+        self.dicts.update(zip(some, flat_each([texts[at] for at in some]), strict=False))
+        if self.page.has_traceback:
             self.dicts.update((at, None) for at in some if TRACEBACK in texts[at])
 
     def line(self, part: int) -> int:
@@ -175,25 +173,21 @@ class _Parts:
         return line if self._firsts is None else self._firsts[line]
 
 
-def _pages(lines: Iterable[str]) -> Iterator[tuple[Sequence[str], str]]:
-    """Yield lines that are searched together, and their text."""
+def _pages(lines: Iterable[str]) -> Iterator[Page]:
+    """Yield lines that are searched together."""
     if isinstance(lines, list):
         for begin in range(0, len(lines), _LINES):
-            page = lines[begin : begin + _LINES]
-            text = _text(page)
-            if text is not None and len(text) < _CHARACTERS:
-                yield page, text
+            some = lines[begin : begin + _LINES]
+            try:
+                page = Page(some)
+            except (AttributeError, TypeError):  # not every line is a string
+                page = None
+            if page is not None and page.size < _CHARACTERS:
+                yield page
             else:
-                yield from _pages_of(page)
+                yield from _pages_of(some)
     else:
         yield from _pages_of(lines)
-
-
-def _text(page: Sequence[str]) -> str | None:
-    try:
-        return "".join(page)
-    except TypeError:
-        return None
 
 
 def _holds(indexes: Sequence[int], index: int) -> bool:
@@ -202,7 +196,7 @@ def _holds(indexes: Sequence[int], index: int) -> bool:
     return at < len(indexes) and indexes[at] == index
 
 
-def _pages_of(lines: Iterable[str]) -> Iterator[tuple[Sequence[str], str]]:
+def _pages_of(lines: Iterable[str]) -> Iterator[Page]:
     page: list[str] = []
     size = 0
     for line in lines:
@@ -211,7 +205,7 @@ def _pages_of(lines: Iterable[str]) -> Iterator[tuple[Sequence[str], str]]:
         page.append(line)
         size += len(line)
         if len(page) >= _LINES or size >= _CHARACTERS:
-            yield page, "".join(page)
+            yield Page(page)
             page, size = [], 0
     if page:
-        yield page, "".join(page)
+        yield Page(page)

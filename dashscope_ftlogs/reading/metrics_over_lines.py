@@ -1,6 +1,5 @@
 """The metrics of a log that go on over lines: dicts, tables and summaries, whichever has begun."""
 
-from collections.abc import Iterable
 from itertools import chain
 
 from dashscope_ftlogs.reading.forms.over_lines import (
@@ -30,7 +29,8 @@ class MetricsOverLines:
         """Return the metrics that are complete with a text, and the line that each counts to."""
         found = self.forget_before(number)
         for form in self._forms:
-            found += _told(number, form.read(text))
+            for one in form.read(text):
+                found.append(_told(number, one))
         self.idle = all(form.idle for form in self._forms)
         self._last = number
         return found
@@ -39,7 +39,8 @@ class MetricsOverLines:
         """Return what was begun of a summary, or below a heading, since something else follows."""
         if self._summaries.idle and self._headings.idle:
             return []
-        found = _told(self._last, chain(self._summaries.end(), self._headings.end()))
+        ended = chain(self._summaries.end(), self._headings.end())
+        found = [_told(self._last, one) for one in ended]
         self.idle = all(form.idle for form in self._forms)
         return found
 
@@ -55,16 +56,6 @@ class MetricsOverLines:
         return found
 
 
-def _told(number: int, found: Iterable[OverLines]) -> list[tuple[int, Metrics]]:
-    return [
-        (
-            number,
-            Metrics(
-                one.values,
-                "",
-                None,
-                Beside(one.step, one.total_steps, one.epoch, one.kind, one.time, again=one.again),
-            ),
-        )
-        for one in found
-    ]
+def _told(number: int, one: OverLines) -> tuple[int, Metrics]:
+    beside = Beside(one.step, one.total_steps, one.epoch, one.kind, one.time, again=one.again)
+    return number, Metrics(one.values, "", None, beside)

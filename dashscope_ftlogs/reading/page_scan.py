@@ -6,10 +6,7 @@ says is not asked here; each that is named goes to the reader of lines.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
-from itertools import compress, count, repeat
-from operator import itemgetter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from dashscope_ftlogs.reading.forms.json_in_json import KEYS
@@ -17,27 +14,26 @@ from dashscope_ftlogs.reading.forms.progress_bars import PLAIN_RATES, RATES
 from dashscope_ftlogs.reading.forms.under_headings import WORDS
 from dashscope_ftlogs.reading.redrawn_lines import AT_ONCE, without_escapes
 
-_Search = Callable[..., "re.Match[str] | None"]
-
 TRACEBACK: Final = "Traceback (most recent call last):"
 _WORDS: Final = (
     *("loss", "Loss", "LOSS", "eward", "_runtime", "step:"),
     *(TRACEBACK, "tokens is", "training usage", "Running training", "start to fine-tune"),
+    *("*****", *WORDS),
+    "\\u00",  # JSON's way to write any of these letters
 )
-_WORDS_BY_SIGN: Final = {
-    "<": RATES,
-    "*": ("*****",),
-    "=": WORDS,
-    "\\": ("\\u00",),  # JSON's way to write any of these letters
-}
-"""Words that hold a sign that most pages do not: one sign is looked for in a fraction of the time."""
-_TOLD: Final = 'aeflowAEFLOW_*\\={"\x00\x1b'
-"""A line needs one of these signs to tell anything beside what bars say."""
+_ANY_WORD: Final = re.compile("|".join(map(re.escape, _WORDS)))
+"""Made of nothing but letters, it is searched for as fast as two of them would be, one after the other."""
+_RATED: Final = re.compile("|".join(re.escape(rate[rate.index("/") :]) for rate in RATES))
+"""A bar's rate behind which more stands."""
 _EXAMPLES: Final = " examples/s]"
 _ENDS: Final = (*PLAIN_RATES, _EXAMPLES)
 """Bars that end so tell nothing, unless the text before them or a sign in them does."""
+_TOLD: Final = 'aeoO*\\={"'
+"""A bar without these signs tells nothing more: each word has one of them."""
 _SIGNS: Final = '<*\\={"\x00\x1b'
-"""Text without words and these signs tells nothing."""
+"""A bar's description without words and these signs tells nothing."""
+_DESCRIPTIONS: Final = 16
+"""So many are looked at. Where a page has more, all of its bars are searched."""
 _NO_TEXT: Final = ("%", '\\n"', "\x00", "\x1b")
 _OPEN: Final = re.compile(r"\{[^{}\n]*+(?![{}])")
 """A brace that is not closed in its line: a dict may go on in the next."""
@@ -53,42 +49,71 @@ _OFTEN: Final = 8
 """One line in so many is often: it takes less time to ask each than to find out which it is."""
 
 
-def lines_that_matter(lines: Sequence[str], *, bars: bool = False, word: str = "") -> list[int]:
-    """Return the indexes of the lines that can matter, in order.
+class Page:
+    """The lines of a page, with what is not searched put aside.
 
-    Args:
-        lines: Of one page, without line ends in them.
-        bars: Whether those with bars of training do.
-        word: One more that makes a line matter; none if it is empty.
-
-    >>> lines_that_matter(["one", "{'loss': 1.5}", "two", " 10%|█ | 1/10 [00:01<00:09,  1.0s/it]"])
-    [1]
+    Most of a log is bars that nobody asks for: it takes several times as long to look for every word.
     """
-    kept: Sequence[int] = range(len(lines))
-    indexes: set[int] = set()
-    if not bars:
-        kept, lines = _less(lines, word)
-        dicts = compress(count(), map(str.startswith, lines, repeat("{")))
-        indexes.update(index for index in dicts if "loss" in lines[index])
-        for index in indexes:
-            lines[index] = ""
-    # The first line is like all others then: it comes after a line end.
-    text = "\n" + "\n".join(lines)
-    if "\x1b" in text or "\x00" in text:
-        lines = [without_escapes(line) for line in lines]
-        text = "\n" + "\n".join(lines)
-    begins: set[int] = set()
-    for one in _words(text, word):
-        search = _searched(one)
-        found = search(text)
-        if found and _OFTEN * text.count(one, found.start()) > len(lines):
-            indexes.update(index for index, line in enumerate(lines) if one in line)
-        else:
-            begins.update(_with_word(text, search, found))
-    for pattern in _patterns(text, bars=bars):
-        begins.update(_with_pattern(text, pattern))
-    indexes.update(_indexes(text, begins))
-    return sorted(map(kept.__getitem__, indexes))
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        """Take them; none is anything but a string."""
+        self.lines = lines
+        bars: list[str] = []
+        others: list[int] = []
+        for index, line in enumerate(lines):
+            if line.endswith(_ENDS):
+                bars.append(line)
+            elif line and not line.isspace():
+                others.append(index)
+        self._drawn, self._others = "".join(bars), others
+        """All bars, each of which ends with a bracket; and what is neither a bar nor blank."""
+        self._said = "".join([lines[index] for index in others])
+        self.has_traceback = TRACEBACK in self._said
+        """Whether one may begin."""
+        self._dicts: list[int] | None = None
+        self._kept: list[int] = []
+
+    @property
+    def size(self) -> int:
+        """How many characters there are, but for blank lines."""
+        return len(self._drawn) + len(self._said)
+
+    @property
+    def has_line_ends(self) -> bool:
+        """Whether a line goes on behind a line end."""
+        return any(end in text for end in "\n\r" for text in (self._said, self._drawn))
+
+    def lines_that_matter(self, *, bars: bool = False, word: str = "") -> list[int]:
+        """Return the indexes of the lines that can matter, in order.
+
+        Args:
+            bars: Whether those with bars of training do.
+            word: One more that makes a line matter; none if it is empty.
+
+        >>> page = Page(["one", "{'loss': 1.5}", "two", " 10%|█ | 1/10 [00:01<00:09,  1.0s/it]"])
+        >>> page.lines_that_matter()
+        [1]
+        """
+        if bars or (word and any(sign in self._drawn for sign in (word, "\x00", "\x1b"))):
+            return sorted(_found(self.lines, range(len(self.lines)), bars=bars, word=word))
+        if self._dicts is None:
+            self._dicts = self._sorted_out()
+        return sorted([*self._dicts, *_found(self.lines, self._kept, bars=False, word=word)])
+
+    def _sorted_out(self) -> list[int]:
+        """Return which lines are dicts with a loss, and keep which others have to be searched."""
+        dicts: list[int] = []
+        for index in self._others:
+            line = self.lines[index]
+            if line[:1] == "{" and "loss" in line:
+                dicts.append(index)
+            else:
+                self._kept.append(index)
+        for said in _telling(self._drawn):
+            self._kept += [
+                index for index, line in enumerate(self.lines) if said in line and line.endswith(_ENDS)
+            ]
+        return dicts
 
 
 def is_mere_text(line: str) -> bool:
@@ -96,49 +121,42 @@ def is_mere_text(line: str) -> bool:
     return not any(sign in line for sign in _NO_TEXT)
 
 
-def _less(lines: Sequence[str], word: str) -> tuple[Sequence[int], list[str]]:
-    """Return the lines without bars that tell nothing more, and the index of each that is left.
-
-    Most of a log is bars that nobody asks for: it takes several times as long to look for every word.
-    """
-    ends = list(map(str.endswith, lines, repeat(_ENDS)))
-    bars = list(compress(lines, ends))
-    text = "\n".join(bars)
-    if word and word in text:
-        return range(len(lines)), list(lines)
-    if not _is_mere(text):
-        mere = iter(_are_mere(bars))
-        ends = [is_bar and next(mere, False) for is_bar in ends]
-    kept = [index for index, is_mere in enumerate(ends) if not is_mere]
-    return kept, [lines[index] for index in kept]
-
-
-def _is_mere(bars: str) -> bool:
-    return not any(sign in bars for sign in _TOLD)
-
-
-def _are_mere(bars: Sequence[str]) -> Iterable[bool]:
-    """Return of each bar whether it tells nothing: most have one of a few descriptions."""
-    halves = list(map(str.rpartition, bars, repeat("%|")))
-    if not _is_mere("\n".join(map(itemgetter(2), halves)).replace(_EXAMPLES, "")):
+def _telling(bars: str) -> Sequence[str]:
+    """Return what stands in those of some bars that may tell more: most have one of a few descriptions."""
+    if not any(sign in bars for sign in _TOLD):
         return ()
-    texts = list(map(itemgetter(0), halves))
-    mere = {text for text in set(texts) if not any(one in text for one in (*_WORDS, *_SIGNS))}
-    return map(mere.__contains__, texts)
+    text = "]" + bars.replace(_EXAMPLES, "]")
+    found: list[str] = []
+    for _ in range(_DESCRIPTIONS):
+        at = next((at for sign in _TOLD if (at := text.find(sign)) >= 0), -1)
+        if at < 0:
+            return found
+        # No word has a bracket within it, or goes on behind a colon.
+        begin, colon, end = text.rfind("]", 0, at), text.find(":", at), text.find("]", at)
+        said = text[begin : (end if colon < 0 else min(colon, end)) + 1]
+        if any(one in said for one in (*_WORDS, *_SIGNS)):
+            found.append(said[1:-1])
+        text = text.replace(said, "]")
+    return ("",)
 
 
-def _words(text: str, word: str) -> Iterator[str]:
-    """Yield those that a text may hold."""
-    yield from _WORDS
-    for sign, words in _WORDS_BY_SIGN.items():
-        if sign in text:
-            yield from words
-    if word:
-        yield word
+def _found(lines: Sequence[str], kept: Sequence[int], *, bars: bool, word: str) -> Iterator[int]:
+    """Yield the indexes of those lines that a word or a pattern is in, of those that are kept."""
+    # The first line is like all others then: it comes after a line end.
+    text = "\n" + "\n".join([lines[index] for index in kept])
+    if "\x1b" in text or "\x00" in text:
+        text = without_escapes(text)  # none goes on over a line end
+    begins: set[int] = set()
+    for pattern in _patterns(text, bars=bars, word=word):
+        begins.update(_with_pattern(text, pattern))
+    return map(kept.__getitem__, _indexes(text, begins))
 
 
-def _patterns(text: str, *, bars: bool) -> Iterator["re.Pattern[str]"]:
-    """Yield those that a text may hold, judged by a word of each: they take longer to look for."""
+def _patterns(text: str, *, bars: bool, word: str) -> Iterator["re.Pattern[str]"]:
+    """Yield those that a text may hold, some judged by a sign of each: they take longer to look for."""
+    yield _ANY_WORD
+    if "/" in text:
+        yield _RATED
     if "{" in text:
         yield _OPEN
     if '"' in text and any(key in text for key in KEYS):
@@ -149,27 +167,16 @@ def _patterns(text: str, *, bars: bool) -> Iterator["re.Pattern[str]"]:
         yield _UNRATED
     if bars and "%" in text:
         yield _BAR
-
-
-@lru_cache
-def _searched(word: str) -> _Search:
-    """Return what searches for a word, which a pattern does in half the time that `find` takes."""
-    return re.compile(re.escape(word)).search
-
-
-def _with_word(text: str, search: _Search, found: "re.Match[str] | None") -> Iterator[int]:
-    """Yield where the lines with a word begin, from the first that was found."""
-    while found is not None:
-        yield text.rfind("\n", 0, found.start()) + 1
-        end = text.find("\n", found.end())
-        found = search(text, end) if end >= 0 else None
+    if word and word in text:
+        yield re.compile(re.escape(word))
 
 
 def _with_pattern(text: str, pattern: "re.Pattern[str]") -> Iterator[int]:
     """Yield where the lines with a pattern begin, and those that are too long to look for it."""
     for at, stop in _lines_together(text):
         if stop - at > AT_ONCE:
-            yield at + 1
+            if pattern is not _ANY_WORD or any(text.find(word, at, stop) >= 0 for word in _WORDS):
+                yield at + 1
             continue
         found = pattern.search(text, at, stop)
         while found is not None:

@@ -220,7 +220,12 @@ class _Before:
 
     def bar_of(self, kind: MetricsKind) -> Count | None:
         """Return what the bar before a point counts, if it is one of training."""
-        bar = self.training_bar()
+        if self._passed is not None:
+            self.settle()
+        if self._line is not None:
+            self.bar = plain_count(self._line) or _last_count(self._line)
+            self._line = None
+        bar = self.bar
         if kind == "train" and bar is not None:
             before = self._counted
             if before is not None and bar.step == before.step:
@@ -256,15 +261,6 @@ class _Before:
                 if line.endswith(PLAIN_RATES) or (line and not line.isspace() and _says_something(line)):
                     self._line = line
                     break
-
-    def training_bar(self) -> Count | None:
-        """Return what the bar counts, if it is one of training."""
-        if self._passed is not None:
-            self.settle()
-        if self._line is not None:
-            self.bar = plain_count(self._line) or _last_count(self._line)
-            self._line = None
-        return self.bar
 
 
 def _last_count(line: str) -> Count | None:

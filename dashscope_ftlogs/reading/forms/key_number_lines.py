@@ -128,6 +128,8 @@ _GRAPH: Final = re.compile(r"\|-{0,200}>$")
 _BAR: Final = re.compile(r"(?<=\d )\[=*>?\.*\](?= )")
 """As Keras draws it."""
 _BETWEEN: Final = re.compile(r"[\s\[\](),:]*")
+_TOLD: Final = re.compile(r"step|it|batch|update|epoch|\d\s?(?:/|of)|at the end", re.IGNORECASE)
+"""Where a line is from is told by one of these: most that mention a loss have none."""
 _NEAR: Final = 40
 """Characters before what is said in which the phase may stand."""
 _PIECE: Final = 400
@@ -179,6 +181,8 @@ def key_numbers(text: str) -> KeyNumbers | None:
     if len(text) > _LONGEST:
         return None
     text = text if text.isascii() else text.translate(_FULL_WIDTH)
+    if _TOLD.search(text) is None:
+        return None
     text = _without_quotes(text)
     begin = message_at(text)
     if text[begin : begin + 1] == "{":  # MindSpore's, that may end in the next line

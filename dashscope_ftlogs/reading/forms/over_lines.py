@@ -30,6 +30,8 @@ _COMMAS: Final = re.compile(r"\s*,\s*")
 _COUNTED: Final = re.compile(
     r"(?:(?:train(?:er)?/)?global[ _])?(?:steps?|epoch|iter|iteration)$", re.IGNORECASE
 )
+_COUNTING: Final = re.compile("step|epoch|iter", re.IGNORECASE)
+"""One of these is in the head of every table."""
 _NAME: Final = re.compile(r"[A-Za-z_][\w/@.%+ -]{0,80}")
 _WHEN: Final = frozenset({"time", "timestamp", "date", "datetime"})
 _THOUSANDS: Final = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d*)?$")
@@ -215,6 +217,8 @@ class Tables:
             if _RULE.fullmatch(text):
                 return
             self._names = None
+        if _COUNTING.search(text) is None:
+            return
         for said in (text, text[message_at(text) :]):
             for self._split in (_CELLS, _COMMAS):
                 names = self._cells(said)

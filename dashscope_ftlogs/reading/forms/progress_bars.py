@@ -110,7 +110,8 @@ def plain_count(text: str) -> Count | None:
     if found is None:
         return None
     step, total, hours, minutes, last = found.groups()
-    return Count(int(step), float(total), float(int(hours or 0) * 3600 + int(minutes) * 60 + int(last)))
+    elapsed = int(minutes) * 60 + int(last)
+    return Count(int(step), float(total), float(elapsed + int(hours) * 3600 if hours else elapsed))
 
 
 def next_bar(text: str, begin: int) -> tuple[ProgressBar, int, str] | None:

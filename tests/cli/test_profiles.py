@@ -272,6 +272,52 @@ async def test_all_of_it_is_verified_and_each_profile_is_asked_for_its_own(
     assert "ftlogs: a: HTTP 401" in ended.err
 
 
+async def test_a_folder_that_is_verified_by_itself_is_its_profile_s_too(
+    ftlogs: Any, teams: Teams, archive: Path
+) -> None:
+    found = {one.file: (one.profile, one.state) for one in verify_archive(archive / "b")}
+    assert found == {"ft-1.log": ("b", "ok"), "ft-3.log": ("b", "ok")}
+    teams.b.jobs["ft-1"].append("more")
+    environ = {**teams.environ, "DASHSCOPE_API_KEY": "sk-of-nobody-1234567890"}
+    words = ("verify", str(archive / "b"), "--remote")
+    ended = await ftlogs(*words, environ=environ)
+    assert (ended.code, ended.out.split()[3:6]) == (6, [b"ft-1.log", b"stale", b"4"]), ended.err
+    await ftlogs("download", "--all", *BOTH, "--out", str(archive), "-q", environ=environ)
+    assert kept(archive)["b/ft-1.log"] == 5, "it was opened again"
+    assert (await ftlogs(*words, *BOTH, environ=environ)).code == 0
+
+
+async def test_who_verifies_is_told_which_logs_no_profile_asks_for(
+    ftlogs: Any, teams: Teams, archive: Path
+) -> None:
+    words = ("--remote", "--profile", "a")
+    asked = len(teams.a.journal)
+    ended = await ftlogs("verify", str(archive / "b"), *words, environ=teams.environ)
+    assert (ended.code, ended.out, len(teams.a.journal)) == (2, b"", asked)
+    assert "--profile a: these are the logs of b" in ended.err
+    ended = await ftlogs("verify", str(archive), *words, environ=teams.environ)
+    assert "not compared, since --profile names others: the logs of b" in ended.err
+    teams.config.write_text(teams.config.read_text().replace("profiles.b", "profiles.c"), "utf-8")
+    for place in (archive, archive / "b"):
+        ended = await ftlogs("verify", str(place), "--remote", environ=teams.environ)
+        assert ended.code == 2
+        assert "b: its logs were not compared: " in ended.err
+        assert "there is no [profiles.b] in" in ended.err
+
+
+@pytest.mark.parametrize("words", [(), ("--profile", "a"), ("--profile", "b"), BOTH])
+async def test_nothing_is_downloaded_into_the_folder_of_a_profile(
+    ftlogs: Any, teams: Teams, archive: Path, words: tuple[str, ...]
+) -> None:
+    before = kept(archive)
+    environ = {**teams.a.environ, **teams.environ}
+    download = ("download", "--all", "--out", str(archive / "b"), *words)
+    ended = await ftlogs(*download, environ=environ)
+    assert (ended.code, ended.out, kept(archive)) == (2, b"", before)
+    assert f"{archive}/b is the folder of the profile b in an archive" in ended.err
+    assert f"name that archive: {archive}" in ended.err
+
+
 async def test_a_damaged_log_in_a_folder_is_named_with_it(ftlogs: Any, archive: Path) -> None:
     (archive / "b/ft-3.log").write_bytes(b"x")
     (archive / "b/ft-9.log").write_bytes(b"x")
@@ -484,8 +530,14 @@ async def test_on_object_storage_each_profile_has_its_prefix(ftlogs: Any, teams:
         sources = [json.loads(row)["source"] for row in rows.splitlines()]
         assert sources == ["a/ft-1"] * 3 + ["b/ft-1"] * 4 + ["b/ft-3"] * 3
         teams.b.jobs["ft-1"].append("more")
-        ended = await ftlogs("verify", store.url, "--remote", environ=environ)
-        assert "b/ft-1.log  stale" in ended.out.decode()
+        ended = await ftlogs("verify", f"{store.url}/b", "--remote", environ=environ)
+        assert "ft-1.log  stale" in ended.out.decode()
+        before = dict(store.objects)
+        for whose in (("--profile", "a"), ("--profile", "b")):
+            into = (*words[:2], *whose, "--out", f"{store.url}/b")
+            ended = await ftlogs(*into, environ=environ)
+            assert (ended.code, ended.out, store.objects) == (2, b"", before)
+            assert f"name that archive: {store.url}" in ended.err
         ended = await ftlogs(*words, environ=environ)
         assert "1 complete, 1 skipped; 1 new lines" in ended.err
 

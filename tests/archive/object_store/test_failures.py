@@ -154,7 +154,7 @@ def test_a_bucket_that_is_not_there_is_told(store: SmallStore) -> None:
             async with LogSession(emulator.api_key, base_url=emulator.base_url) as session:
                 await session.download([], "s3://none/x")
 
-    with pytest.raises(StoreNotFoundError, match="cannot write to s3://none/x") as told:
+    with pytest.raises(StoreNotFoundError, match="cannot read s3://none/x") as told:
         asyncio.run(main())
     harmless(told.value)
 

@@ -9,55 +9,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import attrs
 import pytest
 from modest_root import modes_count
 from small_store import SmallStore
+from teams import BOTH, KEYS, Teams, lines, two_teams
 
 from dashscope_ftlogs import ArchivePathError, LogSession, metrics, verify_archive
-from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Refuse
+from dashscope_ftlogs.emulator import Fault, Refuse
 from dashscope_ftlogs.metrics import partitions, read
-
-KEYS = {"a": "sk-of-team-a-1234567890", "b": "sk-of-team-b-1234567890"}
-
-
-def lines(loss: float, count: int = 3) -> list[str]:
-    return [f"{{'loss': {loss}, 'epoch': {n}.0}}" for n in range(count)]
-
-
-@attrs.frozen
-class Teams:
-    """Two accounts, each with a job of the same id and one of its own."""
-
-    a: Emulator
-    b: Emulator
-    config: Path
-
-    @property
-    def environ(self) -> dict[str, str]:
-        return {"DASHSCOPE_CONFIG": str(self.config)}
-
-    def forget_key(self, profile: str) -> None:
-        text = self.config.read_text("utf-8")
-        self.config.write_text(text.replace(KEYS[profile], "sk-no-longer-valid-123"), "utf-8")
 
 
 @pytest.fixture
 def teams(tmp_path: Path) -> Iterator[Teams]:
-    made = {"create_time": "2026-02-01 10:00:00"}
-    jobs_a = [EmulatedJob("ft-1", lines(1.5)), EmulatedJob("ft-2", ["x"], status="RUNNING", **made)]
-    jobs_b = [EmulatedJob("ft-1", lines(0.5, 4)), EmulatedJob("ft-3", lines(0.1))]
-    with Emulator(jobs_a, api_key=KEYS["a"]) as a, Emulator(jobs_b, api_key=KEYS["b"]) as b:
-        tables = (
-            f"[profiles.{name}]\napi_key = {KEYS[name]!r}\nbase_url = {one.base_url!r}\n"
-            for name, one in (("a", a), ("b", b))
-        )
-        config = tmp_path / "config.toml"
-        config.write_text("".join(tables), "utf-8")
-        yield Teams(a, b, config)
-
-
-BOTH = ("--profile", "a", "--profile", "b")
+    with two_teams(tmp_path) as made:
+        yield made
 
 
 def kept(archive: Path) -> dict[str, int]:
@@ -460,10 +425,16 @@ async def test_each_profile_is_examined(ftlogs: Any, teams: Teams) -> None:
     assert (ended.code, keys) == (3, {"a": "wrong", "b": "ok"})
 
 
-async def test_commands_that_take_one_say_so(ftlogs: Any, teams: Teams) -> None:
-    ended = await ftlogs("tail", "ft-3", *BOTH, environ=teams.environ)
+async def test_logs_of_nobody_s_folder_are_compared_by_one_profile_only(
+    ftlogs: Any, teams: Teams, tmp_path: Path
+) -> None:
+    words = ("download", "ft-1", "--out", str(tmp_path / "logs"))
+    await ftlogs(*words, environ=teams.a.environ)
+    verify = ("verify", str(tmp_path / "logs"), "--remote")
+    ended = await ftlogs(*verify, *BOTH, environ=teams.environ)
     assert (ended.code, ended.out) == (2, b"")
     assert "--profile: this takes one" in ended.err
+    assert (await ftlogs(*verify, "--profile", "a", environ=teams.environ)).code == 0
 
 
 async def test_jobs_of_several_profiles_are_one_table(ftlogs: Any, teams: Teams) -> None:

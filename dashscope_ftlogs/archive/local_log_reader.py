@@ -14,13 +14,13 @@ from typing import Annotated, Any, Final
 import attrs
 import msgspec
 
-from dashscope_ftlogs.archive.directory import OF_PROFILE, Archive
+from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.disk_failures import in_our_words
 from dashscope_ftlogs.archive.local.generations import opened
 from dashscope_ftlogs.archive.local.log_file_sha256 import proved
+from dashscope_ftlogs.archive.local.profile_folder import profile_of
 from dashscope_ftlogs.archive.manifest import LOG_NAMES, Manifest, log_name, manifest_name, stem_of
 from dashscope_ftlogs.archive.store import DamagedError, KeptLog, UnvouchedLog, no_archive
-from dashscope_ftlogs.client.settings.config_file import is_profile_name
 from dashscope_ftlogs.errors import ArchiveError, DamagedLogError
 from dashscope_ftlogs.models import Job
 
@@ -140,7 +140,7 @@ def stored_logs(path: Path) -> list[KeptLog]:
     found: list[KeptLog] = []
     for profile in ("", *Archive(path).profiles()):
         folder = path / profile
-        whose = profile or _profile_of(folder)
+        whose = profile or profile_of(folder)
         for stem, manifest in Archive(folder).manifests():
             if isinstance(manifest, ArchiveError):
                 found.append(_unvouched(folder, stem, manifest, whose))
@@ -161,15 +161,9 @@ def _in_archive(path: Path) -> KeptLog | None:
     if stem is None or manifest is None:
         return None
     if isinstance(manifest, ArchiveError):
-        return _unvouched(path.parent, stem, manifest, _profile_of(path.parent))
-    found = _stored(path.parent, stem, manifest, _profile_of(path.parent))
+        return _unvouched(path.parent, stem, manifest, profile_of(path.parent))
+    found = _stored(path.parent, stem, manifest, profile_of(path.parent))
     return found if log is None or path == found.path else None
-
-
-def _profile_of(folder: Path) -> str:
-    """Return whose folder one is that is named by itself: two accounts may have jobs of one id."""
-    name = os.path.basename(os.path.realpath(folder)) if os.path.lexists(folder / OF_PROFILE) else ""
-    return name if is_profile_name(name) else ""
 
 
 def _name(stem: str, manifest: Manifest) -> str:

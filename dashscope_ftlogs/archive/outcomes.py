@@ -76,7 +76,8 @@ class Verdict:
     tail: tuple[str, ...] = ()
     """The digests of the last lines, five at the most, by which another log is noticed."""
     profile: str = ""
-    """In whose folder of the archive it is; `file` begins with that folder's name then."""
+    """In whose folder of an archive it is; `file` begins with that folder's name, unless it was verified
+    by itself."""
 
 
 def of_log(manifest: Manifest, file: str, state: VerifyState, why: str) -> Verdict:

@@ -241,6 +241,18 @@ def label(profile: str, name: str) -> str:
     return f"{profile}/{name}" if profile else name
 
 
+def refuse_folder_of(profile: str, place: object, around: object) -> None:
+    """Refuse to write to what is a profile's folder itself: another account's logs would come into it.
+
+    Raises:
+        ArchivePathError: it is.
+    """
+    if profile:
+        error = ArchivePathError(f"{place} is the folder of the profile {profile} in an archive")
+        error.advice = f"To download into it, name that archive: {around}, and the profile."
+        raise error
+
+
 def no_archive(place: object, lacks: str, instead: str = "") -> ArchivePathError:
     """Return the error for a place that was only to be read: nothing there is in the way."""
     error = ArchivePathError(f"{place} holds no {lacks}, so it is no archive")

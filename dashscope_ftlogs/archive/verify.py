@@ -12,6 +12,7 @@ from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.disk_failures import in_our_words
 from dashscope_ftlogs.archive.local.generations import announces, moved_to
 from dashscope_ftlogs.archive.local.log_file_sha256 import check_file
+from dashscope_ftlogs.archive.local.profile_folder import profile_of
 from dashscope_ftlogs.archive.manifest import Manifest, log_name, manifest_name
 from dashscope_ftlogs.archive.object_store.url import is_store_url, store_url
 from dashscope_ftlogs.archive.outcomes import Verdict, VerifyState, of_log, of_unread
@@ -47,8 +48,9 @@ def verify_archive(directory: str | os.PathLike[str]) -> Iterator[Verdict]:
         yield from _on_object_storage(directory)
         return
     archive = Archive(directory)
-    profiles = archive.profiles()
-    yield from _in_directory(archive, may_be_empty=bool(profiles))
+    profiles, own = archive.profiles(), profile_of(archive.directory)
+    for verdict in _in_directory(archive, may_be_empty=bool(profiles)):
+        yield attrs.evolve(verdict, profile=own)
     for profile in profiles:
         for verdict in _in_directory(archive.of(profile), may_be_empty=True):
             yield _of_profile(verdict, profile)
@@ -56,6 +58,11 @@ def verify_archive(directory: str | os.PathLike[str]) -> Iterator[Verdict]:
 
 def _of_profile(verdict: Verdict, profile: str) -> Verdict:
     return attrs.evolve(verdict, profile=profile, file=f"{profile}/{verdict.file}")
+
+
+def _folder(verdict: Verdict) -> str:
+    """Return in which folder of what was verified a log is: in none, where that is its profile's own."""
+    return verdict.file.rpartition("/")[0]
 
 
 def _in_directory(archive: Archive, *, may_be_empty: bool) -> Iterator[Verdict]:
@@ -80,10 +87,11 @@ def _in_directory(archive: Archive, *, may_be_empty: bool) -> Iterator[Verdict]:
 def _on_object_storage(url: str) -> Iterator[Verdict]:
     # Few archives are there.
     from dashscope_ftlogs.archive.object_store.bucket import AT_ONCE, Bucket  # noqa: PLC0415
+    from dashscope_ftlogs.archive.object_store.remote_logs import profile_of  # noqa: PLC0415
     from dashscope_ftlogs.archive.object_store.verify_remote import judge, was_written_to  # noqa: PLC0415
 
     bucket = Bucket(store_url(url))
-    empty, folders = True, bucket.folders()
+    empty, folders, own = True, bucket.folders(), profile_of(bucket)
     profiles: list[str] = []
     judged = side_by_side(partial(judge, bucket), folders, AT_ONCE)
     for folder, verdicts in zip(folders, judged, strict=True):
@@ -91,7 +99,7 @@ def _on_object_storage(url: str) -> Iterator[Verdict]:
         if verdicts is None:
             profiles.append(folder)
         else:
-            yield from verdicts
+            yield from (attrs.evolve(verdict, profile=own) for verdict in verdicts)
     if empty and not was_written_to(bucket):
         raise no_archive(bucket.url, "commit")
     for profile in profiles:
@@ -162,13 +170,13 @@ def reopen_stale(directory: str | os.PathLike[str], stale: Iterable[Verdict]) ->
         from dashscope_ftlogs.archive.object_store.verify_remote import reopen  # noqa: PLC0415
 
         for verdict in stale:
-            reopen(Bucket(store_url(directory).folder(verdict.profile)), verdict)
+            reopen(Bucket(store_url(directory).folder(_folder(verdict))), verdict)
         return
-    by_profile: dict[str, list[Verdict]] = {}
+    by_folder: dict[str, list[Verdict]] = {}
     for verdict in stale:
-        by_profile.setdefault(verdict.profile, []).append(verdict)
-    for profile, some in by_profile.items():
-        _reopen(Archive(directory).of(profile), some)
+        by_folder.setdefault(_folder(verdict), []).append(verdict)
+    for folder, some in by_folder.items():
+        _reopen(Archive(directory).of(folder), some)
 
 
 def _reopen(archive: Archive, stale: Iterable[Verdict]) -> None:

@@ -22,8 +22,8 @@ def store_at(place: str | os.PathLike[str], profile: str = "") -> Store:
         from dashscope_ftlogs.archive.object_store.bucket import Bucket  # noqa: PLC0415
         from dashscope_ftlogs.archive.object_store.remote_store import RemoteStore  # noqa: PLC0415
 
-        return RemoteStore(Bucket(store_url(place).folder(profile)), of_profile=bool(profile))
-    return DirectoryStore(Archive(place).of(profile))
+        return RemoteStore(Bucket(store_url(place)), profile)
+    return DirectoryStore(Archive(place), profile)
 
 
 def is_there(place: str) -> bool:

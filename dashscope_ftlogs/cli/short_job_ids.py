@@ -78,13 +78,6 @@ def is_short(name: str) -> bool:
     return _WHOLE.fullmatch(name) is None
 
 
-async def whole_job_ids(
-    session: "LogSession", names: Sequence[str], failed: list[FTLogsError] | None = None
-) -> list[list[str]]:
-    """Return for each name the ids that it means in one workspace; see `whole_jobs`."""
-    return [[job_id for _, job_id in meant] for meant in await whole_jobs({"": session}, names, failed)]
-
-
 async def whole_jobs(
     sessions: "Mapping[str, LogSession]",
     names: Sequence[str],

@@ -65,6 +65,4 @@ def _made(make: Callable[[str, KeptLog], T], partition: Partition) -> T | FTLogs
     except ConfigError:
         raise  # no other log would fare better
     except FTLogsError as error:
-        # Dask pickles this, too, and a library's own words may repeat what nobody should see.
-        error.__context__ = None
         return error

@@ -9,55 +9,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import attrs
 import pytest
 from modest_root import modes_count
 from small_store import SmallStore
+from teams import BOTH, KEYS, Teams, lines, two_teams
 
 from dashscope_ftlogs import ArchivePathError, LogSession, metrics, verify_archive
-from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Refuse
+from dashscope_ftlogs.emulator import Fault, Refuse
 from dashscope_ftlogs.metrics import partitions, read
-
-KEYS = {"a": "sk-of-team-a-1234567890", "b": "sk-of-team-b-1234567890"}
-
-
-def lines(loss: float, count: int = 3) -> list[str]:
-    return [f"{{'loss': {loss}, 'epoch': {n}.0}}" for n in range(count)]
-
-
-@attrs.frozen
-class Teams:
-    """Two accounts, each with a job of the same id and one of its own."""
-
-    a: Emulator
-    b: Emulator
-    config: Path
-
-    @property
-    def environ(self) -> dict[str, str]:
-        return {"DASHSCOPE_CONFIG": str(self.config)}
-
-    def forget_key(self, profile: str) -> None:
-        text = self.config.read_text("utf-8")
-        self.config.write_text(text.replace(KEYS[profile], "sk-no-longer-valid-123"), "utf-8")
 
 
 @pytest.fixture
 def teams(tmp_path: Path) -> Iterator[Teams]:
-    made = {"create_time": "2026-02-01 10:00:00"}
-    jobs_a = [EmulatedJob("ft-1", lines(1.5)), EmulatedJob("ft-2", ["x"], status="RUNNING", **made)]
-    jobs_b = [EmulatedJob("ft-1", lines(0.5, 4)), EmulatedJob("ft-3", lines(0.1))]
-    with Emulator(jobs_a, api_key=KEYS["a"]) as a, Emulator(jobs_b, api_key=KEYS["b"]) as b:
-        tables = (
-            f"[profiles.{name}]\napi_key = {KEYS[name]!r}\nbase_url = {one.base_url!r}\n"
-            for name, one in (("a", a), ("b", b))
-        )
-        config = tmp_path / "config.toml"
-        config.write_text("".join(tables), "utf-8")
-        yield Teams(a, b, config)
-
-
-BOTH = ("--profile", "a", "--profile", "b")
+    with two_teams(tmp_path) as made:
+        yield made
 
 
 def kept(archive: Path) -> dict[str, int]:
@@ -272,6 +237,52 @@ async def test_all_of_it_is_verified_and_each_profile_is_asked_for_its_own(
     assert "ftlogs: a: HTTP 401" in ended.err
 
 
+async def test_a_folder_that_is_verified_by_itself_is_its_profile_s_too(
+    ftlogs: Any, teams: Teams, archive: Path
+) -> None:
+    found = {one.file: (one.profile, one.state) for one in verify_archive(archive / "b")}
+    assert found == {"ft-1.log": ("b", "ok"), "ft-3.log": ("b", "ok")}
+    teams.b.jobs["ft-1"].append("more")
+    environ = {**teams.environ, "DASHSCOPE_API_KEY": "sk-of-nobody-1234567890"}
+    words = ("verify", str(archive / "b"), "--remote")
+    ended = await ftlogs(*words, environ=environ)
+    assert (ended.code, ended.out.split()[3:6]) == (6, [b"ft-1.log", b"stale", b"4"]), ended.err
+    await ftlogs("download", "--all", *BOTH, "--out", str(archive), "-q", environ=environ)
+    assert kept(archive)["b/ft-1.log"] == 5, "it was opened again"
+    assert (await ftlogs(*words, *BOTH, environ=environ)).code == 0
+
+
+async def test_who_verifies_is_told_which_logs_no_profile_asks_for(
+    ftlogs: Any, teams: Teams, archive: Path
+) -> None:
+    words = ("--remote", "--profile", "a")
+    asked = len(teams.a.journal)
+    ended = await ftlogs("verify", str(archive / "b"), *words, environ=teams.environ)
+    assert (ended.code, ended.out, len(teams.a.journal)) == (2, b"", asked)
+    assert "--profile a: these are the logs of b" in ended.err
+    ended = await ftlogs("verify", str(archive), *words, environ=teams.environ)
+    assert "not compared, since --profile names others: the logs of b" in ended.err
+    teams.config.write_text(teams.config.read_text().replace("profiles.b", "profiles.c"), "utf-8")
+    for place in (archive, archive / "b"):
+        ended = await ftlogs("verify", str(place), "--remote", environ=teams.environ)
+        assert ended.code == 2
+        assert "b: its logs were not compared: " in ended.err
+        assert "there is no [profiles.b] in" in ended.err
+
+
+@pytest.mark.parametrize("words", [(), ("--profile", "a"), ("--profile", "b"), BOTH])
+async def test_nothing_is_downloaded_into_the_folder_of_a_profile(
+    ftlogs: Any, teams: Teams, archive: Path, words: tuple[str, ...]
+) -> None:
+    before = kept(archive)
+    environ = {**teams.a.environ, **teams.environ}
+    download = ("download", "--all", "--out", str(archive / "b"), *words)
+    ended = await ftlogs(*download, environ=environ)
+    assert (ended.code, ended.out, kept(archive)) == (2, b"", before)
+    assert f"{archive}/b is the folder of the profile b in an archive" in ended.err
+    assert f"name that archive: {archive}" in ended.err
+
+
 async def test_a_damaged_log_in_a_folder_is_named_with_it(ftlogs: Any, archive: Path) -> None:
     (archive / "b/ft-3.log").write_bytes(b"x")
     (archive / "b/ft-9.log").write_bytes(b"x")
@@ -414,10 +425,16 @@ async def test_each_profile_is_examined(ftlogs: Any, teams: Teams) -> None:
     assert (ended.code, keys) == (3, {"a": "wrong", "b": "ok"})
 
 
-async def test_commands_that_take_one_say_so(ftlogs: Any, teams: Teams) -> None:
-    ended = await ftlogs("tail", "ft-3", *BOTH, environ=teams.environ)
+async def test_logs_of_nobody_s_folder_are_compared_by_one_profile_only(
+    ftlogs: Any, teams: Teams, tmp_path: Path
+) -> None:
+    words = ("download", "ft-1", "--out", str(tmp_path / "logs"))
+    await ftlogs(*words, environ=teams.a.environ)
+    verify = ("verify", str(tmp_path / "logs"), "--remote")
+    ended = await ftlogs(*verify, *BOTH, environ=teams.environ)
     assert (ended.code, ended.out) == (2, b"")
     assert "--profile: this takes one" in ended.err
+    assert (await ftlogs(*verify, "--profile", "a", environ=teams.environ)).code == 0
 
 
 async def test_jobs_of_several_profiles_are_one_table(ftlogs: Any, teams: Teams) -> None:
@@ -484,8 +501,14 @@ async def test_on_object_storage_each_profile_has_its_prefix(ftlogs: Any, teams:
         sources = [json.loads(row)["source"] for row in rows.splitlines()]
         assert sources == ["a/ft-1"] * 3 + ["b/ft-1"] * 4 + ["b/ft-3"] * 3
         teams.b.jobs["ft-1"].append("more")
-        ended = await ftlogs("verify", store.url, "--remote", environ=environ)
-        assert "b/ft-1.log  stale" in ended.out.decode()
+        ended = await ftlogs("verify", f"{store.url}/b", "--remote", environ=environ)
+        assert "ft-1.log  stale" in ended.out.decode()
+        before = dict(store.objects)
+        for whose in (("--profile", "a"), ("--profile", "b")):
+            into = (*words[:2], *whose, "--out", f"{store.url}/b")
+            ended = await ftlogs(*into, environ=environ)
+            assert (ended.code, ended.out, store.objects) == (2, b"", before)
+            assert f"name that archive: {store.url}" in ended.err
         ended = await ftlogs(*words, environ=environ)
         assert "1 complete, 1 skipped; 1 new lines" in ended.err
 

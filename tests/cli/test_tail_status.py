@@ -114,6 +114,10 @@ def test_five_jobs_have_short_names_at_the_bottom_and_leave_no_ghosts_when_it_is
     status.draw(followed(5))
     told = "5 jobs: " + "  ".join(f"…1c7{n} looked up" for n in range(5))
     assert capsys.readouterr().err == f"\r\x1b[2K{told}"
+    status.draw({f"team/{job_id}": one for job_id, one in followed(5).items()})
+    assert "5 jobs: team/…1c70 looked up  team/…1c71" in capsys.readouterr().err
+    status.draw(followed(5))
+    capsys.readouterr()
     monkeypatch.setenv("COLUMNS", "40")
     status.draw(followed(1))
     assert capsys.readouterr().err.startswith("\r\x1b[2K" + 2 * "\x1b[1A\x1b[2K" + "ft-20241029")

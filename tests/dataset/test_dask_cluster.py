@@ -67,7 +67,6 @@ async def test_a_log_that_can_t_be_read_stops_no_other(
     failed = {job_id: outcome for job_id, (_, outcome) in made.items() if not isinstance(outcome, int)}
     assert list(failed) == ["ft-3"]
     assert isinstance(failed["ft-3"], ArchiveError)
-    assert failed["ft-3"].__context__ is None, "Dask would pickle the words of what was beneath"
     assert len(made) == len(logs)
 
 

@@ -1,15 +1,18 @@
 """A directory as what a download writes to: each log's file is bound to a thread."""
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, Final, Self
 
 from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.local.generations import set_aside
 from dashscope_ftlogs.archive.local.log_file_sha256 import check_file
 from dashscope_ftlogs.archive.local.log_writer import LogFile
+from dashscope_ftlogs.archive.local.profile_folder import profile_of
 from dashscope_ftlogs.archive.manifest import Manifest
-from dashscope_ftlogs.archive.store import DamagedError, Why
+from dashscope_ftlogs.archive.store import DamagedError, Why, refuse_folder_of
 from dashscope_ftlogs.archive.threads import Disk, Threads
 
 _THREADS: Final = 8
@@ -23,18 +26,25 @@ class DirectoryStore:
     first_commit_after = 0.05
     commit_every = 1.0
 
-    def __init__(self, archive: Archive) -> None:
-        self._archive = archive
+    def __init__(self, archive: Archive, profile: str = "") -> None:
+        self._named = archive.directory
+        self._archive = archive.of(profile)
         self._threads = Threads(_THREADS)
-        self._lock = Disk(self._threads.next(), archive)
+        self._lock = Disk(self._threads.next(), self._archive)
 
     async def __aenter__(self) -> Self:
         try:
-            await self._lock.run(self._archive.lock)
+            await self._lock.run(self._take)
         except BaseException:
             await self.__aexit__()
             raise
         return self
+
+    def _take(self) -> None:
+        refuse_folder_of(
+            profile_of(self._named), self._named, Path(os.path.realpath(self._named)).parent
+        )
+        self._archive.lock()
 
     async def __aexit__(self, *_: object) -> None:
         try:

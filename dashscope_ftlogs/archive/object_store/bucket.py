@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import attrs
 
@@ -108,10 +108,12 @@ class Bucket:
                 **how.options,
             )
         except (self._errors.BaseError, ValueError):
-            raise ConfigError(
-                f"cannot use {self.url} as the environment says: a variable of its kind of storage is "
-                "missing, or not what it should be"
-            ) from None
+            _raise_alone(
+                ConfigError(
+                    f"cannot use {self.url} as the environment says: a variable of its kind of storage "
+                    "is missing, or not what it should be"
+                )
+            )
 
     def folders(self, within: str | None = None) -> list[str]:
         """Return the names of the folders, or of those within one, sorted."""
@@ -235,18 +237,18 @@ class Bucket:
         try:
             yield
         except self._errors.AlreadyExistsError:
-            raise AlreadyThereError from None
+            _raise_alone(AlreadyThereError())
         except FileNotFoundError as error:
             if "NoSuchBucket" in str(error):
-                raise self._told(404, doing) from None
-            raise NotThereError(f"cannot {doing} {self.url}: an object has gone") from None
+                _raise_alone(self._told(404, doing))
+            _raise_alone(NotThereError(f"cannot {doing} {self.url}: an object has gone"))
         except (self._errors.BaseError, OSError, ValueError) as error:
             status = _STATUS.search(str(error))
             refused = isinstance(
                 error, self._errors.PermissionDeniedError | self._errors.UnauthenticatedError
             )
             code = int(status[1]) if status else 403 if refused else None
-            raise self._told(code, doing) from None
+            _raise_alone(self._told(code, doing))
 
     def _told(self, status: int | None, doing: str) -> ArchiveStoreError:
         """Return what to say of a failure."""
@@ -261,6 +263,14 @@ class Bucket:
             else f"it answers with HTTP {status}"
         )
         return ArchiveStoreError(f"{what}: {why}")
+
+
+def _raise_alone(error: Exception) -> NoReturn:
+    """Raise it without the library's own: who pickles or shows an error may take its context along."""
+    try:
+        raise error
+    finally:
+        error.__context__ = None
 
 
 def _names(page: list[dict[str, Any]]) -> list[Listed]:

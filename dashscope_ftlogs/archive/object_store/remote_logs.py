@@ -100,13 +100,13 @@ def remote_logs(url: str) -> list[KeptLog]:
         ArchiveError: there is none.
     """
     place = store_url(url)
-    log = LOG_NAMES.fullmatch(place.prefix.rpartition("/")[2])
+    log = LOG_NAMES.fullmatch(place.name)
     if log is not None:
-        bucket = Bucket(attrs.evolve(place, prefix=place.prefix.rpartition("/")[0]))
-        return [attrs.evolve(_named(bucket, log), profile=_profile_of(bucket))]
+        bucket = Bucket(place.around)
+        return [attrs.evolve(_named(bucket, log), profile=profile_of(bucket))]
     bucket = Bucket(place)
     logs, profiles = _logs(bucket)
-    own = _profile_of(bucket)
+    own = profile_of(bucket)
     found: list[KeptLog] = [attrs.evolve(log, profile=own) for log in logs]
     for profile in profiles:
         logs, _ = _logs(Bucket(place.folder(profile)))
@@ -116,16 +116,15 @@ def remote_logs(url: str) -> list[KeptLog]:
     return found
 
 
-def _profile_of(bucket: Bucket) -> str:
-    """Return whose folder a place is that is named by itself: two accounts may have jobs of one id."""
-    name = bucket.url.prefix.rpartition("/")[2]
-    if not is_profile_name(name):
+def profile_of(bucket: Bucket) -> str:
+    """Return whose folder a place is that is named by itself; nothing, if it is nobody's."""
+    if not is_profile_name(bucket.url.name):
         return ""
     try:
         bucket.get(OF_PROFILE)
     except NotThereError:
         return ""
-    return name
+    return bucket.url.name
 
 
 def _logs(bucket: Bucket) -> tuple[list[RemoteLog | UnvouchedLog], list[str]]:

@@ -5,11 +5,13 @@ from typing import Final, Self
 
 from dashscope_ftlogs.archive.directory import OF_PROFILE
 from dashscope_ftlogs.archive.manifest import stem
-from dashscope_ftlogs.archive.object_store.bucket import AlreadyThereError, Bucket
+from dashscope_ftlogs.archive.object_store.bucket import AlreadyThereError, Bucket, NotThereError
 from dashscope_ftlogs.archive.object_store.chain import Chain
 from dashscope_ftlogs.archive.object_store.object_log import Shared
 from dashscope_ftlogs.archive.object_store.object_place import ObjectPlace
+from dashscope_ftlogs.archive.store import refuse_folder_of
 from dashscope_ftlogs.archive.threads import Threads
+from dashscope_ftlogs.client.settings.config_file import is_profile_name
 
 _THREADS: Final = 2
 """How many objects are hashed and compressed at the same time."""
@@ -20,23 +22,25 @@ class RemoteStore:
 
     Args:
         bucket: Where it is.
+        profile: In whose folder of it the logs are; empty for nobody's.
         patience: Seconds for which a cancelled download goes on with its last commits.
-        of_profile: Whether it is a profile's folder in an archive.
     """
 
     # A commit is an object for good, so there should not be many.
     first_commit_after = 60.0
     commit_every = 60.0
 
-    def __init__(self, bucket: Bucket, patience: float = 10.0, *, of_profile: bool = False) -> None:
-        self._bucket = bucket
-        self._of_profile = of_profile
+    def __init__(self, bucket: Bucket, profile: str = "", *, patience: float = 10.0) -> None:
+        self._named = bucket
+        self._bucket = Bucket(bucket.url.folder(profile)) if profile else bucket
+        self._is_profiles = bool(profile)
         self._shared = Shared(patience)
         self._threads = Threads(_THREADS)
 
     async def __aenter__(self) -> Self:
         try:
-            if self._of_profile:
+            await self._refuse_folder_of_profile()
+            if self._is_profiles:
                 with suppress(AlreadyThereError):
                     await self._bucket.acreate(OF_PROFILE, b"")
             await self._bucket.amark()
@@ -44,6 +48,13 @@ class RemoteStore:
             await self.__aexit__()
             raise
         return self  # pragma: no cover  (3.11 tells no tracer: it follows an awaited exception)
+
+    async def _refuse_folder_of_profile(self) -> None:
+        url = self._named.url
+        if is_profile_name(url.name):
+            with suppress(NotThereError):
+                await self._named.aget(OF_PROFILE)
+                refuse_folder_of(url.name, url, url.around)
 
     async def __aexit__(self, *_: object) -> None:
         self._threads.__exit__()

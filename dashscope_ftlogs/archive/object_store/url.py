@@ -29,6 +29,16 @@ class StoreURL:
         """Return where a folder of it is; itself, without a name."""
         return attrs.evolve(self, prefix="/".join(filter(None, (self.prefix, name))))
 
+    @property
+    def name(self) -> str:
+        """The last part of the prefix."""
+        return self.prefix.rpartition("/")[2]
+
+    @property
+    def around(self) -> "StoreURL":
+        """Where the folder is in which it is."""
+        return attrs.evolve(self, prefix=self.prefix.rpartition("/")[0])
+
     def __str__(self) -> str:
         return f"{self.kind}://{self.bucket}" + (f"/{self.prefix}" if self.prefix else "")
 

@@ -1,6 +1,6 @@
 """`ftlogs tail`: the last lines of jobs, and those that are still to come."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Annotated, Any
 
 import attrs
@@ -157,13 +157,17 @@ def tail(
     from dashscope_ftlogs.cli.tail.last_lines import DEFAULT_COUNT, Tail  # noqa: PLC0415
 
     try:
-        offsets, stored = _places(jobs or (), all_running=all_running)
+        profiles = frozenset(connection.profile or ())
+        offsets, stored = _places(jobs or (), profiles, all_running=all_running)
+        several = all_running or len(profiles) > 1 or len(offsets) > 1
         alarms, goals = watch.alarms(), watch.goals()
         shared: dict[str, Any] = {
             "connection": connection,
             "offsets": offsets,
             "count": _count(count, None if alarms or goals else DEFAULT_COUNT),
-            "view": lines.view(several=all_running or len(offsets) > 1 or RUNNING in offsets),
+            "view": lines.view(
+                several=several or any(name.endswith(RUNNING) for name in offsets), profiles=profiles
+            ),
             "alarms": alarms,
             "goals": goals,
             "pattern": chosen(watch.pattern),
@@ -194,7 +198,7 @@ def tail(
 
 
 def _places(
-    words: Sequence[str], *, all_running: bool
+    words: Sequence[str], profiles: Collection[str], *, all_running: bool
 ) -> tuple[dict[str, int | None], dict[str, KeptLog | None]]:
     """Return where to begin with each log, and those that are on this machine."""
     if not words and not all_running:
@@ -209,7 +213,7 @@ def _places(
             stored |= here
             places += [(name, offset) for name in here]
         else:
-            places.append((job_name(word), offset))
+            places.append((job_name(word, profiles), offset))
     return one_place_each(places), stored
 
 

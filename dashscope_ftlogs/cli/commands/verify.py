@@ -7,7 +7,15 @@ from typing import Annotated, Any
 import attrs
 import typer
 
-from dashscope_ftlogs import ArchiveError, FTLogsError, Verdict, verify_archive, verify_remotely
+from dashscope_ftlogs import (
+    ArchiveError,
+    ConfigError,
+    FTLogsError,
+    InvalidArgumentError,
+    Verdict,
+    verify_archive,
+    verify_remotely,
+)
 from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.archive.verify import reopen_stale
 from dashscope_ftlogs.cli.connection_options import Connection
@@ -79,13 +87,19 @@ async def _asked(
 
     Of several profiles, one that can't be asked is told, and `failed`; its verdicts stay as they are.
     """
-    chosen = list(connection.by_profile())
+    chosen = connection.by_profile()
     by_profile: dict[str, list[Verdict]] = {}
     for verdict in verdicts:
         by_profile.setdefault(verdict.profile, []).append(verdict)
     asked: list[Verdict] = []
+    left_out = {one for one in by_profile if one and connection.profile and one not in chosen}
+    names = ", ".join(sorted(left_out))
+    if left_out and left_out == by_profile.keys():
+        raise InvalidArgumentError(f"--profile {', '.join(chosen)}: these are the logs of {names}")
+    if left_out:
+        complain(f"not compared, since --profile names others: the logs of {names}")
     for profile, some in by_profile.items():
-        if profile and connection.profile and profile not in chosen:
+        if profile in left_out:
             asked += some
             continue
         of = attrs.evolve(connection, profile=[profile]) if profile else connection
@@ -96,7 +110,8 @@ async def _asked(
             if not profile:
                 raise
             failed.append(error)
-            complain(f"{profile}: {told(error)}")
+            unasked = "its logs were not compared: " if isinstance(error, ConfigError) else ""
+            complain(f"{profile}: {unasked}{told(error)}")
             asked += some
     return asked
 

@@ -4,14 +4,20 @@ import asyncio
 import logging
 import shlex
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from contextlib import AsyncExitStack, suppress
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from dashscope_ftlogs import EventKind, FTLogsError, RetryPolicy
+from dashscope_ftlogs import EventKind, FTLogsError, LogPage, RetryPolicy
+from dashscope_ftlogs.archive.store import label
+from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.checks import lasting, within
 from dashscope_ftlogs.cli.exit_codes import exit_code
-from dashscope_ftlogs.cli.run_command import complain, run
+from dashscope_ftlogs.cli.log_sources import code_of
+from dashscope_ftlogs.cli.run_command import complain, run, told
 from dashscope_ftlogs.cli.tail.how_jobs_ended import ALARM, UNMET
 from dashscope_ftlogs.cli.tail.last_lines import DEFAULT_COUNT, Tail, where
 from dashscope_ftlogs.cli.tail.status import Outage
@@ -47,13 +53,23 @@ class Following(Tail):
     stats: bool
     given: Sequence[str] = ()
     """The options that are the same where it is gone on with."""
-    _follower: "LogFollower | None" = attrs.field(default=None, init=False)
+    _followers: "dict[str, LogFollower]" = attrs.field(factory=dict[str, Any], init=False)
+    """By profile, as the sessions."""
+    _taking: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
+    """Held while a page is looked at and printed: what comes from several followers takes turns."""
     _outage: Outage = attrs.field(init=False)
     _settling: dict[str, int] = attrs.field(factory=dict[str, int], init=False)
     """For jobs that have ended, for how many ticks late lines are awaited."""
     _finished: set[str] = attrs.field(factory=set[str], init=False)
     _awaited: frozenset[str] | None = attrs.field(default=None, init=False)
     """The jobs that have to meet `--until`; None until they are known."""
+    _seen: dict[str, list[str]] = attrs.field(factory=dict[str, list[str]], init=False)
+    """With `--all-running`, the jobs of each profile that was looked at."""
+    _idle: set[str] = attrs.field(factory=set[str], init=False)
+    """The profiles of which no job ran when they were last looked at, or that can't be asked."""
+    _all_idle: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
+    _told_of: set[str] = attrs.field(factory=set[str], init=False)
+    """The profiles of which a job could not be followed to its end, which was said then."""
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
@@ -65,14 +81,19 @@ class Following(Tail):
         run(self._follow(), on_interrupt=self._how_to_go_on, show_retries=False)
 
     async def _follow(self) -> int:
-        async with self.connection.session() as session:
-            await self._name_whole(session)
+        async with AsyncExitStack() as stack:
+            await self._connect(stack)
             self._awaited = None if self.all_running else frozenset(self.offsets)
-            self._follower = self._start(session)
+            self._start()
+            printer = stack.enter_context(printing())
             try:
                 async with asyncio.TaskGroup() as group:
-                    ticking = group.create_task(self._tick(self._follower.jobs))
-                    await self._read(self._follower)
+                    ticking = group.create_task(self._tick())
+                    reading = [
+                        group.create_task(self._read(profile, follower, printer))
+                        for profile, follower in self._followers.items()
+                    ]
+                    await asyncio.wait(reading)
                     ticking.cancel()
             except ExceptionGroup as errors:
                 self._end()
@@ -81,44 +102,61 @@ class Following(Tail):
                     complain(f"{error}; {self._how_to_go_on()}")
                     return ALARM
                 if isinstance(error, _AllMetError):
-                    told = list(self._met.values())
-                    complain(f"{told[-1]}; {self._how_to_go_on()}")
-                    return 0
-                if isinstance(error, FTLogsError) and self._status.told_of_failure:
+                    *_, last = self._met.values()
+                    complain(f"{last}; {self._how_to_go_on()}")
+                    return code_of(self._failed)
+                if isinstance(error, FTLogsError) and self._told_of:
                     return exit_code(error)
                 raise error from None
             self._end()
-            for job_id, offset in self._known.items():
-                within(job_id, offset, self._follower.jobs[job_id].offset)
+            for name, offset in self._known.items():
+                if name in self._finished:
+                    within(name, offset, self._jobs[name].offset)
             self._tell_of_missed_names(ended=True)
             if self.stats:
-                self._report(session, self._follower.jobs)
-        followed = self._follower.jobs.items()
+                self._report()
+        followed = self._jobs.items()
         if self.goals and not followed:  # where no job ran, none met it
-            return UNMET
-        return self._end_of([(job_id, one.job) for job_id, one in followed if job_id not in self._met])
+            return code_of(self._failed) or UNMET
+        end = self._end_of([(name, one.job) for name, one in followed if name not in self._met])
+        return code_of(self._failed) or end
 
-    def _start(self, session: "LogSession") -> "LogFollower":
-        given = {job_id: offset for job_id, offset in self.offsets.items() if offset is not None}
+    @property
+    def _jobs(self) -> "dict[str, Followed]":
+        return {
+            label(profile, job_id): followed
+            for profile, follower in self._followers.items()
+            for job_id, followed in follower.jobs.items()
+        }
+
+    def _start(self) -> None:
+        """Begin to follow the jobs of each profile that has any, or may have."""
+        given = {name: offset for name, offset in self.offsets.items() if offset is not None}
         if self._remembers:
-            self._known = {job_id: offset for job_id, offset in given.items() if offset}
+            self._known = {name: offset for name, offset in given.items() if offset}
             self._places.update(self._known)
         given.update(dict.fromkeys(self._known, 0))
         shortest, longest = self.polls
-        return session.follow(
-            self._running(session) if self.all_running else list(self.offsets),
-            offset=given,
-            tail=self.count,
-            shortest_poll=shortest,
-            longest_poll=longest,
-            give_up_after=self.give_up_after,
-            settle=self.settle,
-            on_event=self._on_event,
-        )
+        for profile, session in self._sessions.items():
+            named = {name: job_id for name in self.offsets if (job_id := _of(profile, name))}
+            if named or self.all_running:
+                self._followers[profile] = session.follow(
+                    self._running(profile, session) if self.all_running else list(named.values()),
+                    offset={named[name]: offset for name, offset in given.items() if name in named},
+                    tail=self.count,
+                    shortest_poll=shortest,
+                    longest_poll=longest,
+                    give_up_after=self.give_up_after,
+                    settle=self.settle,
+                    on_event=partial(self._on_event, profile),
+                )
 
-    def _on_event(self, event: "FollowEvent") -> None:
+    def _on_event(self, profile: str, event: "FollowEvent") -> None:
+        event = attrs.evolve(event, job_id=label(profile, event.job_id))
         if event.kind is EventKind.FINISHED:
             self._finished.add(event.job_id)
+        elif event.kind is EventKind.FAILED:
+            self._told_of.add(profile)
         elif event.kind is EventKind.REWRITTEN:
             self._logs.begin_anew(event.job_id)
             self._known.pop(event.job_id, None)
@@ -126,39 +164,62 @@ class Following(Tail):
             self._places[event.job_id] = event.position["offset"]
         self._status.on_event(event)
 
-    async def _running(self, session: "LogSession") -> AsyncGenerator[str, None]:
+    async def _running(self, profile: str, session: "LogSession") -> AsyncGenerator[str, None]:
         """Yield the jobs that were named, then others as they begin to run, as long as there are any."""
-        seen = set(self.offsets)
-        for job_id in self.offsets:
+        seen = dict.fromkeys(job_id for name in self.offsets if (job_id := _of(profile, name)))
+        for job_id in seen:
             yield job_id
         while True:
             running = [job.job_id async for job in session.jobs(status="RUNNING")]
             for job_id in running:
                 if job_id not in seen:
-                    seen.add(job_id)
+                    seen[job_id] = None
                     yield job_id
-            self._awaited = frozenset(seen)
-            if not running:
-                if not seen:
-                    complain("no job is running")
-                return
-            await asyncio.sleep(self.look_every)
+            self._looked(profile, [label(profile, job_id) for job_id in seen], idle=not running)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.look_every):
+                    await self._all_idle.wait()
+                    return
 
-    async def _read(self, follower: "LogFollower") -> None:
-        with printing() as printer:
+    def _looked(self, profile: str, seen: list[str], *, idle: bool) -> None:
+        """Take note of which jobs of a profile were seen, and whether none of them runs."""
+        self._seen[profile] = seen
+        (self._idle.add if idle else self._idle.discard)(profile)
+        if self._seen.keys() == self._followers.keys():
+            self._awaited = frozenset(chain.from_iterable(self._seen.values()))
+        if self._idle == self._followers.keys():
+            if not self._awaited:
+                complain("no job is running")
+            self._all_idle.set()
+
+    async def _read(self, profile: str, follower: "LogFollower", printer: Thread) -> None:
+        try:
             async with follower.pages() as pages:
                 async for page in pages:
-                    self._outage.over()
-                    if page.job_id in self._met:
-                        continue
-                    met = self._first_alarm(page)
-                    wanted = len(page.lines) if met is None else met[0] + 1
-                    await printer.run(self._print, page, wanted)
-                    if met is None:
-                        self._tell_of_missed_names(ended=False)
-                    self._status.draw(follower.jobs)
-                    if met is not None:
-                        self._has_met(page.job_id, met[1], where(page, *met))
+                    async with self._taking:
+                        await self._take(attrs.evolve(page, job_id=label(profile, page.job_id)), printer)
+        except FTLogsError as error:
+            if not profile:
+                raise
+            self._failed.append(error)
+            if profile not in self._told_of:
+                self._status.say(f"{profile}: {told(error)}")
+            if self.all_running:
+                self._looked(profile, self._seen.get(profile, []), idle=True)
+
+    async def _take(self, page: LogPage, printer: Thread) -> None:
+        """Print a page, up to what meets a condition."""
+        self._outage.over()
+        if page.job_id in self._met:
+            return
+        met = self._first_alarm(page)
+        wanted = len(page.lines) if met is None else met[0] + 1
+        await printer.run(self._print, page, wanted)
+        if met is None:
+            self._tell_of_missed_names(ended=False)
+        self._status.draw(self._jobs)
+        if met is not None:
+            self._has_met(page.job_id, met[1], where(page, *met))
 
     def _has_met(self, job_id: str, alarm: Alarm, told: str) -> None:
         """Take note that a job met a condition, and end it all, if that is what it means."""
@@ -173,33 +234,32 @@ class Following(Tail):
     def _all_met(self) -> bool:
         return self._awaited is not None and bool(self._met) and self._awaited <= self._met.keys()
 
-    async def _tick(self, jobs: "Mapping[str, Followed]") -> None:
+    async def _tick(self) -> None:
         """Keep what is said about the jobs up to date, and watch out for silences."""
         while True:
             await asyncio.sleep(_TICK)
+            jobs = self._jobs
             self._status.flush()
             self._status.draw(jobs)
             self._tell_of_late_lines(jobs)
             if self._all_met():
                 raise _AllMetError
             for alarm in self._logs.alarms:
-                for followed in jobs.values():
+                for name, followed in jobs.items():
                     silent = alarm.stall is not None and followed.silence >= alarm.stall
-                    if silent and followed.job_id not in self._met:
+                    if silent and name not in self._met:
                         silent_for = lasting(round(followed.silence))
                         silence = f"no line for {silent_for} after line {followed.offset}"
-                        self._has_met(
-                            followed.job_id, alarm, f"{alarm.text}: {followed.job_id}: {silence}"
-                        )
+                        self._has_met(name, alarm, f"{alarm.text}: {name}: {silence}")
 
     def _tell_of_late_lines(self, jobs: "Mapping[str, Followed]") -> None:
         """Say once what is waited for, where no line at the bottom does."""
-        for followed in () if self._status.at_bottom else jobs.values():
+        for name, followed in () if self._status.at_bottom else jobs.items():
             if followed.settling:
-                ticks = self._settling[followed.job_id] = self._settling.get(followed.job_id, 0) + 1
+                ticks = self._settling[name] = self._settling.get(name, 0) + 1
                 if ticks == _WORTH_TELLING:
                     self._status.say(
-                        f"{followed.job_id}: has ended; lines that come late are waited for, for up to "
+                        f"{name}: has ended; lines that come late are waited for, for up to "
                         f"{lasting(RetryPolicy().lag if self.settle is None else self.settle)}"
                     )
 
@@ -207,25 +267,27 @@ class Following(Tail):
         self._status.flush()
         self._status.clear()
 
-    def _report(self, session: "LogSession", jobs: "Mapping[str, Followed]") -> None:
+    def _report(self) -> None:
         rows = [
             (
-                followed.job_id,
+                name,
                 followed.found,
                 f"{followed.lags.median:.1f} s",
                 f"{followed.lags.worst:.1f} s",
             )
-            for followed in jobs.values()
+            for name, followed in self._jobs.items()
         ]
         lines = table(("JOB ID", "LINES", "LAG, MEDIAN", "LAG, WORST"), rows).decode()
         for line in lines.splitlines():
             complain(line)
-        sent = f"{session.requests:,} requests, {session.concurrency} at once at most"
-        complain(f"{sent}; lags are estimates from the rhythm of the lines")
+        for profile, session in self._sessions.items():
+            whose = f"{profile}: " if profile else ""
+            sent = f"{session.requests:,} requests, {session.concurrency} at once at most"
+            complain(f"{whose}{sent}; lags are estimates from the rhythm of the lines")
 
     def _how_to_go_on(self) -> str:
         self._end()
-        jobs = self._follower.jobs if self._follower else {}
+        jobs = self._jobs
         named = list(dict.fromkeys([*self.offsets, *jobs]))
         left = [job_id for job_id in named if job_id not in self._finished]
         left = left or ([] if self.all_running else named)
@@ -252,3 +314,9 @@ class Following(Tail):
             return jobs[job_id].first
         given = self.offsets.get(job_id)
         return 0 if given is None and self.count is None else given
+
+
+def _of(profile: str, name: str) -> str:
+    """Return the id of a job that is named with its profile; of another profile's, nothing."""
+    whose, _, job_id = name.rpartition("/")
+    return job_id if whose == profile else ""

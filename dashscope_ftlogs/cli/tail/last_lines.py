@@ -4,18 +4,18 @@ from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from dashscope_ftlogs import ArchiveError, FTLogsError, LogPage
-from dashscope_ftlogs.archive.store import KeptLog
+from dashscope_ftlogs.archive.store import KeptLog, label
 from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.checks import within
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.log_sources import code_of, stored_pages
+from dashscope_ftlogs.cli.log_sources import code_of, opened, session_of, stored_pages
 from dashscope_ftlogs.cli.run_command import complain, run, told
-from dashscope_ftlogs.cli.short_job_ids import one_place_each, whole_job_ids
+from dashscope_ftlogs.cli.short_job_ids import one_place_each, whole_jobs
 from dashscope_ftlogs.cli.tail.how_jobs_ended import ALARM, code_of_ends
 from dashscope_ftlogs.cli.tail.line_format import View
 from dashscope_ftlogs.cli.tail.status import Status
@@ -54,6 +54,10 @@ class Tail:
     goals: tuple[Alarm, ...] = ()
     """Of which each job has to meet one."""
     pattern: OwnPattern | None
+    _sessions: "Mapping[str, LogSession]" = attrs.field(factory=dict[str, Any], init=False)
+    """By the profile that stands before the names of its jobs: by none, where there is only one."""
+    _failed: list[FTLogsError] = attrs.field(factory=list[FTLogsError], init=False)
+    """What kept some jobs from being read, and not the others."""
     _status: Status = attrs.field(factory=Status, init=False)
     _places: dict[str, int] = attrs.field(factory=dict[str, int], init=False)
     """For each job of which something was printed, the next line that was not."""
@@ -73,29 +77,29 @@ class Tail:
 
     async def _print_tails(self) -> int:
         async with AsyncExitStack() as stack:
-            printer = stack.enter_context(printing())
-            session: LogSession | None = None
-            failed: list[FTLogsError] = []
+            printer, unread = stack.enter_context(printing()), set[str]()
             if self.offsets.keys() - self.stored:
-                session = await stack.enter_async_context(self.connection.session())
-                await self._name_whole(session)
+                await self._connect(stack)
             for name, offset in self.offsets.items():
-                if session is None or name in self.stored:
-                    pages = self._stored(name, offset)
-                else:
-                    pages = self._sent(session, name, offset)
+                pages = self._stored(name, offset) if name in self.stored else self._sent(name, offset)
                 try:
                     alarm = await self._print_one(name, pages, printer)
-                except ArchiveError as error:  # which says nothing about the others
-                    complain(told(error))
-                    failed.append(error)
+                except FTLogsError as error:
+                    profile = "" if name in self.stored else name.rpartition("/")[0]
+                    if not profile and not isinstance(error, ArchiveError):
+                        raise
+                    # It says nothing about the others.
+                    complain(f"{profile}: {told(error)}" if profile else told(error))
+                    self._failed.append(error)
+                    unread.add(name)
                     continue
                 if alarm is not None and not self._is_goal(alarm):
                     return ALARM
             self._tell_of_missed_names(ended=True)
-            unmet = [name for name in self.offsets if self.goals and name not in self._met]
-            end = self._end_of([(name, await self._job(session, name)) for name in unmet])
-            return code_of(failed) or end
+            wanted = self.offsets.keys() - self._met.keys() - unread if self.goals else set[str]()
+            unmet = [name for name in self.offsets if name in wanted]
+            end = self._end_of([(name, await self._job(name)) for name in unmet])
+            return code_of(self._failed) or end
 
     async def _print_one(
         self, name: str, pages: AsyncGenerator[LogPage, None], printer: Thread
@@ -113,25 +117,25 @@ class Tail:
                     return met[1]
         return None
 
-    async def _job(self, session: "LogSession | None", name: str) -> "Job | None":
-        if session is None or name in self.stored:
+    async def _job(self, name: str) -> "Job | None":
+        if name in self.stored:
             log = self.stored[name]
             return None if log is None else log.job
-        return await session.job(name)
+        session, job_id = session_of(self._sessions, name)
+        return await session.job(job_id)
 
-    async def _sent(
-        self, session: "LogSession", job_id: str, offset: int | None
-    ) -> AsyncGenerator[LogPage, None]:
+    async def _sent(self, name: str, offset: int | None) -> AsyncGenerator[LogPage, None]:
         """Yield what is wanted of a job's log."""
-        begin, limit = self._begin(job_id, offset), None
+        session, job_id = session_of(self._sessions, name)
+        begin, limit = self._begin(name, offset), None
         if offset is None and self.count is not None:
             total = (await session.page(job_id, 0, 1)).total
             begin, limit = max(0, total - self.count), self.count
         reader: LogPaginator = session.lines(job_id, offset=begin, limit=limit)
         async with reader.pages() as pages:
             async for page in pages:
-                yield page
-        within(job_id, offset or begin, reader.total)
+                yield attrs.evolve(page, job_id=name)
+        within(name, offset or begin, reader.total)
 
     async def _stored(self, name: str, offset: int | None) -> AsyncGenerator[LogPage, None]:
         """Yield what is wanted of a log on this machine."""
@@ -160,12 +164,22 @@ class Tail:
             return 0
         return offset or 0
 
-    async def _name_whole(self, session: "LogSession") -> None:
-        """Put whole ids in the place of short ones."""
-        sent = {name: offset for name, offset in self.offsets.items() if name not in self.stored}
-        ids = dict(zip(sent, await whole_job_ids(session, list(sent)), strict=True))
-        pairs = ((ids.get(name, [name]), offset) for name, offset in self.offsets.items())
-        self.offsets = one_place_each((job_id, offset) for meant, offset in pairs for job_id in meant)
+    async def _connect(self, stack: AsyncExitStack) -> None:
+        """Open the sessions, and put whole names in the place of short ones."""
+        sessions, lost = await opened(stack, self.connection), dict[str, FTLogsError]()
+        sent = [name for name in self.offsets if name not in self.stored]
+        meant = await whole_jobs(sessions, sent, lost=lost)
+        before = {profile: profile if len(sessions) > 1 else "" for profile in sessions}
+        names = {
+            name: [label(before[profile], job_id) for profile, job_id in jobs]
+            for name, jobs in zip(sent, meant, strict=True)
+        }
+        pairs = ((names.get(name, [name]), offset) for name, offset in self.offsets.items())
+        self.offsets = one_place_each((name, offset) for meant, offset in pairs for name in meant)
+        self._sessions = {before[one]: session for one, session in sessions.items() if one not in lost}
+        for profile, error in lost.items():
+            complain(f"{profile}: {told(error)}")
+        self._failed += lost.values()
 
     @property
     def _remembers(self) -> bool:
@@ -183,9 +197,17 @@ class Tail:
             if job is None or job.ended:
                 self._status.say(f"{name}: {status}never met {goals}")
             else:
-                waits = f"`ftlogs tail -f {job.job_id}` waits for it"
+                profile = self._profile(name)
+                option = f" --profile {profile}" if profile else ""
+                waits = f"`ftlogs tail -f {job.job_id}{option}` waits for it"
                 self._status.say(f"{name}: {status}so far did not meet {goals}; {waits}")
         return code_of_ends((job for _, job in ends), until=bool(goals))
+
+    def _profile(self, name: str) -> str:
+        """Return by which profile a job can be asked for."""
+        if (log := self.stored.get(name)) is not None:
+            return log.profile
+        return name.rpartition("/")[0] or next(iter(self.connection.profile or ()), "")
 
     def _first_alarm(self, page: LogPage) -> tuple[int, Alarm] | None:
         """Return which line of a page meets a condition, and which; the status learns of its points."""

@@ -6,7 +6,7 @@ import re
 import sys
 import zlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Annotated
 
@@ -97,8 +97,8 @@ class Lines:
     colour: Annotated[When, typer.Option("--color", help="auto: on a terminal.")] = When.AUTO
     raw: Raw = False
 
-    def view(self, *, several: bool) -> "View":
-        """Return the way to show them, of one job or of several.
+    def view(self, *, several: bool, profiles: Collection[str] = ()) -> "View":
+        """Return the way to show them, of one job or of several, perhaps of these profiles.
 
         Raises:
             InvalidArgumentError: what should match is no regular expression.
@@ -107,6 +107,7 @@ class Lines:
         return View(
             form=self.form,
             several=several,
+            profiles=profiles,
             prefix=self.prefix.means(auto=several),
             colour=self.colour.means(auto=on_terminal and not os.environ.get("NO_COLOR")),
             for_terminal=on_terminal and not self.raw,
@@ -136,6 +137,7 @@ class View:
 
     form: Format
     several: bool
+    profiles: Collection[str]
     prefix: bool
     colour: bool
     for_terminal: bool
@@ -192,7 +194,12 @@ class View:
 
     def _row(self, job_id: str, line: str, offset: int, now: datetime) -> bytes:
         encode = escaped_jsonl_bytes if self.for_terminal else jsonl_bytes
-        facts = b'{"job_id": ' + msgspec.json.encode(job_id) + b", "
+        profile, _, own = job_id.rpartition("/")
+        if profile in self.profiles:
+            named = msgspec.json.encode(own) + b', "profile": ' + msgspec.json.encode(profile)
+        else:
+            named = msgspec.json.encode(job_id)
+        facts = b'{"job_id": ' + named + b", "
         if self.timestamps:
             facts += b'"received": ' + msgspec.json.encode(now) + b", "
         return facts + encode([line], offset)[1:]

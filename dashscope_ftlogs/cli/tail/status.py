@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import attrs
 
 from dashscope_ftlogs import EventKind, Followed, FollowEvent
+from dashscope_ftlogs.archive.store import label
 from dashscope_ftlogs.cli.run_command import complain
 from dashscope_ftlogs.cli.terminal.stdout import cut, width
 from dashscope_ftlogs.metrics.live.live_points import LivePoint
@@ -53,7 +54,6 @@ class Status:
     def __init__(self) -> None:
         self.at_bottom = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
         self._points: dict[str, Point] = {}
-        self.told_of_failure = False
         self._drawn = 0
         """How wide the line at the bottom is; 0 where there is none."""
         self._pending: dict[EventKind, list[FollowEvent]] = {}
@@ -78,31 +78,31 @@ class Status:
         """Write the line at the bottom anew."""
         if not self.at_bottom:
             return
-        running = [followed for followed in jobs.values() if not _over(followed)]
-        told = "  ".join(self._told(followed, followed.job_id) for followed in running)
+        running = {name: followed for name, followed in jobs.items() if not _over(followed)}
+        told = "  ".join(self._told(followed, name, name) for name, followed in running.items())
         room = max(1, shutil.get_terminal_size().columns - _BESIDE)
         if width((told,)) > room:
-            told = "  ".join(self._told(followed, _short(followed.job_id)) for followed in running)
+            told = "  ".join(
+                self._told(followed, name, _short(name)) for name, followed in running.items()
+            )
             told = f"{len(running)} jobs: {told}"
         text = cut(told, room)
         sys.stderr.write(f"{self._erasing()}{text}")
         sys.stderr.flush()
         self._drawn = width((text,))
 
-    def _told(self, followed: Followed, name: str) -> str:
+    def _told(self, followed: Followed, name: str, shown: str) -> str:
         state = "looked up" if followed.job is None else followed.job.status
         if followed.error is not None:
             state = "no answer"
         elif followed.settling:
             state += ", waits for late lines"
-        point = self._points.get(followed.job_id, Point())
+        point = self._points.get(name, Point())
         silence = f" quiet for {followed.silence:.0f} s" if followed.silence >= 5 else ""
-        return f"{name} {state}{point.step}{point.loss}{silence}"
+        return f"{shown} {state}{point.step}{point.loss}{silence}"
 
     def on_event(self, event: FollowEvent) -> None:
         """Say what happened; what happens to many jobs at once is said once, a little later."""
-        if event.kind is EventKind.FAILED:
-            self.told_of_failure = True
         if event.kind is EventKind.STATUS and event.message in _EXPECTED:
             return
         if event.kind in _OFTEN:
@@ -151,8 +151,9 @@ class Outage(logging.Handler):
         self._is_told = False
 
 
-def _short(job_id: str) -> str:
-    return job_id if len(job_id) <= _SHORT else f"…{job_id[-4:]}"
+def _short(name: str) -> str:
+    profile, _, job_id = name.rpartition("/")
+    return label(profile, job_id if len(job_id) <= _SHORT else f"…{job_id[-4:]}")
 
 
 def _main_metric(point: LivePoint) -> str | None:

@@ -178,7 +178,8 @@
   }
 
   /** Show what the curves are at the cursor; who has gone to a point and can't see it is told, too. */
-  function told(values, active, gone) {
+  function told(chart, values, active, gone) {
+    for (const one of panels) if (one.chart !== chart) one.chart.hush();
     legend.tell(values, active);
     if (!gone) return;
     const { curve, index } = active;

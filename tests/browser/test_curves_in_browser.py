@@ -203,7 +203,7 @@ async def test_training_and_evaluation_lie_over_each_other_unless_they_are_not_w
     await expect(report.page.locator("#legend-evaluation")).to_be_hidden()
     assert await report.image() != with_it
     await report.point(0.51, 0.5)
-    await expect(report.page.locator(".tip")).to_contain_text("losssome.log")
+    await expect(report.page.locator(".tip")).to_contain_text("Step 51")
     await expect(report.page.locator(".tip")).not_to_contain_text("eval_loss")
 
 

@@ -132,7 +132,8 @@ async def test_who_changes_a_setting_stays_at_the_point(show: Open, tmp_path: Pa
     assert legend[:2] == ["197", "3.03"]
     place = await page.locator("#chart-0 .ring").bounding_box()
     over = await page.locator("#chart-0 .u-over").bounding_box()
-    assert place is not None and over is not None
+    assert place is not None
+    assert over is not None
     assert 0.95 < (place["x"] + 7 - over["x"]) / over["width"] < 1
     await chart.press("ArrowLeft")
     await expect(page.locator("#point")).to_have_text("some.log: Line 196, loss 3.04, line 196")
@@ -154,7 +155,8 @@ async def test_zooming_from_the_keyboard_keeps_the_point_wherever_the_mouse_lies
     assert (await told(report))[2:] == ("Step 214.79some.log", ["21", "4.79", "21"])
     ring = await report.page.locator(".ring").bounding_box()
     tip = await report.page.locator(".tip").bounding_box()
-    assert ring is not None and tip is not None
+    assert ring is not None
+    assert tip is not None
     assert tip["x"] == pytest.approx(ring["x"] + 7 + 16, abs=2)
     await chart.press("ArrowRight")
     await expect(report.page.locator("#point")).to_have_text("some.log: Step 22, loss 4.78, line 22")

@@ -94,7 +94,7 @@ class Opened:
         return box["x"] + x * box["width"], box["y"] + y * box["height"]
 
     async def point(self, x: float, y: float, number: int = 0) -> tuple[float, float]:
-        """Move the mouse to there, and wait until the page has heard of it: a browser waits for a frame."""
+        """Move the mouse to there, and wait until the page, with its next frame, has heard of it."""
         place = await self.at(x, y, number)
         await self.page.mouse.move(*place)
         await self.frame()
@@ -102,7 +102,9 @@ class Opened:
 
     async def frame(self) -> None:
         """Wait until the page has done what it left for its next frame."""
-        await self.look("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        await self.look(
+            "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
 
     async def current(self) -> str:
         return await self.page.locator(".row[aria-selected=true] .text").inner_text()

@@ -84,7 +84,7 @@ def cat(
                 complain(f"{profile}: {told(lost_by)}")
             session, job_id = session_of(sessions, found)
             reader: LogPaginator = session.lines(job_id, offset=offset, limit=limit, page_size=page_size)
-            with progress(f"{found}: lines") as show, printing() as printer:
+            with progress(f"{found}: lines", printing=True) as show, printing() as printer:
                 try:
                     async with reader.pages() as pages:
                         async for page in pages:

@@ -157,7 +157,7 @@ def tail(
     from dashscope_ftlogs.cli.tail.last_lines import DEFAULT_COUNT, Tail  # noqa: PLC0415
 
     try:
-        offsets, stored = _places(jobs or (), all_running=all_running)
+        offsets, stored = _places(jobs or (), connection.profile, all_running=all_running)
         alarms, goals = watch.alarms(), watch.goals()
         shared: dict[str, Any] = {
             "connection": connection,
@@ -194,7 +194,7 @@ def tail(
 
 
 def _places(
-    words: Sequence[str], *, all_running: bool
+    words: Sequence[str], profiles: Sequence[str] | None, *, all_running: bool
 ) -> tuple[dict[str, int | None], dict[str, KeptLog | None]]:
     """Return where to begin with each log, and those that are on this machine."""
     if not words and not all_running:
@@ -204,7 +204,7 @@ def _places(
     for text in words:
         word, offset = _place(text)
         if is_local(word):
-            named = named_logs([word], stored)
+            named = named_logs([word], stored, profiles=profiles)
             here = {name: log for name, log in named if not isinstance(log, str)}
             stored |= here
             places += [(name, offset) for name in here]

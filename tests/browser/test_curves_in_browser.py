@@ -8,6 +8,8 @@ import pytest
 from playwright.async_api import Page, expect
 from report_in_browser import Open, Opened, a_file, losses, some_jobs
 
+from dashscope_ftlogs.emulator import EmulatedJob
+
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
@@ -383,6 +385,20 @@ async def test_an_evaluation_without_a_place_is_named(show: Open, tmp_path: Path
     await expect(note).to_be_hidden()
 
 
+async def test_points_that_no_step_or_epoch_tells_apart_are_drawn_over_lines_and_that_is_said(
+    show: Open, tmp_path: Path
+) -> None:
+    """As those of DPO, of which a trainer rounds the epochs."""
+    rounded = [f"{{'loss': {n}.5, 'rewards/chosen': 1.5, 'epoch': {n // 4 / 100}}}" for n in range(20)]
+    report = await show(*logs(tmp_path, dpo=rounded, sft=[step(n) for n in range(20)]))
+    await report.ready()
+    note = report.page.locator("#chart-note")
+    await expect(note).to_have_text("Over lines, as no step or epoch tells the points of dpo.log apart.")
+    await expect(report.page.locator("#axis")).to_have_value("line")
+    await report.page.locator("#axis").select_option("progress")
+    await expect(note).to_be_hidden()
+
+
 async def test_there_are_several_panels_which_are_zoomed_together(show: Open) -> None:
     report = await show(*some_jobs())
     await report.ready()
@@ -406,6 +422,48 @@ async def test_there_are_several_panels_which_are_zoomed_together(show: Open) ->
 
 
 # Which jobs
+
+
+def rated(rate: str, loss: float, **more: Any) -> EmulatedJob:
+    lines = [step(n, value=loss + 1 / n) for n in range(1, 9)]
+    return EmulatedJob(
+        f"ft-202512062026-{rate}",
+        [*lines, step(8, "eval_loss", loss)],
+        hyper_parameters={"n_epochs": 3, "learning_rate": rate} | more,
+        job_name="\u8bad\u7ec3\u7684\u540d\u79f0" * 20,
+        usage=52_428_800,
+    )
+
+
+async def test_jobs_are_compared_by_what_they_were_given_that_others_were_not(show: Open) -> None:
+    jobs = [rated("5e-5", 1.25), rated("1e-4", 1.5), rated("1e-5", 2.0)]
+    report = await show(*jobs)
+    await report.ready()
+    rates = report.page.locator("#jobs tbody tr td:nth-child(3)")
+    for name, order in {
+        "Best eval loss": ["5e-5", "1e-4", "1e-5"],
+        "learning_rate": ["1e-5", "5e-5", "1e-4"],
+    }.items():
+        await report.page.get_by_role("button", name=name).click()
+        assert await rates.all_inner_texts() == order
+    assert await drawn_logs(report.page) == [
+        f"ft-202512062026-{rate}\nlearning_rate {rate}" for rate in ("1e-5", "5e-5", "1e-4")
+    ]
+    await report.page.locator("#job-filter").fill("1e-4")
+    await expect(report.page.locator("#job-count")).to_have_text("1 of 3")
+
+
+async def test_the_table_of_jobs_fits_a_window_of_1400_pixels(show: Open) -> None:
+    jobs = [
+        rated(rate, 1.25, lora_rank=rank, max_length=8192 * rank)
+        for rate, rank in (("5e-5", 8), ("1e-4", 16))
+    ]
+    report = await show(*jobs, viewport={"width": 1400, "height": 900})
+    await report.ready()
+    heads = await report.page.locator("#jobs thead th").all_inner_texts()
+    assert heads[2:5] == ["learning_rate", "lora_rank", "max_length"]
+    table = "document.querySelector('#jobs .wide')"
+    assert await report.look(f"{table}.scrollWidth - {table}.clientWidth") == 0
 
 
 async def test_jobs_are_filtered_all_chosen_or_none(show: Open) -> None:

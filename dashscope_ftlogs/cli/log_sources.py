@@ -6,7 +6,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, Generic, Protocol, TypeVar
 
 import attrs
 import typer
@@ -130,7 +130,7 @@ async def _read_each(
             meant = await whole_jobs(sessions, sought, failed, lost)
             names = {word: [label(*job) for job in of] for word, of in zip(sought, meant, strict=True)}
             words = [name for word in words for name in names.get(word, [word])]
-        named = list(named_logs(words, failed=failed))
+        named = list(named_logs(words, profiles=connection.profile, failed=failed))
         stored = [(name, log) for name, log in named if log is not None and not isinstance(log, str)]
         others = await stack.enter_async_context(Reading(partial(read_stored, begin), stored))
         for name, log in named:
@@ -193,17 +193,20 @@ def _words(
 def named_logs(
     words: Iterable[str],
     others: Mapping[str, KeptLog | None] = MappingProxyType({}),
+    *,
+    profiles: Collection[str] | None,
     failed: list[FTLogsError] | None = None,
 ) -> Iterator[tuple[str, KeptLog | str | None]]:
     """Yield each log under a name of its own: one that is stored here, a job's id, or None for stdin.
 
     A job of the service is one log, however often it is named, and so is what is stored here: by its
-    file and its manifest, say. `others` have names already. Where there is a list for what `failed`, a
-    word for no archive, or for one out of reach, stands for none.
+    file and its manifest, say. `others` have names already. Logs in an archive of other `profiles` than
+    those are left out. Where there is a list for what `failed`, a word for no archive, or for one out of
+    reach, stands for none.
 
     Raises:
         ConfigError: what is needed to reach an archive is missing.
-        InvalidArgumentError: one has an impossible URL.
+        InvalidArgumentError: one has an impossible URL, or only logs of other profiles.
         ArchiveError: one is none, or can't be reached.
     """
     taken, jobs = set(others), set[str]()
@@ -216,7 +219,7 @@ def named_logs(
         elif is_there(word):
             hide = hide or hiding()
             try:
-                logs = logs_at(word)
+                logs = of_profiles(word, logs_at(word), profiles)
             except (ArchiveError, ConfigError, InvalidArgumentError) as error:
                 if failed is None:
                     raise
@@ -233,6 +236,29 @@ def named_logs(
             jobs.add(word)
             taken.add(name := distinct(taken, word))
             yield name, word
+
+
+class _InArchive(Protocol):
+    @property
+    def profile(self) -> str: ...
+
+
+InArchive = TypeVar("InArchive", bound=_InArchive)
+
+
+def of_profiles(
+    word: str, logs: Sequence[InArchive], profiles: Collection[str] | None
+) -> Sequence[InArchive]:
+    """Return those logs of an archive that are of one of these profiles, or of none; all, without any.
+
+    Raises:
+        InvalidArgumentError: there are only others.
+    """
+    found = [log for log in logs if log.profile in ("", *profiles)] if profiles else logs
+    if logs and not found:
+        there = ", ".join(sorted({log.profile for log in logs}))
+        raise InvalidArgumentError(f"{word!r} holds no log of --profile; it has those of {there}")
+    return found
 
 
 def no_metrics(names: Iterable[str]) -> str:

@@ -5,8 +5,13 @@ from collections.abc import Mapping
 from typing import Final
 
 from dashscope_ftlogs.models import Job
+from dashscope_ftlogs.text import excerpt, shown
 
 _FACTS: Final = ("model", "training_type")
+_FEW: Final = 3
+"""So many still fit beside what else is told of jobs."""
+_LONGEST: Final = 30
+"""Characters of a value."""
 
 
 def differing(jobs: Mapping[str, Job | None]) -> dict[str, list[object]]:
@@ -47,6 +52,27 @@ def shared(jobs: Mapping[str, Job | None]) -> dict[str, object]:
             if value is not None and name not in apart:
                 found.setdefault(name, value)
     return found
+
+
+def few_differing(jobs: Mapping[str, Job | None]) -> dict[str, list[object]]:
+    """Return what `differing` does where that is little enough to name jobs by; else nothing.
+
+    >>> rates = {rate: Job(rate, "RUNNING", hyper_parameters={"lr": rate}) for rate in ("1e-4", "1e-5")}
+    >>> few_differing(rates)
+    {'lr': ['1e-4', '1e-5']}
+    """
+    found = differing(jobs)
+    return found if len(found) <= _FEW else {}
+
+
+def brief_value(value: object) -> str | None:
+    """Return what to show of a hyper-parameter, on a line with others; None if there is none."""
+    if value is None or isinstance(value, str):
+        return value and excerpt(value, _LONGEST)
+    try:
+        return excerpt(shown(value), _LONGEST)
+    except RecursionError:
+        return "nested too deeply to show"
 
 
 def _facts(job: Job | None) -> dict[str, object]:

@@ -14,7 +14,14 @@ from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.reading.failure_causes import Failure, failure
 from dashscope_ftlogs.reading.forms.stamps import milliseconds
 from dashscope_ftlogs.reading.log_errors import LogErrors
-from dashscope_ftlogs.report.loss_and_duration import Loss, Summary, last_evaluation, summary
+from dashscope_ftlogs.reading.own_pattern import OwnPattern
+from dashscope_ftlogs.report.loss_and_duration import (
+    Loss,
+    Summary,
+    best_evaluation,
+    last_evaluation,
+    summary,
+)
 
 _STAMP: Final = re.compile(
     r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[,.]\d{3})?|\d\d/\d\d/\d{4} \d\d:\d\d:\d\d"
@@ -40,16 +47,17 @@ class Glance:
     summary: Summary
     eval_loss: Loss | None
     """The last one."""
+    best_eval_loss: Loss | None
     failure: Failure | None
 
 
 class GlanceReader:
     """Takes the lines of one log in turn."""
 
-    def __init__(self, name: str, job: Job | None) -> None:
-        """Begin a log."""
+    def __init__(self, name: str, job: Job | None, pattern: OwnPattern | None = None) -> None:
+        """Begin a log, some of whose lines a pattern of the user's own may fit."""
         self._name, self._job = name, job
-        self._points, self._errors = LogPoints(), LogErrors()
+        self._points, self._errors = LogPoints(pattern), LogErrors()
         self._lines = 0
         self._head: list[str] = []
         self._tail: deque[str] = deque(maxlen=_NEAR)
@@ -75,6 +83,7 @@ class GlanceReader:
             _last_of_training(points),
             summary(self._job, points, None),
             last_evaluation(points),
+            best_evaluation(points),
             failure(self._name, self._job, self._errors.end()),
         )
 

@@ -6,11 +6,12 @@ from typing import Any, Final
 
 from dashscope_ftlogs.metrics.columns import Numbers
 from dashscope_ftlogs.metrics.curves import AXES, X, places
+from dashscope_ftlogs.metrics.hyper_parameters import brief_value
 from dashscope_ftlogs.reading.forms.names import evaluation_of, loss_first, standing_for
 from dashscope_ftlogs.report.kept_lines import KeptLines, fair_room
 from dashscope_ftlogs.report.log_digest import ReadLog
 from dashscope_ftlogs.report.points_in_charts import METRICS, POINTS, shared_axis
-from dashscope_ftlogs.text import json_bytes
+from dashscope_ftlogs.text import excerpt, json_bytes
 
 _ACTIVE: Final = str.maketrans({char: f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029\x7f"})
 
@@ -24,8 +25,11 @@ def embedded(value: Any) -> str:
     return json_bytes(value).decode().translate(_ACTIVE)
 
 
-def chart_data(logs: Sequence[ReadLog]) -> dict[str, Any]:
-    """Return what the charts of a report are drawn from; `data.js` reads it."""
+def chart_data(logs: Sequence[ReadLog], apart: Mapping[str, Sequence[object]]) -> dict[str, Any]:
+    """Return what the charts of a report are drawn from; `data.js` reads it.
+
+    What the jobs differ in is in `apart`, as `few_differing` has it.
+    """
     room = fair_room([len(log.points.shown) for log in logs], POINTS)
     names = loss_first(dict.fromkeys(name for log in logs for name in log.points.metrics))
     metrics = names[:METRICS]
@@ -40,10 +44,19 @@ def chart_data(logs: Sequence[ReadLog]) -> dict[str, Any]:
         "metrics_left_out": len(names[METRICS:]),
         "evaluations": {name: found for name, found in evaluations.items() if found is not None},
         "logs": [
-            {**_log_points(log, frozenset(metrics), room, axes), "stand_ins": called}
-            for log, called in zip(logs, stand_ins, strict=True)
+            {
+                **_log_points(log, frozenset(metrics), room, axes),
+                "stand_ins": called,
+                "given": _given({name: values[number] for name, values in apart.items()}),
+            }
+            for number, (log, called) in enumerate(zip(logs, stand_ins, strict=True))
         ],
     }
+
+
+def _given(values: Mapping[str, object]) -> str:
+    told = {name: brief_value(value) for name, value in values.items()}
+    return ", ".join(f"{excerpt(name, 30)} {value}" for name, value in told.items() if value)
 
 
 def _axis(

@@ -1,8 +1,8 @@
 """The page: tables that need no script, and the data and scripts of curves and logs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from dashscope_ftlogs.metrics.hyper_parameters import differing, shared
+from dashscope_ftlogs.metrics.hyper_parameters import differing, few_differing, shared
 from dashscope_ftlogs.reading.failure_causes import clusters
 from dashscope_ftlogs.report.jinja_environment import environment
 from dashscope_ftlogs.report.json_in_html import chart_data, embedded, log_data
@@ -20,6 +20,7 @@ def page(logs: Sequence[ReadLog], assets: Assets, *, version: str, made: str) ->
         made: When the logs were read, in words.
     """
     jobs = {log.name: log.job for log in logs}
+    apart = few_differing(jobs)
     return (
         environment()
         .get_template("page.html")
@@ -33,9 +34,10 @@ def page(logs: Sequence[ReadLog], assets: Assets, *, version: str, made: str) ->
             left_out=left_out,
             numbers={log.name: number for number, log in enumerate(logs)},
             failures=clusters(log.failure for log in logs if log.failure is not None),
+            apart={name: values for name, values in apart.items() if name != "model"},
             differences=differing(jobs),
             shared=shared(jobs),
-            data=_data(logs),
+            data=_data(logs, apart),
         )
     )
 
@@ -58,8 +60,8 @@ def _policy(assets: Assets) -> str:
     )
 
 
-def _data(logs: Sequence[ReadLog]) -> Iterator[tuple[str, str]]:
+def _data(logs: Sequence[ReadLog], apart: Mapping[str, Sequence[object]]) -> Iterator[tuple[str, str]]:
     """Yield what the scripts read, under the id of the element that holds it."""
-    yield "chart-data", embedded(chart_data(logs))
+    yield "chart-data", embedded(chart_data(logs, apart))
     for number, log in enumerate(logs):
         yield f"log-data-{number}", embedded(log_data(log.lines))

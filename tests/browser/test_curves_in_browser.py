@@ -8,6 +8,8 @@ import pytest
 from playwright.async_api import Page, expect
 from report_in_browser import Open, Opened, a_file, losses, some_jobs
 
+from dashscope_ftlogs.emulator import EmulatedJob
+
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
@@ -43,8 +45,7 @@ async def test_the_point_with_the_ring_is_told_beside_the_pointer_and_opened_by_
     opened = []
     for share in range(1, 10):
         for height in (0.3, 0.45, 0.6):
-            place = await report.at(share / 10, height)
-            await report.page.mouse.move(*place)
+            place = await report.point(share / 10, height)
             if not await near.is_visible():
                 continue
             told = (await near.inner_text()).split()[0]
@@ -78,7 +79,7 @@ async def test_of_many_curves_the_nearest_are_told_and_the_others_counted(
     many = {f"log{n}": [step(at, value=n) for at in (1, 2, 3)] for n in range(9)}
     report = await show(*logs(tmp_path, **many))
     await report.ready()
-    await report.page.mouse.move(*await report.at(0.5, 0.5))
+    await report.point(0.5, 0.5)
     rows = await report.page.locator(".tip > div").all_inner_texts()
     assert rows[0] == "Step 2"
     assert [row.split("\n")[-1] for row in rows[1:2]] == ["log4.log"]
@@ -92,11 +93,100 @@ async def test_a_job_that_has_ended_before_is_not_told_as_if_it_had_not(
     short, long = [step(n) for n in range(10)], [step(n) for n in range(100)]
     report = await show(*logs(tmp_path, short=short, long=long))
     await report.ready()
-    await report.page.mouse.move(*await report.at(0.8, 0.2))
+    await report.point(0.8, 0.2)
     cells = report.page.locator("#legend tbody tr").nth(0).locator("td:visible")
     assert await cells.all_inner_texts() == ["\N{EN DASH}"] * 3
     await expect(report.page.locator(".tip")).to_contain_text("long.log")
     await expect(report.page.locator(".tip")).not_to_contain_text("short.log")
+
+
+async def told(report: Opened) -> tuple[bool, bool, str, list[str]]:
+    """Whether the first chart has a ring, a tip, what the tip says, and what the legend does."""
+    tip = report.page.locator("#chart-0 .tip")
+    return (
+        await report.page.locator("#chart-0 .ring").is_visible(),
+        await tip.is_visible(),
+        (await tip.text_content()) or "",
+        await report.page.locator("#legend tbody td:visible").all_inner_texts(),
+    )
+
+
+async def test_who_changes_a_setting_stays_at_the_point(show: Open, tmp_path: Path) -> None:
+    lines = [f"{{'loss': {5 - n / 100}, 'lr': 0.5, 'step': {n}}}" for n in range(1, 201)]
+    report = await show(a_file(tmp_path, *lines))
+    page, chart = report.page, report.page.locator("#chart-0")
+    await report.ready()
+    await chart.press("End")
+    for _ in range(3):
+        await chart.press("ArrowLeft")
+    assert await told(report) == (True, True, "Step 1973.03some.log", ["197", "3.03", "197"])
+    await page.locator("#smoothing").fill("0.9")
+    await expect(page.locator("#smoothing-value")).to_have_text("0.90")
+    await page.get_by_label("Logarithmic").check()
+    await page.emulate_media(color_scheme="dark")
+    await page.set_viewport_size({"width": 700, "height": 900})
+    await report.frame()
+    await page.locator("#add").click()
+    await page.locator("#axis").select_option("line")
+    ring, tip, said, legend = await told(report)
+    assert (ring, tip) == (True, True)
+    assert said.startswith("Line 1973.03 (3.1")
+    assert legend[:2] == ["197", "3.03"]
+    place = await page.locator("#chart-0 .ring").bounding_box()
+    over = await page.locator("#chart-0 .u-over").bounding_box()
+    assert place is not None
+    assert over is not None
+    assert 0.95 < (place["x"] + 7 - over["x"]) / over["width"] < 1
+    await chart.press("ArrowLeft")
+    await expect(page.locator("#point")).to_have_text("some.log: Line 196, loss 3.04, line 196")
+    await page.get_by_role("checkbox", name="some.log").uncheck()
+    await page.get_by_role("checkbox", name="some.log").check()
+    assert (await told(report))[:2] == (False, False), "which was not drawn meanwhile"
+
+
+async def test_zooming_from_the_keyboard_keeps_the_point_wherever_the_mouse_lies(
+    show: Open, tmp_path: Path
+) -> None:
+    report = await show(a_file(tmp_path, *[step(n, value=5 - n / 100) for n in range(1, 201)]))
+    await report.ready()
+    await report.point(0.5, 0.5)
+    chart = report.page.locator("#chart-0")
+    for key in ("Home", *("ArrowRight",) * 20, "+", "+", "+"):
+        await chart.press(key)
+    await report.frame()
+    assert (await told(report))[2:] == ("Step 214.79some.log", ["21", "4.79", "21"])
+    ring = await report.page.locator(".ring").bounding_box()
+    tip = await report.page.locator(".tip").bounding_box()
+    assert ring is not None
+    assert tip is not None
+    assert tip["x"] == pytest.approx(ring["x"] + 7 + 16, abs=2)
+    await chart.press("ArrowRight")
+    await expect(report.page.locator("#point")).to_have_text("some.log: Step 22, loss 4.78, line 22")
+    await report.point(0.1, 0.5)
+    assert (await told(report))[2] != "Step 224.78some.log", "the mouse, once it is moved, has the say"
+
+
+async def test_a_line_leads_to_its_point_also_where_that_is_not_drawn_yet(
+    show: Open, tmp_path: Path
+) -> None:
+    lines = [step(n, value=n) for n in range(1, 9)]
+    lines += [step(n, "pg_loss", n) for n in range(1, 9)]
+    report = await show(a_file(tmp_path, *lines), view="log=0&line=12")
+    await report.ready()
+    await expect(report.page.locator("#line-name")).to_have_text("Line 12")
+    await report.page.locator("#to-point").click()
+    await expect(report.page.locator("#metric-0")).to_have_value("1")
+    assert (await told(report))[2] == "Step 44some.log"
+    await expect(report.page.locator("#unzoom")).to_be_disabled()
+
+
+async def test_one_chart_at_a_time_tells_its_values(show: Open) -> None:
+    report = await show(some_jobs()[0], view="metric=loss&metric=learning_rate")
+    await report.ready()
+    for number in range(2):
+        await report.page.locator(f"#chart-{number}").press("Home")
+    tips = report.page.locator(".tip")
+    assert [await tips.nth(number).is_visible() for number in range(2)] == [False, True]
 
 
 # What is drawn
@@ -110,14 +200,15 @@ async def test_training_and_evaluation_lie_over_each_other_unless_they_are_not_w
     lines += [step(100, "eval_loss", 4.25)]
     report = await show(a_file(tmp_path, *lines))
     await report.ready()
-    await report.page.mouse.move(*await report.at(0.5, 0.5))
+    await report.point(0.5, 0.5)
     await expect(report.page.locator(".tip")).to_contain_text("eval_losssome.log")
     with_it = await report.image()
     await report.page.get_by_label("With evaluation").uncheck()
-    assert await report.image() != with_it
-    await report.page.mouse.move(*await report.at(0.51, 0.5))
-    await expect(report.page.locator(".tip")).not_to_contain_text("eval_loss")
     await expect(report.page.locator("#legend-evaluation")).to_be_hidden()
+    assert await report.image() != with_it
+    await report.point(0.51, 0.5)
+    await expect(report.page.locator(".tip")).to_contain_text("Step 51")
+    await expect(report.page.locator(".tip")).not_to_contain_text("eval_loss")
 
 
 async def test_one_job_shows_its_evaluation_loss_and_what_it_was_given(show: Open) -> None:
@@ -140,17 +231,18 @@ async def test_smoothing_leaves_few_points_and_those_of_evaluations_as_they_are(
     few = losses("4", "2", "4", "2", "4")
     report = await show(*logs(tmp_path, much=training + evaluation, few=few))
     await report.ready()
-    told: dict[str, str] = {}
-    for weight in ("0", "0.9"):
+    said: dict[str, str] = {}
+    for weight, shown in (("0", "off"), ("0.9", "0.90")):
         await report.page.locator("#smoothing").fill(weight)
+        await expect(report.page.locator("#smoothing-value")).to_have_text(shown)
         await report.page.locator("#chart-0").focus()
         for _ in range(3):
             await report.page.keyboard.press("ArrowDown")
             row = await report.page.locator(".tip .nearest").inner_text()
             value, *name = row.split("\n")
-            told[" ".join([weight, *name])] = value
-    assert {name.split(" ", 1)[1] for name, value in told.items() if "(" in value} == {"much.log"}
-    assert {name for name in told if name.startswith("0.9")} == {
+            said[" ".join([weight, *name])] = value
+    assert {name.split(" ", 1)[1] for name, value in said.items() if "(" in value} == {"much.log"}
+    assert {name for name in said if name.startswith("0.9")} == {
         "0.9 much.log",
         "0.9 eval_loss much.log",
         "0.9 few.log",
@@ -293,6 +385,20 @@ async def test_an_evaluation_without_a_place_is_named(show: Open, tmp_path: Path
     await expect(note).to_be_hidden()
 
 
+async def test_points_that_no_step_or_epoch_tells_apart_are_drawn_over_lines_and_that_is_said(
+    show: Open, tmp_path: Path
+) -> None:
+    """As those of DPO, of which a trainer rounds the epochs."""
+    rounded = [f"{{'loss': {n}.5, 'rewards/chosen': 1.5, 'epoch': {n // 4 / 100}}}" for n in range(20)]
+    report = await show(*logs(tmp_path, dpo=rounded, sft=[step(n) for n in range(20)]))
+    await report.ready()
+    note = report.page.locator("#chart-note")
+    await expect(note).to_have_text("Over lines, as no step or epoch tells the points of dpo.log apart.")
+    await expect(report.page.locator("#axis")).to_have_value("line")
+    await report.page.locator("#axis").select_option("progress")
+    await expect(note).to_be_hidden()
+
+
 async def test_there_are_several_panels_which_are_zoomed_together(show: Open) -> None:
     report = await show(*some_jobs())
     await report.ready()
@@ -316,6 +422,48 @@ async def test_there_are_several_panels_which_are_zoomed_together(show: Open) ->
 
 
 # Which jobs
+
+
+def rated(rate: str, loss: float, **more: Any) -> EmulatedJob:
+    lines = [step(n, value=loss + 1 / n) for n in range(1, 9)]
+    return EmulatedJob(
+        f"ft-202512062026-{rate}",
+        [*lines, step(8, "eval_loss", loss)],
+        hyper_parameters={"n_epochs": 3, "learning_rate": rate} | more,
+        job_name="\u8bad\u7ec3\u7684\u540d\u79f0" * 20,
+        usage=52_428_800,
+    )
+
+
+async def test_jobs_are_compared_by_what_they_were_given_that_others_were_not(show: Open) -> None:
+    jobs = [rated("5e-5", 1.25), rated("1e-4", 1.5), rated("1e-5", 2.0)]
+    report = await show(*jobs)
+    await report.ready()
+    rates = report.page.locator("#jobs tbody tr td:nth-child(3)")
+    for name, order in {
+        "Best eval loss": ["5e-5", "1e-4", "1e-5"],
+        "learning_rate": ["1e-5", "5e-5", "1e-4"],
+    }.items():
+        await report.page.get_by_role("button", name=name).click()
+        assert await rates.all_inner_texts() == order
+    assert await drawn_logs(report.page) == [
+        f"ft-202512062026-{rate}\nlearning_rate {rate}" for rate in ("1e-5", "5e-5", "1e-4")
+    ]
+    await report.page.locator("#job-filter").fill("1e-4")
+    await expect(report.page.locator("#job-count")).to_have_text("1 of 3")
+
+
+async def test_the_table_of_jobs_fits_a_window_of_1400_pixels(show: Open) -> None:
+    jobs = [
+        rated(rate, 1.25, lora_rank=rank, max_length=8192 * rank)
+        for rate, rank in (("5e-5", 8), ("1e-4", 16))
+    ]
+    report = await show(*jobs, viewport={"width": 1400, "height": 900})
+    await report.ready()
+    heads = await report.page.locator("#jobs thead th").all_inner_texts()
+    assert heads[2:5] == ["learning_rate", "lora_rank", "max_length"]
+    table = "document.querySelector('#jobs .wide')"
+    assert await report.look(f"{table}.scrollWidth - {table}.clientWidth") == 0
 
 
 async def test_jobs_are_filtered_all_chosen_or_none(show: Open) -> None:
@@ -412,6 +560,8 @@ async def test_what_is_typed_dragged_or_zoomed_is_in_the_link_but_no_step_each(s
     await report.page.locator("#smoothing").fill("0.5")
     await report.page.locator("#smoothing").fill("0.8")
     await report.page.locator("#job-filter").fill("ft")
+    await expect(report.page.locator("#smoothing-value")).to_have_text("0.80")
+    await expect(report.page.locator("#job-count")).to_have_text("3 of 3")
     await report.page.locator("#chart-0").press("+")
     await expect(report.page).to_have_url(re.compile("range="))
     assert await report.look("history.length") == length

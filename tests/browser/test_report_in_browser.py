@@ -76,8 +76,7 @@ async def test_dragging_zooms_and_a_double_click_shows_the_whole_again(show: Ope
 async def test_hovering_tells_the_values_and_a_click_shows_the_line(show: Open, tmp_path: Path) -> None:
     report = await show(a_file(tmp_path, "begin", *losses("4", "3", "2.5", "2"), "end"))
     await report.ready()
-    place = await report.at(1 / 3, 0.5)
-    await report.page.mouse.move(*place)
+    place = await report.point(1 / 3, 0.5)
     cells = report.page.locator("#legend tbody td")
     await expect(cells.nth(0)).to_have_text("2")
     await expect(cells.nth(1)).to_have_text("3")
@@ -255,8 +254,7 @@ async def test_a_change_of_scheme_redraws_the_curves(show: Open) -> None:
     await report.ready()
     light = await report.drawn()
     await report.page.emulate_media(color_scheme="dark")
-    # The page hears of it with its next frame, and draws.
-    await report.look("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    await report.frame()
     assert min(light) > 50
     assert min(await report.drawn()) > 50
 

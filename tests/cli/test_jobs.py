@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from dashscope_ftlogs.emulator import EmptyPage, EmulatedJob, Emulator, Fault, Refuse
+from dashscope_ftlogs.emulator import Body, EmptyPage, EmulatedJob, Emulator, Fault, Refuse
 
 NEW = f"{datetime.now(UTC) - timedelta(days=2):%Y-%m-%d %H:%M:%S}"
 OLD = "2025-12-07 09:13:00"
@@ -273,6 +273,87 @@ async def test_a_log_that_can_t_be_read_leaves_its_cell_empty_and_is_told(ftlogs
     assert (refused.code, refused.out) == (3, b"")
 
 
+def rated(job_id: str, loss: str, rate: object) -> EmulatedJob:
+    return evaluated(job_id, loss, hyper_parameters={"n_epochs": 3, "learning_rate": rate})
+
+
+RATED = [rated("ft-a", "1.5", "1e-5"), rated("ft-b", "1.25", 5e-5), rated("ft-c", "2.0", "1e-4")]
+
+
+async def test_learning_rates_and_the_losses_that_they_led_to_are_one_look(
+    ftlogs: Any, start_ftlogs: Any, terminal: Any
+) -> None:
+    async with Emulator(RATED) as emulator:
+        async with terminal() as screen:
+            words = ("jobs", "--metrics")
+            process = await start_ftlogs(words, emulator, {"COLUMNS": "60"}, stdout=screen.end)
+            await process.communicate()
+        piped = await ftlogs("jobs", "--metrics", emulator=emulator)
+        chosen = await ftlogs("jobs", "--metrics", "--columns", "job,learning_rate", emulator=emulator)
+    wanted = [
+        ["JOB", "ID", "EVAL", "LOSS", "LEARNING_RATE"],
+        ["ft-b", "1.25", "5e-05"],
+        ["ft-a", "1.5", "1e-5"],
+        ["ft-c", "2", "1e-4"],
+    ]
+    for shown in (screen.shown, chosen.out.decode()):
+        rows = [row.split() for row in shown.splitlines()]
+        assert [row[: len(want)] for row, want in zip(rows, wanted, strict=True)] == wanted
+    assert b"LEARNING_RATE" not in piped.out, "where columns stay as they are"
+
+
+async def test_where_jobs_differ_in_much_none_of_it_takes_the_room_of_other_columns(
+    start_ftlogs: Any, terminal: Any
+) -> None:
+    jobs = [
+        EmulatedJob(f"ft-{n}", ["x"], hyper_parameters={f"p{name}": n for name in range(4)})
+        for n in range(2)
+    ]
+    async with Emulator(jobs) as emulator, terminal() as screen:
+        process = await start_ftlogs(("jobs", "--metrics"), emulator, stdout=screen.end)
+        await process.communicate()
+    assert screen.shown.split()[:5] == ["JOB", "ID", "EVAL", "LOSS", "STATUS"]
+
+
+async def test_hyper_parameters_that_a_listing_lacks_are_asked_of_each_job(ftlogs: Any) -> None:
+    jobs: list[dict[str, object]] = [
+        {"job_id": f"ft-{name}", "status": "SUCCEEDED", "model": "m"} for name in "abcd"
+    ]
+    output = {"page_no": 1, "page_size": 100, "total": 4, "jobs": jobs}
+    listing = json.dumps({"request_id": "r", "output": output}).encode()
+    async with Emulator(RATED, faults=[Fault(Body(listing), endpoint="list")]) as emulator:
+        words = ("jobs", "--columns", "learning_rate,job")
+        ended = await ftlogs(*words, emulator=emulator)
+        jobs[:] = [{**one, "hyper_parameters": {"learning_rate": 7}} for one in jobs]
+        listing = json.dumps({"request_id": "r", "output": output}).encode()
+        emulator.faults = [Fault(Body(listing), endpoint="list")]
+        emulator.journal.clear()
+        told = await ftlogs(*words, emulator=emulator)
+    assert [row.split() for row in ended.out.decode().splitlines()] == [
+        ["LEARNING_RATE", "JOB", "ID"],
+        *(["1e-5", "ft-a"], ["5e-05", "ft-b"], ["1e-4", "ft-c"], ["-", "ft-d"]),
+    ]
+    assert ended.code == 4
+    assert "ft-d" in ended.err
+    assert (told.code, told.out.count(b"7")) == (0, 4)
+    assert {exchange.endpoint for exchange in emulator.journal} == {"list"}
+
+
+async def test_reading_many_logs_is_seen_to_go_on(start_ftlogs: Any, terminal: Any) -> None:
+    async with Emulator(RATED) as emulator, terminal() as screen:
+        for stdout in (asyncio.subprocess.PIPE, screen.end):
+            process = await start_ftlogs(
+                ("jobs", "--metrics"),
+                emulator,
+                {"TERM": "xterm", "COLUMNS": "80"},
+                stdout=stdout,
+                stderr=screen.end,
+            )
+            await process.communicate()
+            assert process.returncode == 0
+    assert screen.shown.count("3/3") >= 2
+
+
 async def test_a_terminal_of_80_columns_holds_each_job_on_a_line(
     start_ftlogs: Any, terminal: Any
 ) -> None:
@@ -329,6 +410,7 @@ async def test_columns_are_chosen_and_an_unknown_one_is_refused(
     async with Emulator(JOBS) as emulator:
         chosen = await ftlogs("jobs", "--columns", "name,job", emulator=emulator)
         wrong = await ftlogs("jobs", "--columns", "id", emulator=emulator)
+        objects = await ftlogs("jobs", "--columns", "job", "--format", "jsonl", emulator=emulator)
         async with terminal() as screen:
             words = ("jobs", "--columns", "job,created", "--match", "ft-20251207*")
             process = await start_ftlogs(words, emulator, {"COLUMNS": "30"}, stdout=screen.end)
@@ -336,6 +418,9 @@ async def test_columns_are_chosen_and_an_unknown_one_is_refused(
     assert chosen.out.decode().splitlines()[:2] == ["NAME    JOB ID", "训练一  ft-202512062026-1213"]
     assert (wrong.code, wrong.out) == (2, b"")
     assert "there is no 'id'; there are job, status, model, type, " in wrong.err
+    assert ", profile, n_epochs, batch_size, " in wrong.err
+    assert (objects.code, objects.out) == (2, b"")
+    assert "--columns: only for a table" in objects.err
     # Wrapped, but for the id, which is copied.
     assert len(screen.shown.splitlines()) > 3
     assert "ft-202512070912-be8c" in screen.shown

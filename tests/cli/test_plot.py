@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from plots import ANSI, GAP, job, log, losses
 
-from dashscope_ftlogs.cli.commands.plot import cell
 from dashscope_ftlogs.cli.terminal import axis_ticks
 from dashscope_ftlogs.cli.terminal.terminal_chart import chart
 from dashscope_ftlogs.emulator import Emulator
@@ -409,22 +408,6 @@ async def test_a_job_that_is_not_there_ends_it(ftlogs: Any) -> None:
     async with Emulator([]) as emulator:
         ended = await ftlogs("plot", "ft-9", emulator=emulator)
     assert (ended.code, ended.out) == (4, b"")
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (None, None),
-        ("", ""),
-        ("a\x1b", r"a\x1b"),
-        (1e-05, "1e-05"),
-        (10**5000, "a number too large to show"),
-        (deep(200_000), "nested too deeply to show"),
-    ],
-    ids=range(6),
-)
-def test_any_value_can_be_written_in_a_cell(value: object, expected: str | None) -> None:
-    assert cell(value) == expected
 
 
 async def test_whatever_the_service_says_of_a_job_it_is_drawn(ftlogs: Any) -> None:

@@ -176,6 +176,40 @@ async def test_whoever_reads_an_archive_reads_all_profiles(
     assert {json.loads(row)["source"] for row in one.out.splitlines()} == {"b/ft-1", "b/ft-3"}
 
 
+async def test_a_profile_that_is_named_is_the_only_one_of_an_archive_that_is_read(
+    ftlogs: Any, teams: Teams, archive: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "page.html"
+    for words in (
+        *(("cat",), ("tail", "-n", "all"), ("show",), ("plot",), ("metrics",)),
+        ("report", "-o", str(page)),
+    ):
+        ended = await ftlogs(*words, str(archive), "--profile", "b", environ=teams.environ)
+        said = ended.out + (page.read_bytes() if page.exists() else b"")
+        assert ended.code == 0, ended.err
+        assert b"b/ft-3" in said or b"'loss': 0.1" in said, words
+        assert b"a/ft-1" not in said, words
+        assert b"'loss': 1.5" not in said, words
+        other = await ftlogs(*words, str(archive), "--profile", "c", environ=teams.environ)
+        assert other.code == 2
+        assert "holds no log of --profile; it has those of a, b" in other.err
+    (tmp_path / "mine.log").write_text("{'loss': 1.0}\n")
+    assert (await ftlogs("show", str(tmp_path / "mine.log"), "--profile", "b")).code == 0
+
+
+@pytest.mark.extras
+async def test_a_dataset_is_made_of_the_logs_of_the_profiles_that_are_named(
+    ftlogs: Any, archive: Path, tmp_path: Path
+) -> None:
+    words = ("metrics", str(archive), "-o", f"{tmp_path / 'data'}/")
+    of_b = await ftlogs(*words, "--profile", "b")
+    of_c = await ftlogs(*words, "--profile", "c")
+    of_all = await ftlogs(*words)
+    assert "2 new of 2 logs" in of_b.err
+    assert (of_c.code, of_c.out) == (2, b"")
+    assert "2 new of 4 logs" in of_all.err
+
+
 async def test_what_to_do_next_names_the_log_that_was_shown(
     ftlogs: Any, teams: Teams, archive: Path, tmp_path: Path
 ) -> None:

@@ -43,6 +43,7 @@ async def test_a_log_s_failure_is_told_with_its_line_and_that_it_is_a_guess(
         "  loss        nan, step 2",
         "  at best     2.5, step 1",
         "  eval loss   1.5, step 2",
+        "  best eval   1.5, step 2",
         "  failed of   RuntimeError: Error(s) in loading state_dict for Model:",
         "              \tsize mismatch for head",
         "              (line 5; a guess from the log alone: its job may have gone on)",
@@ -67,12 +68,13 @@ async def test_as_json_it_is_one_object_for_each_log(ftlogs: Any, log: Path, tmp
             "final": {"value": None, "step": 2, "offset": 2, "metric": "loss"},
             "best": {"value": 2.5, "step": 1, "offset": 1, "metric": "loss"},
             "eval": {"value": 1.5, "step": 2, "offset": 3, "metric": "eval_loss"},
+            "best_eval": {"value": 1.5, "step": 2, "offset": 3, "metric": "eval_loss"},
         },
         "failure": {"text": CAUSE, "offset": 4, "guessed": True},
         "checkpoints": None,
     }
     assert (done["failure"], done["progress"], done["first_time"]) == (None, None, None)
-    assert done["losses"] == {"final": None, "best": None, "eval": None}
+    assert done["losses"] == dict.fromkeys(("final", "best", "eval", "best_eval"))
 
 
 async def test_what_the_service_knows_of_a_job_is_no_guess(ftlogs: Any) -> None:
@@ -138,6 +140,7 @@ async def test_a_log_in_which_nothing_failed_says_so(ftlogs: Any, tmp_path: Path
                 "loss        2.5, step 10 (lm loss)",
                 "at best     2.5, step 10 (lm loss)",
                 "eval loss   2.25, step 10 (lm loss value)",
+                "best eval   2.25, step 10 (lm loss value)",
             ],
         ),
         (
@@ -146,9 +149,13 @@ async def test_a_log_in_which_nothing_failed_says_so(ftlogs: Any, tmp_path: Path
                 "loss        2.5, step 5",
                 "at best     2.5, step 5",
                 "eval loss   2.25, step 5 (val_loss)",
+                "best eval   2.25, step 5 (val_loss)",
             ],
         ),
-        (["{'eval_loss': 1.5, 'step': 3}"], ["eval loss   1.5, step 3"]),
+        (
+            [f"{{'eval_loss': {loss}, 'step': {step}}}" for step, loss in ((3, 1.5), (6, 1.25), (9, 2))],
+            ["eval loss   2, step 9", "best eval   1.25, step 6"],
+        ),
     ],
 )
 async def test_what_is_told_is_the_loss_or_the_reward_whatever_the_log_calls_it(
@@ -157,7 +164,23 @@ async def test_what_is_told_is_the_loss_or_the_reward_whatever_the_log_calls_it(
     (tmp_path / "a.log").write_text("".join(f"{line}\n" for line in lines))
     ended = await ftlogs("show", str(tmp_path / "a.log"))
     said = [line[2:] for line in ended.out.decode().splitlines()[1:]]
-    assert [line for line in said if line.startswith(("loss", "reward", "at best", "eval"))] == told
+    heads = ("loss", "reward", "at best", "eval", "best eval")
+    assert [line for line in said if line.startswith(heads)] == told
+
+
+async def test_a_pattern_of_one_s_own_reads_what_no_known_form_fits(ftlogs: Any, tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text("S=1 L=4.5\nS=2 L=2.5\nS=3 L=3.5\n")
+    words = ("show", str(tmp_path / "a.log"), "--pattern")
+    told = await ftlogs(*words, r"S=(?P<step>\d+) L=(?P<loss>\S+)")
+    wrong = await ftlogs(*words, "S=(")
+    assert told.code == 0
+    assert told.out.decode().splitlines()[2:5] == [
+        "  came to     step 3",
+        "  loss        3.5, step 3",
+        "  at best     2.5, step 2",
+    ]
+    assert (wrong.code, wrong.out) == (2, b"")
+    assert "pattern 'S=('" in wrong.err
 
 
 async def test_what_the_service_says_of_a_failure_is_shown_beside_the_log_s_own_error(

@@ -93,6 +93,19 @@ class Opened:
         assert box is not None
         return box["x"] + x * box["width"], box["y"] + y * box["height"]
 
+    async def point(self, x: float, y: float, number: int = 0) -> tuple[float, float]:
+        """Move the mouse to there, and wait until the page, with its next frame, has heard of it."""
+        place = await self.at(x, y, number)
+        await self.page.mouse.move(*place)
+        await self.frame()
+        return place
+
+    async def frame(self) -> None:
+        """Wait until the page has done what it left for its next frame."""
+        await self.look(
+            "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
+
     async def current(self) -> str:
         return await self.page.locator(".row[aria-selected=true] .text").inner_text()
 

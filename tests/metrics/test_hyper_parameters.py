@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashscope_ftlogs import Job
-from dashscope_ftlogs.metrics.hyper_parameters import differing
+from dashscope_ftlogs.metrics.hyper_parameters import brief_value, differing, few_differing
 
 
 def job(parameters: Any = None, **facts: Any) -> Job:
@@ -123,3 +123,27 @@ def test_any_jobs_have_a_value_each(jobs: dict[str, Job | None]) -> None:
                 assert value is None
             elif name not in ("model", "training_type"):
                 assert value is (one.hyper_parameters or {}).get(name)
+
+
+def test_jobs_are_named_by_what_differs_only_if_that_is_little() -> None:
+    def jobs(count: int) -> dict[str, Job | None]:
+        return named(*(job({f"p{name}": n for name in range(count)}) for n in range(2)))
+
+    assert few_differing(jobs(3)) == {"p0": [0, 1], "p1": [0, 1], "p2": [0, 1]}
+    assert few_differing(jobs(4)) == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, None),
+        ("", ""),
+        ("a\x1b", r"a\x1b"),
+        (1e-05, "1e-05"),
+        (10**5000, "a number too large to show"),
+        (nested(200_000), "nested too deeply to show"),
+    ],
+    ids=range(6),
+)
+def test_any_value_can_be_written_in_a_cell(value: object, expected: str | None) -> None:
+    assert brief_value(value) == expected

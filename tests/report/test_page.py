@@ -131,6 +131,37 @@ def test_what_is_known_of_a_job_is_shown() -> None:
         assert part in text
 
 
+def test_jobs_are_told_apart_by_the_few_hyper_parameters_in_which_they_differ() -> None:
+    def logs(**others: list[object]) -> list[ReadLog]:
+        names = [f"ft-{number}" for number in range(len(next(iter(others.values()))))]
+        return [
+            read(
+                "{'loss': 2.0}",
+                name=name,
+                job=Job(
+                    name,
+                    "RUNNING",
+                    model=f"m{number}",
+                    hyper_parameters={
+                        name: values[number] for name, values in others.items() if values[number]
+                    },
+                ),
+            )
+            for number, name in enumerate(names)
+        ]
+
+    few = parsed(*logs(learning_rate=["1e-4", 5e-5], lora=[8, None]))
+    assert "Job Model learning_rate lora Status " in few.text
+    assert "ft-1 m1 5e-05 - RUNNING" in few.text
+    assert [log["given"] for log in few.data["chart-data"]["logs"]] == [
+        "model m0, learning_rate 1e-4, lora 8",
+        "model m1, learning_rate 5e-05",
+    ]
+    many = parsed(*logs(**{f"p{number}": [1, 2] for number in range(4)}))
+    assert "Job Model Status " in many.text
+    assert [log["given"] for log in many.data["chart-data"]["logs"]] == ["", ""]
+
+
 def test_what_is_not_known_is_a_dash_and_no_guess() -> None:
     assert "some.log - - - - - - - - - 1 " in parsed(read("hello")).text
 

@@ -73,7 +73,7 @@ def cat(
         if is_local(source):
             with printing() as printer:
                 return await _print_stored(
-                    source, offset, limit, lambda page: printer.run(put_out, page)
+                    connection, source, offset, limit, lambda page: printer.run(put_out, page)
                 )
         name = job_name(source, connection.profile)  # or that it is none, for which no key is needed
         async with AsyncExitStack() as stack:
@@ -84,7 +84,7 @@ def cat(
                 complain(f"{profile}: {told(lost_by)}")
             session, job_id = session_of(sessions, found)
             reader: LogPaginator = session.lines(job_id, offset=offset, limit=limit, page_size=page_size)
-            with progress(f"{found}: lines") as show, printing() as printer:
+            with progress(f"{found}: lines", printing=True) as show, printing() as printer:
                 try:
                     async with reader.pages() as pages:
                         async for page in pages:
@@ -103,13 +103,18 @@ def cat(
 
 
 async def _print_stored(
-    source: str, offset: int, limit: int | None, put_out: Callable[[LogPage], Awaitable[None]]
+    connection: Connection,
+    source: str,
+    offset: int,
+    limit: int | None,
+    put_out: Callable[[LogPage], Awaitable[None]],
 ) -> int:
     """Print the logs of this machine that a word names, or the asked for part of the only one.
 
     One that is damaged does not end the others. Returns the exit code.
     """
-    logs = [(name, log) for name, log in named_logs([source]) if not isinstance(log, str)]
+    named = named_logs([source], profiles=connection.profile)
+    logs = [(name, log) for name, log in named if not isinstance(log, str)]
     if len(logs) > 1 and (offset or limit is not None):
         raise InvalidArgumentError(
             f"{source} holds {len(logs)} logs: name the one of which a part is wanted"

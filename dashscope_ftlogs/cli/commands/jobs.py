@@ -4,8 +4,8 @@ import asyncio
 import enum
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import aclosing
-from itertools import chain
+from contextlib import aclosing, nullcontext
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import attrs
@@ -18,8 +18,11 @@ from dashscope_ftlogs.cli.job_selection import Filters, NoneHasItError
 from dashscope_ftlogs.cli.log_sources import OF_ONE_LOG, code_of
 from dashscope_ftlogs.cli.options import grouped, whole_number
 from dashscope_ftlogs.cli.run_command import complain, run, told
+from dashscope_ftlogs.cli.terminal.read_progress import progress
 from dashscope_ftlogs.cli.terminal.stdout import fitted, rows, table, wrapped_table, write
+from dashscope_ftlogs.metrics.hyper_parameters import brief_value, few_differing
 from dashscope_ftlogs.reading.forms.names import is_better_higher
+from dashscope_ftlogs.text import excerpt
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
@@ -40,7 +43,11 @@ _COLUMNS: Final[dict[str, Callable[[Job], object]]] = {
 """The columns, those first that stay where a terminal has no room for all."""
 _PIPED: Final = ("job", "status", "model", "created", "ended", "tokens", "type", "name")
 """For a pipe, where columns stay where they were: newer ones come last."""
-_LOSS: Final = "eval loss"
+_KNOWN: Final = (*_COLUMNS, _PROFILE)
+_TOLD: Final = frozenset({"model", "training_type"})
+"""In what jobs may differ, and a column says it already."""
+_MOST: Final = 20
+"""Names of hyper-parameters that there are to choose from."""
 _AT_ONCE: Final = 8
 """Logs."""
 
@@ -90,7 +97,8 @@ def jobs(
         str | None,
         typer.Option(
             metavar="NAME,NAME",
-            help="Only these: job, status, model, type, created, name, tokens, ended, profile.",
+            help="Only these: job, status, model, type, created, name, tokens, ended, profile, or "
+            "hyper-parameters, such as learning_rate.",
             show_default="what fits",
         ),
     ] = None,
@@ -104,9 +112,10 @@ def jobs(
     at_most = limit if sort is None and not metrics else None
 
     async def main() -> int:
-        chosen, sessions = _chosen(columns), connection.sessions()
+        chosen, sessions = _chosen(columns, form), connection.sessions()
         as_they_come = form is Format.JSONL and sort is None and not metrics and len(sessions) == 1
-
+        parameters = [name for name in chosen or () if name not in _KNOWN]
+        compared = metrics and chosen is None and form is Format.TABLE and sys.stdout.isatty()
         failed: list[FTLogsError] = []
 
         async def list_jobs(profile: str, session: "LogSession") -> list[_Listed]:
@@ -119,9 +128,14 @@ def jobs(
                     if as_they_come:
                         write(rows([found[-1].facts]))
                 found = found if sort is None else _sorted(found, sort)[:limit]
-                return await _with_best_evaluations(session, found, failed) if metrics else found
+                return found if asked is None else await asked.more_of(session, found)
 
-        found = list(chain(*await _of_each(sessions, list_jobs, failed)))
+        with progress("jobs") if metrics or parameters else nullcontext() as show:
+            asked = show and _Asked(
+                show, failed, losses=metrics, parameters=compared or bool(parameters)
+            )
+            found = list(chain(*await _of_each(sessions, list_jobs, failed)))
+        _check(parameters, found)
         if len(sessions) > 1:
             found = (found if sort is None else _sorted(found, sort))[:at_most]
         if metrics and sort is None:
@@ -148,6 +162,13 @@ class _Listed:
         """Whatever is known, for programs."""
         named: dict[str, object] = {_PROFILE: self.profile} if self.profile else {}
         return named | facts(self.job)
+
+
+_Column = tuple[str, Callable[[_Listed], object]]
+_LOSS: Final[_Column] = (
+    "EVAL LOSS",
+    lambda one: None if one.loss is None else f"{one.loss.value:.6g}",
+)
 
 
 async def _of_each(
@@ -179,72 +200,104 @@ def _print(
         _show(found, chosen, with_losses=with_losses)
 
 
-def _chosen(columns: str | None) -> Sequence[str] | None:
-    names = None if columns is None else columns.split(",")
-    for name in names or ():
-        if name not in {*_COLUMNS, _PROFILE}:
-            raise InvalidArgumentError(
-                f"--columns: there is no {name!r}; there are {', '.join((*_COLUMNS, _PROFILE))}"
-            )
-    return names
+def _chosen(columns: str | None, form: Format) -> Sequence[str] | None:
+    if columns is not None and form is Format.JSONL:
+        raise InvalidArgumentError("--columns: only for a table; JSON objects hold every fact")
+    return None if columns is None else columns.split(",")
+
+
+def _check(parameters: Sequence[str], found: Sequence[_Listed]) -> None:
+    there = dict.fromkeys(name for one in found for name in one.job.hyper_parameters or {})
+    for name in parameters:
+        if found and name not in there:
+            told = (*_KNOWN, *(excerpt(one, 40) for one in islice(there, _MOST)))
+            raise InvalidArgumentError(f"--columns: there is no {name!r}; there are {', '.join(told)}")
 
 
 def _show(found: Sequence[_Listed], chosen: Sequence[str] | None, *, with_losses: bool) -> None:
-    names = list(chosen or (_COLUMNS if sys.stdout.isatty() else _PIPED))
-    if chosen is None and found[0].profile:
-        names.insert(0, _PROFILE)
-    cells = [
-        [one.profile if name == _PROFILE else _COLUMNS[name](one.job) for name in names] for one in found
-    ]
-    heads = ["JOB ID" if name == "job" else name.upper() for name in names]
+    on_terminal = sys.stdout.isatty()
+    columns = [_column(name) for name in chosen or (_COLUMNS if on_terminal else _PIPED)]
+    if chosen is None:
+        if with_losses and on_terminal:
+            apart = few_differing({str(number): one.job for number, one in enumerate(found)})
+            columns[1:1] = [_parameter(name) for name in apart if name not in _TOLD]
+        if found[0].profile:
+            columns.insert(0, _column(_PROFILE))
     if with_losses:
-        at = 2 if heads[0] == _PROFILE.upper() else 1
-        heads.insert(at, _LOSS.upper())
-        for one, row in zip(found, cells, strict=True):
-            row.insert(at, None if one.loss is None else f"{one.loss.value:.6g}")
-    if chosen is None and sys.stdout.isatty():
+        columns.insert(2 if columns[0][0] == _PROFILE.upper() else 1, _LOSS)
+    heads = [head for head, _ in columns]
+    cells = [[value(one) for _, value in columns] for one in found]
+    if chosen is None and on_terminal:
         write(table(*fitted(heads, cells, elastic="NAME")))
     else:
         write(wrapped_table(heads, cells))
 
 
-async def _with_best_evaluations(
-    session: "LogSession", found: Sequence[_Listed], failed: list[FTLogsError]
-) -> list[_Listed]:
-    """Return the jobs, each with the best loss of an evaluation that its log tells.
+def _column(name: str) -> _Column:
+    if name == _PROFILE:
+        return name.upper(), lambda one: one.profile
+    if (fact := _COLUMNS.get(name)) is None:
+        return _parameter(name)
+    return "JOB ID" if name == "job" else name.upper(), lambda one: fact(one.job)
 
-    A log that can't be read does not end the others; it is told, and in `failed`.
-    """
-    from dashscope_ftlogs.report.loss_and_duration import best_evaluation  # noqa: PLC0415
-    from dashscope_ftlogs.session import read_points  # noqa: PLC0415  (an HTTP client takes long to import)
 
-    turn = asyncio.Semaphore(_AT_ONCE)
+def _parameter(name: str) -> _Column:
+    return excerpt(name, 30).upper(), lambda one: brief_value((one.job.hyper_parameters or {}).get(name))
 
-    async def read(job: Job) -> "Loss | FTLogsError | None":
-        async with turn:
-            try:
-                return await read_points(session, job.job_id, best_evaluation)
-            except OF_ONE_LOG as error:
-                return error
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = {
-                one.job.job_id: group.create_task(read(one.job))
-                for one in found
-                if not one.job.unstarted
-            }
-    except* FTLogsError as errors:
-        raise errors.exceptions[0] from None
-    losses: dict[str, Loss | None] = {}
-    for job_id, task in tasks.items():
-        told_by_log = task.result()
-        if isinstance(told_by_log, FTLogsError):
-            complain(told(told_by_log))
-            failed.append(told_by_log)
-        else:
-            losses[job_id] = told_by_log
-    return [attrs.evolve(one, loss=losses.get(one.job.job_id)) for one in found]
+@attrs.define
+class _Asked:
+    """What is asked of each job by itself, and how many have been."""
+
+    show: Callable[[int, int | None], None]
+    failed: list[FTLogsError]
+    losses: bool = attrs.field(kw_only=True)
+    """The best one of evaluations, which its log tells."""
+    parameters: bool = attrs.field(kw_only=True)
+    """Its hyper-parameters, where the listing lacks them."""
+    count: int = 0
+    done: int = 0
+
+    async def more_of(self, session: "LogSession", found: Sequence[_Listed]) -> list[_Listed]:
+        """Return the jobs with what is told of them.
+
+        One that nothing can be told of does not end the others; it is told, and in `failed`.
+        """
+        self.count += len(found)
+        turn = asyncio.Semaphore(_AT_ONCE)
+
+        async def ask(one: _Listed) -> _Listed | FTLogsError:
+            async with turn:
+                try:
+                    return await self._more_of_one(session, one)
+                except OF_ONE_LOG as error:
+                    return error
+                finally:
+                    self.done += 1
+                    self.show(self.done, self.count)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(ask(one)) for one in found]
+        except* FTLogsError as errors:
+            raise errors.exceptions[0] from None
+        for task in tasks:
+            if isinstance(error := task.result(), FTLogsError):
+                complain(told(error))
+                self.failed.append(error)
+        pairs = zip(found, (task.result() for task in tasks), strict=True)
+        return [one if isinstance(more, FTLogsError) else more for one, more in pairs]
+
+    async def _more_of_one(self, session: "LogSession", one: _Listed) -> _Listed:
+        from dashscope_ftlogs.report.loss_and_duration import best_evaluation  # noqa: PLC0415
+        from dashscope_ftlogs.session import read_points  # noqa: PLC0415  (an HTTP client takes long to import)
+
+        job = one.job
+        if self.parameters and job.hyper_parameters is None:
+            job = await session.job(job.job_id)
+        if self.losses and not job.unstarted:
+            return _Listed(one.profile, job, await read_points(session, job.job_id, best_evaluation))
+        return _Listed(one.profile, job)
 
 
 def _rank(loss: "Loss | None") -> tuple[int, float]:

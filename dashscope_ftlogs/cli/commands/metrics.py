@@ -104,7 +104,7 @@ def metrics(
         _check_print(form, chosen_ones, to_file=to_file, events_only=to_file and output is None)
         if output is not None and is_dataset(output):
             _check_dataset(others=bool(chosen_ones or tensorboard))
-            return await add_to_dataset(logs, output, chosen(pattern), dask)
+            return await add_to_dataset(logs, output, chosen(pattern), dask, connection.profile)
         _check_no_dataset(dask)
         if output is not None:
             check_table(Path(output), logs)

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.archive.where import is_there
 from dashscope_ftlogs.checks import extra
 from dashscope_ftlogs.cli.exit_codes import INCOMPLETE
+from dashscope_ftlogs.cli.log_sources import of_profiles
 from dashscope_ftlogs.cli.options import SEPARATORS
 from dashscope_ftlogs.cli.reading_processes import Reading
 from dashscope_ftlogs.cli.run_command import complain, told
@@ -130,7 +131,11 @@ def is_dataset(output: str) -> bool:
 
 
 async def add_to_dataset(
-    words: Sequence[str], output: str, pattern: OwnPattern | None, dask: str | None
+    words: Sequence[str],
+    output: str,
+    pattern: OwnPattern | None,
+    dask: str | None,
+    profiles: Collection[str] | None,
 ) -> int:
     """Add the logs of archives to a dataset, as far as it has not got them; return the exit code.
 
@@ -141,6 +146,7 @@ async def add_to_dataset(
         output: The directory of the dataset, or its URL.
         pattern: For lines that no known form fits.
         dask: The address of a cluster that does it; all processors of this machine, if none is named.
+        profiles: Whose logs; those of all, if none is named.
 
     Raises:
         ConfigError: what is needed for it is not installed, or the cluster can't be used.
@@ -158,7 +164,7 @@ async def add_to_dataset(
             directory = _anywhere(output)
             check_folder(f"-o {output!r}", directory)
             target = _InDirectory(Dataset(directory, pattern), reading, writing)
-        found = await reading.run(lambda: list(_logs(words)))
+        found = await reading.run(lambda: list(_logs(words, profiles)))
         _refuse_within(output, words)
         new = await target.new([one for one in found if not isinstance(one.log, UnvouchedLog)])
         unread = {_name(one) for one in new}
@@ -211,7 +217,7 @@ async def _by_processors(
                 yield one, error
 
 
-def _logs(words: Iterable[str]) -> Iterator[Partition]:
+def _logs(words: Iterable[str], profiles: Collection[str] | None) -> Iterator[Partition]:
     """Yield the logs of archives, each job once."""
     taken = set[str]()
     for word in words:
@@ -220,7 +226,7 @@ def _logs(words: Iterable[str]) -> Iterator[Partition]:
             raise InvalidArgumentError(
                 f"{word!r} is no archive, of which datasets are made; `ftlogs download` makes one"
             )
-        for one in logs:
+        for one in of_profiles(word, logs, profiles):
             if _name(one) not in taken:
                 taken.add(_name(one))
                 yield one

@@ -34,7 +34,7 @@ from dashscope_ftlogs.metrics.curves import (
     metric_names,
     shared_axis,
 )
-from dashscope_ftlogs.metrics.hyper_parameters import differing
+from dashscope_ftlogs.metrics.hyper_parameters import brief_value, differing
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.step_count import step_count
 from dashscope_ftlogs.reading.forms.names import main_metric, standing_for
@@ -235,18 +235,8 @@ def _parameters(jobs: Mapping[str, Job | None]) -> dict[str, list[str | None]]:
         complain(f"shown are {_MOST} of the {len(found):,} hyper-parameters in which they differ")
     table: dict[str, list[str | None]] = {}
     for name, values in list(found.items())[:_MOST]:
-        table[distinct(table, excerpt(name, 30))] = [cell(value) for value in values]
+        table[distinct(table, excerpt(name, 30))] = [brief_value(value) for value in values]
     return table
-
-
-def cell(value: object) -> str | None:
-    """Return what to show of a hyper-parameter."""
-    if value is None or isinstance(value, str):
-        return value and excerpt(value, 30)
-    try:
-        return excerpt(shown(value), 30)
-    except RecursionError:
-        return "nested too deeply to show"
 
 
 def _show(

@@ -4,6 +4,7 @@ import enum
 import shlex
 from collections.abc import Iterable
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import attrs
@@ -23,7 +24,7 @@ from dashscope_ftlogs.archive.manifest import facts
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.key_in_messages import without_key
 from dashscope_ftlogs.cli.log_sources import Log, Sources, code_of, read_logs
-from dashscope_ftlogs.cli.options import grouped
+from dashscope_ftlogs.cli.options import Pattern, chosen, grouped
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.download_progress import duration
 from dashscope_ftlogs.cli.terminal.stdout import rows, width, write
@@ -62,6 +63,7 @@ def show(
     form: Annotated[
         Format, typer.Option("--format", help="To be read, or a JSON object for each log.")
     ] = Format.TEXT,
+    pattern: Pattern = None,
     connection: Connection,
 ) -> None:
     """Show how far a job came, and why it failed."""
@@ -71,7 +73,8 @@ def show(
 
         shown = 0
         failed: list[FTLogsError] = []
-        async with aclosing(read_logs(logs, connection, GlanceReader, failed)) as found:
+        begin = partial(GlanceReader, pattern=chosen(pattern))
+        async with aclosing(read_logs(logs, connection, begin, failed)) as found:
             async for log in found:
                 saved = await _checkpoints(log)
                 write(
@@ -102,7 +105,12 @@ async def _checkpoints(log: "Log[Glance]") -> Checkpoints | None:
 
 def _object(glance: "Glance", saved: Checkpoints | None) -> dict[str, Any]:
     last, why = glance.last, glance.failure
-    losses = {"final": glance.summary.final, "best": glance.summary.best, "eval": glance.eval_loss}
+    losses = {
+        "final": glance.summary.final,
+        "best": glance.summary.best,
+        "eval": glance.eval_loss,
+        "best_eval": glance.best_eval_loss,
+    }
     return {
         "name": glance.name,
         "status": None if glance.job is None else glance.job.status,
@@ -149,6 +157,7 @@ def _facts(glance: "Glance", saved: Checkpoints) -> Iterable[tuple[str, str]]:
         ("{}", glance.summary.final, "loss"),
         ("at best", glance.summary.best, "loss"),
         ("eval {}", glance.eval_loss, "eval_loss"),
+        ("best eval", glance.best_eval_loss, "eval_loss"),
     )
     for label, loss, usual in losses:
         if loss is not None:

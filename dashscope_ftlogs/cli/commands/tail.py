@@ -208,7 +208,7 @@ def _places(
     for text in words:
         word, offset = _place(text)
         if is_local(word):
-            named = named_logs([word], stored)
+            named = named_logs([word], stored, profiles=profiles)
             here = {name: log for name, log in named if not isinstance(log, str)}
             stored |= here
             places += [(name, offset) for name in here]

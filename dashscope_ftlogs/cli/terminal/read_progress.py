@@ -10,9 +10,12 @@ MOST: Final = 2**53
 
 
 @contextmanager
-def progress(what: str) -> Generator[Callable[[int, int | None], None]]:
-    """Show a bar while the block runs, if stderr is a terminal that stdout does not write to."""
-    if not sys.stderr.isatty() or sys.stdout.isatty():
+def progress(what: str, *, printing: bool = False) -> Generator[Callable[[int, int | None], None]]:
+    """Show a bar while the block runs, if stderr is a terminal.
+
+    If the block is `printing`, only where stdout does not go to a terminal, too.
+    """
+    if not sys.stderr.isatty() or (printing and sys.stdout.isatty()):
         yield lambda _done, _total: None
         return
     from rich.console import Console  # noqa: PLC0415  (takes longer to import than most reads last)

@@ -18,16 +18,18 @@ function look(log) {
 
 class Chart {
   /**
-   * `names(log)` is what a log is called, `isDrawn(log)` whether it is wanted. `onPoint(values, active,
-   * gone)` is told what the curves are at the cursor, and whether somebody has gone there other than by
-   * pointing; `onOpen(log, offset)` which line is wanted; `onZoom(range)` what range of x was chosen,
-   * null for all.
+   * `names(log)` is what a log is called, `isDrawn(log)` whether it is wanted. `onPoint(chart, values,
+   * active, gone)` is told what the curves are at the cursor, and whether somebody has gone there other than
+   * by pointing; `onOpen(log, offset)` which line is wanted; `onZoom(range)` what range of x was chosen, null
+   * for all.
    */
   constructor(place, { names, isDrawn, onPoint, onOpen, onZoom }) {
     Object.assign(this, { place, isDrawn, onPoint, onOpen, onZoom });
     this.curves = [];
     this.range = null;
-    this.active = null;
+    this.active = null; // the point that has the ring
+    this.told = false; // whether it is the one whose values are told
+    this.led = false; // whether somebody has gone there, and the mouse only lies somewhere
     this.plot = null;
     this.tip = new Tip(names);
     this.ring = made("div", "ring");
@@ -42,7 +44,6 @@ class Chart {
     this.curves = curves;
     this.view = view;
     this.range = view.range;
-    this.active = null;
     for (const curve of curves) curve.shown = shown(curve, view.weight);
     this.draw();
   }
@@ -59,7 +60,8 @@ class Chart {
     this.plot?.destroy();
     this.plot = null;
     this.drawn = this.curves.filter((curve) => this.isDrawn(curve.log) && curve.xs.length > 0);
-    if (this.active && !this.drawn.includes(this.active.curve)) this.active = null;
+    this.active = this.active && this.still(this.active);
+    if (!this.active || !this.told) this.hush();
     this.place.classList.toggle("empty", this.drawn.length === 0);
     if (this.drawn.length === 0) return;
     const pale = this.drawn.filter((curve) => curve.shown !== curve.ys);
@@ -67,8 +69,17 @@ class Chart {
     const series = [...pale.map((curve) => this.series(curve, true)), ...this.drawn.map((curve) => this.series(curve))];
     this.plot = new uPlot(this.options([{}, ...series]), table(tables), this.place);
     this.plot.over.append(this.ring, this.tip.element);
-    this.tip.hide();
     if (this.range) this.apply();
+  }
+
+  /** The same point of what is drawn now, or null: who changes a setting begins at no other one. */
+  still({ curve: { log, metric, offsets }, index }) {
+    for (const curve of this.drawn) {
+      if (curve.log !== log || curve.metric !== metric) continue;
+      const at = curve.offsets.indexOf(offsets[index]);
+      if (at >= 0) return { curve, index: at };
+    }
+    return null;
   }
 
   series(curve, pale = false) {
@@ -104,7 +115,14 @@ class Chart {
       cursor: {
         points: { show: false },
         drag: { x: true, y: false, dist: 5, setScale: false },
-        bind: { dblclick: () => () => this.unzoom() },
+        bind: {
+          dblclick: () => () => this.unzoom(),
+          // A browser tells of a mouse that lies still, too, where the page has moved below it.
+          mousemove: (_plot, _over, moved) => (event) => {
+            if (event.movementX || event.movementY) this.led = false;
+            moved(event);
+          },
+        },
       },
       hooks: {
         setCursor: [(plot) => this.hover(plot)],
@@ -141,6 +159,7 @@ class Chart {
     }
     context.restore();
     this.mark();
+    if (this.told) this.tellActive();
   }
 
   cross(plot, x, y, size) {
@@ -179,10 +198,11 @@ class Chart {
 
   /** The point that has the ring is the one whose values are told, and whose line a click shows. */
   hover(plot) {
-    if (this.moving) return;
     const { left, top } = plot.cursor;
+    if (this.led && left >= 0) return;
     this.near = left < 0 ? null : this.at(left, top);
     if (this.near) this.active = this.near;
+    this.told = this.near !== null;
     this.mark();
     if (left < 0) this.tip.hide();
     else this.tell(this.near ? this.near.curve.xs[this.near.index] : plot.posToVal(left, "x"), this.near, top);
@@ -197,8 +217,22 @@ class Chart {
       curve,
       index: curve === active?.curve ? active.index : nearest(curve.xs, x),
     }));
-    this.onPoint(values, active, gone);
+    this.onPoint(this, values, active, gone);
     this.tip.show(this.plot, this.view.axis, { x, top, values, active });
+  }
+
+  /** Tell what the curves are at the active point. */
+  tellActive(gone = false) {
+    const { curve, index } = this.active;
+    const [left, top] = this.spot();
+    if (this.led) this.plot.setCursor({ left, top });
+    this.tell(curve.xs[index], this.active, top, gone);
+  }
+
+  /** Tell nothing any more. */
+  hush() {
+    this.told = false;
+    this.tip.hide();
   }
 
   /** The drawn point that is nearest to a place, if it is near. */
@@ -233,13 +267,12 @@ class Chart {
 
   activate(curve, index) {
     this.active = { curve, index };
+    this.told = this.led = true;
+    // What was just made is drawn a moment later, and knows no places before.
+    if (this.plot.status === 0) this.plot.batch(() => {});
     this.reveal(curve.xs[index]);
-    const [left, top] = this.spot();
-    this.moving = true;
-    this.plot.setCursor({ left, top });
-    this.moving = false;
     this.mark();
-    this.tell(curve.xs[index], this.active, top, true);
+    this.tellActive(true);
   }
 
   /** Go to the point of a line, if what is drawn has one. */

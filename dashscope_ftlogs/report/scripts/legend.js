@@ -3,9 +3,12 @@
 // Which logs are drawn, and what their curves are at the cursor.
 
 class Legend {
-  /** `names(log)` is what a log is called; `onToggle(log, wanted)` and `onOpen(log, offset)` are told. */
-  constructor({ names, onToggle, onOpen }) {
-    Object.assign(this, { names, onToggle, onOpen });
+  /**
+   * `names(log)` is what a log is called, `given(log)` what its job was given that others were not;
+   * `onToggle(log, wanted)` and `onOpen(log, offset)` are told.
+   */
+  constructor({ names, given, onToggle, onOpen }) {
+    Object.assign(this, { names, given, onToggle, onOpen });
     this.rows = new Map();
   }
 
@@ -20,20 +23,20 @@ class Legend {
     for (const log of logs) {
       const own = curves.filter((curve) => curve.log === log && curve.apart && !curve.evaluation);
       const called = [...new Set(own.map((curve) => escaped(curve.metric)))].join(", ");
-      this.rows.set(log, this.row(log, called, !view.hidden.has(log), hidden));
+      this.rows.set(log, this.row(log, [called, this.given(log)].filter(Boolean), !view.hidden.has(log), hidden));
     }
     byId("legend").tBodies[0].replaceChildren(...[...this.rows.values()].map((row) => row.element));
     byId("legend").hidden = byId("all-or-none").hidden = logs.length === 0;
     byId("all-or-none").hidden ||= logs.length < 2;
   }
 
-  /** `called` is what the log calls what is drawn, where that is another name. */
-  row(log, called, wanted, hidden) {
+  /** `notes` stand below its name. */
+  row(log, notes, wanted, hidden) {
     const check = made("input");
     check.type = "checkbox";
     check.checked = wanted;
     check.addEventListener("change", () => this.onToggle(log, check.checked));
-    const label = made("label", "", check, swatch(log), made("span", "log-name", this.names(log), made("small", "", called)));
+    const label = made("label", "", check, swatch(log), made("span", "log-name", this.names(log), ...notes.map((note) => made("small", "", note))));
     const head = made("th", "", label);
     head.scope = "row";
     const [place, value, smoothed, evaluation] = ["–", "–", "–", "–"].map((text) => made("td", "", text));

@@ -14,6 +14,7 @@
   });
   const legend = new Legend({
     names,
+    given: (log) => escaped(data.logs[log].given),
     onToggle: (log, wanted) => hide([log], !wanted),
     onOpen: openLine,
   });
@@ -140,23 +141,39 @@
     byId("add").disabled = view.metrics.length >= Math.min(PANELS, data.metrics.length);
   }
 
+  /** What a log calls the evaluation of a metric, if it can have any. */
+  function evaluation(one, name) {
+    return data.evaluations[ownName(one, name) ?? name] ?? data.evaluations[name] ?? "";
+  }
+
   function evaluated(one, name) {
-    return Object.hasOwn(one.y, data.evaluations[ownName(one, name) ?? name] ?? data.evaluations[name] ?? "");
+    return Object.hasOwn(one.y, evaluation(one, name));
+  }
+
+  /** Whether there are points, of a metric or of its evaluation, that have no step. */
+  function stepless(one, name) {
+    const steps = one.x.step ?? [];
+    const own = [ownName(one, name) ?? "", evaluation(one, name)].filter((metric) => Object.hasOwn(one.y, metric));
+    return own.some((metric) => one.y[metric][0].some((index) => (steps[index] ?? null) === null));
   }
 
   function explain(curves) {
     const notes = [];
     if (!view.metrics.length) notes.push("No log here holds a metric.");
     const list = (logs) => logs.map((one) => escaped(one.name)).join(", ");
+    const lacking = data.logs.filter((one) => stepless(one, view.metrics[0]));
+    if (shownAxis === "line" && view.axis !== "line" && lacking.length) {
+      notes.push(`Over lines, as no step or epoch tells the points of ${list(lacking)} apart.`);
+    }
     view.metrics.forEach((name, index) => {
       const missing = data.logs.filter((_, at) => !panels[index].curves.some((curve) => curve.log === at));
       if (missing.length) notes.push(`${escaped(name)} is not drawn of ${list(missing)}, which lack it.`);
       for (const one of data.logs) {
         const own = ownName(one, name);
-        const evaluation = data.evaluations[own ?? name] ?? data.evaluations[name];
-        const drawn = panels[index].curves.some((curve) => data.logs[curve.log] === one && curve.metric === evaluation);
+        const called = evaluation(one, name);
+        const drawn = panels[index].curves.some((curve) => data.logs[curve.log] === one && curve.metric === called);
         if (view.evaluations && evaluated(one, name) && !drawn) {
-          notes.push(`${escaped(one.name)}: its ${escaped(evaluation)} has no place on this axis, and is not drawn.`);
+          notes.push(`${escaped(one.name)}: its ${escaped(called)} has no place on this axis, and is not drawn.`);
         }
         if (own !== null && own !== name) notes.push(`${escaped(one.name)}: its ${escaped(own)} stands for the ${escaped(name)}.`);
       }
@@ -178,7 +195,8 @@
   }
 
   /** Show what the curves are at the cursor; who has gone to a point and can't see it is told, too. */
-  function told(values, active, gone) {
+  function told(chart, values, active, gone) {
+    for (const one of panels) if (one.chart !== chart) one.chart.hush();
     legend.tell(values, active);
     if (!gone) return;
     const { curve, index } = active;

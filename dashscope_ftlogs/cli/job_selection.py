@@ -15,6 +15,7 @@ import attrs
 import typer
 
 from dashscope_ftlogs import FTLogsError, InvalidArgumentError, Job
+from dashscope_ftlogs.archive.disk_failures import why_unread
 from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.checks import duration
 from dashscope_ftlogs.cli.short_job_ids import whole_jobs
@@ -185,7 +186,8 @@ class Selection:
         try:
             text = sys.stdin.read() if str(self.from_file) == "-" else self.from_file.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise InvalidArgumentError(f"--from-file {self.from_file}: {error}") from None
+            why = why_unread(error) if isinstance(error, OSError) else error
+            raise InvalidArgumentError(f"--from-file {self.from_file}: {why}") from None
         lines = (line.partition("#")[0].strip() for line in text.removeprefix("\ufeff").splitlines())
         return [line for line in lines if line]
 

@@ -1,6 +1,9 @@
 """`ftlogs tail`: the last lines of jobs, and those that are still to come."""
 
+import os
+import stat
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import attrs
@@ -135,7 +138,8 @@ def tail(
             "-n",
             "--tail",
             metavar="N|all",
-            help="Begin with the last N lines.  [default: 10; all with --fail-on or --until]",
+            help="Begin with the last N lines.  [default: 10; all with --fail-on or --until, and of what "
+            "comes through a pipe]",
         ),
     ] = None,
     all_running: Annotated[
@@ -158,6 +162,12 @@ def tail(
 
     try:
         offsets, stored = _places(jobs or (), all_running=all_running)
+        if count is None:
+            offsets |= {
+                name: 0
+                for name, log in stored.items()
+                if offsets[name] is None and _comes_bit_by_bit(log)
+            }
         alarms, goals = watch.alarms(), watch.goals()
         shared: dict[str, Any] = {
             "connection": connection,
@@ -174,7 +184,7 @@ def tail(
         elif stored:
             raise InvalidArgumentError(
                 f"-f is for jobs of the service, and {next(iter(stored))} is none; a file that grows is "
-                "followed by `tail -f FILE | ftlogs tail -`"
+                "followed by `tail -f -n +1 FILE | ftlogs tail -`"
             )
         else:
             tailing = Following(
@@ -211,6 +221,11 @@ def _places(
         else:
             places.append((job_name(word), offset))
     return one_place_each(places), stored
+
+
+def _comes_bit_by_bit(log: KeptLog | None) -> bool:
+    """Whether a log is a pipe's: nobody knows yet which lines will be the last."""
+    return not stat.S_ISREG(os.fstat(0).st_mode) if log is None else Path(log.where).is_fifo()
 
 
 def _count(text: str | None, default: int | None) -> int | None:

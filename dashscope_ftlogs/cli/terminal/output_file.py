@@ -11,6 +11,7 @@ from typing import BinaryIO, Final
 from dashscope_ftlogs import FTLogsError, InvalidArgumentError
 from dashscope_ftlogs.archive.directory import is_own_file, is_trap
 from dashscope_ftlogs.archive.disk_failures import REFUSED
+from dashscope_ftlogs.cli.exit_codes import NotWrittenError
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _LINKS: Final = 40
@@ -66,12 +67,12 @@ def check_folder(option: str, folder: Path) -> None:
 
 
 @contextmanager
-def told_of(option: str, otherwise: type[FTLogsError] = FTLogsError) -> Generator[None]:
+def told_of(option: str, otherwise: type[FTLogsError] = NotWrittenError) -> Generator[None]:
     """Tell why something can't be written by the name that the user gave it.
 
     Raises:
         InvalidArgumentError: nothing can be written under that name.
-        FTLogsError: of the kind `otherwise`: the disk is full, say.
+        NotWrittenError: or of another kind `otherwise`: the disk is full, say.
     """
     try:
         yield
@@ -113,7 +114,7 @@ def put_by(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
     Raises:
         InvalidArgumentError: nothing can be written under that name.
-        FTLogsError: it could not all be written.
+        NotWrittenError: it could not all be written.
     """
     with told_of(f"-o {str(path)!r}"):
         _put_by(where_it_leads(path), write)

@@ -1,19 +1,27 @@
 """A directory as what a download writes to: each log's file is bound to a thread."""
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, Final, Self
 
-from dashscope_ftlogs.archive.directory import Archive
+from dashscope_ftlogs.archive.directory import OF_PROFILE, Archive
 from dashscope_ftlogs.archive.local.generations import set_aside
 from dashscope_ftlogs.archive.local.log_file_sha256 import check_file
 from dashscope_ftlogs.archive.local.log_writer import LogFile
 from dashscope_ftlogs.archive.manifest import Manifest
 from dashscope_ftlogs.archive.store import DamagedError, Why
 from dashscope_ftlogs.archive.threads import Disk, Threads
+from dashscope_ftlogs.errors import ArchivePathError
 
 _THREADS: Final = 8
 """How many files are written at the same time."""
+
+
+def profile_around(path: Path) -> Path | None:
+    """Return the folder with a profile's logs that a path lies in, if it lies in one."""
+    return next((one for one in path.absolute().parents if os.path.lexists(one / OF_PROFILE)), None)
 
 
 class DirectoryStore:
@@ -30,11 +38,20 @@ class DirectoryStore:
 
     async def __aenter__(self) -> Self:
         try:
-            await self._lock.run(self._archive.lock)
+            await self._lock.run(self._take)
         except BaseException:
             await self.__aexit__()
             raise
         return self
+
+    def _take(self) -> None:
+        if (around := profile_around(self._archive.directory)) is not None:
+            told = ArchivePathError(
+                f"{self._archive.directory} would lie in {around}, which holds the logs of a profile"
+            )
+            told.advice = f"Name the archive, {around.parent}, or another directory."
+            raise told
+        self._archive.lock()
 
     async def __aexit__(self, *_: object) -> None:
         try:

@@ -1,5 +1,6 @@
 """The file that a command writes: all of it at once, and not where another user leads us."""
 
+import errno
 import os
 import secrets
 import stat
@@ -144,14 +145,17 @@ def _put_by(path: Path, write: Callable[[BinaryIO], object]) -> None:
 def where_it_leads(path: Path) -> Path:
     """Follow links one by one, as far as they may lead us.
 
-    What is returned is a link only if it is a trap, stands for a descriptor, or leads in a circle.
+    What is returned is a link only if it is a trap, or stands for a descriptor.
+
+    Raises:
+        OSError: they lead in a circle.
     """
     there = path
     for _ in range(_LINKS):
         if not there.is_symlink() or is_trap(there) or _is_descriptor(there):
             return there
         there = there.parent / there.readlink()
-    return path
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
 
 
 def _is_written_in_place(path: Path) -> bool:

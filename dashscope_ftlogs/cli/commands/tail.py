@@ -11,7 +11,7 @@ import typer
 
 from dashscope_ftlogs import FTLogsError, InvalidArgumentError
 from dashscope_ftlogs.archive.store import KeptLog
-from dashscope_ftlogs.checks import lasting, whole_number
+from dashscope_ftlogs.checks import lasting
 from dashscope_ftlogs.cli.completion import complete_job_ids
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.exit_codes import exit_code
@@ -22,6 +22,7 @@ from dashscope_ftlogs.cli.short_job_ids import RUNNING, one_place_each
 from dashscope_ftlogs.cli.tail.line_format import Lines
 from dashscope_ftlogs.metrics.fail_on_and_until_conditions import parse_alarm
 from dashscope_ftlogs.metrics.live.what_meets_a_condition import Alarm
+from dashscope_ftlogs.text import shown
 
 
 @attrs.frozen
@@ -232,7 +233,12 @@ def _count(text: str | None, default: int | None) -> int | None:
     """Return of how many lines the last are wanted; None for all."""
     if text is None:
         return default
-    return None if text == "all" else whole_number("-n", _number(text), 0)
+    if text.lower() == "all":
+        return None
+    number = _number(text)
+    if not isinstance(number, int):
+        raise InvalidArgumentError(f"-n {shown(text)}: must be a whole number, 0 or more, or all")
+    return number
 
 
 def _place(text: str) -> tuple[str, int | None]:

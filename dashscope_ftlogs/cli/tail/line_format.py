@@ -1,7 +1,6 @@
 """How the lines of `ftlogs tail` are chosen and shown."""
 
 import enum
-import os
 import re
 import sys
 import zlib
@@ -16,7 +15,7 @@ import typer
 
 from dashscope_ftlogs import InvalidArgumentError, LogPage
 from dashscope_ftlogs.cli.options import Raw
-from dashscope_ftlogs.cli.terminal.stdout import FilePage, Format
+from dashscope_ftlogs.cli.terminal.stdout import FilePage, Format, has_colours
 from dashscope_ftlogs.reading.failure_signs import sign_of
 from dashscope_ftlogs.reading.own_pattern import compiled
 from dashscope_ftlogs.reading.records import Message, Text, parse_line
@@ -112,7 +111,7 @@ class Lines:
             form=self.form,
             several=several,
             prefix=self.prefix.means(auto=several),
-            colour=self.colour.means(auto=on_terminal and not os.environ.get("NO_COLOR")),
+            colour=self.colour.means(auto=has_colours()),
             for_terminal=on_terminal and not self.raw,
             collapse=on_terminal and self.form is Format.TEXT
             if self.collapse is None

@@ -1,5 +1,6 @@
 """Refuse a wrong argument before any request is sent, naming the value and what is allowed."""
 
+import math
 import re
 import stat
 from collections.abc import AsyncIterable, Collection, Iterable, Mapping, Sequence
@@ -22,6 +23,7 @@ MOST: Final = 1e12
 
 _LARGEST = 2**63 - 1
 _UNITS: Final = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd])")
 _WAITED_FOR = iscoroutinefunction, isasyncgenfunction, isgeneratorfunction
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -53,6 +55,18 @@ def whole_number(name: str, value: Any, low: int, high: int | None = None) -> in
         allowed = f"at least {low}" if high is None else f"{low} to {high}"
         raise refused(name, value, f"a whole number, {allowed}")
     return value
+
+
+def number(text: str) -> float | None:
+    """Return the number that a text is, as people write it; None if it is none, or an infinite one.
+
+    Python takes more for one: `1_000`, `nan`, and the digits of any script.
+
+    >>> number("-1.5e3"), number("1_000"), number("inf")
+    (-1500.0, None, None)
+    """
+    value = float(text) if _NUMBER.fullmatch(text) else math.inf
+    return value if math.isfinite(value) else None
 
 
 def duration(text: str) -> float | None:

@@ -85,7 +85,8 @@ class FTLogsError(Exception):
         tries = f", after {self.attempts} tries" if self.attempts > 1 else ""
         gave_up = f" {self.gave_up}" if self.gave_up else ""
         advice = f" {self.advice}" if self.advice else ""
-        return f"{self.summary()}{where}{tries}.{gave_up}{advice}"
+        said = f"{self.summary()}{where}{tries}"
+        return f"{said}{'' if said.endswith('?') else '.'}{gave_up}{advice}"
 
 
 class ConfigError(FTLogsError, ValueError):

@@ -28,7 +28,9 @@ def in_our_words(
 ) -> ArchiveError:
     """Return why a directory, or a file in it, can't be read or written, as an error of ours."""
     why = _in_the_way(directory)
-    of = directory if why else error.filename or directory / name
+    of = Path(directory if why else error.filename or directory / name)
+    # Not a name in a folder that is shut, of which nobody knows whether it is there.
+    of = next((folder for folder in reversed(of.parents) if is_shut(folder)), of)
     kind = ArchiveError
     if why or error.errno in REFUSED:
         kind = ArchivePathError
@@ -39,7 +41,26 @@ def in_our_words(
         told.advice = "Check the path."
     elif error.errno in _TOO_MANY_FILES:
         told.advice = "Raise the limit of open files (ulimit -n), or open fewer at once."
+    elif error.errno == errno.EFBIG:
+        told.advice = (
+            "What was committed is whole. Raise the limit of a file's size (ulimit -f), or use a disk that "
+            "takes larger ones, then run the same again: it goes on from there."
+        )
     return told
+
+
+def is_shut(folder: Path) -> bool:
+    """Whether we may not look for anything in a folder, even by its name."""
+    try:
+        os.lstat(os.path.join(folder, "."))
+    except OSError as error:
+        return error.errno == errno.EACCES
+    return False
+
+
+def why_unread(error: OSError) -> str:
+    """Return why what was opened, or opens at once, gives nothing: a stream such as stdin, say."""
+    return "it is closed" if error.errno == errno.EBADF else error.strerror or str(error)
 
 
 def _in_the_way(directory: Path) -> str:

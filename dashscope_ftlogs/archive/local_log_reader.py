@@ -15,13 +15,13 @@ import attrs
 import msgspec
 
 from dashscope_ftlogs.archive.directory import Archive
-from dashscope_ftlogs.archive.disk_failures import in_our_words
+from dashscope_ftlogs.archive.disk_failures import in_our_words, is_shut, why_unread
 from dashscope_ftlogs.archive.local.generations import opened
 from dashscope_ftlogs.archive.local.log_file_sha256 import proved
 from dashscope_ftlogs.archive.local.profile_folder import profile_of
 from dashscope_ftlogs.archive.manifest import LOG_NAMES, Manifest, log_name, manifest_name, stem_of
 from dashscope_ftlogs.archive.store import DamagedError, KeptLog, UnvouchedLog, no_archive
-from dashscope_ftlogs.errors import ArchiveError, DamagedLogError
+from dashscope_ftlogs.errors import ArchiveError, ArchivePathError, DamagedLogError
 from dashscope_ftlogs.models import Job
 
 _GZIP: Final = b"\x1f\x8b"
@@ -125,8 +125,12 @@ class StoredLog:
 
 
 def is_stored(path: Path) -> bool:
-    """Whether there is anything at a path, or a manifest that vouches for a log there."""
-    return os.path.lexists(path) or _in_archive(path) is not None
+    """Whether there is anything at a path, or a manifest that vouches for a log there.
+
+    What lies in a folder that is shut is taken to be there; a name alone may be a job's.
+    """
+    is_hidden = len(path.parts) > 1 and is_shut(path.parent)
+    return is_hidden or os.path.lexists(path) or _in_archive(path) is not None
 
 
 def stored_logs(path: Path) -> list[KeptLog]:
@@ -214,11 +218,14 @@ def _in_words_about(path: Path | None) -> Generator[None]:
         yield
     except OSError as error:
         if path is None:
-            raise ArchiveError(f"cannot read stdin: {error.strerror}") from None
+            told = ArchivePathError(f"cannot read stdin: {why_unread(error)}")
+            told.advice = "Pipe a log into it, or name a file."
+            raise told from None
         raise in_our_words(error, "read", path.parent, path.name) from None
     except (EOFError, zlib.error) as error:
-        told = f"cannot read {path or 'stdin'}: its compressed data is broken: {error}"
-        raise ArchiveError(told) from None
+        raise ArchiveError(
+            f"cannot read {path or 'stdin'}: its compressed data is broken: {error}"
+        ) from None
 
 
 def numbered_lines(file: io.BufferedReader, *, rows: bool = True) -> Iterator[tuple[int, str]]:

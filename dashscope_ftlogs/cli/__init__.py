@@ -64,10 +64,10 @@ def _open_streams() -> None:
     """Open those of the three standard streams that are closed, on the null device, as SQLite does.
 
     Else the first file or socket that is opened would get the number of one, and what is written to it.
-    A stdout that was closed is opened for reading only: that nobody gets the output is an error for who
-    writes some, as it is for cat.
+    A stdin that was closed is opened for writing only, and a stdout for reading only: that there is no
+    input, or nobody gets the output, is an error for who reads or writes some, as it is for cat.
     """
-    for number, way in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
+    for number, way in enumerate((os.O_WRONLY, os.O_RDONLY, os.O_WRONLY)):
         try:
             os.fstat(number)
         except OSError:  # the lowest number that is free is what the system gives

@@ -1,12 +1,13 @@
 """The commands, and what they have in common."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Annotated, Any, Final
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperOption
 
 from dashscope_ftlogs import __version__
 
@@ -40,7 +41,15 @@ _IN_WORDS: Final = re.compile(r"\[default: \((.*)\)\]")
 
 
 class _Command(TyperCommand):
-    """A command whose help shows options that belong together under a title of their own."""
+    """A command that refuses what is said twice and taken once, and whose help has titles."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not ctx.resilient_parsing:  # as it is while the shell completes what is half typed
+            *_, said = self.make_parser(ctx).parse_args(args=list(args))
+            for one, times in Counter(said).items():
+                if times > 1 and isinstance(one, TyperOption) and not (one.multiple or one.is_flag):
+                    ctx.fail(f"{max(one.opts, key=len)} is given more than once")
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         titled: dict[str, list[tuple[str, str]]] = {}

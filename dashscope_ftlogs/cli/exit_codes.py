@@ -8,6 +8,13 @@ INCOMPLETE: Final = 6
 NOTHING_TO_WRITE: Final = 2
 """A file was asked for, and what was read has nothing to put in it."""
 
+
+class NotWrittenError(errors.FTLogsError):
+    """A file that is no archive could not all be written; what was there before stays."""
+
+    advice = "Make room, or see to the disk or the limit (ulimit -f), then run the same again."
+
+
 _EXIT_CODES: Final[tuple[tuple[type[errors.FTLogsError], int], ...]] = (
     (errors.ConfigError, 2),
     (errors.InvalidArgumentError, 2),
@@ -33,6 +40,8 @@ _EXIT_CODES: Final[tuple[tuple[type[errors.FTLogsError], int], ...]] = (
     (errors.StoreDeniedError, 3),
     (errors.StoreNotFoundError, 4),
     (errors.ArchiveStoreError, 5),
+    (errors.ArchiveError, INCOMPLETE),
+    (NotWrittenError, INCOMPLETE),
 )
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Self
 
@@ -15,6 +15,7 @@ import attrs
 import typer
 
 from dashscope_ftlogs import FTLogsError, InvalidArgumentError, Job
+from dashscope_ftlogs.archive.disk_failures import why_unread
 from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.checks import duration
 from dashscope_ftlogs.cli.short_job_ids import whole_jobs
@@ -45,7 +46,10 @@ class Filters:
             autocompletion=complete_statuses,
         ),
     ] = None
-    model: Annotated[str | None, typer.Option(help="Only jobs that fine-tune this model.")] = None
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Only jobs that fine-tune this model; repeat it for any of several."),
+    ] = None
     since: Annotated[
         str | None,
         typer.Option(
@@ -53,8 +57,11 @@ class Filters:
         ),
     ] = None
     match: Annotated[
-        str | None,
-        typer.Option(metavar="GLOB", help="Only jobs whose id, name or model's name fits."),
+        list[str] | None,
+        typer.Option(
+            metavar="GLOB",
+            help="Only jobs whose id, name or model's name fits; repeat it for any of several.",
+        ),
     ] = None
 
     @property
@@ -78,16 +85,18 @@ class Filters:
         for status in self.status or ():
             if status.upper() not in statuses:
                 raise _none_has("--status", status, statuses)
-        if self.model is not None and self.model not in models:
-            raise _none_has("--model", self.model, models)
+        for model in self.model or ():
+            if model not in models:
+                raise _none_has("--model", model, models)
 
     def _fits(self, job: Job, since: str | None) -> bool:
-        if not any(matches(job, status, self.model) for status in self.status or (None,)):
+        wanted = product(self.status or (None,), self.model or (None,))
+        if not any(matches(job, status, model) for status, model in wanted):
             return False
         if since is not None and (job.create_time or "") < since:
             return False
         names = (job.job_id, job.job_name or "", job.finetuned_output or "")
-        return self.match is None or any(fnmatch.fnmatchcase(name, self.match) for name in names)
+        return not self.match or any(fnmatch.fnmatchcase(*pair) for pair in product(names, self.match))
 
 
 class NoneHasItError(InvalidArgumentError):
@@ -185,7 +194,8 @@ class Selection:
         try:
             text = sys.stdin.read() if str(self.from_file) == "-" else self.from_file.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise InvalidArgumentError(f"--from-file {self.from_file}: {error}") from None
+            why = why_unread(error) if isinstance(error, OSError) else error
+            raise InvalidArgumentError(f"--from-file {self.from_file}: {why}") from None
         lines = (line.partition("#")[0].strip() for line in text.removeprefix("\ufeff").splitlines())
         return [line for line in lines if line]
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from dashscope_ftlogs.reading.own_pattern import OwnPattern
 
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,4000}")
-_NUMBER: Final = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?|[+-]?\.[0-9]+")
 _DURATION: Final = "DURATION"
 SEPARATORS: Final = tuple(one for one in (os.sep, os.altsep) if one)
 
@@ -51,7 +50,8 @@ def number(text: str, fits: Callable[[str, Any], float], **more: Any) -> Any:
     """Return the option for a number, of which one of our `checks` says whether it fits."""
 
     def read(said: str) -> float:
-        return fits("", float(said) if _NUMBER.fullmatch(said) else said)
+        value = checks.number(said)
+        return fits("", said if value is None else value)
 
     return typer.Option(help=text, metavar="NUMBER", parser=_parser(read), **more)
 
@@ -69,7 +69,8 @@ def duration(text: str, *names: str, or_zero: bool = False, **more: Any) -> Any:
 
 def seconds_in(said: str) -> float | None:
     """Return the seconds that a duration or a number stands for; None if it is neither."""
-    return float(said) if _NUMBER.fullmatch(said) else checks.duration(said)
+    value = checks.number(said)
+    return checks.duration(said) if value is None else value
 
 
 def _parser(read: Callable[[str], float]) -> Callable[[object], float]:

@@ -9,7 +9,8 @@ proxy is an argument, or what the environment names for all programs; the file h
 import ipaddress
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -109,13 +110,13 @@ def resolve(
         yield base_url, "base_url"
         yield _regional(region, "region"), "region"
         yield _text(own, "base_url", own_path), own_path
-        yield _regional(_text(own, "region", own_path), own_path), own_path
+        yield _regional(_text(own, "region", own_path), f"region in {own_path}"), own_path
         for name in ("DASHSCOPE_BASE_URL", "DASHSCOPE_HTTP_BASE_URL"):
             yield environ.get(name), name
         for name in ("DASHSCOPE_REGION", "DASHSCOPE_API_REGION"):
             yield _regional(environ.get(name), name), name
         yield _text(file, "base_url", config_path), config_path
-        yield _regional(_text(file, "region", config_path), config_path), config_path
+        yield _regional(_text(file, "region", config_path), f"region in {config_path}"), config_path
         yield REGIONS[DEFAULT_REGION], f"the default region, {DEFAULT_REGION}"
 
     def workspaces() -> Iterator[tuple[str | None, str]]:
@@ -129,7 +130,10 @@ def resolve(
 
     url, url_place = next((one, place) for one, place in endpoints() if one)
     chosen_workspace, workspace_place = next((one for one in workspaces() if one[0]), (None, ""))
-    endpoint = checked_url(url, allow_http=allow_http)
+    with _told_with(url_place, unless="base_url"):
+        endpoint = checked_url(url, allow_http=allow_http)
+    with _told_with(workspace_place, unless="workspace"):
+        checked_workspace = _checked_workspace(chosen_workspace) if chosen_workspace else None
     if api_key is None and own_key:
         key, key_place = _checked_key(own_key, own_path)
     else:
@@ -140,12 +144,23 @@ def resolve(
     return Settings(
         api_key=key,
         base_url=endpoint,
-        workspace=_checked_workspace(chosen_workspace) if chosen_workspace else None,
+        workspace=checked_workspace,
         proxy=proxy_for(endpoint, proxy, environ),
         timeout=_number(file | own, "timeout", own_path, low=0.001),
         max_retries=_number(file | own, "max_retries", own_path, low=0, whole=True),
         places={name: place for name, place in places.items() if place},
     )
+
+
+@contextmanager
+def _told_with(place: str, *, unless: str) -> Generator[None]:
+    """Tell where a setting that is refused was found, unless it is an argument."""
+    try:
+        yield
+    except ConfigError as error:
+        if place == unless:
+            raise
+        raise ConfigError(f"{error.summary()}; it is from {place}") from None
 
 
 def _check_strings(given: Mapping[str, Any]) -> None:

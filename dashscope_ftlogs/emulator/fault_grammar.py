@@ -32,10 +32,9 @@ def _whole(text: str) -> int:
 
 
 def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is not a number") from None
+    if not re.fullmatch(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", text):
+        raise ValueError(f"{text!r} is not a number")
+    return float(text)
 
 
 _BARE: Mapping[str, Callable[[], Reply]] = {

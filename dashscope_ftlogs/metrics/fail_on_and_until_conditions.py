@@ -15,7 +15,6 @@ In quotes, 'so' or "so", it may hold whatever means something here. `step` and `
 point, whatever its log calls them.
 """
 
-import math
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -38,6 +37,7 @@ _PLAIN_NAME: Final = re.compile("[^'\",<>=!]*")
 _OPERATOR: Final = re.compile(r"[<>=!]+")
 _COMPARISONS: Final = ("<", "<=", ">", ">=")
 _OVER_BEST: Final = re.compile(r"best(?: ?([*+-]) ?([^ *]+))?")
+_NOT_FINITE: Final = ("nan", "inf", "infinity")
 _COUNT: Final = re.compile(r"[1-9][0-9]{0,8}")
 
 
@@ -145,15 +145,15 @@ def _beyond(metric: str, comparison: Comparison, limit: list[str]) -> Beyond:
     if over_best := _OVER_BEST.fullmatch(" ".join(limit)):
         sign, text = over_best.groups(default="")
         amount = _number(text, ()) if sign else 0.0
-        if not math.isfinite(amount) or amount < 0:
-            raise _NoConditionError(f"best{sign}{excerpt(text, 60)}: must be a finite number, 0 or more")
+        if amount < 0:
+            raise _NoConditionError(f"best{sign}{excerpt(text, 60)}: must be a number, 0 or more")
         return Beyond(
             metric, comparison, -amount if sign == "-" else amount, "*" if sign == "*" else "+"
         )
     if not limit:
         raise _NoConditionError(f"nothing stands behind {comparison}")
-    if limit[0] == "nan":
-        raise _NoConditionError(f"nan is no bound: did you mean {excerpt(metric, 60)}=nan?")
+    if limit[0].lower().lstrip("+-") in _NOT_FINITE:
+        raise _NoConditionError(f"{limit[0]} is no bound: did you mean {excerpt(metric, 60)}=nan?")
     if limit[0].startswith("best"):
         raise _NoConditionError(
             "best is followed by nothing, or by * + or - and a number, as in best*1.2"
@@ -166,11 +166,8 @@ def _beyond(metric: str, comparison: Comparison, limit: list[str]) -> Beyond:
 
 def _number(text: str, words: tuple[str, ...]) -> float:
     """Read a number, in whose place one of some words could have been meant."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if math.isnan(number):
+    number = checks.number(text)
+    if number is None:
         meant = _meant(text.partition("*")[0], words)
         raise _NoConditionError(f"{shown(text)} is no number" + (meant and f": {meant}"))
     return number

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from modest_root import modes_count
 from sealed_manifests import edit
 
-from dashscope_ftlogs import ArchiveError, LogSession
+from dashscope_ftlogs import ArchiveError, ArchivePathError, LogSession
 from dashscope_ftlogs.archive.local_log_reader import (
     StoredLog,
+    is_stored,
     lines_as_they_come,
     numbered_lines,
     stored_logs,
@@ -168,6 +170,21 @@ def test_a_file_that_is_gone_or_broken_is_one_clear_error(tmp_path: Path) -> Non
     broken.write_bytes(b"\x1f\x8b and no more")
     with pytest.raises(ArchiveError, match="cannot read"):
         list(StoredLog("x", broken).lines())
+
+
+@pytest.mark.posix
+def test_a_log_in_a_folder_that_is_shut_is_told_by_the_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "shut" / "inner"
+    folder.mkdir(parents=True)
+    folder.parent.chmod(0)
+    told = rf"cannot read {folder.parent}: Permission denied"
+    with modes_count():
+        for path in (folder.parent, folder, folder.parent / "ft-1.log", folder / "any-name"):
+            assert is_stored(path)
+            with pytest.raises(ArchivePathError, match=told):
+                for log in stored_logs(path):
+                    list(log.lines())
+    assert not is_stored(Path("ft-1"))
 
 
 @pytest.mark.posix

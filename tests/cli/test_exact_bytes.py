@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -135,12 +136,51 @@ async def test_a_condition_is_met_when_its_line_comes_however_long_the_pipe_stay
 
 @pytest.mark.posix
 async def test_a_line_waits_for_no_other_one(start_ftlogs: Any) -> None:
-    process = await start_ftlogs(("cat", "-"), None, stdin=asyncio.subprocess.PIPE)
-    for line in (b"one\n", b"two\n"):
-        process.stdin.write(line)
-        assert await process.stdout.readline() == line
-    out, _ = await process.communicate(b"three")
-    assert (process.returncode, out) == (0, b"three")
+    for command in ("cat", "tail"):
+        process = await start_ftlogs((command, "-"), None, stdin=asyncio.subprocess.PIPE)
+        for line in (b"one\n", b"two\n"):
+            process.stdin.write(line)
+            assert await process.stdout.readline() == line
+        out, _ = await process.communicate(b"three")
+        assert (process.returncode, out) == (0, b"three")
+
+
+@pytest.mark.linux
+async def test_a_file_that_grows_is_followed_as_the_refusal_of_f_advises(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "a b.log"
+    path.write_text("".join(f"{{'loss': {n}}}\n" for n in range(30)))
+    refused = await ftlogs("tail", "-f", str(path))
+    advice = refused.err.partition("`")[2].partition("`")[0].replace("FILE", "'a b.log'")
+    ours = f"'{sys.executable}' -m dashscope_ftlogs tail"
+    process = await asyncio.create_subprocess_shell(
+        f"{advice.replace('ftlogs tail', ours)} --until 'loss>30'",
+        cwd=tmp_path,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    for n in range(30):
+        assert await process.stdout.readline() == b"{'loss': %d}\n" % n
+    with path.open("a") as file:
+        file.write("{'loss': 31}\n")
+    assert await process.stdout.readline() == b"{'loss': 31}\n"
+    with path.open("a") as file:  # by which `tail` notices that nobody reads any more
+        file.write("more\n")
+    assert await process.stdout.read() == b""
+    assert await process.wait() == 0
+
+
+async def test_of_a_pipe_as_well_as_a_file_n_means_the_last(start_ftlogs: Any, tmp_path: Path) -> None:
+    lines = b"".join(b"%d\n" % n for n in range(30))
+    (tmp_path / "x.log").write_bytes(lines)
+    process = await start_ftlogs(("tail", "-", "-n", "3"), None, stdin=asyncio.subprocess.PIPE)
+    assert (await process.communicate(lines))[0] == b"27\n28\n29\n"
+    with (tmp_path / "x.log").open("rb") as file:
+        redirected = await start_ftlogs(("tail", "-"), None, stdin=file)
+        out, _ = await redirected.communicate()
+    assert out == lines[-30:]
 
 
 @pytest.mark.posix
@@ -152,12 +192,39 @@ async def test_a_stdin_that_can_not_be_read_is_one_clear_message(
     process = await start_ftlogs(words, None, stdin=closed)
     os.close(closed)
     _, err = await process.communicate()
-    assert process.returncode == 1
-    assert err.startswith(b"ftlogs: cannot read stdin: Bad file descriptor")
+    assert process.returncode == 2
+    assert err == b"ftlogs: cannot read stdin: it is closed. Pipe a log into it, or name a file.\n"
     broken = await start_ftlogs(words, None, stdin=asyncio.subprocess.PIPE)
     _, err = await broken.communicate(gzip.compress(b"x")[:-4])
-    assert broken.returncode == 1
+    assert broken.returncode == 6
     assert err.startswith(b"ftlogs: cannot read stdin: its compressed data is broken")
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("command", ["cat", "tail", "show", "metrics", "plot", "report -o page.html"])
+async def test_a_stdin_that_is_closed_is_no_empty_log(command: str, tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", f'exec "$0" -m dashscope_ftlogs {command} - <&-', sys.executable),
+        cwd=tmp_path,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert (process.returncode, out) == (2, b"")
+    assert err == b"ftlogs: cannot read stdin: it is closed. Pipe a log into it, or name a file.\n"
+    assert not (tmp_path / "page.html").exists()
+
+
+@pytest.mark.posix
+async def test_nor_is_it_an_empty_list_of_jobs(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", 'exec "$0" -m dashscope_ftlogs download --from-file - <&-', sys.executable),
+        cwd=tmp_path,
+        env={**os.environ, "DASHSCOPE_API_KEY": "sk-1234567890abcdef"},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, err = await process.communicate()
+    assert (process.returncode, err) == (2, b"ftlogs: --from-file -: it is closed.\n")
 
 
 def test_a_page_of_the_service_is_cut_like_any_other() -> None:

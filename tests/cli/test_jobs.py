@@ -163,7 +163,9 @@ async def test_a_name_that_can_be_no_job_is_refused_before_anything_is_asked(ftl
         (("--since", "2025-12-07T00:00:00+08:00"), ["5383", "be8c", "ce8c"]),
         (("--since", "738000d"), ["1213", "5383", "be8c", "ce8c", "ft-1"]),
         (("--match", "训练*"), ["1213"]),
+        (("--match", "训练*", "--match", "*be8c"), ["1213", "be8c"]),
         (("--model", "qwen3-8b"), ["1213"]),
+        (("--model", "qwen3-8b", "--model", "qwen3-14b", "--status", "failed"), ["5383"]),
         (("--sort", "created"), ["be8c", "ce8c", "5383", "1213", "ft-1"]),
         (("--sort", "tokens"), ["5383", "ft-1", "1213", "be8c", "ce8c"]),
         (("--sort", "status", "--limit", "1"), ["5383"]),
@@ -196,6 +198,7 @@ async def test_jobs_are_chosen_and_put_in_order(
     [
         (("--status", "FAILED", "--status", "RUNNIN"), "--status RUNNIN: no job has it"),
         (("--status", "RUNNIN"), "--status RUNNIN: no job has it; there are: CANCELED, "),
+        (("--model", "qwen3-8b", "--model", "qwen"), "--model qwen: no job has it; there are: "),
         (("--model", "qwen"), "--model qwen: no job has it; there are: qwen3-14b, qwen3-8b."),
         (("--since", "soon"), "--since 'soon': must be a date"),
         (("--since", "99999999d"), "--since '99999999d': must be a date"),

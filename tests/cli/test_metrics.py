@@ -235,7 +235,7 @@ async def test_events_that_there_is_no_room_for_end_the_command(tmp_path: Path) 
         stderr=asyncio.subprocess.PIPE,
     )
     _, err = await asyncio.wait_for(process.communicate(), 60)
-    assert process.returncode == 1
+    assert process.returncode == 6
     assert b"File too large" in err
     assert b"Traceback" not in err
 

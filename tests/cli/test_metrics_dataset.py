@@ -163,6 +163,19 @@ async def test_archive_and_dataset_may_not_lie_in_each_other(
 
 
 @pytest.mark.extras
+@pytest.mark.parametrize("name", ["x.parquet/", "x.csv/", "x.jsonl/"])
+async def test_a_slash_says_that_it_is_a_dataset_however_its_name_ends(
+    connect: Connect, ftlogs: Any, tmp_path: Path, name: str
+) -> None:
+    logs = await archived(connect, tmp_path / "logs", JOBS[3:])
+    for new in (1, 0):
+        ended = await ftlogs("metrics", logs, "-o", f"{tmp_path}/{name}")
+        assert ended.code == 0
+        assert ended.err.startswith(f"ftlogs: {new} new of 1 logs")
+    assert list(files(tmp_path / name)) == ["ft-3"]
+
+
+@pytest.mark.extras
 async def test_a_cluster_makes_the_same(connect: Connect, ftlogs: Any, tmp_path: Path) -> None:
     from distributed import LocalCluster
 

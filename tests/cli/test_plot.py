@@ -88,7 +88,9 @@ async def test_a_screen_too_small_for_a_chart_gets_a_small_one(ftlogs: Any, tmp_
     assert (ended.code, ended.err) == (0, "")
 
 
-@pytest.mark.parametrize("environ", [{}, {"NO_COLOR": "1"}])
+@pytest.mark.parametrize(
+    "environ", [{"TERM": "xterm"}, {"TERM": "vt100", "NO_COLOR": "1"}, {"TERM": "dumb"}]
+)
 async def test_a_terminal_has_colours_unless_they_are_not_wanted(
     start_ftlogs: Any, terminal: Any, tmp_path: Path, environ: dict[str, str]
 ) -> None:
@@ -100,13 +102,23 @@ async def test_a_terminal_has_colours_unless_they_are_not_wanted(
     assert (process.returncode, err) == (0, b"")
     rows = ANSI.sub("", screen.shown).splitlines()
     assert len(rows) == 23
-    if "NO_COLOR" in environ:
+    if environ["TERM"] != "xterm":
         assert "\x1b" not in screen.shown
         assert rows[-1] == "o  2.log"
     else:
         assert "\x1b[38;5;39m●\x1b[0m  1.log" in screen.shown
         assert "\x1b[38;5;208m●\x1b[0m  2.log" in screen.shown
         assert "\x1b[2m" in screen.shown or "\x1b[38;5;39;2m" in screen.shown, "points are fainter"
+
+
+async def test_so_has_what_tail_highlights(start_ftlogs: Any, terminal: Any, tmp_path: Path) -> None:
+    path = log(tmp_path, "a.log", *losses(1))
+    for name, has_colours in (("xterm", True), ("dumb", False)):
+        async with terminal() as screen:
+            words = ("tail", path, "--highlight", "loss")
+            process = await start_ftlogs(words, None, {"TERM": name}, stdout=screen.end)
+            assert await process.wait() == 0
+        assert ("\x1b[1;7mloss" in screen.shown, "\x1b" in screen.shown) == (has_colours, has_colours)
 
 
 async def test_on_a_terminal_parameters_that_do_not_fit_are_named(

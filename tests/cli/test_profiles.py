@@ -65,6 +65,21 @@ async def test_each_profile_has_its_folder_in_an_archive(
     }
 
 
+@pytest.mark.parametrize("words", [("--profile", "a"), ("--profile", "b")])
+async def test_no_archive_is_made_in_the_folder_of_a_profile(
+    ftlogs: Any, teams: Teams, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    out = tmp_path / "logs"
+    await ftlogs("download", "--all", "--profile", "a", "--out", str(out), environ=teams.environ)
+    before = sorted(out.rglob("*"))
+    for place in (out / "a", out / "a/b/c"):
+        ended = await ftlogs("download", "--all", *words, "--out", str(place), environ=teams.environ)
+        assert ended.code == 2
+        told = f"{place / words[1]} would lie in {out / 'a'}, which holds the logs of a profile. "
+        assert ended.err == f"ftlogs: {told}Name the archive, {out}, or another directory.\n"
+    assert sorted(out.rglob("*")) == before
+
+
 async def test_one_whose_key_is_refused_stops_no_other(
     ftlogs: Any, teams: Teams, tmp_path: Path
 ) -> None:
@@ -360,7 +375,7 @@ def test_folders_that_are_no_profiles_are_none_of_ours(tmp_path: Path) -> None:
 @pytest.mark.posix
 def test_a_folder_that_cannot_be_looked_into_is_told(tmp_path: Path) -> None:
     (tmp_path / "team").mkdir(mode=0)
-    with modes_count(), pytest.raises(ArchivePathError, match=r"cannot read .*team.*Permission denied"):
+    with modes_count(), pytest.raises(ArchivePathError, match=r"cannot read .*/team: Permission denied"):
         list(verify_archive(tmp_path))
 
 
@@ -566,6 +581,16 @@ async def test_in_a_dataset_a_profile_is_a_column(ftlogs: Any, archive: Path, tm
         ended = await ftlogs("metrics", str(archive), "-o", f"{tmp_path}/data/")
         assert f"{new} new of 4 logs" in ended.err, ended.err
     assert rows_in(metrics.dataset_files(tmp_path / "data")) == ROWS
+
+
+@pytest.mark.extras
+async def test_no_dataset_is_made_in_the_folder_of_a_profile(ftlogs: Any, archive: Path) -> None:
+    before = sorted(archive.rglob("*"))
+    for output in ("a/", "a/data/", "a/data/more/"):
+        ended = await ftlogs("metrics", f"{archive}/b", "-o", f"{archive}/{output}")
+        assert (ended.code, ended.out) == (2, b"")
+        assert f"'{archive}/a' holds the logs of a profile; name another place" in ended.err
+    assert sorted(archive.rglob("*")) == before
 
 
 FOLDERS = [

@@ -60,6 +60,7 @@ async def test_cat_of_rows_is_what_they_hold_with_their_own_numbers(
         ((), LINES[-10:]),
         (("-n", "2"), LINES[-2:]),
         (("-n", "all"), LINES),
+        (("-n", "ALL"), LINES),
         (("-n", "2", "--until", "loss>2.75"), LINES[-2:-1]),
         (("--until", "loss>=1.3"), LINES[:4]),
     ],

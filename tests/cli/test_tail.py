@@ -173,6 +173,8 @@ async def test_lines_can_be_chosen(ftlogs: Any) -> None:
         assert await chosen("--grep", "loss|start") == [0, 1]
         assert await chosen("--exclude", "^2025") == [1, 3, 5]
         assert await chosen("--grep", "2025", "--exclude", "INFO") == [2, 4]
+        assert await chosen("--grep", "loss", "--grep", "start") == [0, 1]
+        assert await chosen("--exclude", "^2025", "--exclude", "loss") == [3, 5]
         ended = await ftlogs(
             "tail", JOB, "--highlight", "l.ss|$", "--color", "always", emulator=emulator
         )
@@ -348,7 +350,7 @@ async def test_all_running_jobs_are_followed_until_none_runs(ftlogs: Any) -> Non
             "'--timeout': '1e300': must be a duration such as 45s or 2m, or seconds,",
         ),
         ((JOB, "-f", "--look-every", "0"), "'--look-every': '0': must be"),
-        ((JOB, "-n", "many"), "-n 'many': must be a whole number, at least 0"),
+        ((JOB, "-n", "many"), "-n 'many': must be a whole number, 0 or more, or all"),
         ((JOB, "--grep", "("), "--grep '('"),
         ((JOB, "--grep", "a{99999999999999999999}"), "--grep 'a{99999999999999999999}'"),
         ((JOB, "--highlight", "(" * 3000 + ")" * 3000), "--highlight '((("),

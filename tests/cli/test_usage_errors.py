@@ -275,6 +275,22 @@ async def test_what_is_no_number_of_its_range_is_refused_before_anything_is_done
     assert there(tmp_path) == ["home", "x.log"]
 
 
+def test_what_is_taken_once_is_refused_twice_and_what_several_times_is_taken() -> None:
+    for name, command in TREE.commands.items():
+        for one in command.params:
+            if one.param_type_name == "option":
+                value = [] if one.is_flag else ["1"]
+                words = (name, *needed(command), one.opts[0], *value, one.opts[-1], *value)
+                if one.is_flag or one.multiple:
+                    context(words)
+                else:
+                    code, told = said(words)
+                    assert (code, told.splitlines()[-1]) == (
+                        2,
+                        f"Error: {max(one.opts, key=len)} is given more than once",
+                    )
+
+
 @pytest.mark.parametrize("said", ["90", "90.0", "90s", "1m30s", "1.5m", "1m30.0s"])
 def test_a_duration_is_said_in_any_way_in_which_one_can_be(said: str) -> None:
     for command, option in numbers():

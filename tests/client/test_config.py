@@ -152,7 +152,9 @@ def test_a_profile_that_is_none_is_refused_with_those_there_are(name: str, toml:
     ("toml", "told"),
     [
         ("api_key = 3", f"api_key in [profiles.p] in {CONFIG}: must be a string"),
-        ("region = 'mars'", f"[profiles.p] in {CONFIG} 'mars': must be one of"),
+        ("region = 'mars'", f"region in [profiles.p] in {CONFIG} 'mars': must be one of"),
+        ("base_url = 'ftp://x'", f"must be https://HOST/api/v1; it is from [profiles.p] in {CONFIG}."),
+        ("workspace = 'a b'", f"a letter or digit; it is from [profiles.p] in {CONFIG}."),
         ("timeout = 0", f"timeout=0 in [profiles.p] in {CONFIG}"),
         ("api_key = 'sk-a b'", f"the API key from [profiles.p] in {CONFIG} is empty or holds"),
     ],
@@ -183,7 +185,16 @@ def test_a_slip_in_a_setting_is_told_before_another_one_is_used(toml: str, told:
         with pytest.raises(ConfigError) as caught:
             settle({"DASHSCOPE_API_KEY": "sk-of-another"}, files, **options)
         assert told in str(caught.value)
+        assert str(caught.value).endswith("meant?"), "one mark is enough"
         assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a/b", "../x", "a b", "", "-x", "x" * 65])
+def test_what_can_be_no_profile_s_name_is_told_as_that(name: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        settle({}, {CONFIG: "[profiles.p]\n[profiles.q]"}, profile=name)
+    assert f"profile {name!r}: must be a name of letters, digits, - and _" in str(caught.value)
+    assert str(caught.value).endswith(f"[profiles.NAME] in {CONFIG}; there are: p, q.")
 
 
 def test_what_only_other_tools_know_is_theirs() -> None:

@@ -199,10 +199,12 @@ async def test_a_file_that_may_not_grow_fails_its_job_and_the_next_run_completes
         resource.setrlimit(resource.RLIMIT_FSIZE, (450_000, limits[1]))
         try:
             ended = await ftlogs(*words, emulator=emulator)
+            alone = await ftlogs("download", "ft-1", "--out", str(tmp_path / "b"), emulator=emulator)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        assert ended.code == 6
+        assert (ended.code, alone.code) == (6, 6)
         assert b"ft-1.log: File too large" in ended.out
+        assert "ulimit -f" in alone.err
         assert "Traceback" not in ended.err
         assert committed(tmp_path / "a")["ft-1"] <= 4_500
         assert committed(tmp_path / "a")["ft-2"] == 3_000

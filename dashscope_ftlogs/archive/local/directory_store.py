@@ -10,10 +10,11 @@ from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.local.generations import set_aside
 from dashscope_ftlogs.archive.local.log_file_sha256 import check_file
 from dashscope_ftlogs.archive.local.log_writer import LogFile
-from dashscope_ftlogs.archive.local.profile_folder import profile_of
+from dashscope_ftlogs.archive.local.profile_folder import profile_around, profile_of
 from dashscope_ftlogs.archive.manifest import Manifest
 from dashscope_ftlogs.archive.store import DamagedError, Why, refuse_folder_of
 from dashscope_ftlogs.archive.threads import Disk, Threads
+from dashscope_ftlogs.errors import ArchivePathError
 
 _THREADS: Final = 8
 """How many files are written at the same time."""
@@ -44,6 +45,12 @@ class DirectoryStore:
         refuse_folder_of(
             profile_of(self._named), self._named, Path(os.path.realpath(self._named)).parent
         )
+        if (around := profile_around(self._archive.directory)) is not None:
+            told = ArchivePathError(
+                f"{self._archive.directory} would lie in {around}, which holds the logs of a profile"
+            )
+            told.advice = f"Name the archive, {around.parent}, or another directory."
+            raise told
         self._archive.lock()
 
     async def __aexit__(self, *_: object) -> None:

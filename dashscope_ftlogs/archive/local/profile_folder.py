@@ -11,3 +11,8 @@ def profile_of(folder: Path) -> str:
     """Return the name of a profile, or nothing: two accounts may have jobs of one id."""
     name = Path(os.path.realpath(folder)).name if os.path.lexists(folder / OF_PROFILE) else ""
     return name if is_profile_name(name) else ""
+
+
+def profile_around(path: Path) -> Path | None:
+    """Return the folder with a profile's logs that a path lies in, if it lies in one."""
+    return next((one for one in path.absolute().parents if os.path.lexists(one / OF_PROFILE)), None)

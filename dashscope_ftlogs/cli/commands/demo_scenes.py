@@ -14,6 +14,7 @@ import attrs
 import typer
 
 from dashscope_ftlogs.cli.run_command import run
+from dashscope_ftlogs.cli.terminal.stdout import has_colours
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, generate_job, ten_ways_to_fail
 
 _LINES = 8_000
@@ -137,7 +138,7 @@ class _Stage:
     def __attrs_post_init__(self) -> None:
         # A setting of the user's own must not lead these commands elsewhere.
         self.environ = {**os.environ, **self.emulator.environ, "DASHSCOPE_CONFIG": os.devnull}
-        self.bold = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        self.bold = has_colours()
 
     def say(self, text: str) -> None:
         typer.echo(f"\n# {text}")

@@ -15,11 +15,10 @@ from dashscope_ftlogs.cli.commands.metrics_dataset import add_to_dataset, is_dat
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.exit_codes import NOTHING_TO_WRITE
 from dashscope_ftlogs.cli.log_sources import Sources, code_of, no_metrics, read_logs
-from dashscope_ftlogs.cli.options import Pattern, archive, chosen, file, grouped, local
+from dashscope_ftlogs.cli.options import Pattern, archive, chosen, grouped, local
 from dashscope_ftlogs.cli.reading_processes import ReadPoints
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.table_export import (
-    ENDINGS,
     check_events,
     check_table,
     print_table,
@@ -47,13 +46,9 @@ class Format(enum.StrEnum):
 
 def _file_or_dataset(said: str) -> str:
     """Return a path or a URL as it was said, which tells a directory's name from a file's."""
-    path = Path(said)
-    if is_store_url(said) and path.suffix not in ENDINGS:
+    if is_store_url(said) and is_dataset(said):
         return archive(said)
-    if path.suffix in ENDINGS:
-        file(said)
-    else:
-        local(path)
+    local(Path(said))
     return said
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from dashscope_ftlogs import ArchiveError, ArchiveWriteError, FTLogsError, InvalidArgumentError
+from dashscope_ftlogs.archive.local.profile_folder import profile_around
 from dashscope_ftlogs.archive.object_store.bucket import Bucket
 from dashscope_ftlogs.archive.object_store.url import is_store_url, store_url
 from dashscope_ftlogs.archive.store import KeptLog, UnvouchedLog, label
@@ -123,11 +124,12 @@ class _InBucket:
 def is_dataset(output: str) -> bool:
     """Whether what `-o` names is a directory, there already or not, or a place on object storage.
 
-    What ends as a file does is none.
+    What ends as a file does is none, unless a slash says that it is a directory's name.
     """
+    if output.endswith(SEPARATORS):
+        return True
     there = os.path.isdir(output)  # noqa: PTH112  (Path's raises for names that are too long)
-    there = there or is_store_url(output) or output.endswith(SEPARATORS)
-    return Path(output).suffix not in ENDINGS and there
+    return Path(output).suffix not in ENDINGS and (there or is_store_url(output))
 
 
 async def add_to_dataset(
@@ -163,6 +165,11 @@ async def add_to_dataset(
         else:
             directory = _anywhere(output)
             check_folder(f"-o {output!r}", directory)
+            if (around := profile_around(directory / "any")) is not None:
+                raise InvalidArgumentError(
+                    f"-o {output!r}: {str(around)!r} holds the logs of a profile; name another place for "
+                    "the dataset"
+                )
             target = _InDirectory(Dataset(directory, pattern), reading, writing)
         found = await reading.run(lambda: list(_logs(words, profiles)))
         _refuse_within(output, words)

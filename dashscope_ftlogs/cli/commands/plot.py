@@ -1,7 +1,6 @@
 """`ftlogs plot`: a metric of several jobs in one chart, beside what they were trained with."""
 
 import enum
-import os
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +21,7 @@ from dashscope_ftlogs.cli.options import Pattern, chosen, grouped, number, to_fi
 from dashscope_ftlogs.cli.reading_processes import ReadPoints
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.picture_file import check_picture, write_picture
-from dashscope_ftlogs.cli.terminal.stdout import table, write
+from dashscope_ftlogs.cli.terminal.stdout import has_colours, table, write
 from dashscope_ftlogs.cli.terminal.terminal_chart import chart, marks
 from dashscope_ftlogs.metrics.curves import (
     AXES,
@@ -242,7 +241,7 @@ def _parameters(jobs: Mapping[str, Job | None]) -> dict[str, list[str | None]]:
 def _show(
     panels: Sequence[Panel], weight: float, parameters: Mapping[str, Sequence[str | None]]
 ) -> None:
-    colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    colours = has_colours()
     width, height = (min(size, _LARGEST) for size in shutil.get_terminal_size(_SIZE))
     width = max(width, 40)
     legend = _legend(labels(panels), parameters, width, colours=colours)

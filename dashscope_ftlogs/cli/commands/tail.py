@@ -1,6 +1,9 @@
 """`ftlogs tail`: the last lines of jobs, and those that are still to come."""
 
+import os
+import stat
 from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import attrs
@@ -8,7 +11,7 @@ import typer
 
 from dashscope_ftlogs import FTLogsError, InvalidArgumentError
 from dashscope_ftlogs.archive.store import KeptLog
-from dashscope_ftlogs.checks import lasting, whole_number
+from dashscope_ftlogs.checks import lasting
 from dashscope_ftlogs.cli.completion import complete_job_ids
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.exit_codes import exit_code
@@ -19,6 +22,7 @@ from dashscope_ftlogs.cli.short_job_ids import RUNNING, one_place_each
 from dashscope_ftlogs.cli.tail.line_format import Lines
 from dashscope_ftlogs.metrics.fail_on_and_until_conditions import parse_alarm
 from dashscope_ftlogs.metrics.live.what_meets_a_condition import Alarm
+from dashscope_ftlogs.text import shown
 
 
 @attrs.frozen
@@ -135,7 +139,8 @@ def tail(
             "-n",
             "--tail",
             metavar="N|all",
-            help="Begin with the last N lines.  [default: 10; all with --fail-on or --until]",
+            help="Begin with the last N lines.  [default: 10; all with --fail-on or --until, and of what "
+            "comes through a pipe]",
         ),
     ] = None,
     all_running: Annotated[
@@ -160,6 +165,12 @@ def tail(
         profiles = frozenset(connection.profile or ())
         offsets, stored = _places(jobs or (), profiles, all_running=all_running)
         several = all_running or len(profiles) > 1 or len(offsets) > 1
+        if count is None:
+            offsets |= {
+                name: 0
+                for name, log in stored.items()
+                if offsets[name] is None and _comes_bit_by_bit(log)
+            }
         alarms, goals = watch.alarms(), watch.goals()
         shared: dict[str, Any] = {
             "connection": connection,
@@ -178,7 +189,7 @@ def tail(
         elif stored:
             raise InvalidArgumentError(
                 f"-f is for jobs of the service, and {next(iter(stored))} is none; a file that grows is "
-                "followed by `tail -f FILE | ftlogs tail -`"
+                "followed by `tail -f -n +1 FILE | ftlogs tail -`"
             )
         else:
             tailing = Following(
@@ -217,11 +228,21 @@ def _places(
     return one_place_each(places), stored
 
 
+def _comes_bit_by_bit(log: KeptLog | None) -> bool:
+    """Whether a log is a pipe's: nobody knows yet which lines will be the last."""
+    return not stat.S_ISREG(os.fstat(0).st_mode) if log is None else Path(log.where).is_fifo()
+
+
 def _count(text: str | None, default: int | None) -> int | None:
     """Return of how many lines the last are wanted; None for all."""
     if text is None:
         return default
-    return None if text == "all" else whole_number("-n", _number(text), 0)
+    if text.lower() == "all":
+        return None
+    number = _number(text)
+    if not isinstance(number, int):
+        raise InvalidArgumentError(f"-n {shown(text)}: must be a whole number, 0 or more, or all")
+    return number
 
 
 def _place(text: str) -> tuple[str, int | None]:

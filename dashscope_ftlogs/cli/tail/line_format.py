@@ -1,12 +1,11 @@
 """How the lines of `ftlogs tail` are chosen and shown."""
 
 import enum
-import os
 import re
 import sys
 import zlib
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -16,7 +15,7 @@ import typer
 
 from dashscope_ftlogs import InvalidArgumentError, LogPage
 from dashscope_ftlogs.cli.options import Raw
-from dashscope_ftlogs.cli.terminal.stdout import FilePage, Format
+from dashscope_ftlogs.cli.terminal.stdout import FilePage, Format, has_colours
 from dashscope_ftlogs.reading.failure_signs import sign_of
 from dashscope_ftlogs.reading.own_pattern import compiled
 from dashscope_ftlogs.reading.records import Message, Text, parse_line
@@ -72,10 +71,14 @@ class Lines:
     prefix: Annotated[
         When, typer.Option(help="Each line's job before it; auto: if there are several.")
     ] = When.AUTO
-    grep: Annotated[str | None, typer.Option(metavar="RE", help="Only lines that match.")] = None
-    exclude: Annotated[str | None, typer.Option(metavar="RE", help="Only lines that do not match.")] = (
-        None
-    )
+    grep: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RE", help="Only lines that match; repeat it for any of several."),
+    ] = None
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RE", help="Only lines that do not match; nor any other, if repeated."),
+    ] = None
     highlight: Annotated[str | None, typer.Option(metavar="RE", help="Make what matches stand out.")] = (
         None
     )
@@ -109,22 +112,20 @@ class Lines:
             several=several,
             profiles=profiles,
             prefix=self.prefix.means(auto=several),
-            colour=self.colour.means(auto=on_terminal and not os.environ.get("NO_COLOR")),
+            colour=self.colour.means(auto=has_colours()),
             for_terminal=on_terminal and not self.raw,
             collapse=on_terminal and self.form is Format.TEXT
             if self.collapse is None
             else self.collapse,
             timestamps=self.timestamps,
-            grep=_pattern("--grep", self.grep),
-            exclude=_pattern("--exclude", self.exclude),
-            highlight=_pattern("--highlight", self.highlight),
+            grep=[_pattern("--grep", one) for one in self.grep or ()],
+            exclude=[_pattern("--exclude", one) for one in self.exclude or ()],
+            highlight=None if self.highlight is None else _pattern("--highlight", self.highlight),
             level=self.level,
         )
 
 
-def _pattern(option: str, text: str | None) -> re.Pattern[str] | None:
-    if text is None:
-        return None
+def _pattern(option: str, text: str) -> re.Pattern[str]:
     try:
         return compiled(text)
     except ValueError as error:
@@ -143,8 +144,9 @@ class View:
     for_terminal: bool
     collapse: bool
     timestamps: bool
-    grep: re.Pattern[str] | None
-    exclude: re.Pattern[str] | None
+    grep: Sequence[re.Pattern[str]]
+    """Of which one has to match, if there are any."""
+    exclude: Sequence[re.Pattern[str]]
     highlight: re.Pattern[str] | None
     level: Level | None
     _colours: dict[str, int] = attrs.field(factory=dict[str, int], init=False)
@@ -176,9 +178,9 @@ class View:
             log = self._levels.setdefault(job_id, _LogLevel())
             if log.read(number, line) < _RANKS[self.level]:
                 return False
-        if self.grep is not None and not self.grep.search(line):
+        if self.grep and not any(one.search(line) for one in self.grep):
             return False
-        return self.exclude is None or not self.exclude.search(line)
+        return not any(one.search(line) for one in self.exclude)
 
     def _line(
         self, job_id: str, line: str, offset: int, now: datetime, encode: Callable[[list[str]], bytes]

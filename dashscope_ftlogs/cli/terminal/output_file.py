@@ -1,5 +1,6 @@
 """The file that a command writes: all of it at once, and not where another user leads us."""
 
+import errno
 import os
 import secrets
 import stat
@@ -11,6 +12,7 @@ from typing import BinaryIO, Final
 from dashscope_ftlogs import FTLogsError, InvalidArgumentError
 from dashscope_ftlogs.archive.directory import is_own_file, is_trap
 from dashscope_ftlogs.archive.disk_failures import REFUSED
+from dashscope_ftlogs.cli.exit_codes import NotWrittenError
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _LINKS: Final = 40
@@ -66,12 +68,12 @@ def check_folder(option: str, folder: Path) -> None:
 
 
 @contextmanager
-def told_of(option: str, otherwise: type[FTLogsError] = FTLogsError) -> Generator[None]:
+def told_of(option: str, otherwise: type[FTLogsError] = NotWrittenError) -> Generator[None]:
     """Tell why something can't be written by the name that the user gave it.
 
     Raises:
         InvalidArgumentError: nothing can be written under that name.
-        FTLogsError: of the kind `otherwise`: the disk is full, say.
+        NotWrittenError: or of another kind `otherwise`: the disk is full, say.
     """
     try:
         yield
@@ -113,7 +115,7 @@ def put_by(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
     Raises:
         InvalidArgumentError: nothing can be written under that name.
-        FTLogsError: it could not all be written.
+        NotWrittenError: it could not all be written.
     """
     with told_of(f"-o {str(path)!r}"):
         _put_by(where_it_leads(path), write)
@@ -143,14 +145,17 @@ def _put_by(path: Path, write: Callable[[BinaryIO], object]) -> None:
 def where_it_leads(path: Path) -> Path:
     """Follow links one by one, as far as they may lead us.
 
-    What is returned is a link only if it is a trap, stands for a descriptor, or leads in a circle.
+    What is returned is a link only if it is a trap, or stands for a descriptor.
+
+    Raises:
+        OSError: they lead in a circle.
     """
     there = path
     for _ in range(_LINKS):
         if not there.is_symlink() or is_trap(there) or _is_descriptor(there):
             return there
         there = there.parent / there.readlink()
-    return path
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
 
 
 def _is_written_in_place(path: Path) -> bool:

@@ -3,6 +3,7 @@
 import enum
 import errno
 import io
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -95,6 +96,12 @@ def write_if_open(data: bytes) -> None:
         if error.errno != errno.EBADF:
             raise
         discard(sys.stdout.fileno())
+
+
+def has_colours() -> bool:
+    """Whether stdout is a terminal that shows colours, and its user wants them: https://no-color.org."""
+    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return sys.stdout.isatty() and not is_plain
 
 
 def rows(objects: Iterable[Mapping[str, Any]]) -> bytes:

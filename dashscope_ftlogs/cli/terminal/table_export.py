@@ -262,7 +262,7 @@ def write_events(logs: Iterable[tuple[str, PointColumns]], directory: Path) -> N
 
     Raises:
         InvalidArgumentError: they can't be written there.
-        FTLogsError: they could not all be written.
+        NotWrittenError: they could not all be written.
     """
     with told_of(f"--tensorboard {str(directory)!r}"):
         _write_events(logs, directory)

@@ -52,6 +52,11 @@ def profile_of(file: Mapping[str, Any], name: str, path: str) -> tuple[dict[str,
     if holds_key(name):
         raise ConfigError("profile: that looks like an API key, which is no name")
     tables = profiles(file)
+    if not is_profile_name(name):
+        raise ConfigError(
+            f"profile {shown(name)}: must be a name of letters, digits, - and _, as the NAME of a table "
+            f"[profiles.NAME] in {path}; there are: {', '.join(tables) or 'none'}"
+        )
     if name not in tables:
         known = ", ".join(tables) or "none"
         raise ConfigError(

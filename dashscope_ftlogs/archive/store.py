@@ -1,7 +1,7 @@
 """What a download needs of the place where it keeps logs, be that a directory or object storage."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, NoReturn, Protocol, Self
 
 import attrs
 
@@ -241,16 +241,15 @@ def label(profile: str, name: str) -> str:
     return f"{profile}/{name}" if profile else name
 
 
-def refuse_folder_of(profile: str, place: object, around: object) -> None:
-    """Refuse to write to what is a profile's folder itself: another account's logs would come into it.
+def refuse_folder_of(profile: str, place: object, around: object) -> NoReturn:
+    """Refuse to write to what is a profile's: another account's logs would come into it.
 
     Raises:
-        ArchivePathError: it is.
+        ArchivePathError: always.
     """
-    if profile:
-        error = ArchivePathError(f"{place} is the folder of the profile {profile} in an archive")
-        error.advice = f"To download into it, name that archive: {around}, and the profile."
-        raise error
+    error = ArchivePathError(f"{place} belongs to the profile {profile} of an archive")
+    error.advice = f"To download into it, name that archive: {around}, and the profile."
+    raise error
 
 
 def no_archive(place: object, lacks: str, instead: str = "") -> ArchivePathError:

@@ -75,8 +75,10 @@ async def test_no_archive_is_made_in_the_folder_of_a_profile(
     for place in (out / "a", out / "a/b/c"):
         ended = await ftlogs("download", "--all", *words, "--out", str(place), environ=teams.environ)
         assert ended.code == 2
-        told = f"{place / words[1]} would lie in {out / 'a'}, which holds the logs of a profile. "
-        assert ended.err == f"ftlogs: {told}Name the archive, {out}, or another directory.\n"
+        told = (
+            f"{place} belongs to the profile a of an archive. To download into it, name that archive: "
+        )
+        assert ended.err == f"ftlogs: {told}{out}, and the profile.\n"
     assert sorted(out.rglob("*")) == before
 
 
@@ -328,7 +330,7 @@ async def test_nothing_is_downloaded_into_the_folder_of_a_profile(
     download = ("download", "--all", "--out", str(archive / "b"), *words)
     ended = await ftlogs(*download, environ=environ)
     assert (ended.code, ended.out, kept(archive)) == (2, b"", before)
-    assert f"{archive}/b is the folder of the profile b in an archive" in ended.err
+    assert f"{archive}/b belongs to the profile b of an archive" in ended.err
     assert f"name that archive: {archive}" in ended.err
 
 

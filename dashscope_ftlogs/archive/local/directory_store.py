@@ -1,20 +1,17 @@
 """A directory as what a download writes to: each log's file is bound to a thread."""
 
-import os
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, Final, Self
 
 from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.local.generations import set_aside
 from dashscope_ftlogs.archive.local.log_file_sha256 import check_file
 from dashscope_ftlogs.archive.local.log_writer import LogFile
-from dashscope_ftlogs.archive.local.profile_folder import profile_around, profile_of
+from dashscope_ftlogs.archive.local.profile_folder import profile_around
 from dashscope_ftlogs.archive.manifest import Manifest
 from dashscope_ftlogs.archive.store import DamagedError, Why, refuse_folder_of
 from dashscope_ftlogs.archive.threads import Disk, Threads
-from dashscope_ftlogs.errors import ArchivePathError
 
 _THREADS: Final = 8
 """How many files are written at the same time."""
@@ -42,15 +39,8 @@ class DirectoryStore:
         return self
 
     def _take(self) -> None:
-        refuse_folder_of(
-            profile_of(self._named), self._named, Path(os.path.realpath(self._named)).parent
-        )
-        if (around := profile_around(self._archive.directory)) is not None:
-            told = ArchivePathError(
-                f"{self._archive.directory} would lie in {around}, which holds the logs of a profile"
-            )
-            told.advice = f"Name the archive, {around.parent}, or another directory."
-            raise told
+        if (folder := profile_around(self._named)) is not None:
+            refuse_folder_of(folder.name, self._named, folder.parent)
         self._archive.lock()
 
     async def __aexit__(self, *_: object) -> None:

@@ -14,5 +14,6 @@ def profile_of(folder: Path) -> str:
 
 
 def profile_around(path: Path) -> Path | None:
-    """Return the folder with a profile's logs that a path lies in, if it lies in one."""
-    return next((one for one in path.absolute().parents if os.path.lexists(one / OF_PROFILE)), None)
+    """Return the folder with a profile's logs that a path is, or lies in."""
+    there = Path(os.path.realpath(path))
+    return next((one for one in (there, *there.parents) if os.path.lexists(one / OF_PROFILE)), None)

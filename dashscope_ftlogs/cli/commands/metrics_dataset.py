@@ -165,7 +165,7 @@ async def add_to_dataset(
         else:
             directory = _anywhere(output)
             check_folder(f"-o {output!r}", directory)
-            if (around := profile_around(directory / "any")) is not None:
+            if (around := profile_around(directory)) is not None:
                 raise InvalidArgumentError(
                     f"-o {output!r}: {str(around)!r} holds the logs of a profile; name another place for "
                     "the dataset"

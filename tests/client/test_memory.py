@@ -3,7 +3,7 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -25,24 +25,27 @@ def filled(entry: bytes, size: int = CAP, begin: bytes = BEGIN, end: bytes = END
     return begin + b",".join([entry] * count) + end
 
 
-PAGES = {
-    "tiny strings": filled(b'"ab"'),
-    "empty strings": filled(b'""'),
-    "strings of a backslash": filled(b'"\\\\"'),
-    "long lines": filled(b'"' + b"x" * 16_000 + b'"'),
-    "long lines with an emoji": filled(b'"' + b"x" * 16_000 + b'\xf0\x9f\x98\x80"'),
-    "an emoji as escapes": filled(b'"' + b"x" * 16_000 + b'\\ud83d\\ude00"'),
-    "long lines in Chinese": filled(b'"' + b"x" * 16_000 + "中".encode() + b'"'),
-    "lone surrogates": filled(b'"\\ud800"'),
-    "one line": filled(b'"' + b"x" * (CAP - 100) + b'"'),
-    "empty objects": filled(b"{}"),
-    "empty lists": filled(b"[]"),
-    "numbers": filled(b"1"),
-    "nested lists": filled(b"[" * 500 + b"]" * 500),
-    "another field": filled(b"{}", begin=b'{"x": [', end=b'], "output": {"total": 0, "logs": []}}'),
-    "a code, and another field": filled(b"{}", begin=b'{"code": "X", "x": [', end=b"]}"),
-    "no JSON": b"\x00" * CAP,
-    "percent signs": b"%" * CAP,
+# Made when a test asks: together they are hundreds of megabytes, and each worker imports this file.
+PAGES: dict[str, Callable[[], bytes]] = {
+    "tiny strings": lambda: filled(b'"ab"'),
+    "empty strings": lambda: filled(b'""'),
+    "strings of a backslash": lambda: filled(b'"\\\\"'),
+    "long lines": lambda: filled(b'"' + b"x" * 16_000 + b'"'),
+    "long lines with an emoji": lambda: filled(b'"' + b"x" * 16_000 + b'\xf0\x9f\x98\x80"'),
+    "an emoji as escapes": lambda: filled(b'"' + b"x" * 16_000 + b'\\ud83d\\ude00"'),
+    "long lines in Chinese": lambda: filled(b'"' + b"x" * 16_000 + "中".encode() + b'"'),
+    "lone surrogates": lambda: filled(b'"\\ud800"'),
+    "one line": lambda: filled(b'"' + b"x" * (CAP - 100) + b'"'),
+    "empty objects": lambda: filled(b"{}"),
+    "empty lists": lambda: filled(b"[]"),
+    "numbers": lambda: filled(b"1"),
+    "nested lists": lambda: filled(b"[" * 500 + b"]" * 500),
+    "another field": lambda: filled(
+        b"{}", begin=b'{"x": [', end=b'], "output": {"total": 0, "logs": []}}'
+    ),
+    "a code, and another field": lambda: filled(b"{}", begin=b'{"code": "X", "x": [', end=b"]}"),
+    "no JSON": lambda: b"\x00" * CAP,
+    "percent signs": lambda: b"%" * CAP,
 }
 CODES = {f"{what} under 500": (500, PAGES[what]) for what in ("another field", "tiny strings")}
 ANSWERS = {**{what: (200, page) for what, page in PAGES.items()}, **CODES}
@@ -124,7 +127,8 @@ async def costs(method: str, status: int, body: bytes, program: str = READER) ->
 
 @pytest.mark.parametrize("what", ANSWERS)
 async def test_an_answer_of_the_largest_size_takes_four_times_its_bytes_at_most(what: str) -> None:
-    status, body = ANSWERS[what]
+    status, page = ANSWERS[what]
+    body = page()
     assert len(body) <= CAP
     cost, told = await costs("page", status, body)
     assert cost <= 4 * CAP, told
@@ -139,7 +143,7 @@ async def test_what_is_said_of_jobs_and_of_errors_takes_far_less(
     fields = filled(
         b"{}", 4 * MEBIBYTE - 10, b'{"output": {"job_id": "x", "hyper_parameters": {"a": [', b"]}}}"
     )
-    for body in (PAGES[what], fields):
+    for body in (PAGES[what](), fields):
         cost, told = await costs("job", status, body)
         assert cost <= most * MEBIBYTE, told
 
@@ -148,13 +152,13 @@ async def test_what_is_said_of_jobs_and_of_errors_takes_far_less(
 async def test_answers_of_the_largest_size_in_flight_together_take_little_more_than_one(
     what: str,
 ) -> None:
-    cost, told = await costs("page", 200, PAGES[what], MANY_READER)
+    cost, told = await costs("page", 200, PAGES[what](), MANY_READER)
     assert cost <= 6 * CAP + 8 * MEBIBYTE, told
 
 
 @pytest.mark.parametrize("what", ["long lines", "long lines in Chinese", "one line"])
 async def test_lines_of_that_size_are_read(what: str) -> None:
-    assert (await costs("page", 200, PAGES[what]))[1] == "value"
+    assert (await costs("page", 200, PAGES[what]()))[1] == "value"
 
 
 def test_what_is_worked_out_before_is_no_less_than_what_strings_take() -> None:

@@ -240,7 +240,8 @@ def docs(session: nox.Session) -> None:
     install_wheel(session, "cli,data,object-store,testing", "docs", "types")
     site = ("-b", "html", "-d", "build/doctrees", "docs", "build/docs")
     session.run("python", "-P", "-m", "sphinx", "-W", "--keep-going", "-n", "-E", "-q", *site)
-    run_tests(session, "-m", "pytest", "tests/docs")
+    # What the pages do waits for much, and leaves a processor for the type checkers.
+    run_tests(session, "-m", "pytest", "-n", "2", "--dist", "loadfile", "tests/docs")
 
 
 @nox.session(tags=MORE)

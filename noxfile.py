@@ -159,14 +159,16 @@ def bytecode(session: nox.Session) -> Path:
     return HERE / session.cache_dir / "bytecode" / Path(session.bin).parent.name
 
 
-def prepare(session: nox.Session) -> None:
-    """Let one process compile the tests and what commands import, or each worker would, all at once.
+def prepare(session: nox.Session, *where: str) -> None:
+    """Let one process compile these tests and what commands import, or each worker would, all at once.
 
     What Hypothesis keeps is made then, too: the kinds of characters, the constants of the tests.
     """
     if not session.posargs and not bytecode(session).exists():
         needing_it_all = "one_thread_as_forking_asks_for or any_text_is_a_fault"
-        run_tests(session, "-m", "pytest", "-q", *APART, "-k", needing_it_all)
+        holding_them = ("tests/project/test_fork_server.py", "tests/emulator/test_fault_grammar.py")
+        where = (*where, *holding_them) if where else ()
+        run_tests(session, "-m", "pytest", "-q", *APART, "-k", needing_it_all, *where)
 
 
 def run_tests(session: nox.Session, *arguments: str, dev: bool = False) -> None:
@@ -300,12 +302,13 @@ def versions(session: nox.Session) -> None:
     here_too = {"test_app.py", "test_cat.py", "test_emulator.py"}
     others = (path.name for path in HERE.glob("tests/cli/test_*.py") if path.name not in here_too)
     commands = [f"--ignore=tests/cli/{name}" for name in others]
-    prepare(session)
+    where = () if session.python == OTHERS[-1] else WAITING
+    prepare(session, *where)
     run_tests(
         session,
         *("-m", "pytest", "-q", "-m", "not (slow or long or chance or extras or unmeasured)"),
         *("--hypothesis-profile=few", *PARALLEL, *APART, *TEXTS, *commands),
-        *(() if session.posargs or session.python == OTHERS[-1] else WAITING),
+        *(() if session.posargs else where),
     )
 
 

@@ -200,6 +200,7 @@ def test_any_table_arrives_equal(rows: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.extras
+@pytest.mark.unmeasured
 def test_what_is_taken_in_many_batches_is_the_table() -> None:
     import polars as pl
     import pyarrow as pa

@@ -91,9 +91,18 @@ NUMBER = re.compile(
 BEHIND = st.sampled_from("，。、；：（）【秒±→/->│…_a(e)[]%xX*.,:=0123 +\t％E") | st.characters(
     codec="utf-8"
 )
-NUMBERS = st.from_regex(r"\A[-+]?(?:0|[1-9]\d{0,4}|\d{1,3},\d{3})(?:\.\d{0,4})?(?:e-\d\d?)?\Z").filter(
-    str.isascii
-)
+
+
+def digits(least: int, most: int) -> st.SearchStrategy[str]:
+    return st.text("0123456789", min_size=least, max_size=most)
+
+
+NUMBERS = st.tuples(
+    st.sampled_from(["", "-", "+"]),
+    st.integers(0, 99_999).map(str) | st.builds("{},{}".format, digits(1, 3), digits(3, 3)),
+    st.just("") | digits(0, 4).map(".{}".format),
+    st.just("") | digits(1, 2).map("e-{}".format),
+).map("".join)
 
 
 @pytest.mark.parametrize(

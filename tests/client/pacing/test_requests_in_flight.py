@@ -16,6 +16,8 @@ AT_ONCE = (4, 16, 1_000_000)
 SERVICES = list(product(ROUND_TRIPS, AT_ONCE))
 
 
+@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("jitter", [0.1, 0.5])
 @pytest.mark.parametrize(
     ("pages", "at_first", "later"), [(20, 1.6, 1.25), (200, 1.6, 1.25), (1000, 1.25, 1.25)]

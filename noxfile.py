@@ -231,9 +231,9 @@ def browser(session: nox.Session) -> None:
 def object_store(session: nox.Session) -> None:
     """Archives and datasets on object storage that nobody here wrote; `-m long`: kills and speed."""
     install_wheel(session, "cli,data,object-store", "object-store-servers", "readers")
-    long = () if "-m" in session.posargs else ("-m", "not long")
-    # In one process: each would have servers of its own.
-    run_tests(session, "-m", "pytest", *long, "tests/object_store")
+    # A worker for each file, and no more: each has servers of its own. What is measured runs alone.
+    quick = ("-m", "not long", "-n", "2", "--dist", "loadfile")
+    run_tests(session, "-m", "pytest", *(() if "-m" in session.posargs else quick), "tests/object_store")
 
 
 @nox.session(tags=MORE)

@@ -123,7 +123,8 @@ def test_killed_again_and_again_and_two_at_once_no_reader_ever_sees_half_of_it(
     again = subprocess.run(adding(logs, url), capture_output=True, text=True, check=True)
     assert f"0 new of {count} logs" in again.stderr
     with capsys.disabled():
-        print(f"\n{kills} kills of a writer, {looks} looks of a reader beside it")
+        said = f"\n{kills} kills of a writer, {looks} looks of a reader beside it"
+        print(said, file=sys.stderr)  # which workers have, too
 
 
 def test_two_writers_with_logs_of_their_own_lose_none(

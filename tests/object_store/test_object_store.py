@@ -161,7 +161,8 @@ def test_killed_again_and_again_and_then_four_at_once_it_is_exact(
     assert kept(url) == {job.job_id: list(job.lines) for job in jobs}
     assert states(url) == {f"{job.job_id}.log": "ok" for job in jobs}
     with capsys.disabled():
-        print(f"\n{kills} kills; committed before the last runs: {sum(committed.values())} lines")
+        said = f"\n{kills} kills; committed before the last runs: {sum(committed.values())} lines"
+        print(said, file=sys.stderr)  # which workers have, too
 
 
 def metric_line(number: int) -> str:

@@ -14,9 +14,9 @@ from dashscope_ftlogs.cli.completion import complete_job_ids
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.log_sources import (
     code_of,
+    found_logs,
     is_local,
     job_name,
-    named_logs,
     opened,
     session_of,
     stored_pages,
@@ -109,7 +109,7 @@ async def _print_stored(
 
     One that is damaged does not end the others. Returns the exit code.
     """
-    logs = [(name, log) for name, log in named_logs([source]) if not isinstance(log, str)]
+    logs = [(name, log) for name, log in await found_logs([source]) if not isinstance(log, str)]
     if len(logs) > 1 and (offset or limit is not None):
         raise InvalidArgumentError(
             f"{source} holds {len(logs)} logs: name the one of which a part is wanted"

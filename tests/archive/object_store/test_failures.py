@@ -186,7 +186,7 @@ async def test_what_answers_anything_with_a_page_is_no_archive(
             use()
     with Emulator([]) as emulator:
         async with connect(emulator) as session:
-            with pytest.raises(ArchivePathError, match="writes over objects"):
+            with pytest.raises(ArchiveStoreError, match="gave no proper answer"):
                 await session.download([], URL)
 
 

@@ -166,6 +166,8 @@ async def test_an_interrupt_ends_what_waits_for_the_storage(
         ("verify", "https://host/x"),
         ("verify", "az://"),
         ("metrics", "s3://b@d/x"),
+        ("cat", "S3://bucket/x"),
+        ("tail", "file://x"),
     ],
 )
 async def test_a_url_that_is_none_of_an_archive_is_refused_and_no_folder_is_made_of_it(

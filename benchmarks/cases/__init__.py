@@ -15,6 +15,7 @@ from cases import (
     many_jobs,
     metrics,
     overhead,
+    profiles,
     reading,
     slow_link,
     start_up,
@@ -24,7 +25,7 @@ from cases import (
 CASES: dict[str, ModuleType] = {
     case.NAME: case
     for case in (
-        *(cost_per_line, latency, learned, many_jobs, throttled, slow_link),
+        *(cost_per_line, latency, learned, many_jobs, throttled, profiles, slow_link),
         *(growth, disk, metrics, reading, start_up, overhead),
     )
 }

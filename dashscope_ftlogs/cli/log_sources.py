@@ -130,7 +130,7 @@ async def _read_each(
             meant = await whole_jobs(sessions, sought, failed, lost)
             names = {word: [label(*job) for job in of] for word, of in zip(sought, meant, strict=True)}
             words = [name for word in words for name in names.get(word, [word])]
-        named = list(named_logs(words, profiles=connection.profile, failed=failed))
+        named = await found_logs(words, connection.profile, failed)
         stored = [(name, log) for name, log in named if log is not None and not isinstance(log, str)]
         others = await stack.enter_async_context(Reading(partial(read_stored, begin), stored))
         for name, log in named:
@@ -236,6 +236,16 @@ def named_logs(
             jobs.add(word)
             taken.add(name := distinct(taken, word))
             yield name, word
+
+
+async def found_logs(
+    words: Iterable[str],
+    profiles: Collection[str] | None,
+    failed: list[FTLogsError] | None = None,
+) -> list[tuple[str, KeptLog | str | None]]:
+    """Return what `named_logs` yields. A store may take its time, and Ctrl-C should not."""
+    with Thread(patience=0) as looking:
+        return await looking.run(lambda: list(named_logs(words, profiles=profiles, failed=failed)))
 
 
 class _InArchive(Protocol):

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from dashscope_ftlogs import FTLogsError, InvalidArgumentError, Job, NotFoundError, checks
+from dashscope_ftlogs.archive.object_store.url import KINDS
 from dashscope_ftlogs.archive.store import label
 from dashscope_ftlogs.cli.key_in_messages import without_key
 from dashscope_ftlogs.text import excerpt
@@ -50,6 +51,10 @@ def out_of_url(word: str) -> str:
     if "://" not in word:
         return word
     found = list(dict.fromkeys(match[0] for match in _IN_URL.finditer(word)))
+    scheme = word.partition("://")[0]
+    if not found and scheme.lower() not in {"http", "https"}:
+        known = ", ".join(f"{kind}://" for kind in KINDS)
+        raise InvalidArgumentError(f"{excerpt(word)!r} is a URL of another kind than {known}")
     if len(found) != 1:
         raise InvalidArgumentError(
             f"{excerpt(word)!r} names {'no job' if not found else 'several jobs'}: paste the job's id "

@@ -3,9 +3,10 @@
 import asyncio
 import json
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from small_store import KEY_ID, SECRET, SmallStore
@@ -123,6 +124,39 @@ async def test_an_interrupted_download_keeps_what_has_arrived(
     assert (ended.code, "1 ok" in ended.err) == (0, True)
 
 
+@pytest.mark.extras
+@pytest.mark.posix
+@pytest.mark.parametrize("hangs_at", ["list-type", "commit-", "data-"])
+@pytest.mark.parametrize(
+    "words",
+    ["cat {}", "tail {}", "show {}", "metrics {}", "plot {}", "report {}", "metrics {} -o {}-data/"],
+)
+async def test_an_interrupt_ends_what_waits_for_the_storage(
+    ftlogs: Any, start_ftlogs: Any, store: SmallStore, home: Path, words: str, hangs_at: str
+) -> None:
+    with Emulator([EmulatedJob("ft-1", LINES)]) as emulator:
+        download = ("download", "ft-1", "--out", store.url, "-q")
+        await ftlogs(*download, emulator=emulator, environ=store.environ)
+    hung = threading.Event()
+
+    def fault(_: str, path: str) -> Literal["hang"] | None:
+        if hangs_at not in path:
+            return None
+        hung.set()
+        return "hang"
+
+    store.fault = fault
+    output = ("-o", str(home / "out.html")) if words.startswith("report") else ()
+    process = await start_ftlogs(
+        (*words.format(store.url, store.url).split(), *output), None, store.environ
+    )
+    while not hung.is_set():
+        await asyncio.sleep(0.01)
+    process.send_signal(2)
+    out, err = await process.communicate()
+    assert (process.returncode, out, err.count(b"\n")) == (130, b"", 1), err
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -132,6 +166,8 @@ async def test_an_interrupted_download_keeps_what_has_arrived(
         ("verify", "https://host/x"),
         ("verify", "az://"),
         ("metrics", "s3://b@d/x"),
+        ("cat", "S3://bucket/x"),
+        ("tail", "file://x"),
     ],
 )
 async def test_a_url_that_is_none_of_an_archive_is_refused_and_no_folder_is_made_of_it(

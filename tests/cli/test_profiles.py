@@ -560,6 +560,11 @@ async def test_on_object_storage_each_profile_has_its_prefix(ftlogs: Any, teams:
             ended = await ftlogs(*into, environ=environ)
             assert (ended.code, ended.out, store.objects) == (2, b"", before)
             assert f"name that archive: {store.url}" in ended.err
+        store.fault = lambda _method, _path: 403
+        ended = await ftlogs(*words, environ=environ)
+        assert (ended.code, ended.out, ended.err.count("access is denied")) == (3, b"", 1)
+        assert ended.err.startswith("ftlogs: a, b: cannot read ")
+        store.fault = lambda _method, _path: None
         ended = await ftlogs(*words, environ=environ)
         assert "1 complete, 1 skipped; 1 new lines" in ended.err
 

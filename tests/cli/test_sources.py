@@ -82,7 +82,7 @@ async def test_tail_begins_in_a_file_where_it_is_told_and_knows_how_its_job_ende
     remembering = await ftlogs("tail", f"{path}:18", "--fail-on", "loss>best for 18")
     unmet = await ftlogs("tail", str(archive), "--until", "loss<0")
     beyond = await ftlogs("tail", f"{path}:21")
-    followed = await ftlogs("tail", "-f", str(path))
+    followed = await ftlogs("tail", "-f", f"{path}:18")
     assert some.out.decode().splitlines() == LINES[18:]
     assert (remembering.code, remembering.out.decode().splitlines()) == (9, LINES[18:19])
     assert (unmet.code, unmet.err.splitlines()[-1]) == (
@@ -92,7 +92,7 @@ async def test_tail_begins_in_a_file_where_it_is_told_and_knows_how_its_job_ende
     assert (beyond.code, beyond.out) == (2, b"")
     assert "has only 20 lines" in beyond.err
     assert (followed.code, followed.out) == (2, b"")
-    assert followed.err.startswith(f"ftlogs: -f is for jobs of the service, and {JOB} is none; ")
+    assert followed.err.startswith(f"ftlogs: -f is for jobs of the service, and {path} is none; ")
 
 
 async def test_stdin_and_jobs_are_read_in_the_order_in_which_they_are_named(start_ftlogs: Any) -> None:

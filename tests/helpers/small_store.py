@@ -20,7 +20,7 @@ KEY_ID, SECRET = "AKIDSMALLSTORE01", "wJalrSmallStoreSecretKey7EXAMPLE"
 PAGE = 1000
 KEYS = re.compile(r"<Key>(.*?)</Key>")
 
-Fault = int | Literal["drop", "hang", "lose the answer"]
+Fault = int | Literal["drop", "hang", "lose the answer", "skewed", "a page"]
 
 
 @attrs.define
@@ -87,6 +87,10 @@ class SmallStore:
             assert request.transport is not None
             request.transport.abort()
             return web.Response()
+        if fault == "skewed":
+            return failure(403, "RequestTimeTooSkewed", f"{SECRET} was told so")
+        if fault == "a page":
+            return web.Response(text="<html>Log in to this network</html>", content_type="text/html")
         if isinstance(fault, int):
             return failure(fault, "Told", f"{SECRET} was told so \x1b[2J")
         if KEY_ID not in request.headers.get("Authorization", ""):

@@ -30,7 +30,7 @@ def benchmarks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 CASES = (
-    *("cost-per-line", "latency", "learned", "many-jobs", "throttled", "slow-link"),
+    *("cost-per-line", "latency", "learned", "many-jobs", "throttled", "profiles", "slow-link"),
     *("growth", "disk", "metrics", "reading", "start-up", "overhead"),
 )
 

@@ -36,6 +36,8 @@ _PAGE: Final = 1000
 """So many names come with one answer."""
 _CHUNK: Final = 2**20
 _STATUS: Final = re.compile(r"status code: (\d{3})\b")
+_SKEWED: Final = "RequestTimeTooSkewed"
+"""As S3 and OSS call it."""
 _REFUSED: Final = frozenset({401, 403})
 
 _RETRY: Final[Mapping[str, Any]] = {
@@ -248,11 +250,15 @@ class Bucket:
                 error, self._errors.PermissionDeniedError | self._errors.UnauthenticatedError
             )
             code = int(status[1]) if status else 403 if refused else None
-            _raise_alone(self._told(code, doing))
+            _raise_alone(self._told(code, doing, skewed=_SKEWED in str(error)))
 
-    def _told(self, status: int | None, doing: str) -> ArchiveStoreError:
+    def _told(self, status: int | None, doing: str, *, skewed: bool = False) -> ArchiveStoreError:
         """Return what to say of a failure."""
         what = f"cannot {doing} {self.url}"
+        if skewed:
+            denied = StoreDeniedError(f"{what}: this machine's clock is not the storage's")
+            denied.advice = "Set the clock: by it, requests are signed for a short time only."
+            return denied
         if status == 404:
             return StoreNotFoundError(f"{what}: there is no such bucket (HTTP 404)")
         if status in _REFUSED:

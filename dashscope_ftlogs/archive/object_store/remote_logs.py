@@ -121,10 +121,9 @@ def profile_of(bucket: Bucket) -> str:
     if not is_profile_name(bucket.url.name):
         return ""
     try:
-        bucket.get(OF_PROFILE)
+        return "" if bucket.get(OF_PROFILE) else bucket.url.name
     except NotThereError:
         return ""
-    return bucket.url.name
 
 
 def _logs(bucket: Bucket) -> tuple[list[RemoteLog | UnvouchedLog], list[str]]:

@@ -63,12 +63,11 @@ def reopen(bucket: Bucket, stale: Verdict) -> None:
 
 
 def was_written_to(bucket: Bucket) -> bool:
-    """Whether a download has ever written there."""
+    """Whether a download has ever written there: what answers anything to everything is no storage."""
     try:
-        bucket.get(MARK)
+        return bucket.get(MARK) == b""
     except NotThereError:
         return False
-    return True
 
 
 def _older(bucket: Bucket, folder: str, number: int, name: str) -> Verdict:

@@ -14,9 +14,9 @@ from dashscope_ftlogs.cli.completion import complete_job_ids
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.log_sources import (
     code_of,
+    found_logs,
     is_local,
     job_name,
-    named_logs,
     opened,
     session_of,
     stored_pages,
@@ -113,7 +113,7 @@ async def _print_stored(
 
     One that is damaged does not end the others. Returns the exit code.
     """
-    named = named_logs([source], profiles=connection.profile)
+    named = await found_logs([source], connection.profile)
     logs = [(name, log) for name, log in named if not isinstance(log, str)]
     if len(logs) > 1 and (offset or limit is not None):
         raise InvalidArgumentError(

@@ -192,15 +192,18 @@ def _report(
         cells = [(o.profile, o.job_id, o.state, o.lines, o.new_lines, _note(o)) for o in outcomes]
         begin = 0 if outcomes[0].profile else 1
         write_if_open(wrapped_table(columns[begin:], [row[begin:] for row in cells]))
+    alike: dict[str, list[str]] = {}
     for one in runs:
         if one.error is not None and len(runs) > 1:
-            complain(f"{one.profile}: {told(one.error)}")
+            alike.setdefault(told(one.error), []).append(one.profile)
         elif not quiet and not as_json:
             counts: Counter[str] = Counter(outcome.state for outcome in one.progress.outcomes)
             states = ", ".join(f"{counts[state]:,} {state}" for state in _STATES if counts[state])
             lines = sum(outcome.new_lines for outcome in one.progress.outcomes)
             where = f"{out.rstrip('/')}/{one.profile}" if one.profile else out
             complain(f"{states or 'no jobs'}; {lines:,} new lines in {where}")
+    for why, profiles in alike.items():
+        complain(f"{', '.join(profiles)}: {why}")
 
 
 def _note(outcome: Downloaded) -> str:

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,13 +11,14 @@ import typer
 
 from dashscope_ftlogs import FTLogsError, InvalidArgumentError
 from dashscope_ftlogs.archive.store import KeptLog
+from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.checks import lasting
 from dashscope_ftlogs.cli.completion import complete_job_ids
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.exit_codes import exit_code
 from dashscope_ftlogs.cli.log_sources import is_local, job_name, named_logs
 from dashscope_ftlogs.cli.options import Pattern, chosen, duration, given, grouped
-from dashscope_ftlogs.cli.run_command import complain, told
+from dashscope_ftlogs.cli.run_command import complain, run, told
 from dashscope_ftlogs.cli.short_job_ids import RUNNING, one_place_each
 from dashscope_ftlogs.cli.tail.line_format import Lines
 from dashscope_ftlogs.metrics.fail_on_and_until_conditions import parse_alarm
@@ -161,47 +162,55 @@ def tail(
     from dashscope_ftlogs.cli.tail.following import Following  # noqa: PLC0415  (completion needs none of it)
     from dashscope_ftlogs.cli.tail.last_lines import DEFAULT_COUNT, Tail  # noqa: PLC0415
 
-    try:
-        profiles = frozenset(connection.profile or ())
-        offsets, stored = _places(jobs or (), profiles, all_running=all_running)
+    words, profiles, following = jobs or (), frozenset(connection.profile or ()), follow or all_running
+
+    def shared(offsets: Mapping[str, int | None]) -> dict[str, Any]:
         several = all_running or len(profiles) > 1 or len(offsets) > 1
+        several = several or any(name.endswith(RUNNING) for name in offsets)
+        return {
+            "connection": connection,
+            "offsets": offsets,
+            "count": _count(count, None if alarms or goals else DEFAULT_COUNT),
+            "view": lines.view(several=several, profiles=profiles),
+            "alarms": alarms,
+            "goals": goals,
+            "pattern": chosen(watch.pattern),
+        }
+
+    async def print_tails() -> int:
+        with Thread(patience=0) as looking:  # a store may take its time, and Ctrl-C should not
+            offsets, stored = await looking.run(_places, words, profiles)
         if count is None:
             offsets |= {
                 name: 0
                 for name, log in stored.items()
                 if offsets[name] is None and _comes_bit_by_bit(log)
             }
+        return await Tail(**shared(offsets), stored=stored).print_tails()
+
+    try:
+        if not words and not all_running:
+            raise InvalidArgumentError("say which jobs: by id, or --all-running")
         alarms, goals = watch.alarms(), watch.goals()
-        shared: dict[str, Any] = {
-            "connection": connection,
-            "offsets": offsets,
-            "count": _count(count, None if alarms or goals else DEFAULT_COUNT),
-            "view": lines.view(
-                several=several or any(name.endswith(RUNNING) for name in offsets), profiles=profiles
-            ),
-            "alarms": alarms,
-            "goals": goals,
-            "pattern": chosen(watch.pattern),
-        }
-        if not (follow or all_running):
+        if not following:
             watch.refuse_without_follow([*alarms, *goals])
-            tailing = Tail(**shared, stored=stored)
-        elif stored:
+            run(print_tails())
+        here = next(filter(is_local, (_place(text)[0] for text in words)), None)
+        if here is not None:
             raise InvalidArgumentError(
-                f"-f is for jobs of the service, and {next(iter(stored))} is none; a file that grows is "
-                "followed by `tail -f -n +1 FILE | ftlogs tail -`"
+                f"-f is for jobs of the service, and {here} is none; a file that grows is followed by "
+                "`tail -f -n +1 FILE | ftlogs tail -`"
             )
-        else:
-            tailing = Following(
-                **shared,
-                all_running=all_running,
-                give_up_after=watch.give_up_after,
-                polls=watch.polls(),
-                settle=watch.settle,
-                look_every=watch.look_every,
-                stats=watch.stats,
-                given=given(context, {"follow", "count", "all_running"}),
-            )
+        tailing = Following(
+            **shared(_places(words, profiles)[0]),
+            all_running=all_running,
+            give_up_after=watch.give_up_after,
+            polls=watch.polls(),
+            settle=watch.settle,
+            look_every=watch.look_every,
+            stats=watch.stats,
+            given=given(context, {"follow", "count", "all_running"}),
+        )
     except FTLogsError as error:
         complain(told(error))
         raise typer.Exit(exit_code(error)) from None
@@ -209,11 +218,9 @@ def tail(
 
 
 def _places(
-    words: Sequence[str], profiles: Collection[str], *, all_running: bool
+    words: Sequence[str], profiles: Collection[str]
 ) -> tuple[dict[str, int | None], dict[str, KeptLog | None]]:
-    """Return where to begin with each log, and those that are on this machine."""
-    if not words and not all_running:
-        raise InvalidArgumentError("say which jobs: by id, or --all-running")
+    """Return where to begin with each log, and those that are stored. Blocks, if there are any."""
     places: list[tuple[str, int | None]] = []
     stored: dict[str, KeptLog | None] = {}
     for text in words:

@@ -61,7 +61,9 @@ def verify(
         failed: list[FTLogsError] = []
         if remote:
             asked = await _asked(connection, verdicts, failed)
-            _reopen(directory, {one.file for one in verdicts if one.state == "ok"}, asked)
+            fine = {one.file for one in verdicts if one.state == "ok"}
+            with Thread(patience=0) as reopening:
+                await reopening.run(_reopen, directory, fine, asked)
             verdicts = sorted(asked, key=lambda verdict: verdict.file)
         bad = [verdict for verdict in verdicts if verdict.state not in _FINE]
         if as_json or form is Format.JSONL:

@@ -14,7 +14,7 @@ from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.checks import within
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.log_sources import code_of, opened, session_of, stored_pages
-from dashscope_ftlogs.cli.run_command import complain, run, told
+from dashscope_ftlogs.cli.run_command import complain, told
 from dashscope_ftlogs.cli.short_job_ids import one_place_each, whole_jobs
 from dashscope_ftlogs.cli.tail.how_jobs_ended import ALARM, code_of_ends
 from dashscope_ftlogs.cli.tail.line_format import View
@@ -71,11 +71,8 @@ class Tail:
         own, all_of_them = self.pattern, (*self.alarms, *self.goals)
         self._logs = WatchedLogs(all_of_them, RecordReader if own is None else lambda: OwnRecords(own))
 
-    def run(self) -> None:
-        """Print what there is, and exit."""
-        run(self._print_tails())
-
-    async def _print_tails(self) -> int:
+    async def print_tails(self) -> int:
+        """Print what there is, and return the exit code."""
         async with AsyncExitStack() as stack:
             printer, unread = stack.enter_context(printing()), set[str]()
             if self.offsets.keys() - self.stored:

@@ -12,6 +12,7 @@ from small_store import KEY_ID, SECRET, SmallStore
 
 from dashscope_ftlogs import (
     ArchiveError,
+    ArchivePathError,
     ArchiveStoreError,
     ConfigError,
     InvalidArgumentError,
@@ -165,6 +166,28 @@ def test_wrong_credentials_are_told(store: SmallStore, monkeypatch: pytest.Monke
     with pytest.raises(StoreDeniedError, match="Check the credentials in the environment") as told:
         list(verify_archive(URL))
     harmless(told.value)
+
+
+@pytest.mark.extras
+def test_a_clock_that_is_wrong_is_told_as_such(store: SmallStore) -> None:
+    store.fault = lambda _method, _path: "skewed"
+    with pytest.raises(StoreDeniedError, match=r"this machine's clock .* Set the clock") as told:
+        list(verify_archive(URL))
+    harmless(told.value)
+
+
+@pytest.mark.extras
+async def test_what_answers_anything_with_a_page_is_no_archive(
+    store: SmallStore, connect: Callable[..., LogSession]
+) -> None:
+    store.fault = lambda _method, _path: "a page"
+    for use in (lambda: list(verify_archive(URL)), lambda: logs_at(URL)):
+        with pytest.raises(ArchivePathError, match="it is no archive"):
+            use()
+    with Emulator([]) as emulator:
+        async with connect(emulator) as session:
+            with pytest.raises(ArchiveStoreError, match="gave no proper answer"):
+                await session.download([], URL)
 
 
 @pytest.mark.extras

@@ -11,7 +11,7 @@ from typing import Final
 
 from dashscope_ftlogs.reading.forms.json_in_json import KEYS
 from dashscope_ftlogs.reading.forms.progress_bars import PLAIN_RATES, RATES
-from dashscope_ftlogs.reading.forms.under_headings import WORDS
+from dashscope_ftlogs.reading.forms.under_headings import EPOCH_ALONE, WORDS
 from dashscope_ftlogs.reading.redrawn_lines import AT_ONCE, without_escapes
 
 TRACEBACK: Final = "Traceback (most recent call last):"
@@ -157,6 +157,7 @@ def _patterns(text: str, *, bars: bool, word: str) -> Iterator["re.Pattern[str]"
     yield _ANY_WORD
     if "/" in text:
         yield _RATED
+        yield EPOCH_ALONE
     if "{" in text:
         yield _OPEN
     if '"' in text and any(key in text for key in KEYS):

@@ -152,7 +152,7 @@ class _Parts:
             page = Page("\n".join(page.lines).replace("\r", "\n").split("\n"))
         self.page, self.texts = page, page.lines
         self.dicts: dict[int, MetricValues | None] = {}
-        """What those parts hold that were looked at; None if that is no dict, or something else as well."""
+        """What those parts hold that were looked at; None if it is not just a dict."""
 
     def read_dicts(self, parts: Sequence[int]) -> None:
         """Find what those of some parts hold that are nothing but a dict."""

@@ -2,6 +2,8 @@
 
 from itertools import chain
 
+import attrs
+
 from dashscope_ftlogs.reading.forms.over_lines import (
     FORGOTTEN,
     OverLines,
@@ -9,8 +11,8 @@ from dashscope_ftlogs.reading.forms.over_lines import (
     Tables,
     WrappedDicts,
 )
-from dashscope_ftlogs.reading.forms.under_headings import UnderHeadings
-from dashscope_ftlogs.reading.records import Beside, Metrics
+from dashscope_ftlogs.reading.forms.under_headings import UnderEpochs, UnderHeadings
+from dashscope_ftlogs.reading.records import Beside, Metrics, said_beside
 
 
 class MetricsOverLines:
@@ -20,7 +22,7 @@ class MetricsOverLines:
         self.idle = True
         """Whether nothing has begun."""
         self._dicts, self._tables, self._summaries = WrappedDicts(), Tables(), Summaries()
-        self._headings = UnderHeadings()
+        self._headings, self._epochs = UnderHeadings(), UnderEpochs()
         self._forms = (self._summaries, self._headings, self._tables, self._dicts)
         self._last = 0
         """The line of the last text."""
@@ -31,9 +33,18 @@ class MetricsOverLines:
         for form in self._forms:
             for one in form.read(text):
                 found.append(_told(number, one))
-        self.idle = all(form.idle for form in self._forms)
+        if not found:
+            found += [_told(number, one) for one in self._epochs.read(text)]
         self._last = number
+        self._find_out()
         return found
+
+    def placed(self, metrics: Metrics) -> Metrics:
+        """Return metrics with the epoch that a heading told, if they count steps within one."""
+        beside = said_beside(metrics)
+        if None in {self._epochs.epoch, beside.step, beside.total_steps} or metrics.epoch is not None:
+            return metrics
+        return attrs.evolve(metrics, beside=attrs.evolve(beside, epoch=self._epochs.epoch))
 
     def end_summary(self) -> list[tuple[int, Metrics]]:
         """Return what was begun of a summary, or below a heading, since something else follows."""
@@ -41,7 +52,7 @@ class MetricsOverLines:
             return []
         ended = chain(self._summaries.end(), self._headings.end())
         found = [_told(self._last, one) for one in ended]
-        self.idle = all(form.idle for form in self._forms)
+        self._find_out()
         return found
 
     def forget_before(self, number: int) -> list[tuple[int, Metrics]]:
@@ -52,8 +63,12 @@ class MetricsOverLines:
         self._dicts.forget()
         self._tables.forget()
         self._headings.forget()
+        self._epochs.forget()
         self.idle = True
         return found
+
+    def _find_out(self) -> None:
+        self.idle = all(form.idle for form in (*self._forms, self._epochs))
 
 
 def _told(number: int, one: OverLines) -> tuple[int, Metrics]:

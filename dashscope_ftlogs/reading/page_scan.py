@@ -11,7 +11,7 @@ from typing import Final
 
 from dashscope_ftlogs.reading.forms.json_in_json import KEYS
 from dashscope_ftlogs.reading.forms.progress_bars import PLAIN_RATES, RATES
-from dashscope_ftlogs.reading.forms.under_headings import WORDS
+from dashscope_ftlogs.reading.forms.under_headings import EPOCH_ALONE, WORDS
 from dashscope_ftlogs.reading.redrawn_lines import AT_ONCE, without_escapes
 
 TRACEBACK: Final = "Traceback (most recent call last):"
@@ -22,7 +22,7 @@ _WORDS: Final = (
     "\\u00",  # JSON's way to write any of these letters
 )
 _ANY_WORD: Final = re.compile("|".join(map(re.escape, _WORDS)))
-"""Made of nothing but letters, it is searched for as fast as two of them would be, one after the other."""
+"""All of them at once take as long as two of them, one after the other."""
 _RATED: Final = re.compile("|".join(re.escape(rate[rate.index("/") :]) for rate in RATES))
 """A bar's rate behind which more stands."""
 _EXAMPLES: Final = " examples/s]"
@@ -63,7 +63,7 @@ class Page:
         for index, line in enumerate(lines):
             if line.endswith(_ENDS):
                 bars.append(line)
-            elif line and not line.isspace():
+            elif line.strip(" "):
                 others.append(index)
         self._drawn, self._others = "".join(bars), others
         """All bars, each of which ends with a bracket; and what is neither a bar nor blank."""
@@ -122,7 +122,7 @@ def is_mere_text(line: str) -> bool:
 
 
 def _telling(bars: str) -> Sequence[str]:
-    """Return what stands in those of some bars that may tell more: most have one of a few descriptions."""
+    """Return what stands in those of some bars that may tell more. Most have one of few descriptions."""
     if not any(sign in bars for sign in _TOLD):
         return ()
     text = "]" + bars.replace(_EXAMPLES, "]")
@@ -157,6 +157,7 @@ def _patterns(text: str, *, bars: bool, word: str) -> Iterator["re.Pattern[str]"
     yield _ANY_WORD
     if "/" in text:
         yield _RATED
+        yield EPOCH_ALONE
     if "{" in text:
         yield _OPEN
     if '"' in text and any(key in text for key in KEYS):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashscope_ftlogs.metrics.points import LogPoints, Point
-from dashscope_ftlogs.reading.page_scan import lines_that_matter
+from dashscope_ftlogs.reading.page_scan import Page
 from dashscope_ftlogs.reading.records import ProgressBar, Text, parse_line
 
 BAR = "█| {}/10 [00:0{}<00:09,  1.0s/it]"
@@ -33,9 +33,14 @@ PIECES = st.sampled_from([
     *("  0%|  | 0/10 [00:00<?, ?it/s]", " 10%|█ | 1/10 [00:00<?, ?it/s]"),
     *("=== Step 3/9 ===", "[batch=3/9]:", "  \u2022 Loss: 2.5", "time: 2.5s", "Validation:"),
     *("epoch,step,loss", "1,2,2.5", "1,,2", "2/9 [==] - 1s - loss: 2", "{'step': 3, 'a': {'loss': 1}}"),
+    *("Epoch 1/5", "Epoch 2/5", '"Epoch 2/5\\n",', "2/9 - 1s - loss: 2", " - 2s - loss: 0.5 - acc: 1"),
     *("{'train_runtime': 5.0, 'epoch': 1.0}", "'elapsed_time': '5s'", "global_step/max_steps"),
 ])  # fmt: skip
 LINES = st.lists(st.lists(PIECES | st.text(max_size=2), max_size=4).map("".join), max_size=25)
+
+
+def lines_that_matter(lines: Sequence[str], *, bars: bool = False, word: str = "") -> list[int]:
+    return Page(lines).lines_that_matter(bars=bars, word=word)
 
 
 def told_of(log: LogPoints) -> list[Any]:
@@ -112,6 +117,18 @@ def test_a_bar_that_tells_more_is_found_among_those_that_do_not() -> None:
     several = [bar, mapped, f"reward{bar}", "Map: 1%|█ | 1/10 [00:01<00:09, loss=1 examples/s]", bar]
     assert lines_that_matter(several[:3]) == [2]
     assert lines_that_matter(several) == [2, 3]
+    named = [f"Fetching model {number} of 9: {mapped}" for number in range(40)]
+    assert lines_that_matter([*named, *several]) == [42, 43]
+    assert lines_that_matter([f"[{line}" for line in named]) == []
+
+
+@given(st.lists(st.tuples(PLAIN.map("".join), ENDS).map("".join), min_size=1), st.text("12/10 ["))
+@settings(max_examples=300)
+def test_a_bar_matters_among_others_if_it_does_alone(lines: list[str], word: str) -> None:
+    page = Page(lines)
+    for asked in ("", word, ""):  # a page may be asked more than once
+        alone = {index for index, line in enumerate(lines) if lines_that_matter([line], word=asked)}
+        assert alone <= set(page.lines_that_matter(word=asked))
 
 
 def test_time_is_linear_where_every_other_line_is_no_dict() -> None:
@@ -176,3 +193,4 @@ def test_a_line_that_is_too_long_to_be_searched_in_one_go_may_matter() -> None:
     long = "{}" * 2**15
     assert lines_that_matter(["{}", long, "{}", long]) == [1, 3]
     assert lines_that_matter(["x" * len(long), "x"]) == []
+    assert lines_that_matter(["x", "x" * len(long) + "loss"]) == [1]

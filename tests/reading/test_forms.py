@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashscope_ftlogs.metrics.points import Point, read_points
-from dashscope_ftlogs.reading.forms.names import main_metric
+from dashscope_ftlogs.metrics.points import LogPoints, Point, read_points
+from dashscope_ftlogs.metrics.step_count import step_count
+from dashscope_ftlogs.reading.forms.names import evaluation_of, main_metric
 
 
 def only(*lines: str) -> Point:
@@ -470,6 +471,94 @@ def test_numbers_below_a_heading_are_from_the_step_that_it_tells() -> None:
     assert read_points(HEADED[1:]) == []
     far = read_points([HEADED[0], *["text"] * 300, *HEADED[4:6]])
     assert far == []
+
+
+@pytest.mark.parametrize("before", ["", "  ", "2026-01-05 03:04:05,123 - root - INFO - ", "\x1b[1m"])
+@pytest.mark.parametrize(
+    ("said", "kind", "step", "values"),
+    [
+        ("9/9 [====] - 5s 2ms/step - loss: 0.5 - acc: 0.75", "train", 9, {"loss": 0.5, "acc": 0.75}),
+        ("9/9 - 2s - loss: 0.5 - 2s/epoch - 1ms/step", "train", 9, {"loss": 0.5}),
+        ("2s - loss: 0.5 - val_loss: 0.75", "train", None, {"loss": 0.5, "val_loss": 0.75}),
+        (" - 2s 3ms/step - loss: 0.5", "train", None, {"loss": 0.5}),
+        ("train Loss: 0.5 Acc: 0.75", "train", None, {"train Loss": 0.5, "Acc": 0.75}),
+        ("val Loss: 0.5 Acc: 0.75", "eval", None, {"val Loss": 0.5, "Acc": 0.75}),
+        ("loss=0.5, lr=1e-05", "train", None, {"loss": 0.5, "lr": 1e-05}),
+    ],
+)
+def test_a_heading_tells_the_epoch_of_what_stands_below_it(
+    before: str, said: str, kind: str, step: int | None, values: Any
+) -> None:
+    again = said if step is not None else before + said  # no logger draws a bar
+    lines = ["Epoch 1/3", said, f"{before}Epoch 2/3", "----------", "Saving.", again, "bye"]
+    first, second = read_points(lines)
+    assert (first.epoch, second.epoch, second.offset) == (1.0, 2.0, 5)
+    assert (second.kind, second.step, dict(second.values)) == (kind, step, values)
+    assert [point.epoch for point in read_points([said])] == [None] * (step is not None)
+
+
+def test_steps_below_headings_are_counted_on_over_the_epochs() -> None:
+    log = LogPoints()
+    for epoch in (1, 2):
+        log.read_all([f"Epoch {epoch}/2", "4/9 - 1s - loss: 0.5", "8/9 - 1s - loss: 0.25"], 0)
+    columns = log.columns()
+    assert columns.segment.cells(0, 4) == [0] * 4
+    assert step_count(columns).global_steps(columns, 0, 4) == [4.0, 8.0, 13.0, 17.0]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("Best val loss: 0.5", "val loss: 0.5, best loss: 0.25", "Last loss: 0.5", "loss: mse"),
+        *("Loading weights, loss: 0.5", "Saved with loss: 0.5", "loss: 0.5 -> 0.25", "loss_weight: 0.5"),
+        *("Model with the new loss: 0.5", "loss: 0.5 improved by far", "acc: 0.5", "loss = 0.5 * scale"),
+        *(
+            "val_loss improved from 0.5 to 0.25",
+            "loss: 0.5 (see below)",
+            "Restoring loss: 0.5 from a.pt",
+        ),
+        "def loss(x): return 0.5",
+    ],
+)
+def test_what_is_no_line_of_names_and_numbers_below_a_heading_is_no_point(said: str) -> None:
+    assert read_points(["Epoch 1/5", said]) == []
+
+
+@pytest.mark.parametrize(
+    "heading",
+    ["Epoch 6/5", "Epoch 1/5 begins", "Epoch one/5", "See Epoch 1/5", "Epoch 1/5.5", "Epoch 1"],
+)
+def test_what_only_looks_like_a_heading_is_none(heading: str) -> None:
+    assert read_points([heading, "loss: 0.5"]) == []
+
+
+def test_a_heading_is_forgotten_where_lines_count_nothing_but_not_for_those_that_do() -> None:
+    bar = " 10%|█ | 1/10 [00:01<00:09,  1.0s/it]"
+    for between in (["text"] * 200, [bar] * 1001):
+        (point,) = read_points(["Epoch 1/5", *between, "loss: 0.5", "3/9 - 1s - loss: 0.25"])
+        assert (point.step, point.epoch) == (3, 1.0)
+
+
+def test_an_evaluation_beside_training_at_one_step_is_told_with_it() -> None:
+    point = only("step 250: train loss 2.5, val loss 2.75")
+    assert (point.step, dict(point.values)) == (250, {"train loss": 2.5, "val loss": 2.75})
+    assert main_metric(point.values) == "train loss"
+    assert evaluation_of("train loss", point.values) == "val loss"
+
+
+def test_a_list_of_one_number_is_that_number() -> None:
+    line = "[2026-01-05 03:04:05,123] [INFO] [logging.py:96:log_dist] [Rank 0] step=3, loss=2.5, lr={}"
+    assert only(line.format("[1e-05, 1e-05], mom=[(0.9, 0.95), (0.9, 0.95)]")).values["lr"] == 1e-05
+    assert only(line.format("[1e-05]")).values["lr"] == 1e-05
+    for several in (
+        "[1e-05, 2e-05]",
+        "[1e-05, 1e-051]",
+        "[1e-05, ",
+        "[]",
+        "[e]",
+        "[1.2.3]",
+    ):
+        assert dict(only(line.format(several)).values) == {"loss": 2.5}
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ class MetricsReader:
         bar, self._bar = self._bar, None
         if isinstance(record, Metrics):
             yield from ((metrics, None) for _, metrics in self._over_lines.end_summary())
-            yield record, record.bar if record.bar is not None and record.bar.is_training else bar
+            own = record.bar if record.bar is not None and record.bar.is_training else bar
+            yield self._over_lines.placed(record), own
         elif isinstance(record, ProgressBar):
             if record.is_training:
                 self._bar = record

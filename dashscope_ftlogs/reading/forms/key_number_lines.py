@@ -120,6 +120,8 @@ _ALONE: Final = re.compile(
 """A piece that says of which phase a line is, and nothing else."""
 _SAID_BEFORE: Final = re.compile(rf"(?:^|[\s\[(|:]){_OF_OTHERS}[\])]?\s*[|:-]*\s*$", re.IGNORECASE)
 _QUOTED_SET: Final = re.compile(r"(?<= on )'([\w-]{1,40})'(?= (?:sub|data)?set\b)")
+_SAME: Final = re.compile(r"\b([A-Za-z_]\w{0,60})=\[([-+.\de]{1,30})(?:, ?\2){0,200}\]")
+"""A list of one number, as of groups of parameters that all have the same rate."""
 _TENSOR: Final = re.compile(
     r"\btensor\(\[?([-+.\w]{1,40})\]?(?:, ?\w{1,20}=(?:'[\w:]{1,20}'|<\w{1,40}>|[\w.]{1,20})){0,4}\)"
 )
@@ -170,8 +172,10 @@ def glance(text: str) -> bool:
     return mentioned(text) or "step:" in text
 
 
-def key_numbers(text: str) -> KeyNumbers | None:
+def key_numbers(text: str, *, epoch: float | None = None) -> KeyNumbers | None:
     """Return what a line of names and numbers says; None if it is none.
+
+    Where the lines before it tell its epoch, it need not tell a place, but must hold nothing else.
 
     >>> key_numbers("[INFO] Step 3/9 | train loss: 2.5 | tok/s 1,234").values
     {'train loss': 2.5, 'tok/s': 1234.0}
@@ -181,7 +185,7 @@ def key_numbers(text: str) -> KeyNumbers | None:
     if len(text) > _LONGEST:
         return None
     text = text if text.isascii() else text.translate(_FULL_WIDTH)
-    if _TOLD.search(text) is None:
+    if epoch is None and _TOLD.search(text) is None:
         return None
     text = _without_quotes(text)
     begin = message_at(text)
@@ -189,7 +193,7 @@ def key_numbers(text: str) -> KeyNumbers | None:
         begin, text = begin + 1, text.removesuffix("}")
     if _FOREIGN.search(text, begin) is not None:
         return None
-    found = _Reading()
+    found = _Reading(epoch=epoch)
     if (ended := _AT_THE_END.match(text, begin)) is not None:
         begin = ended.end()
         found.of_evaluation = found.at_the_end = True
@@ -199,7 +203,7 @@ def key_numbers(text: str) -> KeyNumbers | None:
     for number, piece in enumerate(_SEPARATOR.split(said)):
         if not _read(piece, found) and not number:
             return None
-        if found.strange > found.understood:
+        if found.strange > (found.understood if epoch is None else 0):
             return None
     return _judged(found)
 
@@ -208,6 +212,8 @@ def _without_quotes(text: str) -> str:
     """Return a text with what stands for itself in the place of what quotes it, or draws it."""
     if "'" in text:
         text = _QUOTED_SET.sub(r"\1", text)
+    if "=[" in text:
+        text = _SAME.sub(r"\1=\2", text)
     if "tensor(" in text:
         text = _TENSOR.sub(r"\1", text)
     if "=" in text and "]" in text:

@@ -2,16 +2,18 @@
 
 `===== Step 3/90 =====` or `[batch=3/90]:`, and somewhere below it lines such as `• Loss: 0.5`. What
 stands between does not matter, but for a title that says that it is an evaluation: each run of lines
-with a loss or a reward among them is a point.
+with a loss or a reward among them is a point. `Epoch 1/5` tells the epoch, of whatever counts steps
+within it, and of lines of nothing but names and numbers.
 """
 
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Literal
 
 import attrs
 
-from dashscope_ftlogs.reading.forms.names import is_loss_or_reward, is_of_evaluation
+from dashscope_ftlogs.reading.forms.key_number_lines import key_numbers
+from dashscope_ftlogs.reading.forms.names import is_loss_or_reward, is_of_evaluation, mentioned
 from dashscope_ftlogs.reading.forms.over_lines import OverLines
 from dashscope_ftlogs.reading.forms.stamps import message_at, time_in
 
@@ -27,6 +29,15 @@ _ENTRY: Final = re.compile(
     r"(?:\s?(?!e\b)[A-Za-z/%]{1,12})?(?:\s?\([^()]{0,20}\))?$",
     re.IGNORECASE,
 )
+EPOCH_ALONE: Final = re.compile(r'Epoch \d{1,9}/\d{1,9}(?:\\n",?)?[^\S\n]*+(?:\n|$)')
+"""A line's end that may be that of a heading which tells the epoch, within JSON as well."""
+_EPOCH: Final = re.compile(r"Epoch (\d{1,9})/(\d{1,9})")
+_TOOK: Final = re.compile(r"(?:\d{1,9}m?s(?:/\w{1,20})?(?: -)? ){1,4}")
+_OF_OTHERS: Final = re.compile(
+    r"\b(?:best|lowest|smallest|min(?:imum)?|final|previous|last|initial|target|saved?)\b|(?:\S+ ){3}",
+    re.IGNORECASE,
+)
+"""What a number is called that is not of this epoch, or a sentence."""
 _FAR: Final = 200
 """Characters before a heading; texts below it; and entries of a run."""
 
@@ -93,3 +104,40 @@ class UnderHeadings:
         values, self._values = self._values, {}
         if self._head is not None and any(map(is_loss_or_reward, values)):
             yield attrs.evolve(self._head, values=values, kind="eval" if self._is_evaluation else None)
+
+
+class UnderEpochs:
+    """Takes the texts of a log in turn, and knows the epoch that the last heading told.
+
+    >>> epochs = UnderEpochs()
+    >>> texts = ("Epoch 1/5", "----------", "train Loss: 0.5 Acc: 0.75", "Best loss: 0.25")
+    >>> [(one.epoch, one.values) for text in texts for one in epochs.read(text)]
+    [(1.0, {'train Loss': 0.5, 'Acc': 0.75})]
+    """
+
+    def __init__(self) -> None:
+        self.epoch: float | None = None
+        self._read = _FAR
+
+    @property
+    def idle(self) -> bool:
+        """Whether there was no heading, or too long ago for lines that count nothing."""
+        return self._read >= _FAR
+
+    def forget(self) -> None:
+        """Give up waiting for such lines."""
+        self._read = _FAR
+
+    def read(self, text: str) -> Iterator[OverLines]:
+        """Take the next text, and yield its point."""
+        self._read += 1
+        if "Epoch " in text:
+            heading = _EPOCH.fullmatch(text[message_at(text) :].strip())
+            if heading is not None and int(heading[1]) <= int(heading[2]):
+                self.epoch, self._read = float(heading[1]), 0
+        elif self._read <= _FAR and mentioned(text):
+            said = _TOOK.sub("", text[message_at(text) :], 1)
+            told = key_numbers(said, epoch=self.epoch)
+            if told is not None and not any(map(_OF_OTHERS.search, told.values)):
+                kind: Literal["eval"] | None = "eval" if told.of_evaluation else None
+                yield OverLines(told.values, time_in(text), told.step, told.epoch, kind)

@@ -6,7 +6,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, Generic, TypeVar
 
 import attrs
 import typer
@@ -36,13 +36,14 @@ from dashscope_ftlogs.cli.run_command import complain, told
 from dashscope_ftlogs.cli.short_job_ids import is_short, out_of_url, whole_jobs
 from dashscope_ftlogs.cli.terminal.read_progress import progress
 from dashscope_ftlogs.cli.terminal.stdout import FilePage
-from dashscope_ftlogs.dataset.partitions import batches
+from dashscope_ftlogs.dataset.partitions import Partition, batches
 from dashscope_ftlogs.text import distinct, excerpt
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
 
 T = TypeVar("T")
+InArchive = TypeVar("InArchive", KeptLog, Partition)
 
 _MOST: Final = 5
 """Names of logs that are told."""
@@ -236,14 +237,6 @@ def named_logs(
             jobs.add(word)
             taken.add(name := distinct(taken, word))
             yield name, word
-
-
-class _InArchive(Protocol):
-    @property
-    def profile(self) -> str: ...
-
-
-InArchive = TypeVar("InArchive", bound=_InArchive)
 
 
 def of_profiles(

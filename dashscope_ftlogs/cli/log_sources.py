@@ -247,7 +247,8 @@ def of_profiles(
     Raises:
         InvalidArgumentError: there are only others.
     """
-    found = [log for log in logs if log.profile in ("", *profiles)] if profiles else logs
+    named = frozenset(profiles or ())
+    found = [log for log in logs if not named or log.profile in named or not log.profile]
     if logs and not found:
         there = ", ".join(sorted({log.profile for log in logs}))
         raise InvalidArgumentError(f"{word!r} holds no log of --profile; it has those of {there}")

@@ -54,6 +54,7 @@ async def report(browser: Browser, environ: dict[str, str], folder: Path) -> Non
     page = await browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light")
     await page.goto(path.as_uri())
     await page.wait_for_selector("#rows .row")
+    await page.locator("#axis").select_option("progress")
     await page.locator("#smoothing").fill("0.8")
     await page.locator("#chart-0").focus()
     for _ in range(40):

@@ -6,7 +6,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, Generic, TypeVar
 
 import attrs
 import typer
@@ -36,13 +36,14 @@ from dashscope_ftlogs.cli.run_command import complain, told
 from dashscope_ftlogs.cli.short_job_ids import is_short, out_of_url, whole_jobs
 from dashscope_ftlogs.cli.terminal.read_progress import progress
 from dashscope_ftlogs.cli.terminal.stdout import FilePage
-from dashscope_ftlogs.dataset.partitions import batches
+from dashscope_ftlogs.dataset.partitions import Partition, batches
 from dashscope_ftlogs.text import distinct, excerpt
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
 
 T = TypeVar("T")
+InArchive = TypeVar("InArchive", KeptLog, Partition)
 
 _MOST: Final = 5
 """Names of logs that are told."""
@@ -248,14 +249,6 @@ async def found_logs(
         return await looking.run(lambda: list(named_logs(words, profiles=profiles, failed=failed)))
 
 
-class _InArchive(Protocol):
-    @property
-    def profile(self) -> str: ...
-
-
-InArchive = TypeVar("InArchive", bound=_InArchive)
-
-
 def of_profiles(
     word: str, logs: Sequence[InArchive], profiles: Collection[str] | None
 ) -> Sequence[InArchive]:
@@ -264,7 +257,8 @@ def of_profiles(
     Raises:
         InvalidArgumentError: there are only others.
     """
-    found = [log for log in logs if log.profile in ("", *profiles)] if profiles else logs
+    named = frozenset(profiles or ())
+    found = [log for log in logs if not named or log.profile in named or not log.profile]
     if logs and not found:
         there = ", ".join(sorted({log.profile for log in logs}))
         raise InvalidArgumentError(f"{word!r} holds no log of --profile; it has those of {there}")

@@ -393,7 +393,9 @@ async def test_points_that_no_step_or_epoch_tells_apart_are_drawn_over_lines_and
     report = await show(*logs(tmp_path, dpo=rounded, sft=[step(n) for n in range(20)]))
     await report.ready()
     note = report.page.locator("#chart-note")
-    await expect(note).to_have_text("Over lines, as no step or epoch tells the points of dpo.log apart.")
+    await expect(note).to_have_text(
+        "Over lines: epochs do not tell all points apart, and steps are missing in dpo.log."
+    )
     await expect(report.page.locator("#axis")).to_have_value("line")
     await report.page.locator("#axis").select_option("progress")
     await expect(note).to_be_hidden()

@@ -163,7 +163,7 @@
     const list = (logs) => logs.map((one) => escaped(one.name)).join(", ");
     const lacking = data.logs.filter((one) => stepless(one, view.metrics[0]));
     if (shownAxis === "line" && view.axis !== "line" && lacking.length) {
-      notes.push(`Over lines, as no step or epoch tells the points of ${list(lacking)} apart.`);
+      notes.push(`Over lines: epochs do not tell all points apart, and steps are missing in ${list(lacking)}.`);
     }
     view.metrics.forEach((name, index) => {
       const missing = data.logs.filter((_, at) => !panels[index].curves.some((curve) => curve.log === at));

@@ -1,7 +1,7 @@
 """Job ids for the shell's completion: those of a minute ago, from a file; never slow, never loud.
 
-There is a file for each service, profile and workspace that was asked. Neither its name nor what it holds
-tells a key.
+There is a file for each service, profile and workspace that was asked. Neither its name nor what it
+holds tells a key.
 """
 
 import json

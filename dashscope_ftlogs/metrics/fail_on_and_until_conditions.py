@@ -15,7 +15,6 @@ In quotes, 'so' or "so", it may hold whatever means something here. `step` and `
 point, whatever its log calls them.
 """
 
-import math
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -45,7 +44,7 @@ _COUNT: Final = re.compile(r"[1-9][0-9]{0,8}")
 def parse_alarm(text: str) -> Alarm:
     """Read a condition.
 
-    >>> parse_alarm("loss < 0.5").met_by({"loss": 0.4}), parse_alarm("nan").met_by({"loss": math.inf})
+    >>> parse_alarm("loss < 0.5").met_by({"loss": 0.4}), parse_alarm("nan").met_by({"loss": float("inf")})
     (True, True)
     >>> parse_alarm("stall=1h30m").stall
     5400.0

@@ -29,7 +29,9 @@ async def test_job_ids_are_completed_from_a_cache_that_is_filled_in_the_backgrou
     async with Emulator(jobs) as emulator:
         ended = await ftlogs(emulator=emulator, environ=environ)
         assert ended.err == ""
-        cache = await only_file(tmp_path / "cache")
+        while not caches(tmp_path / "cache"):
+            await asyncio.sleep(0.01)
+        (cache,) = caches(tmp_path / "cache")
         asked = len(emulator.journal)
         ended = await ftlogs(emulator=emulator, environ=environ)
         starting = {job.job_id for job in jobs if job.job_id.startswith("ft-1")}
@@ -39,11 +41,8 @@ async def test_job_ids_are_completed_from_a_cache_that_is_filled_in_the_backgrou
     assert emulator.api_key not in cache.read_text()
 
 
-async def only_file(folder: Path) -> Path:
-    while not (found := [*folder.glob("dashscope-ftlogs/jobs-*.json")]):
-        await asyncio.sleep(0.01)
-    (file,) = found
-    return file
+def caches(folder: Path) -> list[Path]:
+    return [*folder.glob("dashscope-ftlogs/jobs-*.json")]
 
 
 CONFIG = """
@@ -75,7 +74,7 @@ async def test_what_is_offered_is_of_the_service_and_the_profile_that_are_asked(
             told = {**environ, **line, **cache, "COMP_CWORD": str(2 + len(words)), **more}
             first = await ftlogs(environ=told)
             assert (first.out.split(), first.err) == ([b"ft-b"] if number == 5 else [], "")
-            while len([*(tmp_path / "cache").glob("dashscope-ftlogs/jobs-*.json")]) < number:
+            while len(caches(tmp_path / "cache")) < number:
                 await asyncio.sleep(0.01)
             return set((await ftlogs(environ=told)).out.decode().split())
 

@@ -89,7 +89,9 @@ async def test_a_screen_too_small_for_a_chart_gets_a_small_one(ftlogs: Any, tmp_
     assert (ended.code, ended.err) == (0, "")
 
 
-@pytest.mark.parametrize("environ", [{"TERM": "xterm"}, {"TERM": "vt100", "NO_COLOR": "1"}, {"TERM": "dumb"}])
+@pytest.mark.parametrize(
+    "environ", [{"TERM": "xterm"}, {"TERM": "vt100", "NO_COLOR": "1"}, {"TERM": "dumb"}]
+)
 async def test_a_terminal_has_colours_unless_they_are_not_wanted(
     start_ftlogs: Any, terminal: Any, tmp_path: Path, environ: dict[str, str]
 ) -> None:

@@ -73,7 +73,9 @@ async def _main() -> int:
             f"one after the other they would wait {pages * _LATENCY:.1f} s for the network alone."
         )
 
-        stage.say("All of them to disk, two requests at a time. On the way, that process is killed with -9.")
+        stage.say(
+            "All of them to disk, two requests at a time. Amid that, the process is killed with -9."
+        )
         emulator.latency = 3 * _LATENCY
         with tempfile.TemporaryDirectory(prefix="ftlogs-demo-") as folder:
             words = ("download", "--all", "--concurrency", "2", "--out", folder)

@@ -60,8 +60,8 @@ def refresh(options: Mapping[str, Any]) -> None:
     async def ask() -> list[tuple[str, str]]:
         found: list[tuple[str, str]] = []
         profile = [options["profile"]] if "profile" in options else None
-        connection = Connection(**{**options, "profile": profile, "timeout": 10.0, "max_tries": 1})
-        async with connection.session() as session:
+        said: dict[str, Any] = {**options, "profile": profile, "timeout": 10.0, "max_tries": 1}
+        async with Connection(**said).session() as session:
             async for job in session.jobs():
                 about = " ".join(filter(None, (job.status, job.model, job.create_time)))
                 # Shells evaluate what they are told, and a service can say anything.

@@ -73,17 +73,15 @@ async def _main() -> int:
             f"one after the other they would wait {pages * _LATENCY:.1f} s for the network alone."
         )
 
-        stage.say(
-            "All of them to disk, two requests at a time. Amid that, the process is killed with -9."
-        )
+        stage.say("All of them to disk, two requests at a time. Amid that, it is killed with -9.")
         emulator.latency = 3 * _LATENCY
         with tempfile.TemporaryDirectory(prefix="ftlogs-demo-") as folder:
             words = ("download", "--all", "--concurrency", "2", "--out", folder)
             await stage.kill(*words, when=lambda: _committed(folder, whole.job_id) > 0)
             kept = _committed(folder, whole.job_id)
             stage.say(
-                f"{kept:,} of {len(whole.lines):,} lines of {whole.job_id} are committed. The same command "
-                "again goes on from there: NEW is what it fetched."
+                f"{kept:,} of {len(whole.lines):,} lines of {whole.job_id} are committed. The same "
+                "command again goes on from there: NEW is what it fetched."
             )
             emulator.latency = 0.0
             await stage.run(*words)

@@ -43,8 +43,8 @@ def in_our_words(
         told.advice = "Raise the limit of open files (ulimit -n), or open fewer at once."
     elif error.errno == errno.EFBIG:
         told.advice = (
-            "What was committed is whole. Raise the limit of a file's size (ulimit -f), or use a disk that "
-            "takes larger ones, then run the same again: it goes on from there."
+            "What was committed is whole. Raise the limit of a file's size (ulimit -f), or use a disk "
+            "that takes larger ones, then run the same again: it goes on from there."
         )
     return told
 

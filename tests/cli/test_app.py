@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -158,6 +159,10 @@ async def test_an_interrupted_demo_takes_its_commands_with_it(start_ftlogs: Any)
     assert err.decode().endswith("ftlogs: interrupted\n")
 
 
+def number(said: str) -> int:
+    return int(said.replace(",", ""))
+
+
 @pytest.mark.slow
 async def test_the_demo_shows_real_commands_at_work_without_key_or_network(ftlogs: Any) -> None:
     ended = await ftlogs("demo", environ={"DASHSCOPE_REGION": "a broken setting"})
@@ -165,6 +170,10 @@ async def test_the_demo_shows_real_commands_at_work_without_key_or_network(ftlog
     assert ended.code == 0
     assert "$ ftlogs jobs" in shown
     assert "8,000 lines, equal to the byte" in shown
+    kept, total, job = re.search(r"# ([\d,]+) of ([\d,]+) lines of (\S+) are committed", shown).groups()
+    assert 0 < number(kept) < number(total) == 8_000
+    (row,) = re.findall(rf"^{job} +complete +([\d,]+) +([\d,]+)$", shown, re.MULTILINE)
+    assert [number(one) for one in row] == [8_000, 8_000 - number(kept)], "the rest is fetched, no more"
     assert "A key belongs to one region" in ended.err
     assert "\x1b" not in shown
 

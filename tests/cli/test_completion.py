@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from shell_on_terminal import PROMPT, ShellOnTerminal, shell_on_terminal
 
+from dashscope_ftlogs.cli.completion import cache_file, keep
 from dashscope_ftlogs.cli.connection_options import REGIONS
 from dashscope_ftlogs.client import config
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
@@ -23,14 +24,14 @@ COMPLETE = {"_FTLOGS_COMPLETE": "complete_bash", "COMP_CWORD": "2"}
 async def test_job_ids_are_completed_from_a_cache_that_is_filled_in_the_background(
     ftlogs: Any, tmp_path: Path
 ) -> None:
-    cache = tmp_path / "cache" / "dashscope-ftlogs" / "jobs.json"
     environ = {**COMPLETE, "XDG_CACHE_HOME": str(tmp_path / "cache"), "COMP_WORDS": "ftlogs tail ft-1"}
     jobs = [EmulatedJob(f"ft-{n}", ["x"]) for n in range(300)]
     async with Emulator(jobs) as emulator:
         ended = await ftlogs(emulator=emulator, environ=environ)
         assert ended.err == ""
-        while not cache.exists():
+        while not caches(tmp_path / "cache"):
             await asyncio.sleep(0.01)
+        (cache,) = caches(tmp_path / "cache")
         asked = len(emulator.journal)
         ended = await ftlogs(emulator=emulator, environ=environ)
         starting = {job.job_id for job in jobs if job.job_id.startswith("ft-1")}
@@ -40,8 +41,61 @@ async def test_job_ids_are_completed_from_a_cache_that_is_filled_in_the_backgrou
     assert emulator.api_key not in cache.read_text()
 
 
+def caches(folder: Path) -> list[Path]:
+    return [*folder.glob("dashscope-ftlogs/jobs-*.json")]
+
+
+CONFIG = """
+[profiles.a]
+base_url = "{}"
+[profiles.b]
+base_url = "{}"
+"""
+
+
+async def test_what_is_offered_is_of_the_service_and_the_profile_that_are_asked(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    async with (
+        Emulator([EmulatedJob("ft-a", ["x"])]) as a,
+        Emulator([EmulatedJob("ft-b", ["x"])], api_key=a.api_key) as b,
+    ):
+        (tmp_path / "config.toml").write_text(CONFIG.format(a.base_url, b.base_url))
+        environ = {
+            "_FTLOGS_COMPLETE": "complete_bash",
+            "DASHSCOPE_API_KEY": a.api_key,
+            "DASHSCOPE_CONFIG": str(tmp_path / "config.toml"),
+        }
+
+        async def offered(number: int, *words: str, **more: str) -> set[str]:
+            """Return what is offered at the second TAB; at the first one, only another's is not."""
+            line = {"COMP_WORDS": f"ftlogs cat {' '.join((*words, 'ft-'))}"}
+            cache = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+            told = {**environ, **line, **cache, "COMP_CWORD": str(2 + len(words)), **more}
+            first = await ftlogs(environ=told)
+            assert (first.out.split(), first.err) == ([b"ft-b"] if number == 5 else [], "")
+            while len(caches(tmp_path / "cache")) < number:
+                await asyncio.sleep(0.01)
+            return set((await ftlogs(environ=told)).out.decode().split())
+
+        assert await offered(1, DASHSCOPE_BASE_URL=a.base_url) == {"ft-a"}
+        assert await offered(2, DASHSCOPE_BASE_URL=b.base_url) == {"ft-b"}
+        assert await offered(3, "--base-url", a.base_url) == {"ft-a"}
+        assert await offered(4, "--profile", "b") == {"ft-b"}
+        assert await offered(5, "--profile", "b", "--profile", "a") == {"ft-a", "ft-b"}
+    assert not [one for one in (tmp_path / "cache").rglob("*") if a.api_key in one.name]
+
+
+def test_files_of_services_that_nobody_asks_any_more_are_swept(tmp_path: Path) -> None:
+    for name in ("jobs.json", "jobs-0.json", "another.json"):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (0, 0))
+    keep([("ft-1", "RUNNING")], tmp_path / "jobs-1.json")
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["another.json", "home", "jobs-1.json"]
+
+
 async def test_completion_is_silent_when_there_is_nothing_to_know(ftlogs: Any, tmp_path: Path) -> None:
-    cache = tmp_path / "cache" / "dashscope-ftlogs" / "jobs.json"
+    cache = tmp_path / "cache" / "dashscope-ftlogs" / cache_file({}).name
     environ = {**COMPLETE, "XDG_CACHE_HOME": str(tmp_path / "cache"), "COMP_WORDS": "ftlogs cat ft-"}
     ended = await ftlogs(environ=environ)  # without a key
     assert (ended.out.strip(), ended.err) == (b"", "")
@@ -68,7 +122,7 @@ def test_a_refresh_without_a_key_fails_quietly(tmp_path: Path) -> None:
     "command", ["cat", "tail", "show", "download", "metrics", "plot", "report", "doctor"]
 )
 def test_completion_of_a_job_id_costs_a_fifth_of_a_second_at_most(command: str, tmp_path: Path) -> None:
-    cache = tmp_path / "cache" / "dashscope-ftlogs" / "jobs.json"
+    cache = tmp_path / "cache" / "dashscope-ftlogs" / cache_file({}).name
     cache.parent.mkdir(parents=True)
     cache.write_text(json.dumps([[f"ft-{n}", "RUNNING"] for n in range(200)]))
     environ = {**os.environ, **COMPLETE, "COMP_WORDS": f"ftlogs {command} ft-"}
@@ -119,7 +173,7 @@ def test_completion_of_a_job_id_costs_a_fifth_of_a_second_at_most(command: str, 
 async def test_each_shell_gets_what_fits_where_the_cursor_is(
     ftlogs: Any, tmp_path: Path, shell: str, environ: dict[str, str], answer: str
 ) -> None:
-    cache = tmp_path / "dashscope-ftlogs" / "jobs.json"
+    cache = tmp_path / "dashscope-ftlogs" / cache_file({}).name
     cache.parent.mkdir()
     cache.write_text('[["ft-1", "RUNNING"]]')
     environ = {"_FTLOGS_COMPLETE": f"complete_{shell}", "XDG_CACHE_HOME": str(tmp_path), **environ}
@@ -158,7 +212,7 @@ def installed(request: pytest.FixtureRequest, ftlogs: Any, home: Path) -> Any:
         env=environ,
         check=True,
     )
-    cache = home / ".cache" / "dashscope-ftlogs" / "jobs.json"
+    cache = home / ".cache" / "dashscope-ftlogs" / cache_file({}).name
     cache.parent.mkdir(parents=True)
     cache.write_text(json.dumps(LISTED))
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

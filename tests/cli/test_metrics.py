@@ -60,7 +60,8 @@ async def test_jobs_archives_files_and_pipes_are_read_alike(
             stdin=asyncio.subprocess.PIPE,
         )
         _, err = await process.communicate("".join(f"{line}\n" for line in LINES).encode())
-    assert (process.returncode, err) == (0, b"")
+    told = f"ftlogs: {out}: 12 points of 4 logs\n"
+    assert (process.returncode, err.decode()) == (0, told)
     rows = [json.loads(row) for row in out.read_text().splitlines()]
     assert [row["source"] for row in rows] == [
         name for name in (JOB, str(archive / f"{JOB}.log"), "train.log", "stdin") for _ in range(3)
@@ -150,7 +151,7 @@ async def test_lone_surrogates_and_escapes_harm_neither_file_nor_terminal(
         for ending in ("jsonl", "csv"):
             out = tmp_path / f"m.{ending}"
             ended = await ftlogs("metrics", JOB, "-o", str(out), emulator=emulator)
-            assert (ended.code, ended.err) == (0, "")
+            assert (ended.code, ended.err) == (0, f"ftlogs: {out}: 1 point of 1 log\n")
             assert "half" in out.read_text("utf-8")
         async with terminal() as screen:
             process = await start_ftlogs(("metrics", JOB), emulator, stdout=screen.end)
@@ -217,7 +218,7 @@ async def test_each_log_is_a_run_of_its_own_however_its_name_is_written(
     ended = await ftlogs(
         "metrics", *(str(tmp_path / name) for name in names), "--tensorboard", str(tmp_path / "tb")
     )
-    assert (ended.code, ended.err) == (0, "")
+    assert (ended.code, ended.err) == (0, f"ftlogs: {tmp_path / 'tb'}: 3 points of 3 logs\n")
     found = [EventAccumulator(str(run)).Reload() for run in (tmp_path / "tb").iterdir()]
     assert sorted(events.Scalars("loss")[0].value for events in found) == [0.5, 1.5, 2.5]
 
@@ -384,7 +385,8 @@ async def test_so_are_those_of_a_file(ftlogs: Any, log: Path, tmp_path: Path, en
 
     path = tmp_path / f"m.{ending}"
     ended = await ftlogs("metrics", str(log), "--columns", "loss,offset", "-o", str(path))
-    assert (ended.code, ended.out, ended.err) == (0, b"", "")
+    assert (ended.code, ended.out) == (0, b"")
+    assert ended.err == f"ftlogs: {path}: 3 points of 1 log\n"
     read = {"csv": pl.read_csv, "jsonl": pl.read_ndjson, "parquet": pl.read_parquet}[ending]
     assert read(path).columns == ["loss", "offset"]
 

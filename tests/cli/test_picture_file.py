@@ -77,7 +77,8 @@ async def test_a_picture_names_all_as_they_are(ftlogs: Any, tmp_path: Path) -> N
     paths = [log(tmp_path, name, *losses(3, "nan", "inf", 2, name="$a$_loss")) for name in names]
     picture = tmp_path / "curve.svg"
     ended = await ftlogs("plot", *paths, "-o", str(picture), "--metric", "$a$_loss")
-    assert (ended.code, ended.out, ended.err) == (0, b"", "")
+    assert (ended.code, ended.out) == (0, b"")
+    assert ended.err == f"ftlogs: {picture}: $a$_loss of {len(names)} logs\n"
     texts = {
         "".join(one.itertext()).strip() for one in ET.parse(picture).iter() if one.tag.endswith("text")
     }
@@ -95,7 +96,8 @@ async def test_a_picture_tells_in_what_jobs_differ(ftlogs: Any, tmp_path: Path) 
     async with Emulator(jobs) as emulator:
         words = [one.job_id for one in jobs]
         ended = await ftlogs("plot", *words, "-o", str(picture), "--x", "line", emulator=emulator)
-    assert (ended.code, ended.out, ended.err) == (0, b"", "")
+    assert (ended.code, ended.out) == (0, b"")
+    assert ended.err == f"ftlogs: {picture}: loss of 12 logs\n"
     texts = [
         "".join(one.itertext()).strip() for one in ET.parse(picture).iter() if one.tag.endswith("text")
     ]
@@ -155,7 +157,7 @@ async def test_a_picture_over_time_has_a_clock_below(ftlogs: Any, tmp_path: Path
     picture = tmp_path / "curve.svg"
     words = (log(tmp_path, "a.log", *lines), "-o", str(picture), "--x", "time")
     ended = await ftlogs("plot", *words)
-    assert (ended.code, ended.err) == (0, "")
+    assert (ended.code, ended.err) == (0, f"ftlogs: {picture}: loss of 1 log\n")
     assert "08:04" in picture.read_text()
 
 

@@ -33,6 +33,10 @@ def kept(archive: Path) -> dict[str, int]:
     }
 
 
+def there(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*"))
+
+
 async def test_each_profile_has_its_folder_in_an_archive(
     ftlogs: Any, teams: Teams, tmp_path: Path
 ) -> None:
@@ -71,7 +75,7 @@ async def test_no_archive_is_made_in_the_folder_of_a_profile(
 ) -> None:
     out = tmp_path / "logs"
     await ftlogs("download", "--all", "--profile", "a", "--out", str(out), environ=teams.environ)
-    before = sorted(out.rglob("*"))
+    before = there(out)
     for place in (out / "a", out / "a/b/c"):
         ended = await ftlogs("download", "--all", *words, "--out", str(place), environ=teams.environ)
         assert ended.code == 2
@@ -79,7 +83,7 @@ async def test_no_archive_is_made_in_the_folder_of_a_profile(
             f"{place} belongs to the profile a of an archive. To download into it, name that archive: "
         )
         assert ended.err == f"ftlogs: {told}{out}, and the profile.\n"
-    assert sorted(out.rglob("*")) == before
+    assert there(out) == before
 
 
 async def test_one_whose_key_is_refused_stops_no_other(
@@ -592,12 +596,12 @@ async def test_in_a_dataset_a_profile_is_a_column(ftlogs: Any, archive: Path, tm
 
 @pytest.mark.extras
 async def test_no_dataset_is_made_in_the_folder_of_a_profile(ftlogs: Any, archive: Path) -> None:
-    before = sorted(archive.rglob("*"))
+    before = there(archive)
     for output in ("a/", "a/data/", "a/data/more/"):
         ended = await ftlogs("metrics", f"{archive}/b", "-o", f"{archive}/{output}")
         assert (ended.code, ended.out) == (2, b"")
         assert f"'{archive}/a' holds the logs of a profile; name another place" in ended.err
-    assert sorted(archive.rglob("*")) == before
+    assert there(archive) == before
 
 
 FOLDERS = [

@@ -116,8 +116,8 @@ async def test_completion_offers_a_shell_nothing_that_it_could_run(ftlogs: Any, 
     async with Emulator(faults=[asking]) as emulator:
         refresh = await _run("-m", "dashscope_ftlogs.cli.completion", environ=emulator.environ | environ)
         assert refresh == 0
-        cache = json.loads((tmp_path / "dashscope-ftlogs/jobs.json").read_text())
-        assert cache == [["ft-1", "??touch evil? ?x? ??2J"]]
+        (cache,) = (tmp_path / "dashscope-ftlogs").iterdir()
+        assert json.loads(cache.read_text()) == [["ft-1", "??touch evil? ?x? ??2J"]]
         ended = await ftlogs(emulator=emulator, environ=environ | {"_FTLOGS_COMPLETE": "complete_bash"})
     assert ended.out.split() == [b"ft-1"]
 

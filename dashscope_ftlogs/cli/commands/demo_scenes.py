@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import attrs
 import typer
 
+from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.cli.run_command import run
 from dashscope_ftlogs.cli.terminal.stdout import has_colours
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, generate_job, ten_ways_to_fail
@@ -72,12 +73,16 @@ async def _main() -> int:
             f"one after the other they would wait {pages * _LATENCY:.1f} s for the network alone."
         )
 
-        stage.say("All of them to disk. Half way, that process is killed with -9.")
+        stage.say("All of them to disk, two requests at a time. Amid that, it is killed with -9.")
+        emulator.latency = 3 * _LATENCY
         with tempfile.TemporaryDirectory(prefix="ftlogs-demo-") as folder:
-            words = ("download", "--all", "--out", folder)
-            emulator.journal.clear()
-            await stage.kill(*words, when=lambda: len(emulator.journal) > pages // 2)
-            stage.say("The same command again goes on from what was committed.")
+            words = ("download", "--all", "--concurrency", "2", "--out", folder)
+            await stage.kill(*words, when=lambda: _committed(folder, whole.job_id) > 0)
+            kept = _committed(folder, whole.job_id)
+            stage.say(
+                f"{kept:,} of {len(whole.lines):,} lines of {whole.job_id} are committed. The same "
+                "command again goes on from there: NEW is what it fetched."
+            )
             emulator.latency = 0.0
             await stage.run(*words)
             stage.say(
@@ -92,6 +97,12 @@ async def _main() -> int:
             "Next: `ftlogs emulator` to play on, `ftlogs --help`, and your own key in DASHSCOPE_API_KEY."
         )
     return 0 if exact else 1
+
+
+def _committed(folder: str, job_id: str) -> int:
+    """Return how many lines of a log are sure to be on disk."""
+    manifest = Archive(folder).manifest(job_id)
+    return 0 if manifest is None else manifest.lines
 
 
 async def _train(job: EmulatedJob, lines: Sequence[str], emulator: Emulator) -> None:

@@ -18,6 +18,7 @@ from dashscope_ftlogs.cli.log_sources import Sources, code_of, no_metrics, read_
 from dashscope_ftlogs.cli.options import Pattern, archive, chosen, grouped, local
 from dashscope_ftlogs.cli.reading_processes import ReadPoints
 from dashscope_ftlogs.cli.run_command import complain, run
+from dashscope_ftlogs.cli.terminal.output_file import counted
 from dashscope_ftlogs.cli.terminal.table_export import (
     check_events,
     check_table,
@@ -113,10 +114,14 @@ def metrics(
         if not any(points for _, points in found):
             complain(no_metrics(name for name, _ in found))
             return code_of(failed) or (NOTHING_TO_WRITE if to_file else 0)
+        points = [len(points) for _, points in found if points]
+        held = f"{counted(sum(points), 'point')} of {counted(len(points), 'log')}"
         if tensorboard is not None:
             write_events(found, tensorboard)
+            complain(f"{tensorboard}: {held}")
         if output is not None:
             write_table(table_of(_let_go_of(found)), Path(output), chosen_ones)
+            complain(f"{output}: {held}")
         if not to_file:
             print_table(table_of(_let_go_of(found)), form.value, chosen_ones)
         return code_of(failed)

@@ -167,8 +167,8 @@ async def add_to_dataset(
             check_folder(f"-o {output!r}", directory)
             if (around := profile_around(directory)) is not None:
                 raise InvalidArgumentError(
-                    f"-o {output!r}: {str(around)!r} holds the logs of a profile; name another place for "
-                    "the dataset"
+                    f"-o {output!r}: {str(around)!r} holds the logs of a profile; name another place "
+                    "for the dataset"
                 )
             target = _InDirectory(Dataset(directory, pattern), reading, writing)
         found = await reading.run(lambda: list(_logs(words, profiles)))

@@ -20,7 +20,8 @@ from dashscope_ftlogs.cli.log_sources import Sources, code_of, no_metrics, read_
 from dashscope_ftlogs.cli.options import Pattern, chosen, grouped, number, to_file
 from dashscope_ftlogs.cli.reading_processes import ReadPoints
 from dashscope_ftlogs.cli.run_command import complain, run
-from dashscope_ftlogs.cli.terminal.picture_file import check_picture, write_picture
+from dashscope_ftlogs.cli.terminal.output_file import counted
+from dashscope_ftlogs.cli.terminal.picture_file import STDOUT, check_picture, write_picture
 from dashscope_ftlogs.cli.terminal.stdout import has_colours, table, write
 from dashscope_ftlogs.cli.terminal.terminal_chart import chart, marks
 from dashscope_ftlogs.metrics.curves import (
@@ -136,6 +137,9 @@ def plot(
             _show(panels, smooth, parameters)
         else:
             write_picture(output, panels, smooth, parameters)
+            if output != STDOUT:
+                names = ", ".join(excerpt(panel.metric, 60) for panel in panels)
+                complain(f"{output}: {names} of {counted(len(drawn), 'log')}")
         return code_of(failed)
 
     run(main())

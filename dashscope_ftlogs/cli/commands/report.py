@@ -11,7 +11,7 @@ from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.log_sources import Sources, code_of, read_logs
 from dashscope_ftlogs.cli.options import Pattern, chosen, grouped, to_file
 from dashscope_ftlogs.cli.run_command import complain, run
-from dashscope_ftlogs.cli.terminal.output_file import check_output, put_by
+from dashscope_ftlogs.cli.terminal.output_file import check_output, counted, put_by
 from dashscope_ftlogs.cli.terminal.stdout import write
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def report(
             return code_of(failed)
         sizes: list[int] = []
         put_by(output, lambda file: sizes.extend(map(file.write, data)))
-        complain(f"{output}: {_counted(len(found))}, {_size(sum(sizes))}")
+        complain(f"{output}: {counted(len(found), 'log')}, {_size(sum(sizes))}")
         if sum(sizes) > _LARGE:
             complain(
                 f"a browser takes a while to open {_size(sum(sizes))}; fewer logs make a smaller page"
@@ -78,10 +78,6 @@ async def _read(
             logs.append(log.read)
             fit(logs)
     return logs
-
-
-def _counted(logs: int) -> str:
-    return f"{logs} log{'s' * (logs != 1)}"
 
 
 def _size(count: int) -> str:

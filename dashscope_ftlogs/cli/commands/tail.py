@@ -140,8 +140,8 @@ def tail(
             "-n",
             "--tail",
             metavar="N|all",
-            help="Begin with the last N lines.  [default: 10; all with --fail-on or --until, and of what "
-            "comes through a pipe]",
+            help="Begin with the last N lines.  [default: 10; all with --fail-on or --until, and of "
+            "what comes through a pipe]",
         ),
     ] = None,
     all_running: Annotated[

@@ -20,7 +20,8 @@ from dashscope_ftlogs.metrics.curves import Curve, Panel, Spot, Trace, labels, s
 PICTURES: Final = (".png", ".svg")
 """What a picture's name may end with."""
 
-_STDOUT: Final = Path("-")
+STDOUT: Final = Path("-")
+"""Stands for it."""
 _COLUMNS: Final = 2000
 """More points beside each other can't be told apart."""
 _LARGEST: Final = 1e100
@@ -42,7 +43,7 @@ def check_picture(path: Path, sources: Iterable[str]) -> None:
         InvalidArgumentError: its name does not do; or it is stdout, and that is a terminal.
         ConfigError: matplotlib is not installed.
     """
-    if path != _STDOUT:
+    if path != STDOUT:
         check_output(path, PICTURES, sources)
     elif sys.stdout.isatty():
         raise InvalidArgumentError("-o -: a picture is nothing for a terminal; send it to a file or on")
@@ -95,7 +96,7 @@ def write_picture(
             format=path.suffix[1:] or "png",
             metadata={"Date": None} if path.suffix == ".svg" else {},
         )
-    if path == _STDOUT:
+    if path == STDOUT:
         write(data.getvalue())
     else:
         put(path, data.getvalue())

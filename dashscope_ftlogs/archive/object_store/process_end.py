@@ -21,7 +21,7 @@ def let_threads_leave(patience: float = _PATIENCE) -> None:
     """Wait until no thread of the library is within a loop, for so many seconds at most."""
     until = time.monotonic() + patience
     # Documented, whatever its underscore says; `threading` knows Python's own threads only.
-    while any(map(_tells_a_loop, sys._current_frames().values())):  # noqa: SLF001
+    while any(map(_tells_a_loop, sys._current_frames().values())):  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         if time.monotonic() >= until:
             return
         time.sleep(_LOOK)

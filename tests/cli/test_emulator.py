@@ -3,6 +3,8 @@
 import asyncio
 import shlex
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +78,18 @@ async def test_it_serves_three_made_up_jobs_until_ctrl_c(start_ftlogs: Any) -> N
         f"ftlogs: 4 GET /api/v1{log} broken off CutBody",
         "ftlogs: stopped after 4 requests",
     ]
+
+
+@pytest.mark.posix
+def test_a_script_finds_it_as_the_help_says(tmp_path: Path) -> None:
+    ftlogs = f"{shlex.quote(sys.executable)} -m dashscope_ftlogs"
+    recipe = "until [ -s env ]; do sleep 0.1; done; . ./env"
+    words = ["-m", "dashscope_ftlogs", "emulator", "--help"]
+    told = subprocess.run([sys.executable, *words], capture_output=True, check=True)
+    assert recipe in " ".join(told.stdout.decode().split())
+    script = f"{ftlogs} emulator > env & {recipe}; {ftlogs} jobs --columns job; kill $!; wait"
+    done = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, check=False)
+    assert done.stdout.decode().splitlines()[0] == "JOB ID", done.stderr
 
 
 @pytest.mark.posix

@@ -75,7 +75,8 @@ def emulator(
 ) -> None:
     """Serve fine-tuning logs on this machine as Model Studio does.
 
-    Its address and key are printed as shell commands: `ftlogs emulator > env &`, then `. ./env`.
+    Its address and key are printed as shell commands, once it serves: `ftlogs emulator > env &`, then,
+    in a script, `until [ -s env ]; do sleep 0.1; done; . ./env`.
     """
     from dashscope_ftlogs.cli.commands import emulator_options  # noqa: PLC0415  (a web server takes long to import)
     from dashscope_ftlogs.cli.run_command import run  # noqa: PLC0415

@@ -16,6 +16,7 @@ from modest_root import modes_count
 
 from dashscope_ftlogs import ArchivePathError, ArchiveWriteError, LogSession, verify_archive
 from dashscope_ftlogs.archive.directory import Archive
+from dashscope_ftlogs.archive.disk_failures import in_our_words
 from dashscope_ftlogs.archive.local_log_reader import stored_logs
 from dashscope_ftlogs.archive.threads import Disk, Thread
 from dashscope_ftlogs.archive.verify import reopen_stale
@@ -308,3 +309,13 @@ async def test_a_disk_that_takes_nothing_any_more_ends_the_whole_download(tmp_pa
             ArchiveWriteError, match=r"Read-only file system\. What was committed is whole"
         ):
             await Disk(thread, Archive(tmp_path)).run(write)
+
+
+def test_a_file_that_may_not_grow_is_incomplete_and_the_limit_is_named(tmp_path: Path) -> None:
+    error = OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(tmp_path / "ft-1.log"))
+    told = in_our_words(error, "write to", tmp_path)
+    assert exit_code(told) == 6
+    assert str(told).startswith(
+        f"cannot write to {tmp_path}/ft-1.log: File too large. What was committed"
+    )
+    assert "ulimit -f" in str(told)

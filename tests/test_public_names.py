@@ -219,6 +219,12 @@ def test_a_value_can_be_in_a_set_whatever_it_holds(value: Any) -> None:
     assert {value, deepcopy(value)} == {value}
 
 
+@pytest.mark.parametrize("kind", [Downloaded, RequestEvent, RetryPolicy, Verdict])
+def test_what_has_many_fields_takes_them_by_name_alone(kind: type) -> None:
+    taken = inspect.signature(kind).parameters.values()
+    assert {parameter.kind for parameter in taken} == {inspect.Parameter.KEYWORD_ONLY}
+
+
 def test_these_are_all_the_values_there_are() -> None:
     classes = [value for value in PUBLIC.values() if isinstance(value, type) and attrs.has(value)]
     frozen = {one for one in classes if one.__setattr__ is not object.__setattr__}

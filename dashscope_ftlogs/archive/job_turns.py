@@ -97,7 +97,6 @@ class Turn:
             return Downloaded(
                 job_id=without_keys(job_id),
                 state="failed",
-                lines=0,
                 set_aside=tuple(self.older),
                 profile=self.profile,
                 error=error,

@@ -272,6 +272,7 @@ async def test_one_failed_job_never_stops_the_others(connect: Connect, tmp_path:
         "complete": {"ft-0", "ft-4", "ft-5"},
         "failed": {"ft-unknown", "../etc/passwd", "ft-1", "ft-2", "ft-3"},
     }
+    assert {(o.lines, o.new_lines) for o in outcomes if o.state == "failed"} == {(0, 0)}
     errors = {outcome.job_id: outcome.error for outcome in outcomes}
     assert isinstance(errors["ft-unknown"], NotFoundError)
     assert isinstance(errors["../etc/passwd"], InvalidArgumentError)
@@ -496,4 +497,4 @@ async def test_progress_says_how_many_jobs_there_are_once_that_is_known(
             source = jobs(3) if callable(jobs) else jobs
             await session.download(source, tmp_path / "a", settle=0, progress=progress)
     assert seen[0] == at_first
-    assert progress.jobs == progress.jobs_done == in_the_end
+    assert progress.jobs == progress.jobs_done == progress.lines == in_the_end

@@ -88,6 +88,7 @@ async def test_an_archive_that_has_lost_all_its_manifests_is_one_still(
     for path in list(archived.folder.glob("*.manifest.json")):
         path.unlink()
     assert archived.states() == {"ft-1.log": "unvouched", "ft-2.log": "unvouched"}
+    assert {verdict.lines for verdict in verify_archive(archived.folder)} == {0}
     ended = await ftlogs("verify", str(archived.folder))
     assert ended.code == 6
     assert "no manifest says what it should hold" in ended.out.decode()

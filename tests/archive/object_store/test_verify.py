@@ -149,7 +149,7 @@ def test_where_nothing_was_committed_yet_there_is_nothing_to_read(archive: Small
     for name in [name for name in archive.objects if "/commit-" in name]:
         del archive.objects[name]
     (verdict,) = verify_archive(archive.url)
-    assert (verdict.file, verdict.state) == ("ft-1", "incomplete")
+    assert (verdict.file, verdict.state, verdict.lines) == ("ft-1", "incomplete", 0)
     with pytest.raises(ArchivePathError, match="holds no commit"):
         remote_logs(archive.url)
 

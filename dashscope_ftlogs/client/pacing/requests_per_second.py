@@ -86,12 +86,13 @@ class Rate:
             return
         self._rise(now)
         since = now - (sent_at if self._signal_at is None else self._signal_at)
-        measured = self._accepted / max(since, _FIRST_SPAN if self._limit == math.inf else 0.001)
         if self._limit == math.inf:
+            measured = self._accepted / max(since, _FIRST_SPAN)
             limit = max(_FIRST * min(measured, _GONE), _AT_FIRST * self._lowest)
             self._slope = _START
         else:
             self._slope = _RISE
+            measured = self._accepted / since  # more than nothing: it was sent after the last signal
             limit = min(max(_MARGIN * measured, _LOWEST * self._limit), _HIGHEST * self._limit)
         self._limit = max(limit, self._lowest)
         self._next = now + 1 / min(self._limit, self._max)

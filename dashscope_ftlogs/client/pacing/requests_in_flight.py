@@ -10,8 +10,8 @@ the number in a round trip. Then come rounds of as many answers as there are req
 - Answers that take long, twice in a row, call for fewer. Those are kept if hardly less comes in than in
   the better of the two rounds, which means that the others stood in a queue: the worse one may have been
   bad luck, with which anything compares well, and the number would go down and down. Else the way itself
-  may have become longer: the former number returns, and from then on it takes more to be long, half as
-  much again at most, since that too may have been bad luck.
+  may have become longer: the former number returns, and from then on it takes half as much again to be
+  long, and no more, since that too may have been bad luck.
 
 What comes in is told by Little's law, the number in flight over the mean latency, which needs no clock
 that begins somewhere. Whether there is a queue is told by the lower quartile of latencies, compared with
@@ -73,8 +73,8 @@ class InFlight:
         """Rounds in a row in which answers took long."""
         self._better = inf
         """The lowest mean latency of these."""
-        self._tried: tuple[int, float, float] | None = None
-        """What there was before a change: the limit, the mean latency, its lower quartile."""
+        self._tried: tuple[int, float] | None = None
+        """What there was before a change: the limit, the mean latency."""
         self._is_starting, self._late = True, 0
         self._wait, self._patience = 0, _PATIENCE[0]
         self._no_more_until = -inf
@@ -143,7 +143,7 @@ class InFlight:
         was_full, self._is_full, self._round = self._is_full, False, []
         if not was_full:
             return
-        if self._tried is not None and not self._keeps(now, mean):
+        if self._tried is not None and not self._keeps(now, mean, *self._tried):
             return
         self._tried = None
         # Halfway only, since a single round can be lucky.
@@ -154,16 +154,15 @@ class InFlight:
             self._better = mean if self._long == 1 else min(self._better, mean)
             if self._long == 2:
                 share = min(0.75, max(0.5, _AS_EVER * self._lowest / quartile))
-                self._try(now, int(share * self._limit), self._better, quartile)
+                self._try(now, int(share * self._limit), self._better)
             return
         self._long = 0
         if not self._wait and now >= self._no_more_until:
             more = self._limit if quartile <= _AS_EVER * self._lowest else max(1, self._limit // 4)
-            self._try(now, self._limit + more, mean, quartile)
+            self._try(now, self._limit + more, mean)
 
-    def _keeps(self, now: float, mean: float) -> bool:
-        """Whether what was tried stays; else go back."""
-        limit, before, quartile = self._tried or (self._limit, mean, 0.0)
+    def _keeps(self, now: float, mean: float, limit: int, before: float) -> bool:
+        """Whether what was tried stays; else go back to that limit, which had that mean latency."""
         gain = (self._limit / mean) / (limit / before)
         more = self._limit / limit - 1
         if gain >= (1 + _GAIN * more if more > 0 else _LITTLE):
@@ -171,16 +170,16 @@ class InFlight:
                 self._patience = _PATIENCE[0]
             return True
         if more < 0:
-            self._lowest = min(quartile, _LONG * self._lowest)
+            self._lowest *= _LONG
         self._wait, self._patience = self._patience, min(2 * self._patience, _PATIENCE[1])
         self._set(now, limit)
         return False
 
-    def _try(self, now: float, limit: int, mean: float, quartile: float) -> None:
+    def _try(self, now: float, limit: int, mean: float) -> None:
         before = self._limit
         self._set(now, limit)
         if self._limit != before:
-            self._tried = before, mean, quartile
+            self._tried = before, mean
 
     def _set(self, now: float, limit: int) -> None:
         self._limit = max(self._least, min(limit, self._most))

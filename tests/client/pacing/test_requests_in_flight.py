@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from simulated_service import READING, SERVING, Reader, best, read, seconds
 
-from dashscope_ftlogs.client.pacing.requests_in_flight import BYTES, FIRST, MOST, InFlight
+from dashscope_ftlogs.client.pacing.requests_in_flight import FIRST, MOST, InFlight
 
 ROUND_TRIPS = (0.001, 0.003, 0.01, 0.03, 0.05, 0.1, 0.2)
 AT_ONCE = (4, 16, 1_000_000)
@@ -113,8 +113,9 @@ def test_requests_that_are_not_answered_in_time_halve_it_once_together() -> None
     for now in (1.0, 1.0, 1.1):
         in_flight.timed_out(now)
     assert in_flight.limit == FIRST // 2
-    in_flight.timed_out(7.0)
-    assert in_flight.limit == FIRST // 4
+    for now, limit in ((5.9, 4), (6.1, 2), (12.0, 1), (18.0, 1)):
+        in_flight.timed_out(now)
+        assert in_flight.limit == limit
 
 
 def test_whoever_does_not_need_more_is_not_given_more() -> None:
@@ -125,11 +126,22 @@ def test_whoever_does_not_need_more_is_not_given_more() -> None:
     assert in_flight.limit == FIRST
 
 
+def test_a_round_in_which_fewer_were_needed_says_nothing() -> None:
+    in_flight = begun()
+    answer(in_flight, 16, 1.0, 0.01)
+    for _ in range(16):
+        in_flight.sent(FIRST - 1)
+        in_flight.answered(5.0, 5.01, 1000)
+    assert in_flight.limit == FIRST
+    answer(in_flight, 16, 6.0, 0.01)
+    assert in_flight.limit == 2 * FIRST
+
+
 def test_large_answers_are_fewer_and_small_ones_soon_as_many_as_before() -> None:
     in_flight = InFlight()
-    answer(in_flight, 1, 0.0, 0.02, size=BYTES // 4)
+    answer(in_flight, 1, 0.0, 0.02, size=2**24)
     assert in_flight.limit == 4
-    answer(in_flight, 1, 0.0, 0.02, size=2 * BYTES)
+    answer(in_flight, 1, 0.0, 0.02, size=2**27)
     assert in_flight.limit == 1
     answer(in_flight, 80, 0.0, 0.02, size=1000)
     assert in_flight.limit >= FIRST
@@ -142,7 +154,7 @@ def test_a_given_number_stays(number: int, latencies: list[float], size: int) ->
         in_flight.sent(number)
         in_flight.answered(float(now), now + latency, size)
         in_flight.timed_out(float(now))
-        assert in_flight.limit == number
+        assert in_flight.limit == in_flight.most == number
 
 
 @given(st.builds(random.Random, st.integers()), st.integers(1, 2000))
@@ -158,3 +170,171 @@ def test_whatever_happens_it_stays_between_one_and_the_most(rng: random.Random, 
         else:
             in_flight.refused(now)
         assert 1 <= in_flight.limit <= MOST
+
+
+def test_at_first_each_answer_lets_one_more_in_until_six_took_long() -> None:
+    in_flight = InFlight()
+    now = answer(in_flight, 1, 0.0, 0.01)
+    assert in_flight.limit == FIRST, "what is usual is not known yet"
+    now = answer(in_flight, 4, now, 0.0149)
+    assert in_flight.limit == FIRST + 4
+    now = answer(in_flight, 6, now, 0.0151)
+    assert in_flight.limit == FIRST + 10
+    answer(in_flight, 1, now, 0.01)
+    assert in_flight.limit == FIRST + 10
+
+
+@pytest.mark.parametrize(("latency", "more"), [(0.01, 8), (0.0129, 8), (0.0131, 2), (0.0149, 2)])
+def test_twice_as_many_are_tried_while_answers_come_as_fast_as_ever_else_a_quarter_more(
+    latency: float, more: int
+) -> None:
+    in_flight = begun()
+    now = answer(in_flight, 15, 5.0, latency)
+    assert in_flight.limit == FIRST
+    answer(in_flight, 1, now, latency)
+    assert in_flight.limit == FIRST + more
+
+
+@pytest.mark.parametrize(
+    ("before", "latency", "kept"),
+    [
+        # Twice as many must bring 1.3 times as much,
+        *((0.01, 0.0153, 16), (0.01, 0.0155, 8)),
+        # and a quarter more 1.075 times.
+        *((0.014, 0.0162, 10), (0.014, 0.0164, 8)),
+    ],
+)
+def test_more_are_kept_only_if_they_bring_in_enough_more(
+    before: float, latency: float, kept: int
+) -> None:
+    in_flight = begun()
+    now = answer(in_flight, 16, 5.0, before)
+    answer(in_flight, 16, now, latency)
+    assert in_flight.limit == kept
+
+
+def attempt(in_flight: InFlight, now: float) -> tuple[int, float]:
+    """Answer as fast as ever until more are tried; return how many rounds that took, and when it was."""
+    limit, rounds = in_flight.limit, 0
+    while in_flight.limit == limit:
+        now = answer(in_flight, 16, now, 0.01)
+        rounds += 1
+    return rounds, now
+
+
+def test_the_next_attempt_comes_later_each_time_until_one_was_not_in_vain() -> None:
+    in_flight, now, rounds = begun(), 5.0, list[int]()
+    for _ in range(7):
+        waited, now = attempt(in_flight, now)
+        rounds.append(waited)
+        now = answer(in_flight, 16, now, 0.02)  # twice as many bring in no more
+        assert in_flight.limit == FIRST
+    assert rounds == [1, 4, 8, 16, 32, 64, 64]
+    _, now = attempt(in_flight, now)
+    now = answer(in_flight, 16, now, 0.01)
+    assert in_flight.limit == 4 * FIRST, "what was kept is doubled at once"
+    now = answer(in_flight, 32, now, 0.02)
+    assert in_flight.limit == 2 * FIRST
+    assert attempt(in_flight, now)[0] == 4
+
+
+@pytest.mark.parametrize(("latency", "fewer"), [(0.0149, 8), (0.0151, 6), (0.02, 5), (1.0, 4)])
+def test_the_longer_answers_take_the_fewer_are_tried_down_to_half(latency: float, fewer: int) -> None:
+    in_flight = begun()
+    now = answer(in_flight, 31, 1.0, latency)
+    assert in_flight.limit == FIRST
+    answer(in_flight, 1, now, latency)
+    assert in_flight.limit == fewer
+
+
+@pytest.mark.parametrize(("latency", "kept"), [(0.0128, True), (0.013, False)])
+def test_fewer_are_kept_if_hardly_less_comes_in(latency: float, kept: bool) -> None:
+    in_flight = begun()
+    now = answer(in_flight, 32, 1.0, 0.024)
+    now = answer(in_flight, 39, now, latency)
+    assert in_flight.limit == FIRST // 2, "a mistake here would be followed by others"
+    answer(in_flight, 1, now, latency)
+    assert in_flight.limit == (FIRST // 2 if kept else FIRST)
+
+
+@pytest.mark.parametrize(("latency", "limit"), [(0.0224, 8), (0.0226, 6)])
+def test_where_fewer_were_in_vain_it_takes_half_as_much_again_to_be_long(
+    latency: float, limit: int
+) -> None:
+    in_flight = begun()
+    now = answer(in_flight, 32, 1.0, 0.024)
+    now = answer(in_flight, 40, now, 0.024)
+    assert in_flight.limit == FIRST
+    answer(in_flight, 32, now, latency)
+    assert in_flight.limit == limit
+
+
+def test_from_one_it_rises_by_one() -> None:
+    in_flight = begun()
+    for now in (6.0, 11.0, 16.0):
+        in_flight.timed_out(now)
+    assert in_flight.limit == 1
+    answer(in_flight, 16, 21.0, 0.014)
+    assert in_flight.limit == 2
+
+
+def test_one_long_round_alone_changes_nothing() -> None:
+    in_flight = InFlight()
+    in_flight.refused(0.0)
+    now = answer(in_flight, 1, 0.0, 0.01)
+    for _ in range(2):
+        now = answer(in_flight, 16, now, 0.1)
+        now = answer(in_flight, 16, now, 0.0149)
+        assert in_flight.limit == FIRST
+
+
+@pytest.mark.parametrize(("quick", "limit"), [(4, 4), (5, 8)])
+def test_it_is_a_queue_only_if_it_holds_up_more_than_three_quarters(quick: int, limit: int) -> None:
+    in_flight, now = begun(), 1.0
+    for _ in range(2):
+        now = answer(in_flight, 16 - quick, now, 0.1)
+        now = answer(in_flight, quick, now, 0.01)
+    assert in_flight.limit == limit
+
+
+@pytest.mark.parametrize(("latency", "more"), [(0.0103, 8), (0.0105, 2)])
+def test_a_lucky_round_lowers_what_is_usual_by_half_of_the_difference(latency: float, more: int) -> None:
+    in_flight = begun()
+    answer(in_flight, 16, 1.0, 0.006)
+    answer(in_flight, 16, 5.0, latency)
+    assert in_flight.limit == FIRST + more
+
+
+def test_answers_to_what_was_sent_before_a_change_say_nothing_of_it() -> None:
+    in_flight = begun()
+    now = answer(in_flight, 16, 5.0, 0.01)
+    for _ in range(99):
+        in_flight.sent(16)
+        in_flight.answered(now - 0.001, now + 9, 1000)
+    assert in_flight.limit == 2 * FIRST
+    answer(in_flight, 16, now, 0.0153)
+    assert in_flight.limit == 2 * FIRST, "as good as it must be"
+
+
+def test_for_five_seconds_after_a_refusal_no_more_are_tried() -> None:
+    in_flight = begun()
+    in_flight.refused(10.0)
+    in_flight.refused(9.0)
+    for begin, limit in ((14.8, FIRST), (14.85, 2 * FIRST)):
+        answer(in_flight, 16, begin, 0.01)
+        assert in_flight.limit == limit
+
+
+def test_answers_that_take_no_time_are_as_good_as_quick_ones() -> None:
+    in_flight = begun()
+    answer(in_flight, 64, 5.0, 0.0)
+    assert in_flight.limit == MOST
+
+
+def test_what_a_large_answer_says_fades_with_each_smaller_one() -> None:
+    in_flight, limits = begun(), list[int]()
+    answer(in_flight, 1, 1.0, 0.01, size=2**24)
+    for _ in range(7):
+        answer(in_flight, 1, 1.0, 0.01)
+        limits.append(in_flight.limit)
+    assert limits == [4, 4, 5, 6, 6, 7, 8]

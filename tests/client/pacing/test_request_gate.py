@@ -379,6 +379,7 @@ async def test_a_turn_that_comes_as_its_waiter_is_cancelled_is_passed_on() -> No
         waiter.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiter
+    assert gate.inside == 0
     async with asyncio.timeout(5), slot(gate, "z"):
         pass
 
@@ -480,3 +481,59 @@ async def test_a_job_of_which_nobody_waits_any_more_holds_up_no_other() -> None:
     assert order == ["z"]
     async with asyncio.timeout(5), slot(gate, "y"):
         pass
+
+
+async def test_who_waits_no_more_takes_nobody_along_who_came_before() -> None:
+    gate = Gate(InFlight.exactly(1), Rate())
+    async with AsyncExitStack() as held:
+        await held.enter_async_context(slot(gate, "x"))
+        waiting = [asyncio.create_task(gate.enter("y", again=False)) for _ in range(3)]
+        await asyncio.sleep(0)
+        waiting[2].cancel()
+        await asyncio.wait(waiting[2:])
+    async with asyncio.timeout(5):
+        for task in waiting[:2]:
+            await task
+            gate.leave()
+
+
+class SetClock(asyncio.SelectorEventLoop):
+    """A loop whose clock goes where a test sets it."""
+
+    now = 0.0
+
+    def time(self) -> float:
+        return self.now
+
+
+def test_with_room_for_all_requests_still_go_one_by_one_and_none_overtakes() -> None:
+    async def main() -> None:
+        loop, gate, order = asyncio.get_running_loop(), Gate(InFlight.exactly(8), Rate(10.0)), []
+        assert isinstance(loop, SetClock)
+
+        async def one(key: str) -> None:
+            order.append((key, await gate.enter(key, again=False)))
+
+        def begin(key: str) -> None:
+            tasks.append(asyncio.create_task(one(key)))
+
+        tasks: list[asyncio.Task[None]] = []
+        begin("a")
+        begin("b")
+        await some_turns()
+        assert order == [("a", 0.0)]
+        loop.now = 0.2  # so that the turn of b comes, and its timer has yet to tell
+        begin("c")
+        await some_turns()
+        assert order == [("a", 0.0), ("b", 0.2)]
+        loop.now = 0.4
+        await asyncio.wait(tasks)
+        assert order == [("a", 0.0), ("b", 0.2), ("c", 0.4)]
+
+    with asyncio.Runner(loop_factory=SetClock) as runner:
+        runner.run(main())
+
+
+async def some_turns() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import sys
 import threading
 import warnings
 from collections.abc import AsyncGenerator, Callable
@@ -298,7 +299,13 @@ async def test_every_kind_of_iterator_tells_its_reader_that_another_task_closed_
             assert not session.tasks
 
 
-async def test_a_task_ends_with_the_one_that_began_it() -> None:
+# As applications have it that let the loop begin each task at once.
+FACTORIES = [None, asyncio.eager_task_factory] if sys.version_info >= (3, 12) else [None]
+
+
+@pytest.mark.parametrize("factory", FACTORIES)
+async def test_a_task_ends_with_the_one_that_began_it(factory: Any) -> None:
+    asyncio.get_running_loop().set_task_factory(factory)
     tasks = Tasks()
     tasks.open(asyncio.get_running_loop())
     ended: list[str] = []

@@ -172,6 +172,7 @@ async def test_what_is_long_is_committed_bit_by_bit_and_compacted_when_it_ends(
     assert (newest["number"], newest["first"]) == (len(older) + 1, len(older) + 1)
     assert [(one["from_line"], one["to_line"]) for one in newest["objects"]][-1][1] == 2_000
     assert all(one["bytes"] < 2**24 for one in newest["objects"])
+    assert store.counted("PUT", "/data-") == len(newest["objects"]), "none was written anew"
     assert kept(store) == job.lines
     assert states(store) == {"ft-1.log": "ok"}
 
@@ -247,6 +248,7 @@ async def test_a_rewritten_log_begins_a_new_generation_and_the_old_one_is_kept(
         store.shifted = timedelta(days=3)
         await download(emulator)
     assert kept(store) == lines_of(40, "again")
+    assert {name[:4] for name in store.names("ft-1/data-")} == {"0000", "0001", "0002"}
     assert states(store) == {
         "ft-1.rewritten-1.log": "superseded",
         "ft-1.rewritten-2.log": "superseded",
@@ -585,6 +587,9 @@ async def test_a_line_that_goes_on_in_a_log_of_many_small_objects_makes_few_of_t
         assert chain.head is not None
         assert len(store.names("ft-1")) > 40
         assert chain.head.number - chain.head.first < 5, "it is a chain of its own, and short"
+        before = len(store.requests)
+        await chain.check()
+        assert len(store.requests) == before + 3, "the other commit, and two objects"
 
 
 @pytest.mark.parametrize("what", ["list-type", "/data-", "/commit-", ".ftlogs-archive"])

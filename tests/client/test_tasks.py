@@ -20,7 +20,7 @@ from dashscope_ftlogs import (
 )
 from dashscope_ftlogs.client.fed_iterators import stream
 from dashscope_ftlogs.client.paginator import LogPaginator
-from dashscope_ftlogs.client.tasks import Tasks
+from dashscope_ftlogs.client.tasks import InOrder, Tasks, ended
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Stall
 
 Connect = Callable[..., LogSession]
@@ -332,6 +332,64 @@ async def test_a_task_ends_with_the_one_that_began_it(factory: Any) -> None:
     assert other.cancelled()
     with pytest.raises(SessionStateError, match="not open"):
         tasks.spawn(sleep("late"))
+
+
+async def test_a_task_that_is_waited_for_can_cancel_the_waiter_and_wait_for_it_in_turn() -> None:
+    async def end_both() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            waiter.cancel()
+            await asyncio.wait([waiter])
+
+    async def wait() -> None:
+        task.cancel()
+        await ended([task])
+
+    task = asyncio.create_task(end_both())
+    await asyncio.sleep(0)
+    waiter = asyncio.create_task(wait())
+    async with asyncio.timeout(5):
+        await asyncio.wait([task, waiter])
+    assert waiter.cancelled()
+
+
+async def test_the_loop_hears_of_no_mistake_whether_somebody_waits_or_not() -> None:
+    told: list[Any] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: told.append(context))
+    tasks = Tasks()
+    tasks.open(loop)
+    left = loop.create_future()
+    left.cancel()
+    for waiter in (None, loop.create_future(), left):
+        await asyncio.wait([tasks.spawn(asyncio.sleep(0), waiter=waiter)])
+    await asyncio.sleep(0)
+    assert not told
+
+
+async def test_the_first_of_those_in_order_is_there_once_it_has_come_to_something() -> None:
+    tasks = Tasks()
+    tasks.open(asyncio.get_running_loop())
+
+    async def fail() -> None:
+        raise MineError
+
+    in_order = InOrder[None](tasks)
+    assert not in_order.has_first
+    for works, is_there in (
+        ([asyncio.sleep(0), asyncio.sleep(60)], True),
+        ([asyncio.sleep(60), asyncio.sleep(0)], False),
+        ([fail()], False),
+    ):
+        for work in works:
+            in_order.begin(work)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert in_order.has_first == is_there
+        await tasks.leave(in_order._waiting)
+        assert in_order.has_first == is_there
+        await in_order.drop()
 
 
 async def test_whose_parent_has_ended_before_goes_its_own_way() -> None:

@@ -566,6 +566,58 @@ async def test_a_last_line_that_is_not_what_is_kept_is_not_taken_back(
     assert kept(store) == ["one", "two"]
 
 
+async def test_a_log_begins_with_what_it_holds_and_with_nothing_longer(
+    store: SmallStore, download: Any
+) -> None:
+    with Emulator([EmulatedJob("ft-1", ["one", "two"], status="RUNNING")]) as emulator:
+        await download(emulator)
+    with Thread() as thread:
+        chain = Chain("ft-1", Bucket(store_url(store.url)), thread)
+        await chain.look()
+        for data, does in (
+            (b"", 1),
+            (b"one\n", 1),
+            (b"one\ntwo\n", 1),
+            (b"one\ntwo\nx\n", 0),
+            (b"two\n", 0),
+        ):
+            assert await chain.begins_with(data) == bool(does)
+
+
+async def test_nothing_is_swept_that_a_chain_of_several_commits_needs(
+    store: SmallStore, download: Any
+) -> None:
+    job = EmulatedJob("ft-1", ["one"], status="RUNNING")
+    with Emulator([job]) as emulator:
+        await download(emulator)
+        job.append("two")
+        await download(emulator)
+    store.shifted = timedelta(days=3)
+    with Thread() as thread:
+        for job_id in ("ft-1", "ft-none"):
+            chain = Chain(job_id, Bucket(store_url(store.url)), thread)
+            await chain.look()
+            await chain.sweep()
+    assert kept(store) == job.lines
+
+
+async def test_a_line_that_goes_on_leaves_the_other_objects_as_they_are_where_they_are_few(
+    store: SmallStore, download: Any
+) -> None:
+    job = EmulatedJob("ft-1", ["one"], status="RUNNING")
+    with Emulator([job]) as emulator:
+        for line in ("two", "three"):
+            await download(emulator)
+            job.append(line)
+        await download(emulator)
+        there = {one["name"] for commit in commits(store) for one in commit["objects"]}
+        job.rewrite(["one", "two", "three and more"])
+        await download(emulator)
+    (begin,) = (one for one in commits(store) if one["number"] == one["first"] > 1)
+    assert len(begin["objects"]) == 2
+    assert {one["name"] for one in begin["objects"]} < there
+
+
 async def test_a_line_that_goes_on_in_a_log_of_many_small_objects_makes_few_of_them(
     store: SmallStore, download: Any
 ) -> None:

@@ -84,7 +84,8 @@ MUTATED = {
     "archive/test_refused_archives",
     "archive/local/log_writer": "archive/test_log_writer archive/test_pieces archive/test_directory "
     "archive/test_download archive/test_dying_disk",
-    "archive/outcomes": "archive/test_verify archive/test_download archive/test_refused_archives",
+    "archive/outcomes": "archive/test_verify archive/test_download archive/test_refused_archives "
+    "test_public_names",
     "archive/pacing": "test_public_names archive/test_download",
     "archive/object_store/chain": "archive/object_store/test_download archive/object_store/test_verify "
     "archive/object_store/test_failures archive/object_store/test_golden",

@@ -240,7 +240,9 @@ def test_the_next_attempt_comes_later_each_time_until_one_was_not_in_vain() -> N
 
 @pytest.mark.parametrize(("latency", "fewer"), [(0.0149, 8), (0.0151, 6), (0.02, 5), (1.0, 4)])
 def test_the_longer_answers_take_the_fewer_are_tried_down_to_half(latency: float, fewer: int) -> None:
-    in_flight = begun()
+    in_flight = InFlight()
+    in_flight.refused(10_000.0)
+    answer(in_flight, 1, 0.0, 0.01)
     now = answer(in_flight, 31, 1.0, latency)
     assert in_flight.limit == FIRST
     answer(in_flight, 1, now, latency)
@@ -276,6 +278,40 @@ def test_from_one_it_rises_by_one() -> None:
     assert in_flight.limit == 1
     answer(in_flight, 16, 21.0, 0.014)
     assert in_flight.limit == 2
+
+
+def test_a_quarter_more_in_vain_says_nothing_of_what_is_long() -> None:
+    in_flight = begun()
+    now = answer(in_flight, 16, 5.0, 0.014)
+    now = answer(in_flight, 16, now, 0.0164)
+    answer(in_flight, 32, now, 0.0151)
+    assert in_flight.limit == 6
+
+
+def test_at_least_a_quarter_fewer_are_tried() -> None:
+    in_flight = begun()
+    now = answer(in_flight, 32, 5.0, 0.01)
+    now = answer(in_flight, 32, now, 0.02)
+    assert in_flight.limit == 16
+    answer(in_flight, 32, now, 0.0151)
+    assert in_flight.limit == 12
+
+
+def test_an_earlier_long_round_is_none_of_the_two() -> None:
+    in_flight, now = begun(), 1.0
+    for latency in (0.016, 0.01, 0.024, 0.024):
+        now = answer(in_flight, 16, now, latency)
+    answer(in_flight, 40, now, 0.0128)
+    assert in_flight.limit == FIRST // 2
+
+
+def test_answers_that_take_many_seconds_are_judged_like_others() -> None:
+    in_flight = InFlight()
+    in_flight.refused(0.0)
+    now = answer(in_flight, 17, 0.0, 10.0)
+    assert in_flight.limit == 2 * FIRST
+    answer(in_flight, 16, now, 15.3)
+    assert in_flight.limit == 2 * FIRST
 
 
 def test_one_long_round_alone_changes_nothing() -> None:

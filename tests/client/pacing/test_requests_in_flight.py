@@ -297,6 +297,18 @@ def test_at_least_a_quarter_fewer_are_tried() -> None:
     assert in_flight.limit == 12
 
 
+def test_fewer_that_were_kept_are_no_reason_to_try_more_any_sooner() -> None:
+    in_flight = begun()
+    _, now = attempt(in_flight, 5.0)
+    now = answer(in_flight, 16, now, 0.02)
+    now = answer(in_flight, 32, now, 0.024)
+    now = answer(in_flight, 40, now, 0.0128)
+    _, now = attempt(in_flight, now)
+    now = answer(in_flight, 16, now, 0.02)
+    assert in_flight.limit == FIRST // 2
+    assert attempt(in_flight, now)[0] == 8
+
+
 def test_an_earlier_long_round_is_none_of_the_two() -> None:
     in_flight, now = begun(), 1.0
     for latency in (0.016, 0.01, 0.024, 0.024):
@@ -364,7 +376,7 @@ def test_for_five_seconds_after_a_refusal_no_more_are_tried() -> None:
 def test_answers_that_take_no_time_are_as_good_as_quick_ones() -> None:
     in_flight = begun()
     answer(in_flight, 64, 5.0, 0.0)
-    assert in_flight.limit == MOST
+    assert in_flight.limit == MOST == 32
 
 
 def test_what_a_large_answer_says_fades_with_each_smaller_one() -> None:

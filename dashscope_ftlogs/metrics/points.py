@@ -124,7 +124,7 @@ class LogPoints:
         Of the lines from `read` on, until one matters that is something else; return its index.
         """
         points, texts, dicts, line_of = self._points, parts.texts, parts.dicts, parts.line
-        read_values = points.read_values
+        read_values, is_cut = points.read_values, parts.is_cut
         for place in range(bisect_left(matter, read), len(matter)):
             at = matter[place]
             if at > read:
@@ -132,7 +132,8 @@ class LogPoints:
             if at not in dicts:
                 parts.read_dicts(matter[place : place + TOGETHER])
             values = dicts[at]
-            if values is None or not read_values(offset + line_of(at), values, texts[at]):
+            line = line_of(at) if is_cut else at
+            if values is None or not read_values(offset + line, values, texts[at]):
                 return at
             read = at + 1
         if len(texts) > read:
@@ -146,7 +147,9 @@ class _Parts:
     def __init__(self, page: Page) -> None:
         """Take a page whose lines may hold line ends."""
         self._firsts: list[int] | None = None
-        if page.has_line_ends:
+        self.is_cut = page.has_line_ends
+        """Whether any line is: a part has the index of its line otherwise."""
+        if self.is_cut:
             counts = (line.count("\n") + line.count("\r") + 1 for line in page.lines)
             self._firsts = list(accumulate(counts, initial=0))
             page = Page("\n".join(page.lines).replace("\r", "\n").split("\n"))

@@ -23,20 +23,20 @@ class MetricsOverLines:
         """Whether nothing has begun."""
         self._dicts, self._tables, self._summaries = WrappedDicts(), Tables(), Summaries()
         self._headings, self._epochs = UnderHeadings(), UnderEpochs()
-        self._forms = (self._summaries, self._headings, self._tables, self._dicts)
+        self._forms = (self._summaries, self._headings, self._tables, self._dicts, self._epochs)
         self._last = 0
         """The line of the last text."""
 
     def read(self, number: int, text: str) -> list[tuple[int, Metrics]]:
         """Return the metrics that are complete with a text, and the line that each counts to."""
         found = self.forget_before(number)
+        idle = True
         for form in self._forms:
-            for one in form.read(text):
-                found.append(_told(number, one))
-        if not found:
-            found += [_told(number, one) for one in self._epochs.read(text)]
-        self._last = number
-        self._find_out()
+            if form is not self._epochs or not found:  # what another form has told is told
+                for one in form.read(text):
+                    found.append(_told(number, one))
+            idle = idle and form.idle
+        self._last, self.idle = number, idle
         return found
 
     def placed(self, metrics: Metrics) -> Metrics:
@@ -52,7 +52,7 @@ class MetricsOverLines:
             return []
         ended = chain(self._summaries.end(), self._headings.end())
         found = [_told(self._last, one) for one in ended]
-        self._find_out()
+        self.idle = all(form.idle for form in self._forms)
         return found
 
     def forget_before(self, number: int) -> list[tuple[int, Metrics]]:
@@ -66,9 +66,6 @@ class MetricsOverLines:
         self._epochs.forget()
         self.idle = True
         return found
-
-    def _find_out(self) -> None:
-        self.idle = all(form.idle for form in (*self._forms, self._epochs))
 
 
 def _told(number: int, one: OverLines) -> tuple[int, Metrics]:

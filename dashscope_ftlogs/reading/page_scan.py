@@ -16,7 +16,7 @@ from dashscope_ftlogs.reading.redrawn_lines import AT_ONCE, without_escapes
 
 TRACEBACK: Final = "Traceback (most recent call last):"
 _WORDS: Final = (
-    *("loss", "Loss", "LOSS", "eward", "_runtime", "step:"),
+    *("loss", "Loss", "LOSS", "ward", "_runtime", "step:"),  # "eward" would be tried at each e
     *(TRACEBACK, "tokens is", "training usage", "Running training", "start to fine-tune"),
     *("*****", *WORDS),
     "\\u00",  # JSON's way to write any of these letters
@@ -63,7 +63,7 @@ class Page:
         for index, line in enumerate(lines):
             if line.endswith(_ENDS):
                 bars.append(line)
-            elif line.strip(" "):
+            elif line and not (line.isspace() and line.isprintable()):  # no line end is printable
                 others.append(index)
         self._drawn, self._others = "".join(bars), others
         """All bars, each of which ends with a bracket; and what is neither a bar nor blank."""

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dashscope_ftlogs.errors import InvalidArgumentError
 from dashscope_ftlogs.metrics.live.live_points import LivePoint, LivePoints
 from dashscope_ftlogs.metrics.points import LogPoints, Point, read_points
 from dashscope_ftlogs.metrics.told_again import History, in_other_words, the_same
@@ -381,6 +382,17 @@ def test_the_interval_between_points_tells_steps_only_where_nothing_else_does(
     lines = [line for point in (first, *rest) for line in ("text", point)]
     points = read_points([BEGUN, *lines, ENDED, "{'train_runtime': 30.0, 'epoch': 3.0}"])
     assert [point.step for point in points[:3]] == steps
+
+
+@pytest.mark.parametrize("odd", [7, None, b"text"])
+def test_a_line_that_is_no_string_is_told_as_such(odd: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match="line"):
+        LogPoints().read_all(["text", odd], 0)
+
+
+def test_what_is_a_number_in_one_line_and_a_text_in_the_next_is_both() -> None:
+    lines = [f"{{'loss': 1.5, 'note': {note}}}" for note in ("2.5", "'warm'", "0.5")]
+    assert [point.values["note"] for point in read_points(lines)] == [2.5, "warm", 0.5]
 
 
 def test_lines_with_others_between_them_are_read_one_by_one() -> None:

@@ -36,8 +36,9 @@ async def test_each_line_says_whose_it_is_where_there_are_several(ftlogs: Any, t
         "b/ft-3": lines(0.1)[-2:],
     }
     assert (ended.code, ended.err) == (0, "")
-    one = await ftlogs("tail", "ft-3:2", *BOTH, environ=teams.environ)
-    assert by_job(one.out) == {"b/ft-3": lines(0.1)[2:]}
+    for follow in ((), ("-f", *FAST)):
+        one = await ftlogs("tail", *follow, "ft-3:2", *BOTH, environ=teams.environ)
+        assert (one.code, by_job(one.out)) == (0, {"b/ft-3": lines(0.1)[2:]})
     for name in ("ft-2", "2", "a/ft-2", "a/@last"):
         alone = await ftlogs("tail", name, "--profile", "a", environ=teams.environ)
         assert (alone.code, alone.out) == (0, b"x\n"), alone.err
@@ -109,6 +110,10 @@ async def test_one_whose_key_is_refused_stops_no_other(
     ended = await ftlogs("tail", *follow, "a/ft-1", "b/ft-3", *BOTH, environ=teams.environ)
     assert (ended.code, by_job(ended.out)) == (3, {"b/ft-3": lines(0.1)})
     assert ended.err.count("HTTP 401") == 1
+    if follow:
+        words = ("a/ft-1:1", "b/ft-3:1", "--fail-on", "loss>best*9", *BOTH)
+        ended = await ftlogs("tail", *follow, *words, environ=teams.environ)
+        assert (ended.code, by_job(ended.out)) == (3, {"b/ft-3": lines(0.1)[1:]})
     until = ("--until", "loss<0.2", *BOTH)
     ended = await ftlogs("tail", *follow, "a/ft-1", "b/ft-3", *until, environ=teams.environ)
     assert (ended.code, ended.err.count("HTTP 401")) == (3, 1)

@@ -113,6 +113,16 @@ async def test_a_job_that_goes_on_is_gone_on_with(store: SmallStore, download: A
     assert states(store) == {"ft-1.log": "incomplete"}
 
 
+async def test_a_place_that_is_called_as_no_profile_can_be_is_looked_at_by_nobody(
+    store: SmallStore, connect: Connect
+) -> None:
+    with Emulator([EmulatedJob("ft-1", lines_of(10))]) as emulator:
+        async with connect(emulator) as session:
+            (outcome,) = await session.download("ft-1", "s3://bucket/my.logs", settle=0)
+    assert outcome.lines == 10
+    assert not any(".ftlogs-profile" in path for _, path in store.requests)
+
+
 async def test_what_is_complete_costs_two_requests_and_nothing_is_asked(
     store: SmallStore, download: Any
 ) -> None:

@@ -270,17 +270,33 @@ async def test_tensorboard_s_own_reader_opens_the_events(ftlogs: Any, tmp_path: 
     assert scalars("ft-c", "eval_loss") == [(2, 0.5)]
 
 
-@pytest.mark.parametrize(("words", "code"), [((), 0), (("-o", "-"), 0), (("-o", "m.csv"), 2)])
-async def test_a_log_without_metrics_is_told_of_and_an_error_where_a_file_was_asked_for(
-    ftlogs: Any, tmp_path: Path, words: tuple[str, ...], code: int
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ((), 0, ""),
+        (("-o", "-"), 0, ""),
+        (("-o", "m.jsonl"), 0, "ftlogs: m.jsonl: 0 points of 0 logs\n"),
+        (("-o", "m.csv", "--tensorboard", "runs"), 0, "ftlogs: m.csv: 0 points of 0 logs\n"),
+        (("--tensorboard", "runs"), 2, ""),
+    ],
+)
+async def test_a_log_without_metrics_is_told_of_and_gives_a_table_without_rows(
+    ftlogs: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    code: int,
+    said: str,
 ) -> None:
-    empty = tmp_path / "empty.log"
-    empty.touch()
-    words = tuple(str(tmp_path / word) if word == "m.csv" else word for word in words)
-    ended = await ftlogs("metrics", str(empty), *words)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty.log").touch()
+    ended = await ftlogs("metrics", "empty.log", *words)
     assert (ended.code, ended.out) == (code, b"")
-    assert ended.err == "ftlogs: no metrics in empty.log; what no known form fits is read by --pattern\n"
-    assert not (tmp_path / "m.csv").exists()
+    told = "ftlogs: no metrics in empty.log; what no known form fits is read by --pattern\n"
+    assert ended.err == told + said
+    made = set(os.listdir(tmp_path)) - {"empty.log"}  # noqa: PTH208
+    assert made == ({said.split(":")[1].strip()} if said else set())
+    assert all(len((tmp_path / name).read_text().splitlines()) < 2 for name in made)
 
 
 @pytest.mark.parametrize(

@@ -113,15 +113,9 @@ def metrics(
             found += [(log.name, log.read) async for log in read]
         if not any(points for _, points in found):
             complain(no_metrics(name for name, _ in found))
-            return code_of(failed) or (NOTHING_TO_WRITE if to_file else 0)
-        points = [len(points) for _, points in found if points]
-        held = f"{counted(sum(points), 'point')} of {counted(len(points), 'log')}"
-        if tensorboard is not None:
-            write_events(found, tensorboard)
-            complain(f"{tensorboard}: {held}")
-        if output is not None:
-            write_table(table_of(_let_go_of(found)), Path(output), chosen_ones)
-            complain(f"{output}: {held}")
+            if output is None or failed:
+                return code_of(failed) or (NOTHING_TO_WRITE if to_file else 0)
+        _write(found, output, tensorboard, chosen_ones)
         if not to_file:
             print_table(table_of(_let_go_of(found)), form.value, chosen_ones)
         return code_of(failed)
@@ -144,6 +138,23 @@ def _check_dataset(*, others: bool) -> None:
 def _check_no_dataset(dask: str | None) -> None:
     if dask is not None:
         raise InvalidArgumentError("--dask: only with a dataset, -o DATASET/")
+
+
+def _write(
+    found: "list[tuple[str, PointColumns]]",
+    output: str | None,
+    tensorboard: Path | None,
+    columns: Sequence[str],
+) -> None:
+    """Write the files that were asked for; where no log has a point, a table without rows."""
+    points = [len(points) for _, points in found if points]
+    held = f"{counted(sum(points), 'point')} of {counted(len(points), 'log')}"
+    if tensorboard is not None and points:
+        write_events(found, tensorboard)
+        complain(f"{tensorboard}: {held}")
+    if output is not None:
+        write_table(table_of(_let_go_of(found)), Path(output), columns)
+        complain(f"{output}: {held}")
 
 
 def _let_go_of(logs: "list[tuple[str, PointColumns]]") -> "Iterator[tuple[str, PointColumns]]":

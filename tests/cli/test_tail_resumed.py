@@ -64,7 +64,7 @@ async def test_what_is_printed_before_a_stop_and_after_it_is_what_one_run_prints
         assert ("--all-running" in words) == ("--all-running" in begin)
         before = len(emulator.journal)
         often = ("--look-every", "0.1") if "--all-running" in words else ()
-        resumed = await start_ftlogs((*words, *often, "--prefix", "always", *FAST), emulator)
+        resumed = await start_ftlogs((*words, *often), emulator)
         while not all(heard(emulator, job_id, "logs", before) for job_id in expected):
             await asyncio.sleep(0.01)
         for job_id, job in emulator.jobs.items():

@@ -212,7 +212,6 @@ def test_a_rank_of_which_no_more_comes_does_not_hold_up_the_others_for_long() ->
 
 
 @pytest.mark.slow
-@pytest.mark.unmeasured
 def test_more_of_them_at_once_than_are_told_apart_cost_no_more() -> None:
     def seconds(count: int) -> float:
         lines = [f"[rank{rank}]: {BEGIN}" for rank in range(count)]

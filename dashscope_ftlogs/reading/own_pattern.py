@@ -10,6 +10,7 @@ import attrs
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.errors import InvalidArgumentError
 from dashscope_ftlogs.reading.forms.names import only_of_evaluation
+from dashscope_ftlogs.reading.forms.numbers import THOUSANDS, number
 from dashscope_ftlogs.reading.forms.stamps import time_in
 from dashscope_ftlogs.reading.records import Beside, Metrics, Record, whole
 from dashscope_ftlogs.reading.tracebacks import RecordReader
@@ -28,11 +29,12 @@ class OwnPattern:
 
     def metrics(self, text: str) -> Metrics | None:
         """Return what a text says; None if the pattern does not fit, or no metric in it is a number."""
-        found = self.pattern.search(text[:_LONGEST])
+        seen = text[:_LONGEST]
+        found = self.pattern.search(seen)
         if found is None:
             return None
         told = {name: part for name, part in found.groupdict().items() if part is not None}
-        values = {name: _number(part) for name, part in told.items() if name not in _ABOUT}
+        values = {name: _number(name, part, seen) for name, part in told.items() if name not in _ABOUT}
         numbers = {name: value for name, value in values.items() if value is not None}
         if not numbers:
             return None
@@ -43,7 +45,7 @@ class OwnPattern:
             Beside(
                 _count(told.get("step")),
                 _count(told.get("total_steps")),
-                _number(told.get("epoch", "")),
+                _number("epoch", told.get("epoch", ""), seen),
                 "eval" if only_of_evaluation(numbers) else None,
                 time_in(text[: found.start() + 1]),
             ),
@@ -109,12 +111,12 @@ def own_pattern(text: str) -> OwnPattern:
     return OwnPattern(pattern)
 
 
-def _number(text: str) -> float | None:
-    try:
-        return float(text.strip().rstrip(",;%)]").replace(",", ""))
-    except ValueError:
-        return None
+def _number(name: str, text: str, line: str) -> float | None:
+    return number(text.strip().rstrip(",;%)]"), name, line)
 
 
 def _count(text: str | None) -> int | None:
-    return None if text is None else whole(text.strip().replace(",", ""))
+    if text is None:
+        return None
+    said = text.strip().rstrip(",")
+    return whole(said.replace(",", "") if THOUSANDS.fullmatch(said) else said)

@@ -87,8 +87,10 @@ def test_what_only_validates_is_an_evaluation(said: str, values: int) -> None:
 
 
 NUMBER = re.compile(
-    r"[-+]?(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?", re.IGNORECASE
+    r"[-+]?(?:[1-9]\d{0,2}(?:,\d{3})+(?!\d)(?:\.\d*)?|\d+(?:\.\d*|,\d+)?|\.\d+)(?:e[-+]?\d+)?",
+    re.IGNORECASE,
 )
+GROUPED = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?(e[-+]?\d+)?", re.IGNORECASE)
 BEHIND = st.sampled_from("，。、；：（）【秒±→/->│…_a(e)[]%xX*.,:=0123 +\t％E") | st.characters(
     codec="utf-8"
 )
@@ -100,7 +102,7 @@ def digits(least: int, most: int) -> st.SearchStrategy[str]:
 
 NUMBERS = st.tuples(
     st.sampled_from(["", "-", "+"]),
-    st.integers(0, 99_999).map(str) | st.builds("{},{}".format, digits(1, 3), digits(3, 3)),
+    st.integers(0, 99_999).map(str) | st.builds("{},{}".format, digits(1, 3), digits(1, 4)),
     st.just("") | digits(0, 4).map(".{}".format),
     st.just("") | digits(1, 2).map("e-{}".format),
 ).map("".join)
@@ -125,7 +127,11 @@ def test_a_number_is_told_as_a_whole_or_not_at_all(line: str, number: str, behin
         for point in read_points([line.format(number + behind)])
         if "loss" in point.values
     ]
-    assert [value for value in told if value != float(whole[0].replace(",", ""))] == []
+    is_grouped = (
+        GROUPED.fullmatch(whole[0]) and re.match("[^.]*,[^.]*e", whole[0], re.IGNORECASE) is None
+    )
+    meant = float(whole[0].replace(",", "" if is_grouped else "."))
+    assert [value for value in told if value != meant] == []
 
 
 @pytest.mark.parametrize(
@@ -145,11 +151,85 @@ def test_a_number_that_goes_on_as_none_does_is_none(behind: str) -> None:
     assert read_points([f"SFT: 3%|3 | 10/375 [02:09<1:13:19, 12.05s/it, loss=2.31{behind}]"]) == []
 
 
-def test_a_number_of_another_base_and_a_comma_before_decimals_are_none() -> None:
+def test_a_number_of_another_base_is_none() -> None:
     assert read_points(["step 7: loss=0x1f", "step 7: loss=0b1", "Epoch 12.5x, loss=1"]) == []
     assert read_points(["SFT: 3%|3 | 10/375 [02:09<1:13:19, 12.05s/it, loss=0xff]"]) == []
-    assert read_points(["Step\tLoss", "10\t2,31"]) == []
-    assert only("Step\tLoss", "10\t1,231.5").values == {"Loss": 1231.5}
+
+
+BAR = "SFT: 3%|3 | 10/375 [02:09<1:13:19, 12.05s/it, loss={}, tok/s={}]"
+WITH_COMMAS = [
+    *(["step: 7, loss: {}, tok/s: {}"], ["step=7,loss={},tok/s={},"], ["step 7 | loss {} | tok/s {}"]),
+    *([BAR], ["1|7|Loss: {}|tok: {}: 3%|3 | 10/375 [02:09<1:13:19, 12.05s/it]"]),
+    *(["Step\tLoss\ttok/s", "7\t{}\t{}"], ["| Step | Loss | tok/s |", "| 1,000 | {} | {} |"]),
+    *(["=== Step 7/90 ===", "Loss: {}", "tok/s: {}"], ["Epoch 1/5", "Loss: {} tok/s: {}"]),
+    ["***** eval metrics *****", "  eval_loss = {}", "  eval_tok/s = {}"],
+]
+
+
+def losses_in(lines: list[str], loss: str, other: str) -> list[float]:
+    text = "\n".join(lines).format(loss, other)
+    values = [value for point in read_points(text.split("\n")) for value in point.values.items()]
+    return [value for name, value in values if "loss" in name.lower() and type(value) is float]
+
+
+@pytest.mark.parametrize("lines", WITH_COMMAS)
+@given(st.floats(allow_nan=False, allow_infinity=False), st.integers(0, 9), st.booleans())
+def test_what_has_a_decimal_comma_is_read_as_it_is_or_not_at_all(
+    lines: list[str], value: float, precision: int, exponent: bool
+) -> None:
+    text = f"{value:.{precision}{'e' if exponent else 'f'}}"
+    for other in ("0,25", "7", "1,234"):
+        assert set(losses_in(lines, text.replace(".", ","), other)) <= {float(text)}
+
+
+@pytest.mark.parametrize("lines", WITH_COMMAS)
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *(("0,532", 0.532), ("12,5", 12.5), ("-0,0001", -0.0001), ("1234,567", 1234.567)),
+        *(("1,500e-3", 0.0015), ("1,234.5", 1234.5), ("1,234,567", 1234567.0)),
+        *(
+            ("1.234,5", None),
+            ("1,23,4", None),
+            ("1,234", None),
+            ("12,34.5", None),
+            ("1.5,2", None),
+            ("0,1.0)", None),
+        ),
+    ],
+)
+def test_a_comma_groups_thousands_or_is_the_decimal_point(
+    lines: list[str], text: str, value: float | None
+) -> None:
+    assert losses_in(lines, text, "7") == ([] if value is None else [value])
+
+
+@pytest.mark.parametrize(
+    ("line", "values"),
+    [
+        ("step 7 loss: 1,234 lr: 0,01", {"loss": 1.234, "lr": 0.01}),
+        ("step 1,000 loss: 2.5 tps: 1,234", {"loss": 2.5, "tps": 1234.0}),
+        ("step 7 loss: 2 tps: 1,234", {"loss": 2.0, "tps": 1234.0}),
+        ("step 7 loss: 2.5 gpus: 0,1 tps: 1,234", {"loss": 2.5, "gpus": 0.1}),
+        ("epoch 0,5 loss: 2,5", {"loss": 2.5}),
+        ("loss at step 7: 2,5", {"loss": 2.5}),
+        ("step 7 loss=0.5,lr=1", {"loss": 0.5, "lr": 1.0}),
+        ("step 7 loss: tensor(0.5,device='cuda:0')", {"loss": 0.5}),
+    ],
+)
+def test_the_line_tells_what_a_comma_before_three_digits_is(line: str, values: Any) -> None:
+    assert only(line).values == values
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("step 7 loss: (1,2)", "step 7 loss: [1,2]", "step 7 loss: tensor(1,2)", "step 7 loss: 1,2,3"),
+        *("loss at step 7: 1,234", "epoch 1,234 loss: 2", "Epoch [1,2] loss: 2", "step 0,5 loss: 2"),
+    ],
+)
+def test_numbers_in_a_list_are_not_joined(line: str) -> None:
+    assert read_points([line]) == []
 
 
 def test_full_width_punctuation_is_what_it_stands_for() -> None:

@@ -24,6 +24,22 @@ def test_its_groups_are_the_step_and_the_metrics() -> None:
     assert found(pattern, "it 6 e0.5 L=1e-1,") == [("train", 6, 0.5, {"loss": 0.1})]
 
 
+@pytest.mark.parametrize(
+    ("line", "step", "values"),
+    [
+        ("it 7 L=0,532; R=12,5", 7, {"loss": 0.532, "rate": 12.5}),
+        ("it 7 L=1,532; R=0,0001", 7, {"loss": 1.532, "rate": 0.0001}),
+        ("it 1,000, L=1,234.5; R=1,234", 1000, {"loss": 1234.5, "rate": 1234.0}),
+        ("it 7 L=1.234,5; R=1", 7, {"rate": 1.0}),
+        ("it 7 L=1,532; R=1", 7, {"rate": 1.0}),
+        ("it 0,5 L=2.5; R=x", None, {"loss": 2.5}),
+    ],
+)
+def test_commas_are_what_they_are_elsewhere(line: str, step: int | None, values: Any) -> None:
+    pattern = r"it (?P<step>\S+) L=(?P<loss>[^;]+); R=(?P<rate>\S+)"
+    assert found(pattern, line) == [("train", step, None, values)]
+
+
 def test_lines_that_are_known_stay_what_they_are() -> None:
     assert found(r"(?P<x>\d+)", "{'loss': 1.0, 'step': 3}") == [
         ("train", 3, None, {"loss": 1.0, "step": 3.0})

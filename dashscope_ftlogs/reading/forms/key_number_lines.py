@@ -7,7 +7,7 @@ begin with another word, hold quotes or braces, or tell no step. A Chinese word,
 `completed` may stand before a name, and Megatron's evaluation at the end of training tells no step.
 
 A number counts as a whole or not at all: behind it and its unit comes a blank, a bracket, a `±`, or the
-end of what is said. `2.31/2.5`, `2,31`, `0x1f`, `12.5.1` and `2.31e` are none. Full-width punctuation
+end of what is said. `2.31/2.5`, `1.234,5`, `0x1f`, `12.5.1` and `2.31e` are none. Full-width punctuation
 is what it stands for.
 
 Time is linear in a line's length: it is cut at its separators, and of each piece a bounded beginning is
@@ -25,6 +25,7 @@ from dashscope_ftlogs.reading.forms.names import (
     mentioned,
     only_of_evaluation,
 )
+from dashscope_ftlogs.reading.forms.numbers import GROUPED, PLAIN, number
 from dashscope_ftlogs.reading.forms.stamps import message_at
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 
@@ -35,10 +36,11 @@ _FOREIGN: Final = re.compile(
 )
 """What stands in code, options and prose, but not among names and numbers."""
 _NAN: Final = r"(?:nan|inf|infinity)\b"
-_DIGITS: Final = r"(?>\d{1,3}(?:,\d{3})++(?!\d)|\d++)"
-_PLAIN: Final = rf"(?>[-+]?(?!0[xob]\w)(?:{_DIGITS}(?:\.\d*+)?|\.\d++)(?:e[-+]?\d++)?|[-+]?{_NAN})"
+_DIGITS: Final = rf"(?>{GROUPED}|\d++)"
+_PLAIN: Final = rf"(?>[-+]?(?!0[xob]\w){PLAIN}|[-+]?{_NAN})"
 _NUMBER: Final = (
-    rf"(?:(?:np|numpy|jnp)\.\w+\(|tensor\(|array\()?(?P<value>{_PLAIN})(?:,[^()]{{0,40}}\)|\))?"
+    r"(?P<wrapped>(?:(?:np|numpy|jnp)\.\w+|tensor|array)\((?![-+]?\d+,\d))?"
+    rf"(?P<value>{_PLAIN})(?(wrapped)(?:(?:,[^()]{{0,40}})?\))?|\)?)"
 )
 _UNIT: Final = (
     r"(?:%|(?!e(?![^\W\d_]))(?:/?[^\W\d_]++(?!\d)|°)[\w/%]*(?:\(\s?-?[\d.]+%?\))?"
@@ -65,8 +67,8 @@ _STEP: Final = re.compile(
     re.IGNORECASE,
 )
 _EPOCH: Final = re.compile(
-    rf"{_PHASE}(?:(?:num_|progress_or_)?epochs?(?:\((?P<of>train|val|test)\))?\s?[:=#]?\s?[\[(]?\s?"
-    rf"|(?<=train: )(?=\d+ \[\s?\d+/))(?P<epoch>{_PLAIN})"
+    rf"{_PHASE}(?:(?:num_|progress_or_)?epochs?(?:\((?P<of>train|val|test)\))?\s?[:=#]?\s?"
+    rf"(?![\[(]\s?\d+,\d)[\[(]?\s?|(?<=train: )(?=\d+ \[\s?\d+/))(?P<epoch>{_PLAIN})"
     r"(?:\s?(?:/|of)\s?\d+(?:\.\d+)?)?(?!\w|[.,:]\d)"
     rf"(?P<within>[\])]?\s?[:,-]?\s?[\[(]\s?{_COUNT}(?:\s?\(\s?\d+%\))?\s?[\])])?",
     re.IGNORECASE,
@@ -163,6 +165,7 @@ class _Reading:
     of_evaluation: bool = False
     at_the_end: bool = False
     drawn: bool = False
+    said: str = ""
     understood: int = 0
     strange: int = 0
 
@@ -200,8 +203,9 @@ def key_numbers(text: str, *, epoch: float | None = None) -> KeyNumbers | None:
     elif _SAID_BEFORE.search(text, max(0, begin - _NEAR), begin) is not None:
         found.of_evaluation = True
     said = _ROOM.sub(" ", text[begin:].strip(" |"))
-    for number, piece in enumerate(_SEPARATOR.split(said)):
-        if not _read(piece, found) and not number:
+    found.said = said
+    for nth, piece in enumerate(_SEPARATOR.split(said)):
+        if not _read(piece, found) and not nth:
             return None
         if found.strange > (found.understood if epoch is None else 0):
             return None
@@ -248,10 +252,13 @@ def _placed(piece: str, end: int, found: _Reading) -> int:
     """Take in where a line is that begins with it, without a name; return where that ends."""
     placed = _PLACED.match(piece, 0, end)
     if placed is not None:
-        found.epoch = _number(placed["epoch"])
+        found.epoch = float(placed["epoch"])
         found.of_evaluation |= _is_evaluation(placed)
     elif (placed := _AT_STEP.match(piece, 0, end)) is not None:
-        found.values[placed["key"]] = _number(placed["value"])
+        value = number(placed["value"], placed["key"], found.said)
+        if value is None:
+            return 0
+        found.values[placed["key"]] = value
     elif (placed := _DRAWN.match(piece, 0, end)) is not None and placed["total"]:
         found.drawn = placed["bar"] is not None
     else:
@@ -267,11 +274,11 @@ def _item(piece: str, at: int, end: int, found: _Reading) -> int:
         _take_step(step, found)
         return step.end()
     if (epoch := _EPOCH.match(piece, at, end)) is not None:
-        found.epoch = _number(epoch["epoch"])
+        found.epoch = number(epoch["epoch"], "epoch", found.said)
         found.of_evaluation |= _is_evaluation(epoch)
         if epoch["within"]:
             _count(epoch, found)
-        return epoch.end()
+        return -1 if found.epoch is None else epoch.end()
     if found.epoch is not None and found.step is None:
         of_both = _OF_BOTH.match(piece, at, end)
         if of_both is not None and of_both["total"]:
@@ -280,10 +287,12 @@ def _item(piece: str, at: int, end: int, found: _Reading) -> int:
     pair = _PAIR.match(piece, at, end) or _WORDS.match(piece, at, end)
     if pair is None:
         return -1
+    name = pair["key"].strip().removesuffix(" is")
     lasting = pair.groupdict().get("text")
-    found.values[pair["key"].strip().removesuffix(" is")] = (
-        lasting.strip() if lasting else _number(pair["value"])
-    )
+    value = lasting.strip() if lasting else number(pair["value"], name, found.said)
+    if value is None:
+        return -1
+    found.values[name] = value
     return pair.end()
 
 
@@ -294,7 +303,7 @@ def _take_step(step: "re.Match[str]", found: _Reading) -> None:
         found.step = found.total = None
     elif found.step is not None:
         if step["named"].strip():
-            found.values[step["key"]] = _number(step["done"])
+            found.values[step["key"]] = float(step["done"].replace(",", ""))
         return
     _count(step, found)
 
@@ -321,10 +330,6 @@ def _judged(found: _Reading) -> KeyNumbers | None:
         return None
     of_evaluation = found.of_evaluation or validated or only_of_evaluation(numbers)
     return KeyNumbers(found.values, found.step, found.total, found.epoch, of_evaluation, found.drawn)
-
-
-def _number(text: str) -> float:
-    return float(text.replace(",", ""))
 
 
 def _whole(text: str) -> int | None:

@@ -12,6 +12,7 @@ import attrs
 
 from dashscope_ftlogs.reading.forms.dicts import may_hold_metrics, metrics_in
 from dashscope_ftlogs.reading.forms.names import is_loss_or_reward, mentioned
+from dashscope_ftlogs.reading.forms.numbers import number
 from dashscope_ftlogs.reading.forms.stamps import message_at, milliseconds, time_in
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 
@@ -34,7 +35,6 @@ _COUNTING: Final = re.compile("step|epoch|iter", re.IGNORECASE)
 """One of these is in the head of every table."""
 _NAME: Final = re.compile(r"[A-Za-z_][\w/@.%+ -]{0,80}")
 _WHEN: Final = frozenset({"time", "timestamp", "date", "datetime"})
-_THOUSANDS: Final = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d*)?$")
 _RULE: Final = re.compile(r"[\s|:+=-]+$")
 _NOTHING: Final = frozenset({"", "-", "no log", "n/a", "none"})
 
@@ -164,7 +164,7 @@ class Summaries:
         if self._values is not None:
             entry = _ENTRY.match(said)
             if entry is not None and len(self._values) < _MOST_LINES:
-                self._values[entry[1]] = _number(entry[2].strip())
+                self._values[entry[1]] = _number(entry[1], entry[2].strip(), said)
                 return
             yield from self.end()
         if (title := _SUMMARY.match(said)) is not None:
@@ -236,7 +236,8 @@ class Tables:
         names = self._names or []
         if len(cells) != len(names):
             return None
-        read = dict(zip(names, map(_cell, cells), strict=True))
+        line = " ".join(cells)
+        read = {name: _cell(name, cell, line) for name, cell in zip(names, cells, strict=True)}
         texts = {name: cell for name, cell in read.items() if type(cell) is str}
         numbers = {name: cell for name, cell in read.items() if type(cell) is float}
         counted = [name for name in numbers if _COUNTED.match(name)]
@@ -257,12 +258,14 @@ class Tables:
         return self._split.split(text.strip("| \t\r"))
 
 
-def _cell(text: str) -> float | str | None:
-    return None if text.strip().lower() in _NOTHING else _number(text)
+def _cell(name: str, text: str, line: str) -> float | str | None:
+    if text.strip().lower() in _NOTHING:
+        return None
+    # Steps are whole: what other numbers have commas for tells nothing about them.
+    whole = _COUNTED.match(name) is not None and not name.lower().startswith("epoch")
+    return _number(name, text, "" if whole else line)
 
 
-def _number(text: str) -> float | str:
-    try:
-        return float(text.replace(",", "") if _THOUSANDS.match(text) else text)
-    except ValueError:
-        return text
+def _number(name: str, text: str, line: str) -> float | str:
+    value = number(text, name, line)
+    return text if value is None else value

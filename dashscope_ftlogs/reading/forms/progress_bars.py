@@ -6,6 +6,7 @@ from typing import Final
 import attrs
 
 from dashscope_ftlogs.reading.forms.names import is_loss_or_reward, mentioned
+from dashscope_ftlogs.reading.forms.numbers import PLAIN, number
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 
 _TOO_LARGE: Final = 2**63
@@ -17,7 +18,7 @@ _COUNTS: Final = re.compile(
 _FACTORS: Final = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 _PAIR: Final = re.compile(
     r" *([A-Za-z_][\w/.@ ()-]{0,80}?)[=: ] ?"
-    r"([-+]?(?!0[xXoObB])(?:(?:\d{1,3}(?:,\d{3})+|\d+(?:_\d+)*)(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+|nan|inf))"
+    rf"([-+]?(?!0[xXoObB])(?:\d+(?:_\d+)+(?:\.\d*)?(?:[eE][-+]?\d+)?|{PLAIN}|nan|inf))"
     r"(?:%|(?![eE](?:,|$))[A-Za-z]{1,4})?(?=, |,?$)"
 )
 _OF_TRAINING: Final = re.compile(
@@ -35,7 +36,7 @@ _OF_FILES: Final = re.compile(
 _EPOCH: Final = re.compile(r"(?:^|[^a-z])epochs?[ :=#(\[]{0,3}(\d{1,9})(?!\d|\.\d)", re.IGNORECASE)
 _DESCRIBED: Final = re.compile(
     r"(?:^|\|)([A-Za-z_][\w/]{0,40})[:=] ?"
-    r"([-+]?\d{1,20}(?:\.\d{1,40})?(?:e[-+]?\d{1,4})?|nan|inf)(?=\||$)"
+    rf"([-+]?{PLAIN}|nan|inf)(?=\||$)"
 )
 RATES: Final = ("/s, ", "s/it, ", "s/step, ", "s/batch, ")
 """What a bar's rate ends with, where more stands behind it."""
@@ -166,8 +167,8 @@ def postfix_values(bar: ProgressBar, postfix: str) -> MetricValues | None:
     values: dict[str, float | str] = {}
     for part in postfix.split(", "):
         pair = _PAIR.match(part)
-        if pair is not None:
-            values[pair[1].strip()] = float(pair[2].replace(",", "").replace("_", ""))
+        if pair is not None and (value := number(pair[2], pair[1], postfix)) is not None:
+            values[pair[1].strip()] = value
     if _OF_FILES.search(bar.description[-_LONGEST:]) is not None:
         return None
     if any(map(is_loss_or_reward, values)):
@@ -189,7 +190,8 @@ def described_values(bar: ProgressBar) -> MetricValues | None:
     text = bar.description[-_LONGEST:]
     if not mentioned(text) or not whole(bar.done):
         return None
-    values = {found[1]: float(found[2]) for found in _DESCRIBED.finditer(text)}
+    told = {found[1]: number(found[2], found[1], text) for found in _DESCRIBED.finditer(text)}
+    values = {name: value for name, value in told.items() if value is not None}
     return values if any(map(is_loss_or_reward, values)) else None
 
 

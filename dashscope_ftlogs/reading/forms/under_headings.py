@@ -14,6 +14,7 @@ import attrs
 
 from dashscope_ftlogs.reading.forms.key_number_lines import key_numbers
 from dashscope_ftlogs.reading.forms.names import is_loss_or_reward, is_of_evaluation, mentioned
+from dashscope_ftlogs.reading.forms.numbers import PLAIN, number
 from dashscope_ftlogs.reading.forms.over_lines import OverLines
 from dashscope_ftlogs.reading.forms.stamps import message_at, time_in
 
@@ -25,7 +26,7 @@ _HEADING: Final = re.compile(
 )
 _ENTRY: Final = re.compile(
     r"(?:[\u2022*-]\s{1,3})?([A-Za-z_][\w/@.()%+ -]{0,80})[:=]\s{0,20}"
-    r"([-+]?(?:(?:\d{1,3}(?:,\d{3})+|\d{1,30})(?:\.\d{0,30})?(?:e[-+]?\d{1,4})?|nan|inf))"
+    rf"([-+]?(?:{PLAIN}|nan|inf))"
     r"(?:\s?(?!e\b)[A-Za-z/%]{1,12})?(?:\s?\([^()]{0,20}\))?$",
     re.IGNORECASE,
 )
@@ -96,7 +97,9 @@ class UnderHeadings:
             self.forget()
         entry = _ENTRY.match(said) if len(said) <= _FAR and self._head is not None else None
         if entry is not None:
-            self._values[entry[1].strip()] = float(entry[2].replace(",", ""))
+            value = number(entry[2], entry[1], said)
+            if value is not None:
+                self._values[entry[1].strip()] = value
         return entry is not None
 
     def end(self) -> Iterator[OverLines]:

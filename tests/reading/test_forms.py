@@ -156,6 +156,29 @@ def test_a_number_of_another_base_is_none() -> None:
     assert read_points(["SFT: 3%|3 | 10/375 [02:09<1:13:19, 12.05s/it, loss=0xff]"]) == []
 
 
+@pytest.mark.parametrize(
+    ("said", "beside"),
+    [
+        *((f"loss: 2.5 {more} lr: 3", {"avg": 1.6, "lr": 3.0}) for more in ("(avg 1.6)", "[avg 1.6]")),
+        *((f"loss 2.5{more} lr: 3", {"avg": 1.6, "lr": 3.0}) for more in (" avg 1.6", "s ( avg 1.6s )")),
+        ("loss: 2.5 (ema=2, best 1.5) lr: 3", {"ema": 2.0, "best": 1.5, "lr": 3.0}),
+        ("lr 1e-4 loss: 2.5", {"lr": 0.0001}),
+        ("loss: 2.5 tok/s: 1,234", {"tok/s": 1234.0}),
+        ("loss: 2.5 top 5 acc (%): 50", {"top 5 acc (%)": 50.0}),
+        ("loss: 2.5 acc [%] 1: 50", {"acc [%] 1": 50.0}),
+        ("loss: 2.5 grad (norm 2 lr: 3", {}),
+    ],
+)
+def test_no_name_holds_another_number_or_half_of_its_brackets(said: str, beside: Any) -> None:
+    assert only(f"step 7 {said}").values == {"loss": 2.5, **beside}
+
+
+def test_nor_does_one_behind_a_bar_or_below_a_heading() -> None:
+    bar = "SFT: 3%|3 | 10/375 [02:09<1:13:19, 12.05s/it, loss=2.5, a 1.5 b=2, c=3]"
+    assert only(bar).values == {"loss": 2.5, "c": 3.0}
+    assert only("=== Step 7/90 ===", "Loss: 2.5", "a 1.5 b: 2").values == {"Loss": 2.5}
+
+
 BAR = "SFT: 3%|3 | 10/375 [02:09<1:13:19, 12.05s/it, loss={}, tok/s={}]"
 WITH_COMMAS = [
     *(["step: 7, loss: {}, tok/s: {}"], ["step=7,loss={},tok/s={},"], ["step 7 | loss {} | tok/s {}"]),

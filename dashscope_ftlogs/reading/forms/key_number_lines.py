@@ -22,6 +22,7 @@ import attrs
 from dashscope_ftlogs.reading.forms.names import (
     is_loss_or_reward,
     is_of_evaluation,
+    is_one_name,
     mentioned,
     only_of_evaluation,
 )
@@ -44,7 +45,7 @@ _NUMBER: Final = (
 )
 _UNIT: Final = (
     r"(?:%|(?!e(?![^\W\d_]))(?:/?[^\W\d_]++(?!\d)|°)[\w/%]*(?:\(\s?-?[\d.]+%?\))?"
-    r"|\s?\(\s?[-+]?[\d.]+%?\w?\)|\s(?:[KMGT]i?B|[a-z]{1,12}/(?:s|sec|second|step|it))\b)?"
+    r"|\s?\(\s?[-+]?[\d.]+%?\w?\)|\s(?:[KMGT]i?B|[a-z]{1,12}/(?:s|sec|second|step|it))\b(?!\s?[:=]))?"
 )
 _LASTING: Final = (
     r"(?P<text>\d+ days?, \d[\d:]*|(?:\d+ ?[dhms]\b ?){2,}|\d+:\d\d(?::\d\d)?(?:\.\d+)?"
@@ -284,9 +285,11 @@ def _item(piece: str, at: int, end: int, found: _Reading) -> int:
         if of_both is not None and of_both["total"]:
             _count(of_both, found)
             return of_both.end()
-    pair = _PAIR.match(piece, at, end) or _WORDS.match(piece, at, end)
-    if pair is None:
-        return -1
+    pair = _PAIR.match(piece, at, end)
+    if pair is None or not is_one_name(pair["key"]):
+        pair = _WORDS.match(piece, at, end)
+        if pair is None or not is_one_name(pair["key"]):
+            return -1
     name = pair["key"].strip().removesuffix(" is")
     lasting = pair.groupdict().get("text")
     value = lasting.strip() if lasting else number(pair["value"], name, found.said)

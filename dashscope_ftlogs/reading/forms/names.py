@@ -10,6 +10,9 @@ from functools import lru_cache
 from typing import Final
 
 _WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_NUMBER_WITHIN: Final = re.compile(r"(?<!top)\s[-+(\[]{0,3}\.?\d[\w.,%+-]{0,60}[\s)\]]", re.IGNORECASE)
+_PAIRED: Final = re.compile(r"\([^()]*+\)|\[[^\[\]]*+\]")
+_BRACKETS: Final = re.compile(r"[()\[\]]")
 _WORDS_AND_NUMBERS: Final = re.compile(r"[a-z]+|[0-9]+")
 
 
@@ -91,6 +94,16 @@ def is_loss_or_reward(name: str) -> bool:
         return False
     words = _words_of(name)
     return not _MEASURED.isdisjoint(words) and _SETTINGS.isdisjoint(words)
+
+
+@lru_cache(4096)
+def is_one_name(text: str) -> bool:
+    """Whether a text before a number is its name, and not another number with what follows that.
+
+    >>> is_one_name("avg 1.6) lr"), is_one_name("lr (avg"), is_one_name("top 5 acc (%)")
+    (False, False, True)
+    """
+    return _NUMBER_WITHIN.search(text) is None and _BRACKETS.search(_PAIRED.sub("", text)) is None
 
 
 @lru_cache(4096)

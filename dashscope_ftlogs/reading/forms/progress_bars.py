@@ -5,7 +5,7 @@ from typing import Final
 
 import attrs
 
-from dashscope_ftlogs.reading.forms.names import is_loss_or_reward, mentioned
+from dashscope_ftlogs.reading.forms.names import is_loss_or_reward, is_one_name, mentioned
 from dashscope_ftlogs.reading.forms.numbers import PLAIN, number
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 
@@ -167,7 +167,9 @@ def postfix_values(bar: ProgressBar, postfix: str) -> MetricValues | None:
     values: dict[str, float | str] = {}
     for part in postfix.split(", "):
         pair = _PAIR.match(part)
-        if pair is not None and (value := number(pair[2], pair[1], postfix)) is not None:
+        if pair is None or not is_one_name(pair[1]):
+            continue
+        if (value := number(pair[2], pair[1], postfix)) is not None:
             values[pair[1].strip()] = value
     if _OF_FILES.search(bar.description[-_LONGEST:]) is not None:
         return None

@@ -13,7 +13,12 @@ from typing import Final, Literal
 import attrs
 
 from dashscope_ftlogs.reading.forms.key_number_lines import key_numbers
-from dashscope_ftlogs.reading.forms.names import is_loss_or_reward, is_of_evaluation, mentioned
+from dashscope_ftlogs.reading.forms.names import (
+    is_loss_or_reward,
+    is_of_evaluation,
+    is_one_name,
+    mentioned,
+)
 from dashscope_ftlogs.reading.forms.numbers import PLAIN, number
 from dashscope_ftlogs.reading.forms.over_lines import OverLines
 from dashscope_ftlogs.reading.forms.stamps import message_at, time_in
@@ -98,7 +103,7 @@ class UnderHeadings:
         entry = _ENTRY.match(said) if len(said) <= _FAR and self._head is not None else None
         if entry is not None:
             value = number(entry[2], entry[1], said)
-            if value is not None:
+            if value is not None and is_one_name(entry[1]):
                 self._values[entry[1].strip()] = value
         return entry is not None
 

@@ -22,6 +22,7 @@ _DECIMAL: Final = re.compile(
     rf"(?<![\w.,(\[])(?<!\d:)[-+]?(?!{GROUPED}(?![\deE]))\d++,\d++(?:[eE][-+]?\d++)?(?![.,]?\d)"
 )
 """A number whose comma can only be a decimal one; in a list or a stamp's seconds, it is neither."""
+_COMMA: Final = re.compile(r",\d")
 _POINTED: Final = re.compile(r"(?<![\w.,])(?<!\d:)\d++\.\d")
 
 
@@ -34,15 +35,16 @@ def number(text: str, name: str, line: str) -> float | None:
     (1.532, 1532.0)
     """
     if "," in text:
-        decimal: bool | None = _DECIMAL.fullmatch(text) is not None
         if _EITHER.fullmatch(text) is not None:
             decimal = _has_decimal_commas(line)
+            if decimal is None:
+                return None
             if not decimal and (is_loss_or_reward(name) or "epoch" in name.lower()):
                 return None
-        elif not decimal and THOUSANDS.fullmatch(text) is None:
-            return None
-        if decimal is None:
-            return None
+        else:
+            decimal = _DECIMAL.fullmatch(text) is not None
+            if not decimal and THOUSANDS.fullmatch(text) is None:
+                return None
         text = text.replace(",", "." if decimal else "")
     try:
         return float(text)
@@ -53,6 +55,7 @@ def number(text: str, name: str, line: str) -> float | None:
 @lru_cache(1)  # for lines of many such numbers
 def _has_decimal_commas(line: str) -> bool | None:
     """Whether a line has numbers with a decimal comma; None if it has some with a point, too."""
-    if _DECIMAL.search(line) is None:
+    # One comma is that of the number in question; most lines have no other, and end here.
+    if len(_COMMA.findall(line)) < 2 or _DECIMAL.search(line) is None:
         return False
     return None if _POINTED.search(line) is not None else True

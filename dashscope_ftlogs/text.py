@@ -153,11 +153,12 @@ def digests(lines: Iterable[str]) -> tuple[str, ...]:
 
 
 def json_bytes(value: object) -> bytes:
-    """Return JSON; a lone surrogate in it stays one."""
+    """Return JSON; a lone surrogate in it stays one, and NaN and infinity become null."""
     try:
         return _encode_json(value)
     except UnicodeEncodeError:  # only the ASCII form can hold it
-        return json.dumps(value).encode("ascii")
+        finite = json.loads(json.dumps(value), parse_constant=lambda _: None)
+        return json.dumps(finite).encode("ascii")
 
 
 def storable_text(text: str) -> str:

@@ -1,12 +1,21 @@
 """Lines as bytes, rows and something safe to show."""
 
 import json
+import math
 import unicodedata
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashscope_ftlogs.text import escaped, escaped_jsonl_bytes, excerpt, jsonl_bytes, text_bytes
+from dashscope_ftlogs.text import (
+    escaped,
+    escaped_jsonl_bytes,
+    excerpt,
+    json_bytes,
+    jsonl_bytes,
+    text_bytes,
+)
 
 ANY = st.text(alphabet=st.characters())  # lone surrogates included
 NASTY = ANY | st.lists(
@@ -59,3 +68,10 @@ def test_rows_give_back_the_very_lines_and_offsets(lines: list[str], offset: int
 def test_text_is_each_line_and_a_newline(lines: list[str]) -> None:
     expected = b"".join(line.encode("utf-8", "backslashreplace") + b"\n" for line in lines)
     assert text_bytes(lines) == expected
+
+
+@pytest.mark.parametrize("beside", ["x", "\ud800"])
+def test_a_number_that_json_has_no_word_for_is_null_whatever_stands_beside_it(beside: str) -> None:
+    data = json_bytes({"a": [math.nan, {"b": -math.inf}], "c": beside, "d": 1.5})
+    told = json.loads(data, parse_constant=pytest.fail)
+    assert told == {"a": [None, {"b": None}], "c": beside, "d": 1.5}

@@ -265,10 +265,14 @@ def of_profiles(
     return found
 
 
-def no_metrics(names: Iterable[str]) -> str:
-    """Say that these logs hold none, and what can be done."""
-    told = ", ".join(excerpt(name, 60) for name in islice(names, _MOST))
-    return f"no metrics in {told or 'nothing'}; what no known form fits is read by --pattern"
+def no_metrics(logs: Mapping[str, str]) -> str:
+    """Say that these logs hold none, with what they are that are none, or what can be done."""
+    names = [
+        excerpt(name, 60) + (f" (it is {unlike})" if unlike else "")
+        for name, unlike in islice(logs.items(), _MOST)
+    ]
+    hint = "" if all(logs.values()) else "; what no known form fits is read by --pattern"
+    return f"no metrics in {', '.join(names) or 'nothing'}{hint}"
 
 
 async def _read(reader: Reader[T], lines: Lines) -> T:

@@ -16,6 +16,8 @@ from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from typing import Any, Final, Generic, Protocol, TypeVar
 
+import attrs
+
 from dashscope_ftlogs.archive.store import KeptLog
 from dashscope_ftlogs.archive.threads import processors
 from dashscope_ftlogs.dataset.partitions import batches
@@ -24,12 +26,15 @@ from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.points import LogPoints
 from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.reading.own_pattern import OwnPattern
+from dashscope_ftlogs.text import storable_text
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 _WORTH_IT: Final = 8 * 2**20
 """Bytes that others read meanwhile, below which it takes longer to start them."""
+_HEAD: Final = 100
+"""Lines, and characters of each, by which it is told whether they are any."""
 _LOOK_EVERY: Final = 0.2
 """Seconds."""
 
@@ -54,17 +59,36 @@ class Begin(Protocol[T_co]):
         ...
 
 
+@attrs.frozen
+class PointsRead:
+    """The points of a log, and what else it is that can have none."""
+
+    points: PointColumns
+    unlike_a_log: str
+    """What it is instead, `empty` or `not text in UTF-8`; else nothing."""
+
+
 class ReadPoints:
     """Takes the lines of a log for their points."""
 
     def __init__(self, _name: str, _job: Job | None, pattern: OwnPattern | None = None) -> None:
         """Begin a log, some of whose lines a pattern of the user's own may fit."""
         self._points = LogPoints(pattern)
-        self.read = self._points.read_numbered
+        self._unlike_a_log: str | None = None
 
-    def end(self) -> PointColumns:
+    def read(self, lines: Sequence[tuple[int, str]]) -> None:
+        """Take the next lines, each with its number."""
+        if self._unlike_a_log is None:
+            head = "".join(line[:_HEAD] for _, line in lines[:_HEAD])
+            # Only both: logs that were cut while they were written begin with many a NUL.
+            is_binary = "\0" in head and storable_text(head) != head
+            self._unlike_a_log = "not text in UTF-8" if is_binary else ""
+        self._points.read_numbered(lines)
+
+    def end(self) -> PointsRead:
         """Return the points of what was read."""
-        return self._points.columns()
+        unlike = "empty" if self._unlike_a_log is None else self._unlike_a_log
+        return PointsRead(self._points.columns(), unlike)
 
 
 class Reading(Generic[T]):

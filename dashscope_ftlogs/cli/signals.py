@@ -1,4 +1,8 @@
-"""What Ctrl-C and SIGTERM do: the first lets what has begun end, the second ends the process at once."""
+"""What Ctrl-C and SIGTERM do: the first lets what has begun end, the second ends the process at once.
+
+The same one again at the same moment is no second one: `timeout` sends its signal to the process, and
+then to the group that it is in.
+"""
 
 import asyncio
 import os
@@ -6,12 +10,13 @@ import select
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, NoReturn
 
 CODES: Final = {signal.SIGINT: 130, signal.SIGTERM: 143}
 _EXPLAINED_AFTER: Final = 0.5
-"""Seconds after which an end that takes its time is explained."""
+"""Seconds after which an end that takes its time is explained. Till then, the same one is the first."""
 _TURN: Final = 0.5
 _STUCK_AFTER: Final = 5.0
 """Seconds without a turn of the loop, after which it is stuck, as in a write to a full pipe.
@@ -27,12 +32,22 @@ class Stopping:
     Args:
         complain: Says something on stderr.
         code: What the process ends with after a signal; None for the signal's own code.
+        clock: Seconds.
     """
 
-    def __init__(self, complain: Callable[[str], None], *, code: int | None = None) -> None:
+    def __init__(
+        self,
+        complain: Callable[[str], None],
+        *,
+        code: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._complain = complain
         self._only_code = code
+        self._clock = clock
         self._code = CODES[signal.SIGINT]
+        self._first: tuple[int, float] | None = None
+        """The signal that was heard, and when."""
         self._work: asyncio.Task[int]
         self.nobody_reads = False
         """Whether it was stopped since nobody reads what is printed any more."""
@@ -49,8 +64,13 @@ class Stopping:
         loop = asyncio.get_running_loop()
         self._work = loop.create_task(main)
 
-        def on_signal(number: int, _frame: object) -> None:
-            _handle_with(_end_at_once)
+        def on_signal(number: int, frame: object) -> None:
+            if self._first is not None:
+                first, heard = self._first
+                if number != first or self._clock() - heard >= _EXPLAINED_AFTER:
+                    _end_at_once(number, frame)
+                return
+            self._first = number, self._clock()
             self._code = CODES[signal.Signals(number)]
             watch = _Watch(self.code)
             watch.start()
@@ -68,7 +88,8 @@ class Stopping:
             return self._work.result()
         finally:
             # The loop hears of no more signals.
-            _handle_with(_end_at_once)
+            if self._first is None:
+                _handle_with(_end_at_once)
 
     def stop_for_want_of_readers(self) -> None:
         """Cancel the work, since nobody reads what it prints any more."""

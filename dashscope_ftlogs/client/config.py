@@ -101,9 +101,10 @@ def resolve(
     }
     _check_strings(given)
     named = environ.get("DASHSCOPE_CONFIG") or _CONFIG
-    file, config_path = _config_file(named, read_text), without_keys(named)
+    found, config_path = _config_file(named, read_text), without_keys(named)
+    file = found or {}
     check_top(file, config_path)
-    own, own_path = ({}, config_path) if profile is None else profile_of(file, profile, config_path)
+    own, own_path = ({}, config_path) if profile is None else profile_of(found, profile, config_path)
     own_key = _text(own, "api_key", own_path)
 
     def endpoints() -> Iterator[tuple[str | None, str]]:
@@ -205,7 +206,7 @@ def kept_keys(environ: Mapping[str, str], read_text: ReadText) -> Iterator[str]:
         yield (path and read_text(path)) or ""
     config_path = environ.get("DASHSCOPE_CONFIG") or _CONFIG
     try:
-        file = _config_file(config_path, read_text)
+        file = _config_file(config_path, read_text) or {}
     except ConfigError:
         return
     for table in (file, *profiles(file).values()):
@@ -304,9 +305,9 @@ def _checked_workspace(workspace: str) -> str:
     return workspace
 
 
-def _config_file(path: str, read_text: ReadText) -> dict[str, Any]:
+def _config_file(path: str, read_text: ReadText) -> dict[str, Any] | None:
     text = read_text(path)
-    return {} if text is None else parsed(text, without_keys(path))
+    return None if text is None else parsed(text, without_keys(path))
 
 
 def _text(file: Mapping[str, Any], name: str, path: str) -> str | None:

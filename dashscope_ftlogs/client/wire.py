@@ -260,20 +260,27 @@ def _of_odd_entries(body: bytes) -> _Answer[_Logs] | None:
 def _from_json(body: bytes, decoder: Decoder[Output]) -> Output:
     """Decode JSON straight into the decoder's type.
 
-    msgspec refuses lone surrogates, which a log line may hold. The standard library keeps them, and the
-    same validation follows, so both ways give equal results.
+    msgspec refuses lone surrogates, which a log line may hold, and what Python writes of numbers that
+    are none: `NaN`, `Infinity`. The standard library keeps them, and the same validation follows, so
+    both ways give equal results.
     """
     try:
         return decoder.decode(body)
     except msgspec.ValidationError:
-        raise
+        # What holds a number out of its range, such as 1e999, is taken apart as any odd answer is.
+        if decoder is not _PLAIN:
+            raise
     except (msgspec.DecodeError, UnicodeDecodeError):
-        plain = json.loads(body.decode("utf-8", "surrogatepass"), parse_constant=_no_constant)
-        return msgspec.convert(plain, decoder.type)
+        pass
+    plain = json.loads(body.decode("utf-8", "surrogatepass"), parse_int=_integer)
+    return msgspec.convert(plain, decoder.type)
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+def _integer(digits: str) -> int | float:
+    try:
+        return int(digits)
+    except ValueError:  # of more digits than Python reads
+        return float(digits)
 
 
 def _plain(body: bytes) -> dict[str, Any] | None:

@@ -93,8 +93,9 @@ def _tells(job: Job | None, name: str) -> bool:
 
 def _same(one: object, other: object) -> bool:
     try:
-        return _comparable(one) == _comparable(other)
-    except RecursionError:  # nested too deeply to tell
+        # NaN, which may be deep inside, equals nothing: only its text does.
+        return _comparable(one) == _comparable(other) or repr(one) == repr(other)
+    except (RecursionError, ValueError):  # nested too deeply to tell, or of too many digits
         return False
 
 

@@ -291,6 +291,9 @@ async def test_learning_rates_and_the_losses_that_they_led_to_are_one_look(
             words = ("jobs", "--metrics")
             process = await start_ftlogs(words, emulator, {"COLUMNS": "60"}, stdout=screen.end)
             await process.communicate()
+        async with terminal() as wide:
+            process = await start_ftlogs(words, emulator, {"COLUMNS": "200"}, stdout=wide.end)
+            await process.communicate()
         piped = await ftlogs("jobs", "--metrics", emulator=emulator)
         chosen = await ftlogs("jobs", "--metrics", "--columns", "job,learning_rate", emulator=emulator)
     wanted = [
@@ -302,7 +305,33 @@ async def test_learning_rates_and_the_losses_that_they_led_to_are_one_look(
     for shown in (screen.shown, chosen.out.decode()):
         rows = [row.split() for row in shown.splitlines()]
         assert [row[: len(want)] for row, want in zip(rows, wanted, strict=True)] == wanted
-    assert b"LEARNING_RATE" not in piped.out, "where columns stay as they are"
+    assert [row.split() for row in piped.out.decode().splitlines()] == [
+        row.split() for row in wide.shown.splitlines()
+    ]
+
+
+async def test_the_column_of_losses_is_chosen_by_its_name_where_logs_are_read(ftlogs: Any) -> None:
+    words = ("jobs", "--columns", "job,learning_rate,eval_loss")
+    async with Emulator(RATED) as emulator:
+        chosen = await ftlogs(*words, "--metrics", emulator=emulator)
+        unread = await ftlogs(*words, emulator=emulator)
+    assert [row.split() for row in chosen.out.decode().splitlines()] == [
+        ["JOB", "ID", "LEARNING_RATE", "EVAL", "LOSS"],
+        *(["ft-b", "5e-05", "1.25"], ["ft-a", "1e-5", "1.5"], ["ft-c", "1e-4", "2"]),
+    ]
+    assert (unread.code, unread.out) == (2, b"")
+    assert "eval_loss needs --metrics" in unread.err
+
+
+@pytest.mark.parametrize("name", ["job,", "x", "job,a"])
+async def test_only_hyper_parameters_that_can_be_chosen_are_offered(ftlogs: Any, name: str) -> None:
+    given = {"": 1, "a,b": 2, "tokens": 3, "eval_loss": 4, "z": 5}
+    async with Emulator([EmulatedJob("ft-1", hyper_parameters=given)]) as emulator:
+        ended = await ftlogs("jobs", "--columns", name, emulator=emulator)
+    assert (ended.code, ended.out) == (2, b"")
+    assert ended.err.partition("; there are ")[2] == (
+        "job, status, model, type, created, name, tokens, ended, profile, eval_loss, z.\n"
+    )
 
 
 async def test_where_jobs_differ_in_much_none_of_it_takes_the_room_of_other_columns(
@@ -421,7 +450,7 @@ async def test_columns_are_chosen_and_an_unknown_one_is_refused(
     assert chosen.out.decode().splitlines()[:2] == ["NAME    JOB ID", "训练一  ft-202512062026-1213"]
     assert (wrong.code, wrong.out) == (2, b"")
     assert "there is no 'id'; there are job, status, model, type, " in wrong.err
-    assert ", profile, n_epochs, batch_size, " in wrong.err
+    assert ", profile, eval_loss, n_epochs, batch_size, " in wrong.err
     assert (objects.code, objects.out) == (2, b"")
     assert "--columns: only for a table" in objects.err
     # Wrapped, but for the id, which is copied.

@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import gzip
 import json
 import math
 import os
@@ -292,11 +293,52 @@ async def test_a_log_without_metrics_is_told_of_and_gives_a_table_without_rows(
     (tmp_path / "empty.log").touch()
     ended = await ftlogs("metrics", "empty.log", *words)
     assert (ended.code, ended.out) == (code, b"")
-    told = "ftlogs: no metrics in empty.log; what no known form fits is read by --pattern\n"
-    assert ended.err == told + said
+    assert ended.err == f"ftlogs: no metrics in empty.log (it is empty)\n{said}"
     made = set(os.listdir(tmp_path)) - {"empty.log", "home"}  # noqa: PTH208
     assert made == ({said.split(":")[1].strip()} if said else set())
     assert all(len((tmp_path / name).read_text().splitlines()) < 2 for name in made)
+
+
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+HINT = "; what no known form fits is read by --pattern"
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"", " (it is empty)"),
+        (gzip.compress(b"", mtime=0), " (it is empty)"),
+        (PNG, " (it is not text in UTF-8)"),
+        (gzip.compress(PNG, mtime=0), " (it is not text in UTF-8)"),
+        ("Training start!\n".encode("utf-16"), " (it is not text in UTF-8)"),
+        (b"\n", HINT),
+        (b"\0\0\0\0cut while it was written\n", HINT),
+        ("perte: très petite\n".encode("latin-1"), HINT),
+    ],
+)
+@pytest.mark.parametrize("command", ["metrics", "plot"])
+async def test_what_is_no_log_at_all_is_told_as_what_it_is(
+    ftlogs: Any, tmp_path: Path, command: str, data: bytes, told: str
+) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(data)
+    ended = await ftlogs(command, str(path))
+    assert (ended.code, ended.out, ended.err) == (0, b"", f"ftlogs: no metrics in a.log{told}\n")
+
+
+async def test_of_several_each_is_told_and_a_job_s_log_may_be_empty_too(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "a.png").write_bytes(PNG)
+    (tmp_path / "b.log").write_bytes(b"Training start!\n")
+    async with Emulator([EmulatedJob("ft-1")]) as emulator:
+        ended = await ftlogs(
+            "metrics", "ft-1", str(tmp_path / "a.png"), str(tmp_path / "b.log"), emulator=emulator
+        )
+        good = await ftlogs("metrics", "ft-1", emulator=emulator)
+    for part in ("in ft-1 (it is empty), ", ", a.png (it is not text in UTF-8)", ", b.log", HINT):
+        assert part in ended.err
+    assert good.err == "ftlogs: no metrics in ft-1 (it is empty)\n"
 
 
 @pytest.mark.parametrize(

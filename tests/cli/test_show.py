@@ -1,6 +1,8 @@
 """`ftlogs show` as a process of its own: how far a job came, and why it failed."""
 
 import json
+import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -242,6 +244,37 @@ async def test_a_job_is_shown_with_all_it_was_given_and_what_to_do_next(ftlogs: 
     assert "  next        ftlogs cat ft-3" in third
     assert "  next        ftlogs plot ft-4" in fourth
     assert "  next        ftlogs cat ft-5" in fifth  # there is nothing to draw
+
+
+async def test_a_number_that_json_has_no_word_for_is_told_to_people_and_null_to_programs(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    given = {"lr": math.nan, "deep": [{"x": -math.inf, "\ud800": "\ud800"}]}
+    jobs = [
+        EmulatedJob(f"ft-{n}", ["{'loss': 1.5}"], hyper_parameters={**given, "n": n}) for n in (1, 2)
+    ]
+    async with Emulator(jobs) as emulator:
+        show = await ftlogs("show", "ft-1", emulator=emulator)
+        listed = await ftlogs("jobs", "--columns", "job,lr", emulator=emulator)
+        words = ("download", "--all", "--settle", "0", "--out", str(tmp_path), "--json")
+        download = await ftlogs(*words, emulator=emulator)
+        report = await ftlogs("report", "ft-1", "ft-2", "-o", "-", emulator=emulator)
+        rows = [
+            (await ftlogs(*words, "--format", "jsonl", emulator=emulator)).out
+            for words in (("jobs",), ("show", "ft-1", "ft-2"))
+        ]
+    assert 'lr=NaN  deep=[{"x":-Infinity,"\\\\ud800":"\\\\ud800"}]  n=1' in show.out.decode()
+    assert listed.out.split() == [b"JOB", b"ID", b"LR", b"ft-1", b"nan", b"ft-2", b"nan"]
+    assert (download.code, report.code) == (0, 0)
+    data = re.findall(rb"<script type=.application/json.[^>]*>(.*?)</script>", report.out, re.DOTALL)
+    assert data
+    manifests = [(tmp_path / f"ft-{n}.manifest.json").read_bytes() for n in (1, 2)]
+    for text in (*manifests, *data, *download.out.splitlines()):
+        json.loads(text, parse_constant=pytest.fail)
+    for row in b"".join(rows).splitlines():
+        told = json.loads(row, parse_constant=pytest.fail)
+        parameters = told.get("job", told)["hyper_parameters"]
+        assert (parameters["lr"], parameters["deep"][0]["x"]) == (None, None)
 
 
 @pytest.mark.parametrize("command", ["show", "metrics", "plot", "report"])

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dashscope_ftlogs import verify_archive
-from dashscope_ftlogs.emulator import EmulatedJob, Emulator
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Stall
 
 SIGNALS = pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 HUNG_DISK = """
@@ -67,6 +67,73 @@ async def test_a_second_signal_ends_at_once_though_the_disk_hangs_and_the_archiv
     assert ended.code == 6, "the job goes on"
     (verdict,) = verify_archive(tmp_path / "a")
     assert verdict.lines == 18_000
+
+
+@SIGNALS
+async def test_a_signal_that_timeout_sends_twice_is_one(
+    start_ftlogs: Any, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    job = EmulatedJob("ft-1", ["x"] * 50_000)
+    async with Emulator([job], faults=[Fault(Stall(60), on=frozenset(range(3, 99)))]) as emulator:
+        process = await start_ftlogs(("download", "ft-1", "--out", str(tmp_path / "a")), emulator)
+        while len(emulator.journal) < 3:
+            await asyncio.sleep(0.01)
+        process.send_signal(number)  # as `timeout` does: to the process, and to its group
+        process.send_signal(number)
+        _, err = await process.communicate()
+    assert (process.returncode, b"ended at once" in err) == (code, False)
+
+
+STOPPED = """
+import asyncio, os, sys
+from dashscope_ftlogs.cli.signals import Stopping
+
+NUMBER, TIMES = int(sys.argv[1]), map(float, sys.argv[2:])
+now = next(TIMES)
+
+async def main():
+    global now
+    try:
+        os.kill(os.getpid(), NUMBER)
+        await asyncio.sleep(60)
+    finally:
+        for now in TIMES:
+            os.kill(os.getpid(), NUMBER)
+            await asyncio.sleep(0)
+        print("in order")
+
+async def run():
+    try:
+        await stopping.work_until_stopped(main())
+    except asyncio.CancelledError:
+        os.kill(os.getpid(), NUMBER)
+        sys.exit(stopping.code)
+
+stopping = Stopping(print, clock=lambda: now)
+asyncio.run(run())
+"""
+
+
+@SIGNALS
+@pytest.mark.parametrize(
+    ("times", "out", "err"),
+    [
+        ((5.0,), b"in order\n", b""),
+        ((5.0, 5.0, 5.2, 5.49), b"in order\n", b""),
+        ((5.0, 5.5), b"", b"ftlogs: ended at once\n"),
+        ((5.0, 5.2, 9.0), b"", b"ftlogs: ended at once\n"),
+    ],
+)
+async def test_the_same_signal_within_half_a_second_is_the_first_and_a_later_one_ends_at_once(
+    number: signal.Signals, code: int, times: tuple[float, ...], out: bytes, err: bytes
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", STOPPED, str(int(number)), *map(str, times)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert await process.communicate() == (out, err)
+    assert process.returncode == code
 
 
 @pytest.mark.posix

@@ -138,6 +138,14 @@ def test_what_a_profile_says_goes_before_the_environment_and_after_arguments() -
     )
 
 
+@pytest.mark.parametrize("environ", [{}, {"DASHSCOPE_CONFIG": "no.toml"}])
+def test_a_profile_of_a_file_that_is_not_there_is_told_by_that(environ: dict[str, str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        settle(environ, {}, api_key=KEY, profile="prod")
+    path = environ.get("DASHSCOPE_CONFIG", CONFIG)
+    assert f"profile 'prod': there is no file {path} to hold its [profiles.prod]" in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["", "a/b", "..", "number", "Prod", "a.b", "x" * 65])
 @pytest.mark.parametrize("toml", [PROFILES, "", "profiles = 3", "[profiles]"])
 def test_a_profile_that_is_none_is_refused_with_those_there_are(name: str, toml: str) -> None:

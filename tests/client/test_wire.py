@@ -1,6 +1,7 @@
 """The protocol: what is asked for, and what any answer means."""
 
 import json
+import math
 from typing import Any
 
 import attrs
@@ -187,9 +188,10 @@ def test_a_code_beside_an_output_is_the_error_that_it_names() -> None:
         (body({"total": 9, "logs": []}, code=True), "Expected `str | null`", False),
         (body({"total": 9, "logs": []}, request_id=[]), "Expected `str | null`", False),
         (b'{"code": "Success"}', "missing required field `output`", False),
-        (b'{"output": {"total": %s, "logs": []}}' % (b"1" * 5000), "not a JSON object", True),
+        (b'{"output": {"total": %s, "logs": []}}' % (b"1" * 5000), "out of range", False),
         (body({"total": 9, "logs": None}), "Expected `array`", False),
-        (b'{"output": {"total": NaN, "logs": ["\\ud800"]}}', "not a JSON object", True),
+        (b'{"output": {"total": NaN, "logs": ["\\ud800"]}}', "Expected `int`", False),
+        (b'{"output": {"total": 1e999, "logs": []}}', "out of range", False),
     ],
 )
 def test_an_answer_of_another_shape_says_what_is_wrong(
@@ -223,6 +225,60 @@ def test_an_answer_of_another_shape_says_what_is_wrong(
 def test_an_entry_that_is_no_string_is_its_json_text(entry: object, line: str) -> None:
     data = body({"total": 9, "logs": ["a", entry, "b"]})
     assert LOGS.read(200, {}, data).lines == ("a", line, "b")
+
+
+@pytest.mark.unmeasured
+@given(JSON, st.lists(JSON.filter(lambda entry: not isinstance(entry, str)), max_size=3))
+def test_whatever_python_writes_stands_beside_what_is_needed_and_stops_nothing(
+    odd: object, entries: list[object]
+) -> None:
+    given_ = {"x": odd}
+    job = {"job_id": "ft-1", "status": "X", "hyper_parameters": given_, "usage": odd, "new": odd}
+    # The text tells NaN, which equals nothing, from what equals it.
+    read = JobRequest("ft-1").read(200, {}, body(job, new=odd))
+    assert json.dumps(read.hyper_parameters) == json.dumps(json.loads(json.dumps(given_)))
+    (listed,) = JobsRequest(1, 10).read(200, {}, body({"total": 1, "jobs": [job], "new": odd})).jobs
+    assert repr(listed) == repr(read)
+    saved = {"checkpoint": "c-1", "status": "X", "step": odd, "model_name": odd, "new": odd}
+    assert CheckpointsRequest("ft-1").read(200, {}, body([saved], new=odd))[0].checkpoint == "c-1"
+    page = LOGS.read(200, {}, body({"total": 9, "logs": entries, "new": odd}, new=odd))
+    assert [json.dumps(json.loads(line)) for line in page.lines] == [
+        json.dumps(json.loads(json.dumps(entry))) for entry in entries
+    ]
+
+
+@pytest.mark.parametrize(
+    ("told", "want"),
+    [
+        (b"NaN", math.nan),
+        (b"-Infinity", -math.inf),
+        (b"1e999", math.inf),
+        (b"1" * 5000, math.inf),
+        (b'"{\\"x\\": NaN}"', math.nan),
+        (b'"{\\"x\\": 1e999}"', math.inf),
+    ],
+    ids=lambda one: ascii(one)[:20],
+)
+def test_a_hyper_parameter_may_be_a_number_that_json_has_no_word_for(told: bytes, want: float) -> None:
+    parameters = told if told.startswith(b'"') else b'{"x": %b}' % told
+    one = b'{"job_id": "ft-1", "status": "X", "hyper_parameters": %b}' % parameters
+    read = JobRequest("ft-1").read(200, {}, b'{"output": %b}' % one)
+    listed = JobsRequest(1, 10).read(200, {}, b'{"output": {"total": 1, "jobs": [%b]}}' % one)
+    for job in (read, *listed.jobs):
+        assert repr(job.hyper_parameters) == repr({"x": want})
+
+
+def test_a_text_too_deep_to_read_is_no_hyper_parameters() -> None:
+    odd = {"job_id": "ft-1", "status": "X", "hyper_parameters": "[" * 100_000}
+    assert JobRequest("ft-1").read(200, {}, body(odd)) == Job("ft-1", "X")
+
+
+@pytest.mark.parametrize(
+    ("entry", "line"),
+    [(b"NaN", "NaN"), (b'{"loss": -Infinity}', '{"loss":-Infinity}'), (b"[1e999]", "[1e999]")],
+)
+def test_an_entry_that_holds_such_a_number_keeps_it(entry: bytes, line: str) -> None:
+    assert LOGS.read(200, {}, b'{"output": {"total": 9, "logs": [%b]}}' % entry).lines == (line,)
 
 
 def test_of_more_entries_than_can_be_asked_for_no_more_are_looked_at() -> None:

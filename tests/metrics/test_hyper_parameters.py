@@ -37,6 +37,8 @@ def nested(depth: int) -> list[Any]:
         ([1, {"a": 2}], [1, {"a": 2}]),
         ("9" * 5000, "9" * 5000),
         ("nan", "nan"),
+        (float("nan"), float("nan")),
+        ({"a": float("nan")}, {"a": float("nan")}),
     ],
 )
 def test_values_that_mean_the_same_do_not_differ(one: Any, other: Any) -> None:
@@ -53,6 +55,7 @@ def test_values_that_mean_the_same_do_not_differ(one: Any, other: Any) -> None:
         ({"a": 1}, {"a": 2}),
         ("1e999", "2e999"),
         (2**53, 2**53 + 1),
+        pytest.param(10**5000, -(10**5000), id="more digits than Python writes"),
         (str(2**53), str(2**53 + 1)),
     ],
 )

@@ -42,8 +42,10 @@ _COLUMNS: Final[dict[str, Callable[[Job], object]]] = {
 }
 """The columns, those first that stay where a terminal has no room for all."""
 _PIPED: Final = ("job", "status", "model", "created", "ended", "tokens", "type", "name")
-"""For a pipe, where columns stay where they were: newer ones come last."""
-_KNOWN: Final = (*_COLUMNS, _PROFILE)
+"""For a pipe, where columns stay where they were, but with `--metrics`: newer ones come last."""
+_EVAL_LOSS: Final = "eval_loss"
+"""A column where logs are read."""
+_KNOWN: Final = (*_COLUMNS, _PROFILE, _EVAL_LOSS)
 _TOLD: Final = frozenset({"model", "training_type"})
 """In what jobs may differ, and a column says it already."""
 _MOST: Final = 20
@@ -97,8 +99,9 @@ def jobs(
         str | None,
         typer.Option(
             metavar="NAME,NAME",
-            help="Only these: job, status, model, type, created, name, tokens, ended, profile, or "
-            "hyper-parameters, such as learning_rate.",
+            help="Only these: job, status, model, type, created, name, tokens, ended, profile, "
+            "eval_loss (with --metrics, which puts it second if it is not named), or hyper-parameters, "
+            "such as learning_rate.",
             show_default="what fits",
         ),
     ] = None,
@@ -112,10 +115,10 @@ def jobs(
     at_most = limit if sort is None and not metrics else None
 
     async def main() -> int:
-        chosen, sessions = _chosen(columns, form), connection.sessions()
+        chosen, sessions = _chosen(columns, form, metrics=metrics), connection.sessions()
         as_they_come = form is Format.JSONL and sort is None and not metrics and len(sessions) == 1
         parameters = [name for name in chosen or () if name not in _KNOWN]
-        compared = metrics and chosen is None and form is Format.TABLE and sys.stdout.isatty()
+        compared = metrics and chosen is None and form is Format.TABLE
         failed: list[FTLogsError] = []
 
         async def list_jobs(profile: str, session: "LogSession") -> list[_Listed]:
@@ -200,14 +203,20 @@ def _print(
         _show(found, chosen, with_losses=with_losses)
 
 
-def _chosen(columns: str | None, form: Format) -> Sequence[str] | None:
-    if columns is not None and form is Format.JSONL:
+def _chosen(columns: str | None, form: Format, *, metrics: bool) -> Sequence[str] | None:
+    if columns is None:
+        return None
+    if form is Format.JSONL:
         raise InvalidArgumentError("--columns: only for a table; JSON objects hold every fact")
-    return None if columns is None else columns.split(",")
+    names = columns.split(",")
+    if _EVAL_LOSS in names and not metrics:
+        raise InvalidArgumentError(f"--columns: {_EVAL_LOSS} needs --metrics, which reads the logs")
+    return names
 
 
 def _check(parameters: Sequence[str], found: Sequence[_Listed]) -> None:
-    there = dict.fromkeys(name for one in found for name in one.job.hyper_parameters or {})
+    given = dict.fromkeys(name for one in found for name in one.job.hyper_parameters or {})
+    there = [name for name in given if name and "," not in name and name not in _KNOWN]
     for name in parameters:
         if found and name not in there:
             told = (*_KNOWN, *(excerpt(one, 40) for one in islice(there, _MOST)))
@@ -216,14 +225,15 @@ def _check(parameters: Sequence[str], found: Sequence[_Listed]) -> None:
 
 def _show(found: Sequence[_Listed], chosen: Sequence[str] | None, *, with_losses: bool) -> None:
     on_terminal = sys.stdout.isatty()
-    columns = [_column(name) for name in chosen or (_COLUMNS if on_terminal else _PIPED)]
+    usual = _COLUMNS if on_terminal or with_losses else _PIPED
+    columns = [_column(name) for name in chosen or usual]
     if chosen is None:
-        if with_losses and on_terminal:
+        if with_losses:
             apart = few_differing({str(number): one.job for number, one in enumerate(found)})
             columns[1:1] = [_parameter(name) for name in apart if name not in _TOLD]
         if found[0].profile:
             columns.insert(0, _column(_PROFILE))
-    if with_losses:
+    if with_losses and _EVAL_LOSS not in (chosen or ()):
         columns.insert(2 if columns[0][0] == _PROFILE.upper() else 1, _LOSS)
     heads = [head for head, _ in columns]
     cells = [[value(one) for _, value in columns] for one in found]
@@ -236,6 +246,8 @@ def _show(found: Sequence[_Listed], chosen: Sequence[str] | None, *, with_losses
 def _column(name: str) -> _Column:
     if name == _PROFILE:
         return name.upper(), lambda one: one.profile
+    if name == _EVAL_LOSS:
+        return _LOSS
     if (fact := _COLUMNS.get(name)) is None:
         return _parameter(name)
     return "JOB ID" if name == "job" else name.upper(), lambda one: fact(one.job)

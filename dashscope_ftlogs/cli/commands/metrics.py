@@ -16,7 +16,7 @@ from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.exit_codes import NOTHING_TO_WRITE
 from dashscope_ftlogs.cli.log_sources import Sources, code_of, no_metrics, read_logs
 from dashscope_ftlogs.cli.options import Pattern, archive, chosen, grouped, local
-from dashscope_ftlogs.cli.reading_processes import ReadPoints
+from dashscope_ftlogs.cli.reading_processes import PointsRead, ReadPoints
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.output_file import counted
 from dashscope_ftlogs.cli.terminal.table_export import (
@@ -108,11 +108,11 @@ def metrics(
             check_events(tensorboard)
         failed: list[FTLogsError] = []
         begin = partial(ReadPoints, pattern=chosen(pattern))
-        found: list[tuple[str, PointColumns]] = []
+        found: list[tuple[str, PointsRead]] = []
         async with aclosing(read_logs(logs, connection, begin, failed)) as read:
             found += [(log.name, log.read) async for log in read]
-        if not any(points for _, points in found):
-            complain(no_metrics(name for name, _ in found))
+        if not any(one.points for _, one in found):
+            complain(no_metrics({name: one.unlike_a_log for name, one in found}))
             if output is None or failed:
                 return code_of(failed) or (NOTHING_TO_WRITE if to_file else 0)
         _write(found, output, tensorboard, chosen_ones)
@@ -141,23 +141,24 @@ def _check_no_dataset(dask: str | None) -> None:
 
 
 def _write(
-    found: "list[tuple[str, PointColumns]]",
+    found: list[tuple[str, PointsRead]],
     output: str | None,
     tensorboard: Path | None,
     columns: Sequence[str],
 ) -> None:
     """Write the files that were asked for; where no log has a point, a table without rows."""
-    points = [len(points) for _, points in found if points]
+    points = [len(one.points) for _, one in found if one.points]
     held = f"{counted(sum(points), 'point')} of {counted(len(points), 'log')}"
     if tensorboard is not None and points:
-        write_events(found, tensorboard)
+        write_events([(name, one.points) for name, one in found], tensorboard)
         complain(f"{tensorboard}: {held}")
     if output is not None:
         write_table(table_of(_let_go_of(found)), Path(output), columns)
         complain(f"{output}: {held}")
 
 
-def _let_go_of(logs: "list[tuple[str, PointColumns]]") -> "Iterator[tuple[str, PointColumns]]":
+def _let_go_of(logs: list[tuple[str, PointsRead]]) -> "Iterator[tuple[str, PointColumns]]":
     """Yield all in turn; there is no need to have each of them twice."""
     while logs:
-        yield logs.pop(0)
+        name, read = logs.pop(0)
+        yield name, read.points

@@ -118,12 +118,14 @@ def plot(
         failed: list[FTLogsError] = []
         begin = partial(ReadPoints, pattern=chosen(pattern))
         found: list[_Log] = []
+        unlike_logs: dict[str, str] = {}
         async with aclosing(read_logs(logs, connection, begin, failed)) as opened:
             async for log in opened:
                 name = distinct([log.name for log in found], excerpt(log.name, 60))
-                found.append(_Log(name, log.job, log.read))
+                found.append(_Log(name, log.job, log.read.points))
+                unlike_logs[name] = log.read.unlike_a_log
         if not any(log.points for log in found):
-            complain(no_metrics(log.name for log in found))
+            complain(no_metrics(unlike_logs))
             return code_of(failed) or (0 if output is None else NOTHING_TO_WRITE)
         panels = _panels(metric or [None], x, found)
         if x is None:

@@ -1,6 +1,7 @@
 """`ftlogs show`: one job at a glance, and why it failed."""
 
 import enum
+import json
 import shlex
 from collections.abc import Iterable
 from contextlib import aclosing
@@ -8,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import attrs
-import msgspec
 import typer
 
 from dashscope_ftlogs import (
@@ -20,7 +20,7 @@ from dashscope_ftlogs import (
     RetryPolicy,
     ThrottlingError,
 )
-from dashscope_ftlogs.archive.manifest import facts
+from dashscope_ftlogs.archive.manifest import facts, storable
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.key_in_messages import without_key
 from dashscope_ftlogs.cli.log_sources import Log, Sources, code_of, read_logs
@@ -198,7 +198,10 @@ def _saved(saved: Checkpoints) -> Iterable[tuple[str, str]]:
 
 
 def _value(value: object) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    # For people, to whom a learning rate of NaN is told as such: no JSON, so not msgspec.
+    if isinstance(value, str):
+        return value
+    return json.dumps(storable(value), ensure_ascii=False, separators=(",", ":"))
 
 
 def _wrapped(words: Iterable[str]) -> Iterable[str]:

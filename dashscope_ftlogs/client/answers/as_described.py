@@ -73,12 +73,9 @@ def _line(entry: bytes) -> str:
 
 def _text(entry: object) -> str:
     """Return what stands for a text as one: its compact JSON text, if it is no string."""
-    if isinstance(entry, str):
-        return entry
-    try:
-        return msgspec.json.encode(entry).decode()
-    except ValueError:  # it holds a lone surrogate
-        return json.dumps(entry, ensure_ascii=False, separators=(",", ":"))
+    # Not msgspec, which refuses lone surrogates, and for which NaN is null.
+    compact = (",", ":")
+    return entry if isinstance(entry, str) else json.dumps(entry, ensure_ascii=False, separators=compact)
 
 
 def _fitted(told: object, kind: type[Job | Checkpoint]) -> object:
@@ -105,8 +102,8 @@ def _fit(value: object, kind: object) -> object:
         return list(map(_text, cast("list[object]", value))) if isinstance(value, list) else None
     if kind == Mapping[str, Any] | None:
         if isinstance(value, str):
-            with suppress(ValueError):
-                value = cast("object", msgspec.json.decode(value))
+            with suppress(ValueError, RecursionError):
+                value = cast("object", json.loads(value))
         return cast("dict[str, object]", value) if isinstance(value, dict) else None
     return None  # the time of the answer, which no body tells
 

@@ -43,20 +43,22 @@ def check_top(file: Mapping[str, Any], path: str) -> None:
             raise ConfigError(f"{path}: there is no setting {shown(name)}; {_meant(near)}")
 
 
-def profile_of(file: Mapping[str, Any], name: str, path: str) -> tuple[dict[str, Any], str]:
+def profile_of(file: Mapping[str, Any] | None, name: str, path: str) -> tuple[dict[str, Any], str]:
     """Return what a file says under the name of a profile, and what that place is called.
 
     Raises:
-        ConfigError: there is no such profile, or it says what none can say.
+        ConfigError: there is no such file or profile, or it says what none can say.
     """
     if holds_key(name):
         raise ConfigError("profile: that looks like an API key, which is no name")
-    tables = profiles(file)
+    tables = profiles(file or {})
     if not is_profile_name(name):
         raise ConfigError(
             f"profile {shown(name)}: must be a name of letters, digits, - and _, as the NAME of a table "
             f"[profiles.NAME] in {path}; there are: {', '.join(tables) or 'none'}"
         )
+    if file is None:
+        raise ConfigError(f"profile {name!r}: there is no file {path} to hold its [profiles.{name}]")
     if name not in tables:
         known = ", ".join(tables) or "none"
         raise ConfigError(

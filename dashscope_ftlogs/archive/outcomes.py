@@ -10,7 +10,7 @@ from dashscope_ftlogs.errors import ArchiveError, ArchiveMismatchError, FTLogsEr
 DownloadState = Literal["complete", "settling", "running", "failed", "skipped"]
 
 VerifyState = Literal[
-    "ok", "superseded", "settling", "incomplete", "stale", "damaged", "unvouched", "newer"
+    "ok", "superseded", "settling", "incomplete", "stale", "missing", "damaged", "unvouched", "newer"
 ]
 
 
@@ -67,7 +67,8 @@ class Verdict:
     """`ok`: whole, and what was committed. `superseded`: so is this one, but it is an older generation,
     which the service has rewritten since. `incomplete`: what was committed, but more was to come.
     `settling`: what was committed, and all that was shown of it; the job had ended shortly before.
-    `stale`: the service has another number of lines by now, or others in the end.
+    `stale`: the service has another number of lines by now, or others in the end. `missing`: the
+    service lists its job, and there is no log of it here.
     `damaged`: not what was committed. `unvouched`: a log without a manifest, so that nothing says what
     it should hold. `newer`: its manifest is whole, and was made by a newer version, which alone can
     judge."""

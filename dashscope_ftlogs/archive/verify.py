@@ -4,7 +4,7 @@ import os
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing
 from functools import partial
-from itertools import chain
+from itertools import chain, starmap
 from typing import Final
 
 import attrs
@@ -14,10 +14,10 @@ from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.disk_failures import in_our_words
 from dashscope_ftlogs.archive.local.generations import announces, moved_to
 from dashscope_ftlogs.archive.local.log_file_sha256 import check_file
-from dashscope_ftlogs.archive.local.profile_folder import profile_of
+from dashscope_ftlogs.archive.local.profile_folder import profile_of, unmarked_folders
 from dashscope_ftlogs.archive.manifest import LOG_NAMES, Manifest, log_name, manifest_name, stem, stem_of
 from dashscope_ftlogs.archive.object_store.url import is_store_url, store_url
-from dashscope_ftlogs.archive.outcomes import Verdict, VerifyState, of_log, of_unread
+from dashscope_ftlogs.archive.outcomes import Verdict, VerifyState, of_log, of_unmarked, of_unread
 from dashscope_ftlogs.archive.store import DamagedError, label, no_archive
 from dashscope_ftlogs.archive.threads import processors, side_by_side
 from dashscope_ftlogs.archive.when_a_log_is_complete import stage
@@ -62,8 +62,9 @@ def verified(directory: str | os.PathLike[str]) -> Iterator[tuple[str, Iterator[
         return
     archive = Archive(directory)
     profiles, own = archive.profiles(), profile_of(archive.directory)
-    logs = _in_directory(archive, may_be_empty=bool(profiles))
-    yield own, (attrs.evolve(verdict, profile=own) for verdict in logs)
+    unmarked = list(starmap(of_unmarked, unmarked_folders(archive)))
+    logs = _in_directory(archive, may_be_empty=bool(profiles or unmarked))
+    yield own, (attrs.evolve(verdict, profile=own) for verdict in chain(logs, unmarked))
     for profile in profiles:
         logs = _in_directory(archive.of(profile), may_be_empty=True)
         yield profile, map(partial(_of_profile, profile), logs)
@@ -104,10 +105,10 @@ def _on_object_storage(url: str) -> Iterator[tuple[str, Iterator[Verdict]]]:
     from dashscope_ftlogs.archive.object_store.verify_remote import judge, was_written_to  # noqa: PLC0415
 
     bucket = Bucket(store_url(url))
-    own, profiles = profile_of(bucket), list[str]()
+    folders, own, profiles = bucket.folders(), profile_of(bucket), list[str]()
 
     def outside_profiles() -> Iterator[Verdict]:
-        empty, folders = True, bucket.folders()
+        empty = True
         judged = side_by_side(partial(judge, bucket), folders, AT_ONCE)
         for folder, verdicts in zip(folders, judged, strict=True):
             empty = verdicts == [] and empty

@@ -94,10 +94,9 @@ def verify(
 
 def _download_of(directory: str, bad: list[Verdict], own: str) -> str:
     """Return the command by which missing logs come: into the archive around a profile's folder."""
-    if own and is_store_url(directory):
-        directory = str(store_url(directory).around)
-    elif own:
-        directory = str(Path(os.path.realpath(directory)).parent)
+    if own:
+        folder = Path(os.path.realpath(directory))
+        directory = str(store_url(directory).around if is_store_url(directory) else folder.parent)
     profiles = sorted({one.profile for one in bad if one.state == "missing" and one.profile})
     words = ["ftlogs", "download", "--all", "--out", directory]
     return shlex.join([*words, *(word for name in profiles for word in ("--profile", name))])

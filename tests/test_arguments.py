@@ -203,6 +203,7 @@ FUNCTIONS = {
         verify_remotely,
         {"session": None, "verdicts": [VERDICT]},
         {
+            "every_job": Wrong(NO_FLAG, "True or False"),
             "session": Wrong([5, "x", object()], "a Service"),
             "verdicts": Wrong([5, None, [5], ["ft-1"], "ft-1"], "must be", names_value=False),
         },

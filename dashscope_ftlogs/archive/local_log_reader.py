@@ -18,7 +18,7 @@ from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.disk_failures import in_our_words, is_shut, why_unread
 from dashscope_ftlogs.archive.local.generations import opened
 from dashscope_ftlogs.archive.local.log_file_sha256 import proved
-from dashscope_ftlogs.archive.local.profile_folder import profile_of
+from dashscope_ftlogs.archive.local.profile_folder import profile_of, unmarked_folders
 from dashscope_ftlogs.archive.manifest import LOG_NAMES, Manifest, log_name, manifest_name, stem_of
 from dashscope_ftlogs.archive.store import DamagedError, KeptLog, UnvouchedLog, no_archive
 from dashscope_ftlogs.errors import ArchiveError, ArchivePathError, DamagedLogError
@@ -141,8 +141,11 @@ def stored_logs(path: Path) -> list[KeptLog]:
     """
     if not os.path.isdir(path):  # unlike Path's, it never raises
         return [_in_archive(path) or StoredLog(path.name, path)]
-    found: list[KeptLog] = []
-    for profile in ("", *Archive(path).profiles()):
+    archive = Archive(path)
+    found: list[KeptLog] = [
+        UnvouchedLog("", str(path / name), why, profile=name) for name, why in unmarked_folders(archive)
+    ]
+    for profile in ("", *archive.profiles()):
         folder = path / profile
         whose = profile or profile_of(folder)
         for stem, manifest in Archive(folder).manifests():

@@ -10,7 +10,16 @@ from dashscope_ftlogs.errors import ArchiveError, ArchiveMismatchError, FTLogsEr
 DownloadState = Literal["complete", "settling", "running", "failed", "skipped"]
 
 VerifyState = Literal[
-    "ok", "superseded", "settling", "incomplete", "stale", "damaged", "unvouched", "newer"
+    "ok",
+    "superseded",
+    "settling",
+    "incomplete",
+    "stale",
+    "missing",
+    "damaged",
+    "unvouched",
+    "unmarked",
+    "newer",
 ]
 
 
@@ -67,7 +76,9 @@ class Verdict:
     """`ok`: whole, and what was committed. `superseded`: so is this one, but it is an older generation,
     which the service has rewritten since. `incomplete`: what was committed, but more was to come.
     `settling`: what was committed, and all that was shown of it; the job had ended shortly before.
-    `stale`: the service has another number of lines by now, or others in the end.
+    `stale`: the service has another number of lines by now, or others in the end. `missing`: the
+    service lists its job, and there is no log of it here. `unmarked`: no log, but a folder whose logs
+    no reader of the archive finds, since nothing says that it is a profile's.
     `damaged`: not what was committed. `unvouched`: a log without a manifest, so that nothing says what
     it should hold. `newer`: its manifest is whole, and was made by a newer version, which alone can
     judge."""
@@ -96,3 +107,8 @@ def of_unread(file: str, error: ArchiveError) -> Verdict:
     """Return the verdict on a log of which what vouches for it could not be read."""
     state: VerifyState = "newer" if isinstance(error, ArchiveMismatchError) else "damaged"
     return Verdict(job_id="", file=file, state=state, why=str(error))
+
+
+def of_unmarked(folder: str, error: ArchiveError) -> Verdict:
+    """Return the verdict on a folder that is no profile's for lack of its mark."""
+    return Verdict(job_id="", file=f"{folder}/", state="unmarked", why=str(error))

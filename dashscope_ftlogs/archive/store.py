@@ -6,7 +6,7 @@ from typing import Any, Literal, NoReturn, Protocol, Self
 import attrs
 
 from dashscope_ftlogs.archive.manifest import Manifest
-from dashscope_ftlogs.errors import ArchiveError, ArchivePathError
+from dashscope_ftlogs.errors import ArchiveError, ArchivePathError, ManifestError
 from dashscope_ftlogs.models import Job
 
 Why = Literal["rewritten", "damaged"]
@@ -250,6 +250,15 @@ def refuse_folder_of(profile: str, place: object, around: object) -> NoReturn:
     error = ArchivePathError(f"{place} belongs to the profile {profile} of an archive")
     error.advice = f"To download into it, name that archive: {around}, and the profile."
     raise error
+
+
+def unmarked(folder: object, mark: str, how: str) -> ManifestError:
+    """Return the error for a folder with logs, of which nothing says any more that it is a profile's."""
+    error = ManifestError(f"{folder} holds logs, and no {mark}, so it is not read as a profile's folder")
+    error.advice = (
+        f"If it is one, {how}, or download with that --profile again; if not, name it by itself."
+    )
+    return error
 
 
 def no_archive(place: object, lacks: str, instead: str = "") -> ArchivePathError:

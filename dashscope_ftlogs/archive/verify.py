@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import AsyncGenerator, Iterable, Iterator
+from contextlib import aclosing
 from functools import partial
+from itertools import chain, starmap
 from typing import Final
 
 import attrs
@@ -12,11 +14,11 @@ from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.disk_failures import in_our_words
 from dashscope_ftlogs.archive.local.generations import announces, moved_to
 from dashscope_ftlogs.archive.local.log_file_sha256 import check_file
-from dashscope_ftlogs.archive.local.profile_folder import profile_of
-from dashscope_ftlogs.archive.manifest import Manifest, log_name, manifest_name
+from dashscope_ftlogs.archive.local.profile_folder import profile_of, unmarked_folders
+from dashscope_ftlogs.archive.manifest import LOG_NAMES, Manifest, log_name, manifest_name, stem, stem_of
 from dashscope_ftlogs.archive.object_store.url import is_store_url, store_url
-from dashscope_ftlogs.archive.outcomes import Verdict, VerifyState, of_log, of_unread
-from dashscope_ftlogs.archive.store import DamagedError, no_archive
+from dashscope_ftlogs.archive.outcomes import Verdict, VerifyState, of_log, of_unmarked, of_unread
+from dashscope_ftlogs.archive.store import DamagedError, label, no_archive
 from dashscope_ftlogs.archive.threads import processors, side_by_side
 from dashscope_ftlogs.archive.when_a_log_is_complete import stage
 from dashscope_ftlogs.client.doubt import Known
@@ -28,7 +30,9 @@ from dashscope_ftlogs.errors import (
     NotFoundError,
     ResponseTooLargeError,
 )
+from dashscope_ftlogs.models import Job
 
+_NOT_HERE: Final = "the service lists its job, and no download has brought its log"
 _UNVOUCHED: Final = "no manifest says what it should hold: it was lost, or this is another tool's file"
 
 
@@ -44,19 +48,29 @@ def verify_archive(directory: str | os.PathLike[str]) -> Iterator[Verdict]:
     Raises:
         ArchiveError: the archive can't be read, or is none.
     """
+    for _, verdicts in verified(directory):
+        yield from verdicts
+
+
+def verified(directory: str | os.PathLike[str]) -> Iterator[tuple[str, Iterator[Verdict]]]:
+    """Yield what `verify_archive` does by profile, also where one has no log; read each before the next.
+
+    What is in no profile's folder comes first, or, where the archive itself is one, as that profile's.
+    """
     if isinstance(directory, str) and is_store_url(directory):
         yield from _on_object_storage(directory)
         return
     archive = Archive(directory)
     profiles, own = archive.profiles(), profile_of(archive.directory)
-    for verdict in _in_directory(archive, may_be_empty=bool(profiles)):
-        yield attrs.evolve(verdict, profile=own)
+    unmarked = list(starmap(of_unmarked, unmarked_folders(archive)))
+    logs = _in_directory(archive, may_be_empty=bool(profiles or unmarked))
+    yield own, (attrs.evolve(verdict, profile=own) for verdict in chain(logs, unmarked))
     for profile in profiles:
-        for verdict in _in_directory(archive.of(profile), may_be_empty=True):
-            yield _of_profile(verdict, profile)
+        logs = _in_directory(archive.of(profile), may_be_empty=True)
+        yield profile, map(partial(_of_profile, profile), logs)
 
 
-def _of_profile(verdict: Verdict, profile: str) -> Verdict:
+def _of_profile(profile: str, verdict: Verdict) -> Verdict:
     return attrs.evolve(verdict, profile=profile, file=f"{profile}/{verdict.file}")
 
 
@@ -84,36 +98,48 @@ def _in_directory(archive: Archive, *, may_be_empty: bool) -> Iterator[Verdict]:
         yield Verdict(job_id="", file=name, state="unvouched", why=_UNVOUCHED)
 
 
-def _on_object_storage(url: str) -> Iterator[Verdict]:
+def _on_object_storage(url: str) -> Iterator[tuple[str, Iterator[Verdict]]]:
     # Few archives are there.
     from dashscope_ftlogs.archive.object_store.bucket import AT_ONCE, Bucket  # noqa: PLC0415
     from dashscope_ftlogs.archive.object_store.remote_logs import profile_of  # noqa: PLC0415
     from dashscope_ftlogs.archive.object_store.verify_remote import judge, was_written_to  # noqa: PLC0415
 
     bucket = Bucket(store_url(url))
-    empty, folders, own = True, bucket.folders(), profile_of(bucket)
-    profiles: list[str] = []
-    judged = side_by_side(partial(judge, bucket), folders, AT_ONCE)
-    for folder, verdicts in zip(folders, judged, strict=True):
-        empty = verdicts == [] and empty
-        if verdicts is None:
-            profiles.append(folder)
-        else:
-            yield from (attrs.evolve(verdict, profile=own) for verdict in verdicts)
-    if empty and not was_written_to(bucket):
-        raise no_archive(bucket.url, "commit")
+    folders, own, profiles = bucket.folders(), profile_of(bucket), list[str]()
+
+    def outside_profiles() -> Iterator[Verdict]:
+        empty = True
+        judged = side_by_side(partial(judge, bucket), folders, AT_ONCE)
+        for folder, verdicts in zip(folders, judged, strict=True):
+            empty = verdicts == [] and empty
+            if verdicts is None:
+                profiles.append(folder)
+            else:
+                yield from (attrs.evolve(verdict, profile=own) for verdict in verdicts)
+        if empty and not was_written_to(bucket):
+            raise no_archive(bucket.url, "commit")
+
+    yield own, outside_profiles()
     for profile in profiles:
-        of_profile = Bucket(bucket.url.folder(profile))
-        for verdicts in side_by_side(partial(judge, of_profile), of_profile.folders(), AT_ONCE):
-            yield from (_of_profile(verdict, profile) for verdict in verdicts or ())
+        inside = Bucket(bucket.url.folder(profile))
+        judged = side_by_side(partial(judge, inside), inside.folders(), AT_ONCE)
+        logs = chain.from_iterable(verdicts or () for verdicts in judged)
+        yield profile, map(partial(_of_profile, profile), logs)
 
 
-def verify_remotely(session: Service, verdicts: Iterable[Verdict]) -> Stream[Verdict]:
+def verify_remotely(
+    session: Service, verdicts: Iterable[Verdict], *, every_job: bool = False
+) -> Stream[Verdict]:
     """Return the verdicts, in any order, after asking the service for the end that each log has by now.
 
     As far as one answer tells: a machine that lags may contradict what is true.
 
     A job that the service no longer knows stays as it was found: what is here may be all that is left.
+
+    Args:
+        session: Whose jobs these are.
+        verdicts: Those of an archive, or of a profile's folder of it.
+        every_job: List the jobs, too: each of which there is no log comes as `missing`.
 
     Raises:
         FTLogsError: the service could not be asked.
@@ -126,14 +152,37 @@ def verify_remotely(session: Service, verdicts: Iterable[Verdict]) -> Stream[Ver
         return attrs.evolve(verdict, state="stale", why=why) if why else verdict
 
     async def all_of_them() -> AsyncGenerator[Verdict, None]:
+        known = set[str]()
+        profile = folder = session.profile or ""
         for verdict in verdicts:
             yield checks.kind_of("verdicts", verdict, Verdict)
+            profile, folder = verdict.profile, _folder(verdict)
+            if verdict.state != "superseded":
+                known.add(_stem(verdict))
+        if every_job:
+            async with aclosing(session.jobs()) as jobs:
+                async for job in jobs:
+                    if stem(job.job_id) not in known:
+                        yield _missing(job, folder, profile)
 
     checks.many("verdicts", verdicts, "an iterable of Verdicts")
     checks.kind_of("session", session, Service)
+    checks.flag("every_job", every_job)
 
     asked = each(all_of_them(), ask, at_once=lambda: session.concurrency, tasks=session.tasks)
     return stream(session.tasks, asked, "logs were compared")
+
+
+def _stem(verdict: Verdict) -> str:
+    """Return by which name a log is known, also where what vouches for it can't be read."""
+    name = verdict.file.rpartition("/")[2]
+    log = LOG_NAMES.fullmatch(name)
+    return log["stem"] if log else stem_of(name) or name
+
+
+def _missing(job: Job, folder: str, profile: str) -> Verdict:
+    file = label(folder, log_name(stem(job.job_id), "text", None))
+    return Verdict(job_id=job.job_id, file=file, state="missing", why=_NOT_HERE, profile=profile)
 
 
 async def difference(service: Service, job_id: str, lines: int, tail: tuple[str, ...]) -> str:

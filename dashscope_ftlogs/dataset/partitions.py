@@ -50,7 +50,8 @@ def partitions(archive: str | os.PathLike[str]) -> list[Partition]:
         archive: A directory, or a URL of object storage as `LogSession.download` takes it.
 
     Raises:
-        ArchiveError: there is no archive. What is wrong with one log is told by who reads that.
+        ArchiveError: there is no archive. What is wrong with one log is told by who reads that; and so
+            is a folder that has lost the mark of a profile's, which stands here for one without an id.
     """
     return [Partition(log.name, log) for log in logs_at(os.fspath(archive))]
 

@@ -14,7 +14,13 @@ from modest_root import modes_count
 from small_store import SmallStore
 from teams import BOTH, KEYS, Teams, lines, two_teams
 
-from dashscope_ftlogs import ArchivePathError, LogSession, metrics, verify_archive
+from dashscope_ftlogs import (
+    ArchivePathError,
+    LogSession,
+    ManifestError,
+    metrics,
+    verify_archive,
+)
 from dashscope_ftlogs.emulator import Fault, Refuse
 from dashscope_ftlogs.metrics import partitions, read
 
@@ -383,6 +389,66 @@ def test_a_folder_that_cannot_be_looked_into_is_told(tmp_path: Path) -> None:
     (tmp_path / "team").mkdir(mode=0)
     with modes_count(), pytest.raises(ArchivePathError, match=r"cannot read .*/team: Permission denied"):
         list(verify_archive(tmp_path))
+    with modes_count(), pytest.raises(ArchivePathError, match=r"cannot read .*/team: Permission denied"):
+        partitions(tmp_path)
+
+
+@pytest.fixture
+def copied(archive: Path) -> Path:
+    """An archive as `cp` of what a shell finds by `*` leaves it, and one profile brought anew."""
+    for path in archive.rglob(".*"):
+        path.unlink()
+    (archive / "b/.ftlogs-profile").touch()
+    return archive
+
+
+async def test_a_folder_that_has_lost_its_mark_is_told_and_what_mends_it(
+    ftlogs: Any, teams: Teams, copied: Path
+) -> None:
+    ended = await ftlogs("verify", str(copied), "--json")
+    told = {row["file"]: row for row in map(json.loads, ended.out.splitlines())}
+    assert (ended.code, told.keys()) == (6, {"a/", "b/ft-1.log", "b/ft-3.log"})
+    assert (told["a/"]["state"], told["a/"]["job_id"]) == ("unmarked", "")
+    ended = await ftlogs("verify", str(copied), "--remote", environ=teams.environ)
+    assert (ended.code, "HTTP" in ended.err, b"a/    unmarked" in ended.out) == (6, False, True)
+    mark = copied / "a/.ftlogs-profile"
+    assert f"`touch {shlex.quote(str(mark))}`" in told["a/"]["why"]
+    mark.touch()
+    assert b"unmarked" not in (await ftlogs("verify", str(copied))).out
+    mark.unlink()
+    words = ("download", "ft-1", "--profile", "a", "--out", str(copied))
+    ended = await ftlogs(*words, environ=teams.environ)
+    assert b"skipped" in ended.out
+    assert b"unmarked" not in (await ftlogs("verify", str(copied))).out
+
+
+async def test_so_it_is_where_no_folder_has_kept_it(ftlogs: Any, copied: Path) -> None:
+    (copied / "b/.ftlogs-profile").unlink()
+    for command in ("verify", "cat"):
+        ended = await ftlogs(command, str(copied))
+        assert ended.code == 6
+        for folder in "ab":
+            assert f"touch {copied}/{folder}/.ftlogs-profile" in ended.err + ended.out.decode()
+
+
+@pytest.mark.parametrize("command", ["cat", "tail", "show", "metrics", "plot", "report"])
+async def test_whoever_reads_the_others_is_told_of_it(
+    ftlogs: Any, copied: Path, tmp_path: Path, command: str
+) -> None:
+    words = ("-o", str(tmp_path / "r.html")) if command == "report" else ()
+    ended = await ftlogs(command, str(copied), *words)
+    assert ended.code == 6
+    assert ended.err.count(f"{copied}/a holds logs, and no .ftlogs-profile") == 1
+    assert ended.out or command == "report"
+    ended = await ftlogs(command, str(copied), "--profile", "b", *words)
+    assert (ended.code, "holds logs" in ended.err) == (0, False), "others are not asked for"
+
+
+async def test_an_engine_is_told_of_it_by_what_it_reads(copied: Path) -> None:
+    lost, *others = partitions(copied)
+    assert (lost.profile, lost.job_id, len(others)) == ("a", "", 2)
+    with pytest.raises(ManifestError, match=r"a holds logs, and no \.ftlogs-profile"):
+        read(lost)
 
 
 async def test_a_session_of_a_profile_keeps_to_its_folder(
@@ -571,6 +637,24 @@ async def test_on_object_storage_each_profile_has_its_prefix(ftlogs: Any, teams:
         store.fault = lambda _method, _path: None
         ended = await ftlogs(*words, environ=environ)
         assert "1 complete, 1 skipped; 1 new lines" in ended.err
+
+
+@pytest.mark.extras
+async def test_there_too_a_prefix_that_has_lost_its_mark_is_told(ftlogs: Any, teams: Teams) -> None:
+    with stored(teams) as (store, environ):
+        await ftlogs("download", "--all", *BOTH, "--out", store.url, environ=environ)
+        del store.objects["bucket/logs/a/.ftlogs-profile"]
+        ended = await ftlogs("verify", store.url, "--json", environ=environ)
+        told = {row["file"]: row for row in map(json.loads, ended.out.splitlines())}
+        assert (ended.code, told.keys()) == (6, {"a/", "b/ft-1.log", "b/ft-3.log"})
+        assert told["a/"]["state"] == "unmarked"
+        assert "put an empty object of that name there" in told["a/"]["why"]
+        ended = await ftlogs("metrics", store.url, environ=environ)
+        assert (ended.code, ended.out != b"") == (6, True)
+        assert ended.err.count(f"{store.url}/a holds logs, and no .ftlogs-profile") == 1
+        await ftlogs("download", "ft-1", "--profile", "a", "--out", store.url, environ=environ)
+        ended = await ftlogs("verify", store.url, environ=environ)
+        assert (ended.code, "unmarked" in ended.err) == (6, False), "one of a's jobs runs"
 
 
 ROWS = [("a", "ft-1", 1.5, 3), ("b", "ft-1", 0.5, 4), ("b", "ft-3", 0.1, 3)]

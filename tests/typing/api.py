@@ -182,7 +182,7 @@ async def keep(session: LogSession) -> None:
         assert_type(log.lines, tuple[str, ...])
     for verdict in verify_archive("logs"):
         assert_type(verdict, Verdict)
-    async for verdict in verify_remotely(session, verify_archive("logs")):
+    async for verdict in verify_remotely(session, verify_archive("logs"), every_job=True):
         assert_type(verdict.lines, int)
     assert_type(session.rate, float | None)
     assert_type(session.throttled, bool)

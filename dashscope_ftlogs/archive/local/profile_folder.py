@@ -1,10 +1,15 @@
 """Whose folder of an archive a directory is, where it is named by itself."""
 
 import os
+import shlex
 from pathlib import Path
 
-from dashscope_ftlogs.archive.directory import OF_PROFILE
+from dashscope_ftlogs.archive.directory import OF_PROFILE, Archive
+from dashscope_ftlogs.archive.disk_failures import in_our_words
+from dashscope_ftlogs.archive.manifest import stem_of
+from dashscope_ftlogs.archive.store import unmarked
 from dashscope_ftlogs.client.settings.config_file import is_profile_name
+from dashscope_ftlogs.errors import ManifestError
 
 
 def profile_of(folder: Path) -> str:
@@ -17,3 +22,28 @@ def profile_around(path: Path) -> Path | None:
     """Return the folder with a profile's logs that a path is, or lies in."""
     there = Path(os.path.realpath(path))
     return next((one for one in (there, *there.parents) if os.path.lexists(one / OF_PROFILE)), None)
+
+
+def unmarked_folders(archive: Archive) -> list[tuple[str, ManifestError]]:
+    """Return the folders with manifests that have no mark, as after a copy without hidden files, sorted.
+
+    Raises:
+        ArchiveError: the directory, or a folder of it, can't be read.
+    """
+    try:
+        with os.scandir(archive.directory) as there:
+            names = [one.name for one in there if one.is_dir(follow_symlinks=False)]
+        folders = [archive.directory / name for name in sorted(names) if is_profile_name(name)]
+        return [(one.name, _unmarked(one)) for one in folders if _lacks_mark(one)]
+    except OSError as error:
+        raise in_our_words(error, "read", archive.directory) from None
+
+
+def _lacks_mark(folder: Path) -> bool:
+    return not os.path.lexists(folder / OF_PROFILE) and any(
+        stem_of(path.name) for path in folder.iterdir()
+    )
+
+
+def _unmarked(folder: Path) -> ManifestError:
+    return unmarked(folder, OF_PROFILE, f"`touch {shlex.quote(str(folder / OF_PROFILE))}`")

@@ -72,6 +72,7 @@ class Listed:
     """An object of a folder."""
 
     name: str
+    """Within the folder, with those that are nested in it."""
     modified: datetime
     """By the storage's own clock."""
 
@@ -127,14 +128,14 @@ class Bucket:
         """Return the first objects of a folder in the order of names, as many as one answer tells."""
         with self._in_our_words("list"):
             for page in self._library.list(self._store, folder, chunk_size=_PAGE):
-                return _names(page)
+                return _names(page, folder)
         return []
 
     async def alisted(self, folder: str) -> list[Listed]:
         """See `listed`."""
         with self._in_our_words("list"):
             async for page in self._library.list(self._store, folder, chunk_size=_PAGE):
-                return _names(page)
+                return _names(page, folder)
         return []
 
     def get(self, path: str) -> bytes:
@@ -279,8 +280,8 @@ def _raise_alone(error: Exception) -> NoReturn:
         error.__context__ = None
 
 
-def _names(page: list[dict[str, Any]]) -> list[Listed]:
+def _names(page: list[dict[str, Any]], folder: str) -> list[Listed]:
     return sorted(
-        (Listed(one["path"].rpartition("/")[2], one["last_modified"]) for one in page),
+        (Listed(one["path"].removeprefix(f"{folder}/"), one["last_modified"]) for one in page),
         key=lambda one: one.name,
     )

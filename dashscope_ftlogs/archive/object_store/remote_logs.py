@@ -29,7 +29,7 @@ from dashscope_ftlogs.archive.object_store.commits import (
 )
 from dashscope_ftlogs.archive.object_store.contents import Content
 from dashscope_ftlogs.archive.object_store.url import store_url
-from dashscope_ftlogs.archive.store import DamagedError, KeptLog, UnvouchedLog, no_archive
+from dashscope_ftlogs.archive.store import DamagedError, KeptLog, UnvouchedLog, no_archive, unmarked
 from dashscope_ftlogs.archive.threads import side_by_side
 from dashscope_ftlogs.client.settings.config_file import is_profile_name
 from dashscope_ftlogs.errors import (
@@ -107,7 +107,7 @@ def remote_logs(url: str) -> list[KeptLog]:
     bucket = Bucket(place)
     logs, profiles = _logs(bucket)
     own = profile_of(bucket)
-    found: list[KeptLog] = [attrs.evolve(log, profile=own) for log in logs]
+    found: list[KeptLog] = [attrs.evolve(log, profile=log.profile or own) for log in logs]
     for profile in profiles:
         logs, _ = _logs(Bucket(place.folder(profile)))
         found += [attrs.evolve(log, profile=profile) for log in logs]
@@ -132,13 +132,15 @@ def _logs(bucket: Bucket) -> tuple[list[RemoteLog | UnvouchedLog], list[str]]:
     looked = zip(folders, side_by_side(partial(_looked, bucket), folders, AT_ONCE), strict=True)
     logs: list[RemoteLog | UnvouchedLog] = []
     profiles: list[str] = []
-    for folder, (head, is_profiles) in looked:
+    for folder, (head, listed) in looked:
         if isinstance(head, ArchiveError):
             logs.append(UnvouchedLog(folder, f"{bucket.url}/{folder}", head))
         elif head is not None:
             logs.append(_log(bucket, folder, head, head.manifest.file))
-        elif is_profiles:
+        elif is_of_profile(folder, listed):
             profiles.append(folder)
+        elif (why := unmarked_folder(bucket, folder, listed)) is not None:
+            logs.append(UnvouchedLog("", f"{bucket.url}/{folder}", why, profile=folder))
     return logs, profiles
 
 
@@ -170,7 +172,7 @@ def _log(bucket: Bucket, folder: str, head: Commit, name: str) -> RemoteLog:
 
 def newest(bucket: Bucket, folder: str) -> Commit | None:
     """Return the newest commit of a log, if there is one."""
-    return _look(bucket, folder)[0]
+    return look(bucket, folder)[0]
 
 
 def is_of_profile(folder: str, listed: Iterable[Listed]) -> bool:
@@ -178,20 +180,28 @@ def is_of_profile(folder: str, listed: Iterable[Listed]) -> bool:
     return is_profile_name(folder) and any(one.name == OF_PROFILE for one in listed)
 
 
-def _look(bucket: Bucket, folder: str) -> tuple[Commit | None, bool]:
-    """Return the newest commit of a log, if there is one, and whether the folder is a profile's."""
+def unmarked_folder(bucket: Bucket, folder: str, listed: Iterable[Listed]) -> ManifestError | None:
+    """Return what to say of a folder that holds logs, if nothing says that it is a profile's."""
+    within = (one.name.split("/") for one in listed)
+    if is_profile_name(folder) and any(len(path) == 2 and number_of(path[1]) for path in within):
+        return unmarked(f"{bucket.url}/{folder}", OF_PROFILE, "put an empty object of that name there")
+    return None
+
+
+def look(bucket: Bucket, folder: str) -> tuple[Commit | None, list[Listed]]:
+    """Return the newest commit of a log, if there is one, and what is in the folder."""
     listed = bucket.listed(folder)
     if is_of_profile(folder, listed):
-        return None, True
+        return None, listed
     number = max(filter(None, (number_of(one.name) for one in listed)), default=None)
-    return None if number is None else commit(bucket, folder, number), False
+    return None if number is None else commit(bucket, folder, number), listed
 
 
-def _looked(bucket: Bucket, folder: str) -> tuple[Commit | ArchiveError | None, bool]:
+def _looked(bucket: Bucket, folder: str) -> tuple[Commit | ArchiveError | None, list[Listed]]:
     try:
-        return _look(bucket, folder)
+        return look(bucket, folder)
     except (ManifestError, ArchiveMismatchError) as error:
-        return error, False
+        return error, []
 
 
 def commit(bucket: Bucket, folder: str, number: int) -> Commit:

@@ -53,8 +53,8 @@ class RemoteStore:
         url = self._named.url
         if is_profile_name(url.name):
             with suppress(NotThereError):
-                is_marked = await self._named.aget(OF_PROFILE) == b""
-                refuse_folder_of(url.name if is_marked else "", url, url.around)
+                if await self._named.aget(OF_PROFILE) == b"":
+                    refuse_folder_of(url.name, url, url.around)
 
     async def __aexit__(self, *_: object) -> None:
         self._threads.__exit__()

@@ -16,9 +16,11 @@ from dashscope_ftlogs.archive.object_store.remote_logs import (
     check_content,
     commit,
     is_of_profile,
+    look,
     newest,
+    unmarked_folder,
 )
-from dashscope_ftlogs.archive.outcomes import Verdict, VerifyState, of_log, of_unread
+from dashscope_ftlogs.archive.outcomes import Verdict, VerifyState, of_log, of_unmarked, of_unread
 from dashscope_ftlogs.archive.store import DamagedError
 from dashscope_ftlogs.archive.when_a_log_is_complete import stage
 from dashscope_ftlogs.errors import ArchiveMismatchError, ManifestError
@@ -30,16 +32,16 @@ def judge(bucket: Bucket, folder: str) -> list[Verdict] | None:
     Of a folder that is a profile's, None.
     """
     try:
-        head = newest(bucket, folder)
+        head, listed = look(bucket, folder)
     except (ManifestError, ArchiveMismatchError) as error:
         return [of_unread(folder, error)]
     if head is None:
-        listed = bucket.listed(folder)
         if is_of_profile(folder, listed):
             return None
         if any(DATA_NAMES.fullmatch(one.name) for one in listed):
             return [Verdict(job_id="", file=folder, state="incomplete", why="nothing was committed yet")]
-        return []  # it is somebody else's
+        unmarked = unmarked_folder(bucket, folder, listed)
+        return [] if unmarked is None else [of_unmarked(folder, unmarked)]  # or it is somebody else's
     found: list[Verdict] = []
     for older, name in file_names(head):
         if older is None:

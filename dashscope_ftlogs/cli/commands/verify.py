@@ -1,7 +1,11 @@
 """`ftlogs verify`: is an archive what it says it is, and is it all there is?"""
 
 import enum
+import os
+import shlex
 from collections import Counter
+from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import attrs
@@ -13,11 +17,11 @@ from dashscope_ftlogs import (
     FTLogsError,
     InvalidArgumentError,
     Verdict,
-    verify_archive,
     verify_remotely,
 )
+from dashscope_ftlogs.archive.object_store.url import is_store_url, store_url
 from dashscope_ftlogs.archive.threads import Thread
-from dashscope_ftlogs.archive.verify import reopen_stale
+from dashscope_ftlogs.archive.verify import reopen_stale, verified
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.exit_codes import INCOMPLETE, exit_code
 from dashscope_ftlogs.cli.options import archive, grouped
@@ -42,6 +46,9 @@ def verify(
     remote: Annotated[
         bool, typer.Option("--remote", help="Also ask the service how each log ends by now.")
     ] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also name the jobs of the service that have no log here.")
+    ] = False,
     form: Annotated[
         Format,
         typer.Option("--format", help="What is bad as a table, or every verdict as JSON objects."),
@@ -52,15 +59,16 @@ def verify(
     """Name the logs of an archive that are damaged or incomplete.
 
     All of it is read. Exits with 0 if there is none, else with 6. --remote names stale logs, too; the
-    next download goes on with them.
+    next download goes on with them. --all does what --remote does, and names missing logs, too.
     """
 
     async def main() -> int:
         with Thread(patience=0) as reading:
-            verdicts = await reading.run(lambda: list(verify_archive(directory)))
+            found = await reading.run(lambda: {who: list(some) for who, some in verified(directory)})
+        verdicts = [verdict for some in found.values() for verdict in some]
         failed: list[FTLogsError] = []
-        if remote:
-            asked = await _asked(connection, verdicts, failed)
+        if remote or everything:
+            asked = await _asked(connection, found, failed, every_job=everything)
             fine = {one.file for one in verdicts if one.state == "ok"}
             with Thread(patience=0) as reopening:
                 await reopening.run(_reopen, directory, fine, asked)
@@ -77,36 +85,72 @@ def verify(
             complain(
                 "`ftlogs download --recheck` fetches damaged logs anew, and keeps what is here of them"
             )
+        if any(verdict.state == "missing" for verdict in bad):
+            complain(f"`{_download_of(directory, bad, next(iter(found)))}` fetches what is missing")
         return exit_code(failed[0]) if failed else INCOMPLETE if bad else 0
 
     run(main())
 
 
+def _download_of(directory: str, bad: list[Verdict], own: str) -> str:
+    """Return the command by which missing logs come: into the archive around a profile's folder."""
+    if own:
+        folder = Path(os.path.realpath(directory))
+        directory = str(store_url(directory).around if is_store_url(directory) else folder.parent)
+    profiles = sorted({one.profile for one in bad if one.state == "missing" and one.profile})
+    words = ["ftlogs", "download", "--all", "--out", directory]
+    return shlex.join([*words, *(word for name in profiles for word in ("--profile", name))])
+
+
+def _to_ask_for(
+    found: Mapping[str, list[Verdict]], named: Collection[str], *, every_job: bool
+) -> dict[str, list[Verdict]]:
+    """Return what to compare, by the profile to ask; nothing of one whose jobs alone are listed."""
+    asking = {
+        profile: some
+        for profile, some in found.items()
+        if every_job or any(verdict.job_id for verdict in some)
+    }
+    if every_job and "" in found and not any(verdict.job_id for verdict in found[""]):
+        # What is in no folder is nobody's, and a profile that is named may have no folder yet.
+        asking.update((profile, []) for profile in named if profile not in found)
+        if len(asking) > 1:
+            del asking[""]
+    return asking
+
+
 async def _asked(
-    connection: Connection, verdicts: list[Verdict], failed: list[FTLogsError]
+    connection: Connection,
+    found: Mapping[str, list[Verdict]],
+    failed: list[FTLogsError],
+    *,
+    every_job: bool,
 ) -> list[Verdict]:
     """Return the verdicts after asking the service, those in a profile's folder by that profile.
 
     Of several profiles, one that can't be asked is told, and `failed`; its verdicts stay as they are.
     """
     chosen = connection.by_profile()
-    by_profile: dict[str, list[Verdict]] = {}
-    for verdict in verdicts:
-        by_profile.setdefault(verdict.profile, []).append(verdict)
-    asked: list[Verdict] = []
-    left_out = {one for one in by_profile if one and connection.profile and one not in chosen}
+    asking = _to_ask_for(found, chosen, every_job=every_job)
+    asked = [one for profile, some in found.items() if profile not in asking for one in some]
+    left_out = {one for one in asking if one and connection.profile and one not in chosen}
     names = ", ".join(sorted(left_out))
-    if left_out and left_out == by_profile.keys():
+    if left_out and left_out == asking.keys():
         raise InvalidArgumentError(f"--profile {', '.join(chosen)}: these are the logs of {names}")
     if left_out:
         complain(f"not compared, since --profile names others: the logs of {names}")
-    for profile, some in by_profile.items():
+    for profile, some in asking.items():
         if profile in left_out:
             asked += some
             continue
         of = attrs.evolve(connection, profile=[profile]) if profile else connection
+        # Of a profile that has a folder, all jobs are meant to be there.
+        listing = every_job and (profile != "" or chosen.keys().isdisjoint(found.keys() - {""}))
         try:
-            async with of.session() as session, verify_remotely(session, some) as answers:
+            async with (
+                of.session() as session,
+                verify_remotely(session, some, every_job=listing) as answers,
+            ):
                 asked += [verdict async for verdict in answers]
         except FTLogsError as error:
             if not profile:

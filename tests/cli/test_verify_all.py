@@ -1,0 +1,164 @@
+"""`ftlogs verify --all`: is there a log of every job that the service lists?"""
+
+import json
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_store import SmallStore
+from teams import BOTH, Teams, two_teams
+
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Refuse
+
+JOBS = [
+    EmulatedJob("ft-1", ["a"] * 10),
+    EmulatedJob("FT-2", ["b"] * 20),
+    EmulatedJob("ft-3", [], status="CANCELED"),
+]
+
+
+@pytest.fixture
+def teams(tmp_path: Path) -> Iterator[Teams]:
+    with two_teams(tmp_path) as made:
+        yield made
+
+
+def missing(out: bytes) -> dict[str, str]:
+    """The jobs of logs that are missing, by the names of their files."""
+    rows = [json.loads(line) for line in out.splitlines()]
+    return {row["file"]: row["job_id"] for row in rows if row["state"] == "missing"}
+
+
+async def test_jobs_that_were_never_downloaded_are_named_with_the_command_that_fetches_them(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    out = str(tmp_path / "my logs")
+    async with Emulator(JOBS) as emulator:
+        await ftlogs("download", "ft-1", "--out", out, emulator=emulator)
+        ended = await ftlogs("verify", out, "--remote", emulator=emulator)
+        assert (ended.code, ended.out) == (0, b""), "what is here is whole"
+        ended = await ftlogs("verify", out, "--all", emulator=emulator)
+        rows = [line.split()[:2] for line in ended.out.decode().splitlines()]
+        assert (ended.code, len(rows)) == (6, 3)
+        assert ["ft-3.log", "missing"] in rows
+        assert f"{out}: 2 missing, 1 ok\n" in ended.err
+        told = ended.err.splitlines()[-1].split("`")[1]
+        assert told == f"ftlogs download --all --out '{out}'"
+        ended = await ftlogs("verify", out, "--all", "--json", emulator=emulator)
+        assert set(missing(ended.out).values()) == {"FT-2", "ft-3"}
+        assert (await ftlogs(*shlex.split(told)[1:], emulator=emulator)).code == 0
+        ended = await ftlogs("verify", out, "--all", emulator=emulator)
+        assert (ended.code, ended.out, ended.err) == (0, b"", f"ftlogs: {out}: 3 ok\n")
+
+
+def delete(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).unlink()
+
+
+async def test_a_log_that_was_deleted_with_its_manifest_is_missed(ftlogs: Any, tmp_path: Path) -> None:
+    job = EmulatedJob("ft-1", ["old"] * 9, status="RUNNING")
+    async with Emulator([job, JOBS[1]]) as emulator:
+        download = ("download", "--all", "--out", str(tmp_path), "--settle", "0")
+        await ftlogs(*download, emulator=emulator)
+        job.rewrite(["new"])
+        await ftlogs(*download, emulator=emulator)
+        delete(tmp_path, "ft-1.log", "ft-1.manifest.json")
+        ended = await ftlogs("verify", str(tmp_path), "--all", "--json", emulator=emulator)
+        assert (ended.code, missing(ended.out)) == (6, {"ft-1.log": "ft-1"})
+        assert b'"superseded"' in ended.out, "an older generation is not the log"
+
+
+async def test_a_log_that_cannot_be_vouched_for_is_told_as_that_and_not_as_missing(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    async with Emulator(JOBS) as emulator:
+        await ftlogs("download", "--all", "--out", str(tmp_path), emulator=emulator)
+        (tmp_path / "ft-1.manifest.json").write_text("{}")
+        (tmp_path / "ft-3.log").write_text("x")
+        (tmp_path / "ft-3.manifest.json").unlink()
+        ended = await ftlogs("verify", str(tmp_path), "--all", "--json", emulator=emulator)
+    states = sorted(json.loads(line)["state"] for line in ended.out.splitlines())
+    assert (ended.code, states) == (6, ["damaged", "ok", "unvouched"])
+
+
+async def test_an_archive_without_a_log_yet_misses_every_job(ftlogs: Any, tmp_path: Path) -> None:
+    (tmp_path / ".ftlogs-lock").touch()
+    async with Emulator(JOBS) as emulator:
+        ended = await ftlogs("verify", str(tmp_path), "--all", emulator=emulator)
+        assert (ended.code, ended.out.count(b"missing")) == (6, 3)
+        ended = await ftlogs("verify", str(tmp_path / "none"), "--all", emulator=emulator)
+        assert (ended.code, ended.out) == (2, b"")
+
+
+async def test_a_list_that_cannot_be_had_is_no_proof(ftlogs: Any, tmp_path: Path) -> None:
+    async with Emulator(JOBS) as emulator:
+        await ftlogs("download", "--all", "--out", str(tmp_path), emulator=emulator)
+        emulator.faults = [Fault(Refuse(403, "AccessDenied", "no"), endpoint="list")]
+        ended = await ftlogs("verify", str(tmp_path), "--all", emulator=emulator)
+    assert (ended.code, ended.out) == (3, b"")
+    assert "AccessDenied" in ended.err
+
+
+async def test_each_profile_is_asked_for_its_jobs_also_one_whose_folder_is_empty_or_not_there(
+    ftlogs: Any, teams: Teams, tmp_path: Path
+) -> None:
+    out = tmp_path / "logs"
+    await ftlogs("download", "ft-1", "--profile", "a", "--out", str(out), environ=teams.environ)
+    verify = ("verify", str(out), "--all", "--json")
+    ended = await ftlogs(*verify, environ=teams.environ)
+    assert missing(ended.out) == {"a/ft-2.log": "ft-2"}
+    assert f"`ftlogs download --all --out {out} --profile a` fetches" in ended.err
+    ended = await ftlogs(*verify, *BOTH, environ=teams.environ)
+    assert missing(ended.out) == {"a/ft-2.log": "ft-2", "b/ft-1.log": "ft-1", "b/ft-3.log": "ft-3"}
+    told = ended.err.splitlines()[-1].split("`")[1]
+    assert told.endswith(" --profile a --profile b")
+    delete(out / "a", "ft-1.log", "ft-1.manifest.json")
+    ended = await ftlogs(*verify, environ=teams.environ)
+    assert missing(ended.out) == {"a/ft-1.log": "ft-1", "a/ft-2.log": "ft-2"}
+    teams.forget_key("b")
+    ended = await ftlogs(*verify, *BOTH, environ=teams.environ)
+    assert (ended.code, len(missing(ended.out))) == (3, 2), "the others are told all the same"
+
+
+async def test_a_profile_s_folder_that_is_named_by_itself_is_filled_by_way_of_the_archive(
+    ftlogs: Any, teams: Teams, tmp_path: Path
+) -> None:
+    out = tmp_path / "logs"
+    await ftlogs("download", "ft-3", "--profile", "b", "--out", str(out), environ=teams.environ)
+    ended = await ftlogs("verify", str(out / "b"), "--all", "--json", environ=teams.environ)
+    assert missing(ended.out) == {"ft-1.log": "ft-1"}
+    assert f"`ftlogs download --all --out {out.resolve()} --profile b`" in ended.err
+
+
+async def test_logs_in_no_profile_s_folder_are_those_of_the_one_that_is_named_or_of_none(
+    ftlogs: Any, teams: Teams, tmp_path: Path
+) -> None:
+    out = tmp_path / "logs"
+    await ftlogs("download", "ft-1", "--out", str(out), emulator=teams.a, environ=teams.environ)
+    verify = ("verify", str(out), "--all", "--json")
+    ended = await ftlogs(*verify, "--profile", "a", environ=teams.environ)
+    assert missing(ended.out) == {"ft-2.log": "ft-2"}, ended.err
+    await ftlogs("download", "--all", "--profile", "a", "--out", str(out), environ=teams.environ)
+    ended = await ftlogs(*verify, "--profile", "a", environ=teams.environ)
+    assert missing(ended.out) == {}, "all are in the folder"
+
+
+@pytest.mark.extras
+async def test_on_object_storage_too(ftlogs: Any, teams: Teams) -> None:
+    with SmallStore().serving() as store:
+        environ = {**store.environ, **teams.environ}
+        teams.a.jobs["ft-2"].rewrite([])
+        download = ("download", "--profile", "a", "--out", store.url, "--settle", "0")
+        await ftlogs(*download, "ft-1", environ=environ)
+        ended = await ftlogs("verify", store.url, "--all", "--json", environ=environ)
+        assert missing(ended.out) == {"a/ft-2.log": "ft-2"}
+        ended = await ftlogs("verify", f"{store.url}/a", "--all", "--json", environ=environ)
+        assert missing(ended.out) == {"ft-2.log": "ft-2"}
+        told = ended.err.splitlines()[-1].split("`")[1]
+        assert told == f"ftlogs download --all --out {store.url} --profile a"
+        await ftlogs(*shlex.split(told)[1:], environ=environ)
+        ended = await ftlogs("verify", store.url, "--all", "--json", environ=environ)
+        assert missing(ended.out) == {}, "a job without a line has been downloaded, too"

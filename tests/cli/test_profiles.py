@@ -431,6 +431,17 @@ async def test_so_it_is_where_no_folder_has_kept_it(ftlogs: Any, copied: Path) -
             assert f"touch {copied}/{folder}/.ftlogs-profile" in ended.err + ended.out.decode()
 
 
+async def test_an_archive_in_an_archive_has_lost_nothing(
+    ftlogs: Any, teams: Teams, tmp_path: Path
+) -> None:
+    for out in ("logs", "logs/more"):
+        words = ("download", "ft-1", "--out", str(tmp_path / out))
+        await ftlogs(*words, emulator=teams.a, environ=teams.environ)
+    assert [one.file for one in verify_archive(tmp_path / "logs")] == ["ft-1.log"]
+    (tmp_path / "logs/more/.ftlogs-lock").unlink()
+    assert [one.file for one in verify_archive(tmp_path / "logs")] == ["ft-1.log", "more/"]
+
+
 @pytest.mark.parametrize("command", ["cat", "tail", "show", "metrics", "plot", "report"])
 async def test_whoever_reads_the_others_is_told_of_it(
     ftlogs: Any, copied: Path, tmp_path: Path, command: str

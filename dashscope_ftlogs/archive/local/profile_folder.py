@@ -27,6 +27,9 @@ def profile_around(path: Path) -> Path | None:
 def unmarked_folders(archive: Archive) -> list[tuple[str, ManifestError]]:
     """Return the folders with manifests that have no mark, as after a copy without hidden files, sorted.
 
+    Where a download without a profile has written to an archive, and one to a folder of it, each is an
+    archive of its own.
+
     Raises:
         ArchiveError: the directory, or a folder of it, can't be read.
     """
@@ -34,15 +37,17 @@ def unmarked_folders(archive: Archive) -> list[tuple[str, ManifestError]]:
         with os.scandir(archive.directory) as there:
             names = [one.name for one in there if one.is_dir(follow_symlinks=False)]
         folders = [archive.directory / name for name in sorted(names) if is_profile_name(name)]
-        return [(one.name, _unmarked(one)) for one in folders if _lacks_mark(one)]
+        return [(one.name, _unmarked(one)) for one in folders if _lacks_mark(archive, one)]
     except OSError as error:
         raise in_our_words(error, "read", archive.directory) from None
 
 
-def _lacks_mark(folder: Path) -> bool:
-    return not os.path.lexists(folder / OF_PROFILE) and any(
-        stem_of(path.name) for path in folder.iterdir()
-    )
+def _lacks_mark(archive: Archive, folder: Path) -> bool:
+    if os.path.lexists(folder / OF_PROFILE):
+        return False
+    if archive.was_written_to and Archive(folder).was_written_to:
+        return False
+    return any(stem_of(path.name) for path in folder.iterdir())
 
 
 def _unmarked(folder: Path) -> ManifestError:

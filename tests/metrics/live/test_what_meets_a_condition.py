@@ -50,7 +50,7 @@ def in_a_row(verdicts: list[tuple[int, bool]], count: int) -> int | None:
 @given(
     POINTS,
     st.sampled_from(list(OPERATORS)),
-    st.one_of(st.sampled_from([-1.0, 0.0, 1.0, 1.2]), st.floats(allow_nan=False)),
+    st.one_of(st.sampled_from([-1.0, 0.0, 1.0, 1.2]), st.floats(allow_nan=False, allow_infinity=False)),
     st.integers(1, 4),
 )
 def test_a_bound_is_passed_by_so_many_values_of_its_metric_in_a_row(

@@ -759,7 +759,7 @@ def test_what_a_logger_and_the_trainer_tell_is_one_point_in_any_order(first: str
         "step 3 | loss: 2.5" + " | x: 1" * 20_000,
         "{'" + "loss_" * 60 + "': 2.5, 'epoch': 1}",
         "[2026-13-45 99:99:99] " * 9 + "nothing",
-        "[INFO] " * 40 + "loss",
+        "[INFO] " * 40 + "step 3 | loss: 2.5",
         "step: 7, wants more, and more, and more, loss: 0.5",
     ],
     ids=["too long", "a name too long", "stamps that are none", "prefixes without end", "a sentence"],

@@ -40,9 +40,7 @@ class RemoteStore:
     async def __aenter__(self) -> Self:
         try:
             await self._refuse_folder_of_profile()
-            if self._is_profiles:
-                with suppress(AlreadyThereError):
-                    await self._bucket.acreate(OF_PROFILE, b"")
+            await self._mark_folder_of_profile()
             await self._bucket.amark()
         except BaseException:
             await self.__aexit__()
@@ -55,6 +53,11 @@ class RemoteStore:
             with suppress(NotThereError):
                 if await self._named.aget(OF_PROFILE) == b"":
                     refuse_folder_of(url.name, url, url.around)
+
+    async def _mark_folder_of_profile(self) -> None:
+        if self._is_profiles:
+            with suppress(AlreadyThereError):
+                await self._bucket.acreate(OF_PROFILE, b"")
 
     async def __aexit__(self, *_: object) -> None:
         self._threads.__exit__()

@@ -13,7 +13,8 @@ from typing import Any
 import attrs
 import pytest
 from fork_server import Forked, ForkServer
-from hypothesis import settings
+from hypothesis import given, settings
+from hypothesis.strategies import none
 from real_logs import corpus_folder
 from small_store import SmallStore
 
@@ -55,7 +56,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_finish() -> None:
     """Leave what stays to the end, half a million objects, out of each search for garbage to come."""
+    # When Hypothesis first draws, it looks for what holds its numbers, and would not find it then.
+    _draw()
     gc.freeze()
+
+
+@given(none())
+def _draw(_: None) -> None:
+    pass
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

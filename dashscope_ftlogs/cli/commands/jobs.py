@@ -293,12 +293,14 @@ class _Asked:
                 tasks = [group.create_task(ask(one)) for one in found]
         except* FTLogsError as errors:
             raise errors.exceptions[0] from None
-        for task in tasks:
-            if isinstance(error := task.result(), FTLogsError):
-                complain(told(error))
-                self.failed.append(error)
-        pairs = zip(found, (task.result() for task in tasks), strict=True)
-        return [one if isinstance(more, FTLogsError) else more for one, more in pairs]
+        told_of: list[_Listed] = []
+        for one, task in zip(found, tasks, strict=True):
+            if isinstance(more := task.result(), FTLogsError):
+                complain(told(more))
+                self.failed.append(more)
+                more = one
+            told_of.append(more)
+        return told_of
 
     async def _more_of_one(self, session: "LogSession", one: _Listed) -> _Listed:
         from dashscope_ftlogs.report.loss_and_duration import best_evaluation  # noqa: PLC0415

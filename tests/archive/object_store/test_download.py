@@ -3,8 +3,8 @@
 import asyncio
 import gzip
 import json
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -563,15 +563,22 @@ def test_a_place_without_logs_is_no_archive_whatever_it_is_called(store: SmallSt
         remote_logs(f"{store.url}/{name}")
 
 
+@asynccontextmanager
+async def looked_at(store: SmallStore) -> AsyncIterator[tuple[Chain, Manifest]]:
+    """The chain of a log that is there."""
+    with Thread() as thread:
+        chain = Chain("ft-1", Bucket(store_url(store.url)), thread)
+        manifest = await chain.look()
+        assert manifest is not None
+        yield chain, manifest
+
+
 async def test_a_last_line_that_is_not_what_is_kept_is_not_taken_back(
     store: SmallStore, download: Any
 ) -> None:
     with Emulator([EmulatedJob("ft-1", ["one", "two"], status="RUNNING")]) as emulator:
         await download(emulator)
-    with Thread() as thread:
-        chain = Chain("ft-1", Bucket(store_url(store.url)), thread)
-        manifest = await chain.look()
-        assert manifest is not None
+    async with looked_at(store) as (chain, manifest):
         assert await chain.take_back(manifest, b"three\n") is None
     assert kept(store) == ["one", "two"]
 
@@ -581,17 +588,11 @@ async def test_a_log_begins_with_what_it_holds_and_with_nothing_longer(
 ) -> None:
     with Emulator([EmulatedJob("ft-1", ["one", "two"], status="RUNNING")]) as emulator:
         await download(emulator)
-    with Thread() as thread:
-        chain = Chain("ft-1", Bucket(store_url(store.url)), thread)
-        await chain.look()
-        for data, does in (
-            (b"", 1),
-            (b"one\n", 1),
-            (b"one\ntwo\n", 1),
-            (b"one\ntwo\nx\n", 0),
-            (b"two\n", 0),
-        ):
-            assert await chain.begins_with(data) == bool(does)
+    async with looked_at(store) as (chain, _):
+        begins = dict.fromkeys((b"", b"one\n", b"one\ntwo\n"), True)
+        begins |= dict.fromkeys((b"one\ntwo\nx\n", b"two\n"), False)
+        for data, does in begins.items():
+            assert await chain.begins_with(data) == does
 
 
 async def test_nothing_is_swept_that_a_chain_of_several_commits_needs(
@@ -643,9 +644,7 @@ async def test_a_line_that_goes_on_in_a_log_of_many_small_objects_makes_few_of_t
         (outcome,) = await download(emulator)
         assert (outcome.error, outcome.set_aside) == (None, ())
     assert kept(store) == job.lines
-    with Thread() as thread:
-        chain = Chain("ft-1", Bucket(store_url(store.url)), thread)
-        assert await chain.look() is not None
+    async with looked_at(store) as (chain, _):
         assert chain.head is not None
         assert len(store.names("ft-1")) > 40
         assert chain.head.number - chain.head.first < 5, "it is a chain of its own, and short"

@@ -14,6 +14,7 @@ from typing import Any, Final, ParamSpec, Self, TypeVar, cast
 import aiohttp
 import attrs
 import backoff
+from multidict import CIMultiDict
 from yarl import URL
 
 from dashscope_ftlogs import __version__
@@ -111,12 +112,14 @@ class Transport:
         self._key = settings.api_key
         self._base = URL(settings.base_url, encoded=True)
         self._root = self._base.raw_path.rstrip("/")
-        self._headers: dict[str, str] = {
-            "Accept": "application/json",
-            "Authorization": Secret(f"Bearer {settings.api_key}"),
-            "Content-Type": "application/json",  # of no body, but the vendor's example sends it
-            "User-Agent": f"dashscope-ftlogs/{__version__}",
-        }
+        self._headers = CIMultiDict[str](
+            {
+                "Accept": "application/json",
+                "Authorization": Secret(f"Bearer {settings.api_key}"),
+                "Content-Type": "application/json",  # of no body, but the vendor's example sends it
+                "User-Agent": f"dashscope-ftlogs/{__version__}",
+            }
+        )
         if settings.workspace is not None:
             self._headers["X-DashScope-WorkSpace"] = settings.workspace
         self.retry = retry

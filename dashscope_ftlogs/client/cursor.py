@@ -82,15 +82,15 @@ class Span:
     error: FTLogsError | None = None
     asked_at: float = 0.0
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether no line of it is missing."""
-        return bool(self.pages) and self.pages[-1].next_offset == self.stop
+    is_whole: bool = False
+    """Whether no line of it is missing."""
 
 
-@attrs.frozen
-class Seam:
-    """Where two answers meet. One answer that holds the lines of both sides proves them of one log."""
+class Seam(msgspec.Struct, frozen=True):
+    """Where two answers meet. One answer that holds the lines of both sides proves them of one log.
+
+    One is made for every page, as a Cursor is.
+    """
 
     begin: int
     end: int

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from typing import Any, Generic, Self, TypeVar
 from weakref import ref
@@ -20,15 +20,16 @@ class Feed(LeftByBlock, Generic[Found, Item]):
     """A generator that runs in a task of the session, and finds what the next steps give.
 
     It goes on when all that it found has been taken; it may find several things at once, which saves the
-    way from one task to the other and back for each. A step that is cancelled leaves the task alone: the
-    next one waits for the same item. What is found counts as handed out once `take` has made an item of
-    it, in the waiter's own task and with no await behind it; None stands for no item.
+    way from one task to the other and back for each. What was taken is held here no longer. A step that
+    is cancelled leaves the task alone: the next one waits for the same item. What is found counts as
+    handed out once `take` has made an item of it, in the waiter's own task and with no await behind it;
+    None stands for no item.
     """
 
     def __init__(
         self,
         tasks: Tasks,
-        start: "Callable[[Feed[Found, Item]], AsyncGenerator[Iterable[Found], None]]",
+        start: "Callable[[Feed[Found, Item]], AsyncGenerator[deque[Found], None]]",
         take: Callable[[Found], Item | None],
         doing: str,
     ) -> None:
@@ -97,10 +98,9 @@ class Feed(LeftByBlock, Generic[Found, Item]):
         await self._arrived.wait()
         self._arrived.clear()
 
-    async def _run(self, items: AsyncGenerator[Iterable[Found], None]) -> None:
+    async def _run(self, items: AsyncGenerator[deque[Found], None]) -> None:
         async with aclosing(items):
-            async for found in items:
-                self._found.extend(found)
+            async for self._found in items:
                 self._wanted.clear()
                 self._arrived.set()
                 await self._wanted.wait()
@@ -170,10 +170,10 @@ def stream(tasks: Tasks, items: AsyncGenerator[T, None], doing: str) -> Stream[T
     return Stream(feed)
 
 
-async def _one_by_one(items: AsyncGenerator[T, None]) -> AsyncGenerator[tuple[T], None]:
+async def _one_by_one(items: AsyncGenerator[T, None]) -> AsyncGenerator[deque[T], None]:
     async with aclosing(items):
         async for item in items:
-            yield (item,)
+            yield deque((item,))
 
 
 class Unfolded(LeftByBlock, Generic[Found, Item]):

@@ -169,7 +169,7 @@ class LogPaginator(LeftByBlock):
         if (feed := self._feed()) is not None:
             await feed.aclose()
 
-    def _take_over(self, feed: Feed[_Read, LogPage]) -> AsyncGenerator[list[_Read], None]:
+    def _take_over(self, feed: Feed[_Read, LogPage]) -> AsyncGenerator[deque[_Read], None]:
         """Begin an iteration, in the place of the one before."""
         before, self._feed = self._feed(), weakref.ref(feed)
         if before is not None:
@@ -178,7 +178,7 @@ class LogPaginator(LeftByBlock):
         deque(self._unread, maxlen=0)  # what an older iterator still holds of its page
         return self._read(before)
 
-    async def _read(self, before: Feed[_Read, LogPage] | None) -> AsyncGenerator[list[_Read], None]:
+    async def _read(self, before: Feed[_Read, LogPage] | None) -> AsyncGenerator[deque[_Read], None]:
         if before is not None:
             await before.aclose()
         window = InOrder[Span](self._source.tasks)
@@ -198,7 +198,10 @@ class LogPaginator(LeftByBlock):
                         spans.append(span := await window.first())
                     # The next spans are asked for before the consumer gets to work on these.
                     planned = self._read_ahead(window, planned, room + 1 - len(spans))
-                if read := [(page, careful) for each in spans for page in each.pages if page.lines]:
+                read = deque((page, careful) for each in spans for page in each.pages if page.lines)
+                # What was handed out is held here no longer.
+                spans, span.pages = [], []
+                if read:
                     yield read
                 if self._cursor.offset < span.stop and not self._is_careful():
                     if span.error is not None:
@@ -211,17 +214,17 @@ class LogPaginator(LeftByBlock):
 
     def _hand_out(self, read: _Read) -> LogPage | None:
         page, proven = read
-        if not proven and self._is_careful():
-            return None  # what was in flight may be of another log
         now = self._now()
+        if not proven and self._is_careful(now):
+            return None  # what was in flight may be of another log
         self._handed_out.add(page, now, proven=proven)
         self._handed_out.forget_seams(now - self._doubt.lag)
         self._cursor = self._cursor.past(page)
         return page
 
-    def _is_careful(self) -> bool:
+    def _is_careful(self, now: float | None = None) -> bool:
         """Whether answers have to prove that they are of the log that was read so far."""
-        return not self._proven or self._now() < self._careful_until
+        return not self._proven or (self._now() if now is None else now) < self._careful_until
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
@@ -243,26 +246,29 @@ class LogPaginator(LeftByBlock):
         """Fill the window with spans from `planned` on; return where the next one will begin."""
         self._cursor = self._latest()
         while len(window) < room and (span := self._cursor.span(planned)) is not None:
-            window.begin(self._read_span(span))
-            planned += span.wanted
+            begin, planned = planned, planned + span.wanted
+            window.begin(self._read_span(begin, planned))
         return planned
 
-    async def _read_span(self, left: Cursor) -> Span:
+    async def _read_span(self, offset: int, stop: int) -> Span:
         """Read until the span is whole or the log ends; a failure keeps what was read before it."""
-        span = Span(left.offset + left.wanted, left.page_size)
+        span = Span(stop, self._cursor.page_size)
         try:
-            while not left.finished:
+            while offset < stop:
                 heard = self._heard or 0
-                page = await self._ask(span, left.offset, left.wanted)
+                page = await self._ask(span, offset, stop - offset)
                 if page.total < heard:
                     self._be_careful()
                     if self._doubt.since is None:
                         self._doubt = Doubt(self._doubt.lag, self._now())
                     break
-                left = left.past(page)
                 span.pages.append(page)
+                offset = page.next_offset
+                if offset >= page.total:
+                    break
+            span.is_whole = offset == stop
         except FTLogsError as error:
-            error.job_id, error.offset = self.job_id, left.offset
+            error.job_id, error.offset = self.job_id, offset
             span.error = error
         return span
 

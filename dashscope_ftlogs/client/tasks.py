@@ -156,10 +156,12 @@ class Tasks:
 
     def result(self, task: "asyncio.Task[T]", doing: str) -> T:
         """Return what a task that has ended came to, for who waited for it and was not cancelled."""
-        if task.cancelled() and (task in self._closed or task.cancelling()):
-            how = "session was closed while" if task in self._closed else "task was cancelled in which"
-            raise SessionStateError(f"the {how} {doing}")
-        if not task.cancelled() and task.exception() is not None:
+        if task.cancelled():
+            if task in self._closed:
+                raise SessionStateError(f"the session was closed while {doing}")
+            if task.cancelling():
+                raise SessionStateError(f"the task was cancelled in which {doing}")
+        elif task.exception() is not None:
             me = asyncio.current_task()
             if me not in self._running or drives(me):
                 hand_over(task)
@@ -241,7 +243,8 @@ class InOrder(Generic[T]):
 
     async def first(self) -> T:
         """Return what the first of them comes to, and let go of it."""
-        await end_of(self._waiting[0])
+        if not self._waiting[0].done():
+            await end_of(self._waiting[0])
         return self._tasks.result(self._waiting.popleft(), "a page was asked for")
 
     async def drop(self) -> None:

@@ -6,6 +6,7 @@ while that is full, nobody reads on.
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Iterator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
@@ -86,7 +87,7 @@ class LogFollower(LeftByBlock):
         if self._feed is not None:
             await self._feed.aclose()
 
-    def _begin(self, feed: Feed[_Item, LogPage]) -> AsyncGenerator[tuple[_Item], None]:
+    def _begin(self, feed: Feed[_Item, LogPage]) -> AsyncGenerator[deque[_Item], None]:
         if self._feed is not None:
             raise SessionStateError("these jobs were followed already: ask for them once more")
         self._feed = feed
@@ -103,7 +104,7 @@ class LogFollower(LeftByBlock):
         self._on_event(item)
         return None
 
-    async def _items(self) -> AsyncGenerator[tuple[_Item], None]:
+    async def _items(self) -> AsyncGenerator[deque[_Item], None]:
         """Yield what is found, until all that looks for it has ended."""
         queue: asyncio.Queue[_Item | None] = asyncio.Queue(maxsize=1)
         running: set[asyncio.Task[None]] = set()
@@ -125,7 +126,7 @@ class LogFollower(LeftByBlock):
             while running or not queue.empty():
                 item = await queue.get()
                 if item is not None:
-                    yield (item,)
+                    yield deque((item,))
                 if isinstance(item, LogPage):
                     self.jobs[item.job_id].rest()
                 while ended:

@@ -175,3 +175,32 @@ async def test_what_would_take_more_memory_than_that_is_refused_and_says_so() ->
     ):
         with pytest.raises(ResponseTooLargeError, match="would take more than 8,192 bytes of memory"):
             await session.page("ft-1")
+
+
+PAGES_READER = """
+import asyncio, resource, sys
+from dashscope_ftlogs import LogSession
+
+def cleared():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+async def main():
+    async with LogSession("sk-1", base_url=sys.argv[1], concurrency=8) as session:
+        read = 0
+        async with session.lines("ft-1").pages() as pages:
+            async for page in pages:
+                read += 1
+                if read == 100:
+                    before = cleared()
+                if read == 400:
+                    break
+        print(cleared() - before, read)
+
+asyncio.run(main())
+"""
+
+
+async def test_the_system_clears_no_memory_anew_for_every_page_of_a_log() -> None:
+    body = filled(b'"' + b"x" * 110 + b'"', 113_000, BEGIN.replace(b"1000", b"1000000"))
+    cleared, _ = await costs("pages", 200, body, PAGES_READER)
+    assert cleared < 300  # 29 pieces of memory, of 4 KiB, are what one page takes

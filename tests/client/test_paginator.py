@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import random
+import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
 from typing import Any
@@ -355,3 +356,16 @@ def test_wrong_arguments_are_refused_before_any_request(wrong: dict[str, Any], a
     assert isinstance(caught.value, ValueError)
     assert isinstance(caught.value, FTLogsError)
     assert source.requests == []
+
+
+@pytest.mark.parametrize("concurrency", [1, 4, 9])
+async def test_a_page_is_held_by_nobody_but_the_consumer_once_the_next_was_handed_out(
+    concurrency: int,
+) -> None:
+    handed_out: list[weakref.ref[LogPage]] = []
+    async with ListSource(numbered(300)).lines(concurrency=concurrency).pages() as pages:
+        async for page in pages:
+            handed_out.append(weakref.ref(page))
+            assert [one() for one in handed_out if one() is not None] == [page]
+            await asyncio.sleep(0)
+    assert len(handed_out) == 30

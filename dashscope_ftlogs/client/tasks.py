@@ -21,6 +21,10 @@ Found = TypeVar("Found")
 Item = TypeVar("Item")
 
 
+_Begun = tuple["asyncio.Task[Any] | None", Coroutine[Any, Any, Any]]
+"""The parent of a task, and what it does."""
+
+
 class _Waiting(asyncio.Future[None]):
     """Knows in which task it was cancelled."""
 
@@ -76,8 +80,7 @@ class Tasks:
         self.is_open = False
         self.loop: asyncio.AbstractEventLoop | None = None
         """The one in which the session was opened, until it has been closed."""
-        self._running: dict[asyncio.Task[Any], asyncio.Task[Any] | None] = {}
-        """Each with its parent."""
+        self._running: dict[asyncio.Task[Any], _Begun] = {}
         self._children: dict[asyncio.Task[Any] | None, dict[asyncio.Task[Any], None]] = {}
         """Of those that run, in the order in which they were begun."""
         self._left: set[asyncio.Task[Any]] = set()
@@ -117,6 +120,14 @@ class Tasks:
 
         Who gives a `waiter` is told by it when the task has ended; that costs less than `end_of`.
         """
+        task = self.begin(work, parent)
+        task.add_done_callback(partial(self._has_ended, waiter))
+        return task
+
+    def begin(
+        self, work: Coroutine[Any, Any, T], parent: "asyncio.Task[Any] | None" = None
+    ) -> "asyncio.Task[T]":
+        """Begin a piece of work as `spawn` does, for who will `forget` it himself: that costs less."""
         refused = self._elsewhere(loop := asyncio.get_running_loop())
         if not self.is_open:
             refused = "the session is not open: use `async with LogSession() as session:`"
@@ -128,19 +139,23 @@ class Tasks:
         task = loop.create_task(work if loop.get_task_factory() is None else self._owned(work, parent))
         # Not as an argument: it would be the factory's, which may know of none.
         task.set_name(getattr(work, "__qualname__", type(work).__name__))
-        self._know(task, parent)
-        task.add_done_callback(partial(self._forget, work, waiter))
+        self._know(task, work, parent)
         return task
 
-    def _know(self, task: "asyncio.Task[Any]", parent: "asyncio.Task[Any] | None") -> None:
-        self._running[task] = parent
+    def _know(
+        self,
+        task: "asyncio.Task[Any]",
+        work: Coroutine[Any, Any, Any],
+        parent: "asyncio.Task[Any] | None",
+    ) -> None:
+        self._running[task] = parent, work
         if parent in self._running:
             self._children.setdefault(parent, {})[task] = None
 
     async def _owned(self, work: Coroutine[Any, Any, T], parent: "asyncio.Task[Any] | None") -> T:
         """Do a piece of work in a task that is known before it, though it may begin at once."""
         me: Any = asyncio.current_task()
-        self._know(me, parent)
+        self._know(me, work, parent)
         return await work
 
     async def run(self, work: Coroutine[Any, Any, T], doing: str) -> T:
@@ -202,14 +217,15 @@ class Tasks:
         self._cancel(running := list(self._running))
         await ended(running)
 
-    def _forget(
-        self,
-        work: Coroutine[Any, Any, Any],
-        waiter: "asyncio.Future[None] | None",
-        task: "asyncio.Task[Any]",
-    ) -> None:
+    def _has_ended(self, waiter: "asyncio.Future[None] | None", task: "asyncio.Task[Any]") -> None:
+        self.forget(task)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def forget(self, task: "asyncio.Task[Any]") -> None:
+        """Let go of a task that has ended."""
+        parent, work = self._running.pop(task)
         work.close()  # one that was cancelled before its first step never came to it
-        parent = self._running.pop(task)
         if (siblings := self._children.get(parent)) is not None:
             siblings.pop(task, None)
             if not siblings:
@@ -217,8 +233,6 @@ class Tasks:
         self._left.discard(task)
         if not task.cancelled():
             task.exception()  # or asyncio would report one that nobody had to hear of any more
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
 
 
 class InOrder(Generic[T]):
@@ -233,7 +247,7 @@ class InOrder(Generic[T]):
 
     def begin(self, work: Coroutine[Any, Any, T]) -> None:
         """Begin one more."""
-        self._waiting.append(self._tasks.spawn(work))
+        self._waiting.append(self._tasks.begin(work))
 
     @property
     def has_first(self) -> bool:
@@ -245,11 +259,18 @@ class InOrder(Generic[T]):
         """Return what the first of them comes to, and let go of it."""
         if not self._waiting[0].done():
             await end_of(self._waiting[0])
-        return self._tasks.result(self._waiting.popleft(), "a page was asked for")
+        task = self._waiting.popleft()
+        self._tasks.forget(task)
+        return self._tasks.result(task, "a page was asked for")
 
     async def drop(self) -> None:
         """End all of them."""
         tasks, self._waiting = self._waiting, deque()
+        for task in tasks:
+            if task.done():
+                self._tasks.forget(task)
+            else:
+                task.add_done_callback(self._tasks.forget)
         await self._tasks.leave(tasks)
 
 

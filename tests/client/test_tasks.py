@@ -5,11 +5,14 @@ import gc
 import sys
 import threading
 import warnings
+import weakref
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from list_source import ListSource, numbered
 
 from dashscope_ftlogs import (
@@ -390,6 +393,47 @@ async def test_the_first_of_those_in_order_is_there_once_it_has_come_to_somethin
         await tasks.leave(in_order._waiting)
         assert in_order.has_first == is_there
         await in_order.drop()
+
+
+async def come_to(what: str) -> str:
+    if what == "an error":
+        raise MineError
+    await asyncio.sleep(60 if what == "nothing" else 0)
+    return what
+
+
+@given(
+    begun=st.lists(st.sampled_from(["something", "an error", "nothing"]), max_size=8),
+    taken=st.integers(0, 8),
+    late=st.integers(0, 2),
+)
+def test_nothing_is_left_of_those_in_order_whatever_was_taken_and_whatever_they_came_to(
+    begun: list[str], taken: int, late: int
+) -> None:
+    async def check() -> list[Any]:
+        tasks = Tasks()
+        tasks.open(asyncio.get_running_loop())
+        in_order = InOrder[str](tasks)
+        works: list[weakref.ref[Any]] = []
+
+        def begin(what: str) -> None:
+            works.append(weakref.ref(work := come_to(what)))
+            in_order.begin(work)
+
+        for what in begun:
+            begin(what)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        for _ in range(taken):
+            if in_order.has_first:
+                assert await in_order.first() == "something"
+        for _ in range(late):
+            begin("nothing")
+        await in_order.drop()
+        await asyncio.sleep(0)
+        return [work() for work in works if work() is not None]
+
+    assert asyncio.run(check()) == []
 
 
 async def test_whose_parent_has_ended_before_goes_its_own_way() -> None:

@@ -74,7 +74,7 @@ def of_service(effort: Effort, round_trip: float, at_once: int) -> dict[str, Cel
         }
     }
     if at_once and round_trip in SHARED:
-        modes["share"] = {"pages": pages, "rounds": few}
+        modes["share"] = {"pages": pages, "rounds": effort.rounds}
     if at_once == 4:
         modes["queue"] = {"pages": pages, "alone": pages // 20 + 2, "rounds": few}
     totals = (1000 * pages for pages in sizes.values())

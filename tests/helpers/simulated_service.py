@@ -37,6 +37,10 @@ class Reader:
         most = self.in_flight.limit if self.latencies else 1
         return self.asked < self.pages and self.inside < most
 
+    @property
+    def is_done(self) -> bool:
+        return len(self.latencies) == self.pages
+
 
 @attrs.frozen(eq=False)
 class Request:
@@ -108,12 +112,14 @@ def read(
     jitter: float = 0.1,
     slower_from: float = float("inf"),
     size: int = 100_000,
+    seed: int = 1,
+    until: Callable[[], bool] = lambda: False,
 ) -> None:
     """Let sessions read their logs from one service; from a time on, the way is three times as long."""
-    service = _Service(round_trip, at_once, jitter, slower_from, size, random.Random(1))
+    service = _Service(round_trip, at_once, jitter, slower_from, size, random.Random(seed))
     for reader in readers:
         service.asked(reader, 0.0)
-    while service.coming:
+    while service.coming and not until():
         now, _, what, request = heapq.heappop(service.coming)
         what(now, request)
 
@@ -122,7 +128,7 @@ def seconds(in_flight: InFlight, pages: int, **service: Any) -> float:
     """Return how long one log takes."""
     reader = Reader(in_flight, pages)
     read([reader], **service)
-    assert len(reader.latencies) == pages
+    assert reader.is_done
     return reader.ended
 
 

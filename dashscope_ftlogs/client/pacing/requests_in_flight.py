@@ -9,9 +9,14 @@ the number in a round trip. Then come rounds of as many answers as there are req
   they bring in enough more, and taken back if they don't; then the next attempt comes later each time.
 - Answers that take long, twice in a row, call for fewer. Those are kept if hardly less comes in than in
   the better of the two rounds, which means that the others stood in a queue: the worse one may have been
-  bad luck, with which anything compares well, and the number would go down and down. Else the way itself
-  may have become longer: the former number returns, and from then on it takes half as much again to be
-  long, and no more, since that too may have been bad luck.
+  bad luck, with which anything compares well, and the number would go down and down. Else, if answers
+  come sooner all the same, somebody else's stand in the queue too, and take the place: a tenth fewer
+  stay, and as he does the same, nobody crowds out anybody. Else the way itself may have become longer:
+  the former number returns, and from then on it takes half as much again to be long, and no more, since
+  that too may have been bad luck.
+
+A few more always bring in more where others stand in the queue, by taking of their share. Whoever has
+the larger one gains less by it, so what must show is set to where he stops before the other does.
 
 What comes in is told by Little's law, the number in flight over the mean latency, which needs no clock
 that begins somewhere. Whether there is a queue is told by the lower quartile of latencies, compared with
@@ -40,12 +45,16 @@ _LONG: Final = 1.5
 """Times the lowest latency."""
 _FIRST_LATE: Final = 6
 """Answers that took long, and end the quick growth at the beginning."""
-_GAIN: Final = 0.3
-"""What part of the requests that were added must show in what comes in."""
+_GAIN: Final = 0.3, 0.6
+"""What part of the requests that were added must show in what comes in: of twice as many, which are
+tried where there is no queue, and of a quarter more."""
 _LITTLE: Final = 0.93
 """What is left, of what came in, where hardly less does."""
 _ROUND: Final = 16
 """Answers of a round at least: fewer tell mostly chance."""
+_SOONER: Final = 0.9
+"""Times the mean latency of before: less than chance brings, with fewer in flight."""
+_TENTH_FEWER: Final = 0.9
 _SURE: Final = 40
 """Answers that show whether fewer requests do: a mistake there would be followed by others."""
 _PATIENCE: Final = 4, 64
@@ -165,10 +174,13 @@ class InFlight:
         """Whether what was tried stays; else go back to that limit, which had that mean latency."""
         gain = (self._limit / mean) / (limit / before)
         more = self._limit / limit - 1
-        if gain >= (1 + _GAIN * more if more > 0 else _LITTLE):
+        if gain >= (1 + _GAIN[more < 1] * more if more > 0 else _LITTLE):
             if more > 0:
                 self._patience = _PATIENCE[0]
             return True
+        if more < 0 and mean < _SOONER * before:
+            self._set(now, round(_TENTH_FEWER * limit))
+            return False
         if more < 0:
             self._lowest *= _LONG
         self._wait, self._patience = self._patience, min(2 * self._patience, _PATIENCE[1])

@@ -11,9 +11,8 @@ the number in a round trip. Then come rounds of as many answers as there are req
   the better of the two rounds, which means that the others stood in a queue: the worse one may have been
   bad luck, with which anything compares well, and the number would go down and down. Else, if answers
   come sooner all the same, somebody else's stand in the queue too, and take the place: a tenth fewer
-  stay, and as he does the same, nobody crowds out anybody. Else the way itself may have become longer:
-  the former number returns, and from then on it takes half as much again to be long, and no more, since
-  that too may have been bad luck.
+  stay, and as he does the same, nobody crowds out anybody. Else the way itself is longer than was known:
+  the former number returns, and what answers take now is what is usual.
 
 A few more always bring in more where others stand in the queue, by taking of their share. Whoever has
 the larger one gains less by it, so what must show is set to where he stops before the other does.
@@ -21,7 +20,8 @@ the larger one gains less by it, so what must show is set to where he stops befo
 What comes in is told by Little's law, the number in flight over the mean latency, which needs no clock
 that begins somewhere. Whether there is a queue is told by the lower quartile of latencies, compared with
 the lowest there was: every answer waits in a queue, while a way that is merely uneven lets some through
-as fast as ever. Only answers to requests that were sent after a change speak of it.
+as fast as ever. Only answers to requests that were sent after a change speak of it. One or two that come
+at once tell nothing: they may be of one line, or from a cache.
 
 Netflix's gradient divides the lowest latency by the present one, and never finds out that the way is
 longer now; Vegas counts what stands in the queue and takes its time, where a log is a few dozen pages;
@@ -72,6 +72,8 @@ class InFlight:
         """Begin with `first`."""
         self._limit = min(first, most)
         self._least, self._most = least, most
+        self._quickest: list[float] = []
+        """The three lowest latencies of the beginning, the third of which is the usual one."""
         self._lowest = inf
         self._bytes = 0.0
         self._round: list[float] = []
@@ -115,8 +117,8 @@ class InFlight:
         if sent_at < self._since:
             return
         latency = max(begun_at - sent_at, _SHORTEST)
-        if self._lowest == inf:
-            self._lowest = latency
+        if not self._quickest:
+            self._quickest, self._lowest = [latency], latency
             return
         if self._is_starting:
             self._start(begun_at, latency)
@@ -141,6 +143,8 @@ class InFlight:
         """Let one more in with each answer, until some are late."""
         if not self._is_full:
             return
+        self._quickest = sorted([*self._quickest, latency])[:3]
+        self._lowest = self._quickest[-1]
         self._late += latency > _LONG * self._lowest
         self._is_starting = self._late < _FIRST_LATE and self._limit < self._most
         self._set(now, self._limit + 1)
@@ -152,7 +156,7 @@ class InFlight:
         was_full, self._is_full, self._round = self._is_full, False, []
         if not was_full:
             return
-        if self._tried is not None and not self._keeps(now, mean, *self._tried):
+        if self._tried is not None and not self._keeps(now, mean, quartile, *self._tried):
             return
         self._tried = None
         # Halfway only, since a single round can be lucky.
@@ -170,7 +174,7 @@ class InFlight:
             more = self._limit if quartile <= _AS_EVER * self._lowest else max(1, self._limit // 4)
             self._try(now, self._limit + more, mean)
 
-    def _keeps(self, now: float, mean: float, limit: int, before: float) -> bool:
+    def _keeps(self, now: float, mean: float, quartile: float, limit: int, before: float) -> bool:
         """Whether what was tried stays; else go back to that limit, which had that mean latency."""
         gain = (self._limit / mean) / (limit / before)
         more = self._limit / limit - 1
@@ -182,7 +186,7 @@ class InFlight:
             self._set(now, round(_TENTH_FEWER * limit))
             return False
         if more < 0:
-            self._lowest *= _LONG
+            self._lowest = quartile
         self._wait, self._patience = self._patience, min(2 * self._patience, _PATIENCE[1])
         self._set(now, limit)
         return False

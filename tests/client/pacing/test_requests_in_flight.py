@@ -66,7 +66,7 @@ def test_two_sessions_share_a_service(round_trip: float, at_once: int) -> None:
 def test_nobody_who_has_a_given_number_is_crowded_out(number: int) -> None:
     for seed in range(10):
         _, share = shares(InFlight(), InFlight.exactly(number), round_trip=0.001, at_once=4, seed=seed)
-        assert share >= 1 / 3
+        assert share >= 1 / 5
 
 
 @pytest.mark.parametrize("round_trip", [0.01, 0.05])
@@ -102,16 +102,6 @@ def test_fewer_are_kept_only_if_they_do_as_well_as_the_better_of_two_rounds() ->
         # A little more than half as many, which bring in three quarters of what eight do at 16 ms.
         answer(in_flight, 40, now, fewer / FIRST * 0.0213)
         assert in_flight.limit == (fewer if kept else FIRST - 1)
-
-
-def test_what_takes_longer_than_ever_is_found_to_be_a_queue_in_the_end() -> None:
-    in_flight = begun()
-    now = answer(in_flight, 32, 1.0, 0.1)
-    fewer = in_flight.limit
-    now = answer(in_flight, 40, now, 0.1)
-    assert in_flight.limit == FIRST, "fewer brought less, by chance"
-    answer(in_flight, 32, now, 0.1)
-    assert in_flight.limit == fewer
 
 
 def test_after_a_refusal_no_more_are_tried_for_a_while() -> None:
@@ -191,12 +181,36 @@ def test_at_first_each_answer_lets_one_more_in_until_six_took_long() -> None:
     in_flight = InFlight()
     now = answer(in_flight, 1, 0.0, 0.01)
     assert in_flight.limit == FIRST, "what is usual is not known yet"
+    now = answer(in_flight, 2, now, 0.01)
     now = answer(in_flight, 4, now, 0.0149)
-    assert in_flight.limit == FIRST + 4
+    assert in_flight.limit == FIRST + 6
     now = answer(in_flight, 6, now, 0.0151)
-    assert in_flight.limit == FIRST + 10
+    assert in_flight.limit == FIRST + 12
     answer(in_flight, 1, now, 0.01)
-    assert in_flight.limit == FIRST + 10
+    assert in_flight.limit == FIRST + 12
+
+
+@pytest.mark.parametrize("quick", [1, 2, 3])
+def test_one_or_two_quick_answers_are_not_taken_for_what_is_usual(quick: int) -> None:
+    in_flight = InFlight()
+    now = answer(in_flight, quick, 0.0, 0.002)
+    answer(in_flight, 30, now, 0.05)
+    assert (in_flight.limit == MOST) == (quick < 3)
+
+
+@given(count=st.integers(1, 60), at_once=st.booleans(), latency=st.floats(0.0005, 0.03))
+def test_a_log_that_comes_after_quicker_answers_is_soon_read_by_many_requests(
+    count: int, at_once: bool, latency: float
+) -> None:
+    in_flight, now = InFlight(), 0.0
+    for _ in range(count):
+        in_flight.sent(in_flight.limit if at_once else 1)
+        in_flight.answered(now, now + latency, 1000)
+        now += latency
+    service = {"round_trip": 0.05, "at_once": 1_000_000}
+    least = seconds(InFlight.exactly(MOST), 1000, **service)
+    # Those of one at a time say nothing of many; of what came at once is learned that it has changed.
+    assert seconds(in_flight, 1000, **service) <= (1.5 if at_once else 1.25) * least
 
 
 @pytest.mark.parametrize(("latency", "more"), [(0.01, 8), (0.0129, 8), (0.0131, 2), (0.0149, 2)])
@@ -287,13 +301,12 @@ def test_where_fewer_bring_less_though_answers_come_sooner_a_tenth_fewer_stay(
     assert (in_flight.limit < limit) == (limit < FIRST)
 
 
-@pytest.mark.parametrize(("latency", "limit"), [(0.0224, 8), (0.0226, 6)])
-def test_where_fewer_were_in_vain_it_takes_half_as_much_again_to_be_long(
-    latency: float, limit: int
-) -> None:
+@pytest.mark.parametrize(("latency", "limit"), [(0.149, FIRST), (0.151, 6)])
+def test_where_fewer_were_in_vain_what_answers_took_is_usual(latency: float, limit: int) -> None:
     in_flight = begun()
-    now = answer(in_flight, 32, 1.0, 0.024)
-    now = answer(in_flight, 40, now, 0.024)
+    in_flight.refused(1_000.0)  # no more are tried meanwhile
+    now = answer(in_flight, 32, 1.0, 0.1)
+    now = answer(in_flight, 40, now, 0.1)
     assert in_flight.limit == FIRST
     answer(in_flight, 32, now, latency)
     assert in_flight.limit == limit

@@ -126,6 +126,17 @@ def word(name: str, value: Any, words: Sequence[str] = ()) -> Any:
     return value
 
 
+def words(name: str, value: Any) -> tuple[str, ...]:
+    """Return the strings that `value` is: one, or several; None is none."""
+    if value is None or isinstance(value, str):
+        return () if value is None else (value,)
+    allowed = "a string, or several, or None"
+    several = tuple(many(name, value, allowed))
+    if not several or not all(isinstance(one, str) for one in several):
+        raise refused(name, value, allowed)
+    return several
+
+
 def kind_of(name: str, value: Any, kind: type[T]) -> T:
     """Return `value` if it is of that kind."""
     if not isinstance(value, kind):

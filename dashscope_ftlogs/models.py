@@ -1,6 +1,6 @@
 """What the service's answers become: a page of a log, a job, and what it saved."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -140,8 +140,10 @@ class JobsPage:
     jobs: tuple[Job, ...]
 
 
-def matches(job: Job, status: str | None, model: str | None) -> bool:
-    """Whether a job has that status, in any case, and fine-tunes that model; None stands for any."""
-    return (status is None or job.status.upper() == status.upper()) and (
-        model is None or model in {job.model, job.base_model}
-    )
+def matches(job: Job, statuses: Collection[str], models: Collection[str]) -> bool:
+    """Whether a job has one of the statuses, in any case, and fine-tunes one of the models.
+
+    Where there are none, any will do.
+    """
+    has_status = not statuses or job.status.upper() in {status.upper() for status in statuses}
+    return has_status and (not models or job.model in models or job.base_model in models)

@@ -147,7 +147,9 @@ METHODS = {
         LogSession.jobs,
         {},
         {
-            "status": Wrong(NO_WORD, "a string, or None"),
+            "status": Wrong(
+                [5, True, b"x", [], [5], ["RUNNING", None], {"x": 1}], "a string, or several"
+            ),
             "model": Wrong(NO_WORD, "a string, or None"),
         },
     ),

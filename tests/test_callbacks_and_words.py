@@ -49,10 +49,13 @@ async def test_any_other_callback_is_taken(on_event: Any) -> None:
 
 @pytest.mark.parametrize(
     ("status", "warned"),
-    [("RUNING", True), ("running", False), ("pending", False), ("FROZEN", False), (None, False)],
+    [
+        *[("RUNING", True), ("running", False), ("pending", False), ("FROZEN", False), (None, False)],
+        *[(["running", "RUNING"], True), (["FROZEN", "PENDING"], False)],
+    ],
 )
 async def test_a_status_that_nobody_knows_is_warned_of_with_those_there_are(
-    caplog: pytest.LogCaptureFixture, status: str | None, warned: bool
+    caplog: pytest.LogCaptureFixture, status: str | list[str] | None, warned: bool
 ) -> None:
     jobs = [EmulatedJob("ft-1", ["x"]), EmulatedJob("ft-2", ["x"], status="FROZEN")]
     async with Emulator(jobs) as emulator:

@@ -90,8 +90,7 @@ class Filters:
                 raise _none_has("--model", model, models)
 
     def _fits(self, job: Job, since: str | None) -> bool:
-        wanted = product(self.status or (None,), self.model or (None,))
-        if not any(matches(job, status, model) for status, model in wanted):
+        if not matches(job, self.status or (), self.model or ()):
             return False
         if since is not None and (job.create_time or "") < since:
             return False

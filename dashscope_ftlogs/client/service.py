@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import warnings
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, NoReturn, Self, SupportsIndex
 from weakref import WeakSet
@@ -323,35 +323,40 @@ class Service(LeftByBlock):
         request = CheckpointsRequest(checks.job_id(job_id))
         return await self.tasks.run(self._transport.fetch(request), "checkpoints were asked for")
 
-    def jobs(self, *, status: str | None = None, model: str | None = None) -> Stream[Job]:
+    def jobs(
+        self, *, status: str | Iterable[str] | None = None, model: str | None = None
+    ) -> Stream[Job]:
         """Return an async iterator over the jobs of the workspace, in the service's order, each once.
 
         A list of more than one page is read twice, and a third time where that differs: pages shift when
         jobs come and go.
 
         Args:
-            status: Only jobs with this status, such as `RUNNING`; any case. One that no job has, and the
-                service's documentation does not know, is warned of: the logger `dashscope_ftlogs`.
+            status: Only jobs with this status, such as `RUNNING`, or with any of several; any case. One
+                that no job has, and the service's documentation does not know, is warned of: the logger
+                `dashscope_ftlogs`.
             model: Only jobs that fine-tune this model.
 
         Raises:
             MalformedResponseError: the list stays incomplete, or repeats itself.
         """
-        checks.word("status", status)
+        wanted = checks.words("status", status)
         checks.word("model", model)
-        return stream(self.tasks, self._jobs(status, model), "jobs were listed")
+        models = () if model is None else (model,)
+        return stream(self.tasks, self._jobs(wanted, models), "jobs were listed")
 
-    async def _jobs(self, status: str | None, model: str | None) -> AsyncGenerator[Job, None]:
+    async def _jobs(self, wanted: Sequence[str], models: Sequence[str]) -> AsyncGenerator[Job, None]:
         statuses = set(STATUSES)
         whole = JobList(lambda no, size: self._transport.fetch(JobsRequest(no, size)), self.lag)
         async with aclosing(whole.jobs()) as jobs:
             async for job in jobs:
                 statuses.add(job.status.upper())
-                if matches(job, status, model):
+                if matches(job, wanted, models):
                     yield job
-        if status is not None and status.upper() not in statuses:
-            known = ", ".join(excerpt(one, 40) for one in sorted(statuses))
-            _log.warning("no job has the status %s; those there are: %s", shown(status), known)
+        known = ", ".join(excerpt(one, 40) for one in sorted(statuses))
+        for status in wanted:
+            if status.upper() not in statuses:
+                _log.warning("no job has the status %s; those there are: %s", shown(status), known)
 
     def fetch_many(self, jobs: Jobs) -> Stream[JobLog]:
         """Return an async iterator over the whole log of each job, in the order in which they arrive.

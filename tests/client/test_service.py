@@ -375,6 +375,8 @@ async def test_jobs_can_be_chosen_by_status_and_model(connect: Connect) -> None:
     async with Emulator(jobs) as emulator, connect(emulator) as session:
         assert [job.job_id async for job in session.jobs(status="running")] == ["ft-1", "ft-3"]
         assert [job.job_id async for job in session.jobs(status="RUNNING", model="qwen3-8b")] == ["ft-1"]
+        several = session.jobs(status=(one for one in ("Running", "SUCCEEDED")), model="qwen3-8b")
+        assert [job.job_id async for job in several] == ["ft-1", "ft-2"]
 
 
 @pytest.mark.parametrize(

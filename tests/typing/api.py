@@ -83,6 +83,7 @@ async def read() -> None:
 
         async for job in session.jobs(status="RUNNING", model="qwen3-14b"):
             assert_type(job, Job)
+        assert_type(session.jobs(status=["RUNNING", "QUEUING"]), Stream[Job])
         job = await session.job("ft-1")
         assert_type(job.hyper_parameters, Mapping[str, Any] | None)
         assert_type(job.ended, bool)

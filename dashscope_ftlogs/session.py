@@ -1,11 +1,12 @@
 """The session: what an application opens. All that is asked of the service, and what is made of it."""
 
 import os
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from dashscope_ftlogs import checks
+from dashscope_ftlogs.client.fed_iterators import Stream, stream
 from dashscope_ftlogs.client.fetch_many import Jobs
 from dashscope_ftlogs.client.service import Service
 from dashscope_ftlogs.errors import FTLogsError, InvalidArgumentError
@@ -183,6 +184,38 @@ class LogSession(Service):
             settle=self.lag if settle is None else settle,
         )
         return LogFollower(self, checks.jobs(jobs), options, checks.function("on_event", on_event))
+
+    def running_jobs(
+        self,
+        *,
+        every: float = 30.0,
+        until: Callable[[Sequence[Job]], object] | None = None,
+        give_up_after: float | None = None,
+    ) -> Stream[Job]:
+        """Return an async iterator over the jobs that run, and over others once they do, each once.
+
+        `follow` takes it: `session.follow(session.running_jobs())`. It goes on until it is closed, which
+        whatever took it does when it is left. Faults are waited out, as by `follow`.
+
+        Args:
+            every: Seconds between two looks at the list of jobs.
+            until: Is told after each look which jobs run, once the new ones were taken; where it returns
+                something true, no more come: `lambda running: not running` ends with the last job.
+            give_up_after: Raise an error that lasts for so many seconds, as soon as the retry policy
+                has given up too; None goes on for ever.
+
+        Raises:
+            InvalidArgumentError: an argument is out of its range.
+        """
+        with _loading():  # few follow
+            from dashscope_ftlogs.follow.running_jobs import running_jobs  # noqa: PLC0415
+
+        if give_up_after is not None:
+            checks.seconds("give_up_after", give_up_after)
+        jobs = running_jobs(
+            self, checks.seconds("every", every), checks.function("until", until), give_up_after
+        )
+        return stream(self.tasks, jobs, "running jobs were looked for")
 
     async def metrics(self, job_id: str | Job) -> "MetricsTable":
         """Return the metrics of a job's log, as far as it has come, as a table.

@@ -175,6 +175,15 @@ METHODS = {
             "progress": Wrong([5, "x", {}], "a Progress"),
         },
     ),
+    "running_jobs": Call(
+        LogSession.running_jobs,
+        {"until": lambda running: not running},
+        {
+            "every": Wrong([*NO_SECONDS, 0, None], SECONDS),
+            "until": Wrong(NO_FUNCTION, "a function, or None"),
+            "give_up_after": Wrong([*NO_SECONDS, 0], SECONDS),
+        },
+    ),
     "follow": Call(
         LogSession.follow,
         {"jobs": ["ft-1"]},

@@ -120,6 +120,9 @@ async def leave() -> None:
         async with aiter(follower) as live, follower.pages() as live_pages, aclosing(aiter(other)):
             assert_type(await anext(live), LogLine)
             assert_type(await anext(live_pages), LogPage)
+    async with session.running_jobs(every=5, until=lambda running: not running) as coming:
+        assert_type(await anext(coming), Job)
+        assert_type(session.follow(coming), LogFollower)
     async with session.jobs() as jobs, aclosing(session.fetch_many(jobs)) as logs:
         assert_type(await anext(jobs), Job)
         assert_type(await anext(logs), JobLog)

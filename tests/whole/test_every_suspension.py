@@ -6,7 +6,7 @@ And nothing is left: no task, no connection, no place at the gate taken, and no 
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextvars import Context
 from itertools import count
 from pathlib import Path
@@ -17,6 +17,7 @@ import pytest
 from suspensions import Counted, Points, counted
 
 from dashscope_ftlogs import (
+    Job,
     LogSession,
     RetryPolicy,
     SessionStateError,
@@ -182,6 +183,26 @@ async def follow(run: Run) -> None:
     await run.steps(aiter(follower), lambda line: [line.text])
 
 
+async def follow_running(run: Run) -> None:
+    """Which jobs run is looked for meanwhile, until none does."""
+    job = run.emulator.jobs["ft-1"]
+    job.status = "RUNNING"
+
+    def look(jobs: Sequence[Job]) -> bool:
+        job.status = "SUCCEEDED"
+        return not jobs
+
+    async def go_on() -> list[str]:
+        job.status = "SUCCEEDED"
+        return await followed_again(run, follower)()
+
+    follower = run.session.follow(
+        run.session.running_jobs(every=0.001, until=look), on_event=lambda event: None, **POLLS
+    )
+    run.go_on = go_on
+    await run.steps(aiter(follower), lambda line: [line.text])
+
+
 async def follow_pages(run: Run) -> None:
     follower = run.session.follow("ft-1", on_event=lambda event: None, **POLLS)
     run.go_on = followed_again(run, follower)
@@ -219,7 +240,7 @@ async def verify(run: Run) -> None:
 
 CALLS = [
     *(lines, with_options, pages, in_doubt, jobs, fetch_many, fetch_what_comes, follow, follow_pages),
-    *(verify, collect, page, job, checkpoints, metrics, download, leave),
+    *(follow_running, verify, collect, page, job, checkpoints, metrics, download, leave),
 ]
 STEPPED = set(CALLS[: CALLS.index(verify) + 1])
 

@@ -6,12 +6,11 @@ import shlex
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from dashscope_ftlogs import EventKind, FTLogsError, LogPage, RetryPolicy
+from dashscope_ftlogs import EventKind, FTLogsError, Job, LogPage, RetryPolicy
 from dashscope_ftlogs.archive.store import label
 from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.checks import lasting, within
@@ -63,7 +62,7 @@ class Following(Tail):
     _finished: set[str] = attrs.field(factory=set[str], init=False)
     _awaited: frozenset[str] | None = attrs.field(default=None, init=False)
     """The jobs that have to meet `--until`; None until they are known."""
-    _seen: dict[str, list[str]] = attrs.field(factory=dict[str, list[str]], init=False)
+    _seen: dict[str, set[str]] = attrs.field(factory=dict[str, set[str]], init=False)
     """With `--all-running`, the jobs of each profile that was looked at."""
     _idle: set[str] = attrs.field(factory=set[str], init=False)
     """The profiles of which no job ran when they were last looked at, or that can't be asked."""
@@ -166,31 +165,32 @@ class Following(Tail):
 
     async def _running(self, profile: str, session: "LogSession") -> AsyncGenerator[str, None]:
         """Yield the jobs that were named, then others as they begin to run, as long as there are any."""
-        seen = dict.fromkeys(job_id for name in self.offsets if (job_id := _of(profile, name)))
-        for job_id in seen:
+        for job_id in filter(None, (_of(profile, name) for name in self.offsets)):
             yield job_id
-        while True:
-            running = [job.job_id async for job in session.jobs(status="RUNNING")]
-            for job_id in running:
-                if job_id not in seen:
-                    seen[job_id] = None
-                    yield job_id
-            self._looked(profile, [label(profile, job_id) for job_id in seen], idle=not running)
-            with suppress(TimeoutError):
+        while not self._all_idle.is_set():
+            async with session.running_jobs(
+                every=self.look_every,
+                until=partial(self._looked, profile),
+                give_up_after=self.give_up_after,
+            ) as running:
+                async for job in running:
+                    yield job.job_id
+            with suppress(TimeoutError):  # until a job of another profile ends, one may begin here
                 async with asyncio.timeout(self.look_every):
                     await self._all_idle.wait()
-                    return
 
-    def _looked(self, profile: str, seen: list[str], *, idle: bool) -> None:
-        """Take note of which jobs of a profile were seen, and whether none of them runs."""
-        self._seen[profile] = seen
-        (self._idle.add if idle else self._idle.discard)(profile)
+    def _looked(self, profile: str, running: Sequence[Job]) -> bool:
+        """Take note of which jobs of a profile run; return whether none does."""
+        seen = self._seen.setdefault(profile, {name for name in self.offsets if _of(profile, name)})
+        seen.update(label(profile, job.job_id) for job in running)
+        (self._idle.discard if running else self._idle.add)(profile)
         if self._seen.keys() == self._followers.keys():
-            self._awaited = frozenset(chain.from_iterable(self._seen.values()))
+            self._awaited = frozenset().union(*self._seen.values())
         if self._idle == self._followers.keys():
             if not self._awaited:
                 complain("no job is running")
             self._all_idle.set()
+        return not running
 
     async def _read(self, profile: str, follower: "LogFollower", printer: Thread) -> None:
         try:
@@ -205,7 +205,7 @@ class Following(Tail):
             if profile not in self._told_of:
                 self._status.say(f"{profile}: {told(error)}")
             if self.all_running:
-                self._looked(profile, self._seen.get(profile, []), idle=True)
+                self._looked(profile, [])
 
     async def _take(self, page: LogPage, printer: Thread) -> None:
         """Print a page, up to what meets a condition."""

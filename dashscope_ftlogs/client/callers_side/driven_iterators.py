@@ -13,6 +13,8 @@ from contextvars import ContextVar
 from typing import Any, TypeVar
 from weakref import ref
 
+from dashscope_ftlogs.client.callers_side.left_by_block import LeftByBlock
+
 Item = TypeVar("Item")
 
 _drivers: ContextVar[tuple["Callable[[], asyncio.Task[Any] | None]", ...]]
@@ -20,7 +22,7 @@ _drivers = ContextVar("drivers", default=())
 
 
 async def driven(items: AsyncIterable[Item]) -> AsyncGenerator[Item, None]:
-    """Yield the items, for a task of a session; close what gives them, if it is a generator."""
+    """Yield the items, for a task of a session; close what gives them, if it is a generator or ours."""
     coming = aiter(items)
     try:
         while True:
@@ -31,7 +33,7 @@ async def driven(items: AsyncIterable[Item]) -> AsyncGenerator[Item, None]:
                     break
             yield item
     finally:
-        if isinstance(coming, AsyncGenerator):
+        if isinstance(coming, AsyncGenerator | LeftByBlock):
             # What it does in the end is done here, by the task that drove it; asyncio would begin
             # another one for that, some time later.
             with _driving():

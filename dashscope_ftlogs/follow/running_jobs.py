@@ -1,0 +1,54 @@
+"""Which jobs run, looked for again and again: each is told of once, as it begins."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import TYPE_CHECKING
+
+from dashscope_ftlogs.errors import FTLogsError, ThrottlingError
+from dashscope_ftlogs.follow.last_word import may_pass
+from dashscope_ftlogs.models import Job
+
+if TYPE_CHECKING:
+    from dashscope_ftlogs.client.service import Service
+
+_log = logging.getLogger("dashscope_ftlogs")
+
+
+async def running_jobs(
+    service: "Service",
+    every: float,
+    until: Callable[[Sequence[Job]], object] | None,
+    give_up_after: float | None,
+) -> AsyncGenerator[Job, None]:
+    """Yield jobs. `LogSession.running_jobs` says what the arguments mean."""
+    now = asyncio.get_running_loop().time
+    seen: set[str] = set()
+    answered = False
+    failing_since: float | None = None
+    while True:
+        asked_at = now()
+        wait = every
+        try:
+            # All of them first: a list that turns out to be incomplete tells of none that is new.
+            async with service.jobs(status="RUNNING") as listed:
+                running = [job async for job in listed]
+        except FTLogsError as error:
+            since = asked_at if failing_since is None else failing_since
+            gives_up = give_up_after is not None and now() - since >= give_up_after
+            if gives_up or not may_pass(error, answered=answered):
+                raise
+            if failing_since is None:
+                _log.warning("running jobs can't be told, and are asked for again: %s", error.summary())
+            failing_since = since
+            if isinstance(error, ThrottlingError):
+                wait = max(wait, error.retry_after or 0.0)
+        else:
+            answered, failing_since = True, None
+            for job in running:
+                if job.job_id not in seen:
+                    seen.add(job.job_id)
+                    yield job
+            if until is not None and until(running):
+                return
+        await asyncio.sleep(wait)

@@ -1,0 +1,213 @@
+"""The jobs that run, and those that begin to, as `follow` takes them; in virtual time."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+from following import in_virtual_time, live
+
+from dashscope_ftlogs import (
+    APIError,
+    AuthenticationError,
+    FTLogsError,
+    InternalServerError,
+    Job,
+    LogSession,
+    RetryPolicy,
+)
+from dashscope_ftlogs.emulator import BadJson, EmulatedJob, Emulator, Fault, Redirect, Refuse, Schedule
+
+ONCE = RetryPolicy(max_tries=1)
+
+
+def running(job_id: str) -> EmulatedJob:
+    return EmulatedJob(job_id, ["a line"], status="RUNNING")
+
+
+def none_runs(jobs: Sequence[Job]) -> bool:
+    return not jobs
+
+
+def with_emulator(
+    work: Callable[[Emulator, LogSession], Coroutine[Any, Any, Any]], *jobs: EmulatedJob
+) -> Any:
+    async def run() -> Any:
+        clock = asyncio.get_running_loop().time
+        async with Emulator(jobs, clock=clock, compress=False) as emulator:
+            async with LogSession(emulator.api_key, base_url=emulator.base_url, retry=ONCE) as session:
+                return await work(emulator, session)
+
+    return in_virtual_time(run())
+
+
+def looks(emulator: Emulator) -> int:
+    return sum(exchange.endpoint == "list" for exchange in emulator.journal)
+
+
+def test_each_job_is_told_of_once_when_it_runs() -> None:
+    async def work(emulator: Emulator, session: LogSession) -> None:
+        now = asyncio.get_running_loop().time
+        begun = now()
+        jobs = session.running_jobs(every=30)
+        assert [(await anext(jobs)).job_id for _ in range(2)] == ["ft-1", "ft-3"]
+        late = asyncio.ensure_future(anext(jobs))
+        await asyncio.sleep(100)
+        emulator.jobs["ft-2"].status = "RUNNING"
+        assert (await late).job_id == "ft-2"
+        assert 100 <= now() - begun <= 130
+        assert looks(emulator) == 5
+        await jobs.aclose()
+
+    with_emulator(work, running("ft-1"), EmulatedJob("ft-2", status="QUEUING"), running("ft-3"))
+
+
+def test_following_them_ends_with_the_last_and_takes_up_what_begins_meanwhile() -> None:
+    async def work(emulator: Emulator, session: LogSession) -> None:
+        jobs = session.running_jobs(every=10, until=none_runs)
+        follower = session.follow(jobs, settle=0)
+        texts = [line.text async for line in follower]
+        assert sorted(texts) == [f"{name} line {n}" for name in ("ft-1", "ft-2") for n in range(3)]
+        assert {one.job.status for one in follower.jobs.values() if one.job} == {"SUCCEEDED"}
+
+    schedule = Schedule([60, 61, 150], [(50, "RUNNING"), (150, "SUCCEEDED")])
+    later = EmulatedJob(
+        "ft-2", [f"ft-2 line {n}" for n in range(3)], status="QUEUING", schedule=schedule
+    )
+    with_emulator(work, live([20, 30, 90], "ft-1"), later, EmulatedJob("ft-0", ["over"]))
+
+
+def test_it_ends_when_it_is_told_to_by_what_runs() -> None:
+    async def work(emulator: Emulator, session: LogSession) -> None:
+        told: list[list[str]] = []
+
+        def third(jobs: Sequence[Job]) -> bool:
+            told.append([job.job_id for job in jobs])
+            return len(told) == 3
+
+        assert [job.job_id async for job in session.running_jobs(until=third)] == ["ft-1"]
+        assert told == [["ft-1"]] * 3
+
+    with_emulator(work, running("ft-1"))
+
+
+@pytest.mark.parametrize(
+    "fault", [Refuse(503), BadJson(), Refuse(429, "Throttling"), Redirect("http://127.0.0.1/")]
+)
+def test_an_outage_between_two_looks_is_told_of_once_and_waited_out(
+    fault: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def work(emulator: Emulator, session: LogSession) -> None:
+        jobs = session.running_jobs(every=10)
+        assert (await anext(jobs)).job_id == "ft-1"
+        emulator.faults = [Fault(fault, times=5, endpoint="list")]
+        emulator.add(running("ft-2"))
+        assert (await anext(jobs)).job_id == "ft-2"
+        assert looks(emulator) == 7
+        emulator.faults = [Fault(fault, times=5, endpoint="list")]
+        emulator.add(running("ft-3"))
+        assert (await anext(jobs)).job_id == "ft-3"
+        await jobs.aclose()
+
+    with_emulator(work, running("ft-1"))
+    told = [one.getMessage() for one in caplog.records if "can't be told" in one.getMessage()]
+    assert len(told) == 2
+    assert told[0].startswith("running jobs can't be told, and are asked for again: ")
+
+
+def test_one_that_asks_for_patience_is_asked_again_after_that() -> None:
+    async def work(emulator: Emulator, session: LogSession) -> None:
+        now = asyncio.get_running_loop().time
+        jobs = session.running_jobs(every=10)
+        await anext(jobs)
+        emulator.faults = [
+            Fault(Refuse(429, "Throttling", "No.", retry_after=500), times=1, endpoint="list")
+        ]
+        emulator.add(running("ft-2"))
+        begun = now()
+        await anext(jobs)
+        assert 500 <= now() - begun <= 530
+        await jobs.aclose()
+
+    with_emulator(work, running("ft-1"))
+
+
+def test_it_gives_up_when_that_was_asked_for() -> None:
+    async def work(emulator: Emulator, session: LogSession) -> None:
+        now = asyncio.get_running_loop().time
+        jobs = session.running_jobs(every=10, give_up_after=100)
+        await anext(jobs)
+        emulator.faults = [Fault(Refuse(503, "X", "No."), endpoint="list")]
+        begun = now()
+        with pytest.raises(InternalServerError):
+            await anext(jobs)
+        assert 100 <= now() - begun <= 130
+
+    with_emulator(work, running("ft-1"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "first"),
+    [
+        (Refuse(401, "InvalidApiKey", "No."), AuthenticationError, False),
+        (Redirect("http://127.0.0.1/portal"), APIError, True),
+    ],
+)
+def test_what_is_wrong_with_the_settings_is_raised_at_once(
+    fault: Any, kind: type[FTLogsError], first: bool
+) -> None:
+    async def work(emulator: Emulator, session: LogSession) -> None:
+        jobs = session.running_jobs()
+        if not first:
+            await anext(jobs)
+        emulator.faults = [Fault(fault, endpoint="list")]
+        with pytest.raises(kind):
+            await anext(jobs)
+
+    with_emulator(work, running("ft-1"))
+
+
+def test_what_the_callers_function_raises_comes_out_as_it_is() -> None:
+    own = FTLogsError("mine")
+
+    def raises(_: Sequence[Job]) -> bool:
+        raise own
+
+    async def work(emulator: Emulator, session: LogSession) -> None:
+        with pytest.raises(FTLogsError) as caught:
+            async for _ in session.follow(session.running_jobs(until=raises)):
+                pass
+        assert caught.value is own
+
+    with_emulator(work, running("ft-1"))
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_nobody_looks_any_more_once_what_took_it_is_left(begun: bool) -> None:
+    async def work(emulator: Emulator, session: LogSession) -> None:
+        jobs = session.running_jobs(every=1)
+        if begun:
+            await anext(jobs)
+            emulator.add(running("ft-2"))
+        async with session.follow(jobs) as follower:
+            await anext(aiter(follower))
+        before = looks(emulator)
+        await asyncio.sleep(100)
+        assert looks(emulator) == before
+        assert not session.tasks
+
+    with_emulator(work, running("ft-1"))
+
+
+def test_nor_where_what_took_it_fails() -> None:
+    async def work(emulator: Emulator, session: LogSession) -> None:
+        jobs = session.running_jobs(every=1)
+        await anext(jobs)
+        emulator.add(running("ft-2"))
+        async with aclosing(session.follow(jobs, on_event=lambda _: 1 / 0)) as follower:
+            with pytest.raises(ZeroDivisionError):
+                await anext(aiter(follower))
+        assert not session.tasks
+
+    with_emulator(work, running("ft-1"))

@@ -19,6 +19,8 @@ from typing import Any, Final
 
 import typer
 
+from dashscope_ftlogs.client.settings.config_path import config_path
+
 _ASKED: Final = ("api_key_file", "base_url", "profile", "region", "workspace")
 """The options by which another service is asked, or for another user."""
 _ON_THE_WAY: Final = ("allow_http", "ca_file", "proxy")
@@ -104,9 +106,8 @@ def cache_file(options: Mapping[str, Any]) -> Path:
     asked = [(name, str(options.get(name))) for name in _ASKED]
     settings = (one for one in os.environ.items() if one[0].startswith("DASHSCOPE_"))
     asked += sorted(one for one in settings if one[0] != _KEY)
-    config = Path(os.environ.get("DASHSCOPE_CONFIG") or Path.home() / ".dashscope" / "config.toml")
-    with suppress(OSError):
-        asked.append(("config", str(config.stat().st_mtime_ns)))
+    with suppress(OSError, RuntimeError):  # it may be below the home of nobody
+        asked.append(("config", str(Path(config_path(os.environ)).expanduser().stat().st_mtime_ns)))
     folder = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     digest = sha256(json.dumps(asked).encode()).hexdigest()
     return Path(folder) / "dashscope-ftlogs" / f"jobs-{digest[:16]}.json"

@@ -19,6 +19,7 @@ import attrs
 from dashscope_ftlogs.client.network.proxies import HOST, Proxy, proxy_for
 from dashscope_ftlogs.client.redaction import Secret
 from dashscope_ftlogs.client.settings.config_file import check_top, parsed, profile_of, profiles
+from dashscope_ftlogs.client.settings.config_path import config_path
 from dashscope_ftlogs.errors import ConfigError
 from dashscope_ftlogs.text import holds_key, shown, without_keys
 
@@ -39,7 +40,6 @@ REGIONS: Final[Mapping[str, str]] = {
 }
 """The gateway of each region."""
 
-_CONFIG: Final = "~/.dashscope/config.toml"
 _KEY_FILE: Final = "~/.dashscope/api_key"
 _WORKSPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _KEY = re.compile(r"[!-~]+")
@@ -100,11 +100,11 @@ def resolve(
         "proxy": proxy,
     }
     _check_strings(given)
-    named = environ.get("DASHSCOPE_CONFIG") or _CONFIG
-    found, config_path = _config_file(named, read_text), without_keys(named)
+    named = config_path(environ)
+    found, shown_path = _config_file(named, read_text), without_keys(named)
     file = found or {}
-    check_top(file, config_path)
-    own, own_path = ({}, config_path) if profile is None else profile_of(found, profile, config_path)
+    check_top(file, shown_path)
+    own, own_path = ({}, shown_path) if profile is None else profile_of(found, profile, shown_path)
     own_key = _text(own, "api_key", own_path)
 
     def endpoints() -> Iterator[tuple[str | None, str]]:
@@ -116,8 +116,8 @@ def resolve(
             yield environ.get(name), name
         for name in ("DASHSCOPE_REGION", "DASHSCOPE_API_REGION"):
             yield _regional(environ.get(name), name), name
-        yield _text(file, "base_url", config_path), config_path
-        yield _regional(_text(file, "region", config_path), f"region in {config_path}"), config_path
+        yield _text(file, "base_url", shown_path), shown_path
+        yield _regional(_text(file, "region", shown_path), f"region in {shown_path}"), shown_path
         yield REGIONS[DEFAULT_REGION], f"the default region, {DEFAULT_REGION}"
 
     def workspaces() -> Iterator[tuple[str | None, str]]:
@@ -127,7 +127,7 @@ def resolve(
             return  # any other workspace would be that of another key
         for name in ("DASHSCOPE_WORKSPACE", "DASHSCOPE_WORKSPACE_ID"):
             yield environ.get(name), name
-        yield _text(file, "workspace", config_path), config_path
+        yield _text(file, "workspace", shown_path), shown_path
 
     url, url_place = next((one, place) for one, place in endpoints() if one)
     chosen_workspace, workspace_place = next((one for one in workspaces() if one[0]), (None, ""))
@@ -138,7 +138,7 @@ def resolve(
     if api_key is None and own_key:
         key, key_place = _checked_key(own_key, own_path)
     else:
-        key, key_place = _key(api_key, environ, file, config_path, read_text)
+        key, key_place = _key(api_key, environ, file, shown_path, read_text)
         if profile is not None and api_key is None:
             key_place += f", since {own_path} has none"
     places = {"api_key": key_place, "base_url": url_place, "workspace": workspace_place}
@@ -174,7 +174,7 @@ def _key(
     explicit: str | None,
     environ: Mapping[str, str],
     file: Mapping[str, Any],
-    config_path: str,
+    shown_path: str,
     read_text: ReadText,
 ) -> tuple[Secret, str]:
     """Return the key, and the place where it was found."""
@@ -188,13 +188,13 @@ def _key(
         if key is None:
             raise ConfigError(f"DASHSCOPE_API_KEY_FILE_PATH names {shown(named)}: there is no such file")
         return _checked_key(key, without_keys(named))
-    if key := _text(file, "api_key", config_path):
-        return _checked_key(key, config_path)
+    if key := _text(file, "api_key", shown_path):
+        return _checked_key(key, shown_path)
     if key := read_text(_KEY_FILE):
         return _checked_key(key, _KEY_FILE)
     raise ConfigError(
         "no API key. Looked for: the argument api_key; the environment variables DASHSCOPE_API_KEY and "
-        f"DASHSCOPE_API_KEY_FILE_PATH; api_key in {config_path}; the file {_KEY_FILE}. "
+        f"DASHSCOPE_API_KEY_FILE_PATH; api_key in {shown_path}; the file {_KEY_FILE}. "
         "Get a key in the Model Studio console, then: export DASHSCOPE_API_KEY=..."
     )
 
@@ -204,9 +204,8 @@ def kept_keys(environ: Mapping[str, str], read_text: ReadText) -> Iterator[str]:
     yield environ.get("DASHSCOPE_API_KEY", "")
     for path in (environ.get("DASHSCOPE_API_KEY_FILE_PATH"), _KEY_FILE):
         yield (path and read_text(path)) or ""
-    config_path = environ.get("DASHSCOPE_CONFIG") or _CONFIG
     try:
-        file = _config_file(config_path, read_text) or {}
+        file = _config_file(config_path(environ), read_text) or {}
     except ConfigError:
         return
     for table in (file, *profiles(file).values()):

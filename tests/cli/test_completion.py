@@ -86,6 +86,20 @@ async def test_what_is_offered_is_of_the_service_and_the_profile_that_are_asked(
     assert not [one for one in (tmp_path / "cache").rglob("*") if a.api_key in one.name]
 
 
+def test_what_is_offered_is_of_the_config_file_as_it_is_by_now(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = Path("~/teams.toml").expanduser()
+    monkeypatch.setenv("DASHSCOPE_CONFIG", "~/teams.toml")
+    before = cache_file({})
+    config.write_text("")
+    written = cache_file({})
+    os.utime(config, (1, 1))
+    assert len({before, written, cache_file({})}) == 3
+    monkeypatch.setenv("DASHSCOPE_CONFIG", "~no-such-user/teams.toml")
+    assert cache_file({}) != written
+
+
 def test_files_of_services_that_nobody_asks_any_more_are_swept(tmp_path: Path) -> None:
     for name in ("jobs.json", "jobs-0.json", "another.json"):
         (tmp_path / name).touch()

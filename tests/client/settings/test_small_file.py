@@ -108,6 +108,12 @@ def test_a_mark_in_front_as_editors_of_windows_put_it_is_no_part_of_it(
     assert LogSession(base_url=URL).places["api_key"] == "~/.dashscope/api_key"
 
 
+def test_the_home_directory_may_be_written_short(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DASHSCOPE_CONFIG", "~/teams.toml")
+    (home / "teams.toml").write_text(SETTINGS)
+    assert LogSession(base_url=URL).places["api_key"] == "~/teams.toml"
+
+
 def test_the_null_device_is_no_setting(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DASHSCOPE_CONFIG", os.devnull)
     (home / ".dashscope").mkdir()

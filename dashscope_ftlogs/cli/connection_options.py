@@ -1,5 +1,6 @@
 """The options by which every command that asks the service finds it."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
@@ -24,6 +25,15 @@ _NO_KEY: Final = "the argument api_key"
 def complete_regions(incomplete: str) -> list[str]:
     """Return the regions whose names begin so."""
     return [region for region in REGIONS if region.startswith(incomplete)]
+
+
+def naming(*profiles: str) -> str:
+    """Return the options for profiles, to follow a job in a command that is told.
+
+    >>> "ftlogs cat ft-1" + naming("prod"), naming("")
+    ('ftlogs cat ft-1 --profile prod', '')
+    """
+    return "".join(f" --profile {shlex.quote(one)}" for one in profiles if one)
 
 
 @attrs.frozen

@@ -11,7 +11,7 @@ from dashscope_ftlogs import ArchiveError, FTLogsError, InvalidArgumentError, Lo
 from dashscope_ftlogs.archive.store import KeptLog
 from dashscope_ftlogs.checks import MAX_LINE, within
 from dashscope_ftlogs.cli.completion import complete_job_ids
-from dashscope_ftlogs.cli.connection_options import Connection
+from dashscope_ftlogs.cli.connection_options import Connection, naming
 from dashscope_ftlogs.cli.log_sources import (
     code_of,
     found_logs,
@@ -60,7 +60,7 @@ def cat(
     found, resume_at = source, offset
 
     def how_to_go_on() -> str:
-        given = "".join(f" --profile {one}" for one in connection.profile or ())
+        given = naming(*(connection.profile or ()))
         return f"stopped; go on with: ftlogs cat {found} --offset {resume_at}{given}"
 
     def put_out(page: LogPage) -> None:

@@ -21,7 +21,7 @@ from dashscope_ftlogs import (
     ThrottlingError,
 )
 from dashscope_ftlogs.archive.manifest import facts, storable
-from dashscope_ftlogs.cli.connection_options import Connection
+from dashscope_ftlogs.cli.connection_options import Connection, naming
 from dashscope_ftlogs.cli.key_in_messages import without_key
 from dashscope_ftlogs.cli.log_sources import Log, Sources, code_of, read_logs
 from dashscope_ftlogs.cli.options import Pattern, chosen, grouped
@@ -218,7 +218,7 @@ def _wrapped(words: Iterable[str]) -> Iterable[str]:
 def _next(log: "Log[Glance]", job: Job) -> str:
     """Return the command that tells more, of the very log that was read."""
     glance = log.read
-    of_service = job.job_id + (f" --profile {shlex.quote(log.profile)}" if log.profile else "")
+    of_service = job.job_id + naming(log.profile)
     named = without_key(shlex.quote(log.where)) if log.where else of_service
     if not job.ended:
         return f"ftlogs tail -f {of_service}"

@@ -22,7 +22,7 @@ from dashscope_ftlogs import (
 from dashscope_ftlogs.archive.object_store.url import is_store_url, store_url
 from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.archive.verify import reopen_stale, verified
-from dashscope_ftlogs.cli.connection_options import Connection
+from dashscope_ftlogs.cli.connection_options import Connection, naming
 from dashscope_ftlogs.cli.exit_codes import INCOMPLETE, exit_code
 from dashscope_ftlogs.cli.options import archive, grouped
 from dashscope_ftlogs.cli.run_command import complain, run, told
@@ -98,8 +98,7 @@ def _download_of(directory: str, bad: list[Verdict], own: str) -> str:
         folder = Path(os.path.realpath(directory))
         directory = str(store_url(directory).around if is_store_url(directory) else folder.parent)
     profiles = sorted({one.profile for one in bad if one.state == "missing" and one.profile})
-    words = ["ftlogs", "download", "--all", "--out", directory]
-    return shlex.join([*words, *(word for name in profiles for word in ("--profile", name))])
+    return f"ftlogs download --all --out {shlex.quote(directory)}{naming(*profiles)}"
 
 
 def _to_ask_for(

@@ -12,7 +12,7 @@ from dashscope_ftlogs import ArchiveError, FTLogsError, LogPage
 from dashscope_ftlogs.archive.store import KeptLog, label
 from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.checks import within
-from dashscope_ftlogs.cli.connection_options import Connection
+from dashscope_ftlogs.cli.connection_options import Connection, naming
 from dashscope_ftlogs.cli.log_sources import code_of, opened, session_of, stored_pages
 from dashscope_ftlogs.cli.run_command import complain, told
 from dashscope_ftlogs.cli.short_job_ids import one_place_each, whole_jobs
@@ -194,9 +194,7 @@ class Tail:
             if job is None or job.ended:
                 self._status.say(f"{name}: {status}never met {goals}")
             else:
-                profile = self._profile(name)
-                option = f" --profile {profile}" if profile else ""
-                waits = f"`ftlogs tail -f {job.job_id}{option}` waits for it"
+                waits = f"`ftlogs tail -f {job.job_id}{naming(self._profile(name))}` waits for it"
                 self._status.say(f"{name}: {status}so far did not meet {goals}; {waits}")
         return code_of_ends((job for _, job in ends), until=bool(goals))
 

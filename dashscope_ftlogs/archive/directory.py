@@ -24,7 +24,7 @@ from dashscope_ftlogs.archive.manifest import (
     stem,
     stem_of,
 )
-from dashscope_ftlogs.client.settings.config_file import is_profile_name
+from dashscope_ftlogs.archive.store import OF_PROFILE, is_of_profile
 from dashscope_ftlogs.errors import (
     ArchiveBusyError,
     ArchiveError,
@@ -34,8 +34,6 @@ from dashscope_ftlogs.errors import (
 )
 
 _LOCK = ".ftlogs-lock"
-OF_PROFILE: Final = ".ftlogs-profile"
-"""By a file of this name, a folder of an archive is known to hold a profile's logs."""
 _FORMS: Final[tuple[tuple[Format, Compression | None], ...]] = (
     ("text", None),
     ("jsonl", None),
@@ -177,7 +175,7 @@ class Archive:
             ArchiveError: the directory, or a folder of it, can't be read.
         """
         try:
-            return [name for name in self._names() if is_profile_name(name) and self._is_profile(name)]
+            return [name for name in self._names() if is_of_profile(name, self._is_marked)]
         except OSError as error:
             raise in_our_words(error, "read", self.directory) from None
 
@@ -185,7 +183,7 @@ class Archive:
         """Return the folder of a profile; of none, this archive itself."""
         return Archive(self.directory / profile, of_profile=True) if profile else self
 
-    def _is_profile(self, name: str) -> bool:
+    def _is_marked(self, name: str) -> bool:
         found = self._look(name)  # a link would lead elsewhere
         is_folder = found is not None and stat.S_ISDIR(found.st_mode)
         return is_folder and self.of(name).is_there(OF_PROFILE)

@@ -1,13 +1,17 @@
 """What a download needs of the place where it keeps logs, be that a directory or object storage."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, NoReturn, Protocol, Self
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, Literal, NoReturn, Protocol, Self
 
 import attrs
 
 from dashscope_ftlogs.archive.manifest import Manifest
+from dashscope_ftlogs.client.settings.config_file import is_profile_name
 from dashscope_ftlogs.errors import ArchiveError, ArchivePathError, ManifestError
 from dashscope_ftlogs.models import Job
+
+OF_PROFILE: Final = ".ftlogs-profile"
+"""By a file or an object of this name, a folder of an archive is known to hold a profile's logs."""
 
 Why = Literal["rewritten", "damaged"]
 """Why a log is set aside, and its next generation begun."""
@@ -241,6 +245,20 @@ def label(profile: str, name: str) -> str:
     return f"{profile}/{name}" if profile else name
 
 
+def is_of_profile(name: str, is_marked: Callable[[str], bool]) -> bool:
+    """Whether a folder of an archive is a profile's: it can be called so, and holds the mark."""
+    return is_profile_name(name) and is_marked(name)
+
+
+def has_lost_mark(name: str, *, marked: bool, holds_logs: bool, are_apart: Callable[[], bool]) -> bool:
+    """Whether a folder may have been a profile's, as after a copy without hidden files.
+
+    Where a download without a profile has written to an archive, and one to a folder of it, they are
+    apart: each is an archive of its own.
+    """
+    return holds_logs and not marked and is_profile_name(name) and not are_apart()
+
+
 def refuse_folder_of(profile: str, place: object, around: object) -> NoReturn:
     """Refuse to write to what is a profile's: another account's logs would come into it.
 
@@ -252,9 +270,11 @@ def refuse_folder_of(profile: str, place: object, around: object) -> NoReturn:
     raise error
 
 
-def unmarked(folder: object, mark: str, how: str) -> ManifestError:
+def unmarked(folder: object, how: str) -> ManifestError:
     """Return the error for a folder with logs, of which nothing says any more that it is a profile's."""
-    error = ManifestError(f"{folder} holds logs, and no {mark}, so it is not read as a profile's folder")
+    error = ManifestError(
+        f"{folder} holds logs, and no {OF_PROFILE}, so it is not read as a profile's folder"
+    )
     error.advice = (
         f"If it is one, {how}, or download with that --profile again; if not, name it by itself."
     )

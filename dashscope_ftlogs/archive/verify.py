@@ -101,8 +101,11 @@ def _in_directory(archive: Archive, *, may_be_empty: bool) -> Iterator[Verdict]:
 def _on_object_storage(url: str) -> Iterator[tuple[str, Iterator[Verdict]]]:
     # Few archives are there.
     from dashscope_ftlogs.archive.object_store.bucket import AT_ONCE, Bucket  # noqa: PLC0415
-    from dashscope_ftlogs.archive.object_store.remote_logs import profile_of  # noqa: PLC0415
-    from dashscope_ftlogs.archive.object_store.verify_remote import judge, was_written_to  # noqa: PLC0415
+    from dashscope_ftlogs.archive.object_store.profile_folder import (  # noqa: PLC0415
+        profile_of,
+        was_written_to,
+    )
+    from dashscope_ftlogs.archive.object_store.verify_remote import judge  # noqa: PLC0415
 
     bucket = Bucket(store_url(url))
     folders, own, profiles = bucket.folders(), profile_of(bucket), list[str]()

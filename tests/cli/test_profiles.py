@@ -636,11 +636,18 @@ async def test_on_object_storage_each_profile_has_its_prefix(ftlogs: Any, teams:
         ended = await ftlogs("verify", f"{store.url}/b", "--remote", environ=environ)
         assert "ft-1.log  stale" in ended.out.decode()
         before = dict(store.objects)
-        for whose in (("--profile", "a"), ("--profile", "b")):
-            into = (*words[:2], *whose, "--out", f"{store.url}/b")
-            ended = await ftlogs(*into, environ=environ)
+        for whose in ((), ("--profile", "a"), ("--profile", "b")):
+            for place in (f"{store.url}/b", f"{store.url}/b/c/d"):
+                into = (*words[:2], *whose, "--out", place)
+                ended = await ftlogs(
+                    *into, environ={**environ, **(teams.b.environ if not whose else {})}
+                )
+                assert (ended.code, ended.out, store.objects) == (2, b"", before)
+                assert f"name that archive: {store.url}, and the profile" in ended.err
+        for place in (f"{store.url}/b", f"{store.url}/b/c/d"):
+            ended = await ftlogs("metrics", f"{store.url}/a", "-o", f"{place}/", environ=environ)
             assert (ended.code, ended.out, store.objects) == (2, b"", before)
-            assert f"name that archive: {store.url}" in ended.err
+            assert f"'{store.url}/b' holds the logs of a profile; name another place" in ended.err
         store.fault = lambda _method, _path: 403
         ended = await ftlogs(*words, environ=environ)
         assert (ended.code, ended.out, ended.err.count("access is denied")) == (3, b"", 1)
@@ -666,6 +673,28 @@ async def test_there_too_a_prefix_that_has_lost_its_mark_is_told(ftlogs: Any, te
         await ftlogs("download", "ft-1", "--profile", "a", "--out", store.url, environ=environ)
         ended = await ftlogs("verify", store.url, environ=environ)
         assert (ended.code, "unmarked" in ended.err) == (6, False), "one of a's jobs runs"
+
+
+@pytest.mark.extras
+async def test_there_too_an_archive_in_an_archive_has_lost_nothing(ftlogs: Any, teams: Teams) -> None:
+    with stored(teams) as (store, environ):
+        for place in (f"{store.url}/more", store.url):
+            ended = await ftlogs("verify", store.url, "--json", environ=environ)
+            told = [json.loads(row)["file"] for row in ended.out.splitlines()]
+            assert told == (["more/"] if place == store.url else [])
+            words = ("download", "ft-1", "--out", place)
+            await ftlogs(*words, environ={**environ, **teams.a.environ})
+        ended = await ftlogs("verify", store.url, "--json", environ=environ)
+        assert [json.loads(row)["file"] for row in ended.out.splitlines()] == ["ft-1.log"]
+
+
+@pytest.mark.extras
+async def test_who_may_only_use_a_part_of_a_bucket_downloads_to_it(ftlogs: Any, teams: Teams) -> None:
+    with stored(teams) as (store, environ):
+        store.fault = lambda _method, path: None if "logs/mine" in path else 403
+        words = ("download", "ft-1", "--out", f"{store.url}/mine")
+        ended = await ftlogs(*words, environ={**environ, **teams.a.environ})
+        assert (ended.code, store.names("mine/ft-1/") != []) == (0, True), ended.err
 
 
 ROWS = [("a", "ft-1", 1.5, 3), ("b", "ft-1", 0.5, 4), ("b", "ft-3", 0.1, 3)]

@@ -4,31 +4,28 @@ import os
 import shlex
 from pathlib import Path
 
-from dashscope_ftlogs.archive.directory import OF_PROFILE, Archive
+from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.disk_failures import in_our_words
 from dashscope_ftlogs.archive.manifest import stem_of
-from dashscope_ftlogs.archive.store import unmarked
+from dashscope_ftlogs.archive.store import OF_PROFILE, has_lost_mark, is_of_profile, unmarked
 from dashscope_ftlogs.client.settings.config_file import is_profile_name
 from dashscope_ftlogs.errors import ManifestError
 
 
 def profile_of(folder: Path) -> str:
     """Return the name of a profile, or nothing: two accounts may have jobs of one id."""
-    name = Path(os.path.realpath(folder)).name if os.path.lexists(folder / OF_PROFILE) else ""
-    return name if is_profile_name(name) else ""
+    name = Path(os.path.realpath(folder)).name
+    return name if is_of_profile(name, lambda _: os.path.lexists(folder / OF_PROFILE)) else ""
 
 
 def profile_around(path: Path) -> Path | None:
     """Return the folder with a profile's logs that a path is, or lies in."""
     there = Path(os.path.realpath(path))
-    return next((one for one in (there, *there.parents) if os.path.lexists(one / OF_PROFILE)), None)
+    return next(filter(profile_of, (there, *there.parents)), None)
 
 
 def unmarked_folders(archive: Archive) -> list[tuple[str, ManifestError]]:
-    """Return the folders with manifests that have no mark, as after a copy without hidden files, sorted.
-
-    Where a download without a profile has written to an archive, and one to a folder of it, each is an
-    archive of its own.
+    """Return the folders with manifests that have lost their mark, sorted.
 
     Raises:
         ArchiveError: the directory, or a folder of it, can't be read.
@@ -43,12 +40,13 @@ def unmarked_folders(archive: Archive) -> list[tuple[str, ManifestError]]:
 
 
 def _lacks_mark(archive: Archive, folder: Path) -> bool:
-    if os.path.lexists(folder / OF_PROFILE):
-        return False
-    if archive.was_written_to and Archive(folder).was_written_to:
-        return False
-    return any(stem_of(path.name) for path in folder.iterdir())
+    return has_lost_mark(
+        folder.name,
+        marked=os.path.lexists(folder / OF_PROFILE),
+        holds_logs=any(stem_of(path.name) for path in folder.iterdir()),
+        are_apart=lambda: archive.was_written_to and Archive(folder).was_written_to,
+    )
 
 
 def _unmarked(folder: Path) -> ManifestError:
-    return unmarked(folder, OF_PROFILE, f"`touch {shlex.quote(str(folder / OF_PROFILE))}`")
+    return unmarked(folder, f"`touch {shlex.quote(str(folder / OF_PROFILE))}`")

@@ -9,7 +9,6 @@ from typing import Final
 
 import attrs
 
-from dashscope_ftlogs.archive.directory import OF_PROFILE
 from dashscope_ftlogs.archive.local_log_reader import (
     PACKED,
     as_file,
@@ -28,10 +27,10 @@ from dashscope_ftlogs.archive.object_store.commits import (
     number_of,
 )
 from dashscope_ftlogs.archive.object_store.contents import Content
+from dashscope_ftlogs.archive.object_store.profile_folder import is_profiles, profile_of, unmarked_folder
 from dashscope_ftlogs.archive.object_store.url import store_url
-from dashscope_ftlogs.archive.store import DamagedError, KeptLog, UnvouchedLog, no_archive, unmarked
+from dashscope_ftlogs.archive.store import DamagedError, KeptLog, UnvouchedLog, no_archive
 from dashscope_ftlogs.archive.threads import side_by_side
-from dashscope_ftlogs.client.settings.config_file import is_profile_name
 from dashscope_ftlogs.errors import (
     ArchiveError,
     ArchiveMismatchError,
@@ -116,16 +115,6 @@ def remote_logs(url: str) -> list[KeptLog]:
     return found
 
 
-def profile_of(bucket: Bucket) -> str:
-    """Return whose folder a place is that is named by itself; nothing, if it is nobody's."""
-    if not is_profile_name(bucket.url.name):
-        return ""
-    try:
-        return "" if bucket.get(OF_PROFILE) else bucket.url.name
-    except NotThereError:
-        return ""
-
-
 def _logs(bucket: Bucket) -> tuple[list[RemoteLog | UnvouchedLog], list[str]]:
     """Return the logs of an archive, and the folders of profiles in it."""
     folders = bucket.folders()
@@ -137,7 +126,7 @@ def _logs(bucket: Bucket) -> tuple[list[RemoteLog | UnvouchedLog], list[str]]:
             logs.append(UnvouchedLog(folder, f"{bucket.url}/{folder}", head))
         elif head is not None:
             logs.append(_log(bucket, folder, head, head.manifest.file))
-        elif is_of_profile(folder, listed):
+        elif is_profiles(folder, listed):
             profiles.append(folder)
         elif (why := unmarked_folder(bucket, folder, listed)) is not None:
             logs.append(UnvouchedLog("", f"{bucket.url}/{folder}", why, profile=folder))
@@ -175,23 +164,10 @@ def newest(bucket: Bucket, folder: str) -> Commit | None:
     return look(bucket, folder)[0]
 
 
-def is_of_profile(folder: str, listed: Iterable[Listed]) -> bool:
-    """Whether a folder is no log's, but a profile's."""
-    return is_profile_name(folder) and any(one.name == OF_PROFILE for one in listed)
-
-
-def unmarked_folder(bucket: Bucket, folder: str, listed: Iterable[Listed]) -> ManifestError | None:
-    """Return what to say of a folder that holds logs, if nothing says that it is a profile's."""
-    within = (one.name.split("/") for one in listed)
-    if is_profile_name(folder) and any(len(path) == 2 and number_of(path[1]) for path in within):
-        return unmarked(f"{bucket.url}/{folder}", OF_PROFILE, "put an empty object of that name there")
-    return None
-
-
 def look(bucket: Bucket, folder: str) -> tuple[Commit | None, list[Listed]]:
     """Return the newest commit of a log, if there is one, and what is in the folder."""
     listed = bucket.listed(folder)
-    if is_of_profile(folder, listed):
+    if is_profiles(folder, listed):
         return None, listed
     number = max(filter(None, (number_of(one.name) for one in listed)), default=None)
     return None if number is None else commit(bucket, folder, number), listed

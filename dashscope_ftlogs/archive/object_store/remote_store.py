@@ -3,15 +3,14 @@
 from contextlib import suppress
 from typing import Final, Self
 
-from dashscope_ftlogs.archive.directory import OF_PROFILE
 from dashscope_ftlogs.archive.manifest import stem
-from dashscope_ftlogs.archive.object_store.bucket import AlreadyThereError, Bucket, NotThereError
+from dashscope_ftlogs.archive.object_store.bucket import AlreadyThereError, Bucket
 from dashscope_ftlogs.archive.object_store.chain import Chain
 from dashscope_ftlogs.archive.object_store.object_log import Shared
 from dashscope_ftlogs.archive.object_store.object_place import ObjectPlace
-from dashscope_ftlogs.archive.store import refuse_folder_of
+from dashscope_ftlogs.archive.object_store.profile_folder import profile_around
+from dashscope_ftlogs.archive.store import OF_PROFILE, refuse_folder_of
 from dashscope_ftlogs.archive.threads import Threads
-from dashscope_ftlogs.client.settings.config_file import is_profile_name
 
 _THREADS: Final = 2
 """How many objects are hashed and compressed at the same time."""
@@ -48,11 +47,8 @@ class RemoteStore:
         return self  # pragma: no cover  (3.11 tells no tracer: it follows an awaited exception)
 
     async def _refuse_folder_of_profile(self) -> None:
-        url = self._named.url
-        if is_profile_name(url.name):
-            with suppress(NotThereError):
-                if await self._named.aget(OF_PROFILE) == b"":
-                    refuse_folder_of(url.name, url, url.around)
+        if (folder := await profile_around(self._named)) is not None:
+            refuse_folder_of(folder.name, self._named.url, folder.around)
 
     async def _mark_folder_of_profile(self) -> None:
         if self._is_profiles:

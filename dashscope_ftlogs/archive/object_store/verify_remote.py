@@ -3,7 +3,7 @@
 import attrs
 
 from dashscope_ftlogs.archive.manifest import stem
-from dashscope_ftlogs.archive.object_store.bucket import MARK, AlreadyThereError, Bucket, NotThereError
+from dashscope_ftlogs.archive.object_store.bucket import AlreadyThereError, Bucket
 from dashscope_ftlogs.archive.object_store.commits import (
     DATA_NAMES,
     Commit,
@@ -12,13 +12,12 @@ from dashscope_ftlogs.archive.object_store.commits import (
     file_names,
     following,
 )
+from dashscope_ftlogs.archive.object_store.profile_folder import is_profiles, unmarked_folder
 from dashscope_ftlogs.archive.object_store.remote_logs import (
     check_content,
     commit,
-    is_of_profile,
     look,
     newest,
-    unmarked_folder,
 )
 from dashscope_ftlogs.archive.outcomes import Verdict, VerifyState, of_log, of_unmarked, of_unread
 from dashscope_ftlogs.archive.store import DamagedError
@@ -36,7 +35,7 @@ def judge(bucket: Bucket, folder: str) -> list[Verdict] | None:
     except (ManifestError, ArchiveMismatchError) as error:
         return [of_unread(folder, error)]
     if head is None:
-        if is_of_profile(folder, listed):
+        if is_profiles(folder, listed):
             return None
         if any(DATA_NAMES.fullmatch(one.name) for one in listed):
             return [Verdict(job_id="", file=folder, state="incomplete", why="nothing was committed yet")]
@@ -62,14 +61,6 @@ def reopen(bucket: Bucket, stale: Verdict) -> None:
             bucket.create(f"{folder}/{commit_name(made.number)}", data)
         except AlreadyThereError:
             return  # by who goes on with it already
-
-
-def was_written_to(bucket: Bucket) -> bool:
-    """Whether a download has ever written there: what answers anything to everything is no storage."""
-    try:
-        return bucket.get(MARK) == b""
-    except NotThereError:
-        return False
 
 
 def _older(bucket: Bucket, folder: str, number: int, name: str) -> Verdict:

@@ -10,8 +10,9 @@ from typing import Any, Final, Protocol
 
 from dashscope_ftlogs import ArchiveError, ArchiveWriteError, FTLogsError, InvalidArgumentError
 from dashscope_ftlogs.archive.local.profile_folder import profile_around
+from dashscope_ftlogs.archive.object_store import profile_folder
 from dashscope_ftlogs.archive.object_store.bucket import Bucket
-from dashscope_ftlogs.archive.object_store.url import is_store_url, store_url
+from dashscope_ftlogs.archive.object_store.url import StoreURL, is_store_url, store_url
 from dashscope_ftlogs.archive.store import KeptLog, UnvouchedLog, label
 from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.archive.where import is_there
@@ -160,17 +161,21 @@ async def add_to_dataset(
     # A disk may take its time, and Ctrl-C should not; but what is being written is written to its end.
     with Thread(patience=0) as reading, Thread() as writing:
         target: _Target
+        around: Path | StoreURL | None
         if is_store_url(output):
-            target = _InBucket(Bucket(store_url(output)), pattern, reading, writing)
+            bucket = Bucket(store_url(output))
+            around = await profile_folder.profile_around(bucket)
+            target = _InBucket(bucket, pattern, reading, writing)
         else:
             directory = _anywhere(output)
             check_folder(f"-o {output!r}", directory)
-            if (around := profile_around(directory)) is not None:
-                raise InvalidArgumentError(
-                    f"-o {output!r}: {str(around)!r} holds the logs of a profile; name another place "
-                    "for the dataset"
-                )
+            around = profile_around(directory)
             target = _InDirectory(Dataset(directory, pattern), reading, writing)
+        if around is not None:
+            raise InvalidArgumentError(
+                f"-o {output!r}: {str(around)!r} holds the logs of a profile; name another place "
+                "for the dataset"
+            )
         found = await reading.run(lambda: list(_logs(words, profiles)))
         _refuse_within(output, words)
         new = await target.new([one for one in found if not isinstance(one.log, UnvouchedLog)])

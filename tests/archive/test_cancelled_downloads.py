@@ -70,6 +70,19 @@ def slow_disk(seconds: float, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
         yield
 
 
+def hanging_disk(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
+    """Let the disk hang from now on; return what tells that it does, and what lets it go on."""
+    hangs, go_on, sync = threading.Event(), threading.Event(), os.fsync
+
+    def hang(descriptor: int) -> None:
+        hangs.set()
+        go_on.wait(60)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", hang)
+    return hangs, go_on
+
+
 def descriptors() -> set[str]:
     """Return what this process has open, but for the sockets of a server that is still closing them."""
     found = set()
@@ -145,14 +158,6 @@ async def test_a_second_cancellation_waits_for_the_write_that_has_begun_and_keep
     monkeypatch: pytest.MonkeyPatch,
     compression: Any,
 ) -> None:
-    syncing, go_on = threading.Event(), threading.Event()
-    sync = os.fsync
-
-    def hang(descriptor: int) -> None:
-        syncing.set()
-        go_on.wait(60)
-        sync(descriptor)
-
     progress = Progress()
     async with Emulator([EmulatedJob("ft-1", LINES)], latency=0.01) as emulator:
         async with connect(emulator) as session:
@@ -161,7 +166,7 @@ async def test_a_second_cancellation_waits_for_the_write_that_has_begun_and_keep
             )
             while not progress.lines:
                 await asyncio.sleep(0)
-            monkeypatch.setattr(os, "fsync", hang)
+            syncing, go_on = hanging_disk(monkeypatch)
             await asyncio.to_thread(syncing.wait)
             try:
                 for _ in range(4):
@@ -186,19 +191,24 @@ async def test_a_timeout_in_a_group_of_which_another_task_fails_leaves_the_archi
     async with Emulator(jobs) as emulator, connect(emulator) as session:
 
         async def download() -> None:
-            async with asyncio.timeout(0.3):
+            async with limit:
                 await session.download([job.job_id for job in jobs], tmp_path)
 
         async def fail() -> None:
-            await asyncio.sleep(0.32)
+            await asyncio.to_thread(syncing.wait)
+            limit.reschedule(0)
+            while not limit.expired():
+                await asyncio.sleep(0)
+            asyncio.get_running_loop().call_soon(go_on.set)
             raise KeyError
 
-        with slow_disk(0.1, monkeypatch):
-            with pytest.raises(ExceptionGroup) as caught:
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(download())
-                    group.create_task(fail())
-            assert not [thread for thread in threading.enumerate() if thread.name.startswith(NAME)]
+        limit = asyncio.timeout(None)
+        syncing, go_on = hanging_disk(monkeypatch)
+        with pytest.raises(ExceptionGroup) as caught:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(download())
+                group.create_task(fail())
+        assert not [thread for thread in threading.enumerate() if thread.name.startswith(NAME)]
     assert caught.group_contains(KeyError)
     assert {verdict.state for verdict in verify_archive(tmp_path)} <= {"ok", "incomplete"}
 

@@ -11,8 +11,9 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from following import in_virtual_time
 
-from dashscope_ftlogs import __version__
+from dashscope_ftlogs import LogSession, __version__
 from dashscope_ftlogs.cli import main
 from dashscope_ftlogs.cli.app import COMMANDS
 from dashscope_ftlogs.cli.commands.demo_scenes import _Stage, _train
@@ -133,17 +134,20 @@ async def test_the_command_runs_without_the_extra_fast() -> None:
     assert (process.returncode, out) == (0, b"x\n")
 
 
-async def test_the_job_of_the_demo_begins_only_when_it_is_watched(connect: Any) -> None:
-    job = EmulatedJob("ft-1", status="RUNNING")
-    async with Emulator([job]) as emulator:
-        training = asyncio.create_task(_train(job, ["a", "b"], emulator))
-        async with connect(emulator) as session:
-            await session.job("ft-1")
-            await asyncio.sleep(0.1)  # longer than from one line to the next
-            assert len(job.lines) == 0
-            follower = session.follow("ft-1", settle=0, shortest_poll=0.05, longest_poll=0.1)
-            assert [followed.text async for followed in follower] == ["a", "b"]
-        await training
+def test_the_job_of_the_demo_begins_only_when_it_is_watched() -> None:
+    async def main() -> None:
+        job = EmulatedJob("ft-1", status="RUNNING")
+        async with Emulator([job], compress=False) as emulator:
+            training = asyncio.create_task(_train(job, ["a", "b"], emulator))
+            async with LogSession(emulator.api_key, base_url=emulator.base_url) as session:
+                await session.job("ft-1")
+                await asyncio.sleep(10)  # far longer than from one line to the next
+                assert len(job.lines) == 0
+                follower = session.follow("ft-1", settle=0)
+                assert [followed.text async for followed in follower] == ["a", "b"]
+            await training
+
+    in_virtual_time(main())
 
 
 @pytest.mark.posix

@@ -168,9 +168,9 @@ def _part(raw: str, time: int | None) -> Iterator[Record]:
                 # What a logger puts before a dict parts it from no bar.
                 if not (isinstance(one, Message) and one.raw.endswith(">>")):
                     bar = one
-            beside = _before_dict(text, begin, start, time, again=0 <= history < start)
+            beside = _before_dict(text, min(begin, start), start, time, again=0 <= history < start)
             yield Metrics(values, text[start:end], bar if isinstance(bar, ProgressBar) else None, beside)
-            begin = end
+            begin = max(begin, end)
     yield from _between_dicts(text[begin:] if begin else text, time)
 
 

@@ -50,6 +50,11 @@ TOLD: list[tuple[str, list[Any]]] = [
         '{"phase": "eval", "step": 5, "data": {"loss": 2.0}}',
         [("eval", 5, {"phase": "eval", "loss": 2.0})],
     ),
+    ('{"eval": {"loss": 0.5}}', [("eval", None, {"eval/loss": 0.5})]),
+    ("Evaluation results at step 10: {'loss': 0.6}", [("eval", 10, {"loss": 0.6})]),
+    ("validation at step 10: {'loss': 0.6}", [("eval", 10, {"loss": 0.6})]),
+    ("Evaluation done, train step 10: {'loss': 0.6}", [("train", 10, {"loss": 0.6})]),
+    ("best-run-0 | {'loss': 0.6, 'step': 10}", [("train", 10, {"loss": 0.6})]),
     ('{"dev_loss": 0.5, "step": 5}', [("eval", 5, {"dev_loss": 0.5})]),
     (
         '{"epoch": 1, "train_loss": "7.2", "train_num_updates": "100"}',
@@ -73,7 +78,9 @@ NOTHING_MORE = [
     '{"step": 10, "eval": "{\'loss\': 0.5}"}',
     '{"prompt": "a", "step": 10, "eval": {"loss": 0.5}}',
     '"best": {"step": 3, "loss": 1.2},',
-    '{"eval": {"loss": 0.5}}',
+    *("Best model at step 10: {'eval_loss': 0.6}", "best metrics: {'eval_loss': 0.6, 'epoch': 1}"),
+    *("Best checkpoint so far: {'loss': 0.6, 'step': 9}", "stopping: best={'loss': 0.6, 'step': 9}"),
+    *("Loaded trainer state: {'loss': 0.6, 'step': 9}", "Resumed from {'loss': 0.6, 'step': 9}"),
 ]
 
 
@@ -96,6 +103,21 @@ def test_what_repeats_or_sets_something_or_tells_no_place_is_no_point(line: str)
     assert told(line, "{'loss': 2.5, 'step': 11}") == [("train", 11, {"loss": 2.5})]
 
 
+def test_an_epoch_that_is_said_before_a_dict_is_its_own_unless_that_says_another() -> None:
+    lines = (
+        "Epoch 2 results: {'loss': 0.5}",
+        "[epoch: 2/3] {'loss': 0.4}",
+        "Epoch 2: {'train': {'loss': 1}}",
+    )
+    assert [point.epoch for point in read_points(lines)] == [2.0, 2.0, None]
+    for line in (
+        "Epoch 1: {'loss': 0.5, 'epoch': 2.0}",
+        "Epoch 2.5: {'loss': 0.5}",
+        "Epoch 2 of what was: a {'loss': 1}",
+    ):
+        assert [point.epoch for point in read_points([line])] == [2.0 if "'epoch'" in line else None]
+
+
 @pytest.mark.parametrize("beside", ["ema", "mem", "teacher", "best", "config"])
 def test_beside_a_loss_only_an_evaluation_is_one_more(beside: str) -> None:
     one = {"step": 10, "loss": 1.2, beside: {"loss": 1.1, "eval": None}, "val": {"loss": 1.3}}
@@ -116,6 +138,11 @@ INDENTED: list[tuple[Any, list[Any]]] = [
     ({"best": {"eval": {"loss": 1.1}}, "step": 10}, []),
     ({"note": "x" * 2000, "val": {"loss": 1.1, "step": 3}}, [("eval", 3, {"val/loss": 1.1})]),
 ]
+
+
+def test_so_is_what_was_told_before_over_lines() -> None:
+    assert told("Best metrics: {", "  'loss': 0.5,", "  'step': 3}") == []
+    assert told("{", "  'loss': 0.5,", "  'step': 3}") == [("train", 3, {"loss": 0.5})]
 
 
 @pytest.mark.parametrize(("value", "points"), INDENTED)

@@ -52,6 +52,18 @@ _ESCAPED: Final = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 # A call's argument is code; what is quoted is text that somebody speaks of.
 _QUOTED: Final = re.compile(r"(?:\w\(|['\"]|Dropping entry: )$")
 _CODE: Final = re.compile(r"\s{0,40}+>>> |.{0,200}?\u2502 (?:\u2771 ?| ) {0,8}\d{1,6} ")
+_REPEATED: Final = re.compile(
+    r"(?<![\w-])(?:best|loaded|restored|resumed|previous)(?: [A-Za-z_]{1,20}){0,4}(?: \d{1,18})?"
+    r"[\s:=]{0,4}$",
+    re.IGNORECASE,
+)
+"""What says before a dict that it was told before."""
+EPOCH_BEFORE: Final = re.compile(
+    r"(?<![A-Za-z])epoch[\s\]:=#\[(]{0,4}(\d{1,9})(?: ?/ ?\d{1,9})?(?![\d.])[\s\]):,|>-]{0,6}"
+    r"(?:[A-Za-z_]{1,20} ?){0,2}[\s:=]{0,3}$",
+    re.IGNORECASE,
+)
+"""The epoch, as the last that is said before a dict."""
 STEP_BEFORE: Final = re.compile(
     r"(?<![A-Za-z])(?:steps?|iter|iteration|global_step|rollout)[\s\]:=#\[(]{0,4}(\d{1,18})"
     r"(?: ?/ ?(\d{1,18}))?"
@@ -106,17 +118,18 @@ def dicts_in(text: str) -> Iterator[tuple[int, int, MetricValues]]:
         while around and around[-1].end <= begin:
             around.pop()
         name = name_before(text, begin)
+        if around:
+            values = {**around[-1].place, **values}
+        passed_over, of_evaluation = False, False
+        path: list[str] = []
         if around or name:  # else it stands in none, as most do
             path = [*(one.name for one in around), name]
-            place = around[-1].place if around else {}
-            values = {**place, **within_evaluation(path, values)}
-            is_repeated = any(one.is_told for one in around) and not any(map(is_of_evaluation, path))
+            of_evaluation = any(map(is_of_evaluation, path))
+            is_repeated = any(one.is_told for one in around) and not of_evaluation
             passed_over = is_repeated or is_of_no_point(name)
-        else:
-            passed_over = False
         is_told = not passed_over and _is_told(text, begin, values)
         if is_told:
-            yield begin, end, values
+            yield begin, end, within_evaluation(path, values) if of_evaluation else values
         own = None if passed_over or text.find("{", begin + 1, end) < 0 else place_of(values)
         if own is None:
             begin = text.find("{", end)
@@ -126,15 +139,20 @@ def dicts_in(text: str) -> Iterator[tuple[int, int, MetricValues]]:
 
 
 def name_before(text: str, begin: int) -> str:
-    """Return what the dict is called that begins there in another one; empty if that isn't said.
+    """Return what the dict is called that begins there, if it is in another one or was told before.
 
     >>> name_before("{'step': 3, 'eval': {'loss': 0.5}}", 20)
     'eval'
     """
-    if text.rfind(":", max(0, begin - 10), begin) < 0:
+    if not begin:
         return ""
-    named = _NAMED.search(text, max(0, begin - NEAR), begin)
-    return "" if named is None else named[1]
+    named = None
+    if text.rfind(":", max(0, begin - 10), begin) >= 0:
+        named = _NAMED.search(text, max(0, begin - NEAR), begin)
+    if named is not None:
+        return named[1]
+    repeated = _REPEATED.search(text, max(0, begin - NEAR), begin)
+    return "" if repeated is None else repeated[0]
 
 
 def _is_told(text: str, begin: int, values: MetricValues) -> bool:

@@ -39,8 +39,9 @@ _OF_ALL: Final = _words("loss losses lm train training total batch step avg mean
 _OF_EVALUATION: Final = _words("eval evaluation evaluate val valid validation validate test dev cv")
 _OF_NO_POINT: Final = _words(
     """
-    best lowest minimum min previous prev initial target baseline expected config configuration args
-    arguments params parameters hparams hyperparameters settings options defaults weights coefficients
+    best lowest minimum min previous prev initial loaded restored resumed target baseline expected
+    config configuration args arguments params parameters hparams hyperparameters settings options
+    defaults weights coefficients
     """
 )
 """What a dict in another is called that repeats what was told, or sets what is to be."""

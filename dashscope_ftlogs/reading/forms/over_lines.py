@@ -137,7 +137,7 @@ class WrappedDicts:
     def _begin(self, before: str) -> None:
         if len(self._open) >= _DEEPEST:
             self.forget()
-        name = name_before(before, len(before)) if self._open else ""
+        name = name_before(before, len(before))
         time = self._open[-1].time if self._open else time_in(before)
         self._open.append(_Open([], time, name))
 

@@ -50,6 +50,7 @@ TOLD: list[tuple[str, list[Any]]] = [
         '{"phase": "eval", "step": 5, "data": {"loss": 2.0}}',
         [("eval", 5, {"phase": "eval", "loss": 2.0})],
     ),
+    ('{"loss": 0.5, "step": 5, "more": {}}', [("train", 5, {"loss": 0.5})]),
     ('{"eval": {"loss": 0.5}}', [("eval", None, {"eval/loss": 0.5})]),
     ("Evaluation results at step 10: {'loss': 0.6}", [("eval", 10, {"loss": 0.6})]),
     ("validation at step 10: {'loss': 0.6}", [("eval", 10, {"loss": 0.6})]),
@@ -151,15 +152,12 @@ def test_so_it_is_where_each_stands_in_lines_of_its_own(value: Any, points: Any)
 
 
 WORDS = st.sampled_from(["eval", "val", "test", "train", "metrics", "a", "best", "config", "ema"])
-DICTS = st.recursive(
-    st.dictionaries(st.sampled_from(["loss", "acc", "step"]), st.integers(0, 9)),
-    lambda inner: st.builds(
-        lambda own, named: {**own, **named},
-        st.dictionaries(st.sampled_from(["loss", "step", "epoch"]), st.integers(0, 9), max_size=3),
-        st.dictionaries(WORDS, inner, max_size=3),
-    ),
-    max_leaves=8,
+PLACES = st.dictionaries(
+    st.sampled_from(["loss", "acc", "step", "epoch"]), st.integers(0, 9), max_size=3
 )
+DICTS: st.SearchStrategy[dict[str, Any]] = PLACES
+for _ in range(3):
+    DICTS = st.builds(dict.__or__, PLACES, st.dictionaries(WORDS, DICTS, max_size=2))
 
 
 def losses(value: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], float]]:

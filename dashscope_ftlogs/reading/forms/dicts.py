@@ -36,6 +36,7 @@ _KEY: Final = re.compile(rf"\s*+({_STRING})\s*+:\s*+", re.DOTALL)
 _VALUE: Final = re.compile(
     rf"(?P<text>{_STRING})|(?P<bare>[^\s,'\"{{}}\[\]()]++(?:\([^(){{}}]*+\))?)", re.DOTALL
 )
+_EMPTY: Final = re.compile(r"\{\s*+\}")
 _NEXT: Final = re.compile(r"\s*+(?:(,)\s*+(\})?|(\}))")
 _LISTED: Final = re.compile(rf"[^\[\](){{}}'\"\\]++|[\[(\])]|{_STRING}", re.DOTALL)
 _WRAPPED: Final = re.compile(r"(?:(?:np|numpy|jnp)\.\w+|tensor|array|Array)\(\[*\s*([^\s,()\]]+)")
@@ -293,6 +294,8 @@ def _as_number(text: str) -> float | str:
 def _at(text: str, begin: int, depth: int) -> tuple[MetricValues, int] | None:
     """Return what the dict that begins there holds, and where it ends; None if it is no dict."""
     values: dict[str, float | str] = {}
+    if (empty := _EMPTY.match(text, begin)) is not None:
+        return values, empty.end()
     at = begin + 1
     while (key := _KEY.match(text, at)) is not None:
         name, at = _unquoted(key[1]), key.end()

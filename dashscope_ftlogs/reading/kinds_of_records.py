@@ -13,6 +13,7 @@ from dashscope_ftlogs.reading.forms.names import (
     STEP_OF_ALL,
     TOTAL_NAMES,
     only_of_evaluation,
+    says_evaluation,
 )
 from dashscope_ftlogs.reading.forms.progress_bars import ProgressBar, whole
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
@@ -58,13 +59,13 @@ class Metrics:
 
     @property
     def kind(self) -> MetricsKind:
-        """`final` with `train_runtime`, `eval` with any `eval_` key, or if it says so, else `train`."""
+        """`final` with `train_runtime`, `eval` with any `eval_` key, or if it says so; else `train`."""
         if self._beside.kind is not None:
             return self._beside.kind
         if "train_runtime" in self.values:
             return "final"
         # One search through all names is several times as fast as one look at each.
-        if "\0eval_" in "\0" + "\0".join(self.values):
+        if "\0eval_" in "\0" + "\0".join(self.values) or says_evaluation(self.values):
             return "eval"
         return "eval" if "loss" not in self.values and only_of_evaluation(self.values) else "train"
 

@@ -4,6 +4,7 @@ from itertools import chain
 
 import attrs
 
+from dashscope_ftlogs.reading.forms.boxes import Boxes
 from dashscope_ftlogs.reading.forms.over_lines import (
     FORGOTTEN,
     OverLines,
@@ -22,8 +23,11 @@ class MetricsOverLines:
         self.idle = True
         """Whether nothing has begun."""
         self._dicts, self._tables, self._summaries = WrappedDicts(), Tables(), Summaries()
-        self._headings, self._epochs = UnderHeadings(), UnderEpochs()
-        self._forms = (self._summaries, self._headings, self._tables, self._dicts, self._epochs)
+        self._headings, self._boxes, self._epochs = UnderHeadings(), Boxes(), UnderEpochs()
+        self._forms = (
+            *(self._summaries, self._headings, self._boxes, self._tables, self._dicts),
+            self._epochs,
+        )
         self._last = 0
         """The line of the last text."""
 
@@ -32,7 +36,8 @@ class MetricsOverLines:
         found = self.forget_before(number)
         idle = True
         for form in self._forms:
-            if form is not self._epochs or not found:  # what another form has told is told
+            # What another form has told is told, and what stands in a box is no line of its own.
+            if form is not self._epochs or not (found or not self._boxes.idle):
                 for one in form.read(text):
                     found.append(_told(number, one))
             idle = idle and form.idle
@@ -63,6 +68,7 @@ class MetricsOverLines:
         self._dicts.forget()
         self._tables.forget()
         self._headings.forget()
+        self._boxes.forget()
         self._epochs.forget()
         self.idle = True
         return found

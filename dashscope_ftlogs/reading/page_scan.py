@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from dashscope_ftlogs.reading.forms.boxes import TITLES
 from dashscope_ftlogs.reading.forms.json_in_json import KEYS
 from dashscope_ftlogs.reading.forms.progress_bars import PLAIN_RATES, RATES
 from dashscope_ftlogs.reading.forms.under_headings import EPOCH_ALONE, WORDS
@@ -18,7 +19,7 @@ TRACEBACK: Final = "Traceback (most recent call last):"
 _WORDS: Final = (
     *("loss", "Loss", "LOSS", "ward", "_runtime", "step:"),  # "eward" would be tried at each e
     *(TRACEBACK, "tokens is", "training usage", "Running training", "start to fine-tune"),
-    *("*****", *WORDS),
+    *("*****", *WORDS, *TITLES),
     "\\u00",  # JSON's way to write any of these letters
 )
 _ANY_WORD: Final = re.compile("|".join(map(re.escape, _WORDS)))

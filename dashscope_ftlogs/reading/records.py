@@ -12,6 +12,7 @@ from typing import Final
 
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.reading.forms.dicts import (
+    EPOCH_BEFORE,
     NEAR,
     STEP_BEFORE,
     dicts_in,
@@ -100,7 +101,7 @@ _PHASES: Final = (
 )
 _EVALUATED: Final = re.compile(
     r"(?:^|[^A-Za-z])(?:eval\w*|val(?:id\w*)?|test(?:ing)?)"
-    r"(?: [A-Za-z_]{1,20}){0,2}['\"]?[\s:=>|-]{0,6}$",
+    r"(?: (?!train)[A-Za-z_]{1,20}){0,4}(?: \d{1,18})?['\"]?[\s:=>|-]{0,6}$",
     re.IGNORECASE,
 )
 """What says before a dict that it is of an evaluation."""
@@ -168,9 +169,9 @@ def _part(raw: str, time: int | None) -> Iterator[Record]:
                 # What a logger puts before a dict parts it from no bar.
                 if not (isinstance(one, Message) and one.raw.endswith(">>")):
                     bar = one
-            beside = _before_dict(text, begin, start, time, again=0 <= history < start)
+            beside = _before_dict(text, min(begin, start), start, time, again=0 <= history < start)
             yield Metrics(values, text[start:end], bar if isinstance(bar, ProgressBar) else None, beside)
-            begin = end
+            begin = max(begin, end)
     yield from _between_dicts(text[begin:] if begin else text, time)
 
 
@@ -180,9 +181,11 @@ def _before_dict(text: str, begin: int, start: int, time: int | None, *, again: 
         return NOTHING_BESIDE
     near = max(begin, start - NEAR)
     step = STEP_BEFORE.search(text, near, start)
+    epoch = EPOCH_BEFORE.search(text, near, start)
     return Beside(
         step=None if step is None else whole(step[1]),
         total_steps=None if step is None else whole(step[2]),
+        epoch=None if epoch is None else float(epoch[1]),
         kind=None if _EVALUATED.search(text, near, start) is None else "eval",
         time=time_in(text[: min(start, _FAR)]) if time is None else time,
         logged=LOGGED.search(text, begin, min(start, begin + _FAR)) is not None,

@@ -34,6 +34,9 @@ PIECES = st.sampled_from([
     *("=== Step 3/9 ===", "[batch=3/9]:", "  \u2022 Loss: 2.5", "time: 2.5s", "Validation:"),
     *("epoch,step,loss", "1,2,2.5", "1,,2", "2/9 [==] - 1s - loss: 2", "{'step': 3, 'a': {'loss': 1}}"),
     *("Epoch 1/5", "Epoch 2/5", '"Epoch 2/5\\n",', "2/9 - 1s - loss: 2", " - 2s - loss: 0.5 - acc: 1"),
+    *("│ Training result │", "├──┤", "│ loss   1 │", "│ step   3 │", "╰──╯"),
+    *("| Test metric | DataLoader 0 |", "|---|---|", "| val_loss | 2 |", '"val": {', '"loss": 1'),
+    *("{'step': 3, 'loss': 1, 'val': {'loss': 2}}", "{'mode': 'val', 'loss': 2, 'step': 3}"),
     *("{'train_runtime': 5.0, 'epoch': 1.0}", "'elapsed_time': '5s'", "global_step/max_steps"),
 ])  # fmt: skip
 LINES = st.lists(st.lists(PIECES | st.text(max_size=2), max_size=4).map("".join), max_size=25)

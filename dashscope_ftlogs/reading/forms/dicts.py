@@ -1,9 +1,10 @@
 """Metric dicts as trainers print them: Python's repr or JSON, never evaluated.
 
 Numbers come bare, quoted, as `nan`, or wrapped as in `np.float64(0.5)`. What is nested in one, or stands
-in a list, is passed over. So is what is quoted: in a string of another dict, behind a quotation mark,
-behind Python's prompt, among the numbered lines of code in a box, or as an entry that was dropped. Every
-function here takes time linear in the length of its text.
+in a list, is passed over, but for an evaluation, whose entries are named after it. So is what repeats or
+sets something (`best`, `config`), and what is quoted: in a string of another dict, behind a quotation
+mark, behind Python's prompt, among the numbered lines of code in a box, or as an entry that was dropped.
+Every function here takes time linear in the length of its text.
 """
 
 import re
@@ -11,9 +12,18 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+import attrs
 import msgspec
 
-from dashscope_ftlogs.reading.forms.names import OF_TOKENS, is_point, mentioned, place_of
+from dashscope_ftlogs.reading.forms.names import (
+    OF_TOKENS,
+    is_of_evaluation,
+    is_of_no_point,
+    is_point,
+    mentioned,
+    place_of,
+    within_evaluation,
+)
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 
 _decode = msgspec.json.Decoder(dict[str, float | str]).decode
@@ -26,6 +36,7 @@ _KEY: Final = re.compile(rf"\s*+({_STRING})\s*+:\s*+", re.DOTALL)
 _VALUE: Final = re.compile(
     rf"(?P<text>{_STRING})|(?P<bare>[^\s,'\"{{}}\[\]()]++(?:\([^(){{}}]*+\))?)", re.DOTALL
 )
+_EMPTY: Final = re.compile(r"\{\s*+\}")
 _NEXT: Final = re.compile(r"\s*+(?:(,)\s*+(\})?|(\}))")
 _LISTED: Final = re.compile(rf"[^\[\](){{}}'\"\\]++|[\[(\])]|{_STRING}", re.DOTALL)
 _WRAPPED: Final = re.compile(r"(?:(?:np|numpy|jnp)\.\w+|tensor|array|Array)\(\[*\s*([^\s,()\]]+)")
@@ -42,6 +53,18 @@ _ESCAPED: Final = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 # A call's argument is code; what is quoted is text that somebody speaks of.
 _QUOTED: Final = re.compile(r"(?:\w\(|['\"]|Dropping entry: )$")
 _CODE: Final = re.compile(r"\s{0,40}+>>> |.{0,200}?\u2502 (?:\u2771 ?| ) {0,8}\d{1,6} ")
+_REPEATED: Final = re.compile(
+    r"(?<![\w-])(?:best|loaded|restored|resumed|previous)(?: [A-Za-z_]{1,20}){0,4}(?: \d{1,18})?"
+    r"[\s:=]{0,4}$",
+    re.IGNORECASE,
+)
+"""What says before a dict that it was told before."""
+EPOCH_BEFORE: Final = re.compile(
+    r"(?<![A-Za-z])epoch[\s\]:=#\[(]{0,4}(\d{1,9})(?: ?/ ?\d{1,9})?(?![\d.])[\s\]):,|>-]{0,6}"
+    r"(?:[A-Za-z_]{1,20} ?){0,2}[\s:=]{0,3}$",
+    re.IGNORECASE,
+)
+"""The epoch, as the last that is said before a dict."""
 STEP_BEFORE: Final = re.compile(
     r"(?<![A-Za-z])(?:steps?|iter|iteration|global_step|rollout)[\s\]:=#\[(]{0,4}(\d{1,18})"
     r"(?: ?/ ?(\d{1,18}))?"
@@ -53,6 +76,8 @@ NEAR: Final = 80
 """Characters before a dict in which that may be said."""
 _FAR: Final = 400
 """Characters before a dict in which a table's cell may begin."""
+_NAMED: Final = re.compile(r"""['"]([^'"\\{}]{1,80})['"]\s{0,9}:\s{0,9}$""")
+"""What a dict is called that stands in another."""
 _BRACE_OR_STRING: Final = re.compile(rf"\{{|{_STRING}", re.DOTALL)
 
 
@@ -61,16 +86,28 @@ def may_hold_metrics(text: str) -> bool:
     return mentioned(text) or "_runtime" in text
 
 
+@attrs.frozen
+class _Around:
+    """A dict in which the next one stands."""
+
+    end: int
+    place: Mapping[str, float | str]
+    name: str
+    is_told: bool
+
+
 def dicts_in(text: str) -> Iterator[tuple[int, int, MetricValues]]:
     """Yield where each metric dict begins and ends, and what it holds.
 
-    One that stands in another is from where that one says it is.
+    One that stands in another is from where that one says it is. It may be within one that was yielded.
 
     >>> list(dicts_in("{'a': {'loss': 0.5}, 'step': 3} {'loss': 1, 'mem': {'gpu0': 2}}"))
     [(6, 19, {'step': 3.0, 'loss': 0.5}), (32, 63, {'loss': 1.0})]
+    >>> [values for _, _, values in dicts_in("{'loss': 1, 'step': 3, 'val': {'loss': 2}}")]
+    [{'loss': 1.0, 'step': 3.0}, {'step': 3.0, 'val/loss': 2.0}]
     """
     begin, close = text.find("{"), -1
-    around: list[tuple[int, Mapping[str, float | str]]] = []
+    around: list[_Around] = []
     while begin >= 0:
         if close < begin and (close := text.find("}", begin)) < 0:
             return
@@ -79,18 +116,44 @@ def dicts_in(text: str) -> Iterator[tuple[int, int, MetricValues]]:
             begin = text.find("{", begin + 1)
             continue
         values, end = found
-        while around and around[-1][0] <= begin:
+        while around and around[-1].end <= begin:
             around.pop()
+        name = name_before(text, begin)
         if around:
-            values = {**around[-1][1], **values}
-        if _is_told(text, begin, values):
-            yield begin, end, values
-            begin = text.find("{", end)
-        elif (place := place_of(values)) is None:
+            values = {**around[-1].place, **values}
+        passed_over, of_evaluation = False, False
+        path: list[str] = []
+        if around or name:  # else it stands in none, as most do
+            path = [*(one.name for one in around), name]
+            of_evaluation = any(map(is_of_evaluation, path))
+            is_repeated = any(one.is_told for one in around) and not of_evaluation
+            passed_over = is_repeated or is_of_no_point(name)
+        is_told = not passed_over and _is_told(text, begin, values)
+        if is_told:
+            yield begin, end, within_evaluation(path, values) if of_evaluation else values
+        own = None if passed_over or text.find("{", begin + 1, end) < 0 else place_of(values)
+        if own is None:
             begin = text.find("{", end)
         else:
-            around.append((end, place))
+            around.append(_Around(end, own, name, is_told))
             begin = _within(text, begin + 1, end)
+
+
+def name_before(text: str, begin: int) -> str:
+    """Return what the dict is called that begins there, if it is in another one or was told before.
+
+    >>> name_before("{'step': 3, 'eval': {'loss': 0.5}}", 20)
+    'eval'
+    """
+    if not begin:
+        return ""
+    named = None
+    if text.rfind(":", max(0, begin - 10), begin) >= 0:
+        named = _NAMED.search(text, max(0, begin - NEAR), begin)
+    if named is not None:
+        return named[1]
+    repeated = _REPEATED.search(text, max(0, begin - NEAR), begin)
+    return "" if repeated is None else repeated[0]
 
 
 def _is_told(text: str, begin: int, values: MetricValues) -> bool:
@@ -127,6 +190,17 @@ def metrics_in(text: str) -> MetricValues | None:
     True
     """
     return next((values for begin, _, values in dicts_in(text) if not begin), None)
+
+
+def cut_short(text: str) -> MetricValues:
+    """Return what a dict holds up to where another one begins in it, as far as that can be told.
+
+    >>> cut_short("{'step': 3, 'eval': ")
+    {'step': 3.0}
+    """
+    # Whoever reads dicts over lines has put `None` in the place of the one that ended there.
+    found = _at(text.removesuffix("None") + "None}", text.find("{"), 0)
+    return {} if found is None else found[0]
 
 
 def _flat(text: str, begin: int, close: int) -> tuple[MetricValues, int] | None:
@@ -220,6 +294,8 @@ def _as_number(text: str) -> float | str:
 def _at(text: str, begin: int, depth: int) -> tuple[MetricValues, int] | None:
     """Return what the dict that begins there holds, and where it ends; None if it is no dict."""
     values: dict[str, float | str] = {}
+    if (empty := _EMPTY.match(text, begin)) is not None:
+        return values, empty.end()
     at = begin + 1
     while (key := _KEY.match(text, at)) is not None:
         name, at = _unquoted(key[1]), key.end()

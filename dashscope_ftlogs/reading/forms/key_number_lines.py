@@ -8,7 +8,7 @@ begin with another word, hold quotes or braces, or tell no step. A Chinese word,
 
 A number counts as a whole or not at all: behind it and its unit comes a blank, a bracket, a `±`, or the
 end of what is said. `2.31/2.5`, `1.234,5`, `0x1f`, `12.5.1` and `2.31e` are none. Full-width punctuation
-is what it stands for.
+is what it stands for. Of two numbers of one name the second is named after its phase, or left out.
 
 Time is linear in a line's length: it is cut at its separators, and of each piece a bounded beginning is
 read.
@@ -22,6 +22,7 @@ import attrs
 from dashscope_ftlogs.reading.forms.names import (
     is_loss_or_reward,
     is_of_evaluation,
+    is_of_no_point,
     is_one_name,
     mentioned,
     only_of_evaluation,
@@ -33,7 +34,8 @@ from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 _LONGEST: Final = 64 * 1024
 """Characters of a line that are looked at. One of names and numbers is hardly ever longer."""
 _FOREIGN: Final = re.compile(
-    r"""["`{}\\;$]|\w'|'\w|==|->|\w\(\)|%[sdf]\b|\bself\.|\bNone\b|https?://|improved? from """
+    r"""["`{}\\;$]|\w'|'\w|\w\[[a-z_]|==|->|\w\(\)|%[sdf]\b|\bself\.|\bNone\b|https?://"""
+    "|improved? from "
 )
 """What stands in code, options and prose, but not among names and numbers."""
 _NAN: Final = r"(?:nan|inf|infinity)\b"
@@ -56,7 +58,7 @@ _END: Final = r"(?=[\s)\]±]|:(?!\d)|\.(?![\d.])|\((?!\d)|$)"
 _OF_OTHERS: Final = r"(?:eval(?:uat(?:ion|ing|e))?|val(?:id(?:at(?:e|ing|ion))?)?|test(?:ing)?)"
 _PHASE: Final = (
     rf"(?:(?P<phase>train(?:ing)?|{_OF_OTHERS})\b"
-    r"[ :_-]*(?:loss |results? |metrics )?(?:at |on |for )?)?"
+    r"[ :_-]*(?:loss |results? |metrics )?(?:at |on |for |after )?)?"
 )
 _COUNT: Final = rf"(?P<done>{_DIGITS})(?:\s?(?:/|of)\s?(?P<total>{_DIGITS}))?"
 _STEP: Final = re.compile(
@@ -121,6 +123,9 @@ _ALONE: Final = re.compile(
     re.IGNORECASE,
 )
 """A piece that says of which phase a line is, and nothing else."""
+_SECTION: Final = re.compile(rf"(train(?:ing)?|{_OF_OTHERS})\s?:\s(?=[a-z_])", re.IGNORECASE)
+"""What says of which phase the numbers behind it are."""
+_OTHER: Final = re.compile(_OF_OTHERS, re.IGNORECASE)
 _SAID_BEFORE: Final = re.compile(rf"(?:^|[\s\[(|:]){_OF_OTHERS}[\])]?\s*[|:-]*\s*$", re.IGNORECASE)
 _QUOTED_SET: Final = re.compile(r"(?<= on )'([\w-]{1,40})'(?= (?:sub|data)?set\b)")
 _SAME: Final = re.compile(r"\b([A-Za-z_]\w{0,60})=\[([-+.\de]{1,30})(?:, ?\2){0,200}\]")
@@ -166,6 +171,10 @@ class _Reading:
     of_evaluation: bool = False
     at_the_end: bool = False
     drawn: bool = False
+    section: str = ""
+    """Of which phase the next numbers are, if the line tells several."""
+    evaluated: str = ""
+    """What the line has called an evaluation in a name before: numbers told once more are of that."""
     said: str = ""
     understood: int = 0
     strange: int = 0
@@ -229,7 +238,10 @@ def _without_quotes(text: str) -> str:
 def _read(piece: str, found: _Reading) -> bool:
     """Take in a piece between two separators; return whether its beginning is understood."""
     if (alone := _ALONE.fullmatch(piece)) is not None:
-        found.of_evaluation |= alone["other"] is not None
+        if any(map(is_loss_or_reward, found.values)):
+            found.section = piece
+        else:
+            found.of_evaluation |= alone["other"] is not None
         return True
     first, end = found.understood, min(len(piece), _PIECE)
     at = _placed(piece, end, found) if not first else 0
@@ -269,8 +281,8 @@ def _placed(piece: str, end: int, found: _Reading) -> int:
     return placed.end()
 
 
-def _item(piece: str, at: int, end: int, found: _Reading) -> int:
-    """Take in what stands there; return where it ends, or -1 if that is not understood."""
+def _where(piece: str, at: int, end: int, found: _Reading) -> int | None:
+    """Take in what tells the step, the epoch or the phase; None if something else stands there."""
     if (step := _STEP.match(piece, at, end)) is not None:
         _take_step(step, found)
         return step.end()
@@ -285,6 +297,18 @@ def _item(piece: str, at: int, end: int, found: _Reading) -> int:
         if of_both is not None and of_both["total"]:
             _count(of_both, found)
             return of_both.end()
+    section = _SECTION.match(piece, at, end)
+    if section is None:
+        return None
+    found.section = section[1]
+    return section.end()
+
+
+def _item(piece: str, at: int, end: int, found: _Reading) -> int:
+    """Take in what stands there; return where it ends, or -1 if that is not understood."""
+    behind = _where(piece, at, end, found)
+    if behind is not None:
+        return behind
     pair = _PAIR.match(piece, at, end)
     if pair is None or not is_one_name(pair["key"]):
         pair = _WORDS.match(piece, at, end)
@@ -295,8 +319,17 @@ def _item(piece: str, at: int, end: int, found: _Reading) -> int:
     value = lasting.strip() if lasting else number(pair["value"], name, found.said)
     if value is None:
         return -1
-    found.values[name] = value
+    _keep(name, value, found)
     return pair.end()
+
+
+def _keep(name: str, value: float | str, found: _Reading) -> None:
+    """Keep a number by its name; what has one that was there is of another phase, or left out."""
+    if not found.section and is_loss_or_reward(name) and is_of_evaluation(name):
+        other = _OTHER.search(name)
+        found.evaluated = found.evaluated if other is None else other[0]
+    of = found.section or (found.evaluated if name in found.values else "")
+    found.values.setdefault(f"{of}/{name}" if of else name, value)
 
 
 def _take_step(step: "re.Match[str]", found: _Reading) -> None:
@@ -324,7 +357,7 @@ def _is_evaluation(found: "re.Match[str]") -> bool:
 
 def _judged(found: _Reading) -> KeyNumbers | None:
     numbers = [name for name, value in found.values.items() if type(value) is float]
-    measured = any(map(is_loss_or_reward, numbers))
+    measured = any(is_loss_or_reward(name) and not is_of_no_point(name) for name in numbers)
     # What validates need not call it a loss: but then it says so in every name.
     validated = bool(numbers) and all("/" in name and is_of_evaluation(name) for name in numbers)
     if found.step is None and not found.at_the_end and (found.epoch is None or not measured):

@@ -7,6 +7,7 @@ settings, `lossless` is nothing.
 import re
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
+from itertools import dropwhile
 from typing import Final
 
 _WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
@@ -35,10 +36,22 @@ _SETTINGS: Final = _words(
 )
 _OF_ALL: Final = _words("loss losses lm train training total batch step avg mean running sft dpo")
 """What a loss is called that is the one to watch, and no part of it as `pg_loss` is."""
-_OF_EVALUATION: Final = frozenset({"eval", "evaluation", "val", "valid", "validation", "test"})
+_OF_EVALUATION: Final = _words("eval evaluation evaluate val valid validation validate test dev cv")
+_OF_NO_POINT: Final = _words(
+    """
+    best lowest minimum min previous prev initial loaded restored resumed target baseline expected
+    config configuration args arguments params parameters hparams hyperparameters settings options
+    defaults weights coefficients
+    """
+)
+"""What a dict in another is called that repeats what was told, or sets what is to be."""
+_CONTAINERS: Final = _words("metric metrics result results score scores value values data log logs")
+_OF_PHASES: Final = _words("mode split phase stage subset event type kind")
+"""Under which a dict may say in a word what it is of."""
 TIME_NAMES: Final = ("time", "timestamp", "@timestamp", "ts", "asctime", "receiveTimestamp")
 STEP_NAMES: Final = (
     *("global_step", "current_steps", "step", "iteration", "iter"),
+    *("num_updates", "train_num_updates", "valid_num_updates"),
     *(
         f"{of}/{name}"
         for of in ("train", "training", "trainer", "rollout")
@@ -110,10 +123,56 @@ def is_one_name(text: str) -> bool:
 def is_of_evaluation(name: str) -> bool:
     """Whether a name says that its value is from an evaluation.
 
-    >>> is_of_evaluation("val-core/gsm8k/acc/mean@1"), is_of_evaluation("value_loss")
+    >>> [is_of_evaluation(name) for name in ("val-core/gsm8k/acc/mean@1", "value_loss", "std_dev")]
+    [True, False, False]
+    """
+    if len(name) > _LONGEST:
+        return False
+    words = _words_of(name) & _OF_EVALUATION
+    return bool(words) and (words != {"dev"} or "std" not in _words_of(name))
+
+
+def says_evaluation(values: Mapping[str, float | str]) -> bool:
+    """Whether a dict says in a word of its own that it is of an evaluation.
+
+    >>> says_evaluation({"mode": "val", "loss": 0.5}), says_evaluation({"mode": "train", "val": 1})
     (True, False)
     """
-    return len(name) <= _LONGEST and not _OF_EVALUATION.isdisjoint(_words_of(name))
+    if _OF_PHASES.isdisjoint(values):  # as most are
+        return False
+    said = (values.get(name) for name in _OF_PHASES)
+    return any(type(one) is str and is_of_evaluation(one) for one in said)
+
+
+def is_of_no_point(name: str) -> bool:
+    """Whether a dict of that name in another repeats what was told, or sets what is to be.
+
+    >>> is_of_no_point("best_metrics"), is_of_no_point("metrics")
+    (True, False)
+    """
+    return len(name) <= _LONGEST and not _OF_NO_POINT.isdisjoint(_words_of(name))
+
+
+def within_evaluation(
+    path: Iterable[str], values: Mapping[str, float | str]
+) -> Mapping[str, float | str]:
+    """Return a dict's entries by names that say of which evaluation they are, as the names around it do.
+
+    >>> within_evaluation(["metrics", "eval", "c4"], {"loss": 0.5, "step": 3})
+    {'eval/c4/loss': 0.5, 'step': 3}
+    >>> within_evaluation(["metrics"], {"loss": 0.5}), within_evaluation(["val"], {"val_loss": 0.5})
+    ({'loss': 0.5}, {'val_loss': 0.5})
+    """
+    names = list(dropwhile(lambda name: not is_of_evaluation(name), path))
+    before = "/".join(name for name in names if name.lower() not in _CONTAINERS)
+    if not before:
+        return values
+    kept = _PLACES | _OF_PHASES | _OF_SAMPLES | OF_TOKENS
+    own = (name in kept or is_of_evaluation(name) for name in values)
+    return {
+        name if is_own else f"{before}/{name}": value
+        for is_own, (name, value) in zip(own, values.items(), strict=True)
+    }
 
 
 def main_metric(names: Iterable[str]) -> str | None:
@@ -229,7 +288,12 @@ def place_of(values: Mapping[str, float | str]) -> Mapping[str, float | str] | N
     texts = [name for name, value in values.items() if type(value) is str]
     if any(name in _OF_SAMPLES or name in OF_TOKENS for name in texts):
         return None
-    return {name: value for name, value in values.items() if name in _PLACES}
+    is_evaluation = says_evaluation(values)
+    return {
+        name: value
+        for name, value in values.items()
+        if name in _PLACES or (is_evaluation and name in _OF_PHASES)
+    }
 
 
 def _has_loss(values: Mapping[str, float | str]) -> bool:

@@ -10,14 +10,31 @@ from typing import Final, Literal
 
 import attrs
 
-from dashscope_ftlogs.reading.forms.dicts import may_hold_metrics, metrics_in
-from dashscope_ftlogs.reading.forms.names import is_loss_or_reward, mentioned
+from dashscope_ftlogs.reading.forms.dicts import (
+    cut_short,
+    may_hold_metrics,
+    metrics_in,
+    name_before,
+)
+from dashscope_ftlogs.reading.forms.names import (
+    is_loss_or_reward,
+    is_of_evaluation,
+    is_of_no_point,
+    is_point,
+    mentioned,
+    place_of,
+    within_evaluation,
+)
 from dashscope_ftlogs.reading.forms.numbers import number
 from dashscope_ftlogs.reading.forms.stamps import message_at, milliseconds, time_in
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 
 _LONGEST: Final = 16 * 1024
 """Characters of a dict, or of a line of it."""
+_BESIDE: Final = 1000
+"""Characters of a dict, up to another one in it, that may tell the place of that."""
+_LEVELS: Final = 4
+"""Of dicts around another that are asked for its place."""
 _MOST_LINES: Final = 100
 _DEEPEST: Final = 64
 FORGOTTEN: Final = 1000
@@ -59,6 +76,7 @@ class _Open:
 
     texts: list[str]
     time: int | None
+    name: str = ""
     lines: int = 0
     size: int = 0
 
@@ -119,7 +137,9 @@ class WrappedDicts:
     def _begin(self, before: str) -> None:
         if len(self._open) >= _DEEPEST:
             self.forget()
-        self._open.append(_Open([], self._open[-1].time if self._open else time_in(before)))
+        name = name_before(before, len(before))
+        time = self._open[-1].time if self._open else time_in(before)
+        self._open.append(_Open([], time, name))
 
     def _add(self, text: str) -> None:
         if self._open:
@@ -129,12 +149,27 @@ class WrappedDicts:
                 last.texts.append(text)
 
     def _ended(self, closed: _Open) -> Iterator[OverLines]:
-        if closed.size <= _LONGEST:
-            text = "".join(closed.texts)
-            values = metrics_in(text) if may_hold_metrics(text) else None
-            # A name goes on over no line: half of a dict was lost.
-            if values is not None and not any("\n" in name for name in values):
-                yield OverLines(values, closed.time, again="history" if self._history else "")
+        text = "".join(closed.texts)
+        if closed.size > _LONGEST or not may_hold_metrics(text):
+            return
+        path = [*(one.name for one in self._open), closed.name]
+        values = metrics_in(text)
+        # A name goes on over no line: half of a dict was lost.
+        if values is None or any("\n" in name for name in values) or any(map(is_of_no_point, path)):
+            return
+        of_evaluation = any(map(is_of_evaluation, path))
+        for around in self._open[: -_LEVELS - 1 : -1]:
+            if around.size > _BESIDE:
+                break
+            beside = cut_short("".join(around.texts))
+            place = place_of(beside)
+            if place is None or (is_point(beside) and not of_evaluation):
+                return
+            values = {**place, **values}
+        values = within_evaluation(path, values)
+        kind: Literal["eval"] | None = "eval" if of_evaluation else None
+        again: Literal["", "history"] = "history" if self._history else ""
+        yield OverLines(values, closed.time, kind=kind, again=again)
 
 
 def _without_place(text: str) -> str:

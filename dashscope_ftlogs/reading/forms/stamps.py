@@ -31,6 +31,7 @@ _BEFORE: Final = re.compile(
     | \[(?![^\]]*(?:step|iter|epoch|batch|Step|Iter|Epoch|Batch|STEP))(?!\s*\d+\s*/\s*\d+\s*\])
         [^\[\]]{{0,200}}\](?:<std\w+>)?:?
     | {_LEVEL}:[\w.]+:
+    | [A-Za-z_][\w.]{{0,80}}\ +(?={_LEVEL}\ ?:\s)                                 # Paddle
     | {_LEVEL}(?![A-Za-z])\s*:?
     | (?:rank|node|worker|gpu|proc|process|trainer|default|local_rank)[-_ ]?\d+\s*[:|](?=\s)
     | [\w.-]{{1,80}}[-_]\d+\s+\|                                                 # docker compose

@@ -33,6 +33,13 @@ Pattern = Annotated[
         r"'step (?P<step>\d+) .* loss (?P<loss>\S+)'.",
     ),
 ]
+RunningOk = Annotated[
+    bool,
+    typer.Option(
+        "--running-ok",
+        help="End with 0 also where all that is not whole is of jobs that still run, or ended just now.",
+    ),
+]
 Raw = Annotated[bool, typer.Option("--raw", help="Send control characters to a terminal as they are.")]
 
 

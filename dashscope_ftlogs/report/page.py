@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from dashscope_ftlogs.metrics.curves import titles
 from dashscope_ftlogs.metrics.hyper_parameters import differing, few_differing, shared
 from dashscope_ftlogs.reading.failure_causes import clusters
 from dashscope_ftlogs.report.jinja_environment import environment
@@ -31,6 +32,7 @@ def page(logs: Sequence[ReadLog], assets: Assets, *, version: str, made: str) ->
             assets=assets,
             policy=_policy(assets),
             logs=logs,
+            titles=titles(jobs),
             left_out=left_out,
             numbers={log.name: number for number, log in enumerate(logs)},
             failures=clusters(log.failure for log in logs if log.failure is not None),

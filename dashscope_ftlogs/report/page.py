@@ -21,7 +21,11 @@ def page(logs: Sequence[ReadLog], assets: Assets, *, version: str, made: str) ->
         made: When the logs were read, in words.
     """
     jobs = {log.name: log.job for log in logs}
-    apart = few_differing(jobs)
+    apart, differences = few_differing(jobs), differing(jobs)
+    # However many there are: losses of other trainings are no measure of each other.
+    columns = {
+        name: differences[name] for name in differences if name in apart or name == "training_type"
+    }
     return (
         environment()
         .get_template("page.html")
@@ -36,8 +40,8 @@ def page(logs: Sequence[ReadLog], assets: Assets, *, version: str, made: str) ->
             left_out=left_out,
             numbers={log.name: number for number, log in enumerate(logs)},
             failures=clusters(log.failure for log in logs if log.failure is not None),
-            apart={name: values for name, values in apart.items() if name != "model"},
-            differences=differing(jobs),
+            apart={name: values for name, values in columns.items() if name != "model"},
+            differences=differences,
             shared=shared(jobs),
             data=_data(logs, apart),
         )

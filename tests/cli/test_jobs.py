@@ -233,6 +233,28 @@ BOARD = [
 ]
 
 
+async def test_losses_of_unlike_trainings_are_kept_apart_and_told_so(ftlogs: Any) -> None:
+    given = {"a": ("sft", 2), "b": ("dpo_lora", 0.1), "c": ("efficient_sft", 1), "d": ("dpo_full", 0.2)}
+    jobs = [
+        EmulatedJob(f"ft-{name}", [f"{{'eval_loss': {loss}, 'step': 1}}"], training_type=kind)
+        for name, (kind, loss) in given.items()
+    ]
+    jobs.append(EmulatedJob("ft-e", [], training_type="cpt"))
+    async with Emulator(jobs) as emulator:
+        mixed = await ftlogs("jobs", "--metrics", emulator=emulator)
+        del emulator.jobs["ft-b"], emulator.jobs["ft-d"]
+        alike = await ftlogs("jobs", "--metrics", emulator=emulator)
+    rows = [row.split()[:4] for row in mixed.out.decode().splitlines()]
+    kinds = [row[0][-1] for row in rows[1:]]
+    assert rows[0] == ["JOB", "ID", "EVAL", "LOSS"]
+    assert mixed.out.split()[4] == b"TYPE"
+    assert kinds == list("bdcae")
+    assert mixed.err == (
+        "ftlogs: losses of dpo and sft are no measure of each other; of each, the best is first\n"
+    )
+    assert (alike.err, alike.out.split()[4]) == ("", b"STATUS"), "what has no loss is not compared"
+
+
 async def test_the_best_loss_of_evaluations_makes_a_leaderboard(ftlogs: Any) -> None:
     async with Emulator(BOARD) as emulator:
         board = await ftlogs("jobs", "--metrics", emulator=emulator)

@@ -119,6 +119,20 @@ def test_curves_are_called_as_in_a_plot_by_names_of_jobs_and_by_ids_where_those_
     assert "Those in which jobs differ Job model warm ft-1 ft-2" in parsed(*logs).text
 
 
+def test_the_type_of_training_stands_beside_losses_where_it_differs_however_much_else_does() -> None:
+    logs = [
+        read(
+            "{'loss': 2.0}",
+            name=kind,
+            job=Job(kind, "RUNNING", training_type=kind, hyper_parameters=dict.fromkeys("abcde", kind)),
+        )
+        for kind in ("sft", "dpo_lora")
+    ]
+    (table, *_) = parsed(*logs).text.split("Curves")
+    assert "Job Model training_type Status" in table
+    assert "dpo_lora RUNNING" in table
+
+
 def test_what_is_known_of_a_job_is_shown() -> None:
     job = Job(
         "ft-1",

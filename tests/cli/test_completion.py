@@ -205,6 +205,7 @@ TYPED = [
     ("ftlogs pl", "ot "),
     ("ftlogs show ft", "-1-"),
     ("ftlogs jobs --status RU", "NNING"),
+    ("ftlogs jobs --since y", "esterday"),
     ("ftlogs jobs --status su", "cceeded"),
     ("ftlogs download --region cn-b", "eijing"),
     ("ftlogs plot ft-1-a --metric eval_p", "pl"),

@@ -123,7 +123,7 @@ async def test_ids_come_through_a_pipe(start_ftlogs: Any, tmp_path: Path) -> Non
         ([], "say which jobs"),
         (["ft-1", "--all"], "say which jobs"),
         (["--from-file", "/nowhere/ids"], "--from-file /nowhere/ids: "),
-        (["--since", "yesterday"], "--since 'yesterday': must be a date"),
+        (["--since", "last week"], "--since 'last week': must be a date"),
         (["--all", "--format", "xml"], "xml"),
         (["--all", "--concurrency", "0"], "'--concurrency': '0': must be"),
     ],

@@ -201,6 +201,9 @@ async def test_jobs_are_chosen_and_put_in_order(
         (("--model", "qwen3-8b", "--model", "qwen"), "--model qwen: no job has it; there are: "),
         (("--model", "qwen"), "--model qwen: no job has it; there are: qwen3-14b, qwen3-8b."),
         (("--since", "soon"), "--since 'soon': must be a date"),
+        (("--since", "monday"), "today, yesterday, or how long ago: 7d, 12h or '2 days ago'"),
+        (("--since", "1 month ago"), "--since '1 month ago': must be a date"),
+        (("--since", "999999999 weeks ago"), "--since '999999999 weeks ago': must be a date"),
         (("--since", "99999999d"), "--since '99999999d': must be a date"),
         (("--since", "9" * 21 + "d"), f"--since '{'9' * 21}d': must be a date"),
         (("--since", "9" * 400 + "d"), "must be a date"),
@@ -216,6 +219,32 @@ async def test_what_no_job_can_fit_is_a_mistake_that_names_what_there_is(
     assert (ended.code, ended.out) == (2, b"")
     assert told in ended.err
     assert "Traceback" not in ended.err
+
+
+@pytest.mark.posix
+async def test_days_begin_at_midnight_here_and_words_count_as_durations_do(ftlogs: Any) -> None:
+    now = datetime.now(UTC)
+    zone = f"FAR{now.hour - 12:+d}"  # where it is past noon
+    midnight = now - timedelta(hours=12, minutes=now.minute, seconds=now.second)
+    moments = [midnight + timedelta(hours=hours) for hours in (1, -1, -23, -25)]
+    jobs = [
+        EmulatedJob(f"ft-{number}", create_time=f"{moment:%Y-%m-%d %H:%M:%S}")
+        for number, moment in enumerate(moments)
+    ]
+    async with Emulator(jobs) as emulator:
+        found = {}
+        for since in ("today", "Yesterday", "2 days ago", "1 Week ago", "30 hours ago", "1 minute ago"):
+            words = ("jobs", "--since", since, "--format", "jsonl")
+            ended = await ftlogs(*words, emulator=emulator, environ={"TZ": zone})
+            found[since] = sorted(json.loads(row)["job_id"][-1] for row in ended.out.splitlines())
+    assert {since: "".join(ids) for since, ids in found.items()} == {
+        "today": "0",
+        "Yesterday": "012",
+        "2 days ago": "0123",
+        "1 Week ago": "0123",
+        "30 hours ago": "01",
+        "1 minute ago": "",
+    }
 
 
 def evaluated(job_id: str, *losses: str, **facts: Any) -> EmulatedJob:

@@ -381,8 +381,16 @@ async def test_only_hyper_parameters_that_can_be_chosen_are_offered(ftlogs: Any,
         ended = await ftlogs("jobs", "--columns", name, emulator=emulator)
     assert (ended.code, ended.out) == (2, b"")
     assert ended.err.partition("; there are ")[2] == (
-        "job, status, model, type, created, name, tokens, ended, profile, eval_loss, z.\n"
+        'job, status, model, type, created, name, tokens, ended, profile, eval_loss, "a,b", z.\n'
     )
+
+
+async def test_a_hyper_parameter_whose_name_holds_a_comma_is_chosen_in_quotes(ftlogs: Any) -> None:
+    async with Emulator([EmulatedJob("ft-1", hyper_parameters={'a,"b': 2})]) as emulator:
+        ended = await ftlogs("jobs", "--columns", 'job,"a,""b"', emulator=emulator)
+        wrong = await ftlogs("jobs", "--columns", "x", emulator=emulator)
+    assert (ended.code, ended.out.splitlines()[1].split()) == (0, [b"ft-1", b"2"])
+    assert wrong.err.endswith(', "a,""b".\n')
 
 
 async def test_where_jobs_differ_in_much_none_of_it_takes_the_room_of_other_columns(

@@ -16,7 +16,7 @@ from dashscope_ftlogs.archive.manifest import facts
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.job_selection import Filters, NoneHasItError
 from dashscope_ftlogs.cli.log_sources import OF_ONE_LOG, code_of
-from dashscope_ftlogs.cli.options import grouped, whole_number
+from dashscope_ftlogs.cli.options import column_names, grouped, told_columns, whole_number
 from dashscope_ftlogs.cli.run_command import complain, run, told
 from dashscope_ftlogs.cli.terminal.read_progress import progress
 from dashscope_ftlogs.cli.terminal.stdout import fitted, rows, table, wrapped_table, write
@@ -211,7 +211,7 @@ def _chosen(columns: str | None, form: Format, *, metrics: bool) -> Sequence[str
         return None
     if form is Format.JSONL:
         raise InvalidArgumentError("--columns: only for a table; JSON objects hold every fact")
-    names = columns.split(",")
+    names = column_names(columns)
     if _EVAL_LOSS in names and not metrics:
         raise InvalidArgumentError(f"--columns: {_EVAL_LOSS} needs --metrics, which reads the logs")
     return names
@@ -219,11 +219,11 @@ def _chosen(columns: str | None, form: Format, *, metrics: bool) -> Sequence[str
 
 def _check(parameters: Sequence[str], found: Sequence[_Listed]) -> None:
     given = dict.fromkeys(name for one in found for name in one.job.hyper_parameters or {})
-    there = [name for name in given if name and "," not in name and name not in _KNOWN]
+    there = [name for name in given if name and name not in _KNOWN]
     for name in parameters:
         if found and name not in there:
-            told = (*_KNOWN, *(excerpt(one, 40) for one in islice(there, _MOST)))
-            raise InvalidArgumentError(f"--columns: there is no {name!r}; there are {', '.join(told)}")
+            known = told_columns((*_KNOWN, *(excerpt(one, 40) for one in islice(there, _MOST))))
+            raise InvalidArgumentError(f"--columns: there is no {name!r}; there are {known}")
 
 
 def _show(found: Sequence[_Listed], chosen: Sequence[str] | None, *, with_losses: bool) -> None:

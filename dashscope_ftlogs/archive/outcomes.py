@@ -6,6 +6,7 @@ import attrs
 
 from dashscope_ftlogs.archive.manifest import Manifest
 from dashscope_ftlogs.errors import ArchiveError, ArchiveMismatchError, FTLogsError
+from dashscope_ftlogs.models import ENDED
 
 DownloadState = Literal["complete", "settling", "running", "failed", "skipped"]
 
@@ -86,6 +87,9 @@ class Verdict:
     why: str = ""
     tail: tuple[str, ...] = ()
     """The digests of the last lines, five at the most, by which another log is noticed."""
+    running: bool = False
+    """Whether what it lacks is to come yet: its job had not ended, or just now, when a download last
+    asked; or, where the service was asked for it by now, not a day ago."""
     profile: str = ""
     """In whose folder of an archive it is; `file` begins with that folder's name, unless it was verified
     by itself."""
@@ -93,6 +97,7 @@ class Verdict:
 
 def of_log(manifest: Manifest, file: str, state: VerifyState, why: str) -> Verdict:
     """Return the verdict on a log whose manifest could be read."""
+    goes_on = manifest.settling or manifest.job.get("status", "SUCCEEDED") not in ENDED
     return Verdict(
         job_id=manifest.job_id,
         file=file,
@@ -100,6 +105,7 @@ def of_log(manifest: Manifest, file: str, state: VerifyState, why: str) -> Verdi
         lines=manifest.lines,
         why=why,
         tail=manifest.tail,
+        running=goes_on and state in {"incomplete", "settling"},
     )
 
 

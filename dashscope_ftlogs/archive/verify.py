@@ -152,7 +152,9 @@ def verify_remotely(
         if verdict.state not in {"ok", "settling", "incomplete"}:
             return verdict
         why = await difference(session, verdict.job_id, verdict.lines, verdict.tail)
-        return attrs.evolve(verdict, state="stale", why=why) if why else verdict
+        running = verdict.running and await _is_running(session, verdict.job_id)
+        found = attrs.evolve(verdict, running=running)
+        return attrs.evolve(found, state="stale", why=why) if why else found
 
     async def all_of_them() -> AsyncGenerator[Verdict, None]:
         known = set[str]()
@@ -184,8 +186,26 @@ def _stem(verdict: Verdict) -> str:
 
 
 def _missing(job: Job, folder: str, profile: str) -> Verdict:
-    file = label(folder, log_name(stem(job.job_id), "text", None))
-    return Verdict(job_id=job.job_id, file=file, state="missing", why=_NOT_HERE, profile=profile)
+    return Verdict(
+        job_id=job.job_id,
+        file=label(folder, log_name(stem(job.job_id), "text", None)),
+        state="missing",
+        why=_NOT_HERE,
+        profile=profile,
+        running=_ran_today(job),
+    )
+
+
+async def _is_running(service: Service, job_id: str) -> bool:
+    try:
+        return _ran_today(await service.job(job_id))
+    except NotFoundError:
+        return False
+
+
+def _ran_today(job: Job) -> bool:
+    """Whether a job runs, or has ended since the last download of a day in which each has one."""
+    return not job.ended or (job.end_time is not None and not job.ended_long_ago)
 
 
 async def difference(service: Service, job_id: str, lines: int, tail: tuple[str, ...]) -> str:

@@ -5,7 +5,7 @@ import re
 import sys
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from hashlib import sha256
 from itertools import chain, product
 from pathlib import Path
@@ -25,6 +25,9 @@ from dashscope_ftlogs.text import excerpt, shown
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
 
+_DAYS: Final = {"today": 0, "yesterday": 1}
+"""How long ago each began."""
+_AGO: Final = re.compile(r"(\d{1,9}) (minute|hour|day|week)s? ago", re.ASCII | re.IGNORECASE)
 _SHARD: Final = re.compile(r"(\d{1,9})/(\d{1,9})", re.ASCII)
 
 
@@ -32,6 +35,11 @@ def complete_statuses(incomplete: str) -> list[str]:
     """Return the documented statuses that begin so, in the case in which they were begun."""
     known = (status.lower() if incomplete.islower() else status for status in STATUSES)
     return sorted(status for status in known if status.startswith(incomplete))
+
+
+def complete_days(incomplete: str) -> list[str]:
+    """Return the words for days that begin so."""
+    return [word for word in _DAYS if word.startswith(incomplete)]
 
 
 @attrs.frozen
@@ -53,7 +61,9 @@ class Filters:
     since: Annotated[
         str | None,
         typer.Option(
-            metavar="DATE|DURATION", help="Only jobs created then or later, or not longer ago: 7d."
+            metavar="DATE|DURATION",
+            help="Only jobs created then or later, or not longer ago: 7d, '2 days ago', yesterday.",
+            autocompletion=complete_days,
         ),
     ] = None
     match: Annotated[
@@ -203,21 +213,27 @@ def earliest(since: str) -> str:
     """Return a date, with or without a time, or how long ago it was, as the service writes times.
 
     They carry no zone: a duration is counted from the time in UTC, which is behind that of China, and
-    a date with a zone is told in UTC.
+    a date with a zone is told in UTC. Today and yesterday begin at midnight where this machine is.
 
     Raises:
         InvalidArgumentError: it is neither.
     """
     ago = duration(since)
     try:
-        then = (
-            datetime.fromisoformat(since) if ago is None else datetime.now(UTC) - timedelta(seconds=ago)
-        )
+        if (said := _AGO.fullmatch(since)) is not None:
+            then = datetime.now(UTC) - timedelta(**{f"{said[2].lower()}s": int(said[1])})
+        elif (days := _DAYS.get(since.lower())) is not None:
+            day = datetime.now().astimezone().date() - timedelta(days=days)
+            then = datetime.combine(day, time()).astimezone()
+        elif ago is None:
+            then = datetime.fromisoformat(since)
+        else:
+            then = datetime.now(UTC) - timedelta(seconds=ago)
         if then.tzinfo is not None:
             then = then.astimezone(UTC)
         return then.replace(tzinfo=None).isoformat(" ", "seconds")
     except (ValueError, OverflowError):  # longer ago than there are dates
         raise InvalidArgumentError(
             f"--since {shown(since)}: must be a date such as 2024-10-29 or '2024-10-29 16:53:53', as "
-            "the service writes them, or a duration such as 7d or 12h"
+            "the service writes them, today, yesterday, or how long ago: 7d, 12h or '2 days ago'"
         ) from None

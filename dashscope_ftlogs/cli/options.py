@@ -1,5 +1,6 @@
 """Options that several commands share, and how a command takes those that belong together."""
 
+import csv
 import functools
 import inspect
 import os
@@ -31,6 +32,13 @@ Pattern = Annotated[
         metavar="REGEX",
         help="For lines that no known form fits; named groups are the step and metrics: "
         r"'step (?P<step>\d+) .* loss (?P<loss>\S+)'.",
+    ),
+]
+RunningOk = Annotated[
+    bool,
+    typer.Option(
+        "--running-ok",
+        help="End with 0 also where all that is not whole is of jobs that still run, or ended just now.",
     ),
 ]
 Raw = Annotated[bool, typer.Option("--raw", help="Send control characters to a terminal as they are.")]
@@ -99,6 +107,34 @@ def file(said: str | Path) -> Path:
     if isinstance(said, str) and len(said) > 1 and said.endswith(SEPARATORS):
         raise typer.BadParameter(f"{said!r} is a directory's name; name a file")
     return local(Path(said))
+
+
+def column_names(said: str) -> list[str]:
+    """Return the names of columns, as a line of CSV has them.
+
+    >>> column_names('step,"loss, mean"')
+    ['step', 'loss, mean']
+
+    Raises:
+        InvalidArgumentError: it is no such line.
+    """
+    try:
+        return next(csv.reader([said], strict=True))
+    except csv.Error:
+        raise InvalidArgumentError(
+            f"--columns {shown(said)}: must be names with commas between them, as in CSV: "
+            """'step,"loss, mean"'"""
+        ) from None
+
+
+def told_columns(names: Iterable[str]) -> str:
+    """Return names as `column_names` reads them, to be chosen from.
+
+    >>> told_columns(["step", "loss, mean"])
+    'step, "loss, mean"'
+    """
+    doubled = (name.replace('"', '""') for name in names)
+    return ", ".join(f'"{name}"' if {",", '"'} & set(name) else name for name in doubled)
 
 
 def archive(place: str) -> str:

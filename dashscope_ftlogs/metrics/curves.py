@@ -2,6 +2,7 @@
 
 import math
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, pairwise
 from operator import eq
@@ -12,6 +13,7 @@ import attrs
 from dashscope_ftlogs.metrics.columns import Numbers
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.step_count import StepCount, step_count
+from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.text import excerpt
 
 X = Literal["step", "global_step", "epoch", "tokens", "time", "line"]
@@ -85,9 +87,25 @@ class Panel:
         return [curve for own in self.logs.values() for curve in own]
 
     def title(self, weight: float) -> str:
-        """Return what is drawn, and whether any of it is smoothed."""
-        smoothed = weight and any(len(curve.x) > _FEW for curve in self.curves)
-        return excerpt(self.metric, 60) + (f", smoothed by {weight:g}" if smoothed else "")
+        """Return what is drawn, and what of it is smoothed."""
+        name, few = excerpt(self.metric, 60), [len(curve.x) <= _FEW for curve in self.curves]
+        if not weight or all(few):
+            return name
+        return f"{name}, smoothed by {weight:g}" + (", but for few points" if any(few) else "")
+
+
+def titles(jobs: Mapping[str, Job | None]) -> dict[str, str]:
+    """Return what to call each log in a picture: as its job, if that has a name and no other the same.
+
+    >>> warm = Job("ft-1", "RUNNING", job_name="warm start")
+    >>> titles({"ft-1": warm, "a.log": None})
+    {'ft-1': 'warm start', 'a.log': 'a.log'}
+    >>> titles({"ft-1": warm, "old.log": warm})
+    {'ft-1': 'ft-1', 'old.log': 'old.log'}
+    """
+    named = {log: excerpt((job and job.job_name) or log, 60) for log, job in jobs.items()}
+    taken = Counter([*named.values(), *(log for log, title in named.items() if title != log)])
+    return {log: title if taken[title] == 1 else log for log, title in named.items()}
 
 
 def labels(panels: Sequence[Panel]) -> list[str]:

@@ -8,6 +8,8 @@ from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.text import excerpt, shown
 
 _FACTS: Final = ("model", "training_type")
+_HOW: Final = frozenset({"efficient", "full", "lora"})
+"""Words of a training's type that say how many weights it moves, and leave its loss what it is."""
 _FEW: Final = 3
 """So many still fit beside what else is told of jobs."""
 _LONGEST: Final = 30
@@ -63,6 +65,17 @@ def few_differing(jobs: Mapping[str, Job | None]) -> dict[str, list[object]]:
     """
     found = differing(jobs)
     return found if len(found) <= _FEW else {}
+
+
+def objective(job: Job) -> str:
+    """Return what a job is trained for: where that differs, losses are no measure of each other.
+
+    >>> kinds = "efficient_sft", "dpo_lora", None
+    >>> [objective(Job("ft-1", "RUNNING", training_type=kind)) for kind in kinds]
+    ['sft', 'dpo', '']
+    """
+    words = (job.training_type or "").lower().split("_")
+    return "_".join(word for word in words if word not in _HOW)
 
 
 def brief_value(value: object) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from dashscope_ftlogs.metrics.columns import Numbers
-from dashscope_ftlogs.metrics.curves import AXES, X, places
+from dashscope_ftlogs.metrics.curves import AXES, X, places, titles
 from dashscope_ftlogs.metrics.hyper_parameters import brief_value
 from dashscope_ftlogs.reading.forms.names import evaluation_of, loss_first, standing_for
 from dashscope_ftlogs.report.kept_lines import KeptLines, fair_room
@@ -37,6 +37,7 @@ def chart_data(logs: Sequence[ReadLog], apart: Mapping[str, Sequence[object]]) -
     # Only of what is drawn first: a log without the mean of a whole training has nothing like it.
     stand_ins = [{name: standing_for(name, log.points.axes) for name in metrics[:1]} for log in logs]
     # It is the step, unless that begins again with each epoch of some log.
+    named = titles({log.name: log.job for log in logs})
     counted_on = any(log.points.steps.epoch_steps is not None for log in logs)
     axes: list[X] = [x for x in AXES if x != "global_step" or counted_on]
     return {
@@ -45,6 +46,7 @@ def chart_data(logs: Sequence[ReadLog], apart: Mapping[str, Sequence[object]]) -
         "evaluations": {name: found for name, found in evaluations.items() if found is not None},
         "logs": [
             {
+                "name": named[log.name],
                 **_log_points(log, frozenset(metrics), room, axes),
                 "stand_ins": called,
                 "given": _given({name: values[number] for name, values in apart.items()}),
@@ -76,7 +78,6 @@ def _log_points(log: ReadLog, names: Collection[str], room: int, axes: Iterable[
     points = log.points.fewer(room)
     told = {x: places(points, x, log.points.steps) for x in axes}
     return {
-        "name": log.name,
         "lines": log.lines.seen,
         "points": log.points.count,
         "offsets": points.offset.cells(0, len(points)),

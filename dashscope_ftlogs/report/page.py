@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from dashscope_ftlogs.metrics.curves import titles
 from dashscope_ftlogs.metrics.hyper_parameters import differing, few_differing, shared
 from dashscope_ftlogs.reading.failure_causes import clusters
 from dashscope_ftlogs.report.jinja_environment import environment
@@ -20,7 +21,11 @@ def page(logs: Sequence[ReadLog], assets: Assets, *, version: str, made: str) ->
         made: When the logs were read, in words.
     """
     jobs = {log.name: log.job for log in logs}
-    apart = few_differing(jobs)
+    apart, differences = few_differing(jobs), differing(jobs)
+    # However many there are: losses of other trainings are no measure of each other.
+    columns = {
+        name: differences[name] for name in differences if name in apart or name == "training_type"
+    }
     return (
         environment()
         .get_template("page.html")
@@ -31,11 +36,12 @@ def page(logs: Sequence[ReadLog], assets: Assets, *, version: str, made: str) ->
             assets=assets,
             policy=_policy(assets),
             logs=logs,
+            titles=titles(jobs),
             left_out=left_out,
             numbers={log.name: number for number, log in enumerate(logs)},
             failures=clusters(log.failure for log in logs if log.failure is not None),
-            apart={name: values for name, values in apart.items() if name != "model"},
-            differences=differing(jobs),
+            apart={name: values for name, values in columns.items() if name != "model"},
+            differences=differences,
             shared=shared(jobs),
             data=_data(logs, apart),
         )

@@ -4,6 +4,7 @@ import json
 import shutil
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,45 @@ async def test_the_command_names_what_is_not_whole(archive: Any, ftlogs: Any) ->
     assert (ended.code, ended.out) == (0, b"")
 
 
+async def test_what_still_runs_may_be_partial_where_one_says_so_and_cron_hears_nothing(
+    archive: Any, ftlogs: Any
+) -> None:
+    emulator, folder = archive
+    verify = ("verify", str(folder), "--running-ok")
+    ended = await ftlogs(*verify)
+    assert (ended.code, ended.out) == (0, b"")
+    assert ended.err == f"ftlogs: {folder}: 3 ok, 1 running\n"
+    emulator.jobs["ft-3"].append("more")
+    emulator.jobs["ft-4"] = EmulatedJob("ft-4", ["began since"], status="RUNNING")
+    for more in ((), ("--remote",), ("--all",)):
+        ended = await ftlogs(*verify, *more, "-q", emulator=emulator)
+        assert (ended.code, ended.out, ended.err) == (0, b"", "")
+    edit(folder / "ft-0.manifest.json", complete=False)
+    ended = await ftlogs(*verify, "-q")
+    assert (ended.code, ended.out.count(b"incomplete")) == (6, 1), "its job had ended"
+    assert ended.err == f"ftlogs: {folder}: 2 ok, 1 incomplete, 1 running\n"
+    (folder / "ft-3.log").write_bytes(b"other")
+    ended = await ftlogs(*verify, "-q", "--json")
+    facts = [(row["state"], row["running"]) for row in map(json.loads, ended.out.splitlines())]
+    assert (ended.code, facts[0], facts[3]) == (6, ("incomplete", False), ("damaged", False))
+
+
+@pytest.mark.parametrize(("hours", "state"), [(1, "running"), (25, "incomplete"), (None, "incomplete")])
+async def test_what_a_job_lacks_that_ended_is_to_come_for_a_day_if_the_service_is_asked(
+    archive: Any, ftlogs: Any, hours: int | None, state: str
+) -> None:
+    emulator, folder = archive
+    job = emulator.jobs["ft-3"]
+    if hours is None:
+        del emulator.jobs["ft-3"]
+    else:
+        job.status = "SUCCEEDED"
+        job.end_time = f"{datetime.now(UTC) - timedelta(hours=hours):%Y-%m-%d %H:%M:%S}"
+    ended = await ftlogs("verify", str(folder), "--remote", "--running-ok", emulator=emulator)
+    assert ended.err == f"ftlogs: {folder}: 3 ok, 1 {state}\n"
+    assert ended.code == (0 if state == "running" else 6)
+
+
 async def test_the_service_is_asked_for_what_there_is_by_now(archive: Any, ftlogs: Any) -> None:
     emulator, folder = archive
     ended = await ftlogs("verify", str(folder), "--remote", emulator=emulator)
@@ -184,7 +224,7 @@ async def test_another_log_of_the_same_length_is_stale_and_costs_one_request(
     async with connect(emulator) as session:
         before = len(emulator.journal)
         asked = [one async for one in verify_remotely(session, list(verify_archive(folder)))]
-        assert len(emulator.journal) == before + 4
+        assert len(emulator.journal) == before + 5, "one of each log, and whether the job still runs"
     assert {one.file: one.state for one in asked} == {
         "ft-0.log": "ok",
         "ft-1.log": "stale",

@@ -242,6 +242,13 @@ async def test_smoothing_leaves_few_points_and_those_of_evaluations_as_they_are(
             value, *name = row.split("\n")
             said[" ".join([weight, *name])] = value
     assert {name.split(" ", 1)[1] for name, value in said.items() if "(" in value} == {"much.log"}
+    told = report.page.locator(".panel .smoothed")
+    await expect(told).to_have_text("smoothed by 0.9, but for few points and evaluations")
+    await report.page.locator("#evaluations").uncheck()
+    await report.page.locator("#legend input").nth(1).uncheck()
+    await expect(told).to_have_text("smoothed by 0.9")
+    await report.page.locator("#smoothing").fill("0")
+    await expect(told).to_have_text("")
     assert {name for name in said if name.startswith("0.9")} == {
         "0.9 much.log",
         "0.9 eval_loss much.log",

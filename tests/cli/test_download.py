@@ -123,7 +123,7 @@ async def test_ids_come_through_a_pipe(start_ftlogs: Any, tmp_path: Path) -> Non
         ([], "say which jobs"),
         (["ft-1", "--all"], "say which jobs"),
         (["--from-file", "/nowhere/ids"], "--from-file /nowhere/ids: "),
-        (["--since", "yesterday"], "--since 'yesterday': must be a date"),
+        (["--since", "last week"], "--since 'last week': must be a date"),
         (["--all", "--format", "xml"], "xml"),
         (["--all", "--concurrency", "0"], "'--concurrency': '0': must be"),
     ],
@@ -290,6 +290,22 @@ def test_durations_read_like_a_clock(seconds: float, shown: str) -> None:
 
 def just_now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+async def test_what_still_runs_or_settles_is_no_failure_where_one_says_so_and_what_fails_is(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    jobs = [
+        EmulatedJob("ft-1", ["a"], status="RUNNING"),
+        EmulatedJob("ft-2", ["b"], end_time=just_now()),
+    ]
+    words = ["download", "--all", "--out", str(tmp_path), "--settle", "0", "-q"]
+    async with Emulator(jobs) as emulator:
+        assert (await ftlogs(*words, emulator=emulator)).code == 6
+        ended = await ftlogs(*words, "--running-ok", emulator=emulator)
+        assert (ended.code, ended.err) == (0, "")
+        (tmp_path / "ft-1.manifest.json").write_text("{")
+        assert (await ftlogs(*words, "--running-ok", emulator=emulator)).code == 6
 
 
 async def test_a_job_that_ended_just_now_is_settled_by_this_run_or_the_next(

@@ -201,6 +201,9 @@ async def test_jobs_are_chosen_and_put_in_order(
         (("--model", "qwen3-8b", "--model", "qwen"), "--model qwen: no job has it; there are: "),
         (("--model", "qwen"), "--model qwen: no job has it; there are: qwen3-14b, qwen3-8b."),
         (("--since", "soon"), "--since 'soon': must be a date"),
+        (("--since", "monday"), "today, yesterday, or how long ago: 7d, 12h or '2 days ago'"),
+        (("--since", "1 month ago"), "--since '1 month ago': must be a date"),
+        (("--since", "999999999 weeks ago"), "--since '999999999 weeks ago': must be a date"),
         (("--since", "99999999d"), "--since '99999999d': must be a date"),
         (("--since", "9" * 21 + "d"), f"--since '{'9' * 21}d': must be a date"),
         (("--since", "9" * 400 + "d"), "must be a date"),
@@ -218,6 +221,32 @@ async def test_what_no_job_can_fit_is_a_mistake_that_names_what_there_is(
     assert "Traceback" not in ended.err
 
 
+@pytest.mark.posix
+async def test_days_begin_at_midnight_here_and_words_count_as_durations_do(ftlogs: Any) -> None:
+    now = datetime.now(UTC)
+    zone = f"FAR{now.hour - 12:+d}"  # where it is past noon
+    midnight = now - timedelta(hours=12, minutes=now.minute, seconds=now.second)
+    moments = [midnight + timedelta(hours=hours) for hours in (1, -1, -23, -25)]
+    jobs = [
+        EmulatedJob(f"ft-{number}", create_time=f"{moment:%Y-%m-%d %H:%M:%S}")
+        for number, moment in enumerate(moments)
+    ]
+    async with Emulator(jobs) as emulator:
+        found = {}
+        for since in ("today", "Yesterday", "2 days ago", "1 Week ago", "30 hours ago", "1 minute ago"):
+            words = ("jobs", "--since", since, "--format", "jsonl")
+            ended = await ftlogs(*words, emulator=emulator, environ={"TZ": zone})
+            found[since] = sorted(json.loads(row)["job_id"][-1] for row in ended.out.splitlines())
+    assert {since: "".join(ids) for since, ids in found.items()} == {
+        "today": "0",
+        "Yesterday": "012",
+        "2 days ago": "0123",
+        "1 Week ago": "0123",
+        "30 hours ago": "01",
+        "1 minute ago": "",
+    }
+
+
 def evaluated(job_id: str, *losses: str, **facts: Any) -> EmulatedJob:
     lines = [f"{{'eval_loss': {loss}, 'step': {step}}}" for step, loss in enumerate(losses)]
     return EmulatedJob(job_id, lines, **facts)
@@ -231,6 +260,28 @@ BOARD = [
     EmulatedJob("ft-e", ["{'eval_reward': 0.5, 'step': 1}", "{'eval_reward': 0.75, 'step': 2}"]),
     EmulatedJob("ft-f", [], status="PENDING"),
 ]
+
+
+async def test_losses_of_unlike_trainings_are_kept_apart_and_told_so(ftlogs: Any) -> None:
+    given = {"a": ("sft", 2), "b": ("dpo_lora", 0.1), "c": ("efficient_sft", 1), "d": ("dpo_full", 0.2)}
+    jobs = [
+        EmulatedJob(f"ft-{name}", [f"{{'eval_loss': {loss}, 'step': 1}}"], training_type=kind)
+        for name, (kind, loss) in given.items()
+    ]
+    jobs.append(EmulatedJob("ft-e", [], training_type="cpt"))
+    async with Emulator(jobs) as emulator:
+        mixed = await ftlogs("jobs", "--metrics", emulator=emulator)
+        del emulator.jobs["ft-b"], emulator.jobs["ft-d"]
+        alike = await ftlogs("jobs", "--metrics", emulator=emulator)
+    rows = [row.split()[:4] for row in mixed.out.decode().splitlines()]
+    kinds = [row[0][-1] for row in rows[1:]]
+    assert rows[0] == ["JOB", "ID", "EVAL", "LOSS"]
+    assert mixed.out.split()[4] == b"TYPE"
+    assert kinds == list("bdcae")
+    assert mixed.err == (
+        "ftlogs: losses of dpo and sft are no measure of each other; of each, the best is first\n"
+    )
+    assert (alike.err, alike.out.split()[4]) == ("", b"STATUS"), "what has no loss is not compared"
 
 
 async def test_the_best_loss_of_evaluations_makes_a_leaderboard(ftlogs: Any) -> None:
@@ -330,8 +381,16 @@ async def test_only_hyper_parameters_that_can_be_chosen_are_offered(ftlogs: Any,
         ended = await ftlogs("jobs", "--columns", name, emulator=emulator)
     assert (ended.code, ended.out) == (2, b"")
     assert ended.err.partition("; there are ")[2] == (
-        "job, status, model, type, created, name, tokens, ended, profile, eval_loss, z.\n"
+        'job, status, model, type, created, name, tokens, ended, profile, eval_loss, "a,b", z.\n'
     )
+
+
+async def test_a_hyper_parameter_whose_name_holds_a_comma_is_chosen_in_quotes(ftlogs: Any) -> None:
+    async with Emulator([EmulatedJob("ft-1", hyper_parameters={'a,"b': 2})]) as emulator:
+        ended = await ftlogs("jobs", "--columns", 'job,"a,""b"', emulator=emulator)
+        wrong = await ftlogs("jobs", "--columns", "x", emulator=emulator)
+    assert (ended.code, ended.out.splitlines()[1].split()) == (0, [b"ft-1", b"2"])
+    assert wrong.err.endswith(', "a,""b".\n')
 
 
 async def test_where_jobs_differ_in_much_none_of_it_takes_the_room_of_other_columns(

@@ -436,6 +436,18 @@ async def test_columns_are_those_that_are_chosen_in_that_order(ftlogs: Any, log:
     assert list(json.loads(rows.out.splitlines()[0])) == ["loss", "offset"]
 
 
+async def test_a_column_whose_name_holds_a_comma_is_chosen_in_quotes(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.log"
+    path.write_text("{'loss, mean': 2.5, 'step': 1}\n")
+    words = ("metrics", str(path), "--format", "csv", "--columns")
+    ended = await ftlogs(*words, 'step,"loss, mean"')
+    assert (ended.code, ended.out.decode().split()) == (0, ['step,"loss,', 'mean"', "1,2.5"])
+    wrong = await ftlogs(*words, "x")
+    assert wrong.err.endswith(', time, "loss, mean".\n')
+
+
 @pytest.mark.extras
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
 async def test_so_are_those_of_a_file(ftlogs: Any, log: Path, tmp_path: Path, ending: str) -> None:
@@ -456,6 +468,7 @@ async def test_so_are_those_of_a_file(ftlogs: Any, log: Path, tmp_path: Path, en
         (("--columns", "los", "--format", "csv"), "--columns los: there is no such"),
         (("--columns", "los", "--format", "jsonl"), "--columns los: there is no such"),
         (("--columns", "los", "-o", "x.csv"), "--columns los: there is no such"),
+        (("--columns", 'step,"loss'), "--columns 'step,\"loss': must be names with commas between"),
         (("--columns", "loss", "--tensorboard", "tb"), "--columns: only for tables"),
         (("--format", "csv", "-o", "x.csv"), "--format: only for what is printed"),
     ],

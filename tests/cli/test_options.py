@@ -1,5 +1,6 @@
 """Options that people expect, and what is said where a setting is missing."""
 
+import doctest
 import json
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,18 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
+from dashscope_ftlogs.cli import options
 from dashscope_ftlogs.cli.app import app
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
 JOB = "ft-202410291653-1c7f"
 LINES = [f"{{'loss': {n}.5, 'step': {n}}}" for n in range(12)]
+
+
+def test_the_examples_hold() -> None:
+    found = doctest.testmod(options)
+    assert found.attempted > 0
+    assert found.failed == 0
 
 
 async def test_short_forms_mean_what_they_mean_elsewhere(ftlogs: Any, tmp_path: Path) -> None:

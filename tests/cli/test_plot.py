@@ -283,6 +283,23 @@ async def test_few_points_are_drawn_as_they_are(ftlogs: Any, tmp_path: Path) -> 
     ).out.decode()
     assert out.startswith("loss, smoothed by 0.9\n")
     assert inside(out)[0].count("*") <= 1
+    both = await ftlogs("plot", str(tmp_path / "many.log"), str(tmp_path / "few.log"))
+    assert both.out.decode().startswith("loss, smoothed by 0.6, but for few points\n")
+
+
+async def test_jobs_are_called_by_their_names_and_by_ids_where_those_repeat(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    names = {"ft-1": "warm start", "ft-2": "again", "ft-3": "again", "ft-4": None, "ft-5": "ft-4"}
+    jobs = [job(one, number, job_name=name) for number, (one, name) in enumerate(names.items())]
+    archive = str(tmp_path / "logs")
+    async with Emulator(jobs) as emulator:
+        ended = await ftlogs("plot", *names, emulator=emulator)
+        assert (await ftlogs("download", *names, "--out", archive, emulator=emulator)).code == 0
+    stored = await ftlogs("plot", archive)
+    for out in (ended.out, stored.out):
+        shown = [row.split(maxsplit=1)[1] for row in out.decode().splitlines()[-5:]]
+        assert shown == ["warm start", "ft-2", "ft-3", "ft-4", "ft-5"]
 
 
 async def test_points_that_do_not_tell_the_axis_are_left_out_and_counted(

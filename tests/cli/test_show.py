@@ -48,7 +48,7 @@ async def test_a_log_s_failure_is_told_with_its_line_and_that_it_is_a_guess(
         "  best eval   1.5, step 2",
         "  failed of   RuntimeError: Error(s) in loading state_dict for Model:",
         "              \tsize mismatch for head",
-        "              (line 5; a guess from the log alone: its job may have gone on)",
+        "              (line 5, offset 4; a guess from the log alone: its job may have gone on)",
     ]
 
 
@@ -95,7 +95,7 @@ async def test_what_the_service_knows_of_a_job_is_no_guess(ftlogs: Any) -> None:
     assert (three["failure"]["offset"], three["failure"]["guessed"]) == (None, False)
     first, second, third = text.out.decode().split("\n\n")
     assert first.startswith("ft-1  FAILED  qwen3-8b  sft\n")
-    assert "(line 5)" in first
+    assert "(line 5, offset 4)" in first
     assert "fail" not in second.partition("\n")[2]
     assert "failed of" in third
 
@@ -117,8 +117,8 @@ async def test_a_log_in_which_nothing_failed_says_so(ftlogs: Any, tmp_path: Path
         "fine.log",
         "  lines       3",
         "  came to     epoch 0.5",
-        "  loss        1.25, line 3",
-        "  at best     1.25, line 3",
+        "  loss        1.25, line 3, offset 2",
+        "  at best     1.25, line 3, offset 2",
         "  failure     none is told",
     ]
 

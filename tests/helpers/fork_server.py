@@ -39,7 +39,7 @@ OTHERS = (
     *("matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"),
 )
 
-READ_AT_THE_START = ("PYTHON", "LC_", "LANG", "SSL_CERT_", "MPL")
+READ_AT_THE_START = ("PYTHON", "LC_", "LANG", "SSL_CERT_", "MPL", "TZ")
 
 LIMITS = sorted({value for name, value in vars(resource).items() if name.startswith("RLIMIT_")})
 

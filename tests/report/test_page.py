@@ -25,6 +25,7 @@ from dashscope_ftlogs.report import (
     loss_and_duration,
     scripts_and_styles,
 )
+from dashscope_ftlogs.report.json_in_html import chart_data
 from dashscope_ftlogs.report.log_digest import LogReader, ReadLog, fit
 from dashscope_ftlogs.report.page import page
 from dashscope_ftlogs.report.scripts_and_styles import load, source_hash
@@ -106,6 +107,30 @@ def test_the_examples_hold(module: Any) -> None:
 
 
 # What it tells
+
+
+def test_curves_are_called_as_in_a_plot_by_names_of_jobs_and_by_ids_where_those_repeat() -> None:
+    names = {"ft-1": "warm", "ft-2": "again", "ft-3": "again"}
+    logs = [
+        read("{'loss': 2.0}", name=one, job=Job(one, "RUNNING", job_name=name, model=one))
+        for one, name in names.items()
+    ]
+    assert [one["name"] for one in chart_data(logs, {})["logs"]] == ["warm", "ft-2", "ft-3"]
+    assert "Those in which jobs differ Job model warm ft-1 ft-2" in parsed(*logs).text
+
+
+def test_the_type_of_training_stands_beside_losses_where_it_differs_however_much_else_does() -> None:
+    logs = [
+        read(
+            "{'loss': 2.0}",
+            name=kind,
+            job=Job(kind, "RUNNING", training_type=kind, hyper_parameters=dict.fromkeys("abcde", kind)),
+        )
+        for kind in ("sft", "dpo_lora")
+    ]
+    (table, *_) = parsed(*logs).text.split("Curves")
+    assert "Job Model training_type Status" in table
+    assert "dpo_lora RUNNING" in table
 
 
 def test_what_is_known_of_a_job_is_shown() -> None:

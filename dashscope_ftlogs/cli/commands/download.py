@@ -17,12 +17,14 @@ from dashscope_ftlogs.archive.store import label
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.exit_codes import INCOMPLETE, exit_code
 from dashscope_ftlogs.cli.job_selection import Filters, NoneHasItError, Selection, Shard
-from dashscope_ftlogs.cli.options import Concurrency, archive, duration, grouped
+from dashscope_ftlogs.cli.options import Concurrency, RunningOk, archive, duration, grouped
 from dashscope_ftlogs.cli.run_command import complain, run, told
 from dashscope_ftlogs.cli.terminal.download_progress import Run, watched
 from dashscope_ftlogs.cli.terminal.stdout import Format, rows, wrapped_table, write, write_if_open
 
 _STATES = ("complete", "skipped", "settling", "running", "failed")
+_WHOLE = frozenset({"complete", "skipped"})
+_RUNNING = frozenset({"settling", "running"})
 
 
 class Compress(enum.StrEnum):
@@ -74,6 +76,7 @@ def download(
             help="Ask whether complete logs have changed, and read whether they are damaged here.",
         ),
     ] = False,
+    running_ok: RunningOk = False,
     concurrency: Concurrency = None,
     as_json: Annotated[bool, typer.Option("--json", help="What became of each job, as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
@@ -124,7 +127,8 @@ def download(
                 for one in runs:
                     if one.error is None:
                         group.create_task(bring(one))
-        return _end(runs, failed, out, as_json=as_json, quiet=quiet)
+        whole = _WHOLE | _RUNNING if running_ok else _WHOLE
+        return _end(runs, failed, out, whole, as_json=as_json, quiet=quiet)
 
     run(
         main(),
@@ -153,7 +157,15 @@ async def _selected(selection: Selection, run: Run) -> AsyncGenerator[str | Job,
         yield job
 
 
-def _end(runs: Sequence[Run], failed: list[FTLogsError], out: str, *, as_json: bool, quiet: bool) -> int:
+def _end(
+    runs: Sequence[Run],
+    failed: list[FTLogsError],
+    out: str,
+    whole: frozenset[str],
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> int:
     """Report what became of all jobs, and return the exit code."""
     outcomes = [outcome for one in runs for outcome in one.progress.outcomes]
     none_has_it = all(isinstance(one.error, NoneHasItError) for one in runs)
@@ -169,7 +181,7 @@ def _end(runs: Sequence[Run], failed: list[FTLogsError], out: str, *, as_json: b
         complain(told(error))
     _report(runs, outcomes, out, as_json=as_json, quiet=quiet)
     errors = [*failed, *(one.error for one in runs if one.error is not None)]
-    return _exit_code(outcomes, errors)
+    return _exit_code(outcomes, errors, whole)
 
 
 def _report(
@@ -220,9 +232,9 @@ def _facts(outcome: Downloaded) -> dict[str, Any]:
     return facts | {"error": None if error is None else str(error)}
 
 
-def _exit_code(outcomes: list[Downloaded], errors: list[FTLogsError]) -> int:
+def _exit_code(outcomes: list[Downloaded], errors: list[FTLogsError], whole: frozenset[str]) -> int:
     """Return 0 if every log is whole; if none is and all failed alike, that failure's code."""
-    if not errors and all(outcome.state in {"complete", "skipped"} for outcome in outcomes):
+    if not errors and all(outcome.state in whole for outcome in outcomes):
         return 0
     codes = {None if o.error is None else exit_code(o.error) for o in outcomes}
     codes.update(map(exit_code, errors))

@@ -16,11 +16,11 @@ from dashscope_ftlogs.archive.manifest import facts
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.job_selection import Filters, NoneHasItError
 from dashscope_ftlogs.cli.log_sources import OF_ONE_LOG, code_of
-from dashscope_ftlogs.cli.options import grouped, whole_number
+from dashscope_ftlogs.cli.options import column_names, grouped, told_columns, whole_number
 from dashscope_ftlogs.cli.run_command import complain, run, told
 from dashscope_ftlogs.cli.terminal.read_progress import progress
 from dashscope_ftlogs.cli.terminal.stdout import fitted, rows, table, wrapped_table, write
-from dashscope_ftlogs.metrics.hyper_parameters import brief_value, few_differing
+from dashscope_ftlogs.metrics.hyper_parameters import brief_value, few_differing, objective
 from dashscope_ftlogs.reading.forms.names import is_better_higher
 from dashscope_ftlogs.text import excerpt
 
@@ -93,7 +93,10 @@ def jobs(
     ] = None,
     metrics: Annotated[
         bool,
-        typer.Option("--metrics", help="The best loss of evaluations, read from each log; best first."),
+        typer.Option(
+            "--metrics",
+            help="The best loss of evaluations, read from each log; best first, by kinds of training.",
+        ),
     ] = False,
     columns: Annotated[
         str | None,
@@ -142,7 +145,7 @@ def jobs(
         if len(sessions) > 1:
             found = (found if sort is None else _sorted(found, sort))[:at_most]
         if metrics and sort is None:
-            found = sorted(found, key=lambda one: _rank(one.loss))
+            found = _best_first(found)
         if not as_they_come:
             _print(found[:limit], chosen, form, with_losses=metrics)
         if not found and limit != 0 and not failed:
@@ -208,7 +211,7 @@ def _chosen(columns: str | None, form: Format, *, metrics: bool) -> Sequence[str
         return None
     if form is Format.JSONL:
         raise InvalidArgumentError("--columns: only for a table; JSON objects hold every fact")
-    names = columns.split(",")
+    names = column_names(columns)
     if _EVAL_LOSS in names and not metrics:
         raise InvalidArgumentError(f"--columns: {_EVAL_LOSS} needs --metrics, which reads the logs")
     return names
@@ -216,11 +219,11 @@ def _chosen(columns: str | None, form: Format, *, metrics: bool) -> Sequence[str
 
 def _check(parameters: Sequence[str], found: Sequence[_Listed]) -> None:
     given = dict.fromkeys(name for one in found for name in one.job.hyper_parameters or {})
-    there = [name for name in given if name and "," not in name and name not in _KNOWN]
+    there = [name for name in given if name and name not in _KNOWN]
     for name in parameters:
         if found and name not in there:
-            told = (*_KNOWN, *(excerpt(one, 40) for one in islice(there, _MOST)))
-            raise InvalidArgumentError(f"--columns: there is no {name!r}; there are {', '.join(told)}")
+            known = told_columns((*_KNOWN, *(excerpt(one, 40) for one in islice(there, _MOST))))
+            raise InvalidArgumentError(f"--columns: there is no {name!r}; there are {known}")
 
 
 def _show(found: Sequence[_Listed], chosen: Sequence[str] | None, *, with_losses: bool) -> None:
@@ -235,6 +238,10 @@ def _show(found: Sequence[_Listed], chosen: Sequence[str] | None, *, with_losses
             columns.insert(0, _column(_PROFILE))
     if with_losses and _EVAL_LOSS not in (chosen or ()):
         columns.insert(2 if columns[0][0] == _PROFILE.upper() else 1, _LOSS)
+    if with_losses and chosen is None and len(_objectives(found)) > 1:
+        columns.insert(
+            columns.index(_LOSS) + 1, columns.pop([head for head, _ in columns].index("TYPE"))
+        )
     heads = [head for head, _ in columns]
     cells = [[value(one) for _, value in columns] for one in found]
     if chosen is None and on_terminal:
@@ -312,6 +319,24 @@ class _Asked:
         if self.losses and not job.unstarted:
             return _Listed(one.profile, job, await read_points(session, job.job_id, best_evaluation))
         return _Listed(one.profile, job)
+
+
+def _best_first(found: list[_Listed]) -> list[_Listed]:
+    """Return them in order of their losses; where these are of unlike trainings, of each by itself."""
+    found = sorted(found, key=lambda one: _rank(one.loss))
+    kinds = _objectives(found)
+    if len(kinds) <= 1:
+        return found
+    named = " and ".join(excerpt(kind, 30) for kind in kinds)
+    complain(f"losses of {named} are no measure of each other; of each, the best is first")
+    turn = {kind: number for number, kind in enumerate(kinds)}
+    return sorted(found, key=lambda one: turn.get(objective(one.job), len(turn)))
+
+
+def _objectives(found: Sequence[_Listed]) -> list[str]:
+    """Return for what those jobs are trained that have a loss, as far as that is known."""
+    told = dict.fromkeys(objective(one.job) for one in found if one.loss is not None)
+    return [kind for kind in told if kind]
 
 
 def _rank(loss: "Loss | None") -> tuple[int, float]:

@@ -15,7 +15,7 @@ from dashscope_ftlogs.cli.commands.metrics_dataset import add_to_dataset, is_dat
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.exit_codes import NOTHING_TO_WRITE
 from dashscope_ftlogs.cli.log_sources import Sources, code_of, no_metrics, read_logs
-from dashscope_ftlogs.cli.options import Pattern, archive, chosen, grouped, local
+from dashscope_ftlogs.cli.options import Pattern, archive, chosen, column_names, grouped, local
 from dashscope_ftlogs.cli.reading_processes import PointsRead, ReadPoints
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.output_file import counted
@@ -76,7 +76,10 @@ def metrics(
     ] = Format.TABLE,
     columns: Annotated[
         str | None,
-        typer.Option(metavar="NAME,NAME", help="Only these columns, in this order."),
+        typer.Option(
+            metavar="NAME,NAME",
+            help="Only these columns, in this order; a name that holds a comma in quotes, as in CSV.",
+        ),
     ] = None,
     pattern: Pattern = None,
     dask: Annotated[
@@ -95,7 +98,7 @@ def metrics(
         if output == _STDOUT:
             output = None
             form = Format.CSV if form is Format.TABLE else form
-        chosen_ones = columns.split(",") if columns else ()
+        chosen_ones = column_names(columns) if columns else ()
         to_file = output is not None or tensorboard is not None
         _check_print(form, chosen_ones, to_file=to_file, events_only=to_file and output is None)
         if output is not None and is_dataset(output):

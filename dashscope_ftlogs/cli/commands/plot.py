@@ -33,6 +33,7 @@ from dashscope_ftlogs.metrics.curves import (
     labels,
     metric_names,
     shared_axis,
+    titles,
 )
 from dashscope_ftlogs.metrics.hyper_parameters import brief_value, differing
 from dashscope_ftlogs.metrics.point_columns import PointColumns
@@ -109,7 +110,8 @@ def plot(
 ) -> None:
     """Draw the loss, or other numbers, of jobs in one chart each.
 
-    The hyper-parameters in which the jobs differ are named below it.
+    Each is called by its job's name, or by its id where it has none or another one has the same. The
+    hyper-parameters in which the jobs differ are named below it.
     """
 
     async def main() -> int:
@@ -127,6 +129,8 @@ def plot(
         if not any(log.points for log in found):
             complain(no_metrics(unlike_logs))
             return code_of(failed) or (0 if output is None else NOTHING_TO_WRITE)
+        named = titles({log.name: log.job for log in found})
+        found = [attrs.evolve(log, name=named[log.name]) for log in found]
         panels = _panels(metric or [None], x, found)
         if x is None:
             _tell_restarts(panels, found)

@@ -239,8 +239,13 @@ def _progress(glance: "Glance") -> str:
 
 
 def _loss(loss: "Loss") -> str:
-    where = f"line {loss.offset + 1:,}" if loss.step is None else f"step {loss.step:,}"
+    where = _place(loss.offset) if loss.step is None else f"step {loss.step:,}"
     return f"{loss.value:.6g}, {where}"
+
+
+def _place(offset: int) -> str:
+    """Return which line it is: as editors and the report count, and as options that take offsets do."""
+    return f"line {offset + 1:,}, offset {offset}"
 
 
 def _failure(failure: "Failure") -> Iterable[tuple[str, str]]:
@@ -252,4 +257,4 @@ def _failure(failure: "Failure") -> Iterable[tuple[str, str]]:
         yield "", f"the service says {failure.told}"
     if failure.error is not None:
         guess = "; a guess from the log alone: its job may have gone on" if failure.guessed else ""
-        yield "", f"(line {failure.error.offset + 1:,}{guess})"
+        yield "", f"({_place(failure.error.offset)}{guess})"

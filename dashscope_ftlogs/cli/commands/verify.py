@@ -24,7 +24,7 @@ from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.archive.verify import reopen_stale, verified
 from dashscope_ftlogs.cli.connection_options import Connection, naming
 from dashscope_ftlogs.cli.exit_codes import INCOMPLETE, exit_code
-from dashscope_ftlogs.cli.options import archive, grouped
+from dashscope_ftlogs.cli.options import RunningOk, archive, grouped
 from dashscope_ftlogs.cli.run_command import complain, run, told
 from dashscope_ftlogs.cli.terminal.stdout import rows, wrapped_table, write
 
@@ -49,6 +49,8 @@ def verify(
     everything: Annotated[
         bool, typer.Option("--all", help="Also name the jobs of the service that have no log here.")
     ] = False,
+    running_ok: RunningOk = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing if there is none.")] = False,
     form: Annotated[
         Format,
         typer.Option("--format", help="What is bad as a table, or every verdict as JSON objects."),
@@ -59,7 +61,8 @@ def verify(
     """Name the logs of an archive that are damaged or incomplete.
 
     All of it is read. Exits with 0 if there is none, else with 6. --remote names stale logs, too; the
-    next download goes on with them. --all does what --remote does, and names missing logs, too.
+    next download goes on with them. --all does what --remote does, and names missing logs, too. With one
+    of them, --running-ok knows of each job whether it still runs, or has ended within the last day.
     """
 
     async def main() -> int:
@@ -73,14 +76,15 @@ def verify(
             with Thread(patience=0) as reopening:
                 await reopening.run(_reopen, directory, fine, asked)
             verdicts = sorted(asked, key=lambda verdict: verdict.file)
-        bad = [verdict for verdict in verdicts if verdict.state not in _FINE]
+        bad = [one for one in verdicts if one.state not in _FINE and not (running_ok and one.running)]
         if as_json or form is Format.JSONL:
             write(rows(map(_facts, verdicts)))
         elif bad:
             write(wrapped_table(("FILE", "STATE", "WHY"), [(v.file, v.state, v.why) for v in bad]))
-        counts = Counter(verdict.state for verdict in verdicts)
+        counts = Counter("running" if running_ok and one.running else one.state for one in verdicts)
         told_of = ", ".join(f"{n:,} {state}" for state, n in counts.most_common())
-        complain(f"{directory}: {told_of or 'no logs yet'}")
+        if bad or not quiet:
+            complain(f"{directory}: {told_of or 'no logs yet'}")
         if any(verdict.state == "damaged" and verdict.job_id for verdict in bad):
             complain(
                 "`ftlogs download --recheck` fetches damaged logs anew, and keeps what is here of them"

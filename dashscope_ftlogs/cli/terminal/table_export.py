@@ -18,6 +18,7 @@ import msgspec
 from dashscope_ftlogs import InvalidArgumentError, MetricsTable
 from dashscope_ftlogs.archive.manifest import storable
 from dashscope_ftlogs.checks import extra
+from dashscope_ftlogs.cli.options import told_columns
 from dashscope_ftlogs.cli.run_command import complain
 from dashscope_ftlogs.cli.terminal.output_file import (
     check_folder,
@@ -56,7 +57,7 @@ def _show(table: MetricsTable, chosen: Sequence[str]) -> None:
     for part in _in_parts([columns[name] for name in wanted], rows):
         write(aligned([[_cell(one) for one in row] for row in part], room))
     if hidden := [name for name in named if name not in wanted]:
-        complain(f"not shown: {', '.join(hidden)}; choose by --columns, or name a file with -o")
+        complain(f"not shown: {told_columns(hidden)}; choose by --columns, or name a file with -o")
 
 
 def _chosen(columns: Mapping[str, Column], names: Sequence[str]) -> Mapping[str, Column]:
@@ -68,7 +69,7 @@ def _chosen(columns: Mapping[str, Column], names: Sequence[str]) -> Mapping[str,
     for name in names:
         if name not in columns:
             raise InvalidArgumentError(
-                f"--columns {name}: there is no such; those there are: {', '.join(columns)}"
+                f"--columns {name}: there is no such; those there are: {told_columns(columns)}"
             )
     return {name: columns[name] for name in names} if names else columns
 

@@ -152,6 +152,15 @@ function shown(curve, weight) {
   return weight > 0 && !isSparse(curve) ? smooth(curve.ys, weight) : curve.ys;
 }
 
+/** What of these curves is smoothed, in the words of `ftlogs plot`. */
+function smoothedBy(curves, weight) {
+  const raw = curves.filter(isSparse);
+  if (weight === 0 || raw.length === curves.length) return "";
+  const few = raw.some((curve) => !curve.evaluation) ? ["few points"] : [];
+  const but = raw.some((curve) => curve.evaluation) ? [...few, "evaluations"] : few;
+  return `smoothed by ${Number(weight.toFixed(2))}${but.length ? `, but for ${but.join(" and ")}` : ""}`;
+}
+
 /** The moving average, corrected for its bias towards the beginning, as `ftlogs plot` draws it. */
 function smooth(values, weight) {
   let average = 0;

@@ -23,7 +23,9 @@ class Panel {
     this.place.setAttribute("role", "group");
     this.place.setAttribute("aria-roledescription", "chart");
     this.place.setAttribute("aria-describedby", "chart-keys");
-    const head = made("div", "controls", made("label", "", "Metric ", this.select), this.button);
+    this.smoothed = made("output", "smoothed");
+    this.smoothed.htmlFor = "smoothing";
+    const head = made("div", "controls", made("label", "", "Metric ", this.select), this.smoothed, this.button);
     this.element = made("div", "panel", head, this.place);
     byId("panels").append(this.element);
     this.chart = new Chart(this.place, chart);
@@ -37,6 +39,8 @@ class Panel {
     this.button.setAttribute("aria-label", `Remove the panel of ${name}`);
     this.place.setAttribute("aria-label", `Chart of ${name}`);
     this.curves = metric === null ? [] : curvesOf(this.data, metric, view);
+    const drawn = this.curves.filter((curve) => this.chart.isDrawn(curve.log) && curve.xs.length > 0);
+    this.smoothed.textContent = smoothedBy(drawn, view.weight);
     this.chart.show(this.curves, { ...view, height: single ? HEIGHT : LOWER });
   }
 

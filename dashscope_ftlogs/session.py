@@ -1,7 +1,7 @@
 """The session: what an application opens. All that is asked of the service, and what is made of it."""
 
 import os
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dashscope_ftlogs.follow.follower import LogFollower
     from dashscope_ftlogs.metrics.point_columns import PointColumns
     from dashscope_ftlogs.metrics.table import MetricsTable
+    from dashscope_ftlogs.reading.own_pattern import OwnPattern
 
 T = TypeVar("T")
 
@@ -217,30 +218,44 @@ class LogSession(Service):
         )
         return stream(self.tasks, jobs, "running jobs were looked for")
 
-    async def metrics(self, job_id: str | Job) -> "MetricsTable":
-        """Return the metrics of a job's log, as far as it has come, as a table.
+    async def metrics(
+        self, job_id: str | Job, *, pattern: str | Iterable[str] | None = None
+    ) -> "MetricsTable":
+        r"""Return the metrics of a job's log, as far as it has come, as a table.
 
         If that fails, what was read so far is lost, so a long log is better downloaded first.
 
+        Args:
+            job_id: The job.
+            pattern: A regular expression for lines that no known form fits, whose named groups are
+                metrics, or `step`, `total_steps` and `epoch`: `at (?P<step>\d+): (?P<loss>\S+)`. Or
+                several, for lines of several forms: each is read by the first that fits.
+
         Raises:
             FTLogsError: the log could not be read to its end.
+            InvalidArgumentError: a pattern is none, or has no group for a metric.
         """
-        return await self.tasks.run(self._metrics(checks.job_id(job_id)), "metrics were read")
-
-    async def _metrics(self, job_id: str) -> "MetricsTable":
         with _loading():  # most never ask for one
             from dashscope_ftlogs.metrics.table import table_of  # noqa: PLC0415
+            from dashscope_ftlogs.reading.own_pattern import own_pattern  # noqa: PLC0415
 
-        return await read_points(self, job_id, lambda points: table_of([(job_id, points)]))
+        job_id, own = checks.job_id(job_id), None if pattern is None else own_pattern(pattern)
+        reading = read_points(self, job_id, lambda points: table_of([(job_id, points)]), own)
+        return await self.tasks.run(reading, "metrics were read")
 
 
-async def read_points(session: Service, job_id: str, end: "Callable[[PointColumns], T]") -> T:
+async def read_points(
+    session: Service,
+    job_id: str,
+    end: "Callable[[PointColumns], T]",
+    pattern: "OwnPattern | None" = None,
+) -> T:
     """Return what `end` makes of the points of a job's log. Others have their turn meanwhile."""
     with _loading():  # most sessions never ask for them
         from dashscope_ftlogs.archive.threads import Thread  # noqa: PLC0415
         from dashscope_ftlogs.metrics.points import LogPoints  # noqa: PLC0415
 
-    log = LogPoints()
+    log = LogPoints(pattern)
     # What a page means can take a second to find out, and one line may be the whole page.
     with Thread(patience=0) as thread:
         async with session.lines(job_id).pages() as pages:

@@ -78,7 +78,7 @@ class Watch:
         ignored = {
             "--give-up-after": self.give_up_after is not None,
             "--settle": self.settle is not None,
-            "--pattern": self.pattern is not None and not (self.fail_on or self.until),
+            "--pattern": bool(self.pattern) and not (self.fail_on or self.until),
             "--stats": self.stats,
         }
         for option, is_said in ignored.items():

@@ -3,7 +3,9 @@
 import os
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import attrs
 
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.client.fed_iterators import Stream, stream
@@ -159,8 +161,9 @@ class LogSession(Service):
             shortest_poll: Seconds from one look at a log to the next, at least.
             longest_poll: The most seconds. A line that comes regularly is waited for up to four times
                 as long.
-            give_up_after: Raise an error that lasts for so many seconds, as soon as the retry policy
-                has given up too; None goes on for ever.
+            give_up_after: Raise an error that lasts for so many seconds, or up to a quarter longer; None
+                goes on for ever. No request is retried for longer than a quarter of it, or may take
+                longer than all of it, whatever the session's own patience.
             settle: For how many seconds after a job's end lines may still appear; default the retry
                 policy's `lag`. With 0, the first read after the end that finds nothing new is the last
                 one.
@@ -184,7 +187,16 @@ class LogSession(Service):
             give_up_after=give_up_after,
             settle=self.lag if settle is None else settle,
         )
-        return LogFollower(self, checks.jobs(jobs), options, checks.function("on_event", on_event))
+        service = self if give_up_after is None else self._impatient(give_up_after)
+        return LogFollower(service, checks.jobs(jobs), options, checks.function("on_event", on_event))
+
+    def _impatient(self, seconds: float) -> Self:
+        """Return a session whose requests leave it to whoever follows to give up after so long."""
+        retry, timeout = self._transport.retry, self._transport.timeout.total
+        return self.with_options(
+            retry=attrs.evolve(retry, deadline=min(retry.deadline, seconds / 4)),
+            timeout=min(timeout or seconds, seconds),
+        )
 
     def running_jobs(
         self,

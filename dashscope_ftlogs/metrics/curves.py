@@ -86,8 +86,16 @@ class Panel:
 
     def title(self, weight: float) -> str:
         """Return what is drawn, and whether any of it is smoothed."""
-        smoothed = weight and any(len(curve.x) > _FEW for curve in self.curves)
-        return excerpt(self.metric, 60) + (f", smoothed by {weight:g}" if smoothed else "")
+        long = {len(curve.x) > _FEW for curve in self.curves}
+        smoothed = f", smoothed by {weight:g}" if weight and True in long else ""
+        among = f" where there are more than {_FEW} points" if smoothed and False in long else ""
+        return f"{excerpt(self.metric, 60)}{smoothed}{among}"
+
+    @property
+    def gaps(self) -> str:
+        """What is marked where a curve has no value, in words; nothing if it has one everywhere."""
+        odd = [y for curve in self.curves for y in curve.y if not math.isfinite(y)]
+        return "" if not odd else "not a number" if all(map(math.isnan, odd)) else "not a finite number"
 
 
 def labels(panels: Sequence[Panel]) -> list[str]:

@@ -214,8 +214,8 @@ class LogSession(Service):
             every: Seconds between two looks at the list of jobs.
             until: Is told after each look which jobs run, once the new ones were taken; where it returns
                 something true, no more come: `lambda running: not running` ends with the last job.
-            give_up_after: Raise an error that lasts for so many seconds, as soon as the retry policy
-                has given up too; None goes on for ever.
+            give_up_after: Raise an error that lasts for so many seconds, as `follow` does; None goes on
+                for ever.
 
         Raises:
             InvalidArgumentError: an argument is out of its range.
@@ -225,8 +225,9 @@ class LogSession(Service):
 
         if give_up_after is not None:
             checks.seconds("give_up_after", give_up_after)
+        service = self if give_up_after is None else self._impatient(give_up_after)
         jobs = running_jobs(
-            self, checks.seconds("every", every), checks.function("until", until), give_up_after
+            service, checks.seconds("every", every), checks.function("until", until), give_up_after
         )
         return stream(self.tasks, jobs, "running jobs were looked for")
 

@@ -159,8 +159,8 @@ class NotFoundError(APIError):
     """404: no such job for this key, workspace and region."""
 
     advice = (
-        "Check the job id, that key, workspace and region are those it was created in, and that a base "
-        "URL of your own ends with /api/v1."
+        "Check the job id (a whole one: only commands find it by its end), that key, workspace and "
+        "region are those it was created in, and that a base URL of your own ends with /api/v1."
     )
 
 

@@ -1,9 +1,11 @@
 """The session: what an application opens. All that is asked of the service, and what is made of it."""
 
 import os
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import attrs
 
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.client.fed_iterators import Stream, stream
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from dashscope_ftlogs.follow.follower import LogFollower
     from dashscope_ftlogs.metrics.point_columns import PointColumns
     from dashscope_ftlogs.metrics.table import MetricsTable
+    from dashscope_ftlogs.reading.own_pattern import OwnPattern
 
 T = TypeVar("T")
 
@@ -158,8 +161,9 @@ class LogSession(Service):
             shortest_poll: Seconds from one look at a log to the next, at least.
             longest_poll: The most seconds. A line that comes regularly is waited for up to four times
                 as long.
-            give_up_after: Raise an error that lasts for so many seconds, as soon as the retry policy
-                has given up too; None goes on for ever.
+            give_up_after: Raise an error that lasts for so many seconds, or up to a quarter longer; None
+                goes on for ever. No request is retried for longer than a quarter of it, or may take
+                longer than all of it, whatever the session's own patience.
             settle: For how many seconds after a job's end lines may still appear; default the retry
                 policy's `lag`. With 0, the first read after the end that finds nothing new is the last
                 one.
@@ -183,7 +187,16 @@ class LogSession(Service):
             give_up_after=give_up_after,
             settle=self.lag if settle is None else settle,
         )
-        return LogFollower(self, checks.jobs(jobs), options, checks.function("on_event", on_event))
+        service = self if give_up_after is None else self._impatient(give_up_after)
+        return LogFollower(service, checks.jobs(jobs), options, checks.function("on_event", on_event))
+
+    def _impatient(self, seconds: float) -> Self:
+        """Return a session whose requests leave it to whoever follows to give up after so long."""
+        retry, timeout = self._transport.retry, self._transport.timeout.total
+        return self.with_options(
+            retry=attrs.evolve(retry, deadline=min(retry.deadline, seconds / 4)),
+            timeout=min(timeout or seconds, seconds),
+        )
 
     def running_jobs(
         self,
@@ -201,8 +214,8 @@ class LogSession(Service):
             every: Seconds between two looks at the list of jobs.
             until: Is told after each look which jobs run, once the new ones were taken; where it returns
                 something true, no more come: `lambda running: not running` ends with the last job.
-            give_up_after: Raise an error that lasts for so many seconds, as soon as the retry policy
-                has given up too; None goes on for ever.
+            give_up_after: Raise an error that lasts for so many seconds, as `follow` does; None goes on
+                for ever.
 
         Raises:
             InvalidArgumentError: an argument is out of its range.
@@ -212,35 +225,50 @@ class LogSession(Service):
 
         if give_up_after is not None:
             checks.seconds("give_up_after", give_up_after)
+        service = self if give_up_after is None else self._impatient(give_up_after)
         jobs = running_jobs(
-            self, checks.seconds("every", every), checks.function("until", until), give_up_after
+            service, checks.seconds("every", every), checks.function("until", until), give_up_after
         )
         return stream(self.tasks, jobs, "running jobs were looked for")
 
-    async def metrics(self, job_id: str | Job) -> "MetricsTable":
-        """Return the metrics of a job's log, as far as it has come, as a table.
+    async def metrics(
+        self, job_id: str | Job, *, pattern: str | Iterable[str] | None = None
+    ) -> "MetricsTable":
+        r"""Return the metrics of a job's log, as far as it has come, as a table.
 
         If that fails, what was read so far is lost, so a long log is better downloaded first.
 
+        Args:
+            job_id: The job.
+            pattern: A regular expression for lines that no known form fits, whose named groups are
+                metrics, or `step`, `total_steps` and `epoch`: `at (?P<step>\d+): (?P<loss>\S+)`. Or
+                several, for lines of several forms: each is read by the first that fits.
+
         Raises:
             FTLogsError: the log could not be read to its end.
+            InvalidArgumentError: a pattern is none, or has no group for a metric.
         """
-        return await self.tasks.run(self._metrics(checks.job_id(job_id)), "metrics were read")
-
-    async def _metrics(self, job_id: str) -> "MetricsTable":
         with _loading():  # most never ask for one
             from dashscope_ftlogs.metrics.table import table_of  # noqa: PLC0415
+            from dashscope_ftlogs.reading.own_pattern import own_pattern  # noqa: PLC0415
 
-        return await read_points(self, job_id, lambda points: table_of([(job_id, points)]))
+        job_id, own = checks.job_id(job_id), None if pattern is None else own_pattern(pattern)
+        reading = read_points(self, job_id, lambda points: table_of([(job_id, points)]), own)
+        return await self.tasks.run(reading, "metrics were read")
 
 
-async def read_points(session: Service, job_id: str, end: "Callable[[PointColumns], T]") -> T:
+async def read_points(
+    session: Service,
+    job_id: str,
+    end: "Callable[[PointColumns], T]",
+    pattern: "OwnPattern | None" = None,
+) -> T:
     """Return what `end` makes of the points of a job's log. Others have their turn meanwhile."""
     with _loading():  # most sessions never ask for them
         from dashscope_ftlogs.archive.threads import Thread  # noqa: PLC0415
         from dashscope_ftlogs.metrics.points import LogPoints  # noqa: PLC0415
 
-    log = LogPoints()
+    log = LogPoints(pattern)
     # What a page means can take a second to find out, and one line may be the whole page.
     with Thread(patience=0) as thread:
         async with session.lines(job_id).pages() as pages:

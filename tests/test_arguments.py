@@ -161,7 +161,14 @@ METHODS = {
         {},
         {"retry": SESSION.wrong["retry"], "timeout": SESSION.wrong["timeout"]},
     ),
-    "metrics": Call(LogSession.metrics, {"job_id": "ft-1"}, {"job_id": Wrong(NO_JOB, JOB_ID)}),
+    "metrics": Call(
+        LogSession.metrics,
+        {"job_id": "ft-1"},
+        {
+            "job_id": Wrong(NO_JOB, JOB_ID),
+            "pattern": Wrong([5, b"x", True, {"x": 1}], "a string, or several"),
+        },
+    ),
     "download": Call(
         LogSession.download,
         {"jobs": ["ft-1"], "directory": "unused"},

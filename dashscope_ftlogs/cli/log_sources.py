@@ -47,6 +47,7 @@ InArchive = TypeVar("InArchive", KeptLog, Partition)
 
 _MOST: Final = 5
 """Names of logs that are told."""
+OWN_FORM: Final = "; what no known form fits is read by --pattern"
 OF_ONE_LOG: Final = (ArchiveError, IncompleteLogError, LogRewrittenError, NotFoundError)
 """What keeps one log from being read, and says nothing about the others."""
 _OF_FILES: Final = (".csv", ".err", ".gz", ".json", ".jsonl", ".log", ".out", ".txt")
@@ -271,7 +272,7 @@ def no_metrics(logs: Mapping[str, str]) -> str:
         excerpt(name, 60) + (f" (it is {unlike})" if unlike else "")
         for name, unlike in islice(logs.items(), _MOST)
     ]
-    hint = "" if all(logs.values()) else "; what no known form fits is read by --pattern"
+    hint = "" if all(logs.values()) else OWN_FORM
     return f"no metrics in {', '.join(names) or 'nothing'}{hint}"
 
 

@@ -27,11 +27,12 @@ _DURATION: Final = "DURATION"
 SEPARATORS: Final = tuple(one for one in (os.sep, os.altsep) if one)
 
 Pattern = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         metavar="REGEX",
         help="For lines that no known form fits; named groups are the step and metrics: "
-        r"'step (?P<step>\d+) .* loss (?P<loss>\S+)'.",
+        r"'step (?P<step>\d+) .* loss (?P<loss>\S+)'. Again for each other form; a line is read by the "
+        "first that fits.",
     ),
 ]
 RunningOk = Annotated[
@@ -159,15 +160,15 @@ def local(path: Path) -> Path:
     return path
 
 
-def chosen(pattern: str | None) -> "OwnPattern | None":
+def chosen(patterns: Sequence[str] | None) -> "OwnPattern | None":
     """Return what the option `--pattern` says.
 
     Raises:
-        InvalidArgumentError: it is no pattern, or has no group for a metric.
+        InvalidArgumentError: one is no pattern, or has no group for a metric.
     """
     from dashscope_ftlogs.reading.own_pattern import own_pattern  # noqa: PLC0415  (few commands need it)
 
-    return None if pattern is None else own_pattern(pattern)
+    return own_pattern(patterns) if patterns else None
 
 
 def given(context: typer.Context, without: Container[str]) -> list[str]:

@@ -41,7 +41,7 @@ def month_of(partition: Partition) -> str:
 
 def made_of(partition: Partition, pattern: OwnPattern | None) -> str:
     """Return a text that is another one where another file would come of a log."""
-    by = None if pattern is None else pattern.pattern.pattern
+    by = None if pattern is None else [one.pattern for one in pattern.patterns]
     said = [__version__, partition.log.version, _facts(partition), by]
     return json_bytes(said).decode("utf-8", "replace")
 

@@ -237,9 +237,10 @@ class LiveLog:
         ended_at = self._settling.ended_at
         if ended_at is not None and now >= ended_at + self._options.settle + self._service.lag:
             raise error
-        if self._gives_up(now - self._missing_since):
+        left = self._left(now - self._missing_since)
+        if left <= 0:
             raise error
-        self._wait = self._options.longest_poll
+        self._wait = min(self._options.longest_poll, left)
         if not job.ended:
             self._hinted = self._hinted or self._until_asking() <= 0
 
@@ -309,11 +310,12 @@ class LiveLog:
                         raise
                     await self._doubt_absence(error)
                     continue
-                if self._gives_up(self._now() - began):
+                asked = error.retry_after if isinstance(error, ThrottlingError) else None
+                left = self._left(self._now() - began)
+                if left <= (asked or 0.0):
                     raise
                 await self._tell_of_trouble(error)
-                asked = error.retry_after if isinstance(error, ThrottlingError) else None
-                wait = self._options.longest_poll
+                wait = min(self._options.longest_poll, left)
                 if not worth_a_retry(error):  # so nobody has asked again yet
                     wait, odd = min(wait, odd), odd * 2
                 await asyncio.sleep(max(wait, asked or 0.0))
@@ -347,8 +349,10 @@ class LiveLog:
         self._absent_until = now
         await asyncio.sleep(decision.wait)
 
-    def _gives_up(self, lasted: float) -> bool:
-        return self._options.give_up_after is not None and lasted >= self._options.give_up_after
+    def _left(self, lasted: float) -> float:
+        """Return how much longer an error may last that has lasted for so long."""
+        limit = self._options.give_up_after
+        return math.inf if limit is None else limit - lasted
 
     async def _tell_of_trouble(self, error: FTLogsError) -> None:
         """Say what keeps the job from being read, if that is news."""

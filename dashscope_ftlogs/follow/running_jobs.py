@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -35,12 +36,13 @@ async def running_jobs(
                 running = [job async for job in listed]
         except FTLogsError as error:
             since = asked_at if failing_since is None else failing_since
-            gives_up = give_up_after is not None and now() - since >= give_up_after
-            if gives_up or not may_pass(error, answered=answered):
+            left = math.inf if give_up_after is None else since + give_up_after - now()
+            if left <= 0 or not may_pass(error, answered=answered):
                 raise
             if failing_since is None:
                 _log.warning("running jobs can't be told, and are asked for again: %s", error.summary())
             failing_since = since
+            wait = min(wait, left)
             if isinstance(error, ThrottlingError):
                 wait = max(wait, error.retry_after or 0.0)
         else:

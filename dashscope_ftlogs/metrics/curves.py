@@ -93,6 +93,12 @@ class Panel:
             return name
         return f"{name}, smoothed by {weight:g}" + (", but for few points" if any(few) else "")
 
+    @property
+    def gaps(self) -> str:
+        """What is marked where a curve has no value, in words; nothing if it has one everywhere."""
+        odd = [y for curve in self.curves for y in curve.y if not math.isfinite(y)]
+        return "" if not odd else "not a number" if all(map(math.isnan, odd)) else "not a finite number"
+
 
 def titles(jobs: Mapping[str, Job | None]) -> dict[str, str]:
     """Return what to call each log in a picture: as its job, if that has a name and no other the same.

@@ -1,4 +1,4 @@
-"""A user's own pattern for lines that no form of metrics fits."""
+"""A user's own patterns for lines that no form of metrics fits."""
 
 import re
 import warnings
@@ -23,14 +23,17 @@ _ABOUT: Final = frozenset({"step", "total_steps", "epoch"})
 
 @attrs.frozen
 class OwnPattern:
-    """A pattern whose named groups are metrics, or `step`, `total_steps` and `epoch`."""
+    """Patterns whose named groups are metrics, or `step`, `total_steps` and `epoch`.
 
-    pattern: "re.Pattern[str]"
+    There may be several, for lines of several forms: each is read by the first that fits.
+    """
+
+    patterns: "tuple[re.Pattern[str], ...]"
 
     def metrics(self, text: str) -> Metrics | None:
-        """Return what a text says; None if the pattern does not fit, or no metric in it is a number."""
+        """Return what a text says; None if no pattern fits, or no metric in it is a number."""
         seen = text[:_LONGEST]
-        found = self.pattern.search(seen)
+        found = next(filter(None, (pattern.search(seen) for pattern in self.patterns)), None)
         if found is None:
             return None
         told = {name: part for name, part in found.groupdict().items() if part is not None}
@@ -88,16 +91,21 @@ def compiled(text: str) -> re.Pattern[str]:
         raise ValueError(str(error)) from None
 
 
-def own_pattern(text: str) -> OwnPattern:
-    r"""Read a pattern, such as `step (?P<step>\d+) .* loss (?P<loss>\S+)`.
+def own_pattern(text: str | Iterable[str]) -> OwnPattern:
+    r"""Read a pattern, such as `step (?P<step>\d+) .* loss (?P<loss>\S+)`, or several.
 
     >>> found = own_pattern(r"at (?P<step>\d+): (?P<loss>\S+)").metrics("at 3: 2.5")
     >>> (found.step, found.values)
     (3, {'loss': 2.5})
 
     Raises:
-        InvalidArgumentError: it is no regular expression, or none of its groups is named as a metric.
+        InvalidArgumentError: one is no regular expression, or none of its groups is named as a metric.
     """
+    texts = [text] if isinstance(text, str) else checks.many("pattern", text, "a string, or several")
+    return OwnPattern(tuple(map(_with_metrics, texts)))
+
+
+def _with_metrics(text: str) -> "re.Pattern[str]":
     checks.kind_of("pattern", text, str)
     try:
         pattern = compiled(text)
@@ -108,7 +116,7 @@ def own_pattern(text: str) -> OwnPattern:
             f"pattern {shown(text)}: must name a group for a metric, as (?P<loss>\\S+) does, "
             "and may name step, total_steps and epoch"
         )
-    return OwnPattern(pattern)
+    return pattern
 
 
 def _number(name: str, text: str, line: str) -> float | None:

@@ -1,6 +1,7 @@
 """The conditions of `ftlogs tail`, `--fail-on` and `--until`, for one job and for many."""
 
 import asyncio
+import shlex
 from typing import Any
 
 import pytest
@@ -68,8 +69,12 @@ async def test_lines_that_no_form_fits_are_watched_by_a_pattern(ftlogs: Any) -> 
         words = ("tail", "-f", JOB, *FAST, "--fail-on", "cost>35", "--fail-on", "step>5")
         own = ("--pattern", r"at (?P<step>\d+) it costs (?P<cost>\d+)")
         ended = await ftlogs(*words, *own, emulator=emulator)
+        two = (*own[:1], r"no (?P<cost>such)", *own)
+        again = await ftlogs(*words, *two, emulator=emulator)
     assert (ended.code, ended.out.decode().splitlines()) == (9, lines[:5])
     assert f"cost>35: {JOB} line 5: at 4 it costs 40; stopped" in ended.err
+    assert again.code == 9
+    assert again.err.rstrip().endswith(" ".join(map(shlex.quote, two)))
 
 
 async def test_jobs_that_are_watched_together_count_each_for_itself(ftlogs: Any) -> None:
@@ -167,7 +172,7 @@ async def test_a_log_without_any_number_of_training_is_not_passed_over_in_silenc
     lines = ["{'train_runtime': 3.5}", "words"]
     async with Emulator([EmulatedJob(JOB, lines)]) as emulator:
         ended = await ftlogs("tail", "-f", JOB, *FAST, "--fail-on", "nan", emulator=emulator)
-    assert ended.code == 0
+    assert ended.code == 2
     assert ended.err.endswith(
         "nan: no line that was watched has a loss, the norm of gradients or a learning rate; "
         "they have train_runtime\n"

@@ -104,3 +104,43 @@ def test_of_several_what_is_certain_goes_before_what_may_still_change(
     assert code_of_ends(some, until=True) == next((one for one in (7, 8, 10, 6) if one in codes), 0)
     ends = {ENDS.get(status or "", 0) for status in statuses}
     assert code_of_ends(some, until=False) == next((one for one in (7, 8) if one in ends), 0)
+
+
+async def test_a_watch_for_what_no_line_has_does_not_pass_for_a_good_end(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "odd.log").write_text("it=4/500 | L=nan\n")
+    (tmp_path / "known.log").write_text("".join(f"{line}\n" for line in LINES))
+    (tmp_path / "empty.log").write_text("")
+    for name, condition, code in (
+        ("odd.log", "L=nan", 2),
+        ("odd.log", "nan", 2),
+        ("empty.log", "nan", 2),
+        ("known.log", "los=nan", 2),
+        ("known.log", "nan", 0),
+    ):
+        ended = await ftlogs("tail", str(tmp_path / name), "--fail-on", condition)
+        assert (ended.code, "no line that was watched has" in ended.err) == (code, code == 2)
+        assert ("nothing; what no known form fits is read by --pattern" in ended.err) == (
+            code == 2 and name != "known.log"
+        )
+    words = ("tail", str(tmp_path / "odd.log"), "--fail-on", "L=nan")
+    assert (await ftlogs(*words, "--pattern", r"L=(?P<L>\S+)")).code == 9
+    assert (await ftlogs(*words, "--until", "step>9")).code == 10
+
+
+async def test_a_job_that_has_only_begun_may_still_have_what_is_watched_for(ftlogs: Any) -> None:
+    served = [
+        EmulatedJob("ft-begun", LINES, status="RUNNING"),
+        EmulatedJob("ft-long", LINES * 20, status="RUNNING"),
+        EmulatedJob("ft-over", LINES, status="SUCCEEDED"),
+        EmulatedJob("ft-failed", LINES, status="FAILED"),
+    ]
+    watch = ("--fail-on", "los=nan")
+    async with Emulator(served) as emulator:
+        codes = [(await ftlogs("tail", job.job_id, *watch, emulator=emulator)).code for job in served]
+        followed = [
+            (await ftlogs("tail", "-f", job.job_id, *FAST, *watch, emulator=emulator)).code
+            for job in served[2:]
+        ]
+    assert (codes, followed) == ([0, 2, 2, 2], [2, 7])

@@ -137,7 +137,7 @@ async def test_where_nothing_is_found_a_base_url_without_api_v1_is_told_as_that(
                 await session.job(JOB)
     said = str(pickle.loads(pickle.dumps(caught.value)))
     assert ("The base URL does not end with /api/v1: most likely that is why." in said) == likely
-    assert ("Check the job id" in said) != likely
+    assert ("Check the job id (a whole one" in said) != likely
 
 
 async def test_a_wrong_key_is_told_that_keys_belong_to_a_region() -> None:

@@ -19,11 +19,13 @@ from following import JOB, Seen, assert_whole, follow, in_virtual_time, live
 from dashscope_ftlogs import (
     AuthenticationError,
     EventKind,
+    InternalServerError,
     InvalidArgumentError,
     LogLine,
     LogSession,
     NotFoundError,
     SessionStateError,
+    ThrottlingError,
     TransportError,
 )
 from dashscope_ftlogs.emulator import (
@@ -34,6 +36,7 @@ from dashscope_ftlogs.emulator import (
     Refuse,
     Reset,
     Schedule,
+    Stall,
     generate_job,
     ten_ways_to_fail,
 )
@@ -163,6 +166,33 @@ def test_it_gives_up_after_the_time_it_was_given(seconds: float) -> None:
 
     with pytest.raises(TransportError):
         follow(job, during=outage, give_up_after=seconds)
+
+
+@pytest.mark.parametrize("seconds", [1, 20, 90])
+@pytest.mark.parametrize("fault", [Reset(), Refuse(503, "ServiceUnavailable"), Stall(1e6)])
+def test_it_gives_up_about_then_whatever_is_wrong_from_the_first_request_on(
+    seconds: float, fault: Any
+) -> None:
+    async def run() -> float:
+        clock = asyncio.get_running_loop().time
+        faults = [Fault(fault, endpoint="any")]
+        async with Emulator([live([5.0])], clock=clock, compress=False, faults=faults) as server:
+            async with LogSession(server.api_key, base_url=server.base_url) as session:
+                began = clock()
+                with pytest.raises((TransportError, InternalServerError)):
+                    async for _ in session.follow(JOB, give_up_after=seconds):
+                        pass
+                return clock() - began
+
+    most = 2.5 if isinstance(fault, Stall) else 1.3
+    assert seconds <= in_virtual_time(run()) <= seconds * most
+
+
+def test_it_does_not_wait_for_a_server_that_asks_for_longer_than_that() -> None:
+    job = live([5.0 * n for n in range(1, 300)])
+    refused = Refuse(429, "Throttling", retry_after=60)
+    with pytest.raises(ThrottlingError):
+        follow(job, give_up_after=20, emulator={"faults": [Fault(refused, endpoint="any")]})
 
 
 def test_memory_is_bounded_and_reading_waits_for_a_slow_consumer() -> None:

@@ -147,6 +147,18 @@ def test_it_gives_up_when_that_was_asked_for() -> None:
     with_emulator(work, running("ft-1"))
 
 
+def test_it_gives_up_about_then_from_the_first_look_on() -> None:
+    async def work(emulator: Emulator, session: LogSession) -> None:
+        emulator.faults = [Fault(Refuse(503, "X", "No."), endpoint="list")]
+        now = asyncio.get_running_loop().time
+        begun = now()
+        with pytest.raises(InternalServerError):
+            await anext(session.running_jobs(every=60, give_up_after=20))
+        assert 20 <= now() - begun <= 26
+
+    with_emulator(work, running("ft-1"))
+
+
 @pytest.mark.parametrize(
     ("fault", "kind", "first"),
     [

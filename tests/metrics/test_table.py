@@ -18,8 +18,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashscope_ftlogs import ConfigError, LogSession, MetricsTable, NotFoundError, Point
-from dashscope_ftlogs.emulator import Emulator, generate_job, ten_ways_to_fail
+from dashscope_ftlogs import (
+    ConfigError,
+    InvalidArgumentError,
+    LogSession,
+    MetricsTable,
+    NotFoundError,
+    Point,
+)
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator, generate_job, ten_ways_to_fail
 from dashscope_ftlogs.metrics import arrow
 from dashscope_ftlogs.metrics.table import wide
 
@@ -123,6 +130,20 @@ async def test_a_session_gives_the_metrics_of_a_job(connect: Callable[..., LogSe
     expected = MetricsTable.from_lines(job.lines, job.job_id)
     assert len(made) > 300
     assert list(made.rows()) == list(expected.rows())
+
+
+async def test_of_lines_that_no_form_fits_it_gives_what_patterns_name(
+    connect: Callable[..., LogSession],
+) -> None:
+    job = EmulatedJob("ft-1", ["it=1 | L=2.5", "held out: 2.75"])
+    async with Emulator([job]) as emulator, connect(emulator) as session:
+        one = await session.metrics("ft-1", pattern=r"L=(?P<loss>\S+)")
+        both = await session.metrics("ft-1", pattern=[r"L=(?P<loss>\S+)", r"out: (?P<val_loss>\S+)"])
+        asked = len(emulator.journal)
+        with pytest.raises(InvalidArgumentError, match="must name a group for a metric"):
+            await session.metrics("ft-1", pattern=["(?P<loss>.)", "L"])
+    assert (list(one["loss"]), list(both["val_loss"])) == ([2.5], [None, 2.75])
+    assert len(emulator.journal) == asked
 
 
 @pytest.mark.extras

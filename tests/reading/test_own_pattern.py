@@ -10,7 +10,7 @@ from dashscope_ftlogs.reading.own_pattern import own_pattern
 from dashscope_ftlogs.report.log_digest import LogReader
 
 
-def found(pattern: str, *lines: str) -> list[Any]:
+def found(pattern: str | list[str], *lines: str) -> list[Any]:
     log = LogPoints(own_pattern(pattern))
     log.read_all(lines, 0)
     return [(point.kind, point.step, point.epoch, dict(point.values)) for point in log.points()]
@@ -50,13 +50,34 @@ def test_what_it_calls_an_evaluation_is_one() -> None:
     assert found(r"V (?P<val_loss>\S+)", "V 2") == [("eval", None, None, {"val_loss": 2.0})]
 
 
+def test_each_line_is_read_by_the_first_of_several_that_fits() -> None:
+    several = [
+        r"it=(?P<step>\d+) \| L=(?P<loss>\S+)",
+        r"it (?P<step>\d+): (?P<val_loss>\S+)",
+        "(?P<loss>3)",
+    ]
+    assert found(several, "it=1 | L=2.5 3", "no", "held out, it 1: 2.75") == [
+        ("train", 1, None, {"loss": 2.5}),
+        ("eval", 1, None, {"val_loss": 2.75}),
+    ]
+
+
 def test_it_sees_no_more_than_the_beginning_of_a_line() -> None:
     assert found(r"L=(?P<loss>\S+)", "x" * 65_536 + "L=1") == []
     assert found(r"L=(?P<loss>\S+)", "x" * 65_000 + "L=1 ") != []
 
 
 @pytest.mark.parametrize(
-    "wrong", [r"(\d+", r"(?P<step>\d+)", "loss", "(?P<epoch>.)(?P<total_steps>.)", 3]
+    "wrong",
+    [
+        r"(\d+",
+        r"(?P<step>\d+)",
+        "loss",
+        "(?P<epoch>.)(?P<total_steps>.)",
+        3,
+        ["(?P<loss>.)", "x"],
+        ["(?P<loss>.)", 3],
+    ],
 )
 def test_a_wrong_one_is_refused(wrong: Any) -> None:
     with pytest.raises(InvalidArgumentError, match="pattern"):

@@ -133,7 +133,7 @@ def plot(
         found = [attrs.evolve(log, name=named[log.name]) for log in found]
         panels = _panels(metric or [None], x, found)
         if x is None:
-            _tell_restarts(panels, found)
+            _tell_axis(panels, found)
         drawn = {log.name: log.job for log in found if any(panel.logs[log.name] for panel in panels)}
         panels = [
             attrs.evolve(panel, logs={name: panel.logs[name] for name in drawn}) for panel in panels
@@ -227,14 +227,20 @@ def _drawn(log: _Log, metric: str, x: X) -> list[Curve]:
     return own
 
 
-def _tell_restarts(panels: Sequence[Panel], logs: Sequence[_Log]) -> None:
-    """Say of which logs the steps are not what they are drawn over."""
+def _tell_axis(panels: Sequence[Panel], logs: Sequence[_Log]) -> None:
+    """Say why something is not drawn over the steps that logs tell, or over none."""
     found = [log.name for log in logs if step_count(log.points).restarts]
+    over_lines = [excerpt(panel.metric, 60) for panel in panels if panel.x == "line" and panel.curves]
     if found:
         axes = " or the ".join(dict.fromkeys(AXES[panel.x] for panel in panels))
         complain(
             f"steps begin again with each epoch in {_listed(found)}: drawn over the {axes}; "
             "--x step draws them as they are"
+        )
+    elif over_lines:
+        complain(
+            f"{', '.join(over_lines)}: drawn over the {AXES['line']}, since neither steps nor epochs "
+            "tell all points apart"
         )
 
 

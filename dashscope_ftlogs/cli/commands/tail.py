@@ -78,7 +78,7 @@ class Watch:
         ignored = {
             "--give-up-after": self.give_up_after is not None,
             "--settle": self.settle is not None,
-            "--pattern": self.pattern is not None and not (self.fail_on or self.until),
+            "--pattern": bool(self.pattern) and not (self.fail_on or self.until),
             "--stats": self.stats,
         }
         for option, is_said in ignored.items():
@@ -156,8 +156,9 @@ def tail(
 
     The exit code of -f tells their end: 0 if all succeeded, 7 if one failed, 8 if one was canceled. With
     conditions, with -f or without, it is 9 if one of --fail-on was met, and 10 if a job ended without
-    meeting --until; without -f, 6 if one that has not met it still goes on. -f waits a while after the
-    end for lines that the service shows late; jobs that ended more than a day ago are left at once.
+    meeting --until; without -f, 6 if one that has not met it still goes on; and 2 instead of 0 if no
+    line has what one of --fail-on is about. -f waits a while after the end for lines that the service
+    shows late; jobs that ended more than a day ago are left at once.
     """
     from dashscope_ftlogs.cli.tail.following import Following  # noqa: PLC0415  (completion needs none of it)
     from dashscope_ftlogs.cli.tail.last_lines import DEFAULT_COUNT, Tail  # noqa: PLC0415

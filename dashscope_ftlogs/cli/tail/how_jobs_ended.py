@@ -11,6 +11,8 @@ CANCELED: Final = 8
 ALARM: Final = 9
 """A condition of `--fail-on` was met."""
 UNMET: Final = 10
+UNWATCHED: Final = 2
+"""A condition of `--fail-on` was about what no line has."""
 
 _ENDED: Final[Mapping[str, tuple[int, int]]] = {
     "SUCCEEDED": (0, UNMET),

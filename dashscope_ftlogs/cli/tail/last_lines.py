@@ -13,10 +13,10 @@ from dashscope_ftlogs.archive.store import KeptLog, label
 from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.checks import within
 from dashscope_ftlogs.cli.connection_options import Connection, naming
-from dashscope_ftlogs.cli.log_sources import code_of, opened, session_of, stored_pages
+from dashscope_ftlogs.cli.log_sources import OWN_FORM, code_of, opened, session_of, stored_pages
 from dashscope_ftlogs.cli.run_command import complain, told
 from dashscope_ftlogs.cli.short_job_ids import one_place_each, whole_jobs
-from dashscope_ftlogs.cli.tail.how_jobs_ended import ALARM, code_of_ends
+from dashscope_ftlogs.cli.tail.how_jobs_ended import ALARM, UNWATCHED, code_of_ends
 from dashscope_ftlogs.cli.tail.line_format import View
 from dashscope_ftlogs.cli.tail.status import Status
 from dashscope_ftlogs.cli.terminal.stdout import part, printing, write
@@ -96,7 +96,11 @@ class Tail:
             wanted = self.offsets.keys() - self._met.keys() - unread if self.goals else set[str]()
             unmet = [name for name in self.offsets if name in wanted]
             end = self._end_of([(name, await self._job(name)) for name in unmet])
-            return code_of(self._failed) or end
+            code = code_of(self._failed) or end
+            if code or not self._is_unwatched(ended=True):
+                return code
+            jobs = [await self._job(name) for name in self.offsets]
+            return UNWATCHED if self._is_unwatched(ended=all(map(_has_ended, jobs))) else 0
 
     async def _print_one(
         self, name: str, pages: AsyncGenerator[LogPage, None], printer: Thread
@@ -198,6 +202,13 @@ class Tail:
                 self._status.say(f"{name}: {status}so far did not meet {goals}; {waits}")
         return code_of_ends((job for _, job in ends), until=bool(goals))
 
+    def _is_unwatched(self, *, ended: bool) -> bool:
+        """Whether no line could have met one of `--fail-on`: that would pass for a watch without alarm.
+
+        Of a job that goes on, lines may still come that could, unless they were missed for a while.
+        """
+        return not self.goals and bool(self._logs.unmeetable(ended=ended))
+
     def _profile(self, name: str) -> str:
         """Return by which profile a job can be asked for."""
         if (log := self.stored.get(name)) is not None:
@@ -237,7 +248,12 @@ class Tail:
             had = ", ".join(excerpt(name, 60) for name in names[:_MOST]) or "nothing"
             so_far = "that was watched" if ended else "so far"
             name = excerpt(metric, 60)
-            self._status.say(f"{alarm.text}: no line {so_far} has {name}; they have {had}{more}")
+            hint = "" if names else OWN_FORM
+            self._status.say(f"{alarm.text}: no line {so_far} has {name}; they have {had}{more}{hint}")
+
+
+def _has_ended(job: "Job | None") -> bool:
+    return job is None or job.ended
 
 
 def where(page: LogPage, number: int, alarm: Alarm) -> str:

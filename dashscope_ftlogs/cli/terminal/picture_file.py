@@ -135,6 +135,9 @@ def _draw(axes: Any, panel: Panel, weight: float) -> list[Any]:
                 axes.plot(*_spots(line), style, color=colour, linewidth=1.6, zorder=2)
             _mark_gaps(axes, found, colour)
         entries += axes.plot([], [], style, color=colour)
+    if panel.gaps:
+        gap = axes.plot([], [], "x", color="0.3", linestyle=":")
+        axes.legend(gap, [panel.gaps], loc="best")
     axes.set_ylabel(_safe(panel.title(weight)))
     axes.set_xlabel(axis_title(panel.x, low, high))
     if panel.x == "time":  # matplotlib's own dates end with the year 9999, and fail beyond
@@ -177,12 +180,14 @@ def _spots(spots: Iterable[Spot]) -> tuple[list[float], list[float]]:
 
 
 def _mark_gaps(axes: Any, found: Trace, colour: str) -> None:
-    """Mark what is not finite at the edges, wherever those will be."""
-    for edge, above in ((0.02, False), (0.98, True)):
+    """Mark what is not finite on the frame, by a line across: within it, a cross would be a value."""
+    across = axes.get_xaxis_transform()
+    for edge, above in ((0, False), (1, True)):
         places = [at for at, y in found.gaps if (y == math.inf) is above]
         if places:
-            across = axes.get_xaxis_transform()
-            axes.plot(places, [edge] * len(places), "x", color=colour, transform=across, zorder=3)
+            axes.vlines(places, 0, 1, colour, ":", transform=across, linewidth=0.8, alpha=0.6)
+            edges = [edge] * len(places)
+            axes.plot(places, edges, "x", color=colour, transform=across, zorder=3, clip_on=False)
 
 
 def _tabulate(axes: Any, rows: Sequence[Sequence[str]]) -> None:

@@ -72,7 +72,8 @@ def chart(
         places, labels = zip(*ticks, strict=True)
         figure.ruler(ruler).lim(0, 1).ticks(list(places), list(labels))
     drawn = str(figure.build().string(not colours))
-    return f"{panel.title(weight)}\n{drawn.rstrip()}\n{axis_title(x, low, high):>{width}}\n"
+    gaps = f"; {_GAP} is {panel.gaps}" if panel.gaps else ""
+    return f"{panel.title(weight)}{gaps}\n{drawn.rstrip()}\n{axis_title(x, low, high):>{width}}\n"
 
 
 def _figure(plotext: Any, width: int, height: int) -> Any:

@@ -56,7 +56,8 @@ class WatchedLogs:
         self._reader = reader
         self._logs: dict[str, WatchedLog] = {}
         self._points = self._evaluations = 0
-        self._missed = [(alarm, test) for alarm in self.alarms if (test := alarm.test) is not None]
+        self._unseen = [(alarm, test) for alarm in self.alarms if (test := alarm.test) is not None]
+        self._told = list[Alarm]()
 
     def read(self, job_id: str, number: int, line: str) -> Iterator[tuple[LivePoint, Alarm | None]]:
         """Yield the points that are complete with a job's next line, and what condition each meets."""
@@ -73,10 +74,13 @@ class WatchedLogs:
 
     def missed(self, *, ended: bool = False) -> list[Alarm]:
         """Return the conditions about what no point has had for a while, or until the end; each once."""
-        missed = [(alarm, test) for alarm, test in self._missed if ended or self._is_late(test)]
-        self._missed = [one for one in self._missed if one not in missed]
-        # Where there is no point at all, that is no matter of names, if none was named.
-        return [alarm for alarm, _ in missed if alarm.metric is not None or self._points]
+        missed = [alarm for alarm in self.unmeetable(ended=ended) if alarm not in self._told]
+        self._told += missed
+        return missed
+
+    def unmeetable(self, *, ended: bool) -> list[Alarm]:
+        """Return the same, told or not: no line that was read could have met them."""
+        return [alarm for alarm, test in self._unseen if ended or self._is_late(test)]
 
     def _is_late(self, test: NotFinite | Beyond) -> bool:
         evaluations = _EVALUATIONS if is_of_evaluation(test.metric or "") else 0
@@ -90,6 +94,6 @@ class WatchedLogs:
                 self.names[name] = None
         if point.step is not None:
             self.names["step"] = None
-        if self._missed:
+        if self._unseen:
             none = Memory()
-            self._missed = [one for one in self._missed if one[1].says(point, none) is None]
+            self._unseen = [one for one in self._unseen if one[1].says(point, none) is None]

@@ -121,7 +121,7 @@ def test_what_is_evaluated_is_waited_for_until_something_was(name: str) -> None:
 @pytest.mark.parametrize(
     ("lines", "missed"),
     [
-        ([], ["loss>3"]),
+        ([], ["loss>3", "nan"]),
         (["{'loss': 'text', 'train_runtime': 1.0}"], ["loss>3", "nan"]),
         (["{'loss': 1.0}"], []),
     ],

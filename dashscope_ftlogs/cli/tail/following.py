@@ -17,7 +17,7 @@ from dashscope_ftlogs.checks import lasting, within
 from dashscope_ftlogs.cli.exit_codes import exit_code
 from dashscope_ftlogs.cli.log_sources import code_of
 from dashscope_ftlogs.cli.run_command import complain, run, told
-from dashscope_ftlogs.cli.tail.how_jobs_ended import ALARM, UNMET, UNWATCHED
+from dashscope_ftlogs.cli.tail.how_jobs_ended import ALARM, UNMET
 from dashscope_ftlogs.cli.tail.last_lines import DEFAULT_COUNT, Tail, where
 from dashscope_ftlogs.cli.tail.status import Outage
 from dashscope_ftlogs.cli.terminal.stdout import printing, table
@@ -118,8 +118,7 @@ class Following(Tail):
         if self.goals and not followed:  # where no job ran, none met it
             return code_of(self._failed) or UNMET
         end = self._end_of([(name, one.job) for name, one in followed if name not in self._met])
-        code = code_of(self._failed) or end
-        return UNWATCHED if not code and followed and self._is_unwatched(ended=True) else code
+        return code_of(self._failed) or end
 
     @property
     def _jobs(self) -> "dict[str, Followed]":

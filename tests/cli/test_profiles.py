@@ -381,6 +381,9 @@ def test_folders_that_are_no_profiles_are_none_of_ours(tmp_path: Path) -> None:
         list(verify_archive(archive))
     (archive / "team").mkdir()
     (archive / "team/.ftlogs-profile").touch()
+    with pytest.raises(ArchivePathError, match="holds no manifest"):
+        list(verify_archive(archive))
+    (archive / "team/.ftlogs-lock").touch()
     assert list(verify_archive(archive)) == []
 
 

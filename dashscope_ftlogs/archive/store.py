@@ -272,6 +272,17 @@ def refuse_folder_of(profile: str, place: object, around: object) -> NoReturn:
     raise error
 
 
+def refuse_beside_profiles(place: object, around: object) -> NoReturn:
+    """Refuse to make an archive in another one, where a reader of that would not find its logs.
+
+    Raises:
+        ArchivePathError: always.
+    """
+    error = ArchivePathError(f"{place} would lie in an archive, beside the folders of its profiles")
+    error.advice = f"Name that archive: {around}, or a place outside of it."
+    raise error
+
+
 def unmarked(folder: object, how: str) -> ManifestError:
     """Return the error for a folder with logs, of which nothing says any more that it is a profile's."""
     error = ManifestError(

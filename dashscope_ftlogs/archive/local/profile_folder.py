@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from contextlib import suppress
 from pathlib import Path
 
 from dashscope_ftlogs.archive.directory import Archive
@@ -30,6 +31,18 @@ def profile_around(path: Path) -> Path | None:
     """Return the folder with a profile's logs that a path is, or lies in."""
     there = Path(os.path.realpath(path))
     return next(filter(profile_of, (there, *there.parents)), None)
+
+
+def archive_around(path: Path) -> Path | None:
+    """Return the folder in which a path is, or would be made, if other folders in it are of profiles."""
+    there = Path(os.path.realpath(path))
+    with suppress(OSError):  # what can't be read is no archive to anybody
+        around = next(one for one in there.parents if one.is_dir())
+        if any(
+            is_profile_name(one.name) and os.path.lexists(one / OF_PROFILE) for one in around.iterdir()
+        ):
+            return around
+    return None
 
 
 def check_is_archive(archive: Archive, instead: str = "") -> None:

@@ -33,7 +33,7 @@ from dashscope_ftlogs.errors import (
     ManifestError,
 )
 
-_LOCK = ".ftlogs-lock"
+LOCK: Final = ".ftlogs-lock"
 _FORMS: Final[tuple[tuple[Format, Compression | None], ...]] = (
     ("text", None),
     ("jsonl", None),
@@ -76,7 +76,7 @@ class Archive:
             raise ArchivePathError(f"{self.directory} is a link: no reader of the archive follows it")
         try:
             self._at.mkdir(parents=True, exist_ok=True)
-            lock = self.open(_LOCK, os.O_RDWR | os.O_CREAT)
+            lock = self.open(LOCK, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise in_our_words(error, "write to", self.directory) from None
         try:
@@ -115,12 +115,12 @@ class Archive:
 
         It may have been moved or removed, and another one made in its place.
         """
-        if self._lock < 0 or self._is_at(_LOCK, self._lock):
+        if self._lock < 0 or self._is_at(LOCK, self._lock):
             return
         if not self._at.is_dir():
             raise ArchiveGoneError(f"{self.directory} has gone: it was moved or removed")
         raise ArchiveGoneError(
-            f"{self.directory / _LOCK} has gone: the directory is being removed or is another "
+            f"{self.directory / LOCK} has gone: the directory is being removed or is another "
             "one by now, or another process may write to it"
         )
 
@@ -206,7 +206,7 @@ class Archive:
     @property
     def was_written_to(self) -> bool:
         """Whether a download has ever had the right to write to it."""
-        return self.is_there(_LOCK)
+        return self.is_there(LOCK)
 
     def unvouched(self) -> list[str]:
         """Return the names of logs, as far as names tell, of which there is no manifest, sorted.
@@ -253,7 +253,7 @@ class Archive:
         try:
             found = os.fstat(descriptor)
             self._refuse_odd(name, found)
-            if found.st_nlink > 1 and flags & (os.O_WRONLY | os.O_RDWR) and name != _LOCK:
+            if found.st_nlink > 1 and flags & (os.O_WRONLY | os.O_RDWR) and name != LOCK:
                 raise ArchivePathError(  # noqa: TRY301  (whatever is raised here, it is closed)
                     f"{path} has another name, a hard link, and both would be written to: put a copy in "
                     "its place"
@@ -349,7 +349,7 @@ class Archive:
 def is_own_file(path: Path) -> bool:
     """Whether a file is an archive's own: its lock, a manifest, or the log that one vouches for."""
     archive, log = Archive(path.parent), LOG_NAMES.fullmatch(path.name)
-    if path.name in {_LOCK, OF_PROFILE} or stem_of(path.name) is not None:
+    if path.name in {LOCK, OF_PROFILE} or stem_of(path.name) is not None:
         return archive.is_there(path.name)
     found = archive.at(log["stem"]) if log else None
     # Of a manifest that can't be read, nobody knows which log it vouches for.

@@ -39,6 +39,8 @@ def in_our_words(
     told = kind(f"cannot {doing} {of}: {why or error.strerror or error}")
     if isinstance(error, FileNotFoundError):
         told.advice = "Check the path."
+    elif kind is ArchivePathError and doing == "read":
+        told.advice = "See that it may be read, or use another directory."
     elif error.errno in _TOO_MANY_FILES:
         told.advice = "Raise the limit of open files (ulimit -n), or open fewer at once."
     elif error.errno == errno.EFBIG:

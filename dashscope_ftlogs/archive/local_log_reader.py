@@ -18,9 +18,9 @@ from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.disk_failures import in_our_words, is_shut, why_unread
 from dashscope_ftlogs.archive.local.generations import opened
 from dashscope_ftlogs.archive.local.log_file_sha256 import proved
-from dashscope_ftlogs.archive.local.profile_folder import profile_of, unmarked_folders
+from dashscope_ftlogs.archive.local.profile_folder import check_is_archive, profile_of, unmarked_folders
 from dashscope_ftlogs.archive.manifest import LOG_NAMES, Manifest, log_name, manifest_name, stem_of
-from dashscope_ftlogs.archive.store import DamagedError, KeptLog, UnvouchedLog, no_archive
+from dashscope_ftlogs.archive.store import DamagedError, KeptLog, UnvouchedLog, no_log_yet
 from dashscope_ftlogs.errors import ArchiveError, ArchivePathError, DamagedLogError
 from dashscope_ftlogs.models import Job
 
@@ -155,7 +155,8 @@ def stored_logs(path: Path) -> list[KeptLog]:
                 found.append(_stored(folder, stem, manifest, whose))
     if not found:
         files = f"{shlex.quote(str(path))}/*.log"
-        raise no_archive(path, "manifest", f", or the log files themselves: {files}")
+        check_is_archive(archive, f", or the log files themselves: {files}")
+        raise no_log_yet(path, "manifest")
     return found
 
 

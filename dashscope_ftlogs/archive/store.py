@@ -12,6 +12,8 @@ from dashscope_ftlogs.models import Job
 
 OF_PROFILE: Final = ".ftlogs-profile"
 """By a file or an object of this name, a folder of an archive is known to hold a profile's logs."""
+MARK: Final = ".ftlogs-archive"
+"""The name of an object by which an archive on object storage is known, and the storage."""
 
 Why = Literal["rewritten", "damaged"]
 """Why a log is set aside, and its next generation begun."""
@@ -270,6 +272,17 @@ def refuse_folder_of(profile: str, place: object, around: object) -> NoReturn:
     raise error
 
 
+def refuse_beside_profiles(place: object, around: object) -> NoReturn:
+    """Refuse to make an archive in another one, where a reader of that would not find its logs.
+
+    Raises:
+        ArchivePathError: always.
+    """
+    error = ArchivePathError(f"{place} would lie in an archive, beside the folders of its profiles")
+    error.advice = f"Name that archive: {around}, or a place outside of it."
+    raise error
+
+
 def unmarked(folder: object, how: str) -> ManifestError:
     """Return the error for a folder with logs, of which nothing says any more that it is a profile's."""
     error = ManifestError(
@@ -285,4 +298,18 @@ def no_archive(place: object, lacks: str, instead: str = "") -> ArchivePathError
     """Return the error for a place that was only to be read: nothing there is in the way."""
     error = ArchivePathError(f"{place} holds no {lacks}, so it is no archive")
     error.advice = f"Name one that `ftlogs download` wrote{instead}."
+    return error
+
+
+def no_log_yet(place: object, lacks: str) -> ArchivePathError:
+    """Return the error for an archive that was only to be read, and has nothing to read yet."""
+    error = ArchivePathError(f"{place} holds no {lacks} of a log yet")
+    error.advice = "Download into it first."
+    return error
+
+
+def copied(place: object, was: str, here: str) -> ArchivePathError:
+    """Return the error for an archive that was copied to where another format is read."""
+    error = ArchivePathError(f"{place} is an archive from {was}, and {here} it has another format")
+    error.advice = "To read it, copy it back; to have it here, `ftlogs download` its jobs anew."
     return error

@@ -14,11 +14,11 @@ from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.disk_failures import in_our_words
 from dashscope_ftlogs.archive.local.generations import announces, moved_to
 from dashscope_ftlogs.archive.local.log_file_sha256 import check_file
-from dashscope_ftlogs.archive.local.profile_folder import profile_of, unmarked_folders
+from dashscope_ftlogs.archive.local.profile_folder import check_is_archive, profile_of, unmarked_folders
 from dashscope_ftlogs.archive.manifest import LOG_NAMES, Manifest, log_name, manifest_name, stem, stem_of
 from dashscope_ftlogs.archive.object_store.url import is_store_url, store_url
 from dashscope_ftlogs.archive.outcomes import Verdict, VerifyState, of_log, of_unmarked, of_unread
-from dashscope_ftlogs.archive.store import DamagedError, label, no_archive
+from dashscope_ftlogs.archive.store import DamagedError, label
 from dashscope_ftlogs.archive.threads import processors, side_by_side
 from dashscope_ftlogs.archive.when_a_log_is_complete import stage
 from dashscope_ftlogs.client.doubt import Known
@@ -63,10 +63,12 @@ def verified(directory: str | os.PathLike[str]) -> Iterator[tuple[str, Iterator[
     archive = Archive(directory)
     profiles, own = archive.profiles(), profile_of(archive.directory)
     unmarked = list(starmap(of_unmarked, unmarked_folders(archive)))
-    logs = _in_directory(archive, may_be_empty=bool(profiles or unmarked))
+    if not unmarked:
+        check_is_archive(archive)
+    logs = _in_directory(archive)
     yield own, (attrs.evolve(verdict, profile=own) for verdict in chain(logs, unmarked))
     for profile in profiles:
-        logs = _in_directory(archive.of(profile), may_be_empty=True)
+        logs = _in_directory(archive.of(profile))
         yield profile, map(partial(_of_profile, profile), logs)
 
 
@@ -79,7 +81,7 @@ def _folder(verdict: Verdict) -> str:
     return verdict.file.rpartition("/")[0]
 
 
-def _in_directory(archive: Archive, *, may_be_empty: bool) -> Iterator[Verdict]:
+def _in_directory(archive: Archive) -> Iterator[Verdict]:
     def judge(log: tuple[str, Manifest | ArchiveError]) -> Verdict:
         log_stem, manifest = log
         verdict = _local(archive, log_stem, manifest)
@@ -88,12 +90,7 @@ def _in_directory(archive: Archive, *, may_be_empty: bool) -> Iterator[Verdict]:
             verdict = _local(archive, log_stem, archive.at(log_stem) or manifest)
         return verdict
 
-    empty = not may_be_empty
-    for verdict in side_by_side(judge, archive.manifests(), processors()):
-        empty = False
-        yield verdict
-    if empty and not archive.was_written_to:
-        raise no_archive(archive.directory, "manifest")
+    yield from side_by_side(judge, archive.manifests(), processors())
     for name in archive.unvouched():
         yield Verdict(job_id="", file=name, state="unvouched", why=_UNVOUCHED)
 
@@ -101,33 +98,36 @@ def _in_directory(archive: Archive, *, may_be_empty: bool) -> Iterator[Verdict]:
 def _on_object_storage(url: str) -> Iterator[tuple[str, Iterator[Verdict]]]:
     # Few archives are there.
     from dashscope_ftlogs.archive.object_store.bucket import AT_ONCE, Bucket  # noqa: PLC0415
-    from dashscope_ftlogs.archive.object_store.profile_folder import (  # noqa: PLC0415
-        profile_of,
-        was_written_to,
-    )
+    from dashscope_ftlogs.archive.object_store.profile_folder import profile_of  # noqa: PLC0415
+    from dashscope_ftlogs.archive.object_store.remote_logs import check_is_archive  # noqa: PLC0415
     from dashscope_ftlogs.archive.object_store.verify_remote import judge  # noqa: PLC0415
 
     bucket = Bucket(store_url(url))
     folders, own, profiles = bucket.folders(), profile_of(bucket), list[str]()
+    some = False
+
+    def told(verdicts: Iterable[Verdict]) -> Iterator[Verdict]:
+        nonlocal some
+        for verdict in verdicts:
+            some = True
+            yield verdict
 
     def outside_profiles() -> Iterator[Verdict]:
-        empty = True
         judged = side_by_side(partial(judge, bucket), folders, AT_ONCE)
         for folder, verdicts in zip(folders, judged, strict=True):
-            empty = verdicts == [] and empty
             if verdicts is None:
                 profiles.append(folder)
             else:
                 yield from (attrs.evolve(verdict, profile=own) for verdict in verdicts)
-        if empty and not was_written_to(bucket):
-            raise no_archive(bucket.url, "commit")
 
-    yield own, outside_profiles()
+    yield own, told(outside_profiles())
     for profile in profiles:
         inside = Bucket(bucket.url.folder(profile))
         judged = side_by_side(partial(judge, inside), inside.folders(), AT_ONCE)
         logs = chain.from_iterable(verdicts or () for verdicts in judged)
-        yield profile, map(partial(_of_profile, profile), logs)
+        yield profile, told(map(partial(_of_profile, profile), logs))
+    if not some:
+        check_is_archive(bucket, profiles)
 
 
 def verify_remotely(

@@ -43,7 +43,7 @@ def hiding() -> Callable[[str], str]:
     """Return what does that for any number of messages; where keys are kept is looked up now."""
     from dashscope_ftlogs.client.config import kept_keys  # noqa: PLC0415  (most commands say nothing)
 
-    kept = {*_in_use, *kept_keys(os.environ, _text), *map(_text, _named)}
+    kept = {*_in_use, *(key for key, _ in kept_keys(os.environ, _text)), *map(_text, _named)}
     keys = [key for key in map(str.strip, kept) if len(key) >= _SHORTEST and _is_visible(key)]
 
     def hide(message: str) -> str:
@@ -52,6 +52,13 @@ def hiding() -> Callable[[str], str]:
         return without_keys(message)
 
     return hide
+
+
+def files_with_keys() -> list[str]:
+    """Return the paths of the files that hold keys, of those in which they are looked for."""
+    from dashscope_ftlogs.client.config import kept_keys  # noqa: PLC0415  (most commands don't ask)
+
+    return list(dict.fromkeys(path for key, path in kept_keys(os.environ, _text) if key and path))
 
 
 def _is_visible(key: str) -> bool:

@@ -199,18 +199,23 @@ def _key(
     )
 
 
-def kept_keys(environ: Mapping[str, str], read_text: ReadText) -> Iterator[str]:
-    """Yield what stands where keys are looked for, whether it is one or not: none is to be shown."""
-    yield environ.get("DASHSCOPE_API_KEY", "")
+def kept_keys(environ: Mapping[str, str], read_text: ReadText) -> Iterator[tuple[str, str]]:
+    """Yield what stands where keys are looked for, whether it is one or not: none is to be shown.
+
+    Each with the path of its file; with none, what the environment holds.
+    """
+    yield environ.get("DASHSCOPE_API_KEY", ""), ""
     for path in (environ.get("DASHSCOPE_API_KEY_FILE_PATH"), _KEY_FILE):
-        yield (path and read_text(path)) or ""
+        if path:
+            yield read_text(path) or "", path
+    config = config_path(environ)
     try:
-        file = _config_file(config_path(environ), read_text) or {}
+        file = _config_file(config, read_text) or {}
     except ConfigError:
         return
     for table in (file, *profiles(file).values()):
         key = table.get("api_key")
-        yield key if isinstance(key, str) else ""
+        yield key if isinstance(key, str) else "", config
 
 
 def _checked_key(key: str, place: str) -> tuple[Secret, str]:

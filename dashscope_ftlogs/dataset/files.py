@@ -5,8 +5,7 @@ from pathlib import Path
 
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.archive.object_store.url import is_store_url
-from dashscope_ftlogs.dataset.parquet_dataset import FILE
-from dashscope_ftlogs.errors import ArchivePathError
+from dashscope_ftlogs.dataset.parquet_dataset import FILE, no_dataset
 
 
 def dataset_files(dataset: str | os.PathLike[str]) -> list[str]:
@@ -28,5 +27,5 @@ def dataset_files(dataset: str | os.PathLike[str]) -> list[str]:
     folder = Path(checks.path("dataset", dataset))
     found = sorted(map(str, folder.glob("month=*/job=*/metrics*.parquet")))
     if not found:
-        raise ArchivePathError(f"{folder} holds no {FILE} of any job, so it is no dataset")
+        raise no_dataset(folder, f"{FILE} of any job")
     return found

@@ -21,6 +21,7 @@ from dashscope_ftlogs.archive.store import KeptLog
 from dashscope_ftlogs.checks import extra
 from dashscope_ftlogs.dataset.parquet_file import MADE_OF, made_of, month_of, write_points
 from dashscope_ftlogs.dataset.partitions import Partition, points_of
+from dashscope_ftlogs.errors import ArchivePathError
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.reading.own_pattern import OwnPattern
 
@@ -29,6 +30,13 @@ _OF_PROFILE: Final = "metrics-{}.parquet"
 _NEW: Final = ".ftlogs-new-"
 """How names begin of files that are being written; they are no reader's of Parquet."""
 _TRIES: Final = 3
+
+
+def no_dataset(place: object, lacks: str) -> ArchivePathError:
+    """Return the error for a place that was only to be read: nothing there is in the way."""
+    error = ArchivePathError(f"{place} holds no {lacks}, so it is no dataset")
+    error.advice = "Name one that `ftlogs metrics -o` wrote."
+    return error
 
 
 @attrs.frozen

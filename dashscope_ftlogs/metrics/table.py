@@ -110,7 +110,17 @@ class MetricsTable:
         return self._columns[column].cells(0, self._rows)
 
     def rows(self) -> Iterator[dict[str, MetricValue]]:
-        """Yield each row, without what it does not have."""
+        """Yield each row, without what it does not have.
+
+        A log's NaN and infinity are such floats here. JSON has no word for them, so that `json.dumps`
+        writes what is none, and some web frameworks refuse it. `msgspec` writes null, and times in
+        ISO 8601, as `ftlogs metrics --format jsonl` does:
+
+        >>> import msgspec
+        >>> table = MetricsTable.from_lines(["{'loss': nan, 'step': 3}"], "ft-1")
+        >>> msgspec.json.encode([(row["step"], row["loss"]) for row in table.rows()])
+        b'[[3,null]]'
+        """
         columns = {name: column.data for name, column in self._columns.items()}
         for row in rows(columns, self._rows):
             if "time" in row:

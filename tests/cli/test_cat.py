@@ -87,7 +87,7 @@ async def test_a_log_is_printed_exactly_while_one_request_in_four_fails_in_ten_w
 def show(start_ftlogs: Any, terminal: Any) -> Any:
     """Run a command on a terminal; return what is shown there."""
 
-    async def run(emulator: Emulator, *words: str) -> str:
+    async def run(emulator: Emulator | None, *words: str) -> str:
         async with terminal() as screen:
             process = await start_ftlogs(words, emulator, stdout=screen.end)
             assert await process.wait() == 0
@@ -104,6 +104,21 @@ async def test_a_log_cannot_repaint_a_terminal(show: Any) -> None:
     assert "10%\\r20%\\r100%\n\\x1b[2J\\x1b]0;title\\x07 repaint\ntwo\\nlines\n" in shown
     assert "训练完成 🎉\nhalf a pair \\ud83d\n" in shown
     assert [json.loads(row)["line"] for row in rows.splitlines()] == NASTY[:-1]
+
+
+@pytest.mark.posix
+async def test_of_several_logs_a_terminal_shows_where_each_begins_and_no_pipe_is_told(
+    ftlogs: Any, show: Any, tmp_path: Path
+) -> None:
+    jobs = [EmulatedJob("ft-1", ["one", "two"]), EmulatedJob("ft-2", []), EmulatedJob("ft-3", ["three"])]
+    async with Emulator(jobs) as emulator:
+        await ftlogs("download", "--all", "--out", str(tmp_path), "-q", emulator=emulator)
+    marked = "==> ft-1 <==\none\ntwo\n\n==> ft-2 <==\n\n==> ft-3 <==\nthree\n"
+    assert await show(None, "cat", str(tmp_path)) == marked
+    assert await show(None, "cat", str(tmp_path / "ft-1.log")) == "one\ntwo\n"
+    assert await show(None, "cat", str(tmp_path), "--raw") == "one\ntwo\nthree\n"
+    assert "==>" not in await show(None, "cat", str(tmp_path), "--format", "jsonl")
+    assert (await ftlogs("cat", str(tmp_path))).out == b"one\ntwo\nthree\n"
 
 
 async def test_a_socket_that_nobody_reads_any_more_is_a_quiet_end(start_ftlogs: Any) -> None:

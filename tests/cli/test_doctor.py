@@ -74,6 +74,48 @@ async def test_a_key_that_is_missing_ends_neither_the_way_nor_the_report(ftlogs:
     assert states(ended)["jobs"] == "unknown"
 
 
+@pytest.mark.posix
+@pytest.mark.parametrize(
+    ("mode", "state"), [(0o600, None), (0o400, None), (0o644, "odd"), (0o640, "odd")]
+)
+@pytest.mark.parametrize("named", ["DASHSCOPE_CONFIG", "DASHSCOPE_API_KEY_FILE_PATH", "--api-key-file"])
+async def test_a_file_with_a_key_that_others_may_read_is_told(
+    ftlogs: Any, tmp_path: Path, named: str, mode: int, state: str | None
+) -> None:
+    file = tmp_path / "with key"
+    async with Emulator(JOBS) as emulator:
+        key = emulator.api_key
+        file.write_text(f"api_key = {key!r}\n" if named == "DASHSCOPE_CONFIG" else key)
+        file.chmod(mode)
+        words = (named, str(file)) if named.startswith("--") else ()
+        environ = {"DASHSCOPE_BASE_URL": emulator.base_url} | ({} if words else {named: str(file)})
+        ended = await ftlogs("doctor", *words, environ=environ)
+    assert (ended.code, ended.err) == (0, "")
+    assert states(ended).get("file with a key") == state
+    if state:
+        said = f"{file} can be read by other users of this machine (mode {mode:o})"
+        assert line_of(ended, "file with a key").split("\n") == [
+            f"odd      file with a key: {said}",
+            f"         Shut it: chmod 600 '{file}'",
+            "",
+        ]
+
+
+@pytest.mark.posix
+async def test_a_config_file_without_a_key_may_be_open_and_what_is_no_file_is_not_looked_at(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("[profiles.a]\nregion = 'cn-beijing'\n")
+    config.chmod(0o644)
+    async with Emulator(JOBS) as emulator:
+        environ = {**emulator.environ, "DASHSCOPE_CONFIG": str(config)}
+        ended = await ftlogs("doctor", environ=environ)
+        missing = await ftlogs("doctor", "--api-key-file", str(tmp_path / "none"), environ=environ)
+    assert (ended.code, set(states(ended).values())) == (0, {"ok"})
+    assert (missing.code, "file with a key" in states(missing)) == (2, False)
+
+
 @pytest.mark.parametrize(
     ("words", "environ"),
     [

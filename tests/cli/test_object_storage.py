@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from small_store import KEY_ID, SECRET, SmallStore
+from small_store import KEY_ID, SECRET, SmallStore, Stored
 
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
@@ -93,6 +93,74 @@ async def test_what_is_not_there_is_told_with_a_code_of_its_own(
     assert said in ended.err
     assert "Traceback" not in ended.err
     assert not ended.out
+
+
+READERS = [
+    ("show",),
+    ("metrics",),
+    ("plot",),
+    ("report",),
+    ("cat",),
+    ("verify",),
+    ("verify", "--remote"),
+]
+NONE = "holds no commit, so it is no archive. "
+FROM_DISK = "is an archive from disk, and in a bucket it has another format. "
+
+
+@pytest.mark.extras
+@pytest.mark.parametrize("command", READERS, ids=" ".join)
+@pytest.mark.parametrize(
+    ("there", "told"),
+    [
+        (["team/.ftlogs-profile"], NONE),
+        (["team/.ftlogs-profile", "team/notes.txt", "notes.txt"], NONE),
+        ([".ftlogs-lock", "ft-1.log"], FROM_DISK),
+        (["ft-1.log", "ft-1.manifest.json"], FROM_DISK),
+        (["team/.ftlogs-profile", "team/.ftlogs-lock"], FROM_DISK),
+        (["team/.ftlogs-profile", "team/ft-1.manifest.json", "other/ft-1.log"], FROM_DISK),
+        (["team/ft-1.log", "team/ft-1.manifest.json"], FROM_DISK),
+    ],
+    ids=["mark", "other files", "locked", "manifest", "profile locked", "profile", "lost mark"],
+)
+async def test_every_reader_tells_what_is_no_archive_in_a_bucket(
+    ftlogs: Any, store: SmallStore, there: list[str], told: str, command: tuple[str, ...]
+) -> None:
+    for name in there:
+        store.objects[f"bucket/logs/{name}"] = Stored(b"", store.now())
+    ended = await ftlogs(*command, store.url, environ=store.environ)
+    assert (ended.code, ended.out) == (2, b""), ended.err
+    assert f"{store.url} {told}" in ended.err
+    assert "Nothing there was changed" not in ended.err
+
+
+@pytest.mark.extras
+async def test_an_archive_in_a_bucket_without_logs_is_told_as_one(
+    ftlogs: Any, store: SmallStore
+) -> None:
+    for name in (".ftlogs-profile", ".ftlogs-archive"):
+        store.objects[f"bucket/logs/team/{name}"] = Stored(b"", store.now())
+    verified = await ftlogs("verify", store.url, environ=store.environ)
+    assert (verified.code, verified.err) == (0, f"ftlogs: {store.url}: no logs yet\n")
+    shown = await ftlogs("show", store.url, environ=store.environ)
+    assert (shown.code, shown.out) == (2, b"")
+    assert shown.err.startswith(f"ftlogs: {store.url} holds no commit of a log yet. ")
+
+
+@pytest.mark.extras
+async def test_a_log_that_is_not_in_a_bucket_is_told_to_who_reads(
+    ftlogs: Any, store: SmallStore
+) -> None:
+    with Emulator([EmulatedJob("ft-1", LINES)]) as emulator:
+        words = ("download", "--all", "--out", store.url, "-q")
+        await ftlogs(*words, emulator=emulator, environ=store.environ)
+    ended = await ftlogs("cat", f"{store.url}/ft-2.log", environ=store.environ)
+    assert (ended.code, ended.out) == (2, b"")
+    hint = f"Check its name: `ftlogs show {store.url}` names those that are there."
+    assert ended.err == f"ftlogs: {store.url} holds no log ft-2.log. {hint}\n"
+    store.objects["bucket/raw/ft-2.manifest.json"] = Stored(b"", store.now())
+    ended = await ftlogs("cat", "s3://bucket/raw/ft-2.log", environ=store.environ)
+    assert (ended.code, f"s3://bucket/raw {FROM_DISK}" in ended.err) == (2, True)
 
 
 @pytest.mark.extras

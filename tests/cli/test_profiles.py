@@ -92,6 +92,58 @@ async def test_no_archive_is_made_in_the_folder_of_a_profile(
     assert there(out) == before
 
 
+@pytest.mark.parametrize("name", ["a2", "a.logs", "new/er"])
+async def test_no_archive_is_made_beside_the_folders_of_profiles(
+    ftlogs: Any, teams: Teams, tmp_path: Path, name: str
+) -> None:
+    out = tmp_path / "logs"
+    await ftlogs("download", "--all", *BOTH, "--out", str(out), environ=teams.environ)
+    before = there(out)
+    words = ("download", "ft-1", "--profile", "a", "--out")
+    ended = await ftlogs(*words, str(out / name), environ=teams.environ)
+    assert (ended.code, ended.out) == (2, b"")
+    told = f"{out / name} would lie in an archive, beside the folders of its profiles. "
+    assert ended.err == f"ftlogs: {told}Name that archive: {out}, or a place outside of it.\n"
+    assert there(out) == before
+
+
+async def test_an_archive_that_lies_in_another_already_is_gone_on_with(
+    ftlogs: Any, teams: Teams, tmp_path: Path
+) -> None:
+    words = ("download", "ft-1", "--profile", "a", "--out")
+    for out in ("logs/old", "logs", "logs/old"):
+        ended = await ftlogs(*words, str(tmp_path / out), environ=teams.environ)
+        assert ended.code == 0, ended.err
+
+
+@pytest.mark.extras
+async def test_nor_in_a_bucket(ftlogs: Any, teams: Teams, store: SmallStore) -> None:
+    words = ("download", "ft-1", "--profile", "a", "--out")
+    environ = teams.environ | store.environ
+    for out in ("s3://bucket", f"{store.url}/old", store.url, f"{store.url}/old"):
+        ended = await ftlogs(*words, out, environ=environ)
+        assert ended.code == 0, ended.err
+        if out == "s3://bucket":
+            store.objects.clear()
+    before = dict(store.objects)
+    ended = await ftlogs(*words, f"{store.url}/a2", environ=environ)
+    assert (ended.code, ended.out, store.objects) == (2, b"", before)
+    told = f"{store.url}/a2 would lie in an archive, beside the folders of its profiles. "
+    assert ended.err == f"ftlogs: {told}Name that archive: {store.url}, or a place outside of it.\n"
+
+
+@pytest.mark.extras
+async def test_who_may_not_list_what_is_around_a_place_in_a_bucket_may_write_to_it(
+    ftlogs: Any, teams: Teams, store: SmallStore
+) -> None:
+    store.fault = lambda _method, path: (
+        403 if "list-type" in path and "prefix=logs" not in path else None
+    )
+    words = ("download", "ft-1", "--profile", "a", "--out", store.url)
+    ended = await ftlogs(*words, environ=teams.environ | store.environ)
+    assert ended.code == 0, ended.err
+
+
 async def test_one_whose_key_is_refused_stops_no_other(
     ftlogs: Any, teams: Teams, tmp_path: Path
 ) -> None:
@@ -381,15 +433,21 @@ def test_folders_that_are_no_profiles_are_none_of_ours(tmp_path: Path) -> None:
         list(verify_archive(archive))
     (archive / "team").mkdir()
     (archive / "team/.ftlogs-profile").touch()
+    with pytest.raises(ArchivePathError, match="holds no manifest"):
+        list(verify_archive(archive))
+    (archive / "team/.ftlogs-lock").touch()
     assert list(verify_archive(archive)) == []
 
 
 @pytest.mark.posix
 def test_a_folder_that_cannot_be_looked_into_is_told(tmp_path: Path) -> None:
     (tmp_path / "team").mkdir(mode=0)
-    with modes_count(), pytest.raises(ArchivePathError, match=r"cannot read .*/team: Permission denied"):
+    refused = (
+        r"cannot read .*/team: Permission denied\. See that it may be read, or use another directory\.$"
+    )
+    with modes_count(), pytest.raises(ArchivePathError, match=refused):
         list(verify_archive(tmp_path))
-    with modes_count(), pytest.raises(ArchivePathError, match=r"cannot read .*/team: Permission denied"):
+    with modes_count(), pytest.raises(ArchivePathError, match=refused):
         partitions(tmp_path)
 
 

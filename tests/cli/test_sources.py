@@ -196,3 +196,52 @@ async def test_a_folder_that_is_no_archive_is_told_with_what_to_name_instead(
     assert ended.err.endswith(
         f"holds no manifest, so it is no archive. Name one that `ftlogs download` wrote{files}.\n"
     )
+
+
+READERS = [
+    ("show",),
+    ("metrics",),
+    ("plot",),
+    ("report",),
+    ("cat",),
+    ("verify",),
+    ("verify", "--remote"),
+]
+
+
+@pytest.mark.parametrize("command", READERS, ids=" ".join)
+@pytest.mark.parametrize(
+    ("there", "told"),
+    [
+        (["team/.ftlogs-profile"], "holds no manifest, so it is no archive. "),
+        (
+            ["team/.ftlogs-profile", "team/notes.txt", "a.log"],
+            "holds no manifest, so it is no archive. ",
+        ),
+        ([".ftlogs-archive", "ft-1/commit-9.json"], "is an archive from a bucket, and on disk it has "),
+        (["team/.ftlogs-profile", "team/.ftlogs-archive"], "is an archive from a bucket, and on disk "),
+    ],
+    ids=["mark", "other files", "from a bucket", "of a profile from a bucket"],
+)
+async def test_every_reader_tells_what_is_no_archive_on_disk(
+    ftlogs: Any, tmp_path: Path, there: list[str], told: str, command: tuple[str, ...]
+) -> None:
+    for name in there:
+        (tmp_path / "raw" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "raw" / name).touch()
+    ended = await ftlogs(*command, str(tmp_path / "raw"))
+    assert (ended.code, ended.out) == (2, b""), ended.err
+    assert f"{tmp_path}/raw {told}" in ended.err
+    assert "Nothing there was changed" not in ended.err
+
+
+@pytest.mark.parametrize("folder", ["", "team/"])
+async def test_an_archive_without_logs_is_told_as_one(ftlogs: Any, tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir(exist_ok=True)
+    for name in (".ftlogs-lock", *([".ftlogs-profile"] if folder else [])):
+        (tmp_path / folder / name).touch()
+    verified = await ftlogs("verify", str(tmp_path))
+    assert (verified.code, verified.err) == (0, f"ftlogs: {tmp_path}: no logs yet\n")
+    shown = await ftlogs("show", str(tmp_path))
+    assert (shown.code, shown.out) == (2, b"")
+    assert shown.err.startswith(f"ftlogs: {tmp_path} holds no manifest of a log yet. ")

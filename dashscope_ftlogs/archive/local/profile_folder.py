@@ -2,12 +2,21 @@
 
 import os
 import shlex
+from contextlib import suppress
 from pathlib import Path
 
 from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.disk_failures import in_our_words
 from dashscope_ftlogs.archive.manifest import stem_of
-from dashscope_ftlogs.archive.store import OF_PROFILE, has_lost_mark, is_of_profile, unmarked
+from dashscope_ftlogs.archive.store import (
+    MARK,
+    OF_PROFILE,
+    copied,
+    has_lost_mark,
+    is_of_profile,
+    no_archive,
+    unmarked,
+)
 from dashscope_ftlogs.client.settings.config_file import is_profile_name
 from dashscope_ftlogs.errors import ManifestError
 
@@ -22,6 +31,28 @@ def profile_around(path: Path) -> Path | None:
     """Return the folder with a profile's logs that a path is, or lies in."""
     there = Path(os.path.realpath(path))
     return next(filter(profile_of, (there, *there.parents)), None)
+
+
+def archive_around(path: Path) -> Path | None:
+    """Return the folder in which a path is, or would be made, if other folders in it are of profiles."""
+    there = Path(os.path.realpath(path))
+    with suppress(OSError):  # what can't be read is no archive to anybody
+        around = next(one for one in there.parents if one.is_dir())
+        if any(
+            is_profile_name(one.name) and os.path.lexists(one / OF_PROFILE) for one in around.iterdir()
+        ):
+            return around
+    return None
+
+
+def check_is_archive(archive: Archive, instead: str = "") -> None:
+    """Raise ArchivePathError unless an archive is there, though it may be one without logs."""
+    places = [archive, *map(archive.of, archive.profiles())]
+    if any(one.was_written_to or next(one.manifests(), None) for one in places):
+        return
+    if any(one.is_there(MARK) for one in places):
+        raise copied(archive.directory, "a bucket", "on disk")
+    raise no_archive(archive.directory, "manifest", instead)
 
 
 def unmarked_folders(archive: Archive) -> list[tuple[str, ManifestError]]:

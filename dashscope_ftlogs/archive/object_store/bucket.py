@@ -18,6 +18,7 @@ import attrs
 from dashscope_ftlogs.archive.object_store.process_end import let_threads_leave
 from dashscope_ftlogs.archive.object_store.settings import Settings, settings
 from dashscope_ftlogs.archive.object_store.url import StoreURL
+from dashscope_ftlogs.archive.store import MARK
 from dashscope_ftlogs.errors import (
     ArchivePathError,
     ArchiveStoreError,
@@ -25,9 +26,6 @@ from dashscope_ftlogs.errors import (
     StoreDeniedError,
     StoreNotFoundError,
 )
-
-MARK: Final = ".ftlogs-archive"
-"""The name of an object by which an archive is known, and the storage."""
 
 AT_ONCE: Final = 8
 """So many requests of one reader are under way, so that it need not wait for one after the other."""
@@ -123,6 +121,12 @@ class Bucket:
         with self._in_our_words("list"):
             found = self._library.list_with_delimiter(self._store, within)
         return sorted(path.rpartition("/")[2] for path in found["common_prefixes"])
+
+    def names(self, within: str | None = None) -> list[str]:
+        """Return the names of the objects that lie in no folder, or right in one."""
+        with self._in_our_words("list"):
+            found = self._library.list_with_delimiter(self._store, within)
+        return [one["path"].rpartition("/")[2] for one in found["objects"]]
 
     def listed(self, folder: str) -> list[Listed]:
         """Return the first objects of a folder in the order of names, as many as one answer tells."""

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from dashscope_ftlogs.archive.object_store.bucket import MARK, Bucket, Listed, NotThereError
+from dashscope_ftlogs.archive.object_store.bucket import Bucket, Listed, NotThereError
 from dashscope_ftlogs.archive.object_store.commits import number_of
 from dashscope_ftlogs.archive.object_store.url import StoreURL
-from dashscope_ftlogs.archive.store import OF_PROFILE, has_lost_mark, is_of_profile, unmarked
+from dashscope_ftlogs.archive.store import MARK, OF_PROFILE, has_lost_mark, is_of_profile, unmarked
 from dashscope_ftlogs.client.settings.config_file import is_profile_name
 from dashscope_ftlogs.errors import ManifestError, StoreDeniedError
 

@@ -9,13 +9,14 @@ from typing import Final
 
 import attrs
 
+from dashscope_ftlogs.archive.directory import LOCK
 from dashscope_ftlogs.archive.local_log_reader import (
     PACKED,
     as_file,
     job_of,
     numbered_lines,
 )
-from dashscope_ftlogs.archive.manifest import LOG_NAMES, Manifest
+from dashscope_ftlogs.archive.manifest import LOG_NAMES, Manifest, stem_of
 from dashscope_ftlogs.archive.object_store.bucket import AT_ONCE, Bucket, Listed, NotThereError
 from dashscope_ftlogs.archive.object_store.commits import (
     Commit,
@@ -27,10 +28,23 @@ from dashscope_ftlogs.archive.object_store.commits import (
     number_of,
 )
 from dashscope_ftlogs.archive.object_store.contents import Content
-from dashscope_ftlogs.archive.object_store.profile_folder import is_profiles, profile_of, unmarked_folder
+from dashscope_ftlogs.archive.object_store.profile_folder import (
+    is_profiles,
+    profile_of,
+    unmarked_folder,
+    was_written_to,
+)
 from dashscope_ftlogs.archive.object_store.url import store_url
-from dashscope_ftlogs.archive.store import DamagedError, KeptLog, UnvouchedLog, no_archive
+from dashscope_ftlogs.archive.store import (
+    DamagedError,
+    KeptLog,
+    UnvouchedLog,
+    copied,
+    no_archive,
+    no_log_yet,
+)
 from dashscope_ftlogs.archive.threads import side_by_side
+from dashscope_ftlogs.client.settings.config_file import is_profile_name
 from dashscope_ftlogs.errors import (
     ArchiveError,
     ArchiveMismatchError,
@@ -111,8 +125,26 @@ def remote_logs(url: str) -> list[KeptLog]:
         logs, _ = _logs(Bucket(place.folder(profile)))
         found += [attrs.evolve(log, profile=profile) for log in logs]
     if not found:
-        raise no_archive(place, "commit")
+        check_is_archive(bucket, profiles)
+        raise no_log_yet(place, "commit")
     return found
+
+
+def check_is_archive(bucket: Bucket, profiles: Iterable[str]) -> None:
+    """Raise ArchivePathError unless a download has ever written there, or to a folder of a profile.
+
+    To be asked where no log is found.
+    """
+    if not any(was_written_to(Bucket(bucket.url.folder(one))) for one in ("", *profiles)):
+        _refuse_copied(bucket, filter(is_profile_name, bucket.folders()))
+        raise no_archive(bucket.url, "commit")
+
+
+def _refuse_copied(bucket: Bucket, folders: Iterable[str] = ()) -> None:
+    """Raise ArchivePathError if what is there was made in a directory, and copied."""
+    found = side_by_side(bucket.names, (None, *folders), AT_ONCE)
+    if any(name == LOCK or stem_of(name) for name in chained.from_iterable(found)):
+        raise copied(bucket.url, "disk", "in a bucket")
 
 
 def _logs(bucket: Bucket) -> tuple[list[RemoteLog | UnvouchedLog], list[str]]:
@@ -141,7 +173,11 @@ def _named(bucket: Bucket, log: re.Match[str]) -> RemoteLog:
         if name == log[0] and head is not None:
             last = head if older is None else commit(bucket, folder, older.last)
             return _log(bucket, folder, last, name)
-    raise ArchivePathError(f"{bucket.url} holds no log {log[0]}")
+    if not was_written_to(bucket):
+        _refuse_copied(bucket)
+    error = ArchivePathError(f"{bucket.url} holds no log {log[0]}")
+    error.advice = f"Check its name: `ftlogs show {bucket.url}` names those that are there."
+    raise error
 
 
 def _log(bucket: Bucket, folder: str, head: Commit, name: str) -> RemoteLog:

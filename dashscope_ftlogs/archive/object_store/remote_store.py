@@ -9,8 +9,10 @@ from dashscope_ftlogs.archive.object_store.chain import Chain
 from dashscope_ftlogs.archive.object_store.object_log import Shared
 from dashscope_ftlogs.archive.object_store.object_place import ObjectPlace
 from dashscope_ftlogs.archive.object_store.profile_folder import profile_around
-from dashscope_ftlogs.archive.store import OF_PROFILE, refuse_folder_of
+from dashscope_ftlogs.archive.store import MARK, OF_PROFILE, refuse_beside_profiles, refuse_folder_of
 from dashscope_ftlogs.archive.threads import Threads
+from dashscope_ftlogs.client.settings.config_file import is_profile_name
+from dashscope_ftlogs.errors import StoreDeniedError
 
 _THREADS: Final = 2
 """How many objects are hashed and compressed at the same time."""
@@ -39,6 +41,7 @@ class RemoteStore:
     async def __aenter__(self) -> Self:
         try:
             await self._refuse_folder_of_profile()
+            await self._refuse_beside_profiles()
             await self._mark_folder_of_profile()
             await self._bucket.amark()
         except BaseException:
@@ -49,6 +52,19 @@ class RemoteStore:
     async def _refuse_folder_of_profile(self) -> None:
         if (folder := await profile_around(self._named)) is not None:
             refuse_folder_of(folder.name, self._named.url, folder.around)
+
+    async def _refuse_beside_profiles(self) -> None:
+        """Refuse that as far as the first names around it tell: marks of profiles come early."""
+        url = self._named.url
+        if not self._is_profiles or not url.prefix:
+            return
+        if any(one.name == MARK for one in await self._bucket.alisted("")):
+            return
+        with suppress(StoreDeniedError):  # who may use this prefix need not be permitted to list others
+            for one in await Bucket(url.around).alisted(""):
+                folder, _, name = one.name.partition("/")
+                if name == OF_PROFILE and is_profile_name(folder):
+                    refuse_beside_profiles(url, url.around)
 
     async def _mark_folder_of_profile(self) -> None:
         if self._is_profiles:

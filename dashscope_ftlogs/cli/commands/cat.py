@@ -54,9 +54,11 @@ def cat(
 ) -> None:
     """Print every line of a log, once and in order.
 
-    Into a file or pipe go the exact bytes; on a terminal, control characters are shown escaped.
+    Into a file or pipe go the exact bytes; on a terminal, control characters are shown escaped, and each
+    log of an archive with several is headed by its name.
     """
-    encode = encoder(form, for_terminal=sys.stdout.isatty() and not raw)
+    for_terminal = sys.stdout.isatty() and not raw
+    encode = encoder(form, for_terminal=for_terminal)
     found, resume_at = source, offset
 
     def how_to_go_on() -> str:
@@ -73,7 +75,9 @@ def cat(
         if is_local(source):
             with printing() as printer:
                 return await _print_stored(
-                    connection, source, offset, limit, lambda page: printer.run(put_out, page)
+                    *(connection, source, offset, limit),
+                    lambda page: printer.run(put_out, page),
+                    headed=for_terminal and form is Format.TEXT,
                 )
         name = job_name(source, connection.profile)  # or that it is none, for which no key is needed
         async with AsyncExitStack() as stack:
@@ -108,10 +112,13 @@ async def _print_stored(
     offset: int,
     limit: int | None,
     put_out: Callable[[LogPage], Awaitable[None]],
+    *,
+    headed: bool,
 ) -> int:
     """Print the logs of this machine that a word names, or the asked for part of the only one.
 
-    One that is damaged does not end the others. Returns the exit code.
+    Of several, each may be headed by its name, as by `head` and `tail`. One that is damaged does not
+    end the others. Returns the exit code.
     """
     named = await found_logs([source], connection.profile)
     logs = [(name, log) for name, log in named if not isinstance(log, str)]
@@ -120,7 +127,10 @@ async def _print_stored(
             f"{source} holds {len(logs)} logs: name the one of which a part is wanted"
         )
     failed: list[FTLogsError] = []
-    for name, log in logs:
+    for number, (name, log) in enumerate(logs):
+        if headed and len(logs) > 1:
+            head = f"==> {name} <=="
+            await put_out(LogPage(name, 0, ("", head) if number else (head,), 0))
         try:
             await _print_one(name, log, offset, limit, put_out)
         except ArchiveError as error:

@@ -1,9 +1,13 @@
 """Asking, step by step: each has a time limit, and none that fails ends the others."""
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
+from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -13,6 +17,7 @@ from dashscope_ftlogs import REGIONS
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.doctor import documented_facts, verdicts
 from dashscope_ftlogs.cli.doctor.findings import Finding, RawAnswer, State
+from dashscope_ftlogs.cli.key_in_messages import files_with_keys
 from dashscope_ftlogs.cli.run_command import told
 from dashscope_ftlogs.cli.short_job_ids import LAST, whole_job
 from dashscope_ftlogs.errors import CertificateError, FTLogsError
@@ -68,7 +73,8 @@ async def examine(
         places = dict(session.places)
     except FTLogsError as error:
         yield verdicts.failed("key", error, told(error))
-    for finding in verdicts.settings(places, stranger.base_url, str(stranger.proxy or "")):
+    given = verdicts.settings(places, stranger.base_url, str(stranger.proxy or ""))
+    for finding in chain(given, verdicts.files_with_keys(_modes(connection))):
         yield finding
     async with stranger:
         yield await _names(stranger, patience)
@@ -87,6 +93,16 @@ async def examine(
     async with session:
         async for finding in _with_key(session, job, contract=contract, patience=patience):
             yield finding
+
+
+def _modes(connection: Connection) -> Mapping[str, int]:
+    """Return the modes of the files with keys, by their paths."""
+    modes: dict[str, int] = {}
+    option = () if connection.api_key_file is None else (str(connection.api_key_file),)
+    for path in (*option, *files_with_keys()):
+        with suppress(OSError, RuntimeError):  # which is told where the key is read
+            modes[path] = Path(path).expanduser().stat().st_mode
+    return modes if os.name == "posix" else {}  # Windows says nothing of others by them
 
 
 async def _names(session: "LogSession", patience: float) -> Finding:

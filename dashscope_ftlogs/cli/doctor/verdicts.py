@@ -1,6 +1,8 @@
 """What settings, errors and answers say of the way to the service and of the key."""
 
 import json
+import shlex
+import stat
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -23,6 +25,7 @@ _OPTIONS: Final = {
     "region": "--region",
     "workspace": "--workspace",
 }
+_OTHERS: Final = stat.S_IRGRP | stat.S_IROTH
 NO_JOBS: Final = "none"
 _OF_A_WORKSPACE: Final = ".maas.aliyuncs.com"
 
@@ -93,6 +96,14 @@ def settings(places: Mapping[str, str], base_url: str, proxy: str) -> Iterator[F
         if place := places.get(name):
             yield Finding(f"{label} setting", State.OK, f"{value}from {_OPTIONS.get(place, place)}")
     yield Finding("proxy setting", State.OK, proxy or "none")
+
+
+def files_with_keys(modes: Mapping[str, int]) -> Iterator[Finding]:
+    """Tell which files with keys other users of this machine may read."""
+    for path, mode in modes.items():
+        if stat.S_ISREG(mode) and mode & _OTHERS:
+            told = f"{path} can be read by other users of this machine (mode {stat.S_IMODE(mode):o})"
+            yield Finding("file with a key", State.ODD, told, f"Shut it: chmod 600 {shlex.quote(path)}")
 
 
 def without_workspace(base_url: str) -> str:

@@ -24,7 +24,8 @@ from dashscope_ftlogs.dataset.object_store.dataset_commits import (
     taken_apart,
 )
 from dashscope_ftlogs.dataset.object_store.parts import LogRows, merged
-from dashscope_ftlogs.errors import ArchivePathError, ArchiveStoreError, ManifestError
+from dashscope_ftlogs.dataset.parquet_dataset import no_dataset
+from dashscope_ftlogs.errors import ArchiveStoreError, ManifestError
 
 _MARK = ".ftlogs-dataset"
 _CLOCK = ".ftlogs-clock"
@@ -187,7 +188,7 @@ def parts_of(url: str) -> list[str]:
     bucket = Bucket(store_url(url))
     commits = _numbers(bucket.listed(COMMITS))
     if not commits:
-        raise ArchivePathError(f"{bucket.url} holds no commit, so it is no dataset")
+        raise no_dataset(bucket.url, "commit")
     commit = decode(bucket.get(commit_path(max(commits))), max(commits))
     return [f"{bucket.url}/{part.name}" for part in commit.parts if part.rows]
 

@@ -150,7 +150,7 @@ def test_where_nothing_was_committed_yet_there_is_nothing_to_read(archive: Small
         del archive.objects[name]
     (verdict,) = verify_archive(archive.url)
     assert (verdict.file, verdict.state, verdict.lines) == ("ft-1", "incomplete", 0)
-    with pytest.raises(ArchivePathError, match="holds no commit"):
+    with pytest.raises(ArchivePathError, match="holds no commit of a log yet"):
         remote_logs(archive.url)
 
 

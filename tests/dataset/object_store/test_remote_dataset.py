@@ -251,7 +251,11 @@ async def test_groups_of_rows_are_large(open_dataset: Any, store: SmallStore) ->
 
 
 def test_where_there_is_no_dataset_that_is_told(store: SmallStore, tmp_path: Any) -> None:
-    with pytest.raises(ArchivePathError, match="no dataset"):
+    with pytest.raises(
+        ArchivePathError, match=r"no dataset\. Name one that `ftlogs metrics -o` wrote\.$"
+    ):
         metrics.dataset_files(store.url)
-    with pytest.raises(ArchivePathError, match="no dataset"):
+    with pytest.raises(
+        ArchivePathError, match=r"no dataset\. Name one that `ftlogs metrics -o` wrote\.$"
+    ):
         metrics.dataset_files(tmp_path)

@@ -108,10 +108,17 @@ def titles(jobs: Mapping[str, Job | None]) -> dict[str, str]:
     {'ft-1': 'warm start', 'a.log': 'a.log'}
     >>> titles({"ft-1": warm, "old.log": warm})
     {'ft-1': 'ft-1', 'old.log': 'old.log'}
+    >>> titles({"team/ft-2": Job("ft-2", "RUNNING", job_name="ft-2")})
+    {'team/ft-2': 'team/ft-2'}
     """
-    named = {log: excerpt((job and job.job_name) or log, 60) for log, job in jobs.items()}
+    named = {log: excerpt(_own_name(job) or log, 60) for log, job in jobs.items()}
     taken = Counter([*named.values(), *(log for log, title in named.items() if title != log)])
     return {log: title if taken[title] == 1 else log for log, title in named.items()}
+
+
+def _own_name(job: Job | None) -> str | None:
+    """Return what somebody has called a job, in place of its id."""
+    return None if job is None or job.job_name == job.job_id else job.job_name
 
 
 def labels(panels: Sequence[Panel]) -> list[str]:

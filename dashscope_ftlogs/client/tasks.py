@@ -57,9 +57,7 @@ async def ended(tasks: Collection["asyncio.Task[Any]"], inside: Container[Any] =
 
 
 async def end_of(task: "asyncio.Task[Any]", waiter: "asyncio.Future[None] | None" = None) -> None:
-    """Wait until a task has ended: as `asyncio.wait([task])` does, which takes three times as long."""
-    if task.done():
-        return
+    """Wait until a task has ended that runs: `asyncio.wait([task])` takes three times as long."""
     waiter = asyncio.get_running_loop().create_future() if waiter is None else waiter
 
     def wake(_: "asyncio.Task[Any]") -> None:

@@ -291,3 +291,26 @@ async def test_what_is_no_jobs_is_refused(connect: Connect, tmp_path: Any, jobs:
 async def test_jobs_may_be_one_or_any_iterable(connect: Connect, jobs: Any) -> None:
     async with Emulator(JOBS) as emulator, connect(emulator) as session:
         assert [log.job_id async for log in session.fetch_many(jobs)] == ["ft-1"]
+
+
+class Numbered:
+    """An iterator of the caller's own that is no generator, and has nothing to close."""
+
+    def __init__(self) -> None:
+        self.left = iter(JOBS)
+
+    def __aiter__(self) -> "Numbered":
+        return self
+
+    async def __anext__(self) -> str:
+        for job in self.left:
+            return job.job_id
+        raise StopAsyncIteration
+
+
+@pytest.mark.parametrize("use", USES)
+async def test_jobs_may_come_from_any_async_iterator(connect: Connect, tmp_path: Any, use: Use) -> None:
+    seen: set[str] = set()
+    async with Emulator(JOBS) as emulator, connect(emulator) as session:
+        await use(session, Numbered(), tmp_path, seen.add)
+    assert seen == {"ft-1", "ft-2"}

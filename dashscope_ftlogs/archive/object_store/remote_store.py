@@ -58,7 +58,8 @@ class RemoteStore:
         url = self._named.url
         if not self._is_profiles or not url.prefix:
             return
-        if any(one.name == MARK for one in await self._bucket.alisted("")):
+        names = {one.name for one in await self._bucket.alisted("")}
+        if MARK in names:
             return
         with suppress(StoreDeniedError):  # who may use this prefix need not be permitted to list others
             for one in await Bucket(url.around).alisted(""):

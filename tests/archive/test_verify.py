@@ -1,5 +1,6 @@
 """`verify_archive` and `ftlogs verify`: what is whole, and what is not."""
 
+import asyncio
 import json
 import shutil
 import threading
@@ -180,22 +181,20 @@ async def test_checking_while_a_download_goes_on_disturbs_nothing(
     archive: Any, connect: Connect
 ) -> None:
     emulator, folder = archive
-    shutil.rmtree(folder)
     emulator.jobs["ft-3"].rewrite([f"line {n}" for n in range(60_000)])
     emulator.latency = 0.01
+    checks = 0
     async with connect(emulator) as session:
-        import asyncio
-
-        download = asyncio.create_task(session.download("ft-3", folder))
-        checks = 0
-        while not download.done():
-            await asyncio.sleep(0.01)
-            if list(folder.glob("*.json")):
-                verdicts = await asyncio.to_thread(lambda: list(verify_archive(folder)))
-                assert {verdict.state for verdict in verdicts} <= {"ok", "incomplete"}
-                checks += 1
-        await download
-    assert checks > 5
+        while checks < 6:  # as many as it takes: a quick machine is done before it was checked often
+            shutil.rmtree(folder)
+            download = asyncio.create_task(session.download("ft-3", folder))
+            while not download.done():
+                await asyncio.sleep(0.01)
+                if list(folder.glob("*.json")):
+                    verdicts = await asyncio.to_thread(lambda: list(verify_archive(folder)))
+                    assert {verdict.state for verdict in verdicts} <= {"ok", "incomplete"}
+                    checks += 1
+            await download
 
 
 async def test_only_what_is_as_it_was_judged_is_opened_again(archive: Any) -> None:

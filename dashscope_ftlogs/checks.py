@@ -128,8 +128,10 @@ def word(name: str, value: Any, words: Sequence[str] = ()) -> Any:
 
 def words(name: str, value: Any) -> tuple[str, ...]:
     """Return the strings that `value` is: one, or several; None is none."""
-    if value is None or isinstance(value, str):
-        return () if value is None else (value,)
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        return (value,)
     allowed = "a string, or several, or None"
     several = tuple(many(name, value, allowed))
     if not several or not all(isinstance(one, str) for one in several):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from archive_readers import READERS
 from small_store import KEY_ID, SECRET, SmallStore, Stored
 
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
@@ -95,15 +96,6 @@ async def test_what_is_not_there_is_told_with_a_code_of_its_own(
     assert not ended.out
 
 
-READERS = [
-    ("show",),
-    ("metrics",),
-    ("plot",),
-    ("report",),
-    ("cat",),
-    ("verify",),
-    ("verify", "--remote"),
-]
 NONE = "holds no commit, so it is no archive. "
 FROM_DISK = "is an archive from disk, and in a bucket it has another format. "
 

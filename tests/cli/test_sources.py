@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from archive_readers import READERS
 
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
@@ -196,17 +197,6 @@ async def test_a_folder_that_is_no_archive_is_told_with_what_to_name_instead(
     assert ended.err.endswith(
         f"holds no manifest, so it is no archive. Name one that `ftlogs download` wrote{files}.\n"
     )
-
-
-READERS = [
-    ("show",),
-    ("metrics",),
-    ("plot",),
-    ("report",),
-    ("cat",),
-    ("verify",),
-    ("verify", "--remote"),
-]
 
 
 @pytest.mark.parametrize("command", READERS, ids=" ".join)

@@ -24,7 +24,7 @@ from dashscope_ftlogs.errors import ManifestError
 def profile_of(folder: Path) -> str:
     """Return the name of a profile, or nothing: two accounts may have jobs of one id."""
     name = Path(os.path.realpath(folder)).name
-    return name if is_of_profile(name, lambda _: os.path.lexists(folder / OF_PROFILE)) else ""
+    return name if is_of_profile(name, lambda _: _is_marked(folder)) else ""
 
 
 def profile_around(path: Path) -> Path | None:
@@ -38,11 +38,16 @@ def archive_around(path: Path) -> Path | None:
     there = Path(os.path.realpath(path))
     with suppress(OSError):  # what can't be read is no archive to anybody
         around = next(one for one in there.parents if one.is_dir())
-        if any(
-            is_profile_name(one.name) and os.path.lexists(one / OF_PROFILE) for one in around.iterdir()
-        ):
+        marked = (
+            is_of_profile(one.name, lambda name: _is_marked(around / name)) for one in around.iterdir()
+        )
+        if any(marked):
             return around
     return None
+
+
+def _is_marked(folder: Path) -> bool:
+    return os.path.lexists(folder / OF_PROFILE)
 
 
 def check_is_archive(archive: Archive, instead: str = "") -> None:
@@ -73,7 +78,7 @@ def unmarked_folders(archive: Archive) -> list[tuple[str, ManifestError]]:
 def _lacks_mark(archive: Archive, folder: Path) -> bool:
     return has_lost_mark(
         folder.name,
-        marked=os.path.lexists(folder / OF_PROFILE),
+        marked=_is_marked(folder),
         holds_logs=any(stem_of(path.name) for path in folder.iterdir()),
         are_apart=lambda: archive.was_written_to and Archive(folder).was_written_to,
     )

@@ -239,9 +239,8 @@ def _show(found: Sequence[_Listed], chosen: Sequence[str] | None, *, with_losses
     if with_losses and _EVAL_LOSS not in (chosen or ()):
         columns.insert(2 if columns[0][0] == _PROFILE.upper() else 1, _LOSS)
     if with_losses and chosen is None and len(_objectives(found)) > 1:
-        columns.insert(
-            columns.index(_LOSS) + 1, columns.pop([head for head, _ in columns].index("TYPE"))
-        )
+        kind = columns.pop([head for head, _ in columns].index("TYPE"))
+        columns.insert(columns.index(_LOSS) + 1, kind)
     heads = [head for head, _ in columns]
     cells = [[value(one) for _, value in columns] for one in found]
     if chosen is None and on_terminal:

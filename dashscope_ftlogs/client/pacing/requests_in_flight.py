@@ -19,7 +19,7 @@ the larger one gains less by it, so what must show is set to where he stops befo
 
 What comes in is told by Little's law, the number in flight over the mean latency, which needs no clock
 that begins somewhere. Whether there is a queue is told by the lower quartile of latencies, compared with
-the lowest there was: every answer waits in a queue, while a way that is merely uneven lets some through
+the usual one: every answer waits in a queue, while a way that is merely uneven lets some through
 as fast as ever. Only answers to requests that were sent after a change speak of it. One or two that come
 at once tell nothing: they may be of one line, or from a cache.
 
@@ -42,7 +42,7 @@ _SHORTEST: Final = 1e-6
 """Seconds. Clocks have steps."""
 _AS_EVER: Final = 1.3
 _LONG: Final = 1.5
-"""Times the lowest latency."""
+"""Times the usual latency."""
 _FIRST_LATE: Final = 6
 """Answers that took long, and end the quick growth at the beginning."""
 _GAIN: Final = 0.3, 0.6
@@ -73,8 +73,8 @@ class InFlight:
         self._limit = min(first, most)
         self._least, self._most = least, most
         self._quickest: list[float] = []
-        """The three lowest latencies of the beginning, the third of which is the usual one."""
-        self._lowest = inf
+        """The three lowest latencies of the beginning, the third of which is usual."""
+        self._usual = inf
         self._bytes = 0.0
         self._round: list[float] = []
         self._since = -inf
@@ -118,7 +118,7 @@ class InFlight:
             return
         latency = max(begun_at - sent_at, _SHORTEST)
         if not self._quickest:
-            self._quickest, self._lowest = [latency], latency
+            self._quickest, self._usual = [latency], latency
             return
         if self._is_starting:
             self._start(begun_at, latency)
@@ -144,8 +144,8 @@ class InFlight:
         if not self._is_full:
             return
         self._quickest = sorted([*self._quickest, latency])[:3]
-        self._lowest = self._quickest[-1]
-        self._late += latency > _LONG * self._lowest
+        self._usual = self._quickest[-1]
+        self._late += latency > _LONG * self._usual
         self._is_starting = self._late < _FIRST_LATE and self._limit < self._most
         self._set(now, self._limit + 1)
 
@@ -160,18 +160,18 @@ class InFlight:
             return
         self._tried = None
         # Halfway only, since a single round can be lucky.
-        self._lowest -= max(0.0, (self._lowest - quartile) / 2)
+        self._usual -= max(0.0, (self._usual - quartile) / 2)
         self._wait = max(0, self._wait - 1)
-        if quartile > _LONG * self._lowest:
+        if quartile > _LONG * self._usual:
             self._long += 1
             self._better = mean if self._long == 1 else min(self._better, mean)
             if self._long == 2:
-                share = min(0.75, max(0.5, _AS_EVER * self._lowest / quartile))
+                share = min(0.75, max(0.5, _AS_EVER * self._usual / quartile))
                 self._try(now, int(share * self._limit), self._better)
             return
         self._long = 0
         if not self._wait and now >= self._no_more_until:
-            more = self._limit if quartile <= _AS_EVER * self._lowest else max(1, self._limit // 4)
+            more = self._limit if quartile <= _AS_EVER * self._usual else max(1, self._limit // 4)
             self._try(now, self._limit + more, mean)
 
     def _keeps(self, now: float, mean: float, quartile: float, limit: int, before: float) -> bool:
@@ -182,11 +182,11 @@ class InFlight:
             if more > 0:
                 self._patience = _PATIENCE[0]
             return True
-        if more < 0 and mean < _SOONER * before:
-            self._set(now, round(_TENTH_FEWER * limit))
-            return False
         if more < 0:
-            self._lowest = quartile
+            if mean < _SOONER * before:
+                self._set(now, round(_TENTH_FEWER * limit))
+                return False
+            self._usual = quartile
         self._wait, self._patience = self._patience, min(2 * self._patience, _PATIENCE[1])
         self._set(now, limit)
         return False

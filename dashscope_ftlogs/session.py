@@ -9,7 +9,7 @@ import attrs
 
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.client.fed_iterators import Stream, stream
-from dashscope_ftlogs.client.fetch_many import Jobs
+from dashscope_ftlogs.client.many_jobs.fetch_many import Jobs
 from dashscope_ftlogs.client.service import Service
 from dashscope_ftlogs.errors import FTLogsError, InvalidArgumentError
 from dashscope_ftlogs.models import Job
@@ -192,10 +192,10 @@ class LogSession(Service):
 
     def _impatient(self, seconds: float) -> Self:
         """Return a session whose requests leave it to whoever follows to give up after so long."""
-        retry, timeout = self._transport.retry, self._transport.timeout.total
+        retry, timeout = self._transport.retry, self._transport.time_limit.seconds
         return self.with_options(
             retry=attrs.evolve(retry, deadline=min(retry.deadline, seconds / 4)),
-            timeout=min(timeout or seconds, seconds),
+            timeout=min(timeout, seconds),
         )
 
     def running_jobs(

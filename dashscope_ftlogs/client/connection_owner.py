@@ -29,6 +29,7 @@ from dashscope_ftlogs.client.exchange.memory import (
     what_to_do,
 )
 from dashscope_ftlogs.client.exchange.request_events import Call, RequestEvent, fields
+from dashscope_ftlogs.client.exchange.time_limit import TimeLimit
 from dashscope_ftlogs.client.network.connection_pool import Connections
 from dashscope_ftlogs.client.pacing.gates_of_keys import gate_of
 from dashscope_ftlogs.client.pacing.request_gate import Gate
@@ -123,7 +124,7 @@ class Transport:
         if settings.workspace is not None:
             self._headers["X-DashScope-WorkSpace"] = settings.workspace
         self.retry = retry
-        self.timeout = aiohttp.ClientTimeout(total=timeout)
+        self.time_limit = TimeLimit(timeout)
         self._max_answer = max_answer
         self._on_request = on_request
 
@@ -142,7 +143,7 @@ class Transport:
         if retry is not None:
             other.retry = retry
         if timeout is not None:
-            other.timeout = aiohttp.ClientTimeout(total=timeout)
+            other.time_limit = TimeLimit(timeout)
         return other
 
     def refuse_key(self, job_id: str | None) -> None:
@@ -198,7 +199,8 @@ class Transport:
             if call.is_large:
                 self.connections.large_answers.release()
         self.gate.rate.accepted()
-        self._tell(call)
+        if self._on_request is not None:
+            self._tell(call)
         return result
 
     def _tell(self, call: Call[Any], error: FTLogsError | None = None) -> None:
@@ -276,28 +278,20 @@ class Transport:
         if self.connections.client.closed:
             return _closed()
         try:
-            async with self.connections.client.get(
-                self._url(call.request.path),
-                headers=self._headers,
-                timeout=self.timeout,
-                # The key goes nowhere but to the host that was configured.
-                allow_redirects=False,
-                # Whatever a session that was given does by itself.
-                raise_for_status=False,
-                auto_decompress=True,
-                **self.connections.by_proxy,
-            ) as response:
-                call.status, begun_at = response.status, asyncio.get_running_loop().time()
-                body, whole = await self._read(response, call)
-                if response.status == 200 and call.request.offset is not None:
-                    self.gate.in_flight.answered(call.sent_at, begun_at, len(body))
-                if too_large := self._too_large(body, whole=whole or response.status != 200):
-                    return ResponseTooLargeError(
-                        reason=too_large,
-                        status=response.status,
-                        request_id=hidden(self._key, response.headers.get("x-request-id", "")) or None,
-                    )
-                return response.status, response.headers, body
+            with self.time_limit:
+                # Awaited, not entered: of an answer that was read to its end nothing is left to leave.
+                response = await self.connections.client.get(
+                    self._url(call.request.path),
+                    headers=self._headers,
+                    # The key goes nowhere but to the host that was configured.
+                    allow_redirects=False,
+                    **self.connections.options,
+                )
+                try:
+                    return await self._answer(response, call)
+                finally:
+                    if not response.closed:
+                        response.release()
         except (aiohttp.ClientError, FTLogsError, OSError, ValueError) as error:
             if raised := error if isinstance(error, FTLogsError) else raised_by_a_hook(error):
                 # As of `on_request`: it would be taken for the service's, or for the network's.
@@ -311,6 +305,20 @@ class Transport:
                 "with trust_env): the API key can't be sent beside them"
             )
 
+    async def _answer(self, response: aiohttp.ClientResponse, call: Call[Any]) -> Answer | FTLogsError:
+        """Read an answer that has begun to come."""
+        call.status, begun_at = response.status, asyncio.get_running_loop().time()
+        body, whole = await self._read(response, call)
+        if response.status == 200 and call.request.offset is not None:
+            self.gate.in_flight.answered(call.sent_at, begun_at, len(body))
+        if too_large := self._too_large(body, whole=whole or response.status != 200):
+            return ResponseTooLargeError(
+                reason=too_large,
+                status=response.status,
+                request_id=hidden(self._key, response.headers.get("x-request-id", "")) or None,
+            )
+        return response.status, response.headers, body
+
     async def certificate(self) -> tuple[str, str]:
         """Return whom the endpoint's certificate is for, and who issued it, accepted or not."""
         return await self.connections.certificate_of(self._base)
@@ -320,7 +328,7 @@ class Transport:
             self.gate.in_flight.timed_out(asyncio.get_running_loop().time())
         if self.connections.client.closed:
             return _closed()
-        told = transport_error(error, self.timeout.total, str(self.connections.proxy or ""))
+        told = transport_error(error, self.time_limit.seconds, str(self.connections.proxy or ""))
         if isinstance(told, CertificateError):
             told.subject, told.issuer = await self.certificate()
         return told
@@ -344,16 +352,16 @@ class Transport:
         if response.status != 200:
             cap = min(cap, _LARGEST_ERROR)
         chunks: list[bytes] = []
-        size = 0
-        while chunk := await response.content.readany():
+        size, content = 0, response.content
+        while not content.at_eof():
+            chunk = await content.readany()
             size += len(chunk)
             chunks.append(chunk)
             if size > cap:
                 response.close()
                 return b"".join(chunks)[:cap], False
             if size > LARGE and not call.is_large:
-                async with asyncio.timeout_at(call.sent_at + (self.timeout.total or 0)):
-                    await self.connections.large_answers.acquire()
+                await self.connections.large_answers.acquire()
                 call.is_large = True
         return chunks[0] if len(chunks) == 1 else b"".join(chunks), True
 

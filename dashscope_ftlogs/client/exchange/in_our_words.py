@@ -19,7 +19,7 @@ class AtProxyError(aiohttp.ClientConnectionError):
         self.cause = cause
 
 
-def transport_error(error: Exception, timeout: float | None, proxy: str = "") -> TransportError:
+def transport_error(error: Exception, timeout: float, proxy: str = "") -> TransportError:
     """Say in our words what the network layer reported: its own hold bytes of the answer.
 
     Args:

@@ -17,6 +17,8 @@ from dashscope_ftlogs.client.network.proxies import Proxy
 from dashscope_ftlogs.client.settings.small_file import check_is_plain
 from dashscope_ftlogs.errors import ConfigError, SessionStateError
 
+_NO_TIMEOUT: Final = aiohttp.ClientTimeout(total=None)
+"""Of aiohttp's: who sends a request keeps the time."""
 _PATIENCE: Final = aiohttp.ClientTimeout(total=10)
 """Seconds for what only makes a message better."""
 _LARGE_BLOCK: Final = 2**20
@@ -76,12 +78,16 @@ class Connections:
         self._given = given
         self._tls = True if ca_file is None else _trusting(ca_file)
         self.proxy = proxy
-        self.by_proxy: dict[str, Any] = {}
-        """What tells aiohttp of the proxy. The name and password are in no URL, which it would show."""
+        self.options: dict[str, Any] = {}
+        """What aiohttp has to be told with each request, and not once, as our own session is."""
+        if given is not None:
+            # Whatever it does by itself.
+            self.options = {"timeout": _NO_TIMEOUT, "raise_for_status": False, "auto_decompress": True}
         if proxy is not None:
-            self.by_proxy["proxy"] = URL(proxy.url)
+            self.options["proxy"] = URL(proxy.url)
             if proxy.authorization is not None:
-                self.by_proxy["proxy_headers"] = {"Proxy-Authorization": proxy.authorization}
+                # In no URL, which aiohttp would show.
+                self.options["proxy_headers"] = {"Proxy-Authorization": proxy.authorization}
         self.requests = 0
         """How many were sent, by whoever shares them."""
         self.client: aiohttp.ClientSession
@@ -100,6 +106,7 @@ class Connections:
         self.client = self._given or aiohttp.ClientSession(
             connector=_Connector(limit=self._limit, ssl=self._tls),
             cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=_NO_TIMEOUT,
         )
 
     async def close(self) -> None:
@@ -117,7 +124,7 @@ class Connections:
             return "", ""
         seen = _Seen()
         with suppress(aiohttp.ClientError, OSError):
-            await self.client.head(url, ssl=seen, timeout=_PATIENCE, **self.by_proxy)
+            await self.client.head(url, ssl=seen, timeout=_PATIENCE, **self.options)
         return names(seen.certificate)
 
 

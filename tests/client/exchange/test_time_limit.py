@@ -1,0 +1,106 @@
+"""The time limit of requests: as `asyncio.timeout` with as much time, for many at once, by one timer."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Any
+
+import attrs
+import hypothesis.strategies as st
+from following import in_virtual_time
+from hypothesis import example, given
+
+from dashscope_ftlogs.client.exchange.time_limit import TimeLimit
+
+Limit = Callable[[], AbstractAsyncContextManager[Any]]
+SECONDS = 10.0
+
+
+@attrs.frozen
+class Stay:
+    """What one task does inside, and what is done to it. No two times are the same."""
+
+    comes: int
+    stays: int
+    ends: str = "well"
+    cancelled: int | None = None
+    tidies_for: int = 0
+
+    async def inside(self) -> None:
+        try:
+            await asyncio.sleep(self.stays + 0.25)
+            if self.ends == "badly":
+                raise ZeroDivisionError
+        finally:
+            await asyncio.sleep(self.tidies_for)
+
+    async def all(self, limit: Limit) -> tuple[str, float, int]:
+        """Return how it ended, when, and how often it was then still being cancelled."""
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        await asyncio.sleep(self.comes)
+        if self.cancelled is not None:
+            loop.call_later(self.cancelled + 0.5, task.cancel)
+        ended = "well"
+        try:
+            async with limit():
+                await self.inside()
+        except (TimeoutError, ZeroDivisionError, asyncio.CancelledError) as error:
+            ended = type(error).__name__
+        at, cancelling = loop.time(), task.cancelling()
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(100)  # nothing of it comes later, but what others do
+        return ended, at, cancelling
+
+
+def outcomes(stays: list[Stay], limit: Limit) -> list[tuple[str, float, int]]:
+    async def run() -> list[tuple[str, float, int]]:
+        begun = asyncio.get_running_loop().time()
+        found = await asyncio.gather(*(stay.all(limit) for stay in stays))
+        return [(ended, round(4 * (at - begun)) / 4, cancelling) for ended, at, cancelling in found]
+
+    result: list[tuple[str, float, int]] = in_virtual_time(run())
+    return result
+
+
+STAYS = st.builds(
+    Stay,
+    comes=st.integers(0, 20),
+    stays=st.integers(0, 20),
+    ends=st.sampled_from(["well", "badly"]),
+    cancelled=st.none() | st.integers(0, 20),
+    tidies_for=st.sampled_from([0, 3]),
+)
+
+
+@given(stays=st.lists(STAYS, min_size=1, max_size=6))
+@example(stays=[Stay(0, 9), Stay(1, 20), Stay(2, 3), Stay(3, 20)])
+@example(stays=[Stay(0, 20, cancelled=10, tidies_for=3)])
+def test_it_ends_what_asyncio_timeout_ends_when_that_does_and_as_that_does(stays: list[Stay]) -> None:
+    shared = TimeLimit(SECONDS)
+
+    @asynccontextmanager
+    async def within() -> Any:
+        with shared:
+            yield
+
+    assert outcomes(stays, within) == outcomes(stays, lambda: asyncio.timeout(SECONDS))
+
+
+def test_it_has_one_timer_while_anybody_is_inside_and_none_before_or_after() -> None:
+    async def run() -> None:
+        limit, loop = TimeLimit(SECONDS), asyncio.get_running_loop()
+
+        async def stay(seconds: float) -> None:
+            with suppress(TimeoutError), limit:
+                await asyncio.sleep(seconds)
+
+        async with asyncio.TaskGroup() as group:
+            for seconds in (1, 20, 2):
+                group.create_task(stay(seconds))
+                await asyncio.sleep(0)
+            timers = [one for one in loop._scheduled if not one.cancelled()]  # type: ignore[attr-defined]
+            assert len(timers) == 3 + 1, "one beside those of the sleeps"
+        assert not [one for one in loop._scheduled if not one.cancelled()]  # type: ignore[attr-defined]
+
+    in_virtual_time(run())

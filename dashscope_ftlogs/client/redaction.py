@@ -68,6 +68,8 @@ def without(
 
 def hidden(secret: str, text: str) -> str:
     """Return a text with every copy of `secret` blacked out."""
+    if len(text) < _SHORT and _any_sign(secret).search(text) is None:
+        return text
     data = text.encode("utf-8", "surrogatepass")
     clean = _hidden(secret, data)
     return text if clean is data else clean.decode("utf-8", "surrogatepass")
@@ -92,25 +94,19 @@ def hidden_beginning(secret: str, data: bytes) -> bytes:
 
 
 def _hidden(secret: str, data: bytes) -> bytes:
-    if not _may_hold(secret, data):
+    plain, marks = _signs(secret)
+    # To look for every spelling takes a hundred times as long as this.
+    if not any(sign in data for sign in marks + plain):
         return data
     clean = _any_spelling(secret).sub(_SHOWN.encode(), data)
     return data if clean == data else clean
 
 
-def _may_hold(secret: str, data: bytes) -> bool:
-    """Whether to look for every spelling, which takes a hundred times as long as this."""
-    if len(data) < _SHORT:
-        return _any_sign(secret).search(data) is not None
-    plain, marks = _signs(secret)
-    return any(sign in data for sign in marks + plain)
-
-
 @lru_cache(maxsize=8)
-def _any_sign(secret: str) -> re.Pattern[bytes]:
+def _any_sign(secret: str) -> re.Pattern[str]:
     """Return what finds any sign of a secret: in a text of a few words, all at once is the fastest."""
     plain, marks = _signs(secret)
-    return re.compile(b"|".join(map(re.escape, marks + plain)))
+    return re.compile("|".join(re.escape(sign.decode()) for sign in marks + plain))
 
 
 @lru_cache(maxsize=8)

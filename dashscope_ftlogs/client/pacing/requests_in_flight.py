@@ -103,7 +103,7 @@ class InFlight:
     @property
     def limit(self) -> int:
         """How many there may be at present."""
-        if self._bytes * self._limit <= BYTES or self._least == self._most:
+        if self._bytes * self._limit <= BYTES:
             return self._limit
         return max(1, int(BYTES / self._bytes))
 
@@ -113,6 +113,8 @@ class InFlight:
 
     def answered(self, sent_at: float, begun_at: float, size: int) -> None:
         """Take note of an answer, of when it began to come, and of its bytes."""
+        if self._least == self._most:
+            return
         self._bytes = max(size, _FORGET * self._bytes)
         if sent_at < self._since:
             return

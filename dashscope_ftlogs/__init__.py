@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from dashscope_ftlogs.client.config import DEFAULT_REGION, REGIONS
     from dashscope_ftlogs.client.exchange.request_events import RequestEvent
     from dashscope_ftlogs.client.fed_iterators import Stream, Unfolded
-    from dashscope_ftlogs.client.fetch_many import JobLog, Jobs
+    from dashscope_ftlogs.client.many_jobs.fetch_many import JobLog, Jobs
     from dashscope_ftlogs.client.paginator import LogPaginator
     from dashscope_ftlogs.client.retry_on_429_and_5xx import RetryDecision, RetryPolicy
     from dashscope_ftlogs.errors import (
@@ -188,8 +188,8 @@ _HOMES = {
     "Followed": "follow.events",
     "Format": "archive.manifest",
     "Job": "models",
-    "JobLog": "client.fetch_many",
-    "Jobs": "client.fetch_many",
+    "JobLog": "client.many_jobs.fetch_many",
+    "Jobs": "client.many_jobs.fetch_many",
     "Lags": "follow.line_delay",
     "LogFollower": "follow.follower",
     "LogLine": "models",

@@ -29,7 +29,7 @@ from dashscope_ftlogs.archive.store import DamagedError, MissingError, Overtaken
 from dashscope_ftlogs.archive.verify import difference
 from dashscope_ftlogs.client.config import same_service
 from dashscope_ftlogs.client.doubt import Contradiction, Doubt, InDoubtError, Verdict
-from dashscope_ftlogs.client.fetch_many import Jobs, each, how_many, id_of, once_each
+from dashscope_ftlogs.client.many_jobs.fetch_many import Jobs, each, how_many, id_of, once_each
 from dashscope_ftlogs.client.page_source import first_lines
 from dashscope_ftlogs.client.paginator import LogPaginator
 from dashscope_ftlogs.errors import (

@@ -23,7 +23,7 @@ from dashscope_ftlogs.archive.threads import processors, side_by_side
 from dashscope_ftlogs.archive.when_a_log_is_complete import stage
 from dashscope_ftlogs.client.doubt import Known
 from dashscope_ftlogs.client.fed_iterators import Stream, stream
-from dashscope_ftlogs.client.fetch_many import each
+from dashscope_ftlogs.client.many_jobs.fetch_many import each
 from dashscope_ftlogs.client.service import Service
 from dashscope_ftlogs.errors import (
     ArchiveError,

@@ -6,7 +6,8 @@ decides is pure: `wire` (what an answer means), `cursor` (what to ask next), `do
 `retry_on_429_and_5xx`, `redaction` and `config` wait for nothing. In `answers` is what the service's
 page does not describe; in `pacing`, how many requests go, and how fast; in `exchange`, what is told of
 one, and what its answer takes; in `network`, proxies, certificates and connections; in `settings`, files
-of the user's; in `callers_side`, where callers' code is run.
+of the user's; in `many_jobs`, what is done for many of them; in `callers_side`, where callers' code is
+run.
 
 May import: `checks`, `errors`, `models`, `text`. Begin with `service`: it is all that others ask for.
 """

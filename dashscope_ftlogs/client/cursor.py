@@ -9,7 +9,6 @@ lines that were handed out are enough to know the log again, and to notice anoth
 from collections import deque
 from collections.abc import Iterable
 
-import attrs
 import msgspec
 
 from dashscope_ftlogs.errors import FTLogsError
@@ -20,7 +19,7 @@ from dashscope_ftlogs.text import TAIL, Position, digests
 class Cursor(msgspec.Struct, frozen=True):
     """A place in a log, and how far to read.
 
-    Three are made for every page, so it is a Struct: a frozen attrs class takes six times as long.
+    One is made for every page, so it is a Struct: a frozen attrs class takes six times as long.
     """
 
     offset: int
@@ -35,14 +34,22 @@ class Cursor(msgspec.Struct, frozen=True):
     @property
     def finished(self) -> bool:
         """Whether nothing is left to ask for."""
-        if self.stop is not None and self.offset >= self.stop:
-            return True
-        return self.total is not None and self.offset >= self.total
+        return not self.reaches(self.offset)
 
-    @property
-    def wanted(self) -> int:
-        """How many lines to ask for at `offset`."""
-        return self.page_size if self.stop is None else min(self.page_size, self.stop - self.offset)
+    def reaches(self, offset: int) -> bool:
+        """Whether there is something to ask for from there on, as far as is known."""
+        if self.stop is not None and offset >= self.stop:
+            return False
+        return self.total is None or offset < self.total
+
+    def span_end(self, begin: int) -> int:
+        """Return where the span of one page ends that begins there.
+
+        Spans do not overlap, so they can be read at the same time. The last one asks for a whole page
+        though the log ends before: what was added in the meantime then comes in the same answer.
+        """
+        end = begin + self.page_size
+        return end if self.stop is None or end < self.stop else self.stop
 
     def at(self, offset: int) -> "Cursor":
         """Return another place, with the same end."""
@@ -58,27 +65,17 @@ class Cursor(msgspec.Struct, frozen=True):
             return Cursor(self.offset, self.page_size, self.stop, total)
         return self
 
-    def span(self, offset: int) -> "Cursor | None":
-        """Return the span of one page from `offset`, or None if nothing is known to exist there.
 
-        Spans do not overlap, so they can be read at the same time. The last one asks for a whole page
-        though the log ends before: what was added in the meantime then comes in the same answer.
-        """
-        stop = offset + self.page_size
-        if self.stop is not None:
-            stop = min(stop, self.stop)
-        span = Cursor(offset, self.page_size, stop, self.total)
-        return None if span.finished else span
+class Span(msgspec.Struct):
+    """What reading some of the log gave: its pages in order, then perhaps what ended it early.
 
-
-@attrs.define
-class Span:
-    """What reading some of the log gave: its pages in order, then perhaps what ended it early."""
+    One is made for every page, as a Cursor is.
+    """
 
     stop: int
     most: int
     """So many lines are asked for at once; fewer where so many are too large to hold."""
-    pages: list[LogPage] = attrs.Factory(list[LogPage])
+    pages: list[LogPage] = []
     error: FTLogsError | None = None
     asked_at: float = 0.0
 

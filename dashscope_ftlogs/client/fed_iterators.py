@@ -2,18 +2,22 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import aclosing
 from typing import Any, Generic, Self, TypeVar
 from weakref import ref
 
 from dashscope_ftlogs.client.callers_side.left_by_block import LeftByBlock
-from dashscope_ftlogs.client.tasks import Tasks, running_loop
+from dashscope_ftlogs.client.tasks import Tasks, end_of, running_loop
 from dashscope_ftlogs.errors import SessionStateError
 
 T = TypeVar("T")
 Found = TypeVar("Found")
 Item = TypeVar("Item")
+
+
+def _nothing(_: object) -> None:
+    """Say that nothing is read ahead."""
 
 
 class Feed(LeftByBlock, Generic[Found, Item]):
@@ -24,6 +28,9 @@ class Feed(LeftByBlock, Generic[Found, Item]):
     is cancelled leaves the task alone: the next one waits for the same item. What is found counts as
     handed out once `take` has made an item of it, in the waiter's own task and with no await behind it;
     None stands for no item.
+
+    While it is idle, a step first looks at what it has other tasks read `ahead`: at what these have
+    found, or which of them to wait for. The way to the generator's task and back is not free.
     """
 
     def __init__(
@@ -32,20 +39,25 @@ class Feed(LeftByBlock, Generic[Found, Item]):
         start: "Callable[[Feed[Found, Item]], AsyncGenerator[deque[Found], None]]",
         take: Callable[[Found], Item | None],
         doing: str,
+        ahead: "Callable[[asyncio.Task[None]], deque[Found] | asyncio.Task[Any] | None]" = _nothing,
     ) -> None:
         self._tasks, self._doing = tasks, doing
-        self._start, self._take = start, take
+        self._start, self._take, self._ahead = start, take, ahead
         self._task: asyncio.Task[None] | None = None
         self._found: deque[Found] = deque()
         self._wanted, self._arrived = asyncio.Event(), asyncio.Event()
+        self._wanted.set()  # from the task's beginning on
         self._is_waited_for = self._is_over = False
         self._reader: Callable[[], asyncio.Task[Any] | None] = lambda: None
         """Returns the task that took the last step, as long as there is one: no circle."""
         self._taken_away = ""
         """By what the reader was deprived of the items that were left."""
 
-    async def step(self) -> Item:
+    async def step(self, reads: object) -> Item:
         """Return the next item; StopAsyncIteration where there is none, or who asks has left this.
+
+        Args:
+            reads: What must not be collected before it has its item.
 
         Raises:
             SessionStateError: another task has closed or replaced this; or it is another event loop.
@@ -56,27 +68,30 @@ class Feed(LeftByBlock, Generic[Found, Item]):
         self._is_waited_for = True
         self._reader = ref(asyncio.current_task())
         try:
-            return await self._next()
+            while (item := self._taken()) is None:
+                await self._look(self._task or self._begin())
         except Exception:  # of the caller's own code, too
             await self.aclose()
             raise
         finally:
             self._is_waited_for = False
+            del reads  # or a traceback that is kept would keep all this going
+        return item
 
-    async def _next(self) -> Item:
-        while True:
-            if self._taken_away:
-                raise SessionStateError(self._taken_away)
-            if self._is_over:
-                raise StopAsyncIteration
-            while self._found and not self._has_ended:
-                try:
-                    item = self._take(self._found.popleft())
-                except StopAsyncIteration as error:  # which would pass for the end of this
-                    raise RuntimeError("a callback raised StopAsyncIteration") from error
-                if item is not None:
-                    return item
-            await self._look(self._task or self._begin())
+    def _taken(self) -> Item | None:
+        """Return the next item of what was found, if there is one."""
+        if self._taken_away:
+            raise SessionStateError(self._taken_away)
+        if self._is_over:
+            raise StopAsyncIteration
+        while self._found and not self._has_ended:
+            try:
+                item = self._take(self._found.popleft())
+            except StopAsyncIteration as error:  # which would pass for the end of this
+                raise RuntimeError("a callback raised StopAsyncIteration") from error
+            if item is not None:
+                return item
+        return None
 
     @property
     def _has_ended(self) -> bool:
@@ -94,9 +109,17 @@ class Feed(LeftByBlock, Generic[Found, Item]):
             self._is_over = True
             self._tasks.result(task, self._doing)
             return
-        self._wanted.set()
-        await self._arrived.wait()
-        self._arrived.clear()
+        is_idle = not (self._wanted.is_set() or task.cancelling())
+        match self._ahead(task) if is_idle else None:
+            case deque() as found:
+                self._found = found
+                await asyncio.sleep(0)  # or who always finds something would let nothing else run
+            case asyncio.Task() as reading:
+                await end_of(reading)
+            case None:
+                self._wanted.set()
+                await self._arrived.wait()
+                self._arrived.clear()
 
     async def _run(self, items: AsyncGenerator[deque[Found], None]) -> None:
         async with aclosing(items):
@@ -150,11 +173,8 @@ class Stream(LeftByBlock, Generic[Item]):
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Item:
-        try:
-            return await self.feed.step()
-        finally:
-            del self  # or a traceback that is kept would keep all this going
+    def __anext__(self) -> Coroutine[Any, Any, Item]:
+        return self.feed.step(self)
 
     async def aclose(self) -> None:
         """End what is under way, and wait until nothing of it is left; another task's reader is told."""

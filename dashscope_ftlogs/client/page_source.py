@@ -1,5 +1,6 @@
 """What pages of logs are read from, and how a page is asked for that may be too large to hold."""
 
+from collections.abc import Awaitable
 from typing import Protocol
 
 from dashscope_ftlogs.client.tasks import Tasks
@@ -13,7 +14,7 @@ class PageSource(Protocol):
     tasks: Tasks
     """Own the tasks that read."""
 
-    async def read_page(self, job_id: str, offset: int, line: int) -> LogPage:
+    def read_page(self, job_id: str, offset: int, line: int) -> Awaitable[LogPage]:
         """Return a page that is empty only if the log has ended before `offset`."""
         ...
 

@@ -3,8 +3,8 @@
 The log is cut into spans of one page each. Up to `concurrency` spans are read at the same time, each
 by a task that goes on until its span is whole, however short the server's pages are; their pages are
 handed out in order. Nothing is kept but the spans in flight. Where the consumer is the slower one, spans
-are there before it asks: of these it is given up to half as many at once as may be in flight, since the
-way from the task that reads to the consumer's and back is not free.
+are there before it asks: of these it is given up to half as many as may be in flight for one turn of the
+loop.
 
 An answer whose total is below one that was heard before it was asked for is in doubt, and so is all that
 is in flight. From then on, for as long as machines of the service may lag, the log is read page by page,
@@ -30,7 +30,7 @@ from dashscope_ftlogs.client.cursor import Cursor, HandedOut, Span
 from dashscope_ftlogs.client.doubt import LAG, Contradiction, Doubt, Growth, InDoubtError, Known, Verdict
 from dashscope_ftlogs.client.fed_iterators import Feed, Stream, Unfolded
 from dashscope_ftlogs.client.page_source import PageSource, fitting_page
-from dashscope_ftlogs.client.tasks import InOrder
+from dashscope_ftlogs.client.spans_ahead import SpansAhead
 from dashscope_ftlogs.errors import FTLogsError, IncompleteLogError
 from dashscope_ftlogs.models import LogPage
 from dashscope_ftlogs.text import Position
@@ -97,6 +97,7 @@ class LogPaginator(LeftByBlock):
         self._proven = not last
         """Whether nothing was heard since the last proof that would call for another one."""
         self._careful_until = -inf
+        self._ahead: SpansAhead
         self._unread: Iterator[str] = iter(())
         self._collected: list[str] = []
         """What `collect` has read, until it has come to an end."""
@@ -162,7 +163,8 @@ class LogPaginator(LeftByBlock):
             LogRewrittenError: the log is another one than was read so far, or shorter than that.
             FTLogsError: whatever else ended the read, with `job_id` and `offset`.
         """
-        return Stream(Feed(self._source.tasks, self._take_over, self._hand_out, "this log was read"))
+        tasks, doing = self._source.tasks, "this log was read"
+        return Stream(Feed(tasks, self._take_over, self._hand_out, doing, self._look_ahead))
 
     async def aclose(self) -> None:
         """End what is under way, and wait until nothing of it is left; `offset` stays."""
@@ -181,50 +183,58 @@ class LogPaginator(LeftByBlock):
     async def _read(self, before: Feed[_Read, LogPage] | None) -> AsyncGenerator[deque[_Read], None]:
         if before is not None:
             await before.aclose()
-        window = InOrder[Span](self._source.tasks)
-        planned, room = self._cursor.offset, 1
+        ahead = self._ahead = SpansAhead(self._source.tasks, self._cursor.offset)
+        room = 1
         try:
             while not self._has_ended():
                 if careful := self._is_careful():
-                    await window.drop()
-                    span = await self._look_again(window)
-                    planned = span.stop
+                    await ahead.drop()
+                    span = await self._look_again(ahead)
+                    await ahead.restart(span.stop)
                 else:
-                    planned = self._read_ahead(window, planned, room)
-                    span = await window.first()
-                spans, room = [span], self._room()
-                if not self._is_careful():
-                    while len(spans) < room // 2 and span.is_whole and window.has_first:
-                        spans.append(span := await window.first())
-                    # The next spans are asked for before the consumer gets to work on these.
-                    planned = self._read_ahead(window, planned, room + 1 - len(spans))
-                read = deque((page, careful) for each in spans for page in each.pages if page.lines)
-                # What was handed out is held here no longer.
-                spans, span.pages = [], []
+                    ahead.fill(self._read_span, self._latest(), room)
+                    span, room = await ahead.first(), self._room()
+                    # The next spans are asked for before the consumer gets to work on this one.
+                    if not self._is_careful():
+                        ahead.fill(self._read_span, self._latest(), room)
+                read = deque((page, careful) for page in span.pages if page.lines)
+                span.pages = []  # what was handed out is held here no longer
                 if read:
                     yield read
                 if self._cursor.offset < span.stop and not self._is_careful():
                     if span.error is not None:
                         raise self._with_position(span.error)
                     # The log ended inside this span, so the spans behind it are void.
-                    await window.drop()
-                    planned = self._cursor.offset
+                    await ahead.restart(self._cursor.offset)
         finally:
-            await window.drop()
+            await ahead.drop()
+
+    def _look_ahead(self, feeding: "asyncio.Task[None]") -> "deque[_Read] | asyncio.Task[Span] | None":
+        """Return whole spans that are there, or the task that reads the next; else `_read` goes on."""
+        ahead = self._ahead
+        if ahead.offset != self._cursor.offset or self._is_careful():
+            return None
+        if (reading := ahead.awaited) is not None:
+            return reading
+        room = self._room()
+        if not (spans := ahead.whole_ones(max(1, room // 2))):
+            return None
+        ahead.fill(self._read_span, self._latest(), room + 1 - len(spans), feeding)
+        return deque((page, False) for span in spans for page in span.pages)
 
     def _hand_out(self, read: _Read) -> LogPage | None:
         page, proven = read
         now = self._now()
-        if not proven and self._is_careful(now):
+        if not (proven or (self._proven and now >= self._careful_until)):
             return None  # what was in flight may be of another log
         self._handed_out.add(page, now, proven=proven)
         self._handed_out.forget_seams(now - self._doubt.lag)
         self._cursor = self._cursor.past(page)
         return page
 
-    def _is_careful(self, now: float | None = None) -> bool:
+    def _is_careful(self) -> bool:
         """Whether answers have to prove that they are of the log that was read so far."""
-        return not self._proven or (self._now() if now is None else now) < self._careful_until
+        return not self._proven or self._now() < self._careful_until
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
@@ -241,14 +251,6 @@ class LogPaginator(LeftByBlock):
 
     def _latest(self) -> Cursor:
         return self._cursor if self._heard is None else self._cursor.heard(self._heard)
-
-    def _read_ahead(self, window: InOrder[Span], planned: int, room: int) -> int:
-        """Fill the window with spans from `planned` on; return where the next one will begin."""
-        self._cursor = self._latest()
-        while len(window) < room and (span := self._cursor.span(planned)) is not None:
-            begin, planned = planned, planned + span.wanted
-            window.begin(self._read_span(begin, planned))
-        return planned
 
     async def _read_span(self, offset: int, stop: int) -> Span:
         """Read until the span is whole or the log ends; a failure keeps what was read before it."""
@@ -279,7 +281,7 @@ class LogPaginator(LeftByBlock):
         self._heard = max(self._heard or 0, page.total)
         return page
 
-    async def _look_again(self, window: InOrder[Span]) -> Span:
+    async def _look_again(self, window: SpansAhead) -> Span:
         """Read on with proof that the log is still the same; what comes of that may be no line.
 
         Raises:
@@ -288,7 +290,7 @@ class LogPaginator(LeftByBlock):
         if self._doubt.since is not None or self._now() < self._careful_until:
             await self._prove_seams(window)
         known = self._known()
-        stop = known.offset + self._cursor.at(known.offset).wanted
+        stop = self._cursor.span_end(known.offset)
         window.begin(self._look(known.begin, known.offset + 1, stop))
         span, page = await self._seen(window)
         if page.total < known.total:
@@ -310,7 +312,7 @@ class LogPaginator(LeftByBlock):
             span.stop = page.next_offset
         return span
 
-    async def _prove_seams(self, window: InOrder[Span]) -> None:
+    async def _prove_seams(self, window: SpansAhead) -> None:
         """Ask again for the lines around what was joined of late.
 
         Before the contradiction was heard, a page of another log may have been taken for the next one.
@@ -349,7 +351,7 @@ class LogPaginator(LeftByBlock):
             span.pages = [attrs.evolve(page, offset=begin, lines=lines)]
         return span
 
-    async def _seen(self, window: InOrder[Span]) -> tuple[Span, LogPage]:
+    async def _seen(self, window: SpansAhead) -> tuple[Span, LogPage]:
         """Return what the first look of the window saw."""
         span = await window.first()
         if span.error is not None:

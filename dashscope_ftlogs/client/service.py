@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import warnings
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, NoReturn, Self, SupportsIndex
 from weakref import WeakSet
@@ -15,8 +15,8 @@ from dashscope_ftlogs.client.callers_side.left_by_block import LeftByBlock
 from dashscope_ftlogs.client.config import resolve
 from dashscope_ftlogs.client.connection_owner import Transport
 from dashscope_ftlogs.client.fed_iterators import Stream, stream
-from dashscope_ftlogs.client.fetch_many import JobLog, Jobs, each, fetch, once_each
-from dashscope_ftlogs.client.job_list import JobList
+from dashscope_ftlogs.client.many_jobs.fetch_many import JobLog, Jobs, each, fetch, once_each
+from dashscope_ftlogs.client.many_jobs.job_list import JobList
 from dashscope_ftlogs.client.network.connection_pool import check_given
 from dashscope_ftlogs.client.network.proxies import NONE
 from dashscope_ftlogs.client.paginator import LogPaginator
@@ -378,9 +378,9 @@ class Service(LeftByBlock):
         )
         return stream(self.tasks, logs, "logs were fetched")
 
-    async def read_page(self, job_id: str, offset: int, line: int) -> LogPage:
+    def read_page(self, job_id: str, offset: int, line: int) -> Awaitable[LogPage]:
         """Return a page that is empty only if the log has ended before `offset`; for paginators."""
-        return await self._transport.fetch(LogsRequest(job_id, offset, line, lines_due=True))
+        return self._transport.fetch(LogsRequest(job_id, offset, line, lines_due=True))
 
     async def answer(self, path: str) -> tuple[int, Mapping[str, str], bytes]:
         """Return the status, headers and body that answer a path and query; for a diagnosis.

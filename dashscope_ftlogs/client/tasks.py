@@ -98,7 +98,8 @@ class Tasks:
 
     def check_loop(self) -> None:
         """Refuse to be used in another event loop."""
-        if elsewhere := self._elsewhere(running_loop()):
+        here = running_loop()
+        if here is not self.loop and (elsewhere := self._elsewhere(here)):
             raise SessionStateError(elsewhere)
 
     def _elsewhere(self, here: asyncio.AbstractEventLoop | None) -> str:
@@ -126,7 +127,8 @@ class Tasks:
         self, work: Coroutine[Any, Any, T], parent: "asyncio.Task[Any] | None" = None
     ) -> "asyncio.Task[T]":
         """Begin a piece of work as `spawn` does, for who will `forget` it himself: that costs less."""
-        refused = self._elsewhere(loop := asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        refused = "" if loop is self.loop else self._elsewhere(loop)
         if not self.is_open:
             refused = "the session is not open: use `async with LogSession() as session:`"
         if refused:
@@ -243,23 +245,35 @@ class InOrder(Generic[T]):
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def begin(self, work: Coroutine[Any, Any, T]) -> None:
-        """Begin one more."""
-        self._waiting.append(self._tasks.begin(work))
+    def begin(self, work: Coroutine[Any, Any, T], owner: "asyncio.Task[Any] | None" = None) -> None:
+        """Begin one more, which ends with its owner: else, the task that this is called in."""
+        self._waiting.append(self._tasks.begin(work, owner))
 
     @property
-    def has_first(self) -> bool:
-        """Whether the first of them has come to something already."""
+    def awaited(self) -> "asyncio.Task[T] | None":
+        """The first of them, unless it has ended."""
         first = self._waiting[0] if self._waiting else None
-        return first is not None and first.done() and not first.cancelled() and not first.exception()
+        return None if first is None or first.done() else first
 
-    async def first(self) -> T:
-        """Return what the first of them comes to, and let go of it."""
-        if not self._waiting[0].done():
-            await end_of(self._waiting[0])
+    @property
+    def at_hand(self) -> T | None:
+        """What the first of them has come to, if it has, and to no error."""
+        first = self._waiting[0] if self._waiting else None
+        if first is None or not first.done() or first.cancelled() or first.exception() is not None:
+            return None
+        return first.result()
+
+    def take(self) -> T:
+        """Return what the first of them has come to, and let go of it."""
         task = self._waiting.popleft()
         self._tasks.forget(task)
         return self._tasks.result(task, "a page was asked for")
+
+    async def first(self) -> T:
+        """Return what the first of them comes to, and let go of it."""
+        if (task := self.awaited) is not None:
+            await end_of(task)
+        return self.take()
 
     async def drop(self) -> None:
         """End all of them."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.client.callers_side.left_by_block import LeftByBlock
 from dashscope_ftlogs.client.fed_iterators import Feed, Stream, Unfolded
-from dashscope_ftlogs.client.fetch_many import Jobs, id_of, once_each
+from dashscope_ftlogs.client.many_jobs.fetch_many import Jobs, id_of, once_each
 from dashscope_ftlogs.errors import InvalidArgumentError, SessionStateError
 from dashscope_ftlogs.follow.events import EventKind, Followed, FollowEvent, FollowOptions
 from dashscope_ftlogs.follow.live_log import LiveLog

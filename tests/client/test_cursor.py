@@ -33,18 +33,17 @@ class Reading(RuleBasedStateMachine):
     @rule(given=st.integers(0, 10))
     def answer(self, given: int) -> None:
         asked = self.cursor.offset
-        lines = self.log[asked : asked + min(given, self.cursor.wanted)]
+        lines = self.log[asked : min(asked + given, self.cursor.span_end(asked))]
         self.got.extend(lines)
         page = LogPage("ft-1", asked, tuple(map(str, lines)), len(self.log))
         self.cursor = self.cursor.past(page)
 
     @rule(offset=st.integers(0, 60))
     def plan(self, offset: int) -> None:
-        span = self.cursor.span(offset)
-        if span is not None:
-            assert span.offset == offset
-            assert 1 <= span.wanted <= self.cursor.page_size
-            assert self.cursor.stop is None or offset + span.wanted <= self.cursor.stop
+        if self.cursor.reaches(offset):
+            end = self.cursor.span_end(offset)
+            assert 1 <= end - offset <= self.cursor.page_size
+            assert self.cursor.stop is None or end <= self.cursor.stop
 
     @invariant()
     def every_line_came_once_and_in_order(self) -> None:
@@ -54,7 +53,7 @@ class Reading(RuleBasedStateMachine):
     @invariant()
     def it_never_wants_what_is_not_wanted(self) -> None:
         if not self.cursor.finished:
-            assert 1 <= self.cursor.wanted <= self.cursor.page_size
+            assert self.cursor.span_end(self.cursor.offset) > self.cursor.offset
 
     @invariant()
     def it_ends_only_where_the_log_or_the_wish_ends(self) -> None:

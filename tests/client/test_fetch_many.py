@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from waiting_for_a_task import directly, for_a_time, gathered, in_a_group, shielded
 
 from dashscope_ftlogs import InvalidArgumentError, LogSession, Progress, SessionStateError
-from dashscope_ftlogs.client.fetch_many import each
+from dashscope_ftlogs.client.many_jobs.fetch_many import each
 from dashscope_ftlogs.client.tasks import Tasks
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 

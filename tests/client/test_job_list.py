@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lagging_service import History, LaggingService, lags
 
 from dashscope_ftlogs import LogSession, MalformedResponseError, ResponseTooLargeError
-from dashscope_ftlogs.client.job_list import JobList
+from dashscope_ftlogs.client.many_jobs.job_list import JobList
 from dashscope_ftlogs.models import Job, JobsPage
 
 if TYPE_CHECKING:

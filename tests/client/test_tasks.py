@@ -375,23 +375,23 @@ async def test_the_first_of_those_in_order_is_there_once_it_has_come_to_somethin
     tasks = Tasks()
     tasks.open(asyncio.get_running_loop())
 
-    async def fail() -> None:
+    async def fail() -> str:
         raise MineError
 
-    in_order = InOrder[None](tasks)
-    assert not in_order.has_first
+    in_order = InOrder[str](tasks)
+    assert in_order.at_hand is None
     for works, is_there in (
-        ([asyncio.sleep(0), asyncio.sleep(60)], True),
-        ([asyncio.sleep(60), asyncio.sleep(0)], False),
-        ([fail()], False),
+        ([asyncio.sleep(0, "one"), asyncio.sleep(60, "two")], "one"),
+        ([asyncio.sleep(60, "one"), asyncio.sleep(0, "two")], None),
+        ([fail()], None),
     ):
         for work in works:
             in_order.begin(work)
         for _ in range(3):
             await asyncio.sleep(0)
-        assert in_order.has_first == is_there
+        assert in_order.at_hand == is_there
         await tasks.leave(in_order._waiting)
-        assert in_order.has_first == is_there
+        assert in_order.at_hand == is_there
         await in_order.drop()
 
 
@@ -425,8 +425,8 @@ def test_nothing_is_left_of_those_in_order_whatever_was_taken_and_whatever_they_
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         for _ in range(taken):
-            if in_order.has_first:
-                assert await in_order.first() == "something"
+            if in_order.at_hand is not None:
+                assert in_order.take() == "something"
         for _ in range(late):
             begin("nothing")
         await in_order.drop()

@@ -1,0 +1,57 @@
+"""The spans of a log that are read ahead of its consumer, each by a task, and handed out in order."""
+
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from dashscope_ftlogs.client.cursor import Cursor, Span
+from dashscope_ftlogs.client.tasks import InOrder, Tasks
+
+if TYPE_CHECKING:
+    import asyncio
+
+
+class SpansAhead(InOrder[Span]):
+    """Spans that are read at the same time, each from where the one before it ends."""
+
+    def __init__(self, tasks: Tasks, offset: int) -> None:
+        super().__init__(tasks)
+        self.offset = self._end = offset
+        """Where the first of them begins, if every one before it was whole."""
+
+    def fill(
+        self,
+        read: Callable[[int, int], Coroutine[Any, Any, Span]],
+        cursor: Cursor,
+        room: int,
+        owner: "asyncio.Task[Any] | None" = None,
+    ) -> None:
+        """Begin as many as there is room for, and something to read.
+
+        Args:
+            read: Reads one of them, from a line up to another.
+            cursor: Knows how far there is something, and how much of it is one span.
+            room: How many there may be.
+            owner: As of `Tasks.begin`.
+        """
+        while len(self) < room and cursor.reaches(self._end):
+            begin, self._end = self._end, cursor.span_end(self._end)
+            self.begin(read(begin, self._end), owner)
+
+    async def first(self) -> Span:
+        """Return what the first of them comes to, and let go of it."""
+        span = await super().first()
+        self.offset = span.stop
+        return span
+
+    def whole_ones(self, most: int) -> list[Span]:
+        """Return those from the first on that are there, and whole, and let go of them."""
+        spans: list[Span] = []
+        while len(spans) < most and (span := self.at_hand) is not None and span.is_whole:
+            spans.append(self.take())
+            self.offset = span.stop
+        return spans
+
+    async def restart(self, offset: int) -> None:
+        """End all of them; the next one begins there."""
+        await self.drop()
+        self.offset = self._end = offset

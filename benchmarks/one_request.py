@@ -10,7 +10,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any, Self
 
 import msgspec
@@ -25,16 +25,21 @@ BASE_URL = "http://127.0.0.1:9/api/v1"
 BODY = body(["{'loss': 1.0}"], 1_000_000)
 
 
-class Canned:
-    """An aiohttp session, an answer and its body, as far as they are used here."""
+class Answered:
+    """An answer of aiohttp's and its body, as far as they are used here."""
 
-    status, closed = 200, False
+    status = 200
     headers: dict[str, str] = {}  # noqa: RUF012  (never written to)
 
-    def get(self, url: str | URL, **_: object) -> Self:
-        URL(url)  # as aiohttp does
-        self.content, self.left = self, BODY
-        return self
+    def __init__(self) -> None:
+        self.content, self.closed = self, False
+
+    def at_eof(self) -> bool:
+        return self.closed
+
+    async def readany(self) -> bytes:
+        chunk, self.closed = b"" if self.closed else BODY, True
+        return chunk
 
     async def __aenter__(self) -> Self:
         return self
@@ -42,9 +47,18 @@ class Canned:
     async def __aexit__(self, *_: object) -> None:
         pass
 
-    async def readany(self) -> bytes:
-        chunk, self.left = self.left, b""
-        return chunk
+    def __await__(self) -> Generator[Any, None, Self]:
+        return self.__aenter__().__await__()
+
+
+class Canned:
+    """An aiohttp session, as far as it is used here."""
+
+    closed = False
+
+    def get(self, url: str | URL, **_: object) -> Answered:
+        URL(url)  # as aiohttp does
+        return Answered()
 
 
 async def ours(requests: int) -> None:

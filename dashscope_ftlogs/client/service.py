@@ -245,6 +245,7 @@ class Service(LeftByBlock):
         try:
             for tasks in ends:
                 await tasks.close()
+            self._transport.time_limit.rest()
             if self._first is None:
                 await self._transport.connections.close()
         finally:

@@ -56,7 +56,7 @@ async def test_they_are_in_no_error_traceback_log_or_repr(
         assert not holds(text)
     assert PASSWORD.encode() not in pickle.dumps(error)
     assert (error.__cause__, error.__context__) == (None, None)
-    for one in (session, session._transport, session._transport.connections.by_proxy):
+    for one in (session, session._transport, session._transport.connections.options):
         assert not holds(repr(one))
         with pytest.raises(TypeError):
             pickle.dumps(one)

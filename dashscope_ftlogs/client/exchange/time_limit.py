@@ -8,7 +8,8 @@ from typing import Any
 class TimeLimit:
     """What `asyncio.timeout` does, for as many tasks at once as are in the same `with` block.
 
-    A timer of its own for each would cost a request more than its turn and its retries do together.
+    A timer for each would take longer than its turn and its retries do together, so there is one. Where
+    requests follow each other it is not even begun anew: it goes on until it finds nobody inside.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -18,36 +19,39 @@ class TimeLimit:
         first, since all have the same time."""
         self._late: dict[asyncio.Task[Any], int] = {}
         """Those that were told to leave."""
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: tuple[asyncio.AbstractEventLoop, asyncio.TimerHandle] | None = None
+        """With the loop that it is of: a session may be opened again in another one."""
 
     def __enter__(self) -> None:
         task: Any = asyncio.current_task()
         loop = asyncio.get_running_loop()
         end = loop.time() + self.seconds
         self._inside[task] = end, task.cancelling()
-        if self._timer is None:
-            self._timer = loop.call_at(end, self._tell_who_is_late)
+        if self._timer is None or self._timer[0] is not loop:
+            self._timer = loop, loop.call_at(end, self._tell_who_is_late)
 
     def __exit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
         task: Any = asyncio.current_task()
-        before = self._late.pop(task, None)
-        self._inside.pop(task, None)
-        if self._timer is not None and not self._inside:
-            self._timer.cancel()
-            self._timer = None
-        # Somebody else may have cancelled it at the same time: then that is what it is told.
-        if before is None or task.uncancel() > before:
+        if self._inside.pop(task, None) is not None:
             return
-        if isinstance(error, asyncio.CancelledError):
+        # Somebody else may have cancelled it at the same time: then that is what it is told.
+        is_ours = task.uncancel() <= self._late.pop(task)
+        if is_ours and isinstance(error, asyncio.CancelledError):
             raise TimeoutError from error
+
+    def rest(self) -> None:
+        """Let go of the timer, if nobody is inside."""
+        if self._timer is not None and not self._inside:
+            self._timer[1].cancel()
+            self._timer = None
 
     def _tell_who_is_late(self) -> None:
         loop, self._timer = asyncio.get_running_loop(), None
         for task, (end, cancelling) in list(self._inside.items()):
             if end > loop.time():
-                self._timer = loop.call_at(end, self._tell_who_is_late)
+                self._timer = loop, loop.call_at(end, self._tell_who_is_late)
                 break
             del self._inside[task]
             self._late[task] = cancelling

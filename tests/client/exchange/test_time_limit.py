@@ -87,20 +87,50 @@ def test_it_ends_what_asyncio_timeout_ends_when_that_does_and_as_that_does(stays
     assert outcomes(stays, within) == outcomes(stays, lambda: asyncio.timeout(SECONDS))
 
 
-def test_it_has_one_timer_while_anybody_is_inside_and_none_before_or_after() -> None:
+def timers() -> int:
+    """Return how many there are in this loop."""
+    loop: Any = asyncio.get_running_loop()
+    return sum(not timer.cancelled() for timer in loop._scheduled)
+
+
+def test_it_has_one_timer_that_ends_once_it_finds_nobody_inside_or_is_told_to_rest() -> None:
     async def run() -> None:
-        limit, loop = TimeLimit(SECONDS), asyncio.get_running_loop()
+        limit = TimeLimit(SECONDS)
 
         async def stay(seconds: float) -> None:
             with suppress(TimeoutError), limit:
                 await asyncio.sleep(seconds)
 
-        async with asyncio.TaskGroup() as group:
-            for seconds in (1, 20, 2):
-                group.create_task(stay(seconds))
-                await asyncio.sleep(0)
-            timers = [one for one in loop._scheduled if not one.cancelled()]  # type: ignore[attr-defined]
-            assert len(timers) == 3 + 1, "one beside those of the sleeps"
-        assert not [one for one in loop._scheduled if not one.cancelled()]  # type: ignore[attr-defined]
+        for seconds in (1, 20, 2):
+            async with asyncio.TaskGroup() as group:
+                for one in (seconds, 3, 4):
+                    group.create_task(stay(one))
+                    await asyncio.sleep(0)
+                limit.rest()
+                assert timers() == 3 + 1, "one beside those of the sleeps"
+        assert timers() == 1
+        await asyncio.sleep(SECONDS + 1)
+        assert timers() == 0
+        for _ in range(2):
+            await stay(1)
+            assert timers() == 1
+            limit.rest()
+            assert timers() == 0
 
     in_virtual_time(run())
+
+
+def test_in_another_loop_it_begins_anew() -> None:
+    limit = TimeLimit(SECONDS)
+
+    async def run() -> None:
+        with limit:
+            await asyncio.sleep(1)
+        with suppress(TimeoutError), limit:
+            await asyncio.sleep(1_000)
+            raise AssertionError
+        with limit:
+            await asyncio.sleep(1)
+
+    for _ in range(3):
+        in_virtual_time(run())

@@ -1,5 +1,6 @@
-"""Whether a failure may pass, or is the service's own last word on a job. Pure."""
+"""Whether a failure may pass, or is the last word on a job: the service's, or the caller's. Pure."""
 
+import math
 from typing import Final
 
 from dashscope_ftlogs.client.retry_on_429_and_5xx import worth_a_retry
@@ -38,3 +39,12 @@ def may_pass(error: FTLogsError, *, answered: bool) -> bool:
             return False
         case _:
             return isinstance(error, TransportError | MalformedResponseError)
+
+
+def left_for(error: FTLogsError, lasted: float, give_up_after: float | None) -> float:
+    """Return how many seconds an error may go on that has lasted for so long; one that may not says so."""
+    if give_up_after is None:
+        return math.inf
+    if lasted >= give_up_after:
+        error.gave_up = f"It has lasted for {give_up_after:g} s, as long as was allowed."
+    return give_up_after - lasted

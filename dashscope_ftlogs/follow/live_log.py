@@ -22,7 +22,7 @@ from dashscope_ftlogs.errors import (
     UnsupportedOperationError,
 )
 from dashscope_ftlogs.follow.events import EventKind, Followed, FollowEvent, FollowOptions
-from dashscope_ftlogs.follow.last_word import may_pass
+from dashscope_ftlogs.follow.last_word import left_for, may_pass
 from dashscope_ftlogs.follow.late_lines import Settling
 from dashscope_ftlogs.follow.when_to_poll import Rhythm
 from dashscope_ftlogs.models import Job, LogPage
@@ -237,7 +237,7 @@ class LiveLog:
         ended_at = self._settling.ended_at
         if ended_at is not None and now >= ended_at + self._options.settle + self._service.lag:
             raise error
-        left = self._left(now - self._missing_since)
+        left = left_for(error, now - self._missing_since, self._options.give_up_after)
         if left <= 0:
             raise error
         self._wait = min(self._options.longest_poll, left)
@@ -311,7 +311,7 @@ class LiveLog:
                     await self._doubt_absence(error)
                     continue
                 asked = error.retry_after if isinstance(error, ThrottlingError) else None
-                left = self._left(self._now() - began)
+                left = left_for(error, self._now() - began, self._options.give_up_after)
                 if left <= (asked or 0.0):
                     raise
                 await self._tell_of_trouble(error)
@@ -348,11 +348,6 @@ class LiveLog:
                 await self._tell(EventKind.MISSING, "the service knows no such job any more")
         self._absent_until = now
         await asyncio.sleep(decision.wait)
-
-    def _left(self, lasted: float) -> float:
-        """Return how much longer an error may last that has lasted for so long."""
-        limit = self._options.give_up_after
-        return math.inf if limit is None else limit - lasted
 
     async def _tell_of_trouble(self, error: FTLogsError) -> None:
         """Say what keeps the job from being read, if that is news."""

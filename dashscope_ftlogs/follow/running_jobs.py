@@ -2,12 +2,11 @@
 
 import asyncio
 import logging
-import math
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from dashscope_ftlogs.errors import FTLogsError, ThrottlingError
-from dashscope_ftlogs.follow.last_word import may_pass
+from dashscope_ftlogs.follow.last_word import left_for, may_pass
 from dashscope_ftlogs.models import Job
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ async def running_jobs(
                 running = [job async for job in listed]
         except FTLogsError as error:
             since = asked_at if failing_since is None else failing_since
-            left = math.inf if give_up_after is None else since + give_up_after - now()
+            left = left_for(error, now() - since, give_up_after)
             if left <= 0 or not may_pass(error, answered=answered):
                 raise
             if failing_since is None:

@@ -164,7 +164,7 @@ def test_it_gives_up_after_the_time_it_was_given(seconds: float) -> None:
         await asyncio.sleep(50)
         server.faults = [Fault(Reset(), endpoint="any")]
 
-    with pytest.raises(TransportError):
+    with pytest.raises(TransportError, match=f"lasted for {seconds:g} s, as long as was allowed"):
         follow(job, during=outage, give_up_after=seconds)
 
 
@@ -179,7 +179,9 @@ def test_it_gives_up_about_then_whatever_is_wrong_from_the_first_request_on(
         async with Emulator([live([5.0])], clock=clock, compress=False, faults=faults) as server:
             async with LogSession(server.api_key, base_url=server.base_url) as session:
                 began = clock()
-                with pytest.raises((TransportError, InternalServerError)):
+                with pytest.raises(
+                    (TransportError, InternalServerError), match=f" {seconds} s, as long"
+                ):
                     async for _ in session.follow(JOB, give_up_after=seconds):
                         pass
                 return clock() - began

@@ -152,7 +152,7 @@ def test_it_gives_up_about_then_from_the_first_look_on() -> None:
         emulator.faults = [Fault(Refuse(503, "X", "No."), endpoint="list")]
         now = asyncio.get_running_loop().time
         begun = now()
-        with pytest.raises(InternalServerError):
+        with pytest.raises(InternalServerError, match="lasted for 20 s, as long as was allowed"):
             await anext(session.running_jobs(every=60, give_up_after=20))
         assert 20 <= now() - begun <= 26
 

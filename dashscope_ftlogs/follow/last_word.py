@@ -42,7 +42,7 @@ def may_pass(error: FTLogsError, *, answered: bool) -> bool:
 
 
 def left_for(error: FTLogsError, lasted: float, give_up_after: float | None) -> float:
-    """Return how many seconds an error may go on that has lasted for so long; one that may not says so."""
+    """Return how many seconds longer an error may last, and have one that may not say so."""
     if give_up_after is None:
         return math.inf
     if lasted >= give_up_after:

@@ -116,7 +116,7 @@ class Feed(LeftByBlock, Generic[Found, Item]):
                 await asyncio.sleep(0)  # or who always finds something would let nothing else run
             case asyncio.Task() as reading:
                 await end_of(reading)
-            case None:
+            case _:
                 self._wanted.set()
                 await self._arrived.wait()
                 self._arrived.clear()

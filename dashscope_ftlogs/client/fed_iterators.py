@@ -95,8 +95,8 @@ class Feed(LeftByBlock, Generic[Found, Item]):
 
     @property
     def _has_ended(self) -> bool:
-        """Whether the task was ended from outside, if anything is left of what it found."""
-        return self._task is not None and self._task.done()
+        """Whether the task ends, from outside if anything is left of what it found."""
+        return self._task is not None and (self._task.done() or self._task.cancelling() > 0)
 
     def _begin(self) -> "asyncio.Task[None]":
         self._task = task = self._tasks.spawn(self._run(self._start(self)))
@@ -109,17 +109,17 @@ class Feed(LeftByBlock, Generic[Found, Item]):
             self._is_over = True
             self._tasks.result(task, self._doing)
             return
-        is_idle = not (self._wanted.is_set() or task.cancelling())
+        is_idle = not (self._wanted.is_set() or self._has_ended)
         match self._ahead(task) if is_idle else None:
             case deque() as found:
                 self._found = found
                 await asyncio.sleep(0)  # or who always finds something would let nothing else run
-            case asyncio.Task() as reading:
-                await end_of(reading)
-            case _:
+            case None:
                 self._wanted.set()
                 await self._arrived.wait()
                 self._arrived.clear()
+            case reading:  # whatever class a task factory makes its tasks of
+                await end_of(reading)
 
     async def _run(self, items: AsyncGenerator[deque[Found], None]) -> None:
         async with aclosing(items):

@@ -124,8 +124,9 @@ class LogPaginator(LeftByBlock):
         return self._handed_out.position(self.offset)
 
     def rest(self) -> None:
-        """Let go of the last page that was handed out; where the read stands, and its doubt, stay."""
-        self._handed_out = self._handed_out.without_page(self.offset)
+        """Let go of the last page, if it was handed out; where the read stands, and its doubt, stay."""
+        if not length_hint(self._unread):
+            self._handed_out = self._handed_out.without_page(self.offset)
 
     def look_for_more(self) -> None:
         """Let the next iteration ask what has come, with proof that the log is the same."""

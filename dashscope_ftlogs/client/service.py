@@ -240,11 +240,10 @@ class Service(LeftByBlock):
 
     async def _close(self) -> None:
         ends = self._all_that_ends()
-        for tasks in ends:
-            tasks.is_open = False
         try:
-            for tasks in ends:
-                await tasks.close()
+            # All of them before any is waited for: what one reads is not handed out while another ends.
+            for running in [tasks.close() for tasks in ends]:
+                await ended(running)
             self._transport.time_limit.rest()
             if self._first is None:
                 await self._transport.connections.close()

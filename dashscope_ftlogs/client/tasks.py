@@ -210,12 +210,12 @@ class Tasks:
         if not begun_by_what_is_driven([family]):
             await ended(family)
 
-    async def close(self) -> None:
-        """End all that runs, and let nothing begin."""
+    def close(self) -> list["asyncio.Task[Any]"]:
+        """Let nothing begin, and cancel all that runs; return it, to be waited for: see `ended`."""
         self.is_open = False
         self._closed.update(self._running)
         self._cancel(running := list(self._running))
-        await ended(running)
+        return running
 
     def _has_ended(self, waiter: "asyncio.Future[None] | None", task: "asyncio.Task[Any]") -> None:
         self.forget(task)

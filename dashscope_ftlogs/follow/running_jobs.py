@@ -36,14 +36,13 @@ async def running_jobs(
         except FTLogsError as error:
             since = asked_at if failing_since is None else failing_since
             left = left_for(error, now() - since, give_up_after)
-            if left <= 0 or not may_pass(error, answered=answered):
+            asked = (error.retry_after or 0.0) if isinstance(error, ThrottlingError) else 0.0
+            if left <= asked or not may_pass(error, answered=answered):
                 raise
             if failing_since is None:
                 _log.warning("running jobs can't be told, and are asked for again: %s", error.summary())
             failing_since = since
-            wait = min(wait, left)
-            if isinstance(error, ThrottlingError):
-                wait = max(wait, error.retry_after or 0.0)
+            wait = max(min(wait, left), asked)
         else:
             answered, failing_since = True, None
             for job in running:

@@ -4,8 +4,10 @@ import asyncio
 from typing import Any
 
 import attrs
+import hypothesis.strategies as st
 import pytest
 from following import in_virtual_time
+from hypothesis import given
 from list_source import JOB, ListSource, numbered
 
 from dashscope_ftlogs import IncompleteLogError, LogPage, LogPaginator
@@ -178,6 +180,29 @@ def test_it_does_so_though_what_fell_short_of_the_total_went_on_with_the_log() -
         assert source.requests[ahead + 1 : ahead + 8] == [(begin, 10) for begin in range(0, 35, 5)]
 
     in_virtual_time(main())
+
+
+@given(
+    after=st.integers(0, 30), then=st.integers(0, 30), page_size=st.integers(1, 12), rests=st.booleans()
+)
+def test_to_let_go_of_a_page_or_to_look_for_more_within_it_loses_no_place(
+    after: int, then: int, page_size: int, rests: bool
+) -> None:
+    async def main() -> None:
+        source = ListSource(numbered(30))
+        lines = LogPaginator(source, JOB, page_size=page_size, concurrency=3, lag=60.0)
+        got: list[str] = []
+        async for line in lines:
+            got.append(line)
+            if len(got) == after:
+                (lines.rest if rests else lines.look_for_more)()
+            if len(got) >= then:
+                at = lines.position
+                again = LogPaginator(source, JOB, page_size=7, concurrency=3, lag=60.0, at=at)
+                assert got + await again.collect() == numbered(30)
+        assert got == numbered(30)
+
+    in_virtual_time(main(), debug=False)
 
 
 @attrs.define

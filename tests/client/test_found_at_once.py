@@ -7,6 +7,7 @@ import pytest
 from list_source import JOB, ListSource, numbered
 
 from dashscope_ftlogs import LogPage, LogPaginator, SessionStateError
+from dashscope_ftlogs.client.tasks import ended
 
 ROOM = 8
 
@@ -62,7 +63,7 @@ async def test_an_end_of_the_session_gives_none_of_the_pages_that_are_there(give
         for _ in range(given):
             await anext(pages)
             await all_is_there()
-        await source.tasks.close()
+        await ended(source.tasks.close())
         with pytest.raises(SessionStateError, match="closed"):
             await anext(pages)
     assert read.offset == 5 * given

@@ -7,6 +7,7 @@ from contextlib import aclosing
 import pytest
 from list_source import ListSource, numbered
 
+from dashscope_ftlogs.client.tasks import ended
 from dashscope_ftlogs.errors import SessionStateError, TransportError
 
 
@@ -96,6 +97,6 @@ async def test_a_closed_session_ends_its_readers_with_an_error_that_says_so() ->
     reading = asyncio.create_task(source.lines().collect())
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    await source.tasks.close()
+    await ended(source.tasks.close())
     with pytest.raises(SessionStateError, match="closed while this log was read"):
         await reading

@@ -16,7 +16,9 @@ from dashscope_ftlogs import (
     LogSession,
     NotFoundError,
     Progress,
+    RetryPolicy,
     SessionStateError,
+    TransportError,
 )
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Reset, Stall
 
@@ -233,6 +235,36 @@ async def test_what_a_client_session_raises_of_its_own_comes_out_as_it_is_after_
             assert caught.value is error
             assert emulator.api_key not in as_rich_prints_it(error)
             assert session.requests == 1
+
+
+async def _slow_trace(*_: Any) -> None:
+    await asyncio.sleep(60)
+
+
+async def _slow_middleware(request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:
+    await asyncio.sleep(60)
+    response: aiohttp.ClientResponse = await handler(request)
+    return response
+
+
+def _traced_slowly() -> aiohttp.ClientSession:
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(_slow_trace)
+    return aiohttp.ClientSession(trace_configs=[trace])
+
+
+@pytest.mark.parametrize(
+    "make", [_traced_slowly, lambda: aiohttp.ClientSession(middlewares=[_slow_middleware])]
+)
+async def test_a_request_whose_time_ends_within_such_a_function_is_timed_out_as_any_other(
+    connect: Connect, make: Callable[[], aiohttp.ClientSession]
+) -> None:
+    async with Emulator([EmulatedJob("ft-1", LOG)]) as emulator, make() as client:
+        twice = RetryPolicy(max_tries=2, base_delay=0.001, max_delay=0.001)
+        async with connect(emulator, client_session=client, timeout=0.02, retry=twice) as session:
+            with pytest.raises(TransportError, match=r"timed out after 0.02 s.*after 2 tries"):
+                await session.lines("ft-1").collect()
+            assert session.requests == 2
 
 
 async def test_a_broken_connection_behind_a_middleware_is_retried_as_any_other(connect: Connect) -> None:

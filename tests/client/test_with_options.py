@@ -103,6 +103,30 @@ async def test_closing_it_ends_what_runs_in_it_and_nothing_else(connect: Connect
             assert (await session.page(JOB)).total == len(LOG)
 
 
+async def test_it_gives_no_page_that_is_there_once_that_session_is_closed(
+    connect: Connect,
+) -> None:
+    faults = [Fault(Stall(60), job_id="ft-2")]
+    async with Emulator([EmulatedJob(JOB, LOG), EmulatedJob("ft-2", LOG)], faults=faults) as emulator:
+        async with connect(emulator, concurrency=4) as session:
+            waiting = asyncio.create_task(session.page("ft-2"))
+            lines = session.with_options(timeout=9).lines(JOB, page_size=1)
+            pages = lines.pages()
+            await anext(pages)
+            while len(emulator.journal) < 1 + 1 + 3:
+                await asyncio.sleep(0.001)
+            await anext(pages)
+            closing = asyncio.create_task(session.aclose())
+            with pytest.raises(SessionStateError, match="was closed while this log was read"):
+                while True:
+                    await asyncio.sleep(0)
+                    await anext(pages)
+            assert lines.offset <= 4
+            with pytest.raises(SessionStateError, match="was closed while a page was asked for"):
+                await waiting
+            await closing
+
+
 async def test_it_ends_with_the_session_that_it_came_from(connect: Connect) -> None:
     async with Emulator([EmulatedJob(JOB, LOG)], faults=[Fault(Stall(60))]) as emulator:
         session = connect(emulator)

@@ -16,6 +16,7 @@ from dashscope_ftlogs import (
     Job,
     LogSession,
     RetryPolicy,
+    ThrottlingError,
 )
 from dashscope_ftlogs.emulator import BadJson, EmulatedJob, Emulator, Fault, Redirect, Refuse, Schedule
 
@@ -143,6 +144,18 @@ def test_it_gives_up_when_that_was_asked_for() -> None:
         with pytest.raises(InternalServerError):
             await anext(jobs)
         assert 100 <= now() - begun <= 130
+
+    with_emulator(work, running("ft-1"))
+
+
+def test_it_does_not_wait_for_a_server_that_asks_for_longer_than_that() -> None:
+    async def work(emulator: Emulator, session: LogSession) -> None:
+        emulator.faults = [Fault(Refuse(429, "Throttling", retry_after=60), endpoint="list")]
+        now = asyncio.get_running_loop().time
+        begun = now()
+        with pytest.raises(ThrottlingError):
+            await anext(session.running_jobs(every=10, give_up_after=20))
+        assert now() - begun <= 1
 
     with_emulator(work, running("ft-1"))
 

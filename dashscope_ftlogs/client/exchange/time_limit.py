@@ -39,7 +39,8 @@ class TimeLimit:
         # Somebody else may have cancelled it at the same time: then that is what it is told.
         is_ours = task.uncancel() <= self._late.pop(task)
         if is_ours and isinstance(error, asyncio.CancelledError):
-            raise TimeoutError from error
+            # Without it: where that was is no matter, and it may have been the caller's own function.
+            raise TimeoutError from None
 
     def rest(self) -> None:
         """Let go of the timer, if nobody is inside."""

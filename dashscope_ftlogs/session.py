@@ -193,10 +193,12 @@ class LogSession(Service):
     def _impatient(self, seconds: float) -> Self:
         """Return a session whose requests leave it to whoever follows to give up after so long."""
         retry, timeout = self._transport.retry, self._transport.time_limit.seconds
-        return self.with_options(
+        other = self.with_options(
             retry=attrs.evolve(retry, deadline=min(retry.deadline, seconds / 4)),
             timeout=min(timeout, seconds),
         )
+        other.tasks = self.tasks  # it was this one that was asked: so it owns them, and ends them
+        return other
 
     def running_jobs(
         self,

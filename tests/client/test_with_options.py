@@ -5,6 +5,7 @@ import gc
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -178,6 +179,37 @@ async def test_no_session_of_the_family_is_closed_by_what_runs_in_it(connect: Co
             with pytest.raises(SessionStateError, match="not closed by what runs in it"):
                 _ = [log async for log in other.fetch_many(jobs())]
             assert not ends.closed
+
+
+@pytest.mark.parametrize("what", ["follow", "running_jobs"])
+async def test_what_gives_up_after_a_while_runs_in_the_session_that_was_asked(
+    connect: Connect, what: str
+) -> None:
+    def asked(session: LogSession) -> Any:
+        if what == "follow":
+            return aiter(session.follow(JOB, give_up_after=50))
+        return session.running_jobs(give_up_after=50)
+
+    faults = [Fault(Stall(60), endpoint="any")]
+    async with (
+        Emulator([EmulatedJob(JOB, LOG)], faults=faults) as emulator,
+        connect(emulator) as session,
+    ):
+        derived = session.with_options(timeout=9)
+        waiting = asyncio.ensure_future(anext(asked(derived)))
+        while not emulator.in_flight:
+            await asyncio.sleep(0.001)
+        await derived.aclose()
+        with pytest.raises(SessionStateError, match="was closed while"):
+            await waiting
+        for _ in range(3):
+            left = asked(session)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(anext(left), 0.01)
+            assert session.tasks
+            del left
+            await asyncio.sleep(0)
+            assert not session.tasks
 
 
 async def test_one_that_is_dropped_leaves_nothing_and_warns_of_nothing(connect: Connect) -> None:

@@ -226,16 +226,16 @@ class LogPaginator(LeftByBlock):
     def _hand_out(self, read: _Read) -> LogPage | None:
         page, proven = read
         now = self._now()
-        if not (proven or (self._proven and now >= self._careful_until)):
+        if not proven and self._is_careful(now):
             return None  # what was in flight may be of another log
         self._handed_out.add(page, now, proven=proven)
         self._handed_out.forget_seams(now - self._doubt.lag)
         self._cursor = self._cursor.past(page)
         return page
 
-    def _is_careful(self) -> bool:
+    def _is_careful(self, now: float | None = None) -> bool:
         """Whether answers have to prove that they are of the log that was read so far."""
-        return not self._proven or self._now() < self._careful_until
+        return not self._proven or (self._now() if now is None else now) < self._careful_until
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

@@ -26,8 +26,7 @@ from dashscope_ftlogs.archive.new_lines import Additions
 from dashscope_ftlogs.archive.outcomes import Downloaded, Progress
 from dashscope_ftlogs.archive.pacing import doubled, pages_ahead
 from dashscope_ftlogs.archive.store import DamagedError, MissingError, OvertakenError, Place, Store
-from dashscope_ftlogs.archive.verify import difference
-from dashscope_ftlogs.client.config import same_service
+from dashscope_ftlogs.archive.verify import another_service, difference
 from dashscope_ftlogs.client.doubt import Contradiction, Doubt, InDoubtError, Verdict
 from dashscope_ftlogs.client.many_jobs.fetch_many import Jobs, each, how_many, id_of, once_each
 from dashscope_ftlogs.client.page_source import first_lines
@@ -47,7 +46,7 @@ from dashscope_ftlogs.errors import (
     SessionStateError,
 )
 from dashscope_ftlogs.models import Job
-from dashscope_ftlogs.text import Position, shown
+from dashscope_ftlogs.text import Position
 
 if TYPE_CHECKING:
     from dashscope_ftlogs.client.service import Service
@@ -265,11 +264,8 @@ class Download:
                 raise self._log_gone(before)
             return None
         self._check_form(manifest)
-        if not same_service(manifest.endpoint, self._service.base_url):
-            raise ArchiveMismatchError(
-                f"{manifest.file} is of {shown(manifest.endpoint)}, and this run asks "
-                f"{shown(self._service.base_url)}: logs of two services are not mixed"
-            )
+        if why := another_service(manifest.endpoint, self._service.base_url):
+            raise ArchiveMismatchError(f"{manifest.file} {why}: logs of two services are not mixed")
         return manifest
 
     def _check_form(self, manifest: Manifest) -> None:

@@ -17,6 +17,8 @@ VerifyState = Literal[
     "incomplete",
     "stale",
     "missing",
+    "copied",
+    "foreign",
     "damaged",
     "unvouched",
     "unmarked",
@@ -80,6 +82,8 @@ class Verdict:
     `stale`: the service has another number of lines by now, or others in the end. `missing`: the
     service lists its job, and there is no log of it here. `unmarked`: no log, but a folder whose logs
     no reader of the archive finds, since nothing says that it is a profile's.
+    `copied`: the same download as a log in another folder of the archive, so that one of them is in a
+    folder that is not its own. `foreign`: of another service than the one that was asked.
     `damaged`: not what was committed. `unvouched`: a log without a manifest, so that nothing says what
     it should hold. `newer`: its manifest is whole, and was made by a newer version, which alone can
     judge."""
@@ -93,6 +97,10 @@ class Verdict:
     profile: str = ""
     """In whose folder of an archive it is; `file` begins with that folder's name, unless it was verified
     by itself."""
+    endpoint: str = ""
+    """The base URL that the log was read from."""
+    first_request_id: str = ""
+    """By which request its first lines came; empty where the service did not say."""
 
 
 def of_log(manifest: Manifest, file: str, state: VerifyState, why: str) -> Verdict:
@@ -105,6 +113,8 @@ def of_log(manifest: Manifest, file: str, state: VerifyState, why: str) -> Verdi
         lines=manifest.lines,
         why=why,
         tail=manifest.tail,
+        endpoint=manifest.endpoint,
+        first_request_id=manifest.first_request_id or "",
         running=goes_on and state in {"incomplete", "settling"},
     )
 

@@ -21,6 +21,7 @@ from dashscope_ftlogs.archive.outcomes import Verdict, VerifyState, of_log, of_u
 from dashscope_ftlogs.archive.store import DamagedError, label
 from dashscope_ftlogs.archive.threads import processors, side_by_side
 from dashscope_ftlogs.archive.when_a_log_is_complete import stage
+from dashscope_ftlogs.client.config import same_service
 from dashscope_ftlogs.client.doubt import Known
 from dashscope_ftlogs.client.fed_iterators import Stream, stream
 from dashscope_ftlogs.client.many_jobs.fetch_many import each
@@ -31,8 +32,11 @@ from dashscope_ftlogs.errors import (
     ResponseTooLargeError,
 )
 from dashscope_ftlogs.models import Job
+from dashscope_ftlogs.text import shown
 
+_COMPARABLE: Final = frozenset({"ok", "settling", "incomplete"})
 _NOT_HERE: Final = "the service lists its job, and no download has brought its log"
+_UNKNOWN: Final = "the service knows no such job, so no more will come"
 _UNVOUCHED: Final = "no manifest says what it should hold: it was lost, or this is another tool's file"
 
 
@@ -57,6 +61,25 @@ def verified(directory: str | os.PathLike[str]) -> Iterator[tuple[str, Iterator[
 
     What is in no profile's folder comes first, or, where the archive itself is one, as that profile's.
     """
+    downloads: dict[tuple[str, str, str], str] = {}
+    for profile, verdicts in _by_profile(directory):
+        yield profile, map(partial(_unless_copied, downloads), verdicts)
+
+
+def _unless_copied(downloads: dict[tuple[str, str, str], str], verdict: Verdict) -> Verdict:
+    """Return the verdict, or that an earlier one is on a log of the very same download."""
+    if verdict.state not in _COMPARABLE or not verdict.first_request_id:
+        return verdict
+    # Emulators that begin alike give the same ids.
+    download = (verdict.job_id, verdict.endpoint, verdict.first_request_id)
+    first = downloads.setdefault(download, verdict.file)
+    if first == verdict.file:
+        return verdict
+    why = f"the same download as {first}, so one of them is a copy in a folder that is not its own"
+    return attrs.evolve(verdict, state="copied", why=why, running=False)
+
+
+def _by_profile(directory: str | os.PathLike[str]) -> Iterator[tuple[str, Iterator[Verdict]]]:
     if isinstance(directory, str) and is_store_url(directory):
         yield from _on_object_storage(directory)
         return
@@ -138,6 +161,7 @@ def verify_remotely(
     As far as one answer tells: a machine that lags may contradict what is true.
 
     A job that the service no longer knows stays as it was found: what is here may be all that is left.
+    What is of another service than the session's is not asked for.
 
     Args:
         session: Whose jobs these are.
@@ -149,11 +173,12 @@ def verify_remotely(
     """
 
     async def ask(verdict: Verdict) -> Verdict:
-        if verdict.state not in {"ok", "settling", "incomplete"}:
+        if verdict.state not in _COMPARABLE:
             return verdict
+        if verdict.endpoint and (why := another_service(verdict.endpoint, session.base_url)):
+            return attrs.evolve(verdict, state="foreign", why=f"it {why}", running=False)
         why = await difference(session, verdict.job_id, verdict.lines, verdict.tail)
-        running = verdict.running and await _is_running(session, verdict.job_id)
-        found = attrs.evolve(verdict, running=running)
+        found = verdict if verdict.state == "ok" else await _with_what_is_to_come(session, verdict)
         return attrs.evolve(found, state="stale", why=why) if why else found
 
     async def all_of_them() -> AsyncGenerator[Verdict, None]:
@@ -196,11 +221,13 @@ def _missing(job: Job, folder: str, profile: str) -> Verdict:
     )
 
 
-async def _is_running(service: Service, job_id: str) -> bool:
+async def _with_what_is_to_come(service: Service, verdict: Verdict) -> Verdict:
+    """Return the verdict on a log that lacks lines, with whether the service has any more of them."""
     try:
-        return _ran_today(await service.job(job_id))
+        job = await service.job(verdict.job_id)
     except NotFoundError:
-        return False
+        return attrs.evolve(verdict, why=f"{verdict.why}; and {_UNKNOWN}", running=False)
+    return attrs.evolve(verdict, running=verdict.running and _ran_today(job))
 
 
 def _ran_today(job: Job) -> bool:
@@ -227,6 +254,13 @@ async def difference(service: Service, job_id: str, lines: int, tail: tuple[str,
     if Known(lines, tail, lines).contradiction(page) is not None:
         return "the service has other lines in the end by now"
     return ""
+
+
+def another_service(endpoint: str, asked: str) -> str:
+    """Return why a log that was read from one base URL is not gone on with at another, if it is not."""
+    return (
+        "" if same_service(endpoint, asked) else f"is of {shown(endpoint)}, and {shown(asked)} is asked"
+    )
 
 
 def reopen_stale(directory: str | os.PathLike[str], stale: Iterable[Verdict]) -> None:

@@ -267,8 +267,13 @@ def refuse_folder_of(profile: str, place: object, around: object) -> NoReturn:
     Raises:
         ArchivePathError: always.
     """
-    error = ArchivePathError(f"{place} belongs to the profile {profile} of an archive")
-    error.advice = f"To download into it, name that archive: {around}, and the profile."
+    error = ArchivePathError(
+        f"{place} belongs to the profile {profile} of an archive, by its folder's name"
+    )
+    error.advice = (
+        f"To download into it, name that archive: {around}, and the profile. If the folder was copied "
+        "or renamed, put it, by its profile's name, into an archive or an empty folder, and name that."
+    )
     raise error
 
 

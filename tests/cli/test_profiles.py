@@ -85,10 +85,8 @@ async def test_no_archive_is_made_in_the_folder_of_a_profile(
     for place in (out / "a", out / "a/b/c"):
         ended = await ftlogs("download", "--all", *words, "--out", str(place), environ=teams.environ)
         assert ended.code == 2
-        told = (
-            f"{place} belongs to the profile a of an archive. To download into it, name that archive: "
-        )
-        assert ended.err == f"ftlogs: {told}{out}, and the profile.\n"
+        told = f"{place} belongs to the profile a of an archive, by its folder's name. "
+        assert ended.err.startswith(f"ftlogs: {told}To download into it, name that archive: {out}, and ")
     assert there(out) == before
 
 

@@ -189,6 +189,13 @@ async def test_the_command_for_damaged_logs_of_profiles_names_them(
     assert (await ftlogs(*shlex.split(told)[1:], environ=teams.environ)).code == 0
     ended = await ftlogs("verify", str(archive), "--json")
     assert verdicts(ended.out)["b/ft-1.log"] == ("ok", "")
+    copy(archive, "b", ".", "ft-3")
+    (archive / "ft-3.log").write_bytes(b"x")
+    ended = await ftlogs("verify", str(archive), environ=teams.environ)
+    assert ended.err.split("`")[1::2] == [
+        f"ftlogs download ft-3 --recheck --out {archive}",
+        f"ftlogs download a/ft-1 --recheck --out {archive} --profile a",
+    ]
 
 
 @pytest.mark.parametrize("endpoint", ["list", "logs"])

@@ -20,6 +20,7 @@ from dashscope_ftlogs import (
     verify_remotely,
 )
 from dashscope_ftlogs.archive.object_store.url import is_store_url, store_url
+from dashscope_ftlogs.archive.store import label
 from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.archive.verify import reopen_stale, verified
 from dashscope_ftlogs.cli.connection_options import Connection, naming
@@ -37,6 +38,10 @@ class Format(enum.StrEnum):
 
 
 _FINE = {"ok", "superseded"}
+_FEW = 5
+"""Jobs that are named in a command; of more, that would be hard to read."""
+_INNER = {"tail", "endpoint", "first_request_id"}
+"""What a verdict has for comparing, and nobody reads."""
 
 
 @grouped
@@ -85,24 +90,35 @@ def verify(
         told_of = ", ".join(f"{n:,} {state}" for state, n in counts.most_common())
         if bad or not quiet:
             complain(f"{directory}: {told_of or 'no logs yet'}")
-        if any(verdict.state == "damaged" and verdict.job_id for verdict in bad):
-            complain(
-                "`ftlogs download --recheck` fetches damaged logs anew, and keeps what is here of them"
-            )
-        if any(verdict.state == "missing" for verdict in bad):
-            complain(f"`{_download_of(directory, bad, next(iter(found)))}` fetches what is missing")
+        own = next(iter(found))
+        damaged = [one for one in bad if one.state == "damaged" and one.job_id]
+        for some in (
+            [one for one in damaged if not one.profile],
+            [one for one in damaged if one.profile],
+        ):
+            if some:  # a download with a profile writes to folders only
+                again = _download_of(some, directory, own, f"{_naming_jobs(some)} --recheck")
+                complain(f"`{again}` fetches damaged logs anew, and keeps what is here of them")
+        if missing := [one for one in bad if one.state == "missing"]:
+            complain(f"`{_download_of(missing, directory, own, '--all')}` fetches what is missing")
         return exit_code(failed[0]) if failed else INCOMPLETE if bad else 0
 
-    run(main())
+    run(main(), show_retries=not quiet)
 
 
-def _download_of(directory: str, bad: list[Verdict], own: str) -> str:
-    """Return the command by which missing logs come: into the archive around a profile's folder."""
+def _download_of(some: list[Verdict], directory: str, own: str, which: str) -> str:
+    """Return the command by which such logs come: into the archive around a profile's folder."""
     if own:
         folder = Path(os.path.realpath(directory))
         directory = str(store_url(directory).around if is_store_url(directory) else folder.parent)
-    profiles = sorted({one.profile for one in bad if one.state == "missing" and one.profile})
-    return f"ftlogs download --all --out {shlex.quote(directory)}{naming(*profiles)}"
+    profiles = sorted({one.profile for one in some if one.profile})
+    return f"ftlogs download {which} --out {shlex.quote(directory)}{naming(*profiles)}"
+
+
+def _naming_jobs(some: list[Verdict]) -> str:
+    """Return what names the jobs of logs in a command, or all jobs if they are too many for that."""
+    names = sorted({shlex.quote(label(one.profile, one.job_id)) for one in some})
+    return " ".join(names) if len(names) <= _FEW else "--all"
 
 
 def _to_ask_for(
@@ -142,6 +158,8 @@ async def _asked(
         raise InvalidArgumentError(f"--profile {', '.join(chosen)}: these are the logs of {names}")
     if left_out:
         complain(f"not compared, since --profile names others: the logs of {names}")
+    if "" in asking and len(chosen) > 1:
+        raise InvalidArgumentError(_why_one(found[""]))
     for profile, some in asking.items():
         if profile in left_out:
             asked += some
@@ -165,8 +183,17 @@ async def _asked(
     return asked
 
 
+def _why_one(stray: list[Verdict]) -> str:
+    logs = [one.file for one in stray if one.job_id]
+    lie = "1 log lies" if len(logs) == 1 else f"{len(logs):,} logs lie"
+    return (
+        f"--profile: this takes one, since {lie} in no profile's folder, such as {logs[0]}: remove what "
+        "is a copy, and move what is not to its profile's folder, or run this once for each profile"
+    )
+
+
 def _facts(verdict: Verdict) -> dict[str, Any]:
-    return attrs.asdict(verdict, filter=lambda field, _: field.name != "tail")
+    return attrs.asdict(verdict, filter=lambda field, _: field.name not in _INNER)
 
 
 def _reopen(directory: str, fine: set[str], asked: list[Verdict]) -> None:

@@ -30,6 +30,9 @@ _NAME_AND_PASSWORD = re.compile(r"(?<=://)[^\s/]*(?=@)")
 TAIL: Final = 5
 """So many last lines tell a log from another one: a single line may be in both."""
 
+_SHOWN: Final = 80
+"""Characters of a refused value."""
+
 _encode_json = msgspec.json.Encoder().encode
 
 
@@ -78,9 +81,18 @@ def without_keys(text: str) -> str:
 
 
 def shown(value: object) -> str:
-    """Return the repr of a refused value, short and safe to show."""
+    r"""Return the repr of a refused value, short and safe to show.
+
+    A string's backslashes are single, as they were typed: it may be copied back, mended.
+
+    >>> print(shown(r"it  (\d+"))
+    'it  (\d+'
+    """
+    if isinstance(value, str):
+        text = without_keys(repr(value).replace("\\\\", "\\"))
+        return escaped(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
     try:
-        return excerpt(without_keys(repr(value)), 80)
+        return excerpt(without_keys(repr(value)), _SHOWN)
     except ValueError:  # Python writes out no integer of more than 4300 digits
         return "a number too large to show"
 

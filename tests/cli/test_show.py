@@ -185,6 +185,15 @@ async def test_a_pattern_of_one_s_own_reads_what_no_known_form_fits(ftlogs: Any,
     assert "pattern 'S=('" in wrong.err
 
 
+@pytest.mark.parametrize("typed", [r"it  (\d+", r"loss \\(?P<step>\d+)", r"'\s+'(?P<loss>)*+*"])
+async def test_a_wrong_pattern_is_told_as_it_was_typed(ftlogs: Any, tmp_path: Path, typed: str) -> None:
+    (tmp_path / "a.log").write_text("S=1\n")
+    for words in (("show", "--pattern", typed), ("tail", "--grep", f"{typed}(")):
+        ended = await ftlogs(*words, str(tmp_path / "a.log"))
+        assert ended.code == 2
+        assert typed in ended.err
+
+
 async def test_what_the_service_says_of_a_failure_is_shown_beside_the_log_s_own_error(
     ftlogs: Any,
 ) -> None:

@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from dashscope_ftlogs.metrics.table import MetricsTable, MetricValue
     from dashscope_ftlogs.models import Checkpoint, Job, LogLine, LogPage
     from dashscope_ftlogs.reading.metrics_in_line import MetricValues
+    from dashscope_ftlogs.reading.own_pattern import parse_line, parse_lines
     from dashscope_ftlogs.reading.records import (
         Beside,
         Message,
@@ -87,9 +88,7 @@ if TYPE_CHECKING:
         Text,
         Tokens,
         Traceback,
-        parse_line,
     )
-    from dashscope_ftlogs.reading.tracebacks import parse_lines
     from dashscope_ftlogs.session import LogSession
     from dashscope_ftlogs.text import Position
 
@@ -218,8 +217,8 @@ _HOMES = {
     "Unfolded": "client.fed_iterators",
     "Verdict": "archive.outcomes",
     "VerifyState": "archive.outcomes",
-    "parse_line": "reading.records",
-    "parse_lines": "reading.tracebacks",
+    "parse_line": "reading.own_pattern",
+    "parse_lines": "reading.own_pattern",
     "verify_archive": "archive.verify",
     "verify_remotely": "archive.verify",
 }

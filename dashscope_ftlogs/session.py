@@ -244,7 +244,8 @@ class LogSession(Service):
             job_id: The job.
             pattern: A regular expression for lines that no known form fits, whose named groups are
                 metrics, or `step`, `total_steps` and `epoch`: `at (?P<step>\d+): (?P<loss>\S+)`. Or
-                several, for lines of several forms: each is read by the first that fits.
+                several, for lines of several forms: each is read by the first that fits. A known form
+                comes before all of them, unless it is one over several lines, such as a table.
 
         Raises:
             FTLogsError: the log could not be read to its end.

@@ -118,6 +118,7 @@ POLICY = Call(
         },
     },
 )
+NO_PATTERN = Wrong([5, b"x", True, {"x": 1}], "a string, or several")
 FOLLOW_PLACES = [{5: 3}, {"../x": 3}, {"ft-1": -1}, {"ft-1": 1.5}, {"ft-1": None}]
 METHODS = {
     "page": Call(
@@ -166,7 +167,7 @@ METHODS = {
         {"job_id": "ft-1"},
         {
             "job_id": Wrong(NO_JOB, JOB_ID),
-            "pattern": Wrong([5, b"x", True, {"x": 1}], "a string, or several"),
+            "pattern": NO_PATTERN,
         },
     ),
     "download": Call(
@@ -227,7 +228,9 @@ FUNCTIONS = {
         },
     ),
     "parse_line": Call(
-        parse_line, {"line": ""}, {"line": Wrong([5, None, b"x", ["x"]], "line=.*: must be a str")}
+        parse_line,
+        {"line": ""},
+        {"line": Wrong([5, None, b"x", ["x"]], "line=.*: must be a str"), "pattern": NO_PATTERN},
     ),
     "parse_lines": Call(
         parse_lines,
@@ -235,6 +238,7 @@ FUNCTIONS = {
         {
             "lines": Wrong([*NO_TEXTS, [5], [b"x"], [None]], "must be", names_value=False),
             "offset": Wrong([*NO_COUNT, None], FROM_0),
+            "pattern": NO_PATTERN,
         },
     ),
     "MetricsTable": Call(
@@ -249,6 +253,7 @@ FUNCTIONS = {
             "lines": Wrong([*NO_TEXTS, [5], [b"x"], [None]], "must be", names_value=False),
             "source": Wrong([5, None, b"x"], "a str"),
             "offset": Wrong([*NO_COUNT, None], FROM_0),
+            "pattern": NO_PATTERN,
         },
     ),
     "LogSession": SESSION,

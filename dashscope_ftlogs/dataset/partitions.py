@@ -1,7 +1,7 @@
 """The logs of an archive one by one, so that engines of any kind can read many at the same time."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final
 
@@ -14,7 +14,7 @@ from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.points import LogPoints
 from dashscope_ftlogs.metrics.table import MetricsTable, table_of
 from dashscope_ftlogs.models import Job
-from dashscope_ftlogs.reading.own_pattern import OwnPattern
+from dashscope_ftlogs.reading.own_pattern import OwnPattern, own_pattern
 
 _AT_ONCE: Final = 1000
 """Lines."""
@@ -56,18 +56,24 @@ def partitions(archive: str | os.PathLike[str]) -> list[Partition]:
     return [Partition(log.name, log) for log in logs_at(os.fspath(archive))]
 
 
-def read(partition: Partition) -> MetricsTable:
+def read(partition: Partition, *, pattern: str | Iterable[str] | None = None) -> MetricsTable:
     """Return the metrics of one log, as `LogSession.metrics` does of a job's. It blocks.
 
     A `concurrent.futures` pool, Dask, Ray or Spark maps it over the partitions of an archive:
-    `pool.map(read, partitions("logs"))`.
+    `pool.map(read, partitions("logs"))`, or `pool.map(partial(read, pattern=...), partitions("logs"))`.
+
+    Args:
+        partition: The log.
+        pattern: For lines that no known form fits, as `LogSession.metrics` takes it.
 
     Raises:
         ArchiveError: the log can't be read.
+        InvalidArgumentError: a pattern is none, or has no group for a metric.
     """
     checks.kind_of("partition", partition, Partition)
+    own = None if pattern is None else own_pattern(pattern)
     name = label(partition.profile, partition.job_id)
-    return table_of([(name, points_of(partition.log))])
+    return table_of([(name, points_of(partition.log, own))])
 
 
 def points_of(log: KeptLog, pattern: OwnPattern | None = None) -> PointColumns:

@@ -13,6 +13,7 @@ from dashscope_ftlogs.metrics.point import Point, added
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.points import LogPoints
 from dashscope_ftlogs.metrics.wide_table import apart
+from dashscope_ftlogs.reading.own_pattern import own_pattern
 
 _ABOUT: Final[Mapping[str, Form]] = {
     "source": "text",
@@ -73,11 +74,32 @@ class MetricsTable:
         self._take(sources, taken)
 
     @classmethod
-    def from_lines(cls, lines: Iterable[str], source: str = "", *, offset: int = 0) -> "MetricsTable":
-        """Read the metrics of one log, given as its lines, of which the first has number `offset`."""
+    def from_lines(
+        cls,
+        lines: Iterable[str],
+        source: str = "",
+        *,
+        offset: int = 0,
+        pattern: str | Iterable[str] | None = None,
+    ) -> "MetricsTable":
+        r"""Read the metrics of one log, given as its lines: those of a file, say, or of a pipe.
+
+        >>> table = MetricsTable.from_lines(["at 3: 2.5"], pattern=r"at (?P<step>\d+): (?P<loss>\S+)")
+        >>> table["step"], table["loss"]
+        ([3], [2.5])
+
+        Args:
+            lines: The lines.
+            source: What to call the log.
+            offset: The number of the first line.
+            pattern: For lines that no known form fits, as `LogSession.metrics` takes it.
+
+        Raises:
+            InvalidArgumentError: a pattern is none, or has no group for a metric.
+        """
         checks.kind_of("source", source, str)
         checks.whole_number("offset", offset, 0)
-        log = LogPoints()
+        log = LogPoints(None if pattern is None else own_pattern(pattern))
         log.read_all(checks.many("lines", lines), offset)
         return table_of([(source, log.columns())])
 

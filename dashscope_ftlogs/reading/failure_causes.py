@@ -301,7 +301,7 @@ class _Told:
 def last_error(records: Iterable[tuple[int, Record]]) -> LogError | None:
     """Return the error of which a job failed, as records tell it, each with the number of its line.
 
-    >>> from dashscope_ftlogs.reading.tracebacks import parse_lines
+    >>> from dashscope_ftlogs import parse_lines
     >>> log = ["Traceback (most recent call last):", "OSError: disk full", "[ERROR:swift] worker 3 died"]
     >>> last_error(parse_lines(log))
     LogError(offset=0, text='OSError: disk full')

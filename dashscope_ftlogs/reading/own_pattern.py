@@ -1,8 +1,9 @@
-"""A user's own patterns for lines that no form of metrics fits."""
+"""What lines mean; and a user's own patterns for those that no form of metrics fits."""
 
 import re
 import warnings
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final
 
 import attrs
@@ -12,7 +13,7 @@ from dashscope_ftlogs.errors import InvalidArgumentError
 from dashscope_ftlogs.reading.forms.names import only_of_evaluation
 from dashscope_ftlogs.reading.forms.numbers import THOUSANDS, number
 from dashscope_ftlogs.reading.forms.stamps import time_in
-from dashscope_ftlogs.reading.records import Beside, Metrics, Record, whole
+from dashscope_ftlogs.reading.records import Beside, Metrics, Record, records, whole
 from dashscope_ftlogs.reading.tracebacks import RecordReader
 from dashscope_ftlogs.text import shown
 
@@ -54,6 +55,64 @@ class OwnPattern:
             ),
         )
 
+    def read(self, record: Record) -> Record:
+        """Return a record, or what it says by a pattern where it is of no known form of metrics."""
+        own = None if isinstance(record, Metrics) else self.metrics(record.raw)
+        return record if own is None else own
+
+
+def parse_line(line: str, *, pattern: str | Iterable[str] | None = None) -> tuple[Record, ...]:
+    r"""Return what a line holds, in order; nothing for a blank one.
+
+    A line can hold many parts: redraws of a progress bar, and a metric dict glued to the last of them.
+    Takes time linear in its length, if a pattern does, and never raises for a string.
+
+    >>> parse_line("{'loss': 1.5, 'epoch': 0.3}")[0].values["loss"]
+    1.5
+    >>> [type(record).__name__ for record in parse_line(" 10%|█ | 1/10 [00:01<00:09,  1.0s/it]\rdone")]
+    ['ProgressBar', 'Text']
+    >>> parse_line("at 3: 2.5", pattern=r"at (?P<step>\d+): (?P<loss>\S+)")[0].values
+    {'loss': 2.5}
+
+    Args:
+        line: As the service sent it.
+        pattern: For what no known form fits, as `LogSession.metrics` takes it.
+
+    Raises:
+        InvalidArgumentError: a pattern is none, or has no group for a metric.
+    """
+    own = None if pattern is None else own_pattern(pattern)
+    found = records(line)
+    if own is not None:
+        return tuple(map(own.read, found))
+    return found if isinstance(found, tuple) else tuple(found)
+
+
+def parse_lines(
+    lines: Iterable[str], offset: int = 0, *, pattern: str | Iterable[str] | None = None
+) -> Iterator[tuple[int, Record]]:
+    """Yield the records of consecutive lines, each with the number of the line where it begins.
+
+    Args:
+        lines: As the service sent them.
+        offset: The number of the first one.
+        pattern: For what no known form fits, as `LogSession.metrics` takes it.
+
+    >>> log = ["Traceback (most recent call last):", "  File 'a.py', line 3", "OSError: full", "bye"]
+    >>> for number, record in parse_lines(log):
+    ...     print(number, type(record).__name__)
+    0 Traceback
+    3 Text
+
+    Raises:
+        InvalidArgumentError: a pattern is none, or has no group for a metric.
+    """
+    reader = RecordReader() if pattern is None else OwnRecords(own_pattern(pattern))
+    checks.whole_number("offset", offset, 0)
+    for at, line in enumerate(checks.many("lines", lines), offset):
+        yield from reader.read(at, line)
+    yield from reader.end()
+
 
 class OwnRecords:
     """Takes the lines of one log in turn; where no form of metrics fits, a pattern may."""
@@ -72,8 +131,7 @@ class OwnRecords:
 
     def _fitting(self, found: Iterable[tuple[int, Record]]) -> Iterator[tuple[int, Record]]:
         for at, record in found:
-            own = None if isinstance(record, Metrics) else self._pattern.metrics(record.raw)
-            yield at, record if own is None else own
+            yield at, self._pattern.read(record)
 
 
 def compiled(text: str) -> re.Pattern[str]:
@@ -106,7 +164,11 @@ def own_pattern(text: str | Iterable[str]) -> OwnPattern:
 
 
 def _with_metrics(text: str) -> "re.Pattern[str]":
-    checks.kind_of("pattern", text, str)
+    return _read(checks.kind_of("pattern", text, str))
+
+
+@lru_cache(maxsize=64)  # whoever reads line by line gives the same each time
+def _read(text: str) -> "re.Pattern[str]":
     try:
         pattern = compiled(text)
     except ValueError as error:

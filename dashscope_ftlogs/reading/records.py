@@ -63,7 +63,6 @@ __all__ = [
     "last_line",
     "last_record",
     "led_to",
-    "parse_line",
     "records",
     "said_beside",
     "step_of_all",
@@ -109,23 +108,8 @@ _FAR: Final = 400
 _TOKENS: Final = re.compile(r"(?:number of consumed tokens is|training usage) (\d{1,18})")
 
 
-def parse_line(line: str) -> tuple[Record, ...]:
-    r"""Return what a line holds, in order; nothing for a blank one.
-
-    A line can hold many parts: redraws of a progress bar, and a metric dict glued to the last of them.
-    Takes time linear in its length, and never raises for a string.
-
-    >>> parse_line("{'loss': 1.5, 'epoch': 0.3}")[0].values["loss"]
-    1.5
-    >>> [type(record).__name__ for record in parse_line(" 10%|█ | 1/10 [00:01<00:09,  1.0s/it]\rdone")]
-    ['ProgressBar', 'Text']
-    """
-    found = records(line)
-    return found if isinstance(found, tuple) else tuple(found)
-
-
 def records(line: str) -> tuple[Record, ...] | Iterator[Record]:
-    """Return the same, one by one: a line can hold tens of thousands."""
+    """Return what a line holds, in order, one by one: a line can hold tens of thousands."""
     if type(line) is not str:  # in no time, unlike the check itself
         checks.kind_of("line", line, str)
     if line[:1] == "{":

@@ -17,26 +17,6 @@ _AT_ONCE: Final = 64
 """Tracebacks. More ranks than that seldom fail within each other's lines, and each costs time."""
 
 
-def parse_lines(lines: Iterable[str], offset: int = 0) -> Iterator[tuple[int, Record]]:
-    """Yield the records of consecutive lines, each with the number of the line where it begins.
-
-    Args:
-        lines: As the service sent them.
-        offset: The number of the first one.
-
-    >>> log = ["Traceback (most recent call last):", "  File 'a.py', line 3", "OSError: full", "bye"]
-    >>> for number, record in parse_lines(log):
-    ...     print(number, type(record).__name__)
-    0 Traceback
-    3 Text
-    """
-    reader = RecordReader()
-    checks.whole_number("offset", offset, 0)
-    for number, line in enumerate(checks.many("lines", lines), offset):
-        yield from reader.read(number, line)
-    yield from reader.end()
-
-
 class RecordReader:
     """Takes the lines of one log in turn, and tells their records as soon as they are complete.
 

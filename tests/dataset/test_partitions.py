@@ -3,6 +3,7 @@
 import pickle
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,18 @@ def test_they_are_pickled_without_their_lines_and_read_by_other_processes(archiv
     assert b"loss" not in pickle.dumps(found)
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         assert [len(table) for table in pool.map(metrics.read, found)] == [2, 1, 0]
+
+
+def test_those_of_one_s_own_form_are_read_by_patterns_in_other_processes_too(tmp_path: Path) -> None:
+    (tmp_path / "odd.log").write_text("it=1 | L=2.5\nheld out: 2.75\n")
+    found = metrics.partitions(tmp_path / "odd.log")
+    read = partial(metrics.read, pattern=[r"L=(?P<loss>\S+)", r"out: (?P<val_loss>\S+)"])
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        (table,) = pool.map(read, found)
+    assert (table["loss"], table["val_loss"]) == ([2.5, None], [None, 2.75])
+    for wrong in ("L", "(", ["(?P<loss>.)", "L"], 5):
+        with pytest.raises(InvalidArgumentError, match="pattern"):
+            metrics.read(found[0], pattern=wrong)  # type: ignore[arg-type]
 
 
 def test_a_log_that_lies_in_no_archive_is_one_too(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashscope_ftlogs.metrics.points import LogPoints, Point
+from dashscope_ftlogs.reading.own_pattern import parse_line
 from dashscope_ftlogs.reading.page_scan import Page
-from dashscope_ftlogs.reading.records import ProgressBar, Text, parse_line
+from dashscope_ftlogs.reading.records import ProgressBar, Text
 
 BAR = "█| {}/10 [00:0{}<00:09,  1.0s/it]"
 PIECES = st.sampled_from([

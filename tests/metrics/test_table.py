@@ -146,6 +146,21 @@ async def test_of_lines_that_no_form_fits_it_gives_what_patterns_name(
     assert len(emulator.journal) == asked
 
 
+def test_lines_from_anywhere_are_read_by_patterns_as_those_of_a_session_are() -> None:
+    lines = ["it=1 | L=2.5", "{'loss': 2.0}", "held out: 2.75"]
+    table = MetricsTable.from_lines(
+        iter(lines), "mine", offset=4, pattern=(r"L=(?P<loss>\S+)", r"(?P<val_loss>\d\S+)")
+    )
+    assert [(row["offset"], row["kind"]) for row in table.rows()] == [
+        *((4, "train"), (5, "train"), (6, "eval")),
+    ]
+    assert (table["loss"], table["val_loss"]) == ([2.5, 2.0, None], [None, None, 2.75])
+    assert len(MetricsTable.from_lines(lines, pattern=[])) == 1
+    for wrong in ("L", "(", ["(?P<loss>.)", "L"]):
+        with pytest.raises(InvalidArgumentError, match="pattern"):
+            MetricsTable.from_lines(lines, pattern=wrong)
+
+
 @pytest.mark.extras
 def test_pyarrow_takes_it_with_the_expected_types() -> None:
     import pyarrow as pa

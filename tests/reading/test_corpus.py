@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from real_logs import corpus_folder
 
 from dashscope_ftlogs.metrics.points import read_points
-from dashscope_ftlogs.reading.records import Metrics, ProgressBar, Record, Tokens, Traceback, parse_line
-from dashscope_ftlogs.reading.tracebacks import parse_lines
+from dashscope_ftlogs.reading.own_pattern import parse_line, parse_lines
+from dashscope_ftlogs.reading.records import Metrics, ProgressBar, Record, Tokens, Traceback
 
 FOLDER = corpus_folder()
 LOGS = sorted([*FOLDER.rglob("*.log"), *FOLDER.rglob("*.jsonl")]) if FOLDER else []

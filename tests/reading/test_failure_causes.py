@@ -24,8 +24,8 @@ from dashscope_ftlogs.reading.failure_causes import (
 )
 from dashscope_ftlogs.reading.failure_signs import may_tell, sign_of
 from dashscope_ftlogs.reading.log_errors import LogErrors
+from dashscope_ftlogs.reading.own_pattern import parse_lines
 from dashscope_ftlogs.reading.records import Metrics, Text, last_record
-from dashscope_ftlogs.reading.tracebacks import parse_lines
 
 BEGIN = "Traceback (most recent call last):"
 FAILED = "2025-12-06 20:44:39,609 - ERROR - finetune-job failed"

@@ -6,7 +6,7 @@ import pytest
 
 from dashscope_ftlogs import InvalidArgumentError
 from dashscope_ftlogs.metrics.points import LogPoints
-from dashscope_ftlogs.reading.own_pattern import own_pattern
+from dashscope_ftlogs.reading.own_pattern import own_pattern, parse_line, parse_lines
 from dashscope_ftlogs.report.log_digest import LogReader
 
 
@@ -59,6 +59,29 @@ def test_each_line_is_read_by_the_first_of_several_that_fits() -> None:
     assert found(several, "it=1 | L=2.5 3", "no", "held out, it 1: 2.75") == [
         ("train", 1, None, {"loss": 2.5}),
         ("eval", 1, None, {"val_loss": 2.75}),
+    ]
+
+
+def test_what_lines_mean_is_told_by_it_too() -> None:
+    loss, step = r"L=(?P<loss>\S+)", r"(?P<step>\d+) of"
+    lines = ["L=2.5", "{'loss': 1.0}", "L", "Traceback (most recent call last):", "OSError: L=3", "L=4"]
+    records = list(parse_lines(lines, 3, pattern=(f"{step} {loss}", loss)))
+    assert [(at, type(one).__name__) for at, one in records] == [
+        *((3, "Metrics"), (4, "Metrics"), (5, "Text"), (6, "Metrics"), (8, "Metrics")),
+    ]
+    assert [type(one).__name__ for one in parse_line("Lx\rL=4", pattern=loss)] == ["Text", "Metrics"]
+    assert parse_line(lines[1], pattern="(?P<loss>.)") == parse_line(lines[1])
+    with pytest.raises(InvalidArgumentError, match="must name a group"):
+        parse_line("x", pattern=step)
+    with pytest.raises(InvalidArgumentError, match="must name a group"):
+        list(parse_lines([], pattern=[loss, step]))
+
+
+def test_rows_of_a_table_that_it_fits_are_its_own() -> None:
+    table = ["step,loss", "1,2.5", "2,2.25"]
+    assert [step for _, step, _, _ in found("nothing (?P<x>.)", *table)] == [1, 2]
+    assert found(r"\d,(?P<mine>.*)", *table) == [
+        ("train", None, None, {"mine": value}) for value in (2.5, 2.25)
     ]
 
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from raised import formatted
 
 from dashscope_ftlogs import InvalidArgumentError
+from dashscope_ftlogs.reading.own_pattern import parse_lines
 from dashscope_ftlogs.reading.records import Metrics, Record, Traceback
-from dashscope_ftlogs.reading.tracebacks import RecordReader, parse_lines
+from dashscope_ftlogs.reading.tracebacks import RecordReader
 
 BEGIN = "Traceback (most recent call last):"
 FRAME = '  File "train.py", line 7, in main'

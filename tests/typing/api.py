@@ -136,7 +136,7 @@ def names_of_what_users_meet(
     assert_type(session.jobs(), Stream[Job])
     assert_type(aiter(session.lines("ft-1")), Unfolded[LogPage, str])
     assert_type(session.fetch_many(jobs), Stream[JobLog])
-    assert_type(parse_line("x"), tuple[Record, ...])
+    assert_type(parse_line("x", pattern="(?P<loss>.)"), tuple[Record, ...])
     error = dashscope_ftlogs.errors.TransportError("reset")
     assert_type(RetryPolicy().decide(error, tries=1, lasted=0, draw=1), RetryDecision)
     assert_type((form, compression), tuple[Format, Compression])

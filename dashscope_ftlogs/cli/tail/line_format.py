@@ -17,8 +17,8 @@ from dashscope_ftlogs import InvalidArgumentError, LogPage
 from dashscope_ftlogs.cli.options import Raw
 from dashscope_ftlogs.cli.terminal.stdout import FilePage, Format, has_colours
 from dashscope_ftlogs.reading.failure_signs import sign_of
-from dashscope_ftlogs.reading.own_pattern import compiled
-from dashscope_ftlogs.reading.records import Message, Text, parse_line
+from dashscope_ftlogs.reading.own_pattern import compiled, parse_line
+from dashscope_ftlogs.reading.records import Message, Text
 from dashscope_ftlogs.reading.tracebacks import RecordReader
 from dashscope_ftlogs.text import (
     escaped,

@@ -37,10 +37,11 @@ from dashscope_ftlogs.cli.short_job_ids import is_short, out_of_url, whole_jobs
 from dashscope_ftlogs.cli.terminal.read_progress import progress
 from dashscope_ftlogs.cli.terminal.stdout import FilePage
 from dashscope_ftlogs.dataset.partitions import Partition, batches
-from dashscope_ftlogs.text import distinct, excerpt
+from dashscope_ftlogs.text import distinct, excerpt, shown
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
+    from dashscope_ftlogs.reading.own_pattern import Fits, OwnPattern
 
 T = TypeVar("T")
 InArchive = TypeVar("InArchive", KeptLog, Partition)
@@ -274,6 +275,22 @@ def no_metrics(logs: Mapping[str, str]) -> str:
     ]
     hint = "" if all(logs.values()) else OWN_FORM
     return f"no metrics in {', '.join(names) or 'nothing'}{hint}"
+
+
+def complain_of_patterns(own: "OwnPattern | None", each: Iterable["Fits"]) -> None:
+    """Say which patterns of `--pattern` fitted in no log, and which groups never held a number.
+
+    One that is misspelt would pass for a log in which there is nothing of it.
+    """
+    fits = frozenset[tuple[int, str, bool]]().union(*each)
+    for at, pattern in enumerate(() if own is None else own.patterns):
+        held = {name for number, name, _ in fits if number == at}
+        numbers = {name for number, name, is_number in fits if number == at and is_number}
+        said = f"--pattern {shown(pattern.pattern)}:"
+        if not held:
+            complain(f"{said} fits no line that known forms and patterns before it leave")
+        elif wrong := [name for name in pattern.groupindex if name in held - numbers]:
+            complain(f"{said} {', '.join(wrong)}: no number in any line that it fits")
 
 
 async def _read(reader: Reader[T], lines: Lines) -> T:

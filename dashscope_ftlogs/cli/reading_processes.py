@@ -25,7 +25,7 @@ from dashscope_ftlogs.errors import FTLogsError
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.points import LogPoints
 from dashscope_ftlogs.models import Job
-from dashscope_ftlogs.reading.own_pattern import OwnPattern
+from dashscope_ftlogs.reading.own_pattern import Fits, OwnPattern
 from dashscope_ftlogs.text import storable_text
 
 T = TypeVar("T")
@@ -66,6 +66,8 @@ class PointsRead:
     points: PointColumns
     unlike_a_log: str
     """What it is instead, `empty` or `not text in UTF-8`; else nothing."""
+    fits: Fits
+    """What of the user's own patterns fitted."""
 
 
 class ReadPoints:
@@ -88,7 +90,7 @@ class ReadPoints:
     def end(self) -> PointsRead:
         """Return the points of what was read."""
         unlike = "empty" if self._unlike_a_log is None else self._unlike_a_log
-        return PointsRead(self._points.columns(), unlike)
+        return PointsRead(self._points.columns(), unlike, self._points.fits)
 
 
 class Reading(Generic[T]):

@@ -10,7 +10,7 @@ from dashscope_ftlogs.metrics.point import Point, points_of
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.whole_log.point_reader import PointReader
 from dashscope_ftlogs.reading.forms.dicts import TOGETHER, flat_each
-from dashscope_ftlogs.reading.own_pattern import OwnPattern, OwnRecords
+from dashscope_ftlogs.reading.own_pattern import Fits, OwnPattern, OwnRecords
 from dashscope_ftlogs.reading.page_scan import TRACEBACK, Page, is_mere_text
 from dashscope_ftlogs.reading.records import Text
 from dashscope_ftlogs.reading.tracebacks import RecordReader
@@ -76,6 +76,11 @@ class LogPoints:
     def points(self) -> list[Point]:
         """Return the points of what was read."""
         return list(points_of(self.columns()))
+
+    @property
+    def fits(self) -> Fits:
+        """What of the patterns fitted so far."""
+        return frozenset() if self._own is None else self._own.fits
 
     def columns(self) -> PointColumns:
         """Return the points of what was read as columns, once it is all."""

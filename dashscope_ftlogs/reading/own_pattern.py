@@ -21,6 +21,9 @@ _LONGEST: Final = 64 * 1024
 """Characters of a line that a pattern sees."""
 _ABOUT: Final = frozenset({"step", "total_steps", "epoch"})
 
+Fits = frozenset[tuple[int, str, bool]]
+"""Of lines that patterns fitted: a pattern's index, a group of it, and whether that held a number."""
+
 
 @attrs.frozen
 class OwnPattern:
@@ -31,14 +34,23 @@ class OwnPattern:
 
     patterns: "tuple[re.Pattern[str], ...]"
 
-    def metrics(self, text: str) -> Metrics | None:
-        """Return what a text says; None if no pattern fits, or no metric in it is a number."""
+    def metrics(self, text: str, fits: set[tuple[int, str, bool]] | None = None) -> Metrics | None:
+        """Return what a text says; None if no pattern fits, or no metric in it is a number.
+
+        What fitted is added to `fits`.
+        """
         seen = text[:_LONGEST]
-        found = next(filter(None, (pattern.search(seen) for pattern in self.patterns)), None)
+        each = ((at, pattern.search(seen)) for at, pattern in enumerate(self.patterns))
+        at, found = next((one for one in each if one[1] is not None), (0, None))
         if found is None:
             return None
         told = {name: part for name, part in found.groupdict().items() if part is not None}
+        step, total_steps = _count(told.get("step")), _count(told.get("total_steps"))
+        epoch = _number("epoch", told.get("epoch", ""), seen)
         values = {name: _number(name, part, seen) for name, part in told.items() if name not in _ABOUT}
+        if fits is not None:
+            every = values | {"step": step, "total_steps": total_steps, "epoch": epoch}
+            fits.update((at, name, every.get(name) is not None) for name in told or found.groupdict())
         numbers = {name: value for name, value in values.items() if value is not None}
         if not numbers:
             return None
@@ -47,17 +59,17 @@ class OwnPattern:
             text,
             None,
             Beside(
-                _count(told.get("step")),
-                _count(told.get("total_steps")),
-                _number("epoch", told.get("epoch", ""), seen),
+                step,
+                total_steps,
+                epoch,
                 "eval" if only_of_evaluation(numbers) else None,
                 time_in(text[: found.start() + 1]),
             ),
         )
 
-    def read(self, record: Record) -> Record:
+    def read(self, record: Record, fits: set[tuple[int, str, bool]] | None = None) -> Record:
         """Return a record, or what it says by a pattern where it is of no known form of metrics."""
-        own = None if isinstance(record, Metrics) else self.metrics(record.raw)
+        own = None if isinstance(record, Metrics) else self.metrics(record.raw, fits)
         return record if own is None else own
 
 
@@ -120,6 +132,12 @@ class OwnRecords:
     def __init__(self, pattern: OwnPattern) -> None:
         self._pattern = pattern
         self._records = RecordReader()
+        self._fits = set[tuple[int, str, bool]]()
+
+    @property
+    def fits(self) -> Fits:
+        """What of the patterns fitted so far."""
+        return frozenset(self._fits)
 
     def read(self, number: int, line: str) -> Iterator[tuple[int, Record]]:
         """Yield what is complete with this line, each record with the number where it begins."""
@@ -131,7 +149,7 @@ class OwnRecords:
 
     def _fitting(self, found: Iterable[tuple[int, Record]]) -> Iterator[tuple[int, Record]]:
         for at, record in found:
-            yield at, self._pattern.read(record)
+            yield at, self._pattern.read(record, self._fits)
 
 
 def compiled(text: str) -> re.Pattern[str]:

@@ -14,7 +14,7 @@ from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.reading.failure_causes import Failure, failure
 from dashscope_ftlogs.reading.forms.stamps import milliseconds
 from dashscope_ftlogs.reading.log_errors import LogErrors
-from dashscope_ftlogs.reading.own_pattern import OwnPattern
+from dashscope_ftlogs.reading.own_pattern import Fits, OwnPattern
 from dashscope_ftlogs.report.loss_and_duration import (
     Loss,
     Summary,
@@ -49,6 +49,8 @@ class Glance:
     """The last one."""
     best_eval_loss: Loss | None
     failure: Failure | None
+    fits: Fits = frozenset()
+    """What of the user's own patterns fitted."""
 
 
 class GlanceReader:
@@ -85,6 +87,7 @@ class GlanceReader:
             last_evaluation(points),
             best_evaluation(points),
             failure(self._name, self._job, self._errors.end()),
+            self._points.fits,
         )
 
 

@@ -8,7 +8,7 @@ import attrs
 from dashscope_ftlogs.metrics.points import PointReader
 from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.reading.failure_causes import ErrorReader, Failure, failure
-from dashscope_ftlogs.reading.own_pattern import OwnPattern, OwnRecords
+from dashscope_ftlogs.reading.own_pattern import Fits, OwnPattern, OwnRecords
 from dashscope_ftlogs.reading.records import Metrics, Record
 from dashscope_ftlogs.reading.tracebacks import RecordReader
 from dashscope_ftlogs.report.kept_lines import KeptLines, fair_room
@@ -38,6 +38,8 @@ class ReadLog:
     """The last one."""
     best_eval_loss: Loss | None
     failure: Failure | None
+    fits: Fits = frozenset()
+    """What of the user's own patterns fitted."""
 
 
 class LogReader:
@@ -48,7 +50,8 @@ class LogReader:
     ) -> None:
         """Begin a log; not much more than `room` characters of it are held at any time."""
         self._name, self._job = name, job
-        self._records = RecordReader() if pattern is None else OwnRecords(pattern)
+        self._own = None if pattern is None else OwnRecords(pattern)
+        self._records = self._own or RecordReader()
         self._points, self._errors = PointReader(), ErrorReader()
         self._kept = KeptLines(room)
 
@@ -78,6 +81,7 @@ class LogReader:
             last_evaluation(points),
             best_evaluation(points),
             failure(self._name, self._job, self._errors),
+            frozenset() if self._own is None else self._own.fits,
         )
 
 

@@ -326,6 +326,56 @@ async def test_what_is_no_log_at_all_is_told_as_what_it_is(
     assert (ended.code, ended.out, ended.err) == (0, b"", f"ftlogs: no metrics in a.log{told}\n")
 
 
+OWN = r"it=(?P<step>\S+) L=(?P<loss>\S+)"
+LEAVE = "fits no line that known forms and patterns before it leave"
+
+
+@pytest.mark.parametrize(
+    ("patterns", "told"),
+    [
+        ((OWN,), []),
+        ((OWN, r"held out (?P<val_loss>\S+)"), []),
+        ((OWN, r"held\s+uot (?P<val_loss>\S+)"), [rf"'held\s+uot (?P<val_loss>\S+)': {LEAVE}"]),
+        ((OWN, r"L=(?P<other>\d)"), [rf"'L=(?P<other>\d)': {LEAVE}"]),  # the first has them all
+        ((r"lr\W+(?P<rate>\S+)",), [rf"'lr\W+(?P<rate>\S+)': {LEAVE}"]),  # a known form has it
+        (
+            (r"(?P<step>L)=(?P<loss>2\S*) ?(?P<epoch>x)?",),
+            [r"'(?P<step>L)=(?P<loss>2\S*) ?(?P<epoch>x)?': step: no number in any line that it fits"],
+        ),
+        (
+            (r"it=(?P<loss>y)?(?P<rate>y)?", "(?P<a>y)"),
+            [
+                "'it=(?P<loss>y)?(?P<rate>y)?': loss, rate: no number in any line that it fits",
+                f"'(?P<a>y)': {LEAVE}",
+            ],
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", ["metrics", "plot", "show", "report"])
+async def test_a_pattern_that_fits_nothing_is_told_by_all_that_read_whole_logs(
+    ftlogs: Any, tmp_path: Path, command: str, patterns: tuple[str, ...], told: list[str]
+) -> None:
+    (tmp_path / "a.log").write_text("it=1 L=2.5\n{'loss': 2.0, 'lr': 0.1, 'step': 2}\n")
+    (tmp_path / "b.log").write_text("it=x L=1.5\nheld out 2.75\n")
+    words = [word for one in patterns for word in ("--pattern", one)]
+    to = ("-o", str(tmp_path / "r.html")) if command == "report" else ()
+    ended = await ftlogs(command, str(tmp_path / "a.log"), str(tmp_path / "b.log"), *words, *to)
+    assert ended.code == 0
+    said = [line for line in ended.err.splitlines() if "--pattern" in line]
+    assert said == [f"ftlogs: --pattern {one}" for one in told]
+
+
+async def test_so_it_is_of_jobs_and_where_nothing_is_found_at_all(ftlogs: Any) -> None:
+    async with Emulator([EmulatedJob(JOB, ["x=1"])]) as emulator:
+        ended = await ftlogs("metrics", JOB, "--pattern", r"y=(?P<y>\d)", emulator=emulator)
+    assert (ended.code, ended.out) == (0, b"")
+    told, more = ended.err.splitlines()
+    assert (told, more) == (
+        rf"ftlogs: --pattern 'y=(?P<y>\d)': {LEAVE}",
+        f"ftlogs: no metrics in {JOB}{HINT}",
+    )
+
+
 async def test_of_several_each_is_told_and_a_job_s_log_may_be_empty_too(
     ftlogs: Any, tmp_path: Path
 ) -> None:

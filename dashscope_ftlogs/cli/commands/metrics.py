@@ -14,7 +14,13 @@ from dashscope_ftlogs.archive.object_store.url import is_store_url
 from dashscope_ftlogs.cli.commands.metrics_dataset import add_to_dataset, is_dataset
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.exit_codes import NOTHING_TO_WRITE
-from dashscope_ftlogs.cli.log_sources import Sources, code_of, no_metrics, read_logs
+from dashscope_ftlogs.cli.log_sources import (
+    Sources,
+    code_of,
+    complain_of_patterns,
+    no_metrics,
+    read_logs,
+)
 from dashscope_ftlogs.cli.options import Pattern, archive, chosen, column_names, grouped, local
 from dashscope_ftlogs.cli.reading_processes import PointsRead, ReadPoints
 from dashscope_ftlogs.cli.run_command import complain, run
@@ -110,10 +116,12 @@ def metrics(
         if tensorboard is not None:
             check_events(tensorboard)
         failed: list[FTLogsError] = []
-        begin = partial(ReadPoints, pattern=chosen(pattern))
+        own = chosen(pattern)
+        begin = partial(ReadPoints, pattern=own)
         found: list[tuple[str, PointsRead]] = []
         async with aclosing(read_logs(logs, connection, begin, failed)) as read:
             found += [(log.name, log.read) async for log in read]
+        complain_of_patterns(own, (one.fits for _, one in found))
         if not any(one.points for _, one in found):
             complain(no_metrics({name: one.unlike_a_log for name, one in found}))
             if output is None or failed:

@@ -16,7 +16,13 @@ from dashscope_ftlogs import FTLogsError, InvalidArgumentError, Job
 from dashscope_ftlogs.checks import refused
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.exit_codes import NOTHING_TO_WRITE
-from dashscope_ftlogs.cli.log_sources import Sources, code_of, no_metrics, read_logs
+from dashscope_ftlogs.cli.log_sources import (
+    Sources,
+    code_of,
+    complain_of_patterns,
+    no_metrics,
+    read_logs,
+)
 from dashscope_ftlogs.cli.options import Pattern, chosen, grouped, number, to_file
 from dashscope_ftlogs.cli.reading_processes import ReadPoints
 from dashscope_ftlogs.cli.run_command import complain, run
@@ -39,6 +45,7 @@ from dashscope_ftlogs.metrics.hyper_parameters import brief_value, differing
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.step_count import step_count
 from dashscope_ftlogs.reading.forms.names import main_metric, standing_for
+from dashscope_ftlogs.reading.own_pattern import Fits
 from dashscope_ftlogs.text import distinct, excerpt, shown
 
 _SIZE: Final = (100, 30)
@@ -118,7 +125,8 @@ def plot(
         if output is not None:
             check_picture(output, logs)
         failed: list[FTLogsError] = []
-        begin = partial(ReadPoints, pattern=chosen(pattern))
+        own, fits = chosen(pattern), list[Fits]()
+        begin = partial(ReadPoints, pattern=own)
         found: list[_Log] = []
         unlike_logs: dict[str, str] = {}
         async with aclosing(read_logs(logs, connection, begin, failed)) as opened:
@@ -126,6 +134,8 @@ def plot(
                 name = distinct([log.name for log in found], excerpt(log.name, 60))
                 found.append(_Log(name, log.job, log.read.points))
                 unlike_logs[name] = log.read.unlike_a_log
+                fits.append(log.read.fits)
+        complain_of_patterns(own, fits)
         if not any(log.points for log in found):
             complain(no_metrics(unlike_logs))
             return code_of(failed) or (0 if output is None else NOTHING_TO_WRITE)

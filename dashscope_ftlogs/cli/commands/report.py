@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from dashscope_ftlogs import FTLogsError, __version__
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.log_sources import Sources, code_of, read_logs
+from dashscope_ftlogs.cli.log_sources import Sources, code_of, complain_of_patterns, read_logs
 from dashscope_ftlogs.cli.options import Pattern, chosen, grouped, to_file
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.output_file import check_output, counted, put_by
@@ -40,7 +40,9 @@ def report(
         if output != _STDOUT:
             check_output(output, sources=logs)
         failed: list[FTLogsError] = []
-        found = await _read(logs, connection, chosen(pattern), failed)
+        own = chosen(pattern)
+        found = await _read(logs, connection, own, failed)
+        complain_of_patterns(own, (log.fits for log in found))
         for log in found:
             if log.lines.left_out:
                 complain(f"{log.name}: {left_out(log)}")

@@ -23,7 +23,7 @@ from dashscope_ftlogs import (
 from dashscope_ftlogs.archive.manifest import facts, storable
 from dashscope_ftlogs.cli.connection_options import Connection, naming
 from dashscope_ftlogs.cli.key_in_messages import without_key
-from dashscope_ftlogs.cli.log_sources import Log, Sources, code_of, read_logs
+from dashscope_ftlogs.cli.log_sources import Log, Sources, code_of, complain_of_patterns, read_logs
 from dashscope_ftlogs.cli.options import Pattern, chosen, grouped
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.download_progress import duration
@@ -33,6 +33,7 @@ from dashscope_ftlogs.text import escaped
 
 if TYPE_CHECKING:
     from dashscope_ftlogs.reading.failure_causes import Failure
+    from dashscope_ftlogs.reading.own_pattern import Fits
     from dashscope_ftlogs.report.job_at_a_glance import Glance
     from dashscope_ftlogs.report.loss_and_duration import Loss
 
@@ -71,18 +72,20 @@ def show(
     async def main() -> int:
         from dashscope_ftlogs.report.job_at_a_glance import GlanceReader  # noqa: PLC0415  (only this command needs it)
 
-        shown = 0
+        fits: list[Fits] = []
         failed: list[FTLogsError] = []
-        begin = partial(GlanceReader, pattern=chosen(pattern))
+        own = chosen(pattern)
+        begin = partial(GlanceReader, pattern=own)
         async with aclosing(read_logs(logs, connection, begin, failed)) as found:
             async for log in found:
                 saved = await _checkpoints(log)
                 write(
                     rows([_object(log.read, saved)])
                     if form is Format.JSONL
-                    else _text(log, saved, again=shown > 0)
+                    else _text(log, saved, again=bool(fits))
                 )
-                shown += 1
+                fits.append(log.read.fits)
+        complain_of_patterns(own, fits)
         return code_of(failed)
 
     run(main())

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shlex
 import signal
 import socket
 from collections.abc import AsyncIterator
@@ -175,6 +176,26 @@ async def test_ctrl_c_ends_with_130_and_names_the_place_to_go_on(start_ftlogs: A
         out, err = await process.communicate()
     assert (process.returncode, out) == (130, b"")
     assert err.decode() == f"ftlogs: stopped; go on with: ftlogs cat {JOB} --offset {taken}\n"
+
+
+@pytest.mark.posix
+async def test_of_several_logs_ctrl_c_names_the_one_and_its_own_place(
+    ftlogs: Any, start_ftlogs: Any, tmp_path: Path
+) -> None:
+    lines = [f"line {n} {'x' * 90}" for n in range(100_000)]
+    jobs = [EmulatedJob("ft-1", ["one", "two"]), EmulatedJob("ft-2", lines), EmulatedJob("ft-3", ["x"])]
+    logs = str(tmp_path / "all logs")
+    async with Emulator(jobs) as emulator:
+        assert (await ftlogs("download", "--all", "--out", logs, "-q", emulator=emulator)).code == 0
+    process = await start_ftlogs(("cat", logs), None)
+    taken = [await process.stdout.readline() for _ in range(5)]
+    process.send_signal(signal.SIGINT)
+    out, err = await process.communicate()
+    said, advice = err.decode().rstrip("\n").split("; go on with it: ftlogs ")
+    assert (process.returncode, said) == (130, "ftlogs: stopped in ft-2, log 2 of 3")
+    rest = await ftlogs(*shlex.split(advice))
+    assert rest.code == 0
+    assert b"".join([*taken, out, rest.out]).decode().splitlines() == ["one", "two", *lines]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """`ftlogs cat`: a log on stdout."""
 
+import shlex
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing
@@ -60,10 +61,16 @@ def cat(
     for_terminal = sys.stdout.isatty() and not raw
     encode = encoder(form, for_terminal=for_terminal)
     found, resume_at = source, offset
+    which = ""  # of several logs
 
     def how_to_go_on() -> str:
         given = naming(*(connection.profile or ()))
-        return f"stopped; go on with: ftlogs cat {found} --offset {resume_at}{given}"
+        on = f"stopped{which}; go on with{' it' if which else ''}"
+        return f"{on}: ftlogs cat {shlex.quote(found)} --offset {resume_at}{given}"
+
+    def begin_one(where: str, said: str) -> None:
+        nonlocal found, resume_at, which
+        found, resume_at, which = where, 0, said
 
     def put_out(page: LogPage) -> None:
         nonlocal resume_at
@@ -77,6 +84,7 @@ def cat(
                 return await _print_stored(
                     *(connection, source, offset, limit),
                     lambda page: printer.run(put_out, page),
+                    begin_one,
                     headed=for_terminal and form is Format.TEXT,
                 )
         name = job_name(source, connection.profile)  # or that it is none, for which no key is needed
@@ -112,6 +120,7 @@ async def _print_stored(
     offset: int,
     limit: int | None,
     put_out: Callable[[LogPage], Awaitable[None]],
+    begin_one: Callable[[str, str], None],
     *,
     headed: bool,
 ) -> int:
@@ -128,6 +137,8 @@ async def _print_stored(
         )
     failed: list[FTLogsError] = []
     for number, (name, log) in enumerate(logs):
+        if len(logs) > 1 and log is not None:
+            begin_one(log.where, f" in {name}, log {number + 1} of {len(logs)}")
         if headed and len(logs) > 1:
             head = f"==> {name} <=="
             await put_out(LogPage(name, 0, ("", head) if number else (head,), 0))

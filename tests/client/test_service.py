@@ -227,12 +227,13 @@ async def test_retry_after_is_never_undercut(connect: Connect) -> None:
 
 
 async def test_a_retry_after_of_a_day_fails_at_once_and_says_so(connect: Connect) -> None:
-    faults = [Fault(Refuse(429, retry_after="86400"))]
+    faults = [Fault(Refuse(429, retry_after="86400"), on=[1])]
     async with Emulator([EmulatedJob(JOB, ["x"])], faults=faults) as emulator:
         async with connect(emulator) as session:
             with pytest.raises(ThrottlingError, match="asked for a wait of 86400 s") as caught:
                 await session.page(JOB)
-        assert len(emulator.journal) == 1
+            assert len(emulator.journal) == 1
+            assert (await session.page(JOB)).lines == ("x",)
     assert caught.value.retry_after == 86400
 
 

@@ -30,8 +30,8 @@ Pattern = Annotated[
     list[str] | None,
     typer.Option(
         metavar="REGEX",
-        help="For lines that no known form fits: those come first, but for tables. Named groups are the step "
-        "and metrics: "
+        help="For lines that no known form fits: those come first, but for tables. Named groups are the "
+        "step and metrics: "
         r"'step (?P<step>\d+) .* loss (?P<loss>\S+)'. Again for each other form; a line is read by the "
         "first that fits.",
     ),

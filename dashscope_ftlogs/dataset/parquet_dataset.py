@@ -23,7 +23,7 @@ from dashscope_ftlogs.dataset.parquet_file import MADE_OF, made_of, month_of, wr
 from dashscope_ftlogs.dataset.partitions import Partition, points_of
 from dashscope_ftlogs.errors import ArchivePathError
 from dashscope_ftlogs.metrics.point_columns import PointColumns
-from dashscope_ftlogs.reading.own_pattern import OwnPattern
+from dashscope_ftlogs.reading.own_pattern import Fits, OwnPattern
 
 FILE: Final = "metrics.parquet"
 _OF_PROFILE: Final = "metrics-{}.parquet"
@@ -37,6 +37,16 @@ def no_dataset(place: object, lacks: str) -> ArchivePathError:
     error = ArchivePathError(f"{place} holds no {lacks}, so it is no dataset")
     error.advice = "Name one that `ftlogs metrics -o` wrote."
     return error
+
+
+@attrs.frozen
+class Added:
+    """What became of one log."""
+
+    count: int
+    """How many points it has."""
+    fits: Fits
+    """What of the user's own patterns fitted."""
 
 
 @attrs.frozen
@@ -64,14 +74,15 @@ class Dataset:
             return False
         return said.get(MADE_OF, b"").decode("utf-8", "replace") == made_of(partition, self.pattern)
 
-    def add(self, _name: str, log: KeptLog) -> int:
-        """Read a log, put its metrics in the place of those that were there; return how many points.
+    def add(self, _name: str, log: KeptLog) -> Added:
+        """Read a log, put its metrics in the place of those that were there.
 
         Raises:
             ArchiveError: the log can't be read.
             OSError: the file can't be written; what was there stays.
         """
-        return self.put(Partition(log.name, log), points_of(log, self.pattern))
+        points, fits = points_of(log, self.pattern)
+        return Added(self.put(Partition(log.name, log), points), fits)
 
     def put(self, partition: Partition, points: PointColumns) -> int:
         """Put these in the place of the points of a log that were there; return how many there are.

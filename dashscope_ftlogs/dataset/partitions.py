@@ -14,7 +14,7 @@ from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.points import LogPoints
 from dashscope_ftlogs.metrics.table import MetricsTable, table_of
 from dashscope_ftlogs.models import Job
-from dashscope_ftlogs.reading.own_pattern import OwnPattern, own_pattern
+from dashscope_ftlogs.reading.own_pattern import Fits, OwnPattern, own_pattern
 
 _AT_ONCE: Final = 1000
 """Lines."""
@@ -73,15 +73,15 @@ def read(partition: Partition, *, pattern: str | Iterable[str] | None = None) ->
     checks.kind_of("partition", partition, Partition)
     own = None if pattern is None else own_pattern(pattern)
     name = label(partition.profile, partition.job_id)
-    return table_of([(name, points_of(partition.log, own))])
+    return table_of([(name, points_of(partition.log, own)[0])])
 
 
-def points_of(log: KeptLog, pattern: OwnPattern | None = None) -> PointColumns:
-    """Return the points of a log, some of whose lines a pattern of the user's own may fit."""
+def points_of(log: KeptLog, pattern: OwnPattern | None) -> tuple[PointColumns, Fits]:
+    """Return the points of a log, and what fitted of the user's own patterns."""
     points = LogPoints(pattern)
     for lines in batches(log.lines()):
         points.read_numbered(lines)
-    return points.columns()
+    return points.columns(), points.fits
 
 
 def batches(lines: Iterator[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:

@@ -77,6 +77,22 @@ async def test_a_log_that_can_t_be_read_stops_no_other(
 
 
 @pytest.mark.extras
+async def test_a_pattern_that_fits_nothing_is_told_when_all_logs_are_read_for_it(
+    connect: Connect, ftlogs: Any, tmp_path: Path
+) -> None:
+    logs, out = await archived(connect, tmp_path / "logs", SMALL), tmp_path / "data"
+    typo = ("--pattern", r"never (?P<x>seen)")
+    told = r"ftlogs: --pattern 'never (?P<x>seen)': fits no line"
+    assert told not in (await ftlogs("metrics", logs, "-o", f"{out}/")).err
+    assert told in (await ftlogs("metrics", logs, "-o", f"{out}/", *typo)).err  # another one: all anew
+    assert told not in (await ftlogs("metrics", logs, "-o", f"{out}/", *typo)).err
+    await archived(connect, tmp_path / "logs", [EmulatedJob("ft-9", ["x"])])
+    last = await ftlogs("metrics", logs, "-o", f"{out}/", *typo)
+    assert "1 new of" in last.err
+    assert told not in last.err
+
+
+@pytest.mark.extras
 @pytest.mark.parametrize("harm", ["cut", "changed", "gone"])
 async def test_good_points_are_never_replaced_by_those_of_a_damaged_log(
     connect: Connect, ftlogs: Any, tmp_path: Path, harm: str

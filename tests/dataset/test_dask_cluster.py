@@ -11,7 +11,7 @@ import pytest
 
 from dashscope_ftlogs import ArchiveError, ConfigError, LogSession, metrics
 from dashscope_ftlogs.dataset.dask_cluster import made_by_cluster
-from dashscope_ftlogs.dataset.parquet_dataset import Dataset
+from dashscope_ftlogs.dataset.parquet_dataset import Added, Dataset
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
 Connect = Callable[..., LogSession]
@@ -64,7 +64,7 @@ async def test_a_log_that_can_t_be_read_stops_no_other(
 ) -> None:
     logs[2].log.path.unlink()
     made = await outcomes(scheduler, Dataset(tmp_path / "data").add, logs)
-    failed = {job_id: outcome for job_id, (_, outcome) in made.items() if not isinstance(outcome, int)}
+    failed = {job_id: outcome for job_id, (_, outcome) in made.items() if not isinstance(outcome, Added)}
     assert list(failed) == ["ft-3"]
     assert isinstance(failed["ft-3"], ArchiveError)
     assert len(made) == len(logs)

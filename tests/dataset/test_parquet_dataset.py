@@ -57,7 +57,7 @@ async def test_a_file_holds_the_points_of_a_log_and_the_facts_of_its_job(
     (log,) = metrics.partitions(await archived(connect, tmp_path / "logs", JOB))
     dataset = Dataset(tmp_path / "data")
     assert not dataset.has(log)
-    assert dataset.add(log.job_id, log.log) == 3
+    assert dataset.add(log.job_id, log.log).count == 3
     assert dataset.has(log)
     path = tmp_path / "data" / "month=2026-03" / "job=ft-1" / "metrics.parquet"
     assert list((tmp_path / "data").rglob("*.*")) == [path]

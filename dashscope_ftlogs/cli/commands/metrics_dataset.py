@@ -18,7 +18,7 @@ from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.archive.where import is_there
 from dashscope_ftlogs.checks import extra
 from dashscope_ftlogs.cli.exit_codes import INCOMPLETE
-from dashscope_ftlogs.cli.log_sources import of_profiles
+from dashscope_ftlogs.cli.log_sources import complain_of_patterns, of_profiles
 from dashscope_ftlogs.cli.options import SEPARATORS
 from dashscope_ftlogs.cli.reading_processes import Reading
 from dashscope_ftlogs.cli.run_command import complain, told
@@ -28,10 +28,10 @@ from dashscope_ftlogs.cli.terminal.table_export import ENDINGS
 from dashscope_ftlogs.dataset.dask_cluster import made_by_cluster
 from dashscope_ftlogs.dataset.object_store.parts import LogRows, digest_of, rows_of
 from dashscope_ftlogs.dataset.object_store.remote_dataset import RemoteDataset
-from dashscope_ftlogs.dataset.parquet_dataset import Dataset
+from dashscope_ftlogs.dataset.parquet_dataset import Added, Dataset
 from dashscope_ftlogs.dataset.parquet_file import month_of
 from dashscope_ftlogs.dataset.partitions import Partition, partitions, points_of
-from dashscope_ftlogs.reading.own_pattern import OwnPattern
+from dashscope_ftlogs.reading.own_pattern import Fits, OwnPattern
 
 _PATIENCE: Final = 10.0
 """Seconds for which an interrupted command goes on to put what it has to object storage."""
@@ -53,8 +53,8 @@ class _Target(Protocol):
         """Do what `make` does, where no other process could."""
         ...
 
-    async def take(self, made: Any, /) -> int:
-        """Take what became of a log; return how many points that is."""
+    async def take(self, made: Any, /) -> None:
+        """Take what became of a log."""
         ...
 
     async def end(self) -> None:
@@ -73,19 +73,19 @@ class _InDirectory:
         self._dataset = dataset
         self._reading = reading
         self._writing = writing
-        self.make: Callable[[str, KeptLog], int] = dataset.add
+        self.make: Callable[[str, KeptLog], Added] = dataset.add
         self.tidy = dataset.sweep
 
     async def new(self, logs: Sequence[Partition]) -> list[Partition]:
         await self._reading.run(self._dataset.sweep)
         return await self._reading.run(lambda: [one for one in logs if not self._dataset.has(one)])
 
-    async def make_here(self, one: Partition) -> int:
-        points = await self._reading.run(points_of, one.log, self._dataset.pattern)
-        return await self._writing.run(self._dataset.put, one, points)
+    async def make_here(self, one: Partition) -> Added:
+        points, fits = await self._reading.run(points_of, one.log, self._dataset.pattern)
+        return Added(await self._writing.run(self._dataset.put, one, points), fits)
 
-    async def take(self, made: int) -> int:
-        return made
+    async def take(self, made: Added) -> None:
+        pass
 
     async def end(self) -> None:
         pass
@@ -111,9 +111,8 @@ class _InBucket:
     async def make_here(self, one: Partition) -> LogRows:
         return await self._reading.run(rows_of, self._pattern, one.job_id, one.log)
 
-    async def take(self, made: LogRows) -> int:
+    async def take(self, made: LogRows) -> None:
         await self._dataset.take(made)
-        return made.count
 
     async def end(self) -> None:
         await self._dataset.end()
@@ -178,7 +177,8 @@ async def add_to_dataset(
             )
         found = await reading.run(lambda: list(_logs(words, profiles)))
         _refuse_within(output, words)
-        new = await target.new([one for one in found if not isinstance(one.log, UnvouchedLog)])
+        readable = [one for one in found if not isinstance(one.log, UnvouchedLog)]
+        new = await target.new(readable)
         unread = {_name(one) for one in new}
         damaged = await reading.run(
             lambda: list(_damaged(one for one in found if _name(one) not in unread))
@@ -186,15 +186,21 @@ async def add_to_dataset(
         for why in damaged:
             complain(why)
         with told_of(f"-o {output!r}", ArchiveWriteError):
-            points, failed = await _add(target, new, dask)
+            points, failed, fits = await _add(target, new, dask)
+    # Of a pattern that was changed, too; a few new logs may well lack what others have.
+    if fits and len(new) == len(readable):
+        complain_of_patterns(pattern, fits)
     complain(f"{len(new) - failed:,} new of {len(found):,} logs, {points:,} points in {output}")
     return INCOMPLETE if failed or damaged else 0
 
 
-async def _add(target: _Target, logs: Sequence[Partition], dask: str | None) -> tuple[int, int]:
-    """Add logs to a dataset; return how many points they have, and how many logs can't be read."""
+async def _add(
+    target: _Target, logs: Sequence[Partition], dask: str | None
+) -> tuple[int, int, list[Fits]]:
+    """Add logs to a dataset; return how many points they have, how many can't be read, what fitted."""
     by = _by_processors(target, logs) if dask is None else made_by_cluster(dask, target.make, logs)
     points = failed = done = 0
+    fits: list[Fits] = []
     try:
         with progress("logs") as show:
             async with aclosing(by) as coming:
@@ -203,7 +209,9 @@ async def _add(target: _Target, logs: Sequence[Partition], dask: str | None) -> 
                         complain(f"{_name(one)}: {told(made)}")
                         failed += 1
                     else:
-                        points += await target.take(made)
+                        await target.take(made)
+                        points += made.count
+                        fits.append(made.fits)
                     done += 1
                     show(done, len(logs))
         await target.end()
@@ -214,7 +222,7 @@ async def _add(target: _Target, logs: Sequence[Partition], dask: str | None) -> 
         raise
     finally:
         target.tidy()  # after other processes of ours, which are killed where we are stopped
-    return points, failed
+    return points, failed, fits
 
 
 async def _by_processors(

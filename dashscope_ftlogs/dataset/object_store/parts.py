@@ -11,7 +11,7 @@ from dashscope_ftlogs.archive.store import KeptLog, label
 from dashscope_ftlogs.checks import extra
 from dashscope_ftlogs.dataset.parquet_file import made_of, month_of, write_points
 from dashscope_ftlogs.dataset.partitions import Partition, points_of
-from dashscope_ftlogs.reading.own_pattern import OwnPattern
+from dashscope_ftlogs.reading.own_pattern import Fits, OwnPattern
 
 _ROWS: Final = 100_000
 """In one group of rows, at least."""
@@ -29,6 +29,8 @@ class LogRows:
     count: int
     data: bytes = attrs.field(repr=False)
     """A Parquet file."""
+    fits: Fits = frozenset()
+    """What of the user's own patterns fitted."""
 
 
 def rows_of(pattern: OwnPattern | None, _name: str, log: KeptLog) -> LogRows:
@@ -38,10 +40,10 @@ def rows_of(pattern: OwnPattern | None, _name: str, log: KeptLog) -> LogRows:
         ArchiveError: the log can't be read.
     """
     partition, file = Partition(log.name, log), io.BytesIO()
-    points = points_of(log, pattern)
+    points, fits = points_of(log, pattern)
     write_points(file, partition, points, pattern)
     month, digest = month_of(partition), digest_of(partition, pattern)
-    return LogRows(label(log.profile, log.name), month, digest, len(points), file.getvalue())
+    return LogRows(label(log.profile, log.name), month, digest, len(points), file.getvalue(), fits)
 
 
 def digest_of(partition: Partition, pattern: OwnPattern | None) -> str:

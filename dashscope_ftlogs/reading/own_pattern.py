@@ -93,11 +93,10 @@ def parse_line(line: str, *, pattern: str | Iterable[str] | None = None) -> tupl
     Raises:
         InvalidArgumentError: a pattern is none, or has no group for a metric.
     """
-    own = None if pattern is None else own_pattern(pattern)
+    if pattern is not None:
+        return tuple(map(own_pattern(pattern).read, records(line)))
     found = records(line)
-    if own is not None:
-        return tuple(map(own.read, found))
-    return found if isinstance(found, tuple) else tuple(found)
+    return found if type(found) is tuple else tuple(found)
 
 
 def parse_lines(

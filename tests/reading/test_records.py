@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from dashscope_ftlogs import MetricsTable
 from dashscope_ftlogs.reading.forms.dicts import flat, flat_each
 from dashscope_ftlogs.reading.forms.progress_bars import plain_count
+from dashscope_ftlogs.reading.own_pattern import parse_line
 from dashscope_ftlogs.reading.records import (
     Message,
     Metrics,
@@ -23,7 +24,6 @@ from dashscope_ftlogs.reading.records import (
     Text,
     Tokens,
     last_record,
-    parse_line,
     whole,
 )
 from dashscope_ftlogs.reading.redrawn_lines import parts, without_escapes

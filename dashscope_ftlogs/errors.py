@@ -63,6 +63,9 @@ class FTLogsError(Exception):
     """Seconds until the next try, while there will be one; None once an error is raised to you."""
     gave_up: str = ""
     """Why no further try was made, where that needs saying."""
+    outlasted: bool = False
+    """Whether it has lasted for `give_up_after`, or would, so that it was not waited out: it may pass
+    yet, and what it kept from being read can be followed again."""
 
     advice: str = ""
     """What to do next, as a sentence."""

@@ -161,9 +161,12 @@ class LogSession(Service):
             shortest_poll: Seconds from one look at a log to the next, at least.
             longest_poll: The most seconds. A line that comes regularly is waited for up to four times
                 as long.
-            give_up_after: Raise an error that lasts for so many seconds, or up to a quarter longer; None
-                goes on for ever. No request is retried for longer than a quarter of it, or may take
-                longer than all of it, whatever the session's own patience.
+            give_up_after: Give a job up on an error that lasts for so many seconds, or up to a quarter
+                longer; None goes on for ever. It is told of (`EventKind.FAILED`), the others go on, and
+                the error, whose `outlasted` is true, is raised when all have ended. While jobs may come,
+                as from `running_jobs`, it is not: raise it from `on_event` to end there. No request is
+                retried for longer than a quarter of it, or may take longer than all of it, whatever the
+                session's own patience.
             settle: For how many seconds after a job's end lines may still appear; default the retry
                 policy's `lag`. With 0, the first read after the end that finds nothing new is the last
                 one.
@@ -216,8 +219,8 @@ class LogSession(Service):
             every: Seconds between two looks at the list of jobs.
             until: Is told after each look which jobs run, once the new ones were taken; where it returns
                 something true, no more come: `lambda running: not running` ends with the last job.
-            give_up_after: Raise an error that lasts for so many seconds, as `follow` does; None goes on
-                for ever.
+            give_up_after: Raise an error of the list of jobs that lasts for so many seconds, or up to a
+                quarter longer; None goes on for ever. `follow` has one of its own, for each job.
 
         Raises:
             InvalidArgumentError: an argument is out of its range.

@@ -32,6 +32,7 @@ def example(kind: type[FTLogsError]) -> FTLogsError:
     fields = next((EXAMPLES[base] for base in kind.__mro__ if base in EXAMPLES), ("what happened",))
     error = kind(*fields)
     error.job_id, error.offset, error.attempts, error.gave_up = "ft-1", 7, 3, "Enough."
+    error.outlasted = True
     return error
 
 

@@ -9,6 +9,7 @@ from dashscope_ftlogs.errors import (
     FTLogsError,
     MalformedResponseError,
     ResponseTooLargeError,
+    ThrottlingError,
     TransportError,
 )
 
@@ -41,10 +42,17 @@ def may_pass(error: FTLogsError, *, answered: bool) -> bool:
             return isinstance(error, TransportError | MalformedResponseError)
 
 
+def asked_wait(error: FTLogsError) -> float:
+    """Return how many seconds a server wants to be left alone that is asked too often."""
+    return (error.retry_after or 0.0) if isinstance(error, ThrottlingError) else 0.0
+
+
 def left_for(error: FTLogsError, lasted: float, give_up_after: float | None) -> float:
-    """Return how many seconds longer an error may last, and have one that may not say so."""
+    """Return how many seconds longer an error may last; 0 if it is given up, which it says then."""
     if give_up_after is None:
         return math.inf
-    if lasted >= give_up_after:
+    left = give_up_after - lasted
+    error.outlasted = left <= asked_wait(error)
+    if left <= 0:
         error.gave_up = f"It has lasted for {give_up_after:g} s, as long as was allowed."
-    return give_up_after - lasted
+    return 0.0 if error.outlasted else left

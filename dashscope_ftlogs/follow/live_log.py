@@ -22,7 +22,7 @@ from dashscope_ftlogs.errors import (
     UnsupportedOperationError,
 )
 from dashscope_ftlogs.follow.events import EventKind, Followed, FollowEvent, FollowOptions
-from dashscope_ftlogs.follow.last_word import left_for, may_pass
+from dashscope_ftlogs.follow.last_word import asked_wait, left_for, may_pass
 from dashscope_ftlogs.follow.late_lines import Settling
 from dashscope_ftlogs.follow.when_to_poll import Rhythm
 from dashscope_ftlogs.models import Job, LogPage
@@ -310,15 +310,14 @@ class LiveLog:
                         raise
                     await self._doubt_absence(error)
                     continue
-                asked = error.retry_after if isinstance(error, ThrottlingError) else None
                 left = left_for(error, self._now() - began, self._options.give_up_after)
-                if left <= (asked or 0.0):
+                if left <= 0:
                     raise
                 await self._tell_of_trouble(error)
                 wait = min(self._options.longest_poll, left)
                 if not worth_a_retry(error):  # so nobody has asked again yet
                     wait, odd = min(wait, odd), odd * 2
-                await asyncio.sleep(max(wait, asked or 0.0))
+                await asyncio.sleep(max(wait, asked_wait(error)))
             else:
                 self._doubt, self._told_of_absence = Doubt(self._service.lag), False
                 if self._followed.error is not None:

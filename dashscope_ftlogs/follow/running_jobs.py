@@ -5,8 +5,8 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import TYPE_CHECKING
 
-from dashscope_ftlogs.errors import FTLogsError, ThrottlingError
-from dashscope_ftlogs.follow.last_word import left_for, may_pass
+from dashscope_ftlogs.errors import FTLogsError
+from dashscope_ftlogs.follow.last_word import asked_wait, left_for, may_pass
 from dashscope_ftlogs.models import Job
 
 if TYPE_CHECKING:
@@ -35,14 +35,14 @@ async def running_jobs(
                 running = [job async for job in listed]
         except FTLogsError as error:
             since = asked_at if failing_since is None else failing_since
-            left = left_for(error, now() - since, give_up_after)
-            asked = (error.retry_after or 0.0) if isinstance(error, ThrottlingError) else 0.0
-            if left <= asked or not may_pass(error, answered=answered):
+            passing = may_pass(error, answered=answered)
+            left = left_for(error, now() - since, give_up_after) if passing else 0.0
+            if left <= 0:
                 raise
             if failing_since is None:
                 _log.warning("running jobs can't be told, and are asked for again: %s", error.summary())
             failing_since = since
-            wait = max(min(wait, left), asked)
+            wait = max(min(wait, left), asked_wait(error))
         else:
             answered, failing_since = True, None
             for job in running:

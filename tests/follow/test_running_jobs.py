@@ -11,6 +11,8 @@ from following import in_virtual_time, live
 from dashscope_ftlogs import (
     APIError,
     AuthenticationError,
+    EventKind,
+    FollowEvent,
     FTLogsError,
     InternalServerError,
     Job,
@@ -153,9 +155,10 @@ def test_it_does_not_wait_for_a_server_that_asks_for_longer_than_that() -> None:
         emulator.faults = [Fault(Refuse(429, "Throttling", retry_after=60), endpoint="list")]
         now = asyncio.get_running_loop().time
         begun = now()
-        with pytest.raises(ThrottlingError):
+        with pytest.raises(ThrottlingError) as caught:
             await anext(session.running_jobs(every=10, give_up_after=20))
         assert now() - begun <= 1
+        assert caught.value.outlasted
 
     with_emulator(work, running("ft-1"))
 
@@ -170,6 +173,37 @@ def test_it_gives_up_about_then_from_the_first_look_on() -> None:
         assert 20 <= now() - begun <= 26
 
     with_emulator(work, running("ft-1"))
+
+
+@pytest.mark.parametrize("raises", [False, True])
+@pytest.mark.parametrize(
+    ("fault", "outlasted"), [(Refuse(503), True), (Refuse(400, "InvalidParameter", "No."), False)]
+)
+def test_a_job_that_is_given_up_on_ends_the_others_only_if_the_application_says_so(
+    fault: Any, outlasted: bool, raises: bool
+) -> None:
+    async def work(emulator: Emulator, session: LogSession) -> None:
+        texts: list[str] = []
+        failed: list[FTLogsError] = []
+
+        def on_event(event: FollowEvent) -> None:
+            error = follower.jobs[event.job_id].error
+            if event.kind is EventKind.FAILED and error is not None:
+                failed.append(error)
+                if raises and error.outlasted:
+                    raise error
+
+        jobs = session.running_jobs(every=10, until=none_runs)
+        follower = session.follow(jobs, give_up_after=30, settle=0, on_event=on_event)
+        with pytest.raises(FTLogsError) as caught:
+            async for line in follower:
+                texts.append(line.text)
+                emulator.faults = [Fault(fault, endpoint="logs", job_id="ft-1")]
+        assert [caught.value] == failed
+        assert failed[0].outlasted is outlasted
+        assert ("ft-2 line 2" in texts) is not (raises and outlasted)
+
+    with_emulator(work, live([1, 500], "ft-1"), live([2, 3, 400], "ft-2"))
 
 
 @pytest.mark.parametrize(

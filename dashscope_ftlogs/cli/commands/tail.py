@@ -51,7 +51,10 @@ class Watch:
     ] = None
     give_up_after: Annotated[
         float | None,
-        duration("Fail after so long without an answer, such as 10m.", show_default="never"),
+        duration(
+            "Give a job up after so long without an answer, such as 10m; with --all-running, all.",
+            show_default="never",
+        ),
     ] = None
     shortest_poll: Annotated[
         float, duration("Between two looks at a log, at least.", show_default="1s")

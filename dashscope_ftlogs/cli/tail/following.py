@@ -67,8 +67,6 @@ class Following(Tail):
     _idle: set[str] = attrs.field(factory=set[str], init=False)
     """The profiles of which no job ran when they were last looked at, or that can't be asked."""
     _all_idle: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
-    _told_of: set[str] = attrs.field(factory=set[str], init=False)
-    """The profiles of which a job could not be followed to its end, which was said then."""
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
@@ -104,9 +102,11 @@ class Following(Tail):
                     *_, last = self._met.values()
                     complain(f"{last}; {self._how_to_go_on()}")
                     return code_of(self._failed)
-                if isinstance(error, FTLogsError) and self._told_of:
-                    return exit_code(error)
-                raise error from None
+                if not isinstance(error, FTLogsError):
+                    raise error from None
+                if self._ends_all(error):
+                    complain(self._how_to_go_on())
+                return exit_code(error)
             self._end()
             for name, offset in self._known.items():
                 if name in self._finished:
@@ -154,14 +154,24 @@ class Following(Tail):
         event = attrs.evolve(event, job_id=label(profile, event.job_id))
         if event.kind is EventKind.FINISHED:
             self._finished.add(event.job_id)
-        elif event.kind is EventKind.FAILED:
-            self._told_of.add(profile)
         elif event.kind is EventKind.REWRITTEN:
             self._logs.begin_anew(event.job_id)
             self._known.pop(event.job_id, None)
         if event.position is not None and event.position["offset"] >= self._known.get(event.job_id, 0):
             self._places[event.job_id] = event.position["offset"]
         self._status.on_event(event)
+        if event.kind is EventKind.FAILED:
+            error = self._jobs[event.job_id].error
+            if error is not None and self._ends_all(error):
+                raise error
+
+    def _ends_all(self, error: FTLogsError) -> bool:
+        """Whether what was given up on would never be looked at again, since the watch has no end."""
+        return self.all_running and error.outlasted
+
+    def _was_told(self, error: FTLogsError) -> bool:
+        """Whether it was said when a job could not be followed to its end."""
+        return any(error is followed.error for followed in self._jobs.values())
 
     async def _running(self, profile: str, session: "LogSession") -> AsyncGenerator[str, None]:
         """Yield the jobs that were named, then others as they begin to run, as long as there are any."""
@@ -199,11 +209,11 @@ class Following(Tail):
                     async with self._taking:
                         await self._take(attrs.evolve(page, job_id=label(profile, page.job_id)), printer)
         except FTLogsError as error:
-            if not profile:
+            if not self._was_told(error):
+                self._status.say(f"{profile}: {told(error)}" if profile else told(error))
+            if not profile or self._ends_all(error):
                 raise
             self._failed.append(error)
-            if profile not in self._told_of:
-                self._status.say(f"{profile}: {told(error)}")
             if self.all_running:
                 self._looked(profile, [])
 

@@ -191,6 +191,8 @@ class LiveLog:
         if lines or job.unstarted:
             self._quiet_after = max(self._quiet_after, 2 * (now - self._heard_at))
             self._heard_at = now
+        if job.ended:  # so that no line is due
+            return lines
         self._followed.silence = now - self._heard_at
         if self._followed.silence >= self._quiet_after:
             self._quiet_after = 2 * self._followed.silence

@@ -6,11 +6,12 @@ import signal
 from datetime import datetime
 from typing import Any
 
+import attrs
 import pytest
 from live_jobs import FAST, JOB, LINES, grow
 from rich.cells import cell_len
 
-from dashscope_ftlogs import Followed, LogPage
+from dashscope_ftlogs import Followed, Job, LogPage
 from dashscope_ftlogs.cli.tail.line_format import Lines, When
 from dashscope_ftlogs.cli.tail.status import Outage, Status
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Reset
@@ -124,6 +125,16 @@ def test_five_jobs_have_short_names_at_the_bottom_and_leave_no_ghosts_when_it_is
     status.clear()
     status.clear()
     assert capsys.readouterr().err == "\r\x1b[2K"
+
+
+def test_a_job_that_has_ended_is_not_called_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    status, job = Status(), Job("ft-1", "RUNNING")
+    status.at_bottom = True
+    status.draw({"ft-1": attrs.evolve(Followed("ft-1"), job=job, silence=20.0)})
+    assert "ft-1 RUNNING quiet for 20 s" in capsys.readouterr().err
+    job = Job("ft-1", "SUCCEEDED")
+    status.draw({"ft-1": attrs.evolve(Followed("ft-1"), job=job, silence=20.0, settling=True)})
+    assert capsys.readouterr().err.endswith("ft-1 SUCCEEDED, waits for late lines")
 
 
 @pytest.mark.parametrize("columns", [2, 10, 24, 40, 62, 63, 80])

@@ -242,6 +242,16 @@ def test_a_silence_is_worth_a_word_once_it_is_twice_as_long_as_any_before(
         assert least - 1 <= silence <= least + 2 * POLL
 
 
+@pytest.mark.parametrize("late", [[], [500.0]], ids=str)
+def test_no_silence_is_told_of_or_counted_of_a_job_that_has_ended(late: list[float]) -> None:
+    job = live([1.0, 2.0, *late], end=40.0)
+    seen = follow(job, settle=600)
+    assert_whole(seen, job)
+    assert EventKind.QUIET not in seen.kinds()
+    assert seen.follower is not None
+    assert 30 <= seen.follower.jobs[JOB].silence <= 40 + POLL
+
+
 @pytest.mark.parametrize(("behind", "at_once"), [(0, True), (19, True), (20, False), (60, False)])
 def test_the_complete_mark_counts_among_the_last_lines(behind: int, at_once: bool) -> None:
     lines = ["##FT_COMPLETE##", *(f"line {number}" for number in range(behind))]

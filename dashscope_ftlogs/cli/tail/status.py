@@ -98,7 +98,8 @@ class Status:
         elif followed.settling:
             state += ", waits for late lines"
         point = self._points.get(name, Point())
-        silence = f" quiet for {followed.silence:.0f} s" if followed.silence >= 5 else ""
+        quiet = followed.silence >= 5 and not followed.settling
+        silence = f" quiet for {followed.silence:.0f} s" if quiet else ""
         return f"{shown} {state}{point.step}{point.loss}{silence}"
 
     def on_event(self, event: FollowEvent) -> None:

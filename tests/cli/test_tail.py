@@ -263,8 +263,42 @@ async def test_a_condition_on_what_no_line_has_is_told_of_in_the_end(ftlogs: Any
         ]
         (said,) = await told("ft-2", "lossy<1")
         assert said.endswith("they have loss, " + "".join(f"m{n}, " for n in range(19)) + "and 3 more")
-        ended = await ftlogs("tail", "-f", "-n", "0", JOB, *FAST, "--until", "a<1", emulator=emulator)
-        assert "a<1: no line that was watched has a; they have nothing; what no known" in ended.err
+
+
+@pytest.mark.parametrize("follow", [(), ("-f", *FAST)], ids=str)
+@pytest.mark.parametrize(
+    ("job_id", "words", "told"),
+    [
+        ("ft-words", (), "they have nothing; what no known form fits is read by --pattern"),
+        ("ft-words", ("--pattern", r"(?P<b>\d+)"), "they have nothing; --pattern finds nothing either"),
+        ("ft-words", ("-n", "1"), "they have nothing; without -n, all lines are looked at"),
+        ("ft-both", ("-n", "1"), "they have nothing; without -n, all lines are looked at"),
+        ("ft-both", ("-n", "2"), "they have loss; without -n, all lines are looked at"),
+        ("ft-both", (), "they have loss"),
+        (
+            "ft-both",
+            ("-n", "0"),
+            "no line was watched, so none has a; without -n, all lines are looked at",
+        ),
+        ("ft-empty", (), "no line was watched, so none has a"),
+    ],
+    ids=str,
+)
+async def test_it_is_said_why_no_line_has_what_a_condition_is_about(
+    ftlogs: Any, job_id: str, words: tuple[str, ...], told: str, follow: tuple[str, ...]
+) -> None:
+    jobs = {"ft-words": ["words", "more words"], "ft-both": ["{'loss': 1.5}", "words"], "ft-empty": []}
+    async with Emulator([EmulatedJob(name, lines) for name, lines in jobs.items()]) as emulator:
+        ended = await ftlogs("tail", *follow, job_id, *words, "--until", "a<1", emulator=emulator)
+    assert ended.code == 10
+    said = ended.err.splitlines()[-2].removeprefix("ftlogs: a<1: ")
+    assert said.removeprefix("no line that was watched has a; ") == told
+
+
+async def test_where_no_job_runs_nothing_is_said_of_lines(ftlogs: Any) -> None:
+    async with Emulator([EmulatedJob(JOB, LINES)]) as emulator:
+        ended = await ftlogs("tail", "--all-running", "--until", "loss<0", emulator=emulator)
+    assert (ended.code, ended.out, ended.err) == (10, b"", "ftlogs: no job is running\n")
 
 
 async def test_an_outage_is_said_once_for_all_jobs_and_followed_through(start_ftlogs: Any) -> None:
@@ -336,6 +370,10 @@ async def test_all_running_jobs_are_followed_until_none_runs(ftlogs: Any) -> Non
         ((JOB, "--give-up-after", "1m"), "--give-up-after: only with -f"),
         ((JOB, "--settle", "0"), "--settle: only with -f"),
         ((JOB, "--stats"), "--stats: only with -f"),
+        *(
+            ((log, "--pattern", r"(?P<loss>\d+)"), "--pattern: names what --fail-on or --until looks at")
+            for log in (JOB, "own.log", "-")
+        ),
         (("../x",), "job id '../x'"),
         ((f"{JOB}:x",), "'ft-1:x': what follows the colon must be the number of a line, 0 or more"),
         ((f"{JOB}:",), "'ft-1:': what follows the colon"),

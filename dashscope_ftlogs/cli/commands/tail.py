@@ -81,7 +81,6 @@ class Watch:
         ignored = {
             "--give-up-after": self.give_up_after is not None,
             "--settle": self.settle is not None,
-            "--pattern": bool(self.pattern) and not (self.fail_on or self.until),
             "--stats": self.stats,
         }
         for option, is_said in ignored.items():
@@ -89,6 +88,10 @@ class Watch:
                 raise InvalidArgumentError(
                     f"{option}: only with -f, which follows the jobs to their end"
                 )
+        if self.pattern and not (self.fail_on or self.until):
+            raise InvalidArgumentError(
+                "--pattern: names what --fail-on or --until looks at: say one of these, too"
+            )
         for condition in conditions:
             if condition.stall is not None:
                 raise InvalidArgumentError(f"{condition.text}: only with -f: time has to pass")

@@ -108,10 +108,7 @@ class Following(Tail):
                     complain(self._how_to_go_on())
                 return exit_code(error)
             self._end()
-            for name, offset in self._known.items():
-                if name in self._finished:
-                    within(name, offset, self._jobs[name].offset)
-            self._tell_of_missed_names(ended=True)
+            self._tell_of_what_never_came()
             if self.stats:
                 self._report()
         followed = self._jobs.items()
@@ -119,6 +116,18 @@ class Following(Tail):
             return code_of(self._failed) or UNMET
         end = self._end_of([(name, one.job) for name, one in followed if name not in self._met])
         return code_of(self._failed) or end
+
+    def _tell_of_what_never_came(self) -> None:
+        """Say which conditions nothing could have met, if there were jobs at all.
+
+        Raises:
+            InvalidArgumentError: a log has ended before the place from which it was to be printed.
+        """
+        for name, offset in self._known.items():
+            if name in self._finished:
+                within(name, offset, self._jobs[name].offset)
+        if self._jobs:
+            self._tell_of_missed_names(ended=True)
 
     @property
     def _jobs(self) -> "dict[str, Followed]":

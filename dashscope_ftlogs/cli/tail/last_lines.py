@@ -248,8 +248,18 @@ class Tail:
             had = ", ".join(excerpt(name, 60) for name in names[:_MOST]) or "nothing"
             so_far = "that was watched" if ended else "so far"
             name = excerpt(metric, 60)
-            hint = "" if names else OWN_FORM
-            self._status.say(f"{alarm.text}: no line {so_far} has {name}; they have {had}{more}{hint}")
+            missed = f"no line {so_far} has {name}; they have {had}{more}"
+            if not self._logs.lines:
+                missed = f"no line was watched, so none has {name}"
+            self._status.say(f"{alarm.text}: {missed}{self._where_it_may_be()}")
+
+    def _where_it_may_be(self) -> str:
+        """Say what may hold a metric that no line has that was looked at."""
+        if self.count is not None:
+            return "; without -n, all lines are looked at"
+        if self._logs.names or not self._logs.lines:
+            return ""
+        return "; --pattern finds nothing either" if self.pattern else OWN_FORM
 
 
 def _has_ended(job: "Job | None") -> bool:

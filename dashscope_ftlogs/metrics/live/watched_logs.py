@@ -53,6 +53,8 @@ class WatchedLogs:
         self.alarms = tuple(alarms)
         self.names: dict[str, None] = {}
         """Those that metrics had, in the order in which they first came."""
+        self.lines = 0
+        """How many were read."""
         self._reader = reader
         self._logs: dict[str, WatchedLog] = {}
         self._points = self._evaluations = 0
@@ -64,6 +66,7 @@ class WatchedLogs:
         log = self._logs.get(job_id)
         if log is None:
             log = self._logs[job_id] = WatchedLog(self.alarms, self._reader())
+        self.lines += 1
         for point, alarm in log.read(number, line):
             self._note(point)
             yield point, alarm

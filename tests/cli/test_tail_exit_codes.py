@@ -54,9 +54,14 @@ async def test_where_no_job_runs_none_has_met_what_was_hoped_for(ftlogs: Any) ->
     async with Emulator(jobs(["SUCCEEDED"])) as emulator:
         ended = await ftlogs("tail", "-f", "--all-running", "--until", MET, emulator=emulator)
         watched = await ftlogs("tail", "-f", "--all-running", "--fail-on", MET, emulator=emulator)
+        named = [
+            await ftlogs(*words, "@running", emulator=emulator) for words in (("tail", "-f"), ("cat",))
+        ]
     assert (ended.code, ended.out) == (10, b"")
     assert ended.err.startswith("ftlogs: no job is running\n")
     assert watched.code == 0
+    told = "ftlogs: @running: no job is running.\n"
+    assert [(one.code, one.err) for one in named] == [(2, told)] * 2
 
 
 async def test_archives_and_the_files_in_them_know_how_the_job_ended(

@@ -7,6 +7,7 @@ import re
 import shlex
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -331,6 +332,16 @@ async def test_it_gives_up_after_the_time_it_was_given(ftlogs: Any) -> None:
     # A slow machine has given up by the time that the first answer comes.
     assert "HTTP 503" in ended.err.splitlines()[-1]
     assert "Traceback" not in ended.err
+
+
+@pytest.mark.linux
+async def test_output_that_finds_no_room_ends_it(start_ftlogs: Any) -> None:
+    with Path("/dev/full").open("wb") as full:
+        async with Emulator([EmulatedJob(JOB, LINES)]) as emulator:
+            process = await start_ftlogs(("tail", "-f", JOB, *FAST), emulator, stdout=full)
+            _, err = await process.communicate()
+    assert process.returncode == 1
+    assert err == b"ftlogs: cannot write the output: [Errno 28] No space left on device\n"
 
 
 async def test_a_job_that_does_not_exist_is_said_once(ftlogs: Any) -> None:

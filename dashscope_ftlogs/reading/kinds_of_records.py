@@ -35,6 +35,8 @@ class Beside:
     """Milliseconds since 1970 on the clock of the log."""
     logged: bool = False
     """A logger wrote it."""
+    quoted: bool = False
+    """It stood in a string of JSON."""
     again: Literal["", "history", "summary"] = ""
     """Where it may repeat what was told before: in a history of all points, or a summary at the end."""
     drawn: str = ""
@@ -128,6 +130,11 @@ def said_beside(metrics: Metrics) -> Beside:
     """Return what a line says of a point beside its values."""
     # Its own module may; users have the properties.
     return metrics._beside  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
+def quoted(metrics: Metrics) -> Metrics:
+    """Return metrics as they stand in a string."""
+    return attrs.evolve(metrics, beside=attrs.evolve(said_beside(metrics), quoted=True))
 
 
 @attrs.frozen

@@ -44,9 +44,16 @@ class MetricsOverLines:
         self._last, self.idle = number, idle
         return found
 
-    def placed(self, metrics: Metrics) -> Metrics:
-        """Return metrics with the epoch that a heading told, if they count steps within one."""
+    def placed(self, metrics: Metrics) -> Metrics | None:
+        """Return metrics with the epoch that a heading told, if they count steps within one.
+
+        A dict that stands in one that goes on over lines is what it is there, which may be nothing.
+        """
         beside = said_beside(metrics)
+        if metrics.raw[:1] == "{" and not (beside.quoted or beside.logged):
+            held = self._dicts.takes(metrics.values)
+            if held is not None:
+                return next((_held(metrics, beside, one) for one in held), None)
         if None in {self._epochs.epoch, beside.step, beside.total_steps} or metrics.epoch is not None:
             return metrics
         return attrs.evolve(metrics, beside=attrs.evolve(beside, epoch=self._epochs.epoch))
@@ -72,6 +79,11 @@ class MetricsOverLines:
         self._epochs.forget()
         self.idle = True
         return found
+
+
+def _held(metrics: Metrics, beside: Beside, one: OverLines) -> Metrics:
+    kind, again = one.kind or beside.kind, one.again or beside.again
+    return attrs.evolve(metrics, values=one.values, beside=attrs.evolve(beside, kind=kind, again=again))
 
 
 def _told(number: int, one: OverLines) -> tuple[int, Metrics]:

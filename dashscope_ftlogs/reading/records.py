@@ -45,6 +45,7 @@ from dashscope_ftlogs.reading.kinds_of_records import (
     Traceback,
     last_line,
     led_to,
+    quoted,
     said_beside,
     step_of_all,
 )
@@ -141,7 +142,8 @@ def _part(raw: str, time: int | None) -> Iterator[Record]:
     text = without_escapes(raw)
     if text.lstrip()[:1] in {"{", '"'} and '"' in text and (within := inner(text)) is not None:
         said, told = within
-        yield from _records(said, time if told is None else told)
+        for one in _records(said, time if told is None else told):
+            yield quoted(one) if isinstance(one, Metrics) else one
         return
     begin = 0
     if "{" in text and may_hold_metrics(text):

@@ -1,12 +1,14 @@
 """An evaluation in a dict of training is one, by a name that says so; what repeats or sets is none."""
 
 import json
+import pprint
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dashscope_ftlogs.metrics.live.live_points import LivePoints
 from dashscope_ftlogs.metrics.points import read_points
 
 TOLD: list[tuple[str, list[Any]]] = [
@@ -34,6 +36,43 @@ TOLD: list[tuple[str, list[Any]]] = [
             ("eval", 10, {"eval/c4/loss": 1.1}),
             ("eval", 10, {"eval/wiki/loss": 2.1}),
         ],
+    ),
+    (
+        "{'step': 30, 'loss': 1.9, 'metrics': {'eval': {'loss': 2.2}, 'train': {'loss': 1.9}}}",
+        [("train", 30, {"loss": 1.9}), ("eval", 30, {"eval/loss": 2.2})],
+    ),
+    (
+        '{"step": 60, "loss": 1.7, "evals": [{"loss": 2.0, "set": "a"}, {"loss": 2.3}]}',
+        [
+            ("train", 60, {"loss": 1.7}),
+            ("eval", 60, {"evals/a/loss": 2.0, "evals/a/set": "a"}),
+            ("eval", 60, {"evals/1/loss": 2.3}),
+        ],
+    ),
+    (
+        "{'step': 6, 'loss': 1.7, 'eval': {'c4': ([{'loss': 2}], {'loss': 3})}, 'x': [[{'loss': 4}]]}",
+        [
+            ("train", 6, {"loss": 1.7}),
+            ("eval", 6, {"eval/c4/0/loss": 2.0}),
+            ("eval", 6, {"eval/c4/1/loss": 3.0}),
+        ],
+    ),
+    ('{"step": 6, "loss": 1.7, "a": {"b": {"c": {"d": {"loss": 3}}}}}', [("train", 6, {"loss": 1.7})]),
+    ('{"step": 6, "loss": 1.7, 5: {"loss": 3}, "x": {1, 2}}', [("train", 6, {"loss": 1.7})]),
+    ('{"step": 6, "loss": 1.7, "x": d(float, {"loss": 3})}', [("train", 6, {"loss": 1.7})]),
+    ('{"eval": {"loss": 1.7}, "say": "of {\'loss\': 3}"}', [("eval", None, {"eval/loss": 1.7})]),
+    (
+        '{"loss": 1, "x": ' + '{"eval": ' * 20 + '{"loss": 3}' + "}" * 21,
+        [("train", None, {"loss": 1.0})],
+    ),
+    ('{"step": 6, "evals": [{"loss": 2.0}], "epo', [("eval", 6, {"evals/0/loss": 2.0})]),
+    (
+        '{"step": 6, "log_history": [{"loss": 2.0, "epoch": 1}, {"eval_loss": 3, "step": 5}]}',
+        [("train", None, {"loss": 2.0}), ("eval", 5, {"eval_loss": 3.0})],
+    ),
+    (
+        '[{"loss": 3, "step": 2}, {"loss": 2, "step": 3}]',
+        [("train", n, {"loss": 5.0 - n}) for n in (2, 3)],
     ),
     ("{'epoch': 1, 'metrics': {'eval_loss': 0.5}}", [("eval", None, {"eval_loss": 0.5})]),
     ("{'step': 10, 'val': {'metrics': {'loss': 0.5}}}", [("eval", 10, {"val/loss": 0.5})]),
@@ -75,6 +114,9 @@ NOTHING_MORE = [
     '{"step": 10, "target": {"loss": 0.1}}',
     '{"step": 10, "loss": {"train": 1.2, "val": 1.3}}',
     '{"step": 10, "eval": {"accuracy": 0.5}}',
+    '{"step": 10, "results": [{"loss": 2.0, "epoch": 1}, {"train": {"loss": 1.0, "epoch": 2}}]}',
+    '{"step": 10, "config": [{"loss": 3, "step": 2}], "hparams": {"a": [[{"loss": 3, "step": 2}]]}}',
+    '{"step": 10, "loss": 0.5, "messages": [{"role": "user"}]}',
     '{"step": 10, "eval": {"prompt": "a", "loss": 0.5}}',
     '{"step": 10, "eval": "{\'loss\': 0.5}"}',
     '{"prompt": "a", "step": 10, "eval": {"loss": 0.5}}',
@@ -134,6 +176,31 @@ INDENTED: list[tuple[Any, list[Any]]] = [
         {"step": 10, "loss": 1.2, "ema": {"loss": 1.1}, "eval": {"c4": {"loss": 1.3}}},
         [("eval", 10, {"eval/c4/loss": 1.3}), ("train", 10, {"loss": 1.2})],
     ),
+    (
+        {
+            "step": 6,
+            "loss": 1.2,
+            "evals": [{"loss": 1.1, "set": "a"}, {"loss": 1.3}],
+            "x": [1, {"loss": 4}],
+        },
+        [
+            ("eval", 6, {"evals/a/loss": 1.1, "evals/a/set": "a"}),
+            ("eval", 6, {"evals/1/loss": 1.3}),
+            ("train", 6, {"loss": 1.2}),
+        ],
+    ),
+    (
+        {"step": 6, "config": [{"loss": 2.0, "step": 3}], "eval": {"a": [[{"loss": 4}]]}},
+        [("eval", 6, {"eval/a/0/loss": 4.0})],
+    ),
+    (
+        {"epoch": 6, "log_history": [{"loss": 2.0, "step": 1}, {"loss": 2.5, "step": 2}]},
+        [("train", 1, {"loss": 2.0}), ("train", 2, {"loss": 2.5})],
+    ),
+    (
+        {"step": 6, "loss": 1.7, "ema": {"loss": 1.1}, "metrics": {"eval": {"loss": 2.2}}},
+        [("eval", 6, {"eval/loss": 2.2}), ("train", 6, {"loss": 1.7})],
+    ),
     ({"best": {"step": 3, "loss": 1.1}, "config": {"optim": {"loss": 2.0}}, "step": 10}, []),
     ({"prompt": "a", "scores": {"loss": 1.1, "step": 3}}, []),
     ({"best": {"eval": {"loss": 1.1}}, "step": 10}, []),
@@ -149,6 +216,20 @@ def test_so_is_what_was_told_before_over_lines() -> None:
 @pytest.mark.parametrize(("value", "points"), INDENTED)
 def test_so_it_is_where_each_stands_in_lines_of_its_own(value: Any, points: Any) -> None:
     assert told(*json.dumps(value, indent=2).split("\n")) == points
+    if len(str(value)) < 2000:
+        wrapped = pprint.pformat(value, width=30, sort_dicts=False).split("\n")
+        assert told(*wrapped) == points
+        live = LivePoints()
+        kinds = [point.kind for at, line in enumerate(wrapped) for point in live.read(at, line)]
+        assert kinds == [kind for kind, _, _ in points]
+
+
+def test_a_dict_in_a_string_of_a_list_and_what_a_logger_wrote_stand_in_no_dict() -> None:
+    before = ("{", ' "logs": [')
+    line = {"log": "{'loss': 0.5, 'step': 3}\n", "time": "2026-01-05T03:04:05Z"}
+    for one in (json.dumps(line["log"]) + ",", json.dumps(line), "INFO: {'loss': 0.5, 'step': 3}"):
+        assert told(*before, one) == [("train", 3, {"loss": 0.5})]
+    assert told(*before, "{'loss': 0.5, 'step': 3}") == []
 
 
 WORDS = st.sampled_from(["eval", "val", "test", "train", "metrics", "a", "best", "config", "ema"])
@@ -157,24 +238,33 @@ PLACES = st.dictionaries(
 )
 DICTS: st.SearchStrategy[dict[str, Any]] = PLACES
 for _ in range(3):
-    DICTS = st.builds(dict.__or__, PLACES, st.dictionaries(WORDS, DICTS, max_size=2))
+    held = DICTS | st.lists(DICTS | st.lists(DICTS, max_size=2), max_size=2)
+    DICTS = st.builds(dict.__or__, PLACES, st.dictionaries(WORDS, held, max_size=2))
 
 
 def losses(value: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], float]]:
     found = [(path, value["loss"])] if "loss" in value else []
     for name, inner in value.items():
-        if isinstance(inner, dict):
-            found += losses(inner, (*path, name))
+        for one in dicts_of(inner):
+            found += losses(one, (*path, name, *(["[]"] if isinstance(inner, list) else [])))
     return found
 
 
+def dicts_of(value: Any) -> list[Any]:
+    if isinstance(value, list):
+        return [one for held in value for one in dicts_of(held)]
+    return [value] if isinstance(value, dict) else []
+
+
 @given(DICTS)
-def test_no_loss_is_of_training_that_stands_below_an_evaluation_and_none_is_told_twice(
+def test_no_loss_is_of_training_that_stands_below_an_evaluation_or_in_a_list_and_none_is_told_twice(
     value: Any,
 ) -> None:
-    of_training = [loss for path, loss in losses(value) if {"eval", "val", "test"}.isdisjoint(path)]
+    of_training = [
+        loss for path, loss in losses(value) if {"eval", "val", "test", "[]"}.isdisjoint(path)
+    ]
     all_of_them = [loss for _, loss in losses(value)]
-    for lines in ([json.dumps(value)], [repr(value)]):
+    for lines in ([json.dumps(value)], [repr(value)], json.dumps(value, indent=2).split("\n")):
         points = read_points(lines)
         assert len(points) <= len(all_of_them)
         for point in points:

@@ -21,7 +21,8 @@ class MetricsReader:
         if isinstance(record, Metrics):
             yield from ((metrics, None) for _, metrics in self._over_lines.end_summary())
             own = record.bar if record.bar is not None and record.bar.is_training else bar
-            yield self._over_lines.placed(record), own
+            if (placed := self._over_lines.placed(record)) is not None:
+                yield placed, own
         elif isinstance(record, ProgressBar):
             if record.is_training:
                 self._bar = record

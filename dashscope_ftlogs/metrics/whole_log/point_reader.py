@@ -66,7 +66,8 @@ class PointReader:
         self._add_all(over_lines.forget_before(number))
         if isinstance(record, Metrics):
             self._add_all(over_lines.end_summary())
-            self._add(number, over_lines.placed(record))
+            if (placed := over_lines.placed(record)) is not None:
+                self._add(number, placed)
         elif isinstance(record, Text):
             self._add_all(over_lines.read(number, record.raw))
         elif isinstance(record, Message):

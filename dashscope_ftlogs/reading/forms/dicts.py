@@ -1,14 +1,16 @@
 """Metric dicts as trainers print them: Python's repr or JSON, never evaluated.
 
-Numbers come bare, quoted, as `nan`, or wrapped as in `np.float64(0.5)`. What is nested in one, or stands
-in a list, is passed over, but for an evaluation, whose entries are named after it. So is what repeats or
-sets something (`best`, `config`), and what is quoted: in a string of another dict, behind a quotation
-mark, behind Python's prompt, among the numbered lines of code in a box, or as an entry that was dropped.
+Numbers come bare, quoted, as `nan`, or wrapped as in `np.float64(0.5)`. What is nested in one
+that has a loss, or stands in a list in one, is passed over, but for evaluations, whose entries are named
+after them, and for a trainer's history. So is what repeats or sets something (`best`, `config`), and
+what is quoted: in a string of another dict, behind a quotation mark, behind Python's prompt, among the
+numbered lines of code in a box, or as an entry that was dropped.
 Every function here takes time linear in the length of its text.
 """
 
 import re
 import sys
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -16,11 +18,15 @@ import attrs
 import msgspec
 
 from dashscope_ftlogs.reading.forms.names import (
+    HISTORY,
+    OF_SAMPLES,
     OF_TOKENS,
+    is_container,
     is_of_evaluation,
     is_of_no_point,
     is_point,
     mentioned,
+    path_to,
     place_of,
     within_evaluation,
 )
@@ -32,17 +38,17 @@ _decode_numbers = msgspec.json.Decoder(dict[str, float], strict=False).decode
 _ERRORS: Final = (msgspec.DecodeError, UnicodeEncodeError)
 
 _STRING: Final = r"""'(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+\""""
-_KEY: Final = re.compile(rf"\s*+({_STRING})\s*+:\s*+", re.DOTALL)
+_KEY: Final = re.compile(rf"\s*+({_STRING}|-?\d{{1,18}})\s*+:\s*+", re.DOTALL)
 _VALUE: Final = re.compile(
     rf"(?P<text>{_STRING})|(?P<bare>[^\s,'\"{{}}\[\]()]++(?:\([^(){{}}]*+\))?)", re.DOTALL
 )
-_EMPTY: Final = re.compile(r"\{\s*+\}")
 _NEXT: Final = re.compile(r"\s*+(?:(,)\s*+(\})?|(\}))")
-_LISTED: Final = re.compile(rf"[^\[\](){{}}'\"\\]++|[\[(\])]|{_STRING}", re.DOTALL)
+_NESTED: Final = re.compile(rf"[^\[\](){{}}'\"\\]++|[\[({{\])}}]|{_STRING}", re.DOTALL)
 _WRAPPED: Final = re.compile(r"(?:(?:np|numpy|jnp)\.\w+|tensor|array|Array)\(\[*\s*([^\s,()\]]+)")
 TOGETHER: Final = 16
 """Texts that are decoded in one go: more are no faster, and one that is no dict holds up so many."""
-_DEEPEST: Final = 3
+_DEEPEST: Final = 8
+"""Dicts around another; what stands deeper is passed over."""
 _HEX: Final = "[0-9a-fA-F]"
 _ESCAPE: Final = re.compile(
     rf"\\(?:u([dD][89abAB]{_HEX}{{2}})\\u([dD][c-fC-F]{_HEX}{{2}})"
@@ -87,13 +93,36 @@ def may_hold_metrics(text: str) -> bool:
 
 
 @attrs.frozen
+class _Dict:
+    """A dict, or as much of it as can be read."""
+
+    values: MetricValues
+    end: int
+    is_whole: bool = True
+    nested: Sequence[tuple[str, int]] = ()
+    """What of it is called how, and begins where, that is nested in it."""
+
+
+@attrs.define
 class _Around:
     """A dict in which the next one stands."""
 
     end: int
     place: Mapping[str, float | str]
-    name: str
-    is_told: bool
+    path: Sequence[str]
+    hides: bool
+    """Whether nothing in it is of training."""
+    nested: Sequence[tuple[str, int]]
+    _list: int = -1
+    _listed: int = 0
+
+    def name_and_number(self, begin: int) -> tuple[str, int | None]:
+        """Return what the next dict in it is called, and which of a list it is."""
+        name, at = self.nested[bisect_right(self.nested, begin, key=lambda one: one[1]) - 1]
+        if at == begin:
+            return name, None
+        self._list, self._listed = at, self._listed + 1 if at == self._list else 0
+        return name, self._listed
 
 
 def dicts_in(text: str) -> Iterator[tuple[int, int, MetricValues]]:
@@ -103,40 +132,36 @@ def dicts_in(text: str) -> Iterator[tuple[int, int, MetricValues]]:
 
     >>> list(dicts_in("{'a': {'loss': 0.5}, 'step': 3} {'loss': 1, 'mem': {'gpu0': 2}}"))
     [(6, 19, {'step': 3.0, 'loss': 0.5}), (32, 63, {'loss': 1.0})]
-    >>> [values for _, _, values in dicts_in("{'loss': 1, 'step': 3, 'val': {'loss': 2}}")]
-    [{'loss': 1.0, 'step': 3.0}, {'step': 3.0, 'val/loss': 2.0}]
+    >>> [values for _, _, values in dicts_in("{'loss': 1, 'step': 3, 'val': [{'loss': 2}]}")]
+    [{'loss': 1.0, 'step': 3.0}, {'step': 3.0, 'val/0/loss': 2.0}]
     """
     begin, close = text.find("{"), -1
     around: list[_Around] = []
     while begin >= 0:
         if close < begin and (close := text.find("}", begin)) < 0:
             return
-        found = _flat(text, begin, close) or _at(text, begin, 0)
-        if found is None:
-            begin = text.find("{", begin + 1)
-            continue
-        values, end = found
-        while around and around[-1].end <= begin:
-            around.pop()
-        name = name_before(text, begin)
+        found = _flat(text, begin, close) or _at(text, begin)
+        name, values, hides = name_before(text, begin), found.values, False
+        path: Sequence[str] = [name]
+        passed_over, of_evaluation = is_of_no_point(name), is_of_evaluation(name)
         if around:
-            values = {**around[-1].place, **values}
-        passed_over, of_evaluation = False, False
-        path: list[str] = []
-        if around or name:  # else it stands in none, as most do
-            path = [*(one.name for one in around), name]
-            of_evaluation = any(map(is_of_evaluation, path))
-            is_repeated = any(one.is_told for one in around) and not of_evaluation
-            passed_over = is_repeated or is_of_no_point(name)
-        is_told = not passed_over and _is_told(text, begin, values)
-        if is_told:
-            yield begin, end, within_evaluation(path, values) if of_evaluation else values
-        own = None if passed_over or text.find("{", begin + 1, end) < 0 else place_of(values)
-        if own is None:
-            begin = text.find("{", end)
+            name, number = around[-1].name_and_number(begin)
+            path = path_to(around[-1].path, name, number, values)
+            of_evaluation, of_history = any(map(is_of_evaluation, path)), HISTORY in path
+            if not of_history:
+                values = {**around[-1].place, **values}
+            hidden = around[-1].hides and not (of_evaluation or of_history)
+            passed_over = is_of_no_point(name) or (hidden and not is_container(name))
+            hides = hidden or (number is not None and not (of_evaluation or of_history))
+        if found.is_whole and not (passed_over or hides) and _is_told(text, begin, values):
+            yield begin, found.end, within_evaluation(path, values) if of_evaluation else values
+        own = place_of(values) if found.nested and not passed_over else None
+        if own is not None and len(around) < _DEEPEST:
+            around.append(_Around(found.end, own, path, hides or is_point(values), found.nested))
+            begin += 1
         else:
-            around.append(_Around(end, own, name, is_told))
-            begin = _within(text, begin + 1, end)
+            begin = found.end if found.is_whole or found.nested else begin + 1
+        begin = _next(text, begin, around)
 
 
 def name_before(text: str, begin: int) -> str:
@@ -165,13 +190,15 @@ def _is_told(text: str, begin: int, values: MetricValues) -> bool:
     return not _is_quoted(text, begin)
 
 
-def _within(text: str, begin: int, end: int) -> int:
-    """Return where the next dict begins that stands in no string of the one that ends there."""
-    while (found := _BRACE_OR_STRING.search(text, begin, end)) is not None:
-        if found[0] == "{":
-            return found.start()
-        begin = found.end()
-    return text.find("{", end)
+def _next(text: str, at: int, around: list[_Around]) -> int:
+    """Return where the next dict begins, in no string of those around; leave those that end before."""
+    while around:
+        while (found := _BRACE_OR_STRING.search(text, at, around[-1].end)) is not None:
+            if found[0] == "{":
+                return found.start()
+            at = found.end()
+        at = max(at, around.pop().end)
+    return text.find("{", at)
 
 
 def _is_quoted(text: str, begin: int) -> bool:
@@ -198,17 +225,15 @@ def cut_short(text: str) -> MetricValues:
     >>> cut_short("{'step': 3, 'eval': ")
     {'step': 3.0}
     """
-    # Whoever reads dicts over lines has put `None` in the place of the one that ended there.
-    found = _at(text.removesuffix("None") + "None}", text.find("{"), 0)
-    return {} if found is None else found[0]
+    return _at(text, text.find("{")).values
 
 
-def _flat(text: str, begin: int, close: int) -> tuple[MetricValues, int] | None:
+def _flat(text: str, begin: int, close: int) -> _Dict | None:
     """Return the same of a dict in which nothing is nested, as most are."""
     if text.find("{", begin + 1, close) >= 0:
         return None
     values = flat(text[begin : close + 1])
-    return None if values is None else (values, close + 1)
+    return None if values is None else _Dict(values, close + 1)
 
 
 def numbers(text: str) -> MetricValues | None:
@@ -291,52 +316,54 @@ def _as_number(text: str) -> float | str:
         return text
 
 
-def _at(text: str, begin: int, depth: int) -> tuple[MetricValues, int] | None:
-    """Return what the dict that begins there holds, and where it ends; None if it is no dict."""
+def _at(text: str, begin: int) -> _Dict:
+    """Return the dict that begins there, up to what is none of a dict."""
     values: dict[str, float | str] = {}
-    if (empty := _EMPTY.match(text, begin)) is not None:
-        return values, empty.end()
+    nested: list[tuple[str, int]] = []
     at = begin + 1
     while (key := _KEY.match(text, at)) is not None:
         name, at = _unquoted(key[1]), key.end()
-        if (opening := text[at : at + 1]) == "{":
-            inner = _at(text, at, depth + 1) if depth < _DEEPEST else None
-            end = -1 if inner is None else inner[1]
-        elif opening in {"[", "("}:
-            end = _end_of_list(text, at)
-            if name in OF_TOKENS:
-                values[name] = "[]"
-        elif (value := _VALUE.match(text, at)) is not None:
-            end = value.end()
-            if (number := _value(value["text"], value["bare"])) is not None:
-                values[name] = number
-        else:
-            end = -1
-        following = _NEXT.match(text, end) if end >= 0 else None
-        if following is None:
-            return None
+        if (value := _VALUE.match(text, at)) is not None:
+            at = value.end()
+        if text[at : at + 1] in {"{", "[", "("}:
+            nested.append((name, at))
+            end = _end_of_nested(text, at)
+            if end < 0:
+                return _Dict(values, -end, False, nested)
+            values.update(_of_sample(name, text[at:end]))
+            at = end
+        elif value is None:
+            break
+        elif (number := _value(value["text"], value["bare"])) is not None:
+            values[name] = number
+        if (following := _NEXT.match(text, at)) is None:
+            break
         at = following.end()
         if following[2] or following[3]:
-            return values, at
-    return None
+            return _Dict(values, at, True, nested)
+    return _Dict(values, at, False, nested)
 
 
-def _end_of_list(text: str, begin: int) -> int:
-    """Return where the list that begins there ends; -1 if it holds dicts, or never ends."""
+def _of_sample(name: str, nested: str) -> Mapping[str, str]:
+    return {name: "[]"} if name in OF_TOKENS or (name in OF_SAMPLES and "{" in nested) else {}
+
+
+def _end_of_nested(text: str, begin: int) -> int:
+    """Return where the list, dict or call that begins there ends; negative, how far it can be read."""
     open_, at = 0, begin
-    while (found := _LISTED.match(text, at)) is not None:
+    while (found := _NESTED.match(text, at)) is not None:
         at = found.end()
-        if (sign := found[0]) in {"[", "("}:
+        if (sign := found[0]) in {"[", "(", "{"}:
             open_ += 1
-        elif sign in {"]", ")"}:
+        elif sign in {"]", ")", "}"}:
             open_ -= 1
             if not open_:
                 return at
-    return -1
+    return -at
 
 
 def _unquoted(text: str) -> str:
-    inner = text[1:-1]
+    inner = text[1:-1] if text[0] in "'\"" else text
     return _ESCAPE.sub(_unescaped, inner) if "\\" in inner else inner
 
 

@@ -5,7 +5,7 @@ settings, `lossless` is nothing.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import dropwhile
 from typing import Final
@@ -36,7 +36,9 @@ _SETTINGS: Final = _words(
 )
 _OF_ALL: Final = _words("loss losses lm train training total batch step avg mean running sft dpo")
 """What a loss is called that is the one to watch, and no part of it as `pg_loss` is."""
-_OF_EVALUATION: Final = _words("eval evaluation evaluate val valid validation validate test dev cv")
+_OF_EVALUATION: Final = _words(
+    "eval evals evaluation evaluations evaluate val valid validation validations validate test dev cv"
+)
 _OF_NO_POINT: Final = _words(
     """
     best lowest minimum min previous prev initial loaded restored resumed target baseline expected
@@ -45,7 +47,13 @@ _OF_NO_POINT: Final = _words(
     """
 )
 """What a dict in another is called that repeats what was told, or sets what is to be."""
-_CONTAINERS: Final = _words("metric metrics result results score scores value values data log logs")
+_CONTAINERS: Final = _words(
+    "metric metrics result results score scores value values data log logs stats statistics summary"
+)
+HISTORY: Final = "log_history"
+"""The list in which Hugging Face's trainer keeps all that it has told."""
+_OF_SETS: Final = ("set", "name", "dataset", "task", "split", "subset")
+"""Under which one of several evaluations says which it is."""
 _OF_PHASES: Final = _words("mode split phase stage subset event type kind")
 """Under which a dict may say in a word what it is of."""
 TIME_NAMES: Final = ("time", "timestamp", "@timestamp", "ts", "asctime", "receiveTimestamp")
@@ -69,7 +77,7 @@ _PROGRESS: Final = _words("steps global_steps grad_norm episode eval_runtime tra
     *EPOCH_NAMES,
     STEP_OF_ALL,
 }
-_OF_SAMPLES: Final = _words(
+OF_SAMPLES: Final = _words(
     """
     role content messages conversations prompt response responses completion text input inputs
     output outputs instruction query question answer answers chosen rejected system history images
@@ -144,6 +152,7 @@ def says_evaluation(values: Mapping[str, float | str]) -> bool:
     return any(type(one) is str and is_of_evaluation(one) for one in said)
 
 
+@lru_cache(4096)
 def is_of_no_point(name: str) -> bool:
     """Whether a dict of that name in another repeats what was told, or sets what is to be.
 
@@ -151,6 +160,26 @@ def is_of_no_point(name: str) -> bool:
     (True, False)
     """
     return len(name) <= _LONGEST and not _OF_NO_POINT.isdisjoint(_words_of(name))
+
+
+def is_container(name: str) -> bool:
+    """Whether a dict of that name in another is only there to hold what stands in it."""
+    return name.lower() in _CONTAINERS
+
+
+def path_to(
+    around: Sequence[str], name: str, number: int | None, values: Mapping[str, float | str]
+) -> Sequence[str]:
+    """Return the names around a dict and its own; in a list, also what it calls its set, or its number.
+
+    >>> path_to(["eval"], "sets", 1, {"loss": 0.5}), path_to([], "evals", 0, {"dataset": "c4"})
+    (['eval', 'sets', '1'], ['evals', 'c4'])
+    """
+    if number is None:
+        return [*around, name]
+    told = (values.get(said) for said in _OF_SETS)
+    own = next((one for one in told if type(one) is str and 0 < len(one) <= _LONG_TEXT), str(number))
+    return [*around, name, own]
 
 
 def within_evaluation(
@@ -164,10 +193,10 @@ def within_evaluation(
     ({'loss': 0.5}, {'val_loss': 0.5})
     """
     names = list(dropwhile(lambda name: not is_of_evaluation(name), path))
-    before = "/".join(name for name in names if name.lower() not in _CONTAINERS)
+    before = "/".join(name for name in names if not is_container(name))
     if not before:
         return values
-    kept = _PLACES | _OF_PHASES | _OF_SAMPLES | OF_TOKENS
+    kept = _PLACES | _OF_PHASES | OF_SAMPLES | OF_TOKENS
     own = (name in kept or is_of_evaluation(name) for name in values)
     return {
         name if is_own else f"{before}/{name}": value
@@ -286,7 +315,7 @@ def place_of(values: Mapping[str, float | str]) -> Mapping[str, float | str] | N
     ({'step': 3}, None)
     """
     texts = [name for name, value in values.items() if type(value) is str]
-    if any(name in _OF_SAMPLES or name in OF_TOKENS for name in texts):
+    if any(name in OF_SAMPLES or name in OF_TOKENS for name in texts):
         return None
     is_evaluation = says_evaluation(values)
     return {
@@ -307,7 +336,7 @@ def _has_loss(values: Mapping[str, float | str]) -> bool:
 
 def _is_told_text(name: str, value: str, values: Mapping[str, float | str]) -> bool:
     """Whether an entry that is text shows that the whole dict is no point."""
-    if name in _OF_SAMPLES or name in OF_TOKENS:
+    if name in OF_SAMPLES or name in OF_TOKENS:
         return True
     if not _PROGRESS.isdisjoint(values):
         return False

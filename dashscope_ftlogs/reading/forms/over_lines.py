@@ -5,7 +5,7 @@ What is begun and never ends costs nothing but a limited number of lines.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, Literal
 
 import attrs
@@ -17,11 +17,13 @@ from dashscope_ftlogs.reading.forms.dicts import (
     name_before,
 )
 from dashscope_ftlogs.reading.forms.names import (
+    HISTORY,
     is_loss_or_reward,
     is_of_evaluation,
     is_of_no_point,
     is_point,
     mentioned,
+    path_to,
     place_of,
     within_evaluation,
 )
@@ -33,6 +35,9 @@ _LONGEST: Final = 16 * 1024
 """Characters of a dict, or of a line of it."""
 _BESIDE: Final = 1000
 """Characters of a dict, up to another one in it, that may tell the place of that."""
+_NEAR: Final = 200
+_PIECES: Final = 8
+"""Of a text, which hold as many of its last characters as tell whether a dict is one of a list."""
 _LEVELS: Final = 4
 """Of dicts around another that are asked for its place."""
 _MOST_LINES: Final = 100
@@ -40,6 +45,11 @@ _DEEPEST: Final = 64
 FORGOTTEN: Final = 1000
 """Lines after which a dict or a table that has not ended is given up, by whoever reads a log."""
 _BRACES: Final = re.compile(r"[{}]")
+_HELD: Final = re.compile(
+    r"""(?:['"](?P<name>[^'"\\{}]{1,80})['"]\s*:\s*(?P<list>[\[(](?:[^'"{}:N]*,)?)?|None[\s\])]*,)"""
+    r"""[\s\[(]*$"""
+)
+"""What stands before a dict in another, or in a list there; those that ended before it are `None`."""
 _PLACE: Final = re.compile(r"[\w./-]+\.py:\d+")
 _SUMMARY: Final = re.compile(r"\*{5} (train|eval|predict|test)[\w ]{0,40} metrics \*{5}$")
 _ENTRY: Final = re.compile(r"([A-Za-z_][\w/@.-]{0,80}) *= *(\S[^=]{0,60})$")
@@ -77,8 +87,23 @@ class _Open:
     texts: list[str]
     time: int | None
     name: str = ""
+    number: int | None = None
+    """Which it is of a list."""
     lines: int = 0
     size: int = 0
+    list: tuple[str, int] = ("", 0)
+    """What the last list of dicts in it is called, and how many it has so far."""
+
+    def next_held(self) -> tuple[str, int | None]:
+        """Return what a dict that begins here is called, if that is told, and its number in a list."""
+        found = _HELD.search("".join(self.texts[-_PIECES:])[-_NEAR:])
+        if found is None:
+            return "", None
+        if found["name"] and not found["list"]:
+            return found["name"], None
+        name, number = (found["name"], 0) if found["name"] else self.list
+        self.list = name, number + 1
+        return name, number
 
 
 class WrappedDicts:
@@ -137,9 +162,11 @@ class WrappedDicts:
     def _begin(self, before: str) -> None:
         if len(self._open) >= _DEEPEST:
             self.forget()
-        name = name_before(before, len(before))
-        time = self._open[-1].time if self._open else time_in(before)
-        self._open.append(_Open([], time, name))
+        if self._open:
+            opened = _Open([], self._open[-1].time, *self._open[-1].next_held())
+        else:
+            opened = _Open([], time_in(before), name_before(before, len(before)))
+        self._open.append(opened)
 
     def _add(self, text: str) -> None:
         if self._open:
@@ -148,18 +175,37 @@ class WrappedDicts:
             if last.size <= _LONGEST:
                 last.texts.append(text)
 
+    def takes(self, values: MetricValues) -> Sequence[OverLines] | None:
+        """Return what a dict on one line is, or nothing, in one that has begun; None if it's in none."""
+        name, number = self._open[-1].next_held() if self._open else ("", None)
+        if not name:
+            return None
+        self._add("None")
+        return list(self._told(_Open([], None, name, number), values))
+
     def _ended(self, closed: _Open) -> Iterator[OverLines]:
         text = "".join(closed.texts)
         if closed.size > _LONGEST or not may_hold_metrics(text):
             return
-        path = [*(one.name for one in self._open), closed.name]
         values = metrics_in(text)
         # A name goes on over no line: half of a dict was lost.
-        if values is None or any("\n" in name for name in values) or any(map(is_of_no_point, path)):
+        if values is not None and not any("\n" in name for name in values):
+            yield from self._told(closed, values)
+
+    def _told(self, closed: _Open, values: MetricValues) -> Iterator[OverLines]:
+        """Yield what a dict is in those around it, by their names and its own."""
+        path: Sequence[str] = ()
+        nested = [*self._open, closed]
+        for one in nested:
+            path = path_to(path, one.name, one.number, values if one is closed else {})
+        of_evaluation, of_history = any(map(is_of_evaluation, path)), HISTORY in path
+        is_listed = any(one.number is not None for one in nested)
+        if any(is_of_no_point(one.name) for one in nested):
             return
-        of_evaluation = any(map(is_of_evaluation, path))
+        if is_listed and not (of_evaluation or of_history):
+            return
         for around in self._open[: -_LEVELS - 1 : -1]:
-            if around.size > _BESIDE:
+            if of_history or around.size > _BESIDE:
                 break
             beside = cut_short("".join(around.texts))
             place = place_of(beside)

@@ -7,7 +7,12 @@ from typing import Any, Final
 from dashscope_ftlogs.metrics.columns import Numbers
 from dashscope_ftlogs.metrics.curves import AXES, X, places, titles
 from dashscope_ftlogs.metrics.hyper_parameters import brief_value
-from dashscope_ftlogs.reading.forms.names import evaluation_of, loss_first, standing_for
+from dashscope_ftlogs.reading.forms.names import (
+    evaluation_of,
+    is_better_higher,
+    loss_first,
+    standing_for,
+)
 from dashscope_ftlogs.report.kept_lines import KeptLines, fair_room
 from dashscope_ftlogs.report.log_digest import ReadLog
 from dashscope_ftlogs.report.points_in_charts import METRICS, POINTS, shared_axis
@@ -36,12 +41,18 @@ def chart_data(logs: Sequence[ReadLog], apart: Mapping[str, Sequence[object]]) -
     evaluations = {name: evaluation_of(name, metrics) for name in metrics}
     # Only of what is drawn first: a log without the mean of a whole training has nothing like it.
     stand_ins = [{name: standing_for(name, log.points.axes) for name in metrics[:1]} for log in logs]
+    own_evaluations = [
+        {name: _own_evaluation(log, name, called[name]) for name in called}
+        for log, called in zip(logs, stand_ins, strict=True)
+    ]
     # It is the step, unless that begins again with each epoch of some log.
     named = titles({log.name: log.job for log in logs})
     counted_on = any(log.points.steps.epoch_steps is not None for log in logs)
     axes: list[X] = [x for x in AXES if x != "global_step" or counted_on]
     return {
-        "metrics": [[name, _axis(name, evaluations[name], logs, stand_ins)] for name in metrics],
+        "metrics": [
+            [name, _axis(name, evaluations[name], logs, stand_ins, own_evaluations)] for name in metrics
+        ],
         "metrics_left_out": len(names[METRICS:]),
         "evaluations": {name: found for name, found in evaluations.items() if found is not None},
         "logs": [
@@ -49,11 +60,23 @@ def chart_data(logs: Sequence[ReadLog], apart: Mapping[str, Sequence[object]]) -
                 "name": named[log.name],
                 **_log_points(log, frozenset(metrics), room, axes),
                 "stand_ins": called,
+                "evaluations": evaluated,
                 "given": _given({name: values[number] for name, values in apart.items()}),
             }
-            for number, (log, called) in enumerate(zip(logs, stand_ins, strict=True))
+            for number, (log, called, evaluated) in enumerate(
+                zip(logs, stand_ins, own_evaluations, strict=True)
+            )
         ],
     }
+
+
+def _own_evaluation(log: ReadLog, metric: str, called: str | None) -> str | None:
+    """Return what a log calls the evaluation of a metric, which it calls otherwise, or not at all."""
+    found = evaluation_of(called or metric, log.points.axes)
+    if found is not None or log.eval_loss is None:
+        return found
+    own = log.eval_loss.metric
+    return own if own != called and is_better_higher(own) == is_better_higher(metric) else None
 
 
 def _given(values: Mapping[str, object]) -> str:
@@ -66,10 +89,12 @@ def _axis(
     evaluation: str | None,
     logs: Sequence[ReadLog],
     stand_ins: Sequence[Mapping[str, str | None]],
+    own_evaluations: Sequence[Mapping[str, str | None]],
 ) -> X:
     """Return what a metric can be drawn over, with what evaluations tell of it."""
     own = [(log.points, called.get(name) or name) for log, called in zip(logs, stand_ins, strict=True)]
-    both = [*own, *((log.points, evaluation or name) for log in logs)]
+    evaluated = [called.get(name) or evaluation or name for called in own_evaluations]
+    both = [*own, *zip((log.points for log in logs), evaluated, strict=True)]
     # Where a bar is drawn anew many times in one line, that tells its points apart for nobody.
     return shared_axis(both) or shared_axis(own) or "line"
 

@@ -88,7 +88,7 @@ def last_evaluation(points: PointColumns) -> Loss | None:
     >>> last_evaluation(log.columns()).value
     1.5
     """
-    metric = _of_evaluations(points)
+    metric = evaluation_metric(points)
     if metric is None:
         return None
     numbers = points.numbers(metric)
@@ -97,7 +97,7 @@ def last_evaluation(points: PointColumns) -> Loss | None:
 
 def best_evaluation(points: PointColumns) -> Loss | None:
     """Return the best of what `last_evaluation` is the last of, as far as they are finite."""
-    metric = _of_evaluations(points)
+    metric = evaluation_metric(points)
     if metric is None:
         return None
     sign = -1 if is_better_higher(metric) else 1
@@ -106,8 +106,8 @@ def best_evaluation(points: PointColumns) -> Loss | None:
     return None if best is None else _loss(points, *best, metric)
 
 
-def _of_evaluations(points: PointColumns) -> str | None:
-    """Return what the losses of evaluations are called."""
+def evaluation_metric(points: PointColumns) -> str | None:
+    """Return what the losses of evaluations are called, or what comes nearest to them."""
     measured = [name for name in points.names() if is_loss_or_reward(name)]
     named = [name for name in measured if is_of_evaluation(name)]
     # Some trainers call it as in training, and say otherwise that it is one of an evaluation.

@@ -268,6 +268,43 @@ async def test_a_loss_by_another_name_stands_for_it_and_is_named(show: Open, tmp
     assert (await drawn_logs(report.page))[1].split("\n") == ["megatron.log", "lm loss"]
 
 
+async def test_so_does_the_evaluation_that_each_log_calls_its_own(show: Open, tmp_path: Path) -> None:
+    training = [step(n, value=n) for n in (1, 2, 3)]
+    megatron = [" validation loss at iteration 2 | lm loss value: 2.5E+00 | lm loss PPL: 1.2E+01 |"]
+    report = await show(
+        *logs(
+            tmp_path,
+            hf=[*training, step(2, "eval_loss", 1.5)],
+            nest=[*training, "{'step': 2, 'eval': {'loss': 3.5}}"],
+            own=[step(n, "lm loss", n) for n in (1, 2, 3)] + megatron,
+            ppo=[*training, "{'step': 2, 'eval_reward': 3.5}"],
+            none=training,
+        )
+    )
+    await report.ready()
+    drawn = await report.page.evaluate(
+        """() => {
+          const view = { axis: "step", logarithmic: false, evaluations: true };
+          const curves = curvesOf(embedded("chart-data"), "loss", view).filter((one) => one.evaluation);
+          return curves.map(({ log, metric, ys }) => [log, metric, ys]);
+        }"""
+    )
+    assert drawn == [[0, "eval_loss", [1.5]], [1, "eval/loss", [3.5]], [2, "lm loss value", [2.5]]]
+    await expect(report.page.locator("#chart-note")).to_have_text(
+        "nest.log: its eval/loss stands for the eval_loss. "
+        "own.log: its lm loss stands for the loss. "
+        "own.log: its lm loss value stands for the eval_loss."
+    )
+    named = [text.split("\n") for text in await drawn_logs(report.page)]
+    assert named == [
+        ["hf.log"],
+        ["nest.log", "eval/loss"],
+        ["own.log", "lm loss, lm loss value"],
+        ["ppo.log"],
+        ["none.log"],
+    ]
+
+
 async def test_a_logarithmic_scale_says_what_has_no_place_on_it(show: Open, tmp_path: Path) -> None:
     report = await show(a_file(tmp_path, *losses("100", "10", "0", "-1", "nan", "1", "0.1")))
     await report.ready()

@@ -275,6 +275,23 @@ async def test_a_loss_by_another_name_stands_for_it_and_is_named(ftlogs: Any, tm
     assert ended.err.count("no train_loss") == 2
 
 
+async def test_so_does_the_loss_of_evaluations(ftlogs: Any, tmp_path: Path) -> None:
+    paths = [
+        log(tmp_path, "a.log", *losses(3, 2), "{'eval_loss': 2.5, 'step': 1}"),
+        log(tmp_path, "b.log", *losses(4, 3), "{'step': 2, 'eval': {'loss': 3.5}}"),
+        log(tmp_path, "c.log", *losses(4, 3), "{'step': 2, 'loss': 3, 'evals': [{'reward': 3.5}]}"),
+        log(tmp_path, "d.log", *losses(4, 3)),
+    ]
+    ended = await ftlogs("plot", *paths, "--metric", "eval_loss")
+    assert ended.err == (
+        "ftlogs: b.log: its eval/loss stands for the eval_loss\n"
+        "ftlogs: c.log: no eval_loss\nftlogs: d.log: no eval_loss\n"
+    )
+    assert ended.out.decode().splitlines()[-2:] == ["*  a.log", "o  b.log (eval/loss)"]
+    ended = await ftlogs("plot", *paths, "--metric", "eval/loss")
+    assert "a.log: its eval_loss stands for the eval/loss\n" in ended.err
+
+
 async def test_few_points_are_drawn_as_they_are(ftlogs: Any, tmp_path: Path) -> None:
     few, many = [9, 1] * 5, [9, 1] * 20
     out = (await ftlogs("plot", log(tmp_path, "few.log", *losses(*few)), "--smooth", "0.9")).out.decode()

@@ -300,6 +300,22 @@ def test_points_are_there_with_their_lines_and_odd_numbers_by_name() -> None:
     assert log["y"] == {"loss": [[0, 1], [2.5, "nan"]], "eval_loss": [[2], ["-inf"]]}
 
 
+def test_each_log_tells_what_it_calls_the_evaluation_of_its_loss() -> None:
+    logs = [
+        read("{'loss': 2.5, 'step': 1}", *lines)
+        for lines in (
+            ["{'eval_loss': 2.0, 'step': 1}"],
+            ["{'step': 1, 'eval': {'loss': 2.0}}"],
+            ["{'step': 1, 'evals': [{'loss': 2.0}]}"],
+            ["{'step': 1, 'evals': [{'reward': 2.0}]}"],
+            ["{'split': 'val', 'loss': 2.0, 'step': 1}"],
+            [],
+        )
+    ]
+    told = [log["evaluations"]["loss"] for log in parsed(*logs).data["chart-data"]["logs"]]
+    assert told == ["eval_loss", "eval/loss", "evals/0/loss", None, None, None]
+
+
 def test_the_page_is_made_piece_by_piece() -> None:
     logs = [read("x" * 10**5, name=name) for name in "abc"]
     pieces = [len(piece) for piece in page(logs, ASSETS, version="1.2.3", made="today")]

@@ -44,8 +44,9 @@ from dashscope_ftlogs.metrics.curves import (
 from dashscope_ftlogs.metrics.hyper_parameters import brief_value, differing
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.step_count import step_count
-from dashscope_ftlogs.reading.forms.names import main_metric, standing_for
+from dashscope_ftlogs.reading.forms.names import is_better_higher, main_metric, standing_for
 from dashscope_ftlogs.reading.own_pattern import Fits
+from dashscope_ftlogs.report.loss_and_duration import evaluation_metric
 from dashscope_ftlogs.text import distinct, excerpt, shown
 
 _SIZE: Final = (100, 30)
@@ -166,8 +167,8 @@ def _panels(asked: Iterable[str | None], x: Axis | None, logs: Sequence[_Log]) -
     main = main_metric(names)
     panels: list[Panel] = []
     for metric in dict.fromkeys(_metric(one, names, main) for one in asked):
-        # Only the main one: a log without the mean of a whole training has nothing like it.
-        own = {log.name: _own_name(log, metric) if metric == main else metric for log in logs}
+        of_evaluations = any(evaluation_metric(log.points) == metric for log in logs)
+        own = {log.name: _own_name(log, metric, metric == main, of_evaluations) for log in logs}
         axis = _axis(x, metric, own, logs)
         drawn = {log.name: _drawn(log, own[log.name], axis) for log in logs}
         panels.append(Panel(metric, axis, drawn))
@@ -191,9 +192,17 @@ def _metric(asked: str | None, names: Sequence[str], main: str | None) -> str:
     return main
 
 
-def _own_name(log: _Log, metric: str) -> str:
-    """Return what a log calls a metric, and say so if it is another name."""
-    own = standing_for(metric, metric_names([log.points])) or metric
+def _own_name(log: _Log, metric: str, is_main: bool, of_evaluations: bool) -> str:
+    """Return what a log calls a metric, and say so if it is another name.
+
+    Only of the main one, and of the loss of evaluations: a log without the mean of a whole training has
+    nothing like it.
+    """
+    names = metric_names([log.points])
+    own = (standing_for(metric, names) if is_main else None) or metric
+    if of_evaluations and own not in names:
+        called = evaluation_metric(log.points) or metric
+        own = called if is_better_higher(called) == is_better_higher(metric) else metric
     if own != metric:
         complain(f"{log.name}: its {excerpt(own, 60)} stands for the {excerpt(metric, 60)}")
     return own

@@ -24,6 +24,11 @@ function ownName(log, metric) {
   return own !== undefined && own !== null && Object.hasOwn(log.y, own) ? own : null;
 }
 
+/** What a log calls the evaluation of a metric, if it can have any. */
+function ownEvaluation(data, log, metric) {
+  return log.evaluations[metric] ?? data.evaluations[ownName(log, metric) ?? metric] ?? data.evaluations[metric];
+}
+
 /** Which column of a log an axis shows: two axes are other views of one that the log tells. */
 function column(axis, leading) {
   return { progress: leading, clock: "time" }[axis] ?? axis;
@@ -33,7 +38,7 @@ function column(axis, leading) {
  * The curves of one metric, one for each log and each of its segments, those of evaluations after them:
  * {log, metric, evaluation, apart, xs, ys, told, offsets, gaps}, in the order of x, which is as the log tells
  * it: several points can be at one place. Where the step goes back, another curve begins. `apart` says that it
- * is called otherwise than what was asked for. In `ys` is null what can't be drawn: a NaN, an infinity, whose
+ * is called otherwise than what was asked for, or than its evaluation. In `ys` is null what can't be drawn: a NaN, an infinity, whose
  * indices are in `gaps`, and on a logarithmic scale what is not above 0; `told` has what the log says there.
  *
  * `view` is {axis, logarithmic, evaluations}.
@@ -43,10 +48,12 @@ function curvesOf(data, metric, view) {
   return data.logs.flatMap((log, number) => {
     const own = ownName(log, metric);
     const names = own === null ? [] : [own];
-    const evaluation = data.evaluations[own ?? metric] ?? data.evaluations[metric];
+    const evaluation = ownEvaluation(data, log, metric);
     if (view.evaluations && evaluation !== undefined) names.push(evaluation);
     return names.flatMap((name) => {
-      const what = { log: number, metric: name, evaluation: name !== own, apart: name !== metric };
+      const evaluated = name !== own;
+      const apart = name !== (evaluated ? data.evaluations[metric] : metric);
+      const what = { log: number, metric: name, evaluation: evaluated, apart };
       return logCurves(log, what, leading, view);
     });
   });

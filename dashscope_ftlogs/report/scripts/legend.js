@@ -21,7 +21,7 @@ class Legend {
     byId("legend-evaluation").hidden = hidden.evaluation;
     this.rows.clear();
     for (const log of logs) {
-      const own = curves.filter((curve) => curve.log === log && curve.apart && !curve.evaluation);
+      const own = curves.filter((curve) => curve.log === log && curve.apart);
       const called = [...new Set(own.map((curve) => escaped(curve.metric)))].join(", ");
       this.rows.set(log, this.row(log, [called, this.given(log)].filter(Boolean), !view.hidden.has(log), hidden));
     }

@@ -141,19 +141,14 @@
     byId("add").disabled = view.metrics.length >= Math.min(PANELS, data.metrics.length);
   }
 
-  /** What a log calls the evaluation of a metric, if it can have any. */
-  function evaluation(one, name) {
-    return data.evaluations[ownName(one, name) ?? name] ?? data.evaluations[name] ?? "";
-  }
-
   function evaluated(one, name) {
-    return Object.hasOwn(one.y, evaluation(one, name));
+    return Object.hasOwn(one.y, ownEvaluation(data, one, name) ?? "");
   }
 
   /** Whether there are points, of a metric or of its evaluation, that have no step. */
   function stepless(one, name) {
     const steps = one.x.step ?? [];
-    const own = [ownName(one, name) ?? "", evaluation(one, name)].filter((metric) => Object.hasOwn(one.y, metric));
+    const own = [ownName(one, name) ?? "", ownEvaluation(data, one, name) ?? ""].filter((metric) => Object.hasOwn(one.y, metric));
     return own.some((metric) => one.y[metric][0].some((index) => (steps[index] ?? null) === null));
   }
 
@@ -170,12 +165,15 @@
       if (missing.length) notes.push(`${escaped(name)} is not drawn of ${list(missing)}, which lack it.`);
       for (const one of data.logs) {
         const own = ownName(one, name);
-        const called = evaluation(one, name);
+        const called = ownEvaluation(data, one, name);
         const drawn = panels[index].curves.some((curve) => data.logs[curve.log] === one && curve.metric === called);
         if (view.evaluations && evaluated(one, name) && !drawn) {
           notes.push(`${escaped(one.name)}: its ${escaped(called)} has no place on this axis, and is not drawn.`);
         }
-        if (own !== null && own !== name) notes.push(`${escaped(one.name)}: its ${escaped(own)} stands for the ${escaped(name)}.`);
+        const standsFor = (its, what) => notes.push(`${escaped(one.name)}: its ${escaped(its)} stands for the ${escaped(what)}.`);
+        if (own !== null && own !== name) standsFor(own, name);
+        const evaluation = data.evaluations[name];
+        if (drawn && called !== undefined && called !== (evaluation ?? called)) standsFor(called, evaluation);
       }
     });
     if (curves.some((curve) => curve.gaps.length)) notes.push("A cross is a value that is no number.");

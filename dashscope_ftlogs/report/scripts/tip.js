@@ -35,7 +35,7 @@ class Tip {
     const smoothed = curve.shown === curve.ys ? "" : ` (${brief(curve.shown[index])})`;
     const value = made("b", "", brief(curve.told[index]) + smoothed);
     const row = made("div", curve === active?.curve ? "nearest" : "", swatch(curve.log), value);
-    if (curve.apart) row.append(made("span", "log-name", escaped(curve.metric)));
+    if (curve.apart || curve.evaluation) row.append(made("span", "log-name", escaped(curve.metric)));
     row.append(made("span", "log-name", this.names(curve.log)));
     return row;
   }

@@ -45,6 +45,9 @@ def chart_data(logs: Sequence[ReadLog], apart: Mapping[str, Sequence[object]]) -
         {name: _own_evaluation(log, name, called[name]) for name in called}
         for log, called in zip(logs, stand_ins, strict=True)
     ]
+    if metrics and (found := evaluations[metrics[0]]) is not None:
+        for log, called, evaluated in zip(logs, stand_ins, own_evaluations, strict=True):
+            called[found] = found if found in log.points.axes else evaluated[metrics[0]]
     # It is the step, unless that begins again with each epoch of some log.
     named = titles({log.name: log.job for log in logs})
     counted_on = any(log.points.steps.epoch_steps is not None for log in logs)

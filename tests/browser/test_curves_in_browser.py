@@ -296,6 +296,9 @@ async def test_so_does_the_evaluation_that_each_log_calls_its_own(show: Open, tm
         "own.log: its lm loss value stands for the eval_loss."
     )
     named = [text.split("\n") for text in await drawn_logs(report.page)]
+    await report.page.locator("#metric-0").select_option("eval_loss")
+    alone = [text.split("\n") for text in await drawn_logs(report.page)]
+    assert alone == [["hf.log"], ["nest.log", "eval/loss"], ["own.log", "lm loss value"]]
     assert named == [
         ["hf.log"],
         ["nest.log", "eval/loss"],

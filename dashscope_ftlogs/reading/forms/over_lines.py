@@ -91,7 +91,7 @@ class _Open:
     """Which it is of a list."""
     lines: int = 0
     size: int = 0
-    list: tuple[str, int] = ("", 0)
+    last_list: tuple[str, int] = ("", 0)
     """What the last list of dicts in it is called, and how many it has so far."""
 
     def next_held(self) -> tuple[str, int | None]:
@@ -101,8 +101,8 @@ class _Open:
             return "", None
         if found["name"] and not found["list"]:
             return found["name"], None
-        name, number = (found["name"], 0) if found["name"] else self.list
-        self.list = name, number + 1
+        name, number = (found["name"], 0) if found["name"] else self.last_list
+        self.last_list = name, number + 1
         return name, number
 
 

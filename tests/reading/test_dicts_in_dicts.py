@@ -224,6 +224,11 @@ def test_so_it_is_where_each_stands_in_lines_of_its_own(value: Any, points: Any)
         assert kinds == [kind for kind, _, _ in points]
 
 
+def test_what_follows_a_dict_in_no_list_that_is_known_is_read_as_it_stands() -> None:
+    begun = ["server {", *(part for n in (1, 2) for part in ("{", f'"loss": {n}, "step": {n}', "},"))]
+    assert told(*begun) == [("train", n, {"loss": float(n)}) for n in (1, 2)]
+
+
 def test_a_dict_in_a_string_of_a_list_and_what_a_logger_wrote_stand_in_no_dict() -> None:
     before = ("{", ' "logs": [')
     line = {"log": "{'loss': 0.5, 'step': 3}\n", "time": "2026-01-05T03:04:05Z"}

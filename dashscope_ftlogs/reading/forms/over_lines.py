@@ -91,7 +91,7 @@ class _Open:
     """Which it is of a list."""
     lines: int = 0
     size: int = 0
-    last_list: tuple[str, int] = ("", 0)
+    last_list: tuple[str, int | None] = ("", None)
     """What the last list of dicts in it is called, and how many it has so far."""
 
     def next_held(self) -> tuple[str, int | None]:
@@ -99,10 +99,11 @@ class _Open:
         found = _HELD.search("".join(self.texts[-_PIECES:])[-_NEAR:])
         if found is None:
             return "", None
-        if found["name"] and not found["list"]:
-            return found["name"], None
-        name, number = (found["name"], 0) if found["name"] else self.last_list
-        self.last_list = name, number + 1
+        name, number = self.last_list
+        if found["name"]:
+            name, number = found["name"], 0 if found["list"] else None
+        if number is not None:
+            self.last_list = name, number + 1
         return name, number
 
 

@@ -45,7 +45,7 @@ TOLD: list[tuple[str, list[Any]]] = [
         '{"step": 60, "loss": 1.7, "evals": [{"loss": 2.0, "set": "a"}, {"loss": 2.3}]}',
         [
             ("train", 60, {"loss": 1.7}),
-            ("eval", 60, {"evals/a/loss": 2.0, "evals/a/set": "a"}),
+            ("eval", 60, {"evals/a/loss": 2.0, "set": "a"}),
             ("eval", 60, {"evals/1/loss": 2.3}),
         ],
     ),
@@ -184,7 +184,7 @@ INDENTED: list[tuple[Any, list[Any]]] = [
             "x": [1, {"loss": 4}],
         },
         [
-            ("eval", 6, {"evals/a/loss": 1.1, "evals/a/set": "a"}),
+            ("eval", 6, {"evals/a/loss": 1.1, "set": "a"}),
             ("eval", 6, {"evals/1/loss": 1.3}),
             ("train", 6, {"loss": 1.2}),
         ],

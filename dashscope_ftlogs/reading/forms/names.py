@@ -196,7 +196,7 @@ def within_evaluation(
     before = "/".join(name for name in names if not is_container(name))
     if not before:
         return values
-    kept = _PLACES | _OF_PHASES | OF_SAMPLES | OF_TOKENS
+    kept = _PLACES.union(_OF_PHASES, _OF_SETS, OF_SAMPLES, OF_TOKENS)
     own = (name in kept or is_of_evaluation(name) for name in values)
     return {
         name if is_own else f"{before}/{name}": value

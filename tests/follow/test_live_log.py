@@ -238,8 +238,9 @@ def test_a_silence_is_worth_a_word_once_it_is_twice_as_long_as_any_before(
     last = [silence for silence in told if silence > gap]  # others were the longest so far
     assert last
     for least, silence in zip([first, *(2 * one for one in last)], last, strict=False):
-        # What is expected later than that is looked for less often.
-        assert least - 1 <= silence <= least + 2 * POLL
+        # A gap seems longer by a look if its second line is found late, which counts twice; and the
+        # silence that is twice as long is noticed a look late.
+        assert least - 1 <= silence <= least + 3 * POLL
 
 
 @pytest.mark.parametrize("late", [[], [500.0]], ids=str)

@@ -118,13 +118,8 @@ class Connection:
     def session(self, concurrency: int | None = None, *, key: str | None = None) -> "LogSession":
         """Return a session with these settings; what is not set comes from environment and files.
 
-        A `key` that is given takes the place of the user's.
-
-        Raises:
-            InvalidArgumentError: several profiles are named.
+        A `key` that is given takes the place of the user's. It is of one profile: see `by_profile`.
         """
-        if len(set(self.profile or ())) > 1:
-            raise InvalidArgumentError("--profile: this takes one; run it once for each")
         from dashscope_ftlogs import LogSession  # noqa: PLC0415  (an HTTP client takes long to import)
 
         if key is None and self.api_key_file is not None:

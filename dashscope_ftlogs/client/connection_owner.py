@@ -288,27 +288,13 @@ class Transport:
                     **self.connections.options,
                 )
                 try:
-                    return await self._answer(response, call)
+                    call.status, begun_at = response.status, asyncio.get_running_loop().time()
+                    body, whole = await self._read(response, call)
                 finally:
                     if not response.closed:
                         response.release()
         except (aiohttp.ClientError, FTLogsError, OSError, ValueError) as error:
-            if raised := error if isinstance(error, FTLogsError) else raised_by_a_hook(error):
-                # As of `on_request`: it would be taken for the service's, or for the network's.
-                raise RaisedByHookError(raised) from None
-            if isinstance(error, aiohttp.ClientError | OSError):
-                return await self._network_error(error)
-            if "AUTH" not in str(error):
-                raise
-            return ConfigError(
-                "client_session: it has credentials of its own for this host (auth=..., or a netrc file "
-                "with trust_env): the API key can't be sent beside them"
-            )
-
-    async def _answer(self, response: aiohttp.ClientResponse, call: Call[Any]) -> Answer | FTLogsError:
-        """Read an answer that has begun to come."""
-        call.status, begun_at = response.status, asyncio.get_running_loop().time()
-        body, whole = await self._read(response, call)
+            return await self._failed(error)
         if response.status == 200 and call.request.offset is not None:
             self.gate.in_flight.answered(call.sent_at, begun_at, len(body))
         if too_large := self._too_large(body, whole=whole or response.status != 200):
@@ -318,6 +304,20 @@ class Transport:
                 request_id=hidden(self._key, response.headers.get("x-request-id", "")) or None,
             )
         return response.status, response.headers, body
+
+    async def _failed(self, error: Exception) -> FTLogsError:
+        """Return what stands for an error of aiohttp's; raise one that is the application's own."""
+        if raised := error if isinstance(error, FTLogsError) else raised_by_a_hook(error):
+            # As of `on_request`: it would be taken for the service's, or for the network's.
+            raise RaisedByHookError(raised) from None
+        if isinstance(error, aiohttp.ClientError | OSError):
+            return await self._network_error(error)
+        if "AUTH" not in str(error):
+            raise error
+        return ConfigError(
+            "client_session: it has credentials of its own for this host (auth=..., or a netrc file "
+            "with trust_env): the API key can't be sent beside them"
+        )
 
     async def certificate(self) -> tuple[str, str]:
         """Return whom the endpoint's certificate is for, and who issued it, accepted or not."""

@@ -19,22 +19,32 @@ class PageSource(Protocol):
         ...
 
 
-async def fitting_page(source: PageSource, job_id: str, offset: int, line: int) -> tuple[LogPage, int]:
-    """Return a page, of fewer lines where so many are too large to hold, and how many were asked for."""
-    while True:
+async def smaller_page(
+    source: PageSource, job_id: str, offset: int, line: int, error: ResponseTooLargeError
+) -> tuple[LogPage, int]:
+    """Return a page of fewer lines than the one that was too large to hold, and how many were asked for.
+
+    Raises:
+        ResponseTooLargeError: a single line is too large.
+    """
+    while line > 1:
+        line = (line + 1) // 2
         try:
             return await source.read_page(job_id, offset, line), line
-        except ResponseTooLargeError:
-            if line == 1:
-                raise
-            line = (line + 1) // 2
+        except ResponseTooLargeError as larger:
+            error = larger
+    raise error
 
 
 async def first_lines(source: PageSource, job_id: str, count: int) -> tuple[tuple[str, ...], int]:
     """Return so many lines, or all if there are fewer, however short the answers; and the total."""
     lines: tuple[str, ...] = ()
     while True:
-        page, _ = await fitting_page(source, job_id, len(lines), count - len(lines))
+        line = count - len(lines)
+        try:
+            page = await source.read_page(job_id, len(lines), line)
+        except ResponseTooLargeError as error:
+            page, _ = await smaller_page(source, job_id, len(lines), line, error)
         lines += page.lines
         if len(lines) == count or not page.lines:
             return lines, page.total

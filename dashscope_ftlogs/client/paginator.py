@@ -2,9 +2,8 @@
 
 The log is cut into spans of one page each. Up to `concurrency` spans are read at the same time, each
 by a task that goes on until its span is whole, however short the server's pages are; their pages are
-handed out in order. Nothing is kept but the spans in flight. Where the consumer is the slower one, spans
-are there before it asks: of these it is given up to half as many as may be in flight for one turn of the
-loop.
+handed out in order. Nothing is kept but the spans in flight. Where the consumer is the slower one, it is
+given up to half as many as may be in flight before others have their turn of the loop.
 
 An answer whose total is below one that was heard before it was asked for is in doubt, and so is all that
 is in flight. From then on, for as long as machines of the service may lag, the log is read page by page,
@@ -29,9 +28,9 @@ from dashscope_ftlogs.client.callers_side.left_by_block import LeftByBlock
 from dashscope_ftlogs.client.cursor import Cursor, HandedOut, Span
 from dashscope_ftlogs.client.doubt import LAG, Contradiction, Doubt, Growth, InDoubtError, Known, Verdict
 from dashscope_ftlogs.client.fed_iterators import Feed, Stream, Unfolded
-from dashscope_ftlogs.client.page_source import PageSource, fitting_page
+from dashscope_ftlogs.client.page_source import PageSource, smaller_page
 from dashscope_ftlogs.client.spans_ahead import SpansAhead
-from dashscope_ftlogs.errors import FTLogsError, IncompleteLogError
+from dashscope_ftlogs.errors import FTLogsError, IncompleteLogError, ResponseTooLargeError
 from dashscope_ftlogs.models import LogPage
 from dashscope_ftlogs.text import Position
 
@@ -215,13 +214,12 @@ class LogPaginator(LeftByBlock):
         ahead = self._ahead
         if ahead.offset != self._cursor.offset or self._is_careful():
             return None
-        if (reading := ahead.awaited) is not None:
-            return reading
-        room = self._room()
-        if not (spans := ahead.whole_ones(max(1, room // 2))):
+        room, reading = self._room(), ahead.awaited
+        spans = ahead.whole_ones(max(1, room // 2))
+        if not spans and reading is None:
             return None
-        ahead.fill(self._read_span, self._latest(), room + 1 - len(spans), feeding)
-        return deque((page, False) for span in spans for page in span.pages)
+        ahead.fill(self._read_span, self._latest(), room - max(0, len(spans) - 1), feeding)
+        return reading or deque((page, False) for span in spans for page in span.pages)
 
     def _hand_out(self, read: _Read) -> LogPage | None:
         page, proven = read
@@ -278,7 +276,10 @@ class LogPaginator(LeftByBlock):
     async def _ask(self, span: Span, offset: int, wanted: int) -> LogPage:
         """Return one page, of fewer lines than wanted where so many are too large to hold."""
         line = min(span.most, wanted)
-        page, span.most = await fitting_page(self._source, self.job_id, offset, line)
+        try:
+            page = await self._source.read_page(self.job_id, offset, line)
+        except ResponseTooLargeError as error:
+            page, span.most = await smaller_page(self._source, self.job_id, offset, line, error)
         self._heard = max(self._heard or 0, page.total)
         return page
 
@@ -395,5 +396,4 @@ class LogPaginator(LeftByBlock):
 
 
 def _log_growth(job_id: str, growth: Growth) -> None:
-    message = "%s: line %s goes on; it was handed out as it was before"
-    _log.warning(message, job_id, f"{growth.number:,}")
+    _log.warning("%s: line %s goes on; it was handed out as it was before", job_id, f"{growth.number:,}")

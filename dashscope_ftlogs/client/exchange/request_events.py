@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import attrs
+import msgspec
 
 from dashscope_ftlogs.errors import FTLogsError
 
@@ -38,9 +39,11 @@ class RequestEvent:
     """Seconds until it is sent again; None if it is not."""
 
 
-@attrs.define(eq=False)
-class Call(Generic[T]):
-    """A request on its way through its tries."""
+class Call(msgspec.Struct, Generic[T], eq=False):
+    """A request on its way through its tries.
+
+    One is made for every page, so it is a Struct, as the request is.
+    """
 
     request: "Request[T]"
     tries: int = 0

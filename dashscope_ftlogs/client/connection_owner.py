@@ -199,8 +199,7 @@ class Transport:
             if call.is_large:
                 self.connections.large_answers.release()
         self.gate.rate.accepted()
-        if self._on_request is not None:
-            self._tell(call)
+        self._tell(call)
         return result
 
     def _tell(self, call: Call[Any], error: FTLogsError | None = None) -> None:

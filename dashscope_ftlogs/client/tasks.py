@@ -98,12 +98,12 @@ class Tasks:
 
     def check_loop(self) -> None:
         """Refuse to be used in another event loop."""
-        here = running_loop()
-        if here is not self.loop and (elsewhere := self._elsewhere(here)):
+        if running_loop() is not self.loop and (elsewhere := self._elsewhere()):
             raise SessionStateError(elsewhere)
 
-    def _elsewhere(self, here: asyncio.AbstractEventLoop | None) -> str:
-        if self.loop is None or self.loop is here:
+    def _elsewhere(self) -> str:
+        """Say what is wrong with a loop that is not this one's own."""
+        if self.loop is None:
             return ""
         if self.loop.is_closed():
             return "the event loop has ended in which the session was opened"
@@ -128,7 +128,7 @@ class Tasks:
     ) -> "asyncio.Task[T]":
         """Begin a piece of work as `spawn` does, for who will `forget` it himself: that costs less."""
         loop = asyncio.get_running_loop()
-        refused = "" if loop is self.loop else self._elsewhere(loop)
+        refused = "" if loop is self.loop else self._elsewhere()
         if not self.is_open:
             refused = "the session is not open: use `async with LogSession() as session:`"
         if refused:

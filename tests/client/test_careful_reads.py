@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import pytest
 from following import in_virtual_time
 from hypothesis import given
-from list_source import JOB, ListSource, numbered
+from list_source import JOB, ListSource, SlowSource, numbered
 
 from dashscope_ftlogs import IncompleteLogError, LogPage, LogPaginator
 from dashscope_ftlogs.client.doubt import InDoubtError
@@ -205,19 +205,10 @@ def test_to_let_go_of_a_page_or_to_look_for_more_within_it_loses_no_place(
     in_virtual_time(main(), debug=False)
 
 
-@attrs.define
-class SlowSource(ListSource):
-    """It takes its time for each answer."""
-
-    async def read_page(self, job_id: str, offset: int, line: int) -> LogPage:
-        await asyncio.sleep(20)
-        return await super().read_page(job_id, offset, line)
-
-
 def test_a_contradiction_lasts_from_when_it_was_heard_by_a_page_that_was_read_ahead() -> None:
     async def main() -> None:
         whole = numbered(20)
-        source = SlowSource(whole)
+        source = SlowSource(whole, seconds=20)
         read = aiter(LogPaginator(source, JOB, page_size=5, concurrency=1, lag=60.0))
         for _ in range(5):
             await anext(read)

@@ -3,10 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-import attrs
 import pytest
 from following import in_virtual_time
-from list_source import JOB, ListSource, numbered
+from list_source import JOB, ListSource, SlowSource, numbered
 
 from dashscope_ftlogs import LogPage, LogPaginator, SessionStateError
 from dashscope_ftlogs.client.tasks import ended
@@ -44,15 +43,6 @@ async def test_of_pages_that_are_there_half_the_window_is_given_without_a_turn_o
         while (page := at_once(pages)) is not None:
             offsets += [page.offset]
     assert offsets == list(range(0, 5 * (1 + ROOM // 2), 5))
-
-
-@attrs.define
-class SlowSource(ListSource):
-    """Each answer takes a second."""
-
-    async def read_page(self, job_id: str, offset: int, line: int) -> LogPage:
-        await asyncio.sleep(1)
-        return await super().read_page(job_id, offset, line)
 
 
 def test_while_the_consumer_waits_as_many_are_in_flight_as_may_be() -> None:

@@ -68,5 +68,16 @@ class ListSource:
         )
 
 
+@attrs.define
+class SlowSource(ListSource):
+    """It takes so many seconds for each answer."""
+
+    seconds: float = 1.0
+
+    async def read_page(self, job_id: str, offset: int, line: int) -> LogPage:
+        await asyncio.sleep(self.seconds)
+        return await super().read_page(job_id, offset, line)
+
+
 def numbered(count: int) -> list[str]:
     return [f"line {n}" for n in range(count)]

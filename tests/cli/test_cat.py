@@ -272,8 +272,11 @@ async def test_an_offset_beyond_the_end_is_refused_and_one_at_the_end_is_not(ftl
     ids=str,
 )
 async def test_wrong_usage_is_refused_with_2_before_any_request(
-    ftlogs: Any, words: tuple[str, ...], reason: str
+    ftlogs: Any, words: tuple[str, ...], reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # What lies around the folder of these tests may be an archive.
+    (here := tmp_path / "here").mkdir()
+    monkeypatch.chdir(here)
     async with serving("x") as emulator:
         ended = await ftlogs("cat", *words, emulator=emulator)
         assert (ended.code, ended.out) == (2, b"")

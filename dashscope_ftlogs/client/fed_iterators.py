@@ -4,7 +4,8 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import aclosing
-from typing import Any, Generic, Self, TypeVar
+from math import inf
+from typing import Any, Final, Generic, Self, TypeVar
 from weakref import ref
 
 from dashscope_ftlogs.client.callers_side.left_by_block import LeftByBlock
@@ -14,6 +15,10 @@ from dashscope_ftlogs.errors import SessionStateError
 T = TypeVar("T")
 Found = TypeVar("Found")
 Item = TypeVar("Item")
+
+
+_AT_ONCE: Final = 0.0005
+"""Seconds. Who is done with what he was given sooner is given more without a turn of the loop."""
 
 
 def _nothing(_: object) -> None:
@@ -31,6 +36,10 @@ class Feed(LeftByBlock, Generic[Found, Item]):
 
     While it is idle, a step first looks at what it has other tasks read `ahead`: at what these have
     found, or which of them to wait for. The way to the generator's task and back is not free.
+
+    What is found ahead is given after a turn of the loop: or who always finds something would let
+    nothing else run, and what was begun for it would not even be asked for. Only who comes back at once
+    is given more without one. There is not much: nothing comes in until the loop turns.
     """
 
     def __init__(
@@ -50,6 +59,8 @@ class Feed(LeftByBlock, Generic[Found, Item]):
         self._is_waited_for = self._is_over = False
         self._reader: Callable[[], asyncio.Task[Any] | None] = lambda: None
         """Returns the task that took the last step, as long as there is one: no circle."""
+        self._found_at = -inf
+        """When something was found ahead."""
         self._taken_away = ""
         """By what the reader was deprived of the items that were left."""
 
@@ -113,7 +124,10 @@ class Feed(LeftByBlock, Generic[Found, Item]):
         match self._ahead(task) if is_idle else None:
             case deque() as found:
                 self._found = found
-                await asyncio.sleep(0)  # or who always finds something would let nothing else run
+                loop = task.get_loop()
+                if loop.time() - self._found_at > _AT_ONCE:
+                    await asyncio.sleep(0)
+                self._found_at = loop.time()
             case None:
                 self._wanted.set()
                 await self._arrived.wait()

@@ -3,7 +3,8 @@
 The log is cut into spans of one page each. Up to `concurrency` spans are read at the same time, each
 by a task that goes on until its span is whole, however short the server's pages are; their pages are
 handed out in order. Nothing is kept but the spans in flight. Where the consumer is the slower one, it is
-given up to half as many as may be in flight before others have their turn of the loop.
+given up to half as many as may be in flight before others have their turn of the loop; more only if it
+is done with those at once.
 
 An answer whose total is below one that was heard before it was asked for is in doubt, and so is all that
 is in flight. From then on, for as long as machines of the service may lag, the log is read page by page,
@@ -219,7 +220,7 @@ class LogPaginator(LeftByBlock):
         if not spans and reading is None:
             return None
         ahead.fill(self._read_span, self._latest(), room - max(0, len(spans) - 1), feeding)
-        return reading or deque((page, False) for span in spans for page in span.pages)
+        return reading or deque([(page, False) for span in spans for page in span.pages])
 
     def _hand_out(self, read: _Read) -> LogPage | None:
         page, proven = read

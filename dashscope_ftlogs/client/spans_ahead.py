@@ -47,8 +47,9 @@ class SpansAhead(InOrder[Span]):
         """Return those from the first on that are there, and whole, and let go of them."""
         spans: list[Span] = []
         while len(spans) < most and (span := self.at_hand) is not None and span.is_whole:
-            spans.append(self.take())
+            spans.append(span)
             self.offset = span.stop
+            self.let_go()
         return spans
 
     async def restart(self, offset: int) -> None:

@@ -263,17 +263,17 @@ class InOrder(Generic[T]):
             return None
         return first.result()
 
-    def take(self) -> T:
-        """Return what the first of them has come to, and let go of it."""
+    def let_go(self) -> "asyncio.Task[T]":
+        """Let go of the first of them, which has ended; return it."""
         task = self._waiting.popleft()
         self._tasks.forget(task)
-        return self._tasks.result(task, "a page was asked for")
+        return task
 
     async def first(self) -> T:
         """Return what the first of them comes to, and let go of it."""
         if (task := self.awaited) is not None:
             await end_of(task)
-        return self.take()
+        return self._tasks.result(self.let_go(), "a page was asked for")
 
     async def drop(self) -> None:
         """End all of them."""

@@ -1,14 +1,20 @@
 """Pages that are there when the consumer comes for one: they are given with no turn of the loop."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
+from itertools import pairwise
+from typing import Any, TypeVar
 
 import pytest
 from following import in_virtual_time
+from hypothesis import given
+from hypothesis import strategies as st
 from list_source import JOB, ListSource, SlowSource, numbered
 
 from dashscope_ftlogs import LogPage, LogPaginator, SessionStateError
 from dashscope_ftlogs.client.tasks import ended
+
+T = TypeVar("T")
 
 ROOM = 8
 
@@ -34,15 +40,68 @@ def read_of(source: ListSource) -> LogPaginator:
     return LogPaginator(source, JOB, page_size=5, concurrency=ROOM, lag=0.05)
 
 
-async def test_of_pages_that_are_there_half_the_window_is_given_without_a_turn_of_the_loop() -> None:
-    source = ListSource(numbered(400))
-    async with read_of(source).pages() as pages:
-        offsets = [(await anext(pages)).offset]  # alone, since it tells how long the log is
-        await all_is_there()
-        offsets += [(await anext(pages)).offset]
-        while (page := at_once(pages)) is not None:
-            offsets += [page.offset]
-    assert offsets == list(range(0, 5 * (1 + ROOM // 2), 5))
+class StoppedClock(asyncio.SelectorEventLoop):
+    """A loop in which no time passes but what is said to."""
+
+    now = 0.0
+
+    def time(self) -> float:
+        return self.now
+
+
+def by_a_stopped_clock(work: Callable[[StoppedClock], Coroutine[Any, Any, T]]) -> T:
+    loop = StoppedClock()
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        return runner.run(work(loop))
+
+
+@pytest.mark.parametrize(("seconds", "given"), [(0.0, ROOM), (1e-5, ROOM), (0.001, ROOM // 2)])
+def test_pages_that_are_there_are_given_without_a_turn_of_the_loop_half_the_window_if_each_takes_time(
+    seconds: float, given: int
+) -> None:
+    async def main(clock: StoppedClock) -> list[int]:
+        source = ListSource(numbered(400))
+        async with read_of(source).pages() as pages:
+            offsets = [(await anext(pages)).offset]  # alone, since it tells how long the log is
+            await all_is_there()
+            offsets += [(await anext(pages)).offset]
+            clock.now += seconds
+            while (page := at_once(pages)) is not None:
+                offsets += [page.offset]
+                clock.now += seconds
+        return offsets
+
+    assert by_a_stopped_clock(main) == list(range(0, 5 * (1 + given), 5))
+
+
+@given(st.lists(st.sampled_from([0.0, 1e-5, 1e-4, 0.001, 1.0]), min_size=1, max_size=80), st.booleans())
+def test_nobody_waits_for_a_turn_longer_than_half_a_window_takes_and_a_millisecond(
+    seconds: list[float], slow: bool
+) -> None:
+    async def main(clock: StoppedClock) -> tuple[int, float]:
+        source = ListSource(numbered(400))
+        turns = [0.0]
+
+        async def look_at_the_clock() -> None:
+            while True:
+                turns.append(clock.now)
+                await asyncio.sleep(0)
+
+        looking = asyncio.create_task(look_at_the_clock())
+        given = 0
+        async for _page in read_of(source).pages():
+            clock.now += seconds[given % len(seconds)]
+            given += 1
+            if slow:
+                await all_is_there()
+        looking.cancel()
+        return given, max(after - before for before, after in pairwise([*turns, clock.now]))
+
+    given, longest = by_a_stopped_clock(main)
+    assert given == 80
+    twice = seconds * (ROOM + 80)
+    most = max(sum(twice[begin : begin + ROOM // 2]) for begin in range(len(seconds)))
+    assert longest <= most + 0.001 + 1e-9
 
 
 def test_while_the_consumer_waits_as_many_are_in_flight_as_may_be() -> None:

@@ -158,8 +158,10 @@ async def test_none_is_asked_for_while_more_are_in_flight_than_may_be_by_now() -
         asked, room = len(source.requests), 2
         for left in range(8, 2, -1):
             await anext(pages)
+            await asyncio.sleep(0)
             assert len(source.requests) == asked, left
         await anext(pages)
+        await asyncio.sleep(0)
         assert len(source.requests) == asked + 1
 
 

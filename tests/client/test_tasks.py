@@ -426,7 +426,7 @@ def test_nothing_is_left_of_those_in_order_whatever_was_taken_and_whatever_they_
         await asyncio.sleep(0)
         for _ in range(taken):
             if in_order.at_hand is not None:
-                assert in_order.take() == "something"
+                assert in_order.let_go().result() == "something"
         for _ in range(late):
             begin("nothing")
         await in_order.drop()

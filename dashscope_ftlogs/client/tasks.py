@@ -71,6 +71,15 @@ async def end_of(task: "asyncio.Task[Any]", waiter: "asyncio.Future[None] | None
         task.remove_done_callback(wake)
 
 
+async def _telling(waiter: "asyncio.Future[None]", work: Coroutine[Any, Any, T]) -> T:
+    """Do a piece of work, and wake who waits for it a turn of the loop before asyncio would."""
+    try:
+        return await work
+    finally:
+        if not waiter.done():
+            waiter.set_result(None)
+
+
 class Tasks:
     """The tasks of one session, each with the one that began it, and awaited by it."""
 
@@ -119,12 +128,15 @@ class Tasks:
 
         Who gives a `waiter` is told by it when the task has ended; that costs less than `end_of`.
         """
-        task = self.begin(work, parent)
+        task = self.begin(work, parent, waiter)
         task.add_done_callback(partial(self._has_ended, waiter))
         return task
 
     def begin(
-        self, work: Coroutine[Any, Any, T], parent: "asyncio.Task[Any] | None" = None
+        self,
+        work: Coroutine[Any, Any, T],
+        parent: "asyncio.Task[Any] | None" = None,
+        waiter: "asyncio.Future[None] | None" = None,
     ) -> "asyncio.Task[T]":
         """Begin a piece of work as `spawn` does, for who will `forget` it himself: that costs less."""
         loop = asyncio.get_running_loop()
@@ -135,8 +147,12 @@ class Tasks:
             work.close()
             raise SessionStateError(refused)
         parent = parent or asyncio.current_task()
-        # Only where a factory makes tasks it may begin them at once.
-        task = loop.create_task(work if loop.get_task_factory() is None else self._owned(work, parent))
+        doing = work
+        if loop.get_task_factory() is not None:  # only one makes tasks that may begin at once
+            doing = self._owned(work, parent)
+        elif waiter is not None:
+            doing = _telling(waiter, work)
+        task = loop.create_task(doing)
         # Not as an argument: it would be the factory's, which may know of none.
         task.set_name(getattr(work, "__qualname__", type(work).__name__))
         self._know(task, work, parent)

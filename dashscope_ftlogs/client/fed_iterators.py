@@ -17,7 +17,7 @@ Found = TypeVar("Found")
 Item = TypeVar("Item")
 
 
-_AT_ONCE: Final = 0.0005
+_AT_ONCE: Final = 0.0001
 """Seconds. Who is done with what he was given sooner is given more without a turn of the loop."""
 
 

@@ -75,7 +75,7 @@ def test_pages_that_are_there_are_given_without_a_turn_of_the_loop_half_the_wind
 
 
 @given(st.lists(st.sampled_from([0.0, 1e-5, 1e-4, 0.001, 1.0]), min_size=1, max_size=80), st.booleans())
-def test_nobody_waits_for_a_turn_longer_than_half_a_window_takes_and_a_millisecond(
+def test_nobody_waits_for_a_turn_longer_than_half_a_window_takes_and_a_moment(
     seconds: list[float], slow: bool
 ) -> None:
     async def main(clock: StoppedClock) -> tuple[int, float]:
@@ -101,7 +101,7 @@ def test_nobody_waits_for_a_turn_longer_than_half_a_window_takes_and_a_milliseco
     assert given == 80
     twice = seconds * (ROOM + 80)
     most = max(sum(twice[begin : begin + ROOM // 2]) for begin in range(len(seconds)))
-    assert longest <= most + 0.001 + 1e-9
+    assert longest <= most + 0.0002 + 1e-9
 
 
 def test_while_the_consumer_waits_as_many_are_in_flight_as_may_be() -> None:

@@ -409,13 +409,13 @@ async def limited(pages: int, latency: float, changes: dict[float, float]) -> tu
 
 @pytest.mark.long
 async def test_a_throttled_log_comes_at_the_permitted_rate_with_default_settings() -> None:
-    steady = [limited(200, latency, {0.0: 20}) for latency in (0.0, 0.05)]
+    steady = [limited(400, latency, {0.0: 20}) for latency in (0.0, 0.05)]
     # 85 in the first four seconds, 45 in the next eight, the others at 20/s again after a burst of 5.
     falling = limited(300, 0.0, {0.0: 20, 4.0: 5, 12.0: 20})
     *both, (seconds, refused) = await asyncio.gather(*steady, falling)
     assert seconds <= 1.2 * (12 + (300 - 85 - 45 - 5) / 20)
     for seconds, refused in both:
-        assert seconds <= 1.1 * (200 - 5) / 20
+        assert seconds <= 1.1 * (400 - 5) / 20
         assert refused <= 0.05
 
 

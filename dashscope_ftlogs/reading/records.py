@@ -22,7 +22,7 @@ from dashscope_ftlogs.reading.forms.dicts import (
 )
 from dashscope_ftlogs.reading.forms.json_in_json import inner
 from dashscope_ftlogs.reading.forms.key_number_lines import glance, key_numbers
-from dashscope_ftlogs.reading.forms.names import is_point, only_of_evaluation
+from dashscope_ftlogs.reading.forms.names import is_point, only_of_evaluation, within_evaluation
 from dashscope_ftlogs.reading.forms.progress_bars import (
     ProgressBar,
     described_values,
@@ -119,7 +119,7 @@ def records(line: str) -> tuple[Record, ...] | Iterator[Record]:
             return (Metrics(values, line),)
         values = flat(line)
         if values is not None and is_point(values):
-            return (Metrics(values, line),)
+            return (Metrics(within_evaluation((), values), line),)
     return _records(line)
 
 

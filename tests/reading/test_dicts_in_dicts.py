@@ -83,11 +83,11 @@ TOLD: list[tuple[str, list[Any]]] = [
         'step 7: {"loss": 1.2, "epoch": 1, "eval": {"loss": 1.1}}',
         [("train", 7, {"loss": 1.2}), ("eval", 7, {"eval/loss": 1.1})],
     ),
-    ('{"split": "val", "step": 5, "loss": 2.0}', [("eval", 5, {"split": "val", "loss": 2.0})]),
+    ('{"split": "val", "step": 5, "loss": 2.0}', [("eval", 5, {"split": "val", "val/loss": 2.0})]),
     ('{"mode": "train", "iter": 5, "loss": 2}', [("train", 5, {"mode": "train", "loss": 2.0})]),
     (
         '{"phase": "eval", "step": 5, "data": {"loss": 2.0}}',
-        [("eval", 5, {"phase": "eval", "loss": 2.0})],
+        [("eval", 5, {"phase": "eval", "eval/loss": 2.0})],
     ),
     ('{"loss": 0.5, "step": 5, "more": {}}', [("train", 5, {"loss": 0.5})]),
     ('{"eval": {"loss": 0.5}}', [("eval", None, {"eval/loss": 0.5})]),

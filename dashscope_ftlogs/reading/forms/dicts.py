@@ -154,7 +154,7 @@ def dicts_in(text: str) -> Iterator[tuple[int, int, MetricValues]]:
             passed_over = is_of_no_point(name) or (hidden and not is_container(name))
             hides = hidden or (number is not None and not (of_evaluation or of_history))
         if found.is_whole and not (passed_over or hides) and _is_told(text, begin, values):
-            yield begin, found.end, within_evaluation(path, values) if of_evaluation else values
+            yield begin, found.end, within_evaluation(path, values)
         own = place_of(values) if found.nested and not passed_over else None
         if own is not None and len(around) < _DEEPEST:
             around.append(_Around(found.end, own, path, hides or is_point(values), found.nested))

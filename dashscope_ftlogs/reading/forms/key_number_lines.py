@@ -26,6 +26,8 @@ from dashscope_ftlogs.reading.forms.names import (
     is_one_name,
     mentioned,
     only_of_evaluation,
+    phase_of,
+    within_evaluation,
 )
 from dashscope_ftlogs.reading.forms.numbers import GROUPED, PLAIN, number
 from dashscope_ftlogs.reading.forms.stamps import message_at
@@ -125,6 +127,12 @@ _ALONE: Final = re.compile(
 """A piece that says of which phase a line is, and nothing else."""
 _SECTION: Final = re.compile(rf"(train(?:ing)?|{_OF_OTHERS})\s?:\s(?=[a-z_])", re.IGNORECASE)
 """What says of which phase the numbers behind it are."""
+_OF_WHICH: Final = re.compile(
+    r"(?P<key>mode|split|phase|stage|subset|event|type|kind|dataset|set)\s?[:=]\s?(?P<said>[a-z][\w-]{0,40})"
+    r"(?=[\s\])]|$)",
+    re.IGNORECASE,
+)
+"""What may say of which phase all numbers of its line are."""
 _OTHER: Final = re.compile(_OF_OTHERS, re.IGNORECASE)
 _SAID_BEFORE: Final = re.compile(rf"(?:^|[\s\[(|:]){_OF_OTHERS}[\])]?\s*[|:-]*\s*$", re.IGNORECASE)
 _QUOTED_SET: Final = re.compile(r"(?<= on )'([\w-]{1,40})'(?= (?:sub|data)?set\b)")
@@ -297,6 +305,11 @@ def _where(piece: str, at: int, end: int, found: _Reading) -> int | None:
         if of_both is not None and of_both["total"]:
             _count(of_both, found)
             return of_both.end()
+    said = _OF_WHICH.match(piece, at, end)
+    # Any other word there is one that is not known: a setting, or of a text.
+    if said is not None and phase_of(said["key"].lower(), said["said"]) is not None:
+        found.values[said["key"].lower()] = said["said"]
+        return said.end()
     section = _SECTION.match(piece, at, end)
     if section is None:
         return None
@@ -364,8 +377,9 @@ def _judged(found: _Reading) -> KeyNumbers | None:
         return None
     if not measured and not validated:
         return None
-    of_evaluation = found.of_evaluation or validated or only_of_evaluation(numbers)
-    return KeyNumbers(found.values, found.step, found.total, found.epoch, of_evaluation, found.drawn)
+    values = within_evaluation((), found.values)
+    of_evaluation = found.of_evaluation or validated or only_of_evaluation(values)
+    return KeyNumbers(values, found.step, found.total, found.epoch, of_evaluation, found.drawn)
 
 
 def _whole(text: str) -> int | None:

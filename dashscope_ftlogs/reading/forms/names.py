@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import dropwhile
-from typing import Final
+from typing import Final, Literal
 
 _WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _NUMBER_WITHIN: Final = re.compile(r"(?<!top)\s[-+(\[]{0,3}\.?\d[\w.,%+-]{0,60}[\s)\]]", re.IGNORECASE)
@@ -54,8 +54,14 @@ HISTORY: Final = "log_history"
 """The list in which Hugging Face's trainer keeps all that it has told."""
 _OF_SETS: Final = ("set", "name", "dataset", "task", "split", "subset")
 """Under which one of several evaluations says which it is."""
-_OF_PHASES: Final = _words("mode split phase stage subset event type kind")
+_NAMES_OF_DATA: Final = frozenset({"dataset", "set", "Dataset", "Set"})
+"""Under which a dataset may stand by a name of its own, too: what says anything else does not count."""
+OF_PHASES: Final = _NAMES_OF_DATA.union(
+    *((name, name.title()) for name in _words("mode split phase stage subset event type kind"))
+)
 """Under which a dict may say in a word what it is of."""
+_DATA: Final = _words("set sets data dataset datasets split loss")
+_OF_TRAINING: Final = _words("train training")
 TIME_NAMES: Final = ("time", "timestamp", "@timestamp", "ts", "asctime", "receiveTimestamp")
 STEP_NAMES: Final = (
     *("global_step", "current_steps", "step", "iteration", "iter"),
@@ -71,6 +77,8 @@ TOTAL_NAMES: Final = ("total_steps", "max_steps")
 STEP_OF_ALL: Final = "global_step/max_steps"
 """Where both stand in one text, such as `3/9`."""
 EPOCH_NAMES: Final = ("epoch", "train/epoch", "training/epoch")
+_OF_RUNS: Final = frozenset({"consumed_train_tokens", "elapsed_time", "elapsed time"})
+"""What tells how far all has come, in an evaluation, too."""
 _PLACES: Final = frozenset((*STEP_NAMES, *TOTAL_NAMES, STEP_OF_ALL, *EPOCH_NAMES, *TIME_NAMES))
 _PROGRESS: Final = _words("steps global_steps grad_norm episode eval_runtime train_runtime") | {
     *STEP_NAMES,
@@ -140,16 +148,33 @@ def is_of_evaluation(name: str) -> bool:
     return bool(words) and (words != {"dev"} or "std" not in _words_of(name))
 
 
-def says_evaluation(values: Mapping[str, float | str]) -> bool:
-    """Whether a dict says in a word of its own that it is of an evaluation.
+def evaluation_said(values: Mapping[str, float | str]) -> str:
+    """Return what a dict says that it is of, if that is an evaluation; else nothing.
 
-    >>> says_evaluation({"mode": "val", "loss": 0.5}), says_evaluation({"mode": "train", "val": 1})
-    (True, False)
+    >>> evaluation_said({"mode": "val", "loss": 0.5}), evaluation_said({"mode": "train", "val": 1})
+    ('val', '')
     """
-    if _OF_PHASES.isdisjoint(values):  # as most are
-        return False
-    said = (values.get(name) for name in _OF_PHASES)
-    return any(type(one) is str and is_of_evaluation(one) for one in said)
+    if OF_PHASES.isdisjoint(values):  # as most are
+        return ""
+    told = (value for name, value in values.items() if phase_of(name, value) == "eval")
+    return str(next(told, ""))
+
+
+def phase_of(name: str, value: float | str) -> Literal["train", "eval"] | None:
+    """Return which phase an entry says that what stands beside it is of; None if it says none.
+
+    >>> phase_of("split", "val"), phase_of("dataset", "training"), phase_of("dataset", "my_test")
+    ('eval', 'train', None)
+    """
+    if name not in OF_PHASES or type(value) is not str:
+        return None
+    if value.lower() in _OF_TRAINING:
+        return "train"
+    if not is_of_evaluation(value) or (
+        name in _NAMES_OF_DATA and not _words_of(value) <= _OF_EVALUATION | _DATA
+    ):
+        return None
+    return "eval"
 
 
 @lru_cache(4096)
@@ -191,17 +216,28 @@ def within_evaluation(
     {'eval/c4/loss': 0.5, 'step': 3}
     >>> within_evaluation(["metrics"], {"loss": 0.5}), within_evaluation(["val"], {"val_loss": 0.5})
     ({'loss': 0.5}, {'val_loss': 0.5})
+    >>> within_evaluation([], {"split": "val", "loss": 0.5, "step": 3})
+    {'split': 'val', 'val/loss': 0.5, 'step': 3}
     """
+    if not path and OF_PHASES.isdisjoint(values):  # as most are
+        return values
     names = list(dropwhile(lambda name: not is_of_evaluation(name), path))
     before = "/".join(name for name in names if not is_container(name))
+    if not before and (said := evaluation_said(values)):
+        # With a number in it, such as that of the step, it would be another one each time.
+        before = said if said.replace("_", "").isalpha() else _word_of_evaluation(said)
     if not before:
         return values
-    kept = _PLACES.union(_OF_PHASES, _OF_SETS, OF_SAMPLES, OF_TOKENS)
+    kept = _PLACES.union(OF_PHASES, _OF_SETS, OF_SAMPLES, OF_TOKENS, _OF_RUNS)
     own = (name in kept or is_of_evaluation(name) for name in values)
     return {
         name if is_own else f"{before}/{name}": value
         for is_own, (name, value) in zip(own, values.items(), strict=True)
     }
+
+
+def _word_of_evaluation(text: str) -> str:
+    return next(word for word in _WORDS.findall(text) if word.lower() in _OF_EVALUATION)
 
 
 def main_metric(names: Iterable[str]) -> str | None:
@@ -317,11 +353,11 @@ def place_of(values: Mapping[str, float | str]) -> Mapping[str, float | str] | N
     texts = [name for name, value in values.items() if type(value) is str]
     if any(name in OF_SAMPLES or name in OF_TOKENS for name in texts):
         return None
-    is_evaluation = says_evaluation(values)
+    is_evaluation = bool(evaluation_said(values))
     return {
         name: value
         for name, value in values.items()
-        if name in _PLACES or (is_evaluation and name in _OF_PHASES)
+        if name in _PLACES or (is_evaluation and name in OF_PHASES)
     }
 
 
@@ -340,4 +376,4 @@ def _is_told_text(name: str, value: str, values: Mapping[str, float | str]) -> b
         return True
     if not _PROGRESS.isdisjoint(values):
         return False
-    return len(value) > _LONG_TEXT or name in _OF_CONFIGURATIONS
+    return len(value) > _LONG_TEXT or (name in _OF_CONFIGURATIONS and phase_of(name, value) is None)

@@ -18,12 +18,14 @@ from dashscope_ftlogs.reading.forms.dicts import (
 )
 from dashscope_ftlogs.reading.forms.names import (
     HISTORY,
+    OF_PHASES,
     is_loss_or_reward,
     is_of_evaluation,
     is_of_no_point,
     is_point,
     mentioned,
     path_to,
+    phase_of,
     place_of,
     within_evaluation,
 )
@@ -294,7 +296,8 @@ class Tables:
         if self._names is not None:
             row = self._row(self._cells(text)) or self._row(self._cells(text[message_at(text) :]))
             if row is not None:
-                yield row
+                if row.values:
+                    yield row
                 return
             if _RULE.fullmatch(text):
                 return
@@ -312,7 +315,8 @@ class Tables:
         of_points = len(names) > 1 and any(map(is_loss_or_reward, names))
         if self._split is _COMMAS:
             return of_points and any(map(_COUNTED.match, names)) and all(map(_NAME.fullmatch, names))
-        return of_points and _COUNTED.match(names[0]) is not None
+        first = names[len(names) > 1 and names[0] in OF_PHASES]
+        return of_points and _COUNTED.match(first) is not None
 
     def _row(self, cells: list[str]) -> OverLines | None:
         names = self._names or []
@@ -326,15 +330,19 @@ class Tables:
         epochs = [numbers[name] for name in counted if name.lower().startswith("epoch")]
         steps = [numbers[name] for name in counted if not name.lower().startswith("epoch")]
         values = {name: number for name, number in numbers.items() if name not in counted}
-        if not values or not counted or any(name.lower() not in _WHEN for name in texts):
+        phases = {name: text for name, text in texts.items() if name in OF_PHASES}
+        if not values or not counted or any(name.lower() not in _WHEN for name in texts.keys() - phases):
             return None
         if not all(0 <= number < 2**53 for number in (*epochs, *steps)):
             return None
         if any(step != int(step) for step in steps):
             return None
-        time = next((milliseconds(text) for text in texts.values()), None)
+        if None in map(phase_of, phases, phases.values()):
+            return OverLines({})  # of a set that nobody knows: it is no point of training
+        time = next((milliseconds(text) for name, text in texts.items() if name not in phases), None)
         step = int(steps[0]) if steps else None
-        return OverLines(values, time, step, epochs[0] if epochs else None)
+        epoch = epochs[0] if epochs else None
+        return OverLines(within_evaluation((), phases | values), time, step, epoch)
 
     def _cells(self, text: str) -> list[str]:
         return self._split.split(text.strip("| \t\r"))

@@ -16,10 +16,9 @@ from dashscope_ftlogs.reading.forms.dicts import (
     NEAR,
     STEP_BEFORE,
     dicts_in,
-    flat,
     may_hold_metrics,
-    numbers,
 )
+from dashscope_ftlogs.reading.forms.flat_dicts import flat, numbers
 from dashscope_ftlogs.reading.forms.json_in_json import inner
 from dashscope_ftlogs.reading.forms.key_number_lines import glance, key_numbers
 from dashscope_ftlogs.reading.forms.names import is_point, only_of_evaluation, within_evaluation

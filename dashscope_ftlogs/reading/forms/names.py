@@ -192,6 +192,15 @@ def is_container(name: str) -> bool:
     return name.lower() in _CONTAINERS
 
 
+def shares_place(name: str) -> bool:
+    """Whether what stands in a dict of that name is of the same point as what stands beside it.
+
+    >>> shares_place("metrics"), shares_place("train"), shares_place("eval")
+    (True, True, False)
+    """
+    return is_container(name) or name.lower() in _OF_TRAINING
+
+
 def path_to(
     around: Sequence[str], name: str, number: int | None, values: Mapping[str, float | str]
 ) -> Sequence[str]:
@@ -237,7 +246,8 @@ def within_evaluation(
 
 
 def _word_of_evaluation(text: str) -> str:
-    return next(word for word in _WORDS.findall(text) if word.lower() in _OF_EVALUATION)
+    words: list[str] = _WORDS.findall(text)
+    return next(word for word in words if word.lower() in _OF_EVALUATION)
 
 
 def main_metric(names: Iterable[str]) -> str | None:
@@ -344,7 +354,9 @@ def is_point(values: Mapping[str, float | str], *, is_placed: bool = False) -> b
     return True
 
 
-def place_of(values: Mapping[str, float | str]) -> Mapping[str, float | str] | None:
+def place_of(
+    values: Mapping[str, float | str], *, with_numbers: bool = False
+) -> Mapping[str, float | str] | None:
     """Return what a dict says of where those are from that stand in it; None if it is a sample.
 
     >>> place_of({"step": 3, "host": "a"}), place_of({"step": 3, "prompt": "a"})
@@ -357,7 +369,9 @@ def place_of(values: Mapping[str, float | str]) -> Mapping[str, float | str] | N
     return {
         name: value
         for name, value in values.items()
-        if name in _PLACES or (is_evaluation and name in OF_PHASES)
+        if name in _PLACES
+        or (with_numbers and type(value) is float)
+        or (is_evaluation and name in OF_PHASES)
     }
 
 

@@ -15,6 +15,7 @@ from dashscope_ftlogs.reading.forms.dicts import (
     may_hold_metrics,
     metrics_in,
     name_before,
+    numbers_held,
 )
 from dashscope_ftlogs.reading.forms.names import (
     HISTORY,
@@ -24,9 +25,11 @@ from dashscope_ftlogs.reading.forms.names import (
     is_of_no_point,
     is_point,
     mentioned,
+    only_of_evaluation,
     path_to,
     phase_of,
     place_of,
+    shares_place,
     within_evaluation,
 )
 from dashscope_ftlogs.reading.forms.numbers import number
@@ -93,6 +96,8 @@ class _Open:
     """Which it is of a list."""
     lines: int = 0
     size: int = 0
+    held: dict[str, float | str] = attrs.field(factory=dict[str, float | str])
+    """The numbers in dicts in it that are only there to hold them."""
     last_list: tuple[str, int | None] = ("", None)
     """What the last list of dicts in it is called, and how many it has so far."""
 
@@ -149,6 +154,8 @@ class WrappedDicts:
                 self._add(text[at : brace.end()])
                 closed = self._open.pop()
                 self._add("None")
+                if self._open and _is_held(closed) and closed.size <= _LONGEST:
+                    self._open[-1].held.update(numbers_held(cut_short("".join(closed.texts))))
                 if len(self._open) < begun:
                     begun = len(self._open)
                     yield from self._ended(closed)
@@ -184,7 +191,10 @@ class WrappedDicts:
         if not name:
             return None
         self._add("None")
-        return list(self._told(_Open([], None, name, number), values))
+        taken = _Open([], None, name, number)
+        if _is_held(taken):
+            self._open[-1].held.update(numbers_held(values))
+        return list(self._told(taken, values))
 
     def _ended(self, closed: _Open) -> Iterator[OverLines]:
         text = "".join(closed.texts)
@@ -193,7 +203,7 @@ class WrappedDicts:
         values = metrics_in(text)
         # A name goes on over no line: half of a dict was lost.
         if values is not None and not any("\n" in name for name in values):
-            yield from self._told(closed, values)
+            yield from self._told(closed, {**values, **closed.held, **values})
 
     def _told(self, closed: _Open, values: MetricValues) -> Iterator[OverLines]:
         """Yield what a dict is in those around it, by their names and its own."""
@@ -202,6 +212,8 @@ class WrappedDicts:
         for one in nested:
             path = path_to(path, one.name, one.number, values if one is closed else {})
         of_evaluation, of_history = any(map(is_of_evaluation, path)), HISTORY in path
+        is_beside = _is_held(closed)
+        of_evaluation |= is_beside and only_of_evaluation(values)
         is_listed = any(one.number is not None for one in nested)
         if any(is_of_no_point(one.name) for one in nested):
             return
@@ -211,14 +223,21 @@ class WrappedDicts:
             if of_history or around.size > _BESIDE:
                 break
             beside = cut_short("".join(around.texts))
-            place = place_of(beside)
+            is_beside = is_beside and not is_point(beside)
+            place = place_of(beside, with_numbers=is_beside)
             if place is None or (is_point(beside) and not of_evaluation):
                 return
             values = {**place, **values}
+            is_beside = is_beside and _is_held(around)
         values = within_evaluation(path, values)
         kind: Literal["eval"] | None = "eval" if of_evaluation else None
         again: Literal["", "history"] = "history" if self._history else ""
         yield OverLines(values, closed.time, kind=kind, again=again)
+
+
+def _is_held(closed: _Open) -> bool:
+    """Whether a dict is only there to hold what is of the same point as what stands around it."""
+    return closed.number is None and shares_place(closed.name)
 
 
 def _without_place(text: str) -> str:
@@ -342,7 +361,8 @@ class Tables:
         time = next((milliseconds(text) for name, text in texts.items() if name not in phases), None)
         step = int(steps[0]) if steps else None
         epoch = epochs[0] if epochs else None
-        return OverLines(within_evaluation((), phases | values), time, step, epoch)
+        own: MetricValues = {**phases, **values}
+        return OverLines(within_evaluation((), own), time, step, epoch)
 
     def _cells(self, text: str) -> list[str]:
         return self._split.split(text.strip("| \t\r"))

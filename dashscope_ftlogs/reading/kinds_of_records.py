@@ -7,12 +7,12 @@ from typing import Final, Literal
 
 import attrs
 
+from dashscope_ftlogs.reading.forms.entries import evaluation_said
 from dashscope_ftlogs.reading.forms.names import (
     EPOCH_NAMES,
     STEP_NAMES,
     STEP_OF_ALL,
     TOTAL_NAMES,
-    evaluation_said,
     only_of_evaluation,
 )
 from dashscope_ftlogs.reading.forms.progress_bars import ProgressBar, whole

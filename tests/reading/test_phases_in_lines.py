@@ -38,7 +38,7 @@ BOTH = {"train/loss": 0.5, "train/acc": 0.9, "val/loss": 0.6, "val/acc": 0.8}
             "train",
             {"loss": 0.5, "acc": 0.9, "valid/loss": 0.6, "valid/acc": 0.8},
         ),
-        ("epoch 1 | valid | loss 0.6", "eval", {"loss": 0.6}),
+        ("epoch 1 | valid | loss 0.6", "eval", {"valid/loss": 0.6}),
         (
             "Epoch 1 loss 0.5 acc 0.9 dev loss 0.6 acc 0.8",
             "train",
@@ -73,7 +73,8 @@ def test_numbers_are_called_after_the_phase_that_they_are_of(line: str, kind: st
 )
 def test_the_step_is_told_behind_what_a_logger_puts_first(line: str, kind: str, loss: float) -> None:
     ((own, step, values),) = told(line)
-    assert (own, step, values["loss"]) == (kind, 7, loss)
+    name = "loss" if kind == "train" else "Eval/loss" if "[Eval]" in line else "eval/loss"
+    assert (own, step, values[name]) == (kind, 7, loss)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +129,29 @@ def test_no_number_of_training_is_replaced_by_one_of_an_evaluation(
                 short in evaluation and short not in train
             )
             assert number == expected[is_other][short], (line, values)
+
+
+@pytest.mark.parametrize(
+    ("lines", "name"),
+    [
+        (["Eval step 7 | loss: 1.5"], "Eval/loss"),
+        (["step 7 | val | loss: 1.5"], "val/loss"),
+        (["[eval] step 7: loss=1.5"], "eval/loss"),
+        (["Validation results after step 7: {'loss': 1.5}"], "Validation/loss"),
+        (["eval_500 step 7: {'loss': 1.5}"], "eval/loss"),
+        (["evaluated step 7: {'loss': 1.5}"], "eval/loss"),
+        (["validation loss at iteration 7 | lm loss value: 1.5 | lm loss PPL: 4.5"], "lm loss value"),
+        (["==== Step 7/90 ====", "Test results", "Loss: 1.5"], "Test/Loss"),
+        (["Testing: 50%|#| 5/9 [00:10<00:10,  2.00s/it, loss=1.5]"], "Testing/loss"),
+        ([" Validate metric   DataLoader 0 ", "-" * 33, "     loss        1.5 ", "-" * 33], "eval/loss"),
+    ],
+)
+def test_a_loss_of_an_evaluation_is_never_called_as_that_of_training(
+    lines: list[str], name: str
+) -> None:
+    ((kind, _, values),) = told(*lines)
+    assert (kind, values.get(name)) == ("eval", 1.5), values
+    assert "loss" not in values
 
 
 SAYS = [("split", "val"), ("phase", "eval"), ("stage", "validation"), ("mode", "test"), ("type", "eval")]

@@ -17,22 +17,24 @@ from typing import Final
 
 import attrs
 
-from dashscope_ftlogs.reading.forms.flat_dicts import as_number, flat
-from dashscope_ftlogs.reading.forms.names import (
-    HISTORY,
+from dashscope_ftlogs.reading.forms.entries import (
     OF_SAMPLES,
     OF_TOKENS,
     evaluation_said,
+    is_point,
+    path_to,
+    place_of,
+    within_evaluation,
+)
+from dashscope_ftlogs.reading.forms.flat_dicts import as_number, flat
+from dashscope_ftlogs.reading.forms.names import (
+    HISTORY,
     is_container,
     is_of_evaluation,
     is_of_no_point,
-    is_point,
     mentioned,
     only_of_evaluation,
-    path_to,
-    place_of,
     shares_place,
-    within_evaluation,
 )
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 

@@ -17,20 +17,22 @@ from dashscope_ftlogs.reading.forms.dicts import (
     name_before,
     numbers_held,
 )
-from dashscope_ftlogs.reading.forms.names import (
-    HISTORY,
+from dashscope_ftlogs.reading.forms.entries import (
     OF_PHASES,
-    is_loss_or_reward,
-    is_of_evaluation,
-    is_of_no_point,
     is_point,
-    mentioned,
-    only_of_evaluation,
     path_to,
     phase_of,
     place_of,
-    shares_place,
     within_evaluation,
+)
+from dashscope_ftlogs.reading.forms.names import (
+    HISTORY,
+    is_loss_or_reward,
+    is_of_evaluation,
+    is_of_no_point,
+    mentioned,
+    only_of_evaluation,
+    shares_place,
 )
 from dashscope_ftlogs.reading.forms.numbers import number
 from dashscope_ftlogs.reading.forms.stamps import message_at, milliseconds, time_in

@@ -2,10 +2,10 @@
 
 Numbers come bare, quoted, as `nan`, or wrapped as in `np.float64(0.5)`. What is nested in one
 that has a loss, or stands in a list in one, is passed over, but for evaluations, whose entries are named
-after them, for a trainer's history, and for what is only there to hold numbers (`metrics`): these are as
-if they stood beside it. So is what repeats or sets something (`best`, `config`), and
-what is quoted: in a string of another dict, behind a quotation mark, behind Python's prompt, among the
-numbered lines of code in a box, or as an entry that was dropped.
+after them, for a trainer's history, and for what is only there to hold numbers (`metrics`), which are
+read as if they stood beside it. Passed over is, too, what repeats or sets something (`best`, `config`),
+and what is quoted: in a string of another dict, behind a quotation mark, behind Python's prompt, among
+the numbered lines of code in a box, or as an entry that was dropped.
 Every function here takes time linear in the length of its text.
 """
 

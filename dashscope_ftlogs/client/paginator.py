@@ -228,7 +228,7 @@ class LogPaginator(LeftByBlock):
         self._handed_out.forget_seams(now - self._doubt.lag)
         self._cursor = self._cursor.past(page)
         if not proven:  # The next ones are asked for before the consumer gets to work on this.
-            self._ahead.fill(self._read_span, self._latest(), self._room())
+            self._ahead.fill(self._read_span, self._cursor, self._room())
         return page
 
     def _is_careful(self, now: float | None = None) -> bool:

@@ -92,6 +92,8 @@ class Tasks:
         self.is_open = False
         self.loop: asyncio.AbstractEventLoop | None = None
         """The one in which the session was opened, until it has been closed."""
+        self._is_asyncio_s = False
+        """Whether that makes plain tasks of asyncio's."""
         self._running: dict[asyncio.Task[Any], _Begun] = {}
         self._children: dict[asyncio.Task[Any] | None, dict[asyncio.Task[Any], None]] = {}
         """Of those that run, in the order in which they were begun."""
@@ -103,13 +105,8 @@ class Tasks:
     @property
     def can_begin_at_once(self) -> bool:
         """Whether work begins where it is given to `begin(..., at_once=True)`, not a turn later."""
-        return bool(_AT_ONCE) and self._makes_plain_tasks(asyncio.get_running_loop())
-
-    @staticmethod
-    def _makes_plain_tasks(loop: asyncio.AbstractEventLoop) -> bool:
-        """Whether the tasks of a loop are asyncio's own, made by nobody else."""
-        is_asyncio_s = type(loop).create_task is asyncio.BaseEventLoop.create_task
-        return is_asyncio_s and loop.get_task_factory() is None
+        loop = asyncio.get_running_loop()
+        return bool(_AT_ONCE) and self._is_asyncio_s and loop.get_task_factory() is None
 
     def __len__(self) -> int:
         return sum(not task.done() for task in self._running)
@@ -120,6 +117,8 @@ class Tasks:
     def open(self, loop: asyncio.AbstractEventLoop | None) -> None:
         """Let work begin in that event loop."""
         self.is_open, self.loop = True, loop
+        made_by = getattr(type(loop), "create_task", None)
+        self._is_asyncio_s = made_by is asyncio.BaseEventLoop.create_task
 
     def check_loop(self) -> None:
         """Refuse to be used in another event loop."""
@@ -169,12 +168,11 @@ class Tasks:
             raise SessionStateError(refused)
         parent = parent or asyncio.current_task()
         # The task in no variable: what it fails with at once holds this frame, and the task that.
-        if at_once and self._makes_plain_tasks(loop):
-            return self._known(
-                asyncio.Task(self._owned(work, parent), loop=loop, **_AT_ONCE), work, parent
-            )
-        if loop.get_task_factory() is not None:  # it may let them begin at once, too
+        if loop.get_task_factory() is not None:  # which may let them begin at once, too
             return self._known(loop.create_task(self._owned(work, parent)), work, parent)
+        if at_once and self._is_asyncio_s:
+            doing = self._owned(work, parent)
+            return self._known(asyncio.Task(doing, loop=loop, **_AT_ONCE), work, parent)
         doing = work if waiter is None else _telling(waiter, work)
         return self._known(loop.create_task(doing), work, parent)
 
@@ -184,11 +182,12 @@ class Tasks:
         work: Coroutine[Any, Any, Any],
         parent: "asyncio.Task[Any] | None",
     ) -> "asyncio.Task[T]":
-        self._running[task] = parent, work
-        if parent in self._running:
-            self._children.setdefault(parent, {})[task] = None
-        # Not when it is made: that would be a factory's affair, which may know of no names.
-        task.set_name(getattr(work, "__qualname__", type(work).__name__))
+        if task not in self._running:
+            self._running[task] = parent, work
+            if parent in self._running:
+                self._children.setdefault(parent, {})[task] = None
+            # Not when it is made: that would be a factory's affair, which may know of no names.
+            task.set_name(getattr(work, "__qualname__", type(work).__name__))
         return task
 
     async def _owned(self, work: Coroutine[Any, Any, T], parent: "asyncio.Task[Any] | None") -> T:

@@ -43,14 +43,38 @@ async def test_jobs_that_were_never_downloaded_are_named_with_the_command_that_f
         rows = [line.split()[:2] for line in ended.out.decode().splitlines()]
         assert (ended.code, len(rows)) == (6, 3)
         assert ["ft-3.log", "missing"] in rows
-        assert f"{out}: 2 missing, 1 ok\n" in ended.err
+        assert f"{out}: 2 missing, 1 ok; " in ended.err
         told = ended.err.splitlines()[-1].split("`")[1]
         assert told == f"ftlogs download --all --out '{out}'"
         ended = await ftlogs("verify", out, "--all", "--json", emulator=emulator)
         assert set(missing(ended.out).values()) == {"FT-2", "ft-3"}
         assert (await ftlogs(*shlex.split(told)[1:], emulator=emulator)).code == 0
         ended = await ftlogs("verify", out, "--all", emulator=emulator)
-        assert (ended.code, ended.out, ended.err) == (0, b"", f"ftlogs: {out}: 3 ok\n")
+        assert (ended.code, ended.out, ended.err) == (0, b"", f"ftlogs: {out}: 3 ok; 60 bytes\n")
+
+
+async def test_only_jobs_that_are_not_older_are_missed_where_one_says_so(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    out = str(tmp_path)
+    old = EmulatedJob("ft-old", ["a"], create_time="2024-10-29 16:53:53")
+    new = EmulatedJob("ft-new", ["a"], create_time="2025-10-29 16:53:53")
+    async with Emulator([old, new]) as emulator:
+        await ftlogs("download", "--all", "--out", out, emulator=emulator)
+        delete(tmp_path, "ft-old.log", "ft-old.manifest.json")
+        verify = ("verify", out, "--since", "2025-10-29 10:00")
+        ended = await ftlogs(*verify, emulator=emulator)
+        assert (ended.code, ended.out) == (0, b"")
+        delete(tmp_path, "ft-new.log", "ft-new.manifest.json")
+        ended = await ftlogs(*verify, "--json", emulator=emulator)
+        assert (ended.code, missing(ended.out)) == (6, {"ft-new.log": "ft-new"})
+        told = ended.err.splitlines()[-1].split("`")[1]
+        assert told == f"ftlogs download --all --since '2025-10-29 10:00' --out {out}"
+        assert (await ftlogs(*shlex.split(told)[1:], emulator=emulator)).code == 0
+        ended = await ftlogs("verify", out, "--json")
+        assert [json.loads(line)["job_id"] for line in ended.out.splitlines()] == ["ft-new"]
+        ended = await ftlogs("verify", out, "--since", "soon", emulator=emulator)
+        assert (ended.code, "must be a date" in ended.err) == (2, True)
 
 
 def delete(folder: Path, *names: str) -> None:

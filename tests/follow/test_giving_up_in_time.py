@@ -1,6 +1,7 @@
 """What follows gives up when it was told to, however rare turns to ask are; in virtual time."""
 
 import asyncio
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashscope_ftlogs import LogSession, RequestEvent, RetryPolicy, ThrottlingError
-from dashscope_ftlogs.emulator import Emulator, Fault, Refuse
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Refuse
 
 REFUSED = Refuse(429, "Throttling.RateQuota", "Requests rate limit exceeded.")
 
@@ -81,3 +82,30 @@ def test_a_time_out_that_the_application_raises_is_its_own(what: str) -> None:
             assert caught.value is raised
 
     in_virtual_time(run())
+
+
+@pytest.mark.parametrize("what", ["follow", "running_jobs"])
+def test_once_it_is_answered_rare_turns_are_no_failure(what: str) -> None:
+    async def run() -> float:
+        clock = asyncio.get_running_loop().time
+        jobs = [EmulatedJob(f"ft-of-{n}", ["a line"], status="RUNNING") for n in range(150)]
+        log = EmulatedJob(JOB, ["a line"] * 5000)
+        faults = [Fault(REFUSED, endpoint=endpoint, times=1) for endpoint in ("list", "logs")]
+        async with (
+            Emulator([log, *jobs], clock=clock, compress=False, faults=faults) as server,
+            LogSession(
+                server.api_key,
+                base_url=server.base_url,
+                max_rate=0.02,
+                retry=RetryPolicy(max_tries=1),
+            ) as session,
+        ):
+            began, found = clock(), 0
+            async with aclosing(asked(session, what, 100)) as items:
+                async for _ in items:
+                    found += 1
+                    if found == (5000 if what == "follow" else 150):
+                        return clock() - began
+            return 0.0
+
+    assert in_virtual_time(run()) > 125

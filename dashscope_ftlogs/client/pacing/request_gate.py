@@ -25,8 +25,8 @@ class Gate:
         """Wait for one's turn; return the time when it came. Whoever came in calls `leave` in the end.
 
         Who comes again after a failure goes first among those with the same key: the others' lines
-        come after the ones it is about. He waits until that time at most, the
-        others for as long as it takes.
+        come after the ones it is about. He waits until that time at most, the others for as long as it
+        takes.
 
         Raises:
             TimeoutError: his turn did not come.
@@ -49,7 +49,7 @@ class Gate:
             else:
                 async with asyncio.timeout_at(again_until):
                     await turn
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, TimeoutError):
             if not turn.cancelled():  # it had just come
                 self.inside -= 1
             self._admit()

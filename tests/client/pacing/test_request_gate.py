@@ -565,3 +565,20 @@ def test_the_deadline_of_a_retry_holds_while_it_waits_for_its_turn_and_no_place_
             assert session.requests == 2
 
     in_virtual_time(run())
+
+
+async def test_a_turn_that_comes_as_the_deadline_passes_is_the_next_one_s() -> None:
+    loop, gate = asyncio.get_running_loop(), Gate(InFlight.exactly(1), Rate())
+    await gate.enter("x")
+    end = loop.time() + 0.01
+    late = asyncio.create_task(gate.enter("y", again_until=end))
+    after = asyncio.create_task(gate.enter("z"))
+    await asyncio.sleep(0)
+    loop.call_at(end - 1e-4, gate.leave)
+    while loop.time() <= end:  # so that both are due in one turn of the loop
+        pass
+    with pytest.raises(TimeoutError):
+        await late
+    await after
+    assert gate.inside == 1
+    gate.leave()

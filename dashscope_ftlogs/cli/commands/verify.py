@@ -4,18 +4,21 @@ import enum
 import os
 import shlex
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import attrs
 import typer
+from rich.filesize import decimal
 
 from dashscope_ftlogs import (
     ArchiveError,
     ConfigError,
     FTLogsError,
     InvalidArgumentError,
+    Job,
     Verdict,
     verify_remotely,
 )
@@ -25,6 +28,7 @@ from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.archive.verify import reopen_stale, verified
 from dashscope_ftlogs.cli.connection_options import Connection, naming
 from dashscope_ftlogs.cli.exit_codes import INCOMPLETE, exit_code
+from dashscope_ftlogs.cli.job_selection import complete_days, created_since, earliest
 from dashscope_ftlogs.cli.options import RunningOk, archive, grouped
 from dashscope_ftlogs.cli.run_command import complain, run, told
 from dashscope_ftlogs.cli.terminal.stdout import rows, wrapped_table, write
@@ -54,6 +58,14 @@ def verify(
     everything: Annotated[
         bool, typer.Option("--all", help="Also name the jobs of the service that have no log here.")
     ] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATE|DURATION",
+            help="The same as --all, but for jobs created then or later: 2024-10-29, 7d, yesterday.",
+            autocompletion=complete_days,
+        ),
+    ] = None,
     running_ok: RunningOk = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing if there is none.")] = False,
     form: Annotated[
@@ -66,17 +78,19 @@ def verify(
     """Name the logs of an archive that are damaged or incomplete.
 
     All of it is read. Exits with 0 if there is none, else with 6. --remote names stale logs, too; the
-    next download goes on with them. --all does what --remote does, and names missing logs, too. With one
-    of them, --running-ok knows of each job whether it still runs, or has ended within the last day.
+    next download goes on with them. --all does what --remote does, and names missing logs, too. Where
+    the service is asked, --running-ok knows of each job whether it still runs, or has ended within the
+    last day.
     """
 
     async def main() -> int:
+        listed = everything if since is None else partial(created_since, begin=earliest(since))
         with Thread(patience=0) as reading:
             found = await reading.run(lambda: {who: list(some) for who, some in verified(directory)})
         verdicts = [verdict for some in found.values() for verdict in some]
         failed: list[FTLogsError] = []
-        if remote or everything:
-            asked = await _asked(connection, found, failed, every_job=everything)
+        if remote or listed:
+            asked = await _asked(connection, found, failed, every_job=listed)
             fine = {one.file for one in verdicts if one.state == "ok"}
             with Thread(patience=0) as reopening:
                 await reopening.run(_reopen, directory, fine, asked)
@@ -89,7 +103,8 @@ def verify(
         counts = Counter("running" if running_ok and one.running else one.state for one in verdicts)
         told_of = ", ".join(f"{n:,} {state}" for state, n in counts.most_common())
         if bad or not quiet:
-            complain(f"{directory}: {told_of or 'no logs yet'}")
+            size = decimal(sum(one.bytes for one in verdicts))
+            complain(f"{directory}: {f'{told_of}; {size}' if verdicts else 'no logs yet'}")
         own = next(iter(found))
         damaged = [one for one in bad if one.state == "damaged" and one.job_id]
         for some in (
@@ -100,7 +115,8 @@ def verify(
                 again = _download_of(some, directory, own, f"{_naming_jobs(some)} --recheck")
                 complain(f"`{again}` fetches damaged logs anew, and keeps what is here of them")
         if missing := [one for one in bad if one.state == "missing"]:
-            complain(f"`{_download_of(missing, directory, own, '--all')}` fetches what is missing")
+            which = "--all" if since is None else f"--all --since {shlex.quote(since)}"
+            complain(f"`{_download_of(missing, directory, own, which)}` fetches what is missing")
         return exit_code(failed[0]) if failed else INCOMPLETE if bad else 0
 
     run(main(), show_retries=not quiet)
@@ -143,14 +159,14 @@ async def _asked(
     found: Mapping[str, list[Verdict]],
     failed: list[FTLogsError],
     *,
-    every_job: bool,
+    every_job: bool | Callable[[Job], bool],
 ) -> list[Verdict]:
     """Return the verdicts after asking the service, those in a profile's folder by that profile.
 
     Of several profiles, one that can't be asked is told, and `failed`; its verdicts stay as they are.
     """
     chosen = connection.by_profile()
-    asking = _to_ask_for(found, chosen, every_job=every_job)
+    asking = _to_ask_for(found, chosen, every_job=bool(every_job))
     asked = [one for profile, some in found.items() if profile not in asking for one in some]
     left_out = {one for one in asking if one and connection.profile and one not in chosen}
     names = ", ".join(sorted(left_out))
@@ -166,11 +182,11 @@ async def _asked(
             continue
         of = attrs.evolve(connection, profile=[profile]) if profile else connection
         # Of a profile that has a folder, all jobs are meant to be there.
-        listing = every_job and (profile != "" or chosen.keys().isdisjoint(found.keys() - {""}))
+        is_whole = profile != "" or chosen.keys().isdisjoint(found.keys() - {""})
         try:
             async with (
                 of.session() as session,
-                verify_remotely(session, some, every_job=listing) as answers,
+                verify_remotely(session, some, every_job=is_whole and every_job) as answers,
             ):
                 asked += [verdict async for verdict in answers]
         except FTLogsError as error:

@@ -48,7 +48,7 @@ def check_place(place: object, names: Iterable[str], copied: str) -> None:
     Args:
         place: What was named.
         names: Of what lies right in it.
-        copied: How the name of something begins by which datasets of the other kind are known.
+        copied: How a name begins by which a dataset of the other kind is known.
 
     Raises:
         ArchivePathError: that is so.

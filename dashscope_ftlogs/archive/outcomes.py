@@ -91,6 +91,8 @@ class Verdict:
     it should hold. `newer`: its manifest is whole, and was made by a newer version, which alone can
     judge."""
     lines: int = 0
+    bytes: int = 0
+    """How large the log is there, as far as it is committed: compressed, if it is."""
     why: str = ""
     tail: tuple[str, ...] = ()
     """The digests of the last lines, five at the most, by which another log is noticed."""
@@ -114,6 +116,7 @@ def of_log(manifest: Manifest, file: str, state: VerifyState, why: str) -> Verdi
         file=file,
         state=state,
         lines=manifest.lines,
+        bytes=manifest.file_bytes,
         why=why,
         tail=manifest.tail,
         endpoint=manifest.endpoint,

@@ -1,7 +1,7 @@
 """Proof that an archive is what its manifests say, and how far the service has gone on since."""
 
 import os
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import aclosing
 from functools import partial
 from itertools import chain, starmap
@@ -154,7 +154,10 @@ def _on_object_storage(url: str) -> Iterator[tuple[str, Iterator[Verdict]]]:
 
 
 def verify_remotely(
-    session: Service, verdicts: Iterable[Verdict], *, every_job: bool = False
+    session: Service,
+    verdicts: Iterable[Verdict],
+    *,
+    every_job: bool | Callable[[Job], object] = False,
 ) -> Stream[Verdict]:
     """Return the verdicts, in any order, after asking the service for the end that each log has by now.
 
@@ -167,7 +170,8 @@ def verify_remotely(
     Args:
         session: Whose jobs these are.
         verdicts: Those of an archive, or of a profile's folder of it.
-        every_job: List the jobs, too: each of which there is no log comes as `missing`.
+        every_job: List the jobs, too: each of which there is no log comes as `missing`; given a
+            function, each for which that returns something true.
 
     Raises:
         FTLogsError: the service could not be asked.
@@ -193,15 +197,20 @@ def verify_remotely(
         if every_job:
             async with aclosing(session.jobs()) as jobs:
                 async for job in jobs:
-                    if stem(job.job_id) not in known:
+                    if stem(job.job_id) not in known and _is_wanted(job, every_job):
                         yield _missing(job, folder, profile)
 
     checks.many("verdicts", verdicts, "an iterable of Verdicts")
     checks.kind_of("session", session, Service)
-    checks.flag("every_job", every_job)
+    check = checks.function if callable(every_job) else checks.flag
+    check("every_job", every_job)
 
     asked = each(all_of_them(), ask, at_once=lambda: session.concurrency, tasks=session.tasks)
     return stream(session.tasks, asked, "logs were compared")
+
+
+def _is_wanted(job: Job, every_job: bool | Callable[[Job], object]) -> bool:
+    return every_job is True or (callable(every_job) and bool(every_job(job)))
 
 
 def _stem(verdict: Verdict) -> str:

@@ -102,7 +102,7 @@ class Filters:
     def _fits(self, job: Job, since: str | None) -> bool:
         if not matches(job, self.status or (), self.model or ()):
             return False
-        if since is not None and (job.create_time or "") < since:
+        if since is not None and not created_since(job, since):
             return False
         names = (job.job_id, job.job_name or "", job.finetuned_output or "")
         return not self.match or any(fnmatch.fnmatchcase(*pair) for pair in product(names, self.match))
@@ -207,6 +207,11 @@ class Selection:
             raise InvalidArgumentError(f"--from-file {self.from_file}: {why}") from None
         lines = (line.partition("#")[0].strip() for line in text.removeprefix("\ufeff").splitlines())
         return [line for line in lines if line]
+
+
+def created_since(job: Job, begin: str) -> bool:
+    """Whether a job was created then or later."""
+    return (job.create_time or "") >= begin
 
 
 def earliest(since: str) -> str:

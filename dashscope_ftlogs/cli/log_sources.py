@@ -48,7 +48,7 @@ InArchive = TypeVar("InArchive", KeptLog, Partition)
 
 _MOST: Final = 5
 """Names of logs that are told."""
-OWN_FORM: Final = "; what no known form fits is read by --pattern"
+_OWN_FORM: Final = "; what no known form fits is read by --pattern"
 OF_ONE_LOG: Final = (ArchiveError, IncompleteLogError, LogRewrittenError, NotFoundError)
 """What keeps one log from being read, and says nothing about the others."""
 _OF_FILES: Final = (".csv", ".err", ".gz", ".json", ".jsonl", ".log", ".out", ".txt")
@@ -267,14 +267,19 @@ def of_profiles(
     return found
 
 
-def no_metrics(logs: Mapping[str, str]) -> str:
+def no_metrics(logs: Mapping[str, str], own: "OwnPattern | None") -> str:
     """Say that these logs hold none, with what they are that are none, or what can be done."""
     names = [
         excerpt(name, 60) + (f" (it is {unlike})" if unlike else "")
         for name, unlike in islice(logs.items(), _MOST)
     ]
-    hint = "" if all(logs.values()) else OWN_FORM
+    hint = "" if all(logs.values()) else in_own_form(own)
     return f"no metrics in {', '.join(names) or 'nothing'}{hint}"
+
+
+def in_own_form(own: "OwnPattern | None") -> str:
+    """Say how lines are read in which no known form finds anything; or that this was tried."""
+    return _OWN_FORM if own is None else "; --pattern finds nothing either"
 
 
 def complain_of_patterns(own: "OwnPattern | None", each: Iterable["Fits"]) -> None:

@@ -5,6 +5,7 @@ The only module that sends and retries, by aiohttp and backoff; who opens the po
 
 import asyncio
 import logging
+import math
 import random
 import warnings
 from collections.abc import Awaitable, Callable, Generator
@@ -20,6 +21,7 @@ from yarl import URL
 from dashscope_ftlogs import __version__
 from dashscope_ftlogs.client.callers_side.raised_by_a_hook import RaisedByHookError, raised_by_a_hook
 from dashscope_ftlogs.client.config import Settings
+from dashscope_ftlogs.client.exchange.errors_without_key import without_key
 from dashscope_ftlogs.client.exchange.in_our_words import transport_error
 from dashscope_ftlogs.client.exchange.memory import (
     COSTLIEST,
@@ -35,9 +37,9 @@ from dashscope_ftlogs.client.pacing.gates_of_keys import gate_of
 from dashscope_ftlogs.client.pacing.request_gate import Gate
 from dashscope_ftlogs.client.pacing.requests_in_flight import InFlight
 from dashscope_ftlogs.client.pacing.requests_per_second import Rate
-from dashscope_ftlogs.client.redaction import Secret, hidden, hidden_beginning, without
+from dashscope_ftlogs.client.redaction import Secret, hidden, without
 from dashscope_ftlogs.client.retry_on_429_and_5xx import RetryPolicy
-from dashscope_ftlogs.client.wire import Headers, Request, beginning
+from dashscope_ftlogs.client.wire import Headers, Request
 from dashscope_ftlogs.errors import (
     CertificateError,
     ConfigError,
@@ -187,6 +189,7 @@ class Transport:
 
     async def _attempt(self, call: Call[T]) -> T:
         """Send the request once. A failure leaves with the decision what to do about it."""
+        await self._turn(call)
         call.tries += 1
         call.status, call.is_large = None, False
         try:
@@ -201,6 +204,20 @@ class Transport:
         self.gate.rate.accepted()
         self._tell(call)
         return result
+
+    async def _turn(self, call: Call[Any]) -> None:
+        """Wait for the turn of a request: of one that has failed, while it may be tried again."""
+        last, call.last = call.last, None
+        until = None if last is None else call.first_failure + self.retry.deadline
+        try:
+            call.sent_at = await self.gate.enter(call.request.job_id or "", again_until=until)
+        except TimeoutError:
+            failure = cast("FTLogsError", last)  # of a first try, nothing bounds the wait
+        else:
+            return
+        decision = self.retry.decide(failure, tries=call.tries, lasted=math.inf, draw=0.0)
+        failure.retry_in, failure.gave_up = decision.delay, decision.reason
+        raise failure
 
     def _tell(self, call: Call[Any], error: FTLogsError | None = None) -> None:
         """Tell how a try ended. What the application's function raises is its own affair."""
@@ -221,7 +238,7 @@ class Transport:
         except FTLogsError as error:
             # Some gateways repeat the key in their complaint. So what is raised, with all that its
             # traceback holds, is made anew, of an answer in which the key is blacked out.
-            failure, answer = _without_key(self._key, error, answer[-1]), _NOTHING
+            failure, answer = without_key(self._key, error, answer[-1]), _NOTHING
         else:
             if request.offset is not None:
                 return meaning
@@ -245,6 +262,7 @@ class Transport:
         if isinstance(error, ResponseTooLargeError):
             error.advice = what_to_do(getattr(call.request, "line", None))
         error.retry_in, error.gave_up = decision.delay, decision.reason
+        call.last = error if decision.delay is not None else None
         if isinstance(error, NotFoundError) and not self._root.endswith("/api/v1"):
             error.advice = "The base URL does not end with /api/v1: most likely that is why."
         if isinstance(error, ThrottlingError):
@@ -254,7 +272,6 @@ class Transport:
             self.gate.in_flight.refused(now)
 
     async def _get(self, call: Call[Any]) -> Answer:
-        call.sent_at = await self.gate.enter(call.request.job_id or "", again=call.tries > 1)
         self.connections.requests += 1
         try:
             answer = await self._exchange(call)
@@ -372,21 +389,6 @@ class Transport:
         if takes_more_than(most, body):
             return f"the answer of {len(body):,} bytes would take more than {most:,} bytes of memory"
         return ""
-
-
-def _without_key(key: str, error: FTLogsError, body: bytes) -> FTLogsError:
-    """Return an error of an answer as one that no copy of the key went into."""
-    shown = beginning(body)
-    told: dict[str, Any] = {}
-    for name in attrs.fields_dict(cast("type[attrs.AttrsInstance]", type(error))):
-        value = getattr(error, name)
-        if isinstance(value, str) and value:
-            # What is only a beginning is cut off once there is no key in it.
-            data = body if value == shown else value.encode("utf-8", "surrogatepass")
-            clean = hidden_beginning(key, data)
-            value = beginning(clean) if value == shown else clean.decode("utf-8", "surrogatepass")
-        told[name] = value
-    return type(error)(**told)
 
 
 def _closed() -> SessionStateError:

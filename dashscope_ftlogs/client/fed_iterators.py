@@ -4,8 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import aclosing
-from math import inf
-from typing import Any, Final, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 from weakref import ref
 
 from dashscope_ftlogs.client.callers_side.left_by_block import LeftByBlock
@@ -17,11 +16,7 @@ Found = TypeVar("Found")
 Item = TypeVar("Item")
 
 
-_AT_ONCE: Final = 0.0001
-"""Seconds. Who is done with what he was given sooner is given more without a turn of the loop."""
-
-
-def _nothing(_: object) -> None:
+def _nothing() -> None:
     """Say that nothing is read ahead."""
 
 
@@ -37,9 +32,8 @@ class Feed(LeftByBlock, Generic[Found, Item]):
     While it is idle, a step first looks at what it has other tasks read `ahead`: at what these have
     found, or which of them to wait for. The way to the generator's task and back is not free.
 
-    What is found ahead is given after a turn of the loop: or who always finds something would let
-    nothing else run, and what was begun for it would not even be asked for. Only who comes back at once
-    is given more without one. There is not much: nothing comes in until the loop turns.
+    Between two finds the loop has a turn, if not by waiting: or who always finds something would let
+    nothing else run.
     """
 
     def __init__(
@@ -48,7 +42,7 @@ class Feed(LeftByBlock, Generic[Found, Item]):
         start: "Callable[[Feed[Found, Item]], AsyncGenerator[deque[Found], None]]",
         take: Callable[[Found], Item | None],
         doing: str,
-        ahead: "Callable[[asyncio.Task[None]], deque[Found] | asyncio.Task[Any] | None]" = _nothing,
+        ahead: "Callable[[], deque[Found] | asyncio.Task[Any] | None]" = _nothing,
     ) -> None:
         self._tasks, self._doing = tasks, doing
         self._start, self._take, self._ahead = start, take, ahead
@@ -59,8 +53,8 @@ class Feed(LeftByBlock, Generic[Found, Item]):
         self._is_waited_for = self._is_over = False
         self._reader: Callable[[], asyncio.Task[Any] | None] = lambda: None
         """Returns the task that took the last step, as long as there is one: no circle."""
-        self._found_at = -inf
-        """When something was found ahead."""
+        self._is_turn_due = False
+        """Whether the loop has to have a turn before more is given."""
         self._taken_away = ""
         """By what the reader was deprived of the items that were left."""
 
@@ -121,19 +115,20 @@ class Feed(LeftByBlock, Generic[Found, Item]):
             self._tasks.result(task, self._doing)
             return
         is_idle = not (self._wanted.is_set() or self._has_ended)
-        match self._ahead(task) if is_idle else None:
+        match self._ahead() if is_idle else None:
             case deque() as found:
                 self._found = found
-                loop = task.get_loop()
-                if loop.time() - self._found_at > _AT_ONCE:
+                if self._is_turn_due:
                     await asyncio.sleep(0)
-                self._found_at = loop.time()
+                self._is_turn_due = True
             case None:
                 self._wanted.set()
                 await self._arrived.wait()
                 self._arrived.clear()
             case reading:  # whatever class a task factory makes its tasks of
                 await end_of(reading)
+                # Where what is asked for meanwhile is not asked for at once, it needs one.
+                self._is_turn_due = not self._tasks.can_begin_at_once
 
     async def _run(self, items: AsyncGenerator[deque[Found], None]) -> None:
         async with aclosing(items):

@@ -3,8 +3,7 @@
 The log is cut into spans of one page each. Up to `concurrency` spans are read at the same time, each
 by a task that goes on until its span is whole, however short the server's pages are; their pages are
 handed out in order. Nothing is kept but the spans in flight. Where the consumer is the slower one, it is
-given up to half as many as may be in flight before others have their turn of the loop; more only if it
-is done with those at once.
+given up to half as many as may be in flight before others have their turn of the loop.
 
 An answer whose total is below one that was heard before it was asked for is in doubt, and so is all that
 is in flight. From then on, for as long as machines of the service may lag, the log is read page by page,
@@ -195,9 +194,6 @@ class LogPaginator(LeftByBlock):
                 else:
                     ahead.fill(self._read_span, self._latest(), room)
                     span, room = await ahead.first(), self._room()
-                    # The next spans are asked for before the consumer gets to work on this one.
-                    if not self._is_careful():
-                        ahead.fill(self._read_span, self._latest(), room)
                 read = deque((page, careful) for page in span.pages if page.lines)
                 span.pages = []  # what was handed out is held here no longer
                 if read:
@@ -210,16 +206,17 @@ class LogPaginator(LeftByBlock):
         finally:
             await ahead.drop()
 
-    def _look_ahead(self, feeding: "asyncio.Task[None]") -> "deque[_Read] | asyncio.Task[Span] | None":
+    def _look_ahead(self) -> "deque[_Read] | asyncio.Task[Span] | None":
         """Return whole spans that are there, or the task that reads the next; else `_read` goes on."""
         ahead = self._ahead
         if ahead.offset != self._cursor.offset or self._is_careful():
             return None
-        room, reading = self._room(), ahead.awaited
-        spans = ahead.whole_ones(max(1, room // 2))
-        if not spans and reading is None:
+        room, place, reading = self._room(), self._latest(), ahead.awaited
+        if spans := ahead.whole_ones(max(1, room // 2)):
+            place = place.at(spans[0].stop)
+        elif reading is None:
             return None
-        ahead.fill(self._read_span, self._latest(), room - max(0, len(spans) - 1), feeding)
+        ahead.fill(self._read_span, place, room)
         return reading or deque([(page, False) for span in spans for page in span.pages])
 
     def _hand_out(self, read: _Read) -> LogPage | None:
@@ -230,6 +227,8 @@ class LogPaginator(LeftByBlock):
         self._handed_out.add(page, now, proven=proven)
         self._handed_out.forget_seams(now - self._doubt.lag)
         self._cursor = self._cursor.past(page)
+        if not proven:  # The next ones are asked for before the consumer gets to work on this.
+            self._ahead.fill(self._read_span, self._cursor, self._room())
         return page
 
     def _is_careful(self, now: float | None = None) -> bool:

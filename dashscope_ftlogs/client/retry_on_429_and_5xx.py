@@ -77,7 +77,7 @@ class RetryPolicy:
     max_retry_after: float = attrs.field(default=120.0, validator=_positive)
     """A server that asks for a longer wait is not waited for."""
     deadline: float = attrs.field(default=600.0, validator=_positive)
-    """How long after its first failure a request may still be tried again."""
+    """How long after its first failure a request may be tried again, however late its turn comes."""
     lag: float = attrs.field(default=LAG, validator=_positive)
     """How far behind a machine of the service may be: what contradicts earlier answers is asked for
     again for so long before it is believed."""

@@ -1,20 +1,22 @@
 """The spans of a log that are read ahead of its consumer, each by a task, and handed out in order."""
 
+import asyncio
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dashscope_ftlogs.client.cursor import Cursor, Span
 from dashscope_ftlogs.client.tasks import InOrder, Tasks
 
-if TYPE_CHECKING:
-    import asyncio
-
 
 class SpansAhead(InOrder[Span]):
-    """Spans that are read at the same time, each from where the one before it ends."""
+    """Spans that are read at the same time, each from where the one before it ends.
+
+    They end with the task in which this was made.
+    """
 
     def __init__(self, tasks: Tasks, offset: int) -> None:
         super().__init__(tasks)
+        self._owner = asyncio.current_task()
         self.offset = self._end = offset
         """Where the first of them begins, if every one before it was whole."""
 
@@ -23,19 +25,18 @@ class SpansAhead(InOrder[Span]):
         read: Callable[[int, int], Coroutine[Any, Any, Span]],
         cursor: Cursor,
         room: int,
-        owner: "asyncio.Task[Any] | None" = None,
     ) -> None:
-        """Begin as many as there is room for, and something to read.
+        """Begin as many as there is room for behind what was handed out, and something to read.
 
         Args:
             read: Reads one of them, from a line up to another.
             cursor: Knows how far there is something, and how much of it is one span.
-            room: How many there may be.
-            owner: As of `Tasks.begin`.
+            room: How many there may be that were not handed out.
         """
-        while len(self) < room and cursor.reaches(self._end):
-            begin, self._end = self._end, cursor.span_end(self._end)
-            self.begin(read(begin, self._end), owner)
+        last = cursor.offset + room * cursor.page_size
+        while (end := cursor.span_end(self._end)) <= last and cursor.reaches(self._end):
+            begin, self._end = self._end, end
+            self.begin(read(begin, self._end), self._owner)
 
     async def first(self) -> Span:
         """Return what the first of them comes to, and let go of it."""

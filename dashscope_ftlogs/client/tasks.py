@@ -6,10 +6,11 @@ closing it ends what is under way: the task is cancelled, and whoever waits for 
 """
 
 import asyncio
+import sys
 from collections import deque
 from collections.abc import Collection, Container, Coroutine
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 from weakref import WeakSet
 
 from dashscope_ftlogs.client.callers_side.driven_iterators import begun_by_what_is_driven, drives
@@ -20,6 +21,9 @@ T = TypeVar("T")
 Found = TypeVar("Found")
 Item = TypeVar("Item")
 
+
+_AT_ONCE: Final[dict[str, Any]] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+"""Lets a task begin where it is made, and not a turn of the loop later."""
 
 _Begun = tuple["asyncio.Task[Any] | None", Coroutine[Any, Any, Any]]
 """The parent of a task, and what it does."""
@@ -76,7 +80,8 @@ async def _telling(waiter: "asyncio.Future[None]", work: Coroutine[Any, Any, T])
     try:
         return await work
     finally:
-        if not waiter.done():
+        # Nobody, in a loop that was closed over it.
+        if not (waiter.done() or waiter.get_loop().is_closed()):
             waiter.set_result(None)
 
 
@@ -87,6 +92,8 @@ class Tasks:
         self.is_open = False
         self.loop: asyncio.AbstractEventLoop | None = None
         """The one in which the session was opened, until it has been closed."""
+        self._is_asyncio_s = False
+        """Whether that makes plain tasks of asyncio's."""
         self._running: dict[asyncio.Task[Any], _Begun] = {}
         self._children: dict[asyncio.Task[Any] | None, dict[asyncio.Task[Any], None]] = {}
         """Of those that run, in the order in which they were begun."""
@@ -94,6 +101,12 @@ class Tasks:
         """Those that were cancelled with all that came of them; whoever did that waits for them all."""
         self._closed: WeakSet[asyncio.Task[Any]] = WeakSet()
         """Those that closing has ended. The session may be open again when somebody asks."""
+
+    @property
+    def can_begin_at_once(self) -> bool:
+        """Whether work begins where it is given to `begin(..., at_once=True)`, not a turn later."""
+        loop = asyncio.get_running_loop()
+        return bool(_AT_ONCE) and self._is_asyncio_s and loop.get_task_factory() is None
 
     def __len__(self) -> int:
         return sum(not task.done() for task in self._running)
@@ -104,6 +117,8 @@ class Tasks:
     def open(self, loop: asyncio.AbstractEventLoop | None) -> None:
         """Let work begin in that event loop."""
         self.is_open, self.loop = True, loop
+        made_by = getattr(type(loop), "create_task", None)
+        self._is_asyncio_s = made_by is asyncio.BaseEventLoop.create_task
 
     def check_loop(self) -> None:
         """Refuse to be used in another event loop."""
@@ -137,8 +152,13 @@ class Tasks:
         work: Coroutine[Any, Any, T],
         parent: "asyncio.Task[Any] | None" = None,
         waiter: "asyncio.Future[None] | None" = None,
+        *,
+        at_once: bool = False,
     ) -> "asyncio.Task[T]":
-        """Begin a piece of work as `spawn` does, for who will `forget` it himself: that costs less."""
+        """Begin a piece of work as `spawn` does, for who will `forget` it himself: that costs less.
+
+        What begins `at_once`, where that can be, has come to its first await when this returns.
+        """
         loop = asyncio.get_running_loop()
         refused = "" if loop is self.loop else self._elsewhere()
         if not self.is_open:
@@ -147,31 +167,33 @@ class Tasks:
             work.close()
             raise SessionStateError(refused)
         parent = parent or asyncio.current_task()
-        doing = work
-        if loop.get_task_factory() is not None:  # only one makes tasks that may begin at once
+        # The task in no variable: what it fails with at once holds this frame, and the task that.
+        if loop.get_task_factory() is not None:  # which may let them begin at once, too
+            return self._known(loop.create_task(self._owned(work, parent)), work, parent)
+        if at_once and self._is_asyncio_s:
             doing = self._owned(work, parent)
-        elif waiter is not None:
-            doing = _telling(waiter, work)
-        task = loop.create_task(doing)
-        # Not as an argument: it would be the factory's, which may know of none.
-        task.set_name(getattr(work, "__qualname__", type(work).__name__))
-        self._know(task, work, parent)
-        return task
+            return self._known(asyncio.Task(doing, loop=loop, **_AT_ONCE), work, parent)
+        doing = work if waiter is None else _telling(waiter, work)
+        return self._known(loop.create_task(doing), work, parent)
 
-    def _know(
+    def _known(
         self,
-        task: "asyncio.Task[Any]",
+        task: "asyncio.Task[T]",
         work: Coroutine[Any, Any, Any],
         parent: "asyncio.Task[Any] | None",
-    ) -> None:
-        self._running[task] = parent, work
-        if parent in self._running:
-            self._children.setdefault(parent, {})[task] = None
+    ) -> "asyncio.Task[T]":
+        if task not in self._running:
+            self._running[task] = parent, work
+            if parent in self._running:
+                self._children.setdefault(parent, {})[task] = None
+            # Not when it is made: that would be a factory's affair, which may know of no names.
+            task.set_name(getattr(work, "__qualname__", type(work).__name__))
+        return task
 
     async def _owned(self, work: Coroutine[Any, Any, T], parent: "asyncio.Task[Any] | None") -> T:
         """Do a piece of work in a task that is known before it, though it may begin at once."""
-        me: Any = asyncio.current_task()
-        self._know(me, work, parent)
+        # In no variable, as above.
+        self._known(cast("asyncio.Task[Any]", asyncio.current_task()), work, parent)
         return await work
 
     async def run(self, work: Coroutine[Any, Any, T], doing: str) -> T:
@@ -219,8 +241,9 @@ class Tasks:
         A task that is left itself waits for none, or it would end later: who left it waits for these.
         Nor does what one of them may wait for: what was begun by the caller's iterator that it drives.
         """
+        if running_loop() is None:  # it was closed under these, and the garbage is collected
+            return
         family = [one for task in tasks if not task.done() for one in self.cancel(task)]
-        # Where there is none, there may be no loop any more, and the garbage is collected.
         if not family or asyncio.current_task() in self._left:
             return
         if not begun_by_what_is_driven([family]):
@@ -263,7 +286,7 @@ class InOrder(Generic[T]):
 
     def begin(self, work: Coroutine[Any, Any, T], owner: "asyncio.Task[Any] | None" = None) -> None:
         """Begin one more, which ends with its owner: else, the task that this is called in."""
-        self._waiting.append(self._tasks.begin(work, owner))
+        self._waiting.append(self._tasks.begin(work, owner, at_once=True))
 
     @property
     def awaited(self) -> "asyncio.Task[T] | None":

@@ -21,6 +21,7 @@ from dashscope_ftlogs.errors import (
     ThrottlingError,
     UnsupportedOperationError,
 )
+from dashscope_ftlogs.follow.answer_in_time import in_time
 from dashscope_ftlogs.follow.events import EventKind, Followed, FollowEvent, FollowOptions
 from dashscope_ftlogs.follow.last_word import asked_wait, left_for, may_pass
 from dashscope_ftlogs.follow.late_lines import Settling
@@ -130,7 +131,7 @@ class LiveLog:
             if options.tail is not None:
                 begin = 0
                 if not job.unstarted:
-                    page = await self._persist(lambda: self._service.page(self._job_id, 0, 1))
+                    page = await self._persist(lambda _: self._service.page(self._job_id, 0, 1))
                     begin = max(0, page.total - options.tail)
             position = Position(offset=begin, last=[])
         self._followed.stands_at(position)
@@ -169,7 +170,7 @@ class LiveLog:
     async def _status(self) -> Job:
         """Ask what the service says of the job."""
         before = self._followed.job
-        job = await self._persist(lambda: self._service.job(self._job_id))
+        job = await self._persist(lambda _: self._service.job(self._job_id))
         self._followed.job, self._hinted, self._asked_at = job, False, self._now()
         if before is None or before.status != job.status:
             await self._tell(EventKind.STATUS, escaped(job.status))
@@ -204,7 +205,7 @@ class LiveLog:
         before = self._followed.found
         self._wait = None
         try:
-            await self._persist(lambda: self._drain(job))
+            await self._persist(lambda patience: self._drain(job, patience))
         except InDoubtError as doubt:
             self._wait = doubt.wait
         except LogRewrittenError as error:
@@ -246,8 +247,10 @@ class LiveLog:
         if not job.ended:
             self._hinted = self._hinted or self._until_asking() <= 0
 
-    async def _drain(self, job: Job) -> None:
+    async def _drain(self, job: Job, patience: asyncio.Timeout) -> None:
         """Read to the end of what there is; what is delivered stays so, if this fails on the way.
+
+        Whoever takes it may take his time: once there is an answer, none is waited for in haste.
 
         Raises:
             LogRewrittenError: the log does not go on from where it was.
@@ -259,12 +262,14 @@ class LiveLog:
             first: Position | None = None
             async with self._log.pages() as pages:
                 async for page in pages:
+                    patience.reschedule(None)
                     await self._tell_of_growth()
                     await self._take(page)
                     if first is None:
                         first = self._log.position
                     elif self._joined is None:
                         self._joined = self._reader(first, limit=1)
+            patience.reschedule(None)
             await self._tell_of_growth()
             await self._prove_joined()
         except (InvalidParameterError, NotFoundError, UnsupportedOperationError):
@@ -297,24 +302,28 @@ class LiveLog:
         self._hinted = self._hinted or any(hint in line for line in page.lines[-20:] for hint in _HINTS)
         await self._put(page)
 
-    async def _persist(self, ask: Callable[[], Awaitable[T]]) -> T:
+    async def _persist(self, ask: Callable[[asyncio.Timeout], Awaitable[T]]) -> T:
         """Ask until there is an answer, however long the service is out of order or out of reach."""
         began, odd = self._now(), self._options.shortest_poll
+        failure: FTLogsError | None = None
         while True:
             self._absent_at = self._now()
             try:
-                answer = await ask()
+                async with in_time(failure, began, self._options.give_up_after) as patience:
+                    answer = await ask(patience)
             except IncompleteLogError:
                 raise
             except FTLogsError as error:
                 if not may_pass(error, answered=self._followed.job is not None):
                     if not isinstance(error, NotFoundError):
                         raise
+                    failure = None  # but an answer
                     await self._doubt_absence(error)
                     continue
                 left = left_for(error, self._now() - began, self._options.give_up_after)
                 if left <= 0:
                     raise
+                failure = error
                 await self._tell_of_trouble(error)
                 wait = min(self._options.longest_poll, left)
                 if not worth_a_retry(error):  # so nobody has asked again yet

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from dashscope_ftlogs.errors import FTLogsError
+from dashscope_ftlogs.follow.answer_in_time import in_time
 from dashscope_ftlogs.follow.last_word import asked_wait, left_for, may_pass
 from dashscope_ftlogs.models import Job
 
@@ -25,26 +26,27 @@ async def running_jobs(
     now = asyncio.get_running_loop().time
     seen: set[str] = set()
     answered = False
-    failing_since: float | None = None
+    failure: FTLogsError | None = None
+    since = now()
     while True:
-        asked_at = now()
+        if failure is None:
+            since = now()
         wait = every
         try:
             # All of them first: a list that turns out to be incomplete tells of none that is new.
-            async with service.jobs(status="RUNNING") as listed:
-                running = [job async for job in listed]
+            async with in_time(failure, since, give_up_after) as patience:
+                running = await _look(service, patience)
         except FTLogsError as error:
-            since = asked_at if failing_since is None else failing_since
             passing = may_pass(error, answered=answered)
             left = left_for(error, now() - since, give_up_after) if passing else 0.0
             if left <= 0:
                 raise
-            if failing_since is None:
+            if failure is None:
                 _log.warning("running jobs can't be told, and are asked for again: %s", error.summary())
-            failing_since = since
+            failure = error
             wait = max(min(wait, left), asked_wait(error))
         else:
-            answered, failing_since = True, None
+            answered, failure = True, None
             for job in running:
                 if job.job_id not in seen:
                     seen.add(job.job_id)
@@ -52,3 +54,12 @@ async def running_jobs(
             if until is not None and until(running):
                 return
         await asyncio.sleep(wait)
+
+
+async def _look(service: "Service", patience: asyncio.Timeout) -> list[Job]:
+    running: list[Job] = []
+    async with service.jobs(status="RUNNING") as listed:
+        async for job in listed:
+            patience.reschedule(None)
+            running.append(job)
+    return running

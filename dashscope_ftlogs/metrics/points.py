@@ -9,7 +9,7 @@ from dashscope_ftlogs import checks
 from dashscope_ftlogs.metrics.point import Point, points_of
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.whole_log.point_reader import PointReader
-from dashscope_ftlogs.reading.forms.dicts import TOGETHER, flat_each
+from dashscope_ftlogs.reading.forms.flat_dicts import TOGETHER, flat_each
 from dashscope_ftlogs.reading.own_pattern import Fits, OwnPattern, OwnRecords
 from dashscope_ftlogs.reading.page_scan import TRACEBACK, Page, is_mere_text
 from dashscope_ftlogs.reading.records import Text

@@ -7,13 +7,13 @@ from typing import Final, Literal
 
 import attrs
 
+from dashscope_ftlogs.reading.forms.entries import evaluation_said
 from dashscope_ftlogs.reading.forms.names import (
     EPOCH_NAMES,
     STEP_NAMES,
     STEP_OF_ALL,
     TOTAL_NAMES,
     only_of_evaluation,
-    says_evaluation,
 )
 from dashscope_ftlogs.reading.forms.progress_bars import ProgressBar, whole
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
@@ -67,7 +67,7 @@ class Metrics:
         if "train_runtime" in self.values:
             return "final"
         # One search through all names is several times as fast as one look at each.
-        if "\0eval_" in "\0" + "\0".join(self.values) or says_evaluation(self.values):
+        if "\0eval_" in "\0" + "\0".join(self.values) or evaluation_said(self.values):
             return "eval"
         return "eval" if "loss" not in self.values and only_of_evaluation(self.values) else "train"
 

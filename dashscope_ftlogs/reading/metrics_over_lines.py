@@ -5,6 +5,7 @@ from itertools import chain
 import attrs
 
 from dashscope_ftlogs.reading.forms.boxes import Boxes
+from dashscope_ftlogs.reading.forms.entries import named_after
 from dashscope_ftlogs.reading.forms.over_lines import (
     FORGOTTEN,
     OverLines,
@@ -88,4 +89,5 @@ def _held(metrics: Metrics, beside: Beside, one: OverLines) -> Metrics:
 
 def _told(number: int, one: OverLines) -> tuple[int, Metrics]:
     beside = Beside(one.step, one.total_steps, one.epoch, one.kind, one.time, again=one.again)
-    return number, Metrics(one.values, "", None, beside)
+    values = named_after("", one.values) if one.kind == "eval" else one.values
+    return number, Metrics(values, "", None, beside)

@@ -16,13 +16,13 @@ from dashscope_ftlogs.reading.forms.dicts import (
     NEAR,
     STEP_BEFORE,
     dicts_in,
-    flat,
     may_hold_metrics,
-    numbers,
 )
+from dashscope_ftlogs.reading.forms.entries import is_point, named_after, within_evaluation
+from dashscope_ftlogs.reading.forms.flat_dicts import flat, numbers
 from dashscope_ftlogs.reading.forms.json_in_json import inner
 from dashscope_ftlogs.reading.forms.key_number_lines import glance, key_numbers
-from dashscope_ftlogs.reading.forms.names import is_point, only_of_evaluation
+from dashscope_ftlogs.reading.forms.names import only_of_evaluation
 from dashscope_ftlogs.reading.forms.progress_bars import (
     ProgressBar,
     described_values,
@@ -100,7 +100,7 @@ _PHASES: Final = (
     ("training usage ", "usage"),
 )
 _EVALUATED: Final = re.compile(
-    r"(?:^|[^A-Za-z])(?:eval\w*|val(?:id\w*)?|test(?:ing)?)"
+    r"(?:^|[^A-Za-z])(eval\w*|val(?:id\w*)?|test(?:ing)?)"
     r"(?: (?!train)[A-Za-z_]{1,20}){0,4}(?: \d{1,18})?['\"]?[\s:=>|-]{0,6}$",
     re.IGNORECASE,
 )
@@ -119,7 +119,7 @@ def records(line: str) -> tuple[Record, ...] | Iterator[Record]:
             return (Metrics(values, line),)
         values = flat(line)
         if values is not None and is_point(values):
-            return (Metrics(values, line),)
+            return (Metrics(within_evaluation((), values), line),)
     return _records(line)
 
 
@@ -155,28 +155,38 @@ def _part(raw: str, time: int | None) -> Iterator[Record]:
                 # What a logger puts before a dict parts it from no bar.
                 if not (isinstance(one, Message) and one.raw.endswith(">>")):
                     bar = one
-            beside = _before_dict(text, min(begin, start), start, time, again=0 <= history < start)
-            yield Metrics(values, text[start:end], bar if isinstance(bar, ProgressBar) else None, beside)
+            beside, evaluation = _before_dict(
+                text, min(begin, start), start, time, again=0 <= history < start
+            )
+            named = named_after(evaluation, values) if evaluation else values
+            yield Metrics(named, text[start:end], bar if isinstance(bar, ProgressBar) else None, beside)
             begin = max(begin, end)
     yield from _between_dicts(text[begin:] if begin else text, time)
 
 
-def _before_dict(text: str, begin: int, start: int, time: int | None, *, again: bool) -> Beside:
-    """Return what stands before a dict that begins at `start`, behind the one that ended at `begin`."""
+def _before_dict(
+    text: str, begin: int, start: int, time: int | None, *, again: bool
+) -> tuple[Beside, str]:
+    """Return what stands before a dict that begins at `start`, behind the one that ended at `begin`.
+
+    And the word there that says that it is of an evaluation, if one does.
+    """
     if not start and time is None:
-        return NOTHING_BESIDE
+        return NOTHING_BESIDE, ""
     near = max(begin, start - NEAR)
     step = STEP_BEFORE.search(text, near, start)
     epoch = EPOCH_BEFORE.search(text, near, start)
-    return Beside(
+    evaluated = _EVALUATED.search(text, near, start)
+    beside = Beside(
         step=None if step is None else whole(step[1]),
         total_steps=None if step is None else whole(step[2]),
         epoch=None if epoch is None else float(epoch[1]),
-        kind=None if _EVALUATED.search(text, near, start) is None else "eval",
+        kind=None if evaluated is None else "eval",
         time=time_in(text[: min(start, _FAR)]) if time is None else time,
         logged=LOGGED.search(text, begin, min(start, begin + _FAR)) is not None,
         again="history" if again else "",
     )
+    return beside, "" if evaluated is None else evaluated[1]
 
 
 def _between_dicts(text: str, time: int | None) -> Iterator[Record]:
@@ -192,6 +202,7 @@ def _between_dicts(text: str, time: int | None) -> Iterator[Record]:
             if is_of_evaluation(bar):
                 of = f"{bar.description} {bar.total}"
                 beside = Beside(epoch=epoch, kind="eval", time=when, drawn=of, done=bar.done)
+                behind = named_after(bar.description, behind)
             else:
                 kind: MetricsKind = "eval" if only_of_evaluation(behind) else "train"
                 beside = Beside(whole(bar.done), whole(bar.total), epoch, kind, when, drawn="bar")

@@ -12,6 +12,7 @@ _SCRIPTS = (
     "scripts/data.js",
     "scripts/curves.js",
     "scripts/axes.js",
+    "scripts/gaps.js",
     "scripts/tip.js",
     "scripts/chart.js",
     "scripts/lines.js",

@@ -103,7 +103,7 @@ async def test_the_command_names_what_is_not_whole(archive: Any, ftlogs: Any) ->
         "FILE      STATE       WHY",
         "ft-3.log  incomplete  20 lines so far; the job had not ended",
     ]
-    assert ended.err == f"ftlogs: {folder}: 3 ok, 1 incomplete\n"
+    assert ended.err == f"ftlogs: {folder}: 3 ok, 1 incomplete; 600 bytes\n"
     for path in folder.glob("ft-3.*"):
         path.unlink()
     ended = await ftlogs("verify", str(folder))
@@ -117,7 +117,7 @@ async def test_what_still_runs_may_be_partial_where_one_says_so_and_cron_hears_n
     verify = ("verify", str(folder), "--running-ok")
     ended = await ftlogs(*verify)
     assert (ended.code, ended.out) == (0, b"")
-    assert ended.err == f"ftlogs: {folder}: 3 ok, 1 running\n"
+    assert ended.err == f"ftlogs: {folder}: 3 ok, 1 running; 600 bytes\n"
     emulator.jobs["ft-3"].append("more")
     emulator.jobs["ft-4"] = EmulatedJob("ft-4", ["began since"], status="RUNNING")
     for more in ((), ("--remote",), ("--all",)):
@@ -126,7 +126,7 @@ async def test_what_still_runs_may_be_partial_where_one_says_so_and_cron_hears_n
     edit(folder / "ft-0.manifest.json", complete=False)
     ended = await ftlogs(*verify, "-q")
     assert (ended.code, ended.out.count(b"incomplete")) == (6, 1), "its job had ended"
-    assert ended.err == f"ftlogs: {folder}: 2 ok, 1 incomplete, 1 running\n"
+    assert ended.err == f"ftlogs: {folder}: 2 ok, 1 incomplete, 1 running; 600 bytes\n"
     (folder / "ft-3.log").write_bytes(b"other")
     ended = await ftlogs(*verify, "-q", "--json")
     facts = [(row["state"], row["running"]) for row in map(json.loads, ended.out.splitlines())]
@@ -145,14 +145,14 @@ async def test_what_a_job_lacks_that_ended_is_to_come_for_a_day_if_the_service_i
         job.status = "SUCCEEDED"
         job.end_time = f"{datetime.now(UTC) - timedelta(hours=hours):%Y-%m-%d %H:%M:%S}"
     ended = await ftlogs("verify", str(folder), "--remote", "--running-ok", emulator=emulator)
-    assert ended.err.splitlines()[0] == f"ftlogs: {folder}: 3 ok, 1 {state}"
+    assert ended.err.splitlines()[0] == f"ftlogs: {folder}: 3 ok, 1 {state}; 600 bytes"
     assert ended.code == (0 if state == "running" else 6)
 
 
 async def test_the_service_is_asked_for_what_there_is_by_now(archive: Any, ftlogs: Any) -> None:
     emulator, folder = archive
     ended = await ftlogs("verify", str(folder), "--remote", emulator=emulator)
-    assert ended.err == f"ftlogs: {folder}: 3 ok, 1 incomplete\n"
+    assert ended.err == f"ftlogs: {folder}: 3 ok, 1 incomplete; 600 bytes\n"
     emulator.jobs["ft-0"].append("late", "later")
     emulator.jobs["ft-1"].truncate(7)
     del emulator.jobs["ft-2"]

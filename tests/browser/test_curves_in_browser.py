@@ -315,12 +315,34 @@ async def test_a_logarithmic_scale_says_what_has_no_place_on_it(show: Open, tmp_
     await report.page.get_by_label("Logarithmic").check()
     assert await report.image() != linear
     await expect(report.page.locator("#chart-note")).to_have_text(
-        "A cross is a value that is no number. "
+        "A cross on the frame is a value that is no number. "
         "2 values are not above 0, and have no place on this scale."
     )
     tops = [await height_of(report, number) for number in range(7)]
     assert tops[0] < tops[1] < tops[5] < tops[6]
     assert abs((tops[1] - tops[0]) - (tops[6] - tops[5])) < 1
+
+
+async def test_what_is_no_number_stands_on_the_frame_where_it_can_be_pointed_at(
+    show: Open, tmp_path: Path
+) -> None:
+    report = await show(a_file(tmp_path, *losses("4", "3", "nan", "inf", "-inf", "1e31", "2")))
+    await report.ready()
+    frame = await report.page.locator("#chart-0 .u-over").bounding_box()
+    assert frame is not None
+    top, bottom = frame["y"], frame["y"] + frame["height"]
+    rings = [await height_of(report, number) for number in range(7)]
+    half = rings[3] - top
+    assert [round(ring - half - top) for ring in rings[3:6:2]] == [0, 0]
+    assert [round(ring - half - bottom) for ring in (rings[2], rings[4])] == [0, 0]
+    assert all(top + 5 < ring - half < bottom - 5 for ring in (rings[0], rings[1], rings[6]))
+    await report.point(0.5, 0.5)
+    for step, y, value in ((3, 0.99, "nan"), (4, 0.01, "inf"), (5, 0.99, "-inf")):
+        await report.point((step - 1) / 6, y)
+        await expect(report.page.locator(".tip")).to_have_text(f"Step {step}{value}some.log")
+        ring = await report.page.locator(".ring").bounding_box()
+        assert ring is not None
+        assert ring["y"] == rings[step - 1]
 
 
 async def height_of(report: Opened, number: int) -> float:

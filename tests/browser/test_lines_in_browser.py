@@ -62,7 +62,7 @@ async def test_hostile_lines_do_nothing_but_stand_there(show: Open, tmp_path: Pa
     )
     await expect(rows.nth(7)).to_contain_text(r"\u202egnp.exe\u2066 \u2028 \u2029 \ud800")
     scripts = await report.look("[...document.scripts].filter((one) => one.type === '').length")
-    assert scripts == 13
+    assert scripts == 14
     assert await report.look("document.images.length + document.querySelectorAll('iframe').length") == 0
     names = await report.page.locator("#metric-0 option").all_inner_texts()
     assert names == ["loss", f"<img src=x onerror={SCRIPT}>", "__proto__", "constructor"]

@@ -178,7 +178,7 @@ async def test_numbers_out_of_all_proportion_are_marked_and_stop_nothing(
     report = await show(a_file(tmp_path, *lines))
     await report.ready()
     await expect(report.page.locator("#chart-note")).to_contain_text(
-        "A cross is a value that is no number"
+        "A cross on the frame is a value that is no number"
     )
     for name in await report.page.locator("#metric-0 option").all_inner_texts():
         await report.page.locator("#metric-0").select_option(label=name)

@@ -1,10 +1,12 @@
 """`ftlogs emulator`, as a process of its own and, where it says no, within this one."""
 
 import asyncio
+import json
 import shlex
 import signal
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -169,3 +171,28 @@ def test_a_bad_value_is_one_clear_line(words: str, said: str, tmp_path: Path) ->
     assert ended.stdout == ""
     assert ended.stderr.startswith(f"ftlogs: {said.format(folder=tmp_path)}")
     assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("made_up", [True, False])
+@pytest.mark.posix
+async def test_its_jobs_may_be_of_the_last_days(
+    start_ftlogs: Any, ftlogs: Any, tmp_path: Path, made_up: bool
+) -> None:
+    (tmp_path / "ft-mine.log").write_text("a line\n")
+    paths = [] if made_up else [str(tmp_path)]
+    served = await Served.by(await start_ftlogs(["emulator", "--recent", *paths], None))
+    environ = served.environ
+    jobs = ("jobs", "--format", "jsonl", "--since")
+    listed = await ftlogs(*jobs, "7d", environ=environ)
+    assert listed.code == 0, listed.err
+    rows = [json.loads(line) for line in listed.out.splitlines()]
+    assert len(rows) == (3 if made_up else 1)
+    running = [row for row in rows if not row.get("end_time")]
+    assert len(running) == made_up
+    for row in rows:
+        created = datetime.fromisoformat(row["create_time"])
+        assert not made_up or row["job_id"].startswith(f"ft-{created:%Y%m%d%H%M}-")
+    (tmp_path / "out").mkdir()
+    done = await ftlogs("download", "--all", "--out", str(tmp_path / "out"), environ=environ)
+    assert "settling" not in done.err, "what has ended has ended long ago"
+    await served.end(signal.SIGTERM)

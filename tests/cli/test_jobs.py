@@ -284,6 +284,23 @@ async def test_losses_of_unlike_trainings_are_kept_apart_and_told_so(ftlogs: Any
     assert (alike.err, alike.out.split()[4]) == ("", b"STATUS"), "what has no loss is not compared"
 
 
+@pytest.mark.parametrize(
+    ("limit", "left"),
+    [(1, "b"), (2, "ba"), (3, "bda"), (4, "bdac"), (5, "bdace"), (6, "bdxace"), (0, "")],
+)
+async def test_a_limit_takes_the_best_of_each_kind_in_turn(ftlogs: Any, limit: int, left: str) -> None:
+    given = {"a": ("sft", 2), "b": ("dpo", 0.1), "c": ("sft", 3), "d": ("dpo", 0.2), "e": ("sft", 4)}
+    jobs = [
+        EmulatedJob(f"ft-{name}", [f"{{'eval_loss': {loss}, 'step': 1}}"], training_type=kind)
+        for name, (kind, loss) in given.items()
+    ]
+    jobs += [EmulatedJob("ft-x", ["no loss"], training_type="dpo")]
+    words = ("jobs", "--metrics", "--limit", str(limit), "--format", "jsonl")
+    async with Emulator(jobs) as emulator:
+        ended = await ftlogs(*words, emulator=emulator)
+    assert "".join(json.loads(row)["job_id"][-1] for row in ended.out.splitlines()) == left
+
+
 async def test_the_best_loss_of_evaluations_makes_a_leaderboard(ftlogs: Any) -> None:
     async with Emulator(BOARD) as emulator:
         board = await ftlogs("jobs", "--metrics", emulator=emulator)

@@ -136,7 +136,9 @@ async def test_what_is_forgotten_alarms_until_it_is_accepted_by_name_and_is_neve
         assert (ended.code, advice) == (6, "--forgotten-ok ft-1")
         ended = await ftlogs(*verify, *shlex.split(advice), emulator=emulator)
         assert (ended.code, ended.out) == (0, b"")
-        assert ended.err == f"ftlogs: {out}: 7 running, 1 forgotten\n", "it is told, and not as ok"
+        assert ended.err == f"ftlogs: {out}: 7 running, 1 forgotten; 16 bytes\n", (
+            "it is told, and not as ok"
+        )
         emulator.remove("ft-2")
         ended = await ftlogs(*verify, *shlex.split(advice), emulator=emulator)
         assert (ended.code, b"ft-1" in ended.out, b"ft-2" in ended.out) == (6, False, True)

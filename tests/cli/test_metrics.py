@@ -372,7 +372,7 @@ async def test_so_it_is_of_jobs_and_where_nothing_is_found_at_all(ftlogs: Any) -
     told, more = ended.err.splitlines()
     assert (told, more) == (
         rf"ftlogs: --pattern 'y=(?P<y>\d)': {LEAVE}",
-        f"ftlogs: no metrics in {JOB}{HINT}",
+        f"ftlogs: no metrics in {JOB}; --pattern finds nothing either",
     )
 
 

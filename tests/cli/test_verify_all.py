@@ -43,14 +43,38 @@ async def test_jobs_that_were_never_downloaded_are_named_with_the_command_that_f
         rows = [line.split()[:2] for line in ended.out.decode().splitlines()]
         assert (ended.code, len(rows)) == (6, 3)
         assert ["ft-3.log", "missing"] in rows
-        assert f"{out}: 2 missing, 1 ok\n" in ended.err
+        assert f"{out}: 2 missing, 1 ok; " in ended.err
         told = ended.err.splitlines()[-1].split("`")[1]
         assert told == f"ftlogs download --all --out '{out}'"
         ended = await ftlogs("verify", out, "--all", "--json", emulator=emulator)
         assert set(missing(ended.out).values()) == {"FT-2", "ft-3"}
         assert (await ftlogs(*shlex.split(told)[1:], emulator=emulator)).code == 0
         ended = await ftlogs("verify", out, "--all", emulator=emulator)
-        assert (ended.code, ended.out, ended.err) == (0, b"", f"ftlogs: {out}: 3 ok\n")
+        assert (ended.code, ended.out, ended.err) == (0, b"", f"ftlogs: {out}: 3 ok; 60 bytes\n")
+
+
+async def test_only_jobs_that_are_not_older_are_missed_where_one_says_so(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    out = str(tmp_path)
+    old = EmulatedJob("ft-old", ["a"], create_time="2024-10-29 16:53:53")
+    new = EmulatedJob("ft-new", ["a"], create_time="2025-10-29 16:53:53")
+    async with Emulator([old, new]) as emulator:
+        await ftlogs("download", "--all", "--out", out, emulator=emulator)
+        delete(tmp_path, "ft-old.log", "ft-old.manifest.json")
+        verify = ("verify", out, "--since", "2025-10-29 10:00")
+        ended = await ftlogs(*verify, emulator=emulator)
+        assert (ended.code, ended.out) == (0, b"")
+        delete(tmp_path, "ft-new.log", "ft-new.manifest.json")
+        ended = await ftlogs(*verify, "--json", emulator=emulator)
+        assert (ended.code, missing(ended.out)) == (6, {"ft-new.log": "ft-new"})
+        told = ended.err.splitlines()[-1].split("`")[1]
+        assert told == f"ftlogs download --all --since '2025-10-29 10:00' --out {out}"
+        assert (await ftlogs(*shlex.split(told)[1:], emulator=emulator)).code == 0
+        ended = await ftlogs("verify", out, "--json")
+        assert [json.loads(line)["job_id"] for line in ended.out.splitlines()] == ["ft-new"]
+        ended = await ftlogs("verify", out, "--since", "soon", emulator=emulator)
+        assert (ended.code, "must be a date" in ended.err) == (2, True)
 
 
 def delete(folder: Path, *names: str) -> None:
@@ -162,3 +186,40 @@ async def test_on_object_storage_too(ftlogs: Any, teams: Teams) -> None:
         await ftlogs(*shlex.split(told)[1:], environ=environ)
         ended = await ftlogs("verify", store.url, "--all", "--json", environ=environ)
         assert missing(ended.out) == {}, "a job without a line has been downloaded, too"
+
+
+@pytest.mark.extras
+async def test_a_log_whose_folder_in_a_bucket_was_deleted_is_missed_and_comes_again(ftlogs: Any) -> None:
+    with SmallStore().serving() as store, Emulator(JOBS) as emulator:
+        settings = {"emulator": emulator, "environ": store.environ}
+        await ftlogs("download", "--all", "--out", store.url, **settings)
+        for name in [name for name in store.objects if "/ft-1/" in name]:
+            del store.objects[name]
+        ended = await ftlogs("verify", store.url, **settings)
+        assert (ended.code, ended.err) == (0, f"ftlogs: {store.url}: 2 ok; 40 bytes\n")
+        ended = await ftlogs("verify", store.url, "--since", "7d", **settings)
+        assert (ended.code, ended.out) == (0, b"")
+        ended = await ftlogs("verify", store.url, "--all", "--json", **settings)
+        assert (ended.code, missing(ended.out)) == (6, {"ft-1.log": "ft-1"})
+        ended = await ftlogs("download", "--all", "--out", store.url, **settings)
+        assert "1 complete, 2 skipped; 10 new lines" in ended.err
+
+
+async def test_a_log_that_was_moved_to_another_account_s_folder_is_missed_where_it_was(
+    ftlogs: Any, teams: Teams, tmp_path: Path
+) -> None:
+    teams.config.write_text(teams.config.read_text("utf-8").split("[profiles.b]")[0], "utf-8")
+    with teams.config.open("a", encoding="utf-8") as config:
+        # Of the same service.
+        config.write(f"[profiles.b]\napi_key = {teams.a.api_key!r}\nbase_url = {teams.a.base_url!r}\n")
+    out = tmp_path / "logs"
+    download = ("download", "ft-1", "--out", str(out))
+    await ftlogs(*download, "--profile", "a", environ=teams.environ)
+    (out / "b").mkdir()
+    (out / "b/.ftlogs-profile").touch()
+    for name in ("ft-1.log", "ft-1.manifest.json"):
+        (out / "a" / name).rename(out / "b" / name)
+    ended = await ftlogs("verify", str(out), "--remote", environ=teams.environ)
+    assert ended.code == 0, "only the service knows whose a job is, and it does not tell"
+    ended = await ftlogs("verify", str(out), "--all", "--json", environ=teams.environ)
+    assert missing(ended.out) == {"a/ft-1.log": "ft-1", "a/ft-2.log": "ft-2", "b/ft-2.log": "ft-2"}

@@ -155,6 +155,7 @@ async def test_none_is_asked_for_while_more_are_in_flight_than_may_be_by_now() -
     pages = LogPaginator(source, JOB, page_size=10, concurrency=lambda: room).pages()
     async with aclosing(pages):
         await anext(pages)
+        await asyncio.sleep(0)
         asked, room = len(source.requests), 2
         for left in range(8, 2, -1):
             await anext(pages)

@@ -83,16 +83,16 @@ TOLD: list[tuple[str, list[Any]]] = [
         'step 7: {"loss": 1.2, "epoch": 1, "eval": {"loss": 1.1}}',
         [("train", 7, {"loss": 1.2}), ("eval", 7, {"eval/loss": 1.1})],
     ),
-    ('{"split": "val", "step": 5, "loss": 2.0}', [("eval", 5, {"split": "val", "loss": 2.0})]),
+    ('{"split": "val", "step": 5, "loss": 2.0}', [("eval", 5, {"split": "val", "val/loss": 2.0})]),
     ('{"mode": "train", "iter": 5, "loss": 2}', [("train", 5, {"mode": "train", "loss": 2.0})]),
     (
         '{"phase": "eval", "step": 5, "data": {"loss": 2.0}}',
-        [("eval", 5, {"phase": "eval", "loss": 2.0})],
+        [("eval", 5, {"phase": "eval", "eval/loss": 2.0})],
     ),
     ('{"loss": 0.5, "step": 5, "more": {}}', [("train", 5, {"loss": 0.5})]),
     ('{"eval": {"loss": 0.5}}', [("eval", None, {"eval/loss": 0.5})]),
-    ("Evaluation results at step 10: {'loss': 0.6}", [("eval", 10, {"loss": 0.6})]),
-    ("validation at step 10: {'loss': 0.6}", [("eval", 10, {"loss": 0.6})]),
+    ("Evaluation results at step 10: {'loss': 0.6}", [("eval", 10, {"Evaluation/loss": 0.6})]),
+    ("validation at step 10: {'loss': 0.6}", [("eval", 10, {"validation/loss": 0.6})]),
     ("Evaluation done, train step 10: {'loss': 0.6}", [("train", 10, {"loss": 0.6})]),
     ("best-run-0 | {'loss': 0.6, 'step': 10}", [("train", 10, {"loss": 0.6})]),
     ('{"dev_loss": 0.5, "step": 5}', [("eval", 5, {"dev_loss": 0.5})]),
@@ -165,6 +165,48 @@ def test_an_epoch_that_is_said_before_a_dict_is_its_own_unless_that_says_another
 def test_beside_a_loss_only_an_evaluation_is_one_more(beside: str) -> None:
     one = {"step": 10, "loss": 1.2, beside: {"loss": 1.1, "eval": None}, "val": {"loss": 1.3}}
     assert told(json.dumps(one)) == [("train", 10, {"loss": 1.2}), ("eval", 10, {"val/loss": 1.3})]
+
+
+HELD: list[tuple[Any, list[Any]]] = [
+    ({"step": 7, "loss": 2, "metrics": {"lr": 0.1, "acc": 0.5}}, [{"loss": 2, "lr": 0.1, "acc": 0.5}]),
+    ({"step": 7, "lr": 0.1, "metrics": {"loss": 2}}, [{"loss": 2, "lr": 0.1}]),
+    ({"step": 7, "lr": 0.1, "train": {"loss": 2, "acc": 0.5}}, [{"loss": 2, "lr": 0.1, "acc": 0.5}]),
+    ({"step": 7, "loss": 2, "metrics": {"loss": 3, "pg_loss": 4}}, [{"loss": 2, "pg_loss": 4}]),
+    ({"loss": 2, "data": {"step": 7, "host": "a"}}, [{"loss": 2}]),
+    ({"lr": 0.1, "step": 7, "data": {"n": 1, "metrics": {"loss": 2}}}, [{"lr": 0.1, "n": 1, "loss": 2}]),
+    (
+        {"step": 7, "lr": 0.1, "metrics": {"train": {"loss": 2}, "eval": {"loss": 3}}},
+        [{"lr": 0.1, "loss": 2}, {"eval/loss": 3}],
+    ),
+    (
+        {"step": 7, "loss": 2, "val": {"loss": 3, "metrics": {"a": 1}}},
+        [{"loss": 2}, {"val/loss": 3, "val/a": 1}],
+    ),
+    (
+        {"step": 7, "loss": 2, "metrics": {"eval_loss": 3, "a": 1}},
+        [{"loss": 2}, {"eval_loss": 3, "a": 1}],
+    ),
+    ({"step": 7, "loss": 2, "metrics": {"split": "val", "a": 1}}, [{"loss": 2}]),
+    ({"step": 7, "loss": 2, "optimizer": {"lr": 0.1}, "config": {"a": 1}}, [{"loss": 2}]),
+    ({"step": 7, "loss": 2, "data": {"prompt": "a", "n": 1}, "metrics": [{"a": 1}]}, [{"loss": 2}]),
+]
+
+
+@pytest.mark.parametrize(("value", "points"), HELD)
+def test_what_is_only_there_to_hold_numbers_adds_them_to_what_stands_beside_it(
+    value: Any, points: Any
+) -> None:
+    indented = json.dumps(value, indent=2)
+    within = json.dumps(
+        {name: 0 if isinstance(one, dict) else one for name, one in value.items()}, indent=2
+    )
+    for name, one in value.items():
+        if isinstance(one, dict):  # on one line in one that goes on over lines
+            within = within.replace(f'"{name}": 0', f'"{name}": {json.dumps(one)}')
+    for lines in ([json.dumps(value)], [repr(value)], indented.split("\n"), within.split("\n")):
+        found = told(*lines)
+        assert {step for _, step, _ in found} == {7}, lines
+        assert sorted((values for _, _, values in found), key=str) == sorted(points, key=str), lines
 
 
 INDENTED: list[tuple[Any, list[Any]]] = [

@@ -400,9 +400,12 @@ def test_a_bar_of_evaluation_is_one_point_however_far_it_was_drawn() -> None:
 
     train = drawn(5, 2.5, "Train")
     lines = [drawn(5, 1.5), drawn(9, 1.25), train, drawn(1, 1.0), drawn(9, 1.0), drawn(2, 0.5)]
-    points = [(point.kind, point.step, point.values["loss"]) for point in read_points(lines)]
+    points = [(point.kind, point.step, *point.values.items()) for point in read_points(lines)]
     assert points == [
-        *(("eval", None, 1.25), ("train", 5, 2.5), ("eval", None, 1.0), ("eval", None, 0.5)),
+        ("eval", None, ("Evaluating/loss", 1.25)),
+        ("train", 5, ("loss", 2.5)),
+        ("eval", None, ("Evaluating/loss", 1.0)),
+        ("eval", None, ("Evaluating/loss", 0.5)),
     ]
 
 
@@ -569,7 +572,7 @@ def test_numbers_below_a_heading_are_from_the_step_that_it_tells() -> None:
     ]
     assert said == [
         ("train", 3, 90, {"Loss": 0.5, "Mean Length": 1512.5}),
-        ("eval", 3, 90, {"Avg Reward": 0.25, "Accuracy": 0.5}),
+        ("eval", 3, 90, {"Validation/Avg Reward": 0.25, "Validation/Accuracy": 0.5}),
     ]
     assert read_points(HEADED[1:]) == []
     far = read_points([HEADED[0], *["text"] * 300, *HEADED[4:6]])

@@ -1,5 +1,6 @@
 """A line may tell of training and of an evaluation: no number of one is taken for that of the other."""
 
+import json
 from typing import Any
 
 import pytest
@@ -37,7 +38,7 @@ BOTH = {"train/loss": 0.5, "train/acc": 0.9, "val/loss": 0.6, "val/acc": 0.8}
             "train",
             {"loss": 0.5, "acc": 0.9, "valid/loss": 0.6, "valid/acc": 0.8},
         ),
-        ("epoch 1 | valid | loss 0.6", "eval", {"loss": 0.6}),
+        ("epoch 1 | valid | loss 0.6", "eval", {"valid/loss": 0.6}),
         (
             "Epoch 1 loss 0.5 acc 0.9 dev loss 0.6 acc 0.8",
             "train",
@@ -72,7 +73,8 @@ def test_numbers_are_called_after_the_phase_that_they_are_of(line: str, kind: st
 )
 def test_the_step_is_told_behind_what_a_logger_puts_first(line: str, kind: str, loss: float) -> None:
     ((own, step, values),) = told(line)
-    assert (own, step, values["loss"]) == (kind, 7, loss)
+    name = "loss" if kind == "train" else "Eval/loss" if "[Eval]" in line else "eval/loss"
+    assert (own, step, values[name]) == (kind, 7, loss)
 
 
 @pytest.mark.parametrize(
@@ -127,3 +129,96 @@ def test_no_number_of_training_is_replaced_by_one_of_an_evaluation(
                 short in evaluation and short not in train
             )
             assert number == expected[is_other][short], (line, values)
+
+
+@pytest.mark.parametrize(
+    ("lines", "name"),
+    [
+        (["Eval step 7 | loss: 1.5"], "Eval/loss"),
+        (["step 7 | val | loss: 1.5"], "val/loss"),
+        (["[eval] step 7: loss=1.5"], "eval/loss"),
+        (["Validation results after step 7: {'loss': 1.5}"], "Validation/loss"),
+        (["eval_500 step 7: {'loss': 1.5}"], "eval/loss"),
+        (["evaluated step 7: {'loss': 1.5}"], "eval/loss"),
+        (["validation loss at iteration 7 | lm loss value: 1.5 | lm loss PPL: 4.5"], "lm loss value"),
+        (["==== Step 7/90 ====", "Test results", "Loss: 1.5"], "Test/Loss"),
+        (["Testing: 50%|#| 5/9 [00:10<00:10,  2.00s/it, loss=1.5]"], "Testing/loss"),
+        ([" Validate metric   DataLoader 0 ", "-" * 33, "     loss        1.5 ", "-" * 33], "eval/loss"),
+    ],
+)
+def test_a_loss_of_an_evaluation_is_never_called_as_that_of_training(
+    lines: list[str], name: str
+) -> None:
+    ((kind, _, values),) = told(*lines)
+    assert (kind, values.get(name)) == ("eval", 1.5), values
+    assert "loss" not in values
+
+
+SAYS = [("split", "val"), ("phase", "eval"), ("stage", "validation"), ("mode", "test"), ("type", "eval")]
+SAYS += [("dataset", "valid"), ("set", "dev_set"), ("subset", "Validation"), ("Split", "Val")]
+
+
+def forms_of(name: str, said: str, loss: float) -> list[list[str]]:
+    """Return the lines in which a log may say this."""
+    values = {"step": 7, name: said, "loss": loss, "acc": 0.5}
+    pairs = [f"{key}{{0}}{value}" for key, value in values.items()]
+    heads, cells = list(values), [str(value) for value in values.values()]
+    turned = [pairs[1], pairs[0], *pairs[2:]], [*pairs[:1], *pairs[2:], pairs[1]]
+    return [
+        *([json.dumps(values)], [repr(values)], json.dumps(values, indent=2).split("\n")),
+        [json.dumps({"step": 7, name: said, "metrics": {"loss": loss, "acc": 0.5}})],
+        *([sign.join(one).format(equal)] for one in (pairs, *turned) for sign, equal in SIGNS),
+        *([sign.join(heads), sign.join(cells)] for sign in (",", "\t", " | ")),
+        [",".join(heads[1::-1] + heads[2:]), ",".join(cells[1::-1] + cells[2:])],
+        ["\t".join(heads[1::-1] + heads[2:]), "\t".join(cells[1::-1] + cells[2:])],
+    ]
+
+
+SIGNS = [(" ", "="), (", ", ": "), (" | ", ": "), (" | ", "=")]
+
+
+@pytest.mark.parametrize(("name", "said"), SAYS)
+def test_a_field_that_says_evaluation_names_what_stands_beside_it(name: str, said: str) -> None:
+    for lines in forms_of(name, said, 1.5):
+        ((kind, step, values),) = told(*lines)
+        numbers = {key: number for key, number in values.items() if key != "step" and number != said}
+        assert (kind, step) == ("eval", 7), lines
+        assert numbers == {f"{said}/loss": 1.5, f"{said}/acc": 0.5}, lines
+
+
+@pytest.mark.parametrize("said", ["train", "Training"])
+@pytest.mark.parametrize("name", ["split", "type", "dataset"])
+def test_a_field_that_says_training_names_nothing(name: str, said: str) -> None:
+    for lines in forms_of(name, said, 1.5):
+        ((kind, step, values),) = told(*lines)
+        assert (kind, step, values["loss"], values["acc"]) == ("train", 7, 1.5, 0.5), lines
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("split", "holdout"), ("type", "sft"), ("dataset", "my_test"), ("set", "latest")]
+)
+def test_a_word_that_is_unknown_is_no_evaluation(name: str, said: str) -> None:
+    for lines in forms_of(name, said, 1.5):
+        assert [one for one in told(*lines) if one[0] != "train"] == [], lines
+
+
+def test_a_row_of_an_unknown_set_ends_no_table() -> None:
+    rows = ["step,split,loss", "1,train,2.5", "1,holdout,9", "1,val,2.25", "2,train,2"]
+    assert told(*rows) == [
+        ("train", 1, {"split": "train", "loss": 2.5}),
+        ("eval", 1, {"split": "val", "val/loss": 2.25}),
+        ("train", 2, {"split": "train", "loss": 2.0}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "name"), [("eval@500", "eval"), ("eval step 3", "eval"), ("val_seen", "val_seen")]
+)
+def test_a_number_in_what_a_field_says_makes_no_name_for_each_point(said: str, name: str) -> None:
+    ((kind, _, values),) = told(json.dumps({"event": said, "step": 7, "loss": 1.5}))
+    assert (kind, values[f"{name}/loss"]) == ("eval", 1.5)
+
+
+def test_what_counts_for_the_whole_run_keeps_its_name() -> None:
+    (point,) = read_points(['{"split": "val", "loss": 1.5, "consumed_train_tokens": 9, "step": 3}'])
+    assert (point.tokens, point.step, point.values["val/loss"]) == (9, 3, 1.5)

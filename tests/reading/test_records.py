@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashscope_ftlogs import MetricsTable
-from dashscope_ftlogs.reading.forms.dicts import flat, flat_each
+from dashscope_ftlogs.reading.forms.flat_dicts import flat, flat_each
 from dashscope_ftlogs.reading.forms.progress_bars import plain_count
 from dashscope_ftlogs.reading.own_pattern import parse_line
 from dashscope_ftlogs.reading.records import (

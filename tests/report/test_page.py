@@ -313,7 +313,7 @@ def test_each_log_tells_what_it_calls_the_evaluation_of_its_loss() -> None:
         )
     ]
     told = [log["evaluations"]["loss"] for log in parsed(*logs).data["chart-data"]["logs"]]
-    assert told == ["eval_loss", "eval/loss", "evals/0/loss", None, None, None]
+    assert told == ["eval_loss", "eval/loss", "evals/0/loss", None, "val/loss", None]
 
 
 def test_the_page_is_made_piece_by_piece() -> None:
@@ -473,7 +473,7 @@ def test_the_policy_allows_the_scripts_and_styles_that_are_there_and_nothing_els
     assert "unsafe" not in policy
     assert "http" not in policy
     code = re.findall(r"<(?:script|style)>(.*?)</(?:script|style)>", text, re.DOTALL)
-    assert len(code) == 15
+    assert len(code) == 16
     assert all(source_hash(one) in policy for one in code)
 
 

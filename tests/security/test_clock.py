@@ -15,6 +15,7 @@ ALLOWED = {
     "cli/tail/last_lines.py": "stamps before lines, where asked for",
     "cli/commands/doctor.py": "how far this machine's clock is off",
     "cli/commands/report.py": "when a page was made, for people",
+    "cli/commands/emulator_options.py": "when the jobs that it makes up began, where asked for",
     "cli/job_selection.py": "how long ago jobs were created, where asked for",
     "cli/terminal/table_export.py": "when a point was told that no line dates, in TensorBoard's files",
     "cli/completion.py": "the age of a cache; a wrong one is asked for anew",

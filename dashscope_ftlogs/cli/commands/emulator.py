@@ -30,6 +30,14 @@ def emulator(
     api_key: Annotated[
         str, typer.Option(help="The made-up key that it accepts.")
     ] = "sk-emulator-0123456789abcdef",
+    recent: Annotated[
+        bool,
+        typer.Option(
+            "--recent",
+            help="Jobs of the last days, not of the past that the documentation shows. Of the made-up "
+            "ones, the last begins now.",
+        ),
+    ] = False,
     seed: Annotated[int, whole_number("Of all that is left to chance.", 0)] = 0,
     latency: Annotated[
         str, typer.Option(help="Seconds before each answer, or LOWEST-HIGHEST, such as 0.02-0.3.")
@@ -84,7 +92,7 @@ def emulator(
 
     with emulator_options.refusals():
         local = Emulator(
-            emulator_options.jobs(paths or (), seed),
+            emulator_options.jobs(paths or (), seed, emulator_options.now() if recent else None),
             api_key=api_key,
             host=host,
             port=port,

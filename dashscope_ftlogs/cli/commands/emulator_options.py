@@ -5,7 +5,9 @@ import math
 import shlex
 from collections.abc import Collection, Generator, Iterable, Sequence
 from contextlib import AsyncExitStack, contextmanager
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlencode
 
 import typer
@@ -25,11 +27,17 @@ from dashscope_ftlogs.emulator import (
     parse_fault,
     ten_ways_to_fail,
 )
+from dashscope_ftlogs.emulator.jobs import TIME_FORMAT
 from dashscope_ftlogs.emulator.jobs_from_files import jobs_from_paths
 from dashscope_ftlogs.emulator.machines import MachineBy, machine
 from dashscope_ftlogs.text import shown
 
 _MOST_NAMED = 20
+_SHOWN: Final = ("2025-12-06 20:26:40", "2025-12-06 21:40:05", "2025-12-07 09:12:31")
+"""When the made-up jobs were created: their ids, which the documentation shows, begin so."""
+_OF_LATE: Final = (timedelta(days=3), timedelta(days=2), timedelta())
+"""How long ago, where that is wished for: those that have ended have ended long ago."""
+_CHINA: Final = timezone(timedelta(hours=8))
 
 
 @contextmanager
@@ -45,21 +53,28 @@ def refusals() -> Generator[None, None, None]:
         raise typer.Exit(2) from None
 
 
-def jobs(paths: Sequence[Path], seed: int) -> list[EmulatedJob]:
-    """Return the jobs whose logs lie there, or some that are made up."""
+def jobs(paths: Sequence[Path], seed: int, now: datetime | None = None) -> list[EmulatedJob]:
+    """Return the jobs whose logs lie there, or some that are made up; of late, where that is told."""
     if not paths:
-        return _made_up(seed)
-    found = jobs_from_paths(paths)
+        return _made_up(seed, now)
+    dates = {} if now is None else {"create_time": f"{now - _OF_LATE[1]:{TIME_FORMAT}}"}
+    found = jobs_from_paths(paths, **dates)
     if not found:
         raise ValueError("there is no log file in what was named")
     return found
 
 
-def _made_up(seed: int) -> list[EmulatedJob]:
+def now() -> datetime:
+    """Return the time that it is where most jobs run: the service's times carry no zone."""
+    return datetime.now(_CHINA).replace(microsecond=0, tzinfo=None)
+
+
+def _made_up(seed: int, now: datetime | None) -> list[EmulatedJob]:
+    begun = _SHOWN if now is None else [now - ago for ago in _OF_LATE]
     return [
-        generate_job("sft", seed=seed, start="2025-12-06 20:26:40"),
-        generate_job("dpo", outcome="failed", seed=seed, start="2025-12-06 21:40:05"),
-        generate_job("cpt", outcome="running", seed=seed, start="2025-12-07 09:12:31"),
+        generate_job("sft", seed=seed, start=begun[0]),
+        generate_job("dpo", outcome="failed", seed=seed, start=begun[1]),
+        generate_job("cpt", outcome="running", seed=seed, start=begun[2]),
     ]
 
 

@@ -5,7 +5,7 @@ import enum
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing, nullcontext
-from itertools import chain, islice
+from itertools import chain, islice, zip_longest
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import attrs
@@ -84,7 +84,9 @@ _FIELDS: Final = {
 def jobs(
     *,
     filters: Filters,
-    limit: Annotated[int | None, whole_number("At most so many.", 0)] = None,
+    limit: Annotated[
+        int | None, whole_number("At most so many; with --metrics, the best of each kind in turn.", 0)
+    ] = None,
     sort: Annotated[
         Sort | None,
         typer.Option(
@@ -145,7 +147,7 @@ def jobs(
         if len(sessions) > 1:
             found = (found if sort is None else _sorted(found, sort))[:at_most]
         if metrics and sort is None:
-            found = _best_first(found)
+            found = _best_first(found, limit)
         if not as_they_come:
             _print(found[:limit], chosen, form, with_losses=metrics)
         if not found and limit != 0 and not failed:
@@ -320,16 +322,21 @@ class _Asked:
         return _Listed(one.profile, job)
 
 
-def _best_first(found: list[_Listed]) -> list[_Listed]:
-    """Return them in order of their losses; where these are of unlike trainings, of each by itself."""
+def _best_first(found: list[_Listed], limit: int | None) -> list[_Listed]:
+    """Return so many in order of their losses; of unlike trainings, of each by itself."""
     found = sorted(found, key=lambda one: _rank(one.loss))
     kinds = _objectives(found)
     if len(kinds) <= 1:
-        return found
+        return found[:limit]
     named = " and ".join(excerpt(kind, 30) for kind in kinds)
     complain(f"losses of {named} are no measure of each other; of each, the best is first")
-    turn = {kind: number for number, kind in enumerate(kinds)}
-    return sorted(found, key=lambda one: turn.get(objective(one.job), len(turn)))
+    apart = {kind: [one for one in found if objective(one.job) == kind] for kind in kinds}
+    others = [one for one in found if objective(one.job) not in apart]
+    # Of each kind the best, then of each the second: no kind is left out for the number of another.
+    in_turn = chain(*zip_longest(*apart.values()), others)
+    ranked = sorted((one for one in in_turn if one is not None), key=lambda one: one.loss is None)
+    kept = {id(one) for one in ranked[:limit]}
+    return [one for one in chain(*apart.values(), others) if id(one) in kept]
 
 
 def _objectives(found: Sequence[_Listed]) -> list[str]:

@@ -123,7 +123,7 @@ def metrics(
             found += [(log.name, log.read) async for log in read]
         complain_of_patterns(own, (one.fits for _, one in found))
         if not any(one.points for _, one in found):
-            complain(no_metrics({name: one.unlike_a_log for name, one in found}))
+            complain(no_metrics({name: one.unlike_a_log for name, one in found}, own))
             if output is None or failed:
                 return code_of(failed) or (NOTHING_TO_WRITE if to_file else 0)
         _write(found, output, tensorboard, chosen_ones)

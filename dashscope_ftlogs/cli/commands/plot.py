@@ -138,7 +138,7 @@ def plot(
                 fits.append(log.read.fits)
         complain_of_patterns(own, fits)
         if not any(log.points for log in found):
-            complain(no_metrics(unlike_logs))
+            complain(no_metrics(unlike_logs, own))
             return code_of(failed) or (0 if output is None else NOTHING_TO_WRITE)
         named = titles({log.name: log.job for log in found})
         found = [attrs.evolve(log, name=named[log.name]) for log in found]

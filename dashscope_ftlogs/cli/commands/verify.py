@@ -6,19 +6,22 @@ import glob
 import os
 import shlex
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
 import attrs
 import typer
+from rich.filesize import decimal
 
 from dashscope_ftlogs import (
     ArchiveError,
     ConfigError,
     FTLogsError,
     InvalidArgumentError,
+    Job,
     Verdict,
     verify_remotely,
 )
@@ -28,6 +31,7 @@ from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.archive.verify import reopen_stale, verified
 from dashscope_ftlogs.cli.connection_options import Connection, naming
 from dashscope_ftlogs.cli.exit_codes import INCOMPLETE, exit_code
+from dashscope_ftlogs.cli.job_selection import complete_days, created_since, earliest
 from dashscope_ftlogs.cli.options import RunningOk, archive, grouped
 from dashscope_ftlogs.cli.run_command import complain, run, told
 from dashscope_ftlogs.cli.terminal.stdout import rows, wrapped_table, write
@@ -57,6 +61,14 @@ def verify(
     everything: Annotated[
         bool, typer.Option("--all", help="Also name the jobs of the service that have no log here.")
     ] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATE|DURATION",
+            help="The same as --all, but for jobs created then or later: 2024-10-29, 7d, yesterday.",
+            autocompletion=complete_days,
+        ),
+    ] = None,
     running_ok: RunningOk = False,
     forgotten_ok: Annotated[
         list[str] | None,
@@ -76,13 +88,14 @@ def verify(
     """Name the logs of an archive that are damaged or incomplete.
 
     All of it is read. Exits with 0 if there is none, else with 6. --remote names stale logs, too; the
-    next download goes on with them. --all does what --remote does, and names missing logs, too. With one
-    of them, --running-ok knows of each job whether it still runs, or has ended within the last day; and
-    where the service no longer knows one, its log is `forgotten`, till --forgotten-ok accepts that.
+    next download goes on with them. --all does what --remote does, and names missing logs, too. Where
+    the service is asked, --running-ok knows of each job whether it still runs, or has ended within the
+    last day; and where it no longer knows one, its log is `forgotten`, till --forgotten-ok accepts that.
     """
 
     async def main() -> int:
-        if forgotten_ok and not (remote or everything):
+        listed = everything if since is None else partial(created_since, begin=earliest(since))
+        if forgotten_ok and not (remote or listed):
             raise InvalidArgumentError(
                 "--forgotten-ok needs --all or --remote: else no job is asked for, so none is forgotten"
             )
@@ -90,8 +103,8 @@ def verify(
             found = await reading.run(lambda: {who: list(some) for who, some in verified(directory)})
         verdicts = [verdict for some in found.values() for verdict in some]
         failed: list[FTLogsError] = []
-        if remote or everything:
-            asked = await _asked(connection, found, failed, every_job=everything)
+        if remote or listed:
+            asked = await _asked(connection, found, failed, every_job=listed)
             fine = {one.file for one in verdicts if one.state == "ok"}
             with Thread(patience=0) as reopening:
                 await reopening.run(_reopen, directory, fine, asked)
@@ -110,14 +123,15 @@ def verify(
         counts = Counter("running" if running_ok and one.running else one.state for one in verdicts)
         told_of = ", ".join(f"{n:,} {state}" for state, n in counts.most_common())
         if bad or not quiet:
-            complain(f"{directory}: {told_of or 'no logs yet'}")
-        _advise(bad, directory, next(iter(found)))
+            size = decimal(sum(one.bytes for one in verdicts))
+            complain(f"{directory}: {f'{told_of}; {size}' if verdicts else 'no logs yet'}")
+        _advise(bad, directory, next(iter(found)), since)
         return exit_code(failed[0]) if failed else INCOMPLETE if bad else 0
 
     run(main(), show_retries=not quiet)
 
 
-def _advise(bad: Sequence[Verdict], directory: str, own: str) -> None:
+def _advise(bad: Sequence[Verdict], directory: str, own: str, since: str | None) -> None:
     """Tell what to do about what is not whole, where a command or an option is all it takes."""
     damaged = [one for one in bad if one.state == "damaged" and one.job_id]
     for some in (
@@ -128,7 +142,8 @@ def _advise(bad: Sequence[Verdict], directory: str, own: str) -> None:
             again = _download_of(some, directory, own, f"{_naming_jobs(some)} --recheck")
             complain(f"`{again}` fetches damaged logs anew, and keeps what is here of them")
     if missing := [one for one in bad if one.state == "missing"]:
-        complain(f"`{_download_of(missing, directory, own, '--all')}` fetches what is missing")
+        which = "--all" if since is None else f"--all --since {shlex.quote(since)}"
+        complain(f"`{_download_of(missing, directory, own, which)}` fetches what is missing")
     if forgotten := [one for one in bad if one.state == "forgotten"]:
         complain(_how_to_accept(forgotten))
 
@@ -187,14 +202,14 @@ async def _asked(
     found: Mapping[str, list[Verdict]],
     failed: list[FTLogsError],
     *,
-    every_job: bool,
+    every_job: bool | Callable[[Job], bool],
 ) -> list[Verdict]:
     """Return the verdicts after asking the service, those in a profile's folder by that profile.
 
     Of several profiles, one that can't be asked is told, and `failed`; its verdicts stay as they are.
     """
     chosen = connection.by_profile()
-    asking = _to_ask_for(found, chosen, every_job=every_job)
+    asking = _to_ask_for(found, chosen, every_job=bool(every_job))
     asked = [one for profile, some in found.items() if profile not in asking for one in some]
     left_out = {one for one in asking if one and connection.profile and one not in chosen}
     names = ", ".join(sorted(left_out))
@@ -210,11 +225,11 @@ async def _asked(
             continue
         of = attrs.evolve(connection, profile=[profile]) if profile else connection
         # Of a profile that has a folder, all jobs are meant to be there.
-        listing = every_job and (profile != "" or chosen.keys().isdisjoint(found.keys() - {""}))
+        is_whole = profile != "" or chosen.keys().isdisjoint(found.keys() - {""})
         try:
             async with (
                 of.session() as session,
-                verify_remotely(session, some, every_job=listing) as answers,
+                verify_remotely(session, some, every_job=is_whole and every_job) as answers,
             ):
                 asked += [verdict async for verdict in answers]
         except FTLogsError as error:

@@ -13,7 +13,7 @@ from dashscope_ftlogs.archive.store import KeptLog, label
 from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.checks import within
 from dashscope_ftlogs.cli.connection_options import Connection, naming
-from dashscope_ftlogs.cli.log_sources import OWN_FORM, code_of, opened, session_of, stored_pages
+from dashscope_ftlogs.cli.log_sources import code_of, in_own_form, opened, session_of, stored_pages
 from dashscope_ftlogs.cli.run_command import complain, told
 from dashscope_ftlogs.cli.short_job_ids import one_place_each, whole_jobs
 from dashscope_ftlogs.cli.tail.how_jobs_ended import ALARM, UNWATCHED, code_of_ends
@@ -259,7 +259,7 @@ class Tail:
             return "; without -n, all lines are looked at"
         if self._logs.names or not self._logs.lines:
             return ""
-        return "; --pattern finds nothing either" if self.pattern else OWN_FORM
+        return in_own_form(self.pattern)
 
 
 def _has_ended(job: "Job | None") -> bool:

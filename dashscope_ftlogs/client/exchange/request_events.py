@@ -50,6 +50,8 @@ class Call(msgspec.Struct, Generic[T], eq=False):
     first_failure: float = 0.0
     failure: FTLogsError | None = None
     """What the first try met and backoff has not yet heard of."""
+    last: FTLogsError | None = None
+    """What the latest try met, until the turn of the next one has come."""
     sent_at: float = 0.0
     seconds: float = 0.0
     status: int | None = None

@@ -21,11 +21,15 @@ class Gate:
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    async def enter(self, key: str, *, again: bool) -> float:
+    async def enter(self, key: str, *, again_until: float | None = None) -> float:
         """Wait for one's turn; return the time when it came. Whoever came in calls `leave` in the end.
 
-        Who comes `again` after a failure goes first among those with the same key: the others' lines
-        come after the ones it is about.
+        Who comes again after a failure goes first among those with the same key: the others' lines
+        come after the ones it is about. He waits until that time at most, the others for as long as it
+        takes.
+
+        Raises:
+            TimeoutError: his turn did not come.
         """
         loop = asyncio.get_running_loop()
         now = loop.time()
@@ -34,14 +38,18 @@ class Gate:
             return now
         turn = loop.create_future()
         queue = self._waiting.setdefault(key, deque())
-        if again:
+        if again_until is not None:
             queue.appendleft(turn)
         else:
             queue.append(turn)
         self._admit()
         try:
-            await turn
-        except asyncio.CancelledError:
+            if again_until is None:  # most of them, and quickly
+                await turn
+            else:
+                async with asyncio.timeout_at(again_until):
+                    await turn
+        except (asyncio.CancelledError, TimeoutError):
             if not turn.cancelled():  # it had just come
                 self.inside -= 1
             self._admit()

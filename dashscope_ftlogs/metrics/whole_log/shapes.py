@@ -5,13 +5,8 @@ from typing import Final
 
 import attrs
 
-from dashscope_ftlogs.reading.forms.names import (
-    EPOCH_NAMES,
-    STEP_NAMES,
-    STEP_OF_ALL,
-    TOTAL_NAMES,
-    is_point,
-)
+from dashscope_ftlogs.reading.forms.entries import is_point
+from dashscope_ftlogs.reading.forms.names import EPOCH_NAMES, STEP_NAMES, STEP_OF_ALL, TOTAL_NAMES
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 from dashscope_ftlogs.reading.records import (
     Metrics,

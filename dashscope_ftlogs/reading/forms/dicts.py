@@ -2,9 +2,10 @@
 
 Numbers come bare, quoted, as `nan`, or wrapped as in `np.float64(0.5)`. What is nested in one
 that has a loss, or stands in a list in one, is passed over, but for evaluations, whose entries are named
-after them, and for a trainer's history. So is what repeats or sets something (`best`, `config`), and
-what is quoted: in a string of another dict, behind a quotation mark, behind Python's prompt, among the
-numbered lines of code in a box, or as an entry that was dropped.
+after them, for a trainer's history, and for what is only there to hold numbers (`metrics`), which are
+read as if they stood beside it. Passed over is, too, what repeats or sets something (`best`, `config`),
+and what is quoted: in a string of another dict, behind a quotation mark, behind Python's prompt, among
+the numbered lines of code in a box, or as an entry that was dropped.
 Every function here takes time linear in the length of its text.
 """
 
@@ -15,27 +16,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import attrs
-import msgspec
 
-from dashscope_ftlogs.reading.forms.names import (
-    HISTORY,
+from dashscope_ftlogs.reading.forms.entries import (
     OF_SAMPLES,
     OF_TOKENS,
-    is_container,
-    is_of_evaluation,
-    is_of_no_point,
+    evaluation_said,
     is_point,
-    mentioned,
     path_to,
     place_of,
     within_evaluation,
 )
+from dashscope_ftlogs.reading.forms.flat_dicts import as_number, flat
+from dashscope_ftlogs.reading.forms.names import (
+    HISTORY,
+    is_container,
+    is_of_evaluation,
+    is_of_no_point,
+    mentioned,
+    only_of_evaluation,
+    shares_place,
+)
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
-
-_decode = msgspec.json.Decoder(dict[str, float | str]).decode
-_decode_all = msgspec.json.Decoder(list[dict[str, float | str]]).decode
-_decode_numbers = msgspec.json.Decoder(dict[str, float], strict=False).decode
-_ERRORS: Final = (msgspec.DecodeError, UnicodeEncodeError)
 
 _STRING: Final = r"""'(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+\""""
 _KEY: Final = re.compile(rf"\s*+({_STRING}|-?\d{{1,18}})\s*+:\s*+", re.DOTALL)
@@ -45,8 +46,6 @@ _VALUE: Final = re.compile(
 _NEXT: Final = re.compile(r"\s*+(?:(,)\s*+(\})?|(\}))")
 _NESTED: Final = re.compile(rf"[^\[\](){{}}'\"\\]++|[\[({{\])}}]|{_STRING}", re.DOTALL)
 _WRAPPED: Final = re.compile(r"(?:(?:np|numpy|jnp)\.\w+|tensor|array|Array)\(\[*\s*([^\s,()\]]+)")
-TOGETHER: Final = 16
-"""Texts that are decoded in one go: more are no faster, and one that is no dict holds up so many."""
 _DEEPEST: Final = 8
 """Dicts around another; what stands deeper is passed over."""
 _HEX: Final = "[0-9a-fA-F]"
@@ -112,6 +111,8 @@ class _Around:
     path: Sequence[str]
     hides: bool
     """Whether nothing in it is of training."""
+    beside: Mapping[str, float | str]
+    """The place, and those numbers of it that are of the same point as what it only holds."""
     nested: Sequence[tuple[str, int]]
     _list: int = -1
     _listed: int = 0
@@ -148,20 +149,44 @@ def dicts_in(text: str) -> Iterator[tuple[int, int, MetricValues]]:
             name, number = around[-1].name_and_number(begin)
             path = path_to(around[-1].path, name, number, values)
             of_evaluation, of_history = any(map(is_of_evaluation, path)), HISTORY in path
+            is_held = number is None and shares_place(name)
+            of_evaluation |= is_held and only_of_evaluation(values)
             if not of_history:
-                values = {**around[-1].place, **values}
+                values = {**(around[-1].beside if is_held else around[-1].place), **values}
             hidden = around[-1].hides and not (of_evaluation or of_history)
             passed_over = is_of_no_point(name) or (hidden and not is_container(name))
             hides = hidden or (number is not None and not (of_evaluation or of_history))
         if found.is_whole and not (passed_over or hides) and _is_told(text, begin, values):
-            yield begin, found.end, within_evaluation(path, values) if of_evaluation else values
+            yield begin, found.end, within_evaluation(path, {**values, **_held(text, found), **values})
         own = place_of(values) if found.nested and not passed_over else None
         if own is not None and len(around) < _DEEPEST:
-            around.append(_Around(found.end, own, path, hides or is_point(values), found.nested))
+            hides = hides or is_point(values)
+            beside = own if hides else place_of(values, with_numbers=True) or own
+            around.append(_Around(found.end, own, path, hides, beside, found.nested))
             begin += 1
         else:
             begin = found.end if found.is_whole or found.nested else begin + 1
         begin = _next(text, begin, around)
+
+
+def _held(text: str, found: _Dict) -> MetricValues:
+    """Return the numbers of a point that stand in dicts in it which are only there to hold them."""
+    held: dict[str, float | str] = {}
+    for name, at in found.nested:
+        if text[at] == "{" and shares_place(name):
+            held.update(numbers_held(_at(text, at).values))
+    return held
+
+
+def numbers_held(values: MetricValues) -> MetricValues:
+    """Return what a dict that only holds numbers tells of the point that it stands in.
+
+    >>> numbers_held({"lr": 0.1}), numbers_held({"eval_loss": 0.5}), numbers_held({"prompt": "a"})
+    ({'lr': 0.1}, {}, {})
+    """
+    if only_of_evaluation(values) or evaluation_said(values):
+        return {}  # which is a point of its own
+    return place_of(values, with_numbers=True) or {}
 
 
 def name_before(text: str, begin: int) -> str:
@@ -236,86 +261,6 @@ def _flat(text: str, begin: int, close: int) -> _Dict | None:
     return None if values is None else _Dict(values, close + 1)
 
 
-def numbers(text: str) -> MetricValues | None:
-    """Return what a dict of nothing but numbers holds, in the shortest time; None if it is no such.
-
-    >>> numbers("{'loss': 1.5, 'epoch': '0.3'}"), numbers("{'step': '1/9'}")
-    ({'loss': 1.5, 'epoch': 0.3}, None)
-    """
-    try:
-        return _decode_numbers(text.replace("'", '"'))
-    except _ERRORS:
-        return None
-
-
-def flat(text: str) -> MetricValues | None:
-    """Return what a text holds that is nothing but a dict, in a short time; None if that fails.
-
-    >>> flat("{'loss': 1.5, 'epoch': '0.3', 'step': '1/9'}")
-    {'loss': 1.5, 'epoch': 0.3, 'step': '1/9'}
-    """
-    text = _as_json(text)
-    try:
-        values = _decode(text)
-    except _ERRORS:
-        return None
-    _take_for_numbers(values)
-    return values
-
-
-def _as_json(text: str) -> str:
-    """Return a text with JSON's quotes; nothing, which is no JSON, if that could change its meaning."""
-    if "'" in text:
-        if '"' in text:
-            return ""
-        text = text.replace("'", '"')
-    return "" if "\\" in text else text
-
-
-def _take_for_numbers(values: dict[str, float | str]) -> None:
-    """Put numbers in the place of those texts that are some."""
-    if str in map(type, values.values()):
-        for name, value in values.items():
-            if type(value) is str:
-                values[name] = _as_number(value)
-
-
-def flat_each(texts: Sequence[str]) -> Iterator[MetricValues | None]:
-    """Yield the same of each text, all of which begin with a brace, in an even shorter time.
-
-    >>> list(flat_each(["{'loss': 1.5}", "{'a': 1}, {'b': 2}", "{'loss': '0.5'}"]))
-    [{'loss': 1.5}, None, {'loss': 0.5}]
-    """
-    for begin in range(0, len(texts), TOGETHER):
-        some = texts[begin : begin + TOGETHER]
-        yield from _flat_together(some) or map(flat, some)
-
-
-def _flat_together(texts: Sequence[str]) -> Sequence[MetricValues] | None:
-    """Return what all of these texts hold; None if one of them is no flat dict, or may be none.
-
-    No string of JSON goes on over lines, and no dict here stands in another: each text begins one.
-    """
-    text = _as_json(",\n".join(texts))
-    try:
-        found = _decode_all(f"[{text}]")
-    except _ERRORS:
-        return None
-    if len(found) != len(texts):
-        return None
-    if text.count('"') != 2 * sum(map(len, found)):
-        for values in found:
-            _take_for_numbers(values)
-    return found
-
-
-def _as_number(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
 def _at(text: str, begin: int) -> _Dict:
     """Return the dict that begins there, up to what is none of a dict."""
     values: dict[str, float | str] = {}
@@ -388,5 +333,5 @@ def _value(quoted: str | None, bare: str | None) -> float | str | None:
         text = str(bare)
         if wrapped := _WRAPPED.match(text):
             text = wrapped[1]
-    number = _as_number(text)
+    number = as_number(text)
     return bare if type(number) is str and quoted is None else number

@@ -19,6 +19,7 @@ from typing import Final
 
 import attrs
 
+from dashscope_ftlogs.reading.forms.entries import named_after, phase_of, within_evaluation
 from dashscope_ftlogs.reading.forms.names import (
     is_loss_or_reward,
     is_of_evaluation,
@@ -125,8 +126,14 @@ _ALONE: Final = re.compile(
 """A piece that says of which phase a line is, and nothing else."""
 _SECTION: Final = re.compile(rf"(train(?:ing)?|{_OF_OTHERS})\s?:\s(?=[a-z_])", re.IGNORECASE)
 """What says of which phase the numbers behind it are."""
+_OF_WHICH: Final = re.compile(
+    r"(?P<key>mode|split|phase|stage|subset|event|type|kind|dataset|set)\s?[:=]\s?(?P<said>[a-z][\w-]{0,40})"
+    r"(?=[\s\])]|$)",
+    re.IGNORECASE,
+)
+"""What may say of which phase all numbers of its line are."""
 _OTHER: Final = re.compile(_OF_OTHERS, re.IGNORECASE)
-_SAID_BEFORE: Final = re.compile(rf"(?:^|[\s\[(|:]){_OF_OTHERS}[\])]?\s*[|:-]*\s*$", re.IGNORECASE)
+_SAID_BEFORE: Final = re.compile(rf"(?:^|[\s\[(|:])({_OF_OTHERS})[\])]?\s*[|:-]*\s*$", re.IGNORECASE)
 _QUOTED_SET: Final = re.compile(r"(?<= on )'([\w-]{1,40})'(?= (?:sub|data)?set\b)")
 _SAME: Final = re.compile(r"\b([A-Za-z_]\w{0,60})=\[([-+.\de]{1,30})(?:, ?\2){0,200}\]")
 """A list of one number, as of groups of parameters that all have the same rate."""
@@ -168,7 +175,8 @@ class _Reading:
     step: int | None = None
     total: int | None = None
     epoch: float | None = None
-    of_evaluation: bool = False
+    evaluation: str = ""
+    """The word that says that it is of one, if any does."""
     at_the_end: bool = False
     drawn: bool = False
     section: str = ""
@@ -209,9 +217,9 @@ def key_numbers(text: str, *, epoch: float | None = None) -> KeyNumbers | None:
     found = _Reading(epoch=epoch)
     if (ended := _AT_THE_END.match(text, begin)) is not None:
         begin = ended.end()
-        found.of_evaluation = found.at_the_end = True
-    elif _SAID_BEFORE.search(text, max(0, begin - _NEAR), begin) is not None:
-        found.of_evaluation = True
+        found.at_the_end = True
+    elif (before := _SAID_BEFORE.search(text, max(0, begin - _NEAR), begin)) is not None:
+        found.evaluation = before[1]
     said = _ROOM.sub(" ", text[begin:].strip(" |"))
     found.said = said
     for nth, piece in enumerate(_SEPARATOR.split(said)):
@@ -241,7 +249,7 @@ def _read(piece: str, found: _Reading) -> bool:
         if any(map(is_loss_or_reward, found.values)):
             found.section = piece
         else:
-            found.of_evaluation |= alone["other"] is not None
+            found.evaluation = found.evaluation or alone["other"] or ""
         return True
     first, end = found.understood, min(len(piece), _PIECE)
     at = _placed(piece, end, found) if not first else 0
@@ -266,7 +274,7 @@ def _placed(piece: str, end: int, found: _Reading) -> int:
     placed = _PLACED.match(piece, 0, end)
     if placed is not None:
         found.epoch = float(placed["epoch"])
-        found.of_evaluation |= _is_evaluation(placed)
+        found.evaluation = found.evaluation or _evaluation_in(placed)
     elif (placed := _AT_STEP.match(piece, 0, end)) is not None:
         value = number(placed["value"], placed["key"], found.said)
         if value is None:
@@ -288,7 +296,7 @@ def _where(piece: str, at: int, end: int, found: _Reading) -> int | None:
         return step.end()
     if (epoch := _EPOCH.match(piece, at, end)) is not None:
         found.epoch = number(epoch["epoch"], "epoch", found.said)
-        found.of_evaluation |= _is_evaluation(epoch)
+        found.evaluation = found.evaluation or _evaluation_in(epoch)
         if epoch["within"]:
             _count(epoch, found)
         return -1 if found.epoch is None else epoch.end()
@@ -297,6 +305,11 @@ def _where(piece: str, at: int, end: int, found: _Reading) -> int | None:
         if of_both is not None and of_both["total"]:
             _count(of_both, found)
             return of_both.end()
+    said = _OF_WHICH.match(piece, at, end)
+    # Any other word there is one that is not known: a setting, or of a text.
+    if said is not None and phase_of(said["key"].lower(), said["said"]) is not None:
+        found.values[said["key"].lower()] = said["said"]
+        return said.end()
     section = _SECTION.match(piece, at, end)
     if section is None:
         return None
@@ -334,7 +347,7 @@ def _keep(name: str, value: float | str, found: _Reading) -> None:
 
 def _take_step(step: "re.Match[str]", found: _Reading) -> None:
     named = step["key"].lower().replace(" ", "_")
-    found.of_evaluation |= _is_evaluation(step)
+    found.evaluation = found.evaluation or _evaluation_in(step)
     if named in {"global_step", "num_updates"}:
         found.step = found.total = None
     elif found.step is not None:
@@ -350,9 +363,9 @@ def _count(counted: "re.Match[str]", found: _Reading) -> None:
         found.total = _whole(counted["total"]) if counted["total"] else None
 
 
-def _is_evaluation(found: "re.Match[str]") -> bool:
-    said = (found[name] for name in ("phase", "of") if found.re.groupindex.get(name))
-    return any(one is not None and _EVALUATION.search(one) is not None for one in said)
+def _evaluation_in(found: "re.Match[str]") -> str:
+    said = (found[name] or "" for name in ("phase", "of") if found.re.groupindex.get(name))
+    return next((one for one in said if _EVALUATION.search(one) is not None), "")
 
 
 def _judged(found: _Reading) -> KeyNumbers | None:
@@ -364,8 +377,11 @@ def _judged(found: _Reading) -> KeyNumbers | None:
         return None
     if not measured and not validated:
         return None
-    of_evaluation = found.of_evaluation or validated or only_of_evaluation(numbers)
-    return KeyNumbers(found.values, found.step, found.total, found.epoch, of_evaluation, found.drawn)
+    values = within_evaluation((), found.values)
+    if found.evaluation:
+        values = named_after(found.evaluation, values)
+    of_evaluation = bool(found.evaluation) or found.at_the_end or validated or only_of_evaluation(values)
+    return KeyNumbers(values, found.step, found.total, found.epoch, of_evaluation, found.drawn)
 
 
 def _whole(text: str) -> int | None:

@@ -1,13 +1,12 @@
-"""Which names a loss or a reward has, and which names tell that a dict is something else.
+"""Which names a loss or a reward has, and which say that something is from an evaluation, or no point.
 
 A name is taken apart into its words: `train/lm_loss` is a loss, `loss_scale` and `kl_loss_coef` are
 settings, `lossless` is nothing.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable
 from functools import lru_cache
-from itertools import dropwhile
 from typing import Final
 
 _WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
@@ -17,7 +16,8 @@ _BRACKETS: Final = re.compile(r"[()\[\]]")
 _WORDS_AND_NUMBERS: Final = re.compile(r"[a-z]+|[0-9]+")
 
 
-def _words(text: str) -> frozenset[str]:
+def some_words(text: str) -> frozenset[str]:
+    """Return the words of a text with blanks between them."""
     return frozenset(text.split())
 
 
@@ -26,7 +26,7 @@ def _words_of(name: str) -> set[str]:
 
 
 _MEASURED: Final = frozenset({"loss", "losses", "reward", "rewards"})
-_SETTINGS: Final = _words(
+_SETTINGS: Final = some_words(
     """
     scale scaler scaling coef coeff coefs coefficient weight weights weighting type fn func function
     alpha beta gamma delta window factor lambda mask masks threshold steps name names every only
@@ -34,12 +34,16 @@ _SETTINGS: Final = _words(
     chunk chunks parallel enabled enable use py cpp cu json jsonl yaml txt log png pt md
     """
 )
-_OF_ALL: Final = _words("loss losses lm train training total batch step avg mean running sft dpo")
+_OF_ALL: Final = some_words("loss losses lm train training total batch step avg mean running sft dpo")
 """What a loss is called that is the one to watch, and no part of it as `pg_loss` is."""
-_OF_EVALUATION: Final = _words(
-    "eval evals evaluation evaluations evaluate val valid validation validations validate test dev cv"
+_OF_EVALUATION: Final = some_words(
+    """
+    eval evals evaluation evaluations evaluate evaluating val valid validation validations validate
+    validating test testing dev cv
+    """
 )
-_OF_NO_POINT: Final = _words(
+_OF_DATA: Final = some_words("set sets data dataset datasets split loss")
+_OF_NO_POINT: Final = some_words(
     """
     best lowest minimum min previous prev initial loaded restored resumed target baseline expected
     config configuration args arguments params parameters hparams hyperparameters settings options
@@ -47,15 +51,12 @@ _OF_NO_POINT: Final = _words(
     """
 )
 """What a dict in another is called that repeats what was told, or sets what is to be."""
-_CONTAINERS: Final = _words(
+OF_TRAINING: Final = some_words("train training")
+_CONTAINERS: Final = some_words(
     "metric metrics result results score scores value values data log logs stats statistics summary"
 )
 HISTORY: Final = "log_history"
 """The list in which Hugging Face's trainer keeps all that it has told."""
-_OF_SETS: Final = ("set", "name", "dataset", "task", "split", "subset")
-"""Under which one of several evaluations says which it is."""
-_OF_PHASES: Final = _words("mode split phase stage subset event type kind")
-"""Under which a dict may say in a word what it is of."""
 TIME_NAMES: Final = ("time", "timestamp", "@timestamp", "ts", "asctime", "receiveTimestamp")
 STEP_NAMES: Final = (
     *("global_step", "current_steps", "step", "iteration", "iter"),
@@ -71,30 +72,8 @@ TOTAL_NAMES: Final = ("total_steps", "max_steps")
 STEP_OF_ALL: Final = "global_step/max_steps"
 """Where both stand in one text, such as `3/9`."""
 EPOCH_NAMES: Final = ("epoch", "train/epoch", "training/epoch")
-_PLACES: Final = frozenset((*STEP_NAMES, *TOTAL_NAMES, STEP_OF_ALL, *EPOCH_NAMES, *TIME_NAMES))
-_PROGRESS: Final = _words("steps global_steps grad_norm episode eval_runtime train_runtime") | {
-    *STEP_NAMES,
-    *EPOCH_NAMES,
-    STEP_OF_ALL,
-}
-OF_SAMPLES: Final = _words(
-    """
-    role content messages conversations prompt response responses completion text input inputs
-    output outputs instruction query question answer answers chosen rejected system history images
-    tools
-    """
-)
-OF_TOKENS: Final = frozenset({"input_ids", "attention_mask", "labels", "token_ids", "pixel_values"})
-"""What the rows of a dataset list."""
-_OF_CONFIGURATIONS: Final = _words(
-    """
-    optimizer model model_name model_name_or_path dataset scheduler lr_scheduler lr_scheduler_type
-    type class_name loss_type activation optim metric_for_best_model save_strategy
-    """
-)
 _LONGEST: Final = 200
 """Characters of a name. What is longer is none."""
-_LONG_TEXT: Final = 64
 
 
 def mentioned(text: str) -> bool:
@@ -140,16 +119,23 @@ def is_of_evaluation(name: str) -> bool:
     return bool(words) and (words != {"dev"} or "std" not in _words_of(name))
 
 
-def says_evaluation(values: Mapping[str, float | str]) -> bool:
-    """Whether a dict says in a word of its own that it is of an evaluation.
+def word_of_evaluation(text: str) -> str:
+    """Return the word that says so, of a name that says that something is from an evaluation.
 
-    >>> says_evaluation({"mode": "val", "loss": 0.5}), says_evaluation({"mode": "train", "val": 1})
+    >>> word_of_evaluation("after Eval 3")
+    'Eval'
+    """
+    every: list[str] = _WORDS.findall(text)
+    return next(word for word in every if word.lower() in _OF_EVALUATION)
+
+
+def is_evaluation_alone(text: str) -> bool:
+    """Whether a text says an evaluation and nothing else, as the name of a dataset may.
+
+    >>> is_evaluation_alone("validation_set"), is_evaluation_alone("my_test")
     (True, False)
     """
-    if _OF_PHASES.isdisjoint(values):  # as most are
-        return False
-    said = (values.get(name) for name in _OF_PHASES)
-    return any(type(one) is str and is_of_evaluation(one) for one in said)
+    return is_of_evaluation(text) and _words_of(text) <= _OF_EVALUATION | _OF_DATA
 
 
 @lru_cache(4096)
@@ -167,41 +153,13 @@ def is_container(name: str) -> bool:
     return name.lower() in _CONTAINERS
 
 
-def path_to(
-    around: Sequence[str], name: str, number: int | None, values: Mapping[str, float | str]
-) -> Sequence[str]:
-    """Return the names around a dict and its own; in a list, also what it calls its set, or its number.
+def shares_place(name: str) -> bool:
+    """Whether what stands in a dict of that name is of the same point as what stands beside it.
 
-    >>> path_to(["eval"], "sets", 1, {"loss": 0.5}), path_to([], "evals", 0, {"dataset": "c4"})
-    (['eval', 'sets', '1'], ['evals', 'c4'])
+    >>> shares_place("metrics"), shares_place("train"), shares_place("eval")
+    (True, True, False)
     """
-    if number is None:
-        return [*around, name]
-    told = (values.get(said) for said in _OF_SETS)
-    own = next((one for one in told if type(one) is str and 0 < len(one) <= _LONG_TEXT), str(number))
-    return [*around, name, own]
-
-
-def within_evaluation(
-    path: Iterable[str], values: Mapping[str, float | str]
-) -> Mapping[str, float | str]:
-    """Return a dict's entries by names that say of which evaluation they are, as the names around it do.
-
-    >>> within_evaluation(["metrics", "eval", "c4"], {"loss": 0.5, "step": 3})
-    {'eval/c4/loss': 0.5, 'step': 3}
-    >>> within_evaluation(["metrics"], {"loss": 0.5}), within_evaluation(["val"], {"val_loss": 0.5})
-    ({'loss': 0.5}, {'val_loss': 0.5})
-    """
-    names = list(dropwhile(lambda name: not is_of_evaluation(name), path))
-    before = "/".join(name for name in names if not is_container(name))
-    if not before:
-        return values
-    kept = _PLACES.union(_OF_PHASES, _OF_SETS, OF_SAMPLES, OF_TOKENS)
-    own = (name in kept or is_of_evaluation(name) for name in values)
-    return {
-        name if is_own else f"{before}/{name}": value
-        for is_own, (name, value) in zip(own, values.items(), strict=True)
-    }
+    return is_container(name) or name.lower() in OF_TRAINING
 
 
 def main_metric(names: Iterable[str]) -> str | None:
@@ -283,61 +241,3 @@ def only_of_evaluation(names: Iterable[str]) -> bool:
     """Whether there are losses or rewards, and all are from an evaluation."""
     measured = [name for name in names if is_loss_or_reward(name)]
     return bool(measured) and all(map(is_of_evaluation, measured))
-
-
-def is_point(values: Mapping[str, float | str], *, is_placed: bool = False) -> bool:
-    """Whether a dict is one of metrics: it has a loss or a summary, and is no sample or setting.
-
-    Where its loss is called otherwise, or it has only a reward, it must tell how far training has come,
-    too, unless that is known.
-
-    >>> is_point({"loss": 2.5}), is_point({"loss": "mse"}), is_point({"loss": 1.0, "role": "user"})
-    (True, False, False)
-    >>> is_point({"reward": 0.5}), is_point({"reward": 0.5, "epoch": 0.1})
-    (False, True)
-    """
-    if not _has_loss(values):
-        measured = any(
-            type(value) is float and is_loss_or_reward(name) for name, value in values.items()
-        )
-        if not measured or (_PROGRESS.isdisjoint(values) and not is_placed):
-            return False
-    for name, value in values.items():
-        if type(value) is str and _is_told_text(name, value, values):
-            return False
-    return True
-
-
-def place_of(values: Mapping[str, float | str]) -> Mapping[str, float | str] | None:
-    """Return what a dict says of where those are from that stand in it; None if it is a sample.
-
-    >>> place_of({"step": 3, "host": "a"}), place_of({"step": 3, "prompt": "a"})
-    ({'step': 3}, None)
-    """
-    texts = [name for name, value in values.items() if type(value) is str]
-    if any(name in OF_SAMPLES or name in OF_TOKENS for name in texts):
-        return None
-    is_evaluation = says_evaluation(values)
-    return {
-        name: value
-        for name, value in values.items()
-        if name in _PLACES or (is_evaluation and name in _OF_PHASES)
-    }
-
-
-def _has_loss(values: Mapping[str, float | str]) -> bool:
-    if type(values.get("loss")) is float or type(values.get("eval_loss")) is float:
-        return True
-    return any(
-        type(value) is float and (name.endswith("_loss") or name in {"train_runtime", "eval_runtime"})
-        for name, value in values.items()
-    )
-
-
-def _is_told_text(name: str, value: str, values: Mapping[str, float | str]) -> bool:
-    """Whether an entry that is text shows that the whole dict is no point."""
-    if name in OF_SAMPLES or name in OF_TOKENS:
-        return True
-    if not _PROGRESS.isdisjoint(values):
-        return False
-    return len(value) > _LONG_TEXT or name in _OF_CONFIGURATIONS

@@ -15,17 +15,24 @@ from dashscope_ftlogs.reading.forms.dicts import (
     may_hold_metrics,
     metrics_in,
     name_before,
+    numbers_held,
+)
+from dashscope_ftlogs.reading.forms.entries import (
+    OF_PHASES,
+    is_point,
+    path_to,
+    phase_of,
+    place_of,
+    within_evaluation,
 )
 from dashscope_ftlogs.reading.forms.names import (
     HISTORY,
     is_loss_or_reward,
     is_of_evaluation,
     is_of_no_point,
-    is_point,
     mentioned,
-    path_to,
-    place_of,
-    within_evaluation,
+    only_of_evaluation,
+    shares_place,
 )
 from dashscope_ftlogs.reading.forms.numbers import number
 from dashscope_ftlogs.reading.forms.stamps import message_at, milliseconds, time_in
@@ -91,6 +98,8 @@ class _Open:
     """Which it is of a list."""
     lines: int = 0
     size: int = 0
+    held: dict[str, float | str] = attrs.field(factory=dict[str, float | str])
+    """The numbers in dicts in it that are only there to hold them."""
     last_list: tuple[str, int | None] = ("", None)
     """What the last list of dicts in it is called, and how many it has so far."""
 
@@ -147,6 +156,8 @@ class WrappedDicts:
                 self._add(text[at : brace.end()])
                 closed = self._open.pop()
                 self._add("None")
+                if self._open and _is_held(closed) and closed.size <= _LONGEST:
+                    self._open[-1].held.update(numbers_held(cut_short("".join(closed.texts))))
                 if len(self._open) < begun:
                     begun = len(self._open)
                     yield from self._ended(closed)
@@ -182,7 +193,10 @@ class WrappedDicts:
         if not name:
             return None
         self._add("None")
-        return list(self._told(_Open([], None, name, number), values))
+        taken = _Open([], None, name, number)
+        if _is_held(taken):
+            self._open[-1].held.update(numbers_held(values))
+        return list(self._told(taken, values))
 
     def _ended(self, closed: _Open) -> Iterator[OverLines]:
         text = "".join(closed.texts)
@@ -191,7 +205,7 @@ class WrappedDicts:
         values = metrics_in(text)
         # A name goes on over no line: half of a dict was lost.
         if values is not None and not any("\n" in name for name in values):
-            yield from self._told(closed, values)
+            yield from self._told(closed, {**values, **closed.held, **values})
 
     def _told(self, closed: _Open, values: MetricValues) -> Iterator[OverLines]:
         """Yield what a dict is in those around it, by their names and its own."""
@@ -200,6 +214,8 @@ class WrappedDicts:
         for one in nested:
             path = path_to(path, one.name, one.number, values if one is closed else {})
         of_evaluation, of_history = any(map(is_of_evaluation, path)), HISTORY in path
+        is_beside = _is_held(closed)
+        of_evaluation |= is_beside and only_of_evaluation(values)
         is_listed = any(one.number is not None for one in nested)
         if any(is_of_no_point(one.name) for one in nested):
             return
@@ -209,14 +225,21 @@ class WrappedDicts:
             if of_history or around.size > _BESIDE:
                 break
             beside = cut_short("".join(around.texts))
-            place = place_of(beside)
+            is_beside = is_beside and not is_point(beside)
+            place = place_of(beside, with_numbers=is_beside)
             if place is None or (is_point(beside) and not of_evaluation):
                 return
             values = {**place, **values}
+            is_beside = is_beside and _is_held(around)
         values = within_evaluation(path, values)
         kind: Literal["eval"] | None = "eval" if of_evaluation else None
         again: Literal["", "history"] = "history" if self._history else ""
         yield OverLines(values, closed.time, kind=kind, again=again)
+
+
+def _is_held(closed: _Open) -> bool:
+    """Whether a dict is only there to hold what is of the same point as what stands around it."""
+    return closed.number is None and shares_place(closed.name)
 
 
 def _without_place(text: str) -> str:
@@ -294,7 +317,8 @@ class Tables:
         if self._names is not None:
             row = self._row(self._cells(text)) or self._row(self._cells(text[message_at(text) :]))
             if row is not None:
-                yield row
+                if row.values:
+                    yield row
                 return
             if _RULE.fullmatch(text):
                 return
@@ -312,7 +336,8 @@ class Tables:
         of_points = len(names) > 1 and any(map(is_loss_or_reward, names))
         if self._split is _COMMAS:
             return of_points and any(map(_COUNTED.match, names)) and all(map(_NAME.fullmatch, names))
-        return of_points and _COUNTED.match(names[0]) is not None
+        first = names[len(names) > 1 and names[0] in OF_PHASES]
+        return of_points and _COUNTED.match(first) is not None
 
     def _row(self, cells: list[str]) -> OverLines | None:
         names = self._names or []
@@ -326,15 +351,20 @@ class Tables:
         epochs = [numbers[name] for name in counted if name.lower().startswith("epoch")]
         steps = [numbers[name] for name in counted if not name.lower().startswith("epoch")]
         values = {name: number for name, number in numbers.items() if name not in counted}
-        if not values or not counted or any(name.lower() not in _WHEN for name in texts):
+        phases = {name: text for name, text in texts.items() if name in OF_PHASES}
+        if not values or not counted or any(name.lower() not in _WHEN for name in texts.keys() - phases):
             return None
         if not all(0 <= number < 2**53 for number in (*epochs, *steps)):
             return None
         if any(step != int(step) for step in steps):
             return None
-        time = next((milliseconds(text) for text in texts.values()), None)
+        if None in map(phase_of, phases, phases.values()):
+            return OverLines({})  # of a set that nobody knows: it is no point of training
+        time = next((milliseconds(text) for name, text in texts.items() if name not in phases), None)
         step = int(steps[0]) if steps else None
-        return OverLines(values, time, step, epochs[0] if epochs else None)
+        epoch = epochs[0] if epochs else None
+        own: MetricValues = {**phases, **values}
+        return OverLines(within_evaluation((), own), time, step, epoch)
 
     def _cells(self, text: str) -> list[str]:
         return self._split.split(text.strip("| \t\r"))

@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 import attrs
 
+from dashscope_ftlogs.reading.forms.entries import named_after
 from dashscope_ftlogs.reading.forms.key_number_lines import key_numbers
 from dashscope_ftlogs.reading.forms.names import (
     is_loss_or_reward,
@@ -60,7 +61,8 @@ class UnderHeadings:
     def __init__(self) -> None:
         self._head: OverLines | None = None
         self._values: dict[str, float | str] = {}
-        self._is_evaluation = False
+        self._evaluation = ""
+        """The last title, if it says that what follows is of one."""
         self._read = 0
 
     @property
@@ -91,9 +93,9 @@ class UnderHeadings:
                 float(epoch) if epoch else None,
                 total_steps=int(total) if total else None,
             )
-            self._read, self._is_evaluation = 0, False
+            self._read, self._evaluation = 0, ""
         else:
-            self._is_evaluation = is_of_evaluation(said)
+            self._evaluation = said if is_of_evaluation(said) else ""
 
     def _takes(self, said: str) -> bool:
         """Whether a text is one more entry."""
@@ -111,7 +113,11 @@ class UnderHeadings:
         """Yield the run that was begun, since something else follows."""
         values, self._values = self._values, {}
         if self._head is not None and any(map(is_loss_or_reward, values)):
-            yield attrs.evolve(self._head, values=values, kind="eval" if self._is_evaluation else None)
+            if self._evaluation:
+                named = named_after(self._evaluation, values)
+                yield attrs.evolve(self._head, values=named, kind="eval")
+            else:
+                yield attrs.evolve(self._head, values=values)
 
 
 class UnderEpochs:

@@ -143,43 +143,15 @@ class Chart {
     }
   }
 
-  // A NaN is no dip and no gap that could be overlooked: a cross, at the height where the curve was.
   after(plot) {
-    const context = plot.ctx;
-    const ratio = devicePixelRatio;
-    context.save();
-    context.beginPath();
-    context.rect(plot.bbox.left, plot.bbox.top, plot.bbox.width, plot.bbox.height);
-    context.clip();
-    context.setLineDash([]);
-    context.lineWidth = 2 * ratio;
-    for (const curve of this.drawn) {
-      context.strokeStyle = look(curve.log).colour;
-      for (const index of curve.gaps) this.cross(plot, curve.xs[index], before(curve, index), 4 * ratio);
-    }
-    context.restore();
+    for (const curve of this.drawn) drawGaps(plot, curve);
     this.mark();
     if (this.told) this.tellActive();
   }
 
-  cross(plot, x, y, size) {
-    const { min, max } = plot.scales.x;
-    if (x < min || x > max) return;
-    const left = plot.valToPos(x, "x", true);
-    const top = y === null ? plot.bbox.top + 3 * size : plot.valToPos(y, "y", true);
-    plot.ctx.beginPath();
-    plot.ctx.moveTo(left - size, top - size);
-    plot.ctx.lineTo(left + size, top + size);
-    plot.ctx.moveTo(left - size, top + size);
-    plot.ctx.lineTo(left + size, top - size);
-    plot.ctx.stroke();
-  }
-
-  /** Where the active point is; one without a value is where its curve was before, or at the top. */
+  /** Where the active point is. */
   spot() {
-    const { curve, index } = this.active;
-    const y = before(curve, index) ?? this.plot.scales.y.max;
-    return [this.plot.valToPos(curve.xs[index], "x"), this.plot.valToPos(y, "y")];
+    return spotOf(this.plot, this.active.curve, this.active.index);
   }
 
   // The mouse
@@ -245,11 +217,9 @@ class Chart {
       while (curve.xs[from - 1] === curve.xs[middle]) from -= 1;
       while (curve.xs[to + 1] === curve.xs[middle]) to += 1;
       for (let index = Math.max(0, from - 2); index <= Math.min(curve.xs.length - 1, to + 2); index += 1) {
-        if (curve.shown[index] === null) continue;
-        const away = Math.hypot(
-          this.plot.valToPos(curve.xs[index], "x") - left,
-          this.plot.valToPos(curve.shown[index], "y") - top,
-        );
+        if (curve.shown[index] === null && !curve.gaps.includes(index)) continue;
+        const [its, height] = spotOf(this.plot, curve, index);
+        const away = Math.hypot(its - left, height - top);
         if (away < least) [best, least] = [{ curve, index }, away];
       }
     }
@@ -374,12 +344,6 @@ class Chart {
     const { min, max } = this.plot.scales.x;
     if (x < min || x > max) this.zoom(x - (max - min) / 2, x + (max - min) / 2);
   }
-}
-
-/** What is drawn of a curve at a point, or at the last one before it that has a value. */
-function before(curve, index) {
-  for (let at = index; at >= 0; at -= 1) if (curve.shown[at] !== null) return curve.shown[at];
-  return null;
 }
 
 /** A line as a log is drawn. */

@@ -176,7 +176,7 @@
         if (drawn && called !== undefined && called !== (evaluation ?? called)) standsFor(called, evaluation);
       }
     });
-    if (curves.some((curve) => curve.gaps.length)) notes.push("A cross is a value that is no number.");
+    if (curves.some((curve) => curve.gaps.length)) notes.push("A cross on the frame is a value that is no number.");
     if (view.logarithmic) {
       const below = (curve) => curve.ys.filter((y) => y === null).length - curve.gaps.length;
       const count = curves.reduce((sum, curve) => sum + below(curve), 0);

@@ -60,7 +60,7 @@ async def test_as_many_requests_are_in_flight_as_one_session_would_send(config: 
     async def hold(session: LogSession) -> None:
         nonlocal inside, most
         gate = session._transport.gate
-        await gate.enter("ft-1", again=False)
+        await gate.enter("ft-1")
         inside, most = inside + 1, max(most, inside + 1)
         await asyncio.sleep(0)
         inside -= 1

@@ -9,10 +9,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
+from following import in_virtual_time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashscope_ftlogs import InvalidArgumentError, LogSession, ThrottlingError
+from dashscope_ftlogs import InvalidArgumentError, LogSession, RetryPolicy, ThrottlingError
 from dashscope_ftlogs.client.pacing.request_gate import Gate
 from dashscope_ftlogs.client.pacing.requests_in_flight import InFlight
 from dashscope_ftlogs.client.pacing.requests_per_second import Rate
@@ -269,7 +270,7 @@ def test_nobody_sends_before_a_pause_that_the_server_asked_for_is_over(pause: fl
 @asynccontextmanager
 async def slot(gate: Gate, key: str, *, again: bool = False) -> AsyncGenerator[None, None]:
     """Hold a place among the requests in flight."""
-    await gate.enter(key, again=again)
+    await gate.enter(key, again_until=math.inf if again else None)
     try:
         yield
     finally:
@@ -373,7 +374,7 @@ async def test_a_turn_that_comes_as_its_waiter_is_cancelled_is_passed_on() -> No
     gate = Gate(InFlight.exactly(1), Rate())
     async with AsyncExitStack() as held:
         await held.enter_async_context(slot(gate, "x"))
-        waiter = asyncio.create_task(gate.enter("y", again=False))
+        waiter = asyncio.create_task(gate.enter("y"))
         await asyncio.sleep(0)
         await held.aclose()
         waiter.cancel()
@@ -409,13 +410,13 @@ async def limited(pages: int, latency: float, changes: dict[float, float]) -> tu
 
 @pytest.mark.long
 async def test_a_throttled_log_comes_at_the_permitted_rate_with_default_settings() -> None:
-    steady = [limited(200, latency, {0.0: 20}) for latency in (0.0, 0.05)]
+    steady = [limited(400, latency, {0.0: 20}) for latency in (0.0, 0.05)]
     # 85 in the first four seconds, 45 in the next eight, the others at 20/s again after a burst of 5.
     falling = limited(300, 0.0, {0.0: 20, 4.0: 5, 12.0: 20})
     *both, (seconds, refused) = await asyncio.gather(*steady, falling)
     assert seconds <= 1.2 * (12 + (300 - 85 - 45 - 5) / 20)
     for seconds, refused in both:
-        assert seconds <= 1.1 * (200 - 5) / 20
+        assert seconds <= 1.1 * (400 - 5) / 20
         assert refused <= 0.05
 
 
@@ -487,7 +488,7 @@ async def test_who_waits_no_more_takes_nobody_along_who_came_before() -> None:
     gate = Gate(InFlight.exactly(1), Rate())
     async with AsyncExitStack() as held:
         await held.enter_async_context(slot(gate, "x"))
-        waiting = [asyncio.create_task(gate.enter("y", again=False)) for _ in range(3)]
+        waiting = [asyncio.create_task(gate.enter("y")) for _ in range(3)]
         await asyncio.sleep(0)
         waiting[2].cancel()
         await asyncio.wait(waiting[2:])
@@ -512,7 +513,7 @@ def test_with_room_for_all_requests_still_go_one_by_one_and_none_overtakes() -> 
         assert isinstance(loop, SetClock)
 
         async def one(key: str) -> None:
-            order.append((key, await gate.enter(key, again=False)))
+            order.append((key, await gate.enter(key)))
 
         def begin(key: str) -> None:
             tasks.append(asyncio.create_task(one(key)))
@@ -537,3 +538,47 @@ def test_with_room_for_all_requests_still_go_one_by_one_and_none_overtakes() -> 
 async def some_turns() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
+
+
+def test_the_deadline_of_a_retry_holds_while_it_waits_for_its_turn_and_no_place_is_lost() -> None:
+    async def run() -> None:
+        clock = asyncio.get_running_loop().time
+        faults = [Fault(Refuse(429, "Throttling"), times=1)]
+        async with (
+            Emulator([EmulatedJob("ft-1", ["a"])], faults=faults, clock=clock) as emulator,
+            LogSession(
+                emulator.api_key,
+                base_url=emulator.base_url,
+                max_rate=0.01,
+                concurrency=1,
+                retry=RetryPolicy(deadline=20),
+            ) as session,
+        ):
+            began = clock()
+            with pytest.raises(ThrottlingError, match="deadline is 20 s") as caught:
+                await session.page("ft-1")
+            assert 20 <= clock() - began <= 21
+            assert (caught.value.attempts, caught.value.retry_in) == (1, None)
+            # One that has not failed waits for as long as it takes.
+            assert (await session.page("ft-1")).lines == ("a",)
+            assert 100 <= clock() - began <= 101
+            assert session.requests == 2
+
+    in_virtual_time(run())
+
+
+async def test_a_turn_that_comes_as_the_deadline_passes_is_the_next_one_s() -> None:
+    loop, gate = asyncio.get_running_loop(), Gate(InFlight.exactly(1), Rate())
+    await gate.enter("x")
+    end = loop.time() + 0.01
+    late = asyncio.create_task(gate.enter("y", again_until=end))
+    after = asyncio.create_task(gate.enter("z"))
+    await asyncio.sleep(0)
+    loop.call_at(end - 1e-4, gate.leave)
+    while loop.time() <= end:  # so that both are due in one turn of the loop
+        pass
+    with pytest.raises(TimeoutError):
+        await late
+    await after
+    assert gate.inside == 1
+    gate.leave()

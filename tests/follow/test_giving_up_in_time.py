@@ -1,0 +1,111 @@
+"""What follows gives up when it was told to, however rare turns to ask are; in virtual time."""
+
+import asyncio
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+from following import JOB, in_virtual_time, live
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dashscope_ftlogs import LogSession, RequestEvent, RetryPolicy, ThrottlingError
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Refuse
+
+REFUSED = Refuse(429, "Throttling.RateQuota", "Requests rate limit exceeded.")
+
+
+def asked(session: LogSession, what: str, seconds: float) -> Any:
+    if what == "follow":
+        return session.follow(JOB, give_up_after=seconds)
+    return session.running_jobs(every=10, give_up_after=seconds)
+
+
+def lasted(what: str, seconds: float, rate: float, answers: int) -> float:
+    """Return for how long a service was asked that answers some requests, and refuses all others."""
+
+    async def run() -> float:
+        clock = asyncio.get_running_loop().time
+        job = live([5.0 * n for n in range(1, 1000)])
+        async with (
+            Emulator([job], clock=clock, compress=False) as server,
+            LogSession(server.api_key, base_url=server.base_url, max_rate=rate) as session,
+        ):
+            refused = frozenset(range(answers + 1, 2000))
+            server.faults = [Fault(REFUSED, endpoint="any", on=refused)]
+            with pytest.raises(ThrottlingError) as caught:
+                async for _ in asked(session, what, seconds):
+                    pass
+            assert caught.value.outlasted
+            first = next(exchange.at for exchange in server.journal if exchange.status == 429)
+            return clock() - first
+
+    return float(in_virtual_time(run()))
+
+
+@pytest.mark.parametrize("what", ["follow", "running_jobs"])
+@settings(max_examples=30)
+@given(
+    seconds=st.floats(1, 1000),
+    rate=st.floats(0.001, 10),
+    answers=st.integers(0, 5),
+)
+def test_it_gives_up_in_time_though_turns_are_rare(
+    what: str, seconds: float, rate: float, answers: int
+) -> None:
+    assert lasted(what, seconds, rate, answers) <= 1.25 * seconds + 1
+
+
+@pytest.mark.parametrize("what", ["follow", "running_jobs"])
+def test_a_time_out_that_the_application_raises_is_its_own(what: str) -> None:
+    async def run() -> None:
+        clock = asyncio.get_running_loop().time
+        raised = TimeoutError("its own")
+
+        def on_request(event: RequestEvent) -> None:
+            if event.error is None:
+                raise raised
+
+        faults = [Fault(REFUSED, endpoint="any", times=3)]
+        async with (
+            Emulator([live([5.0])], clock=clock, compress=False, faults=faults) as server,
+            LogSession(
+                server.api_key,
+                base_url=server.base_url,
+                on_request=on_request,
+                retry=RetryPolicy(max_tries=1),
+            ) as session,
+        ):
+            with pytest.raises(TimeoutError) as caught:
+                async for _ in asked(session, what, 100):
+                    pass
+            assert caught.value is raised
+
+    in_virtual_time(run())
+
+
+@pytest.mark.parametrize("what", ["follow", "running_jobs"])
+def test_once_it_is_answered_rare_turns_are_no_failure(what: str) -> None:
+    async def run() -> float:
+        clock = asyncio.get_running_loop().time
+        jobs = [EmulatedJob(f"ft-of-{n}", ["a line"], status="RUNNING") for n in range(150)]
+        log = EmulatedJob(JOB, ["a line"] * 5000)
+        faults = [Fault(REFUSED, endpoint=endpoint, times=1) for endpoint in ("list", "logs")]
+        async with (
+            Emulator([log, *jobs], clock=clock, compress=False, faults=faults) as server,
+            LogSession(
+                server.api_key,
+                base_url=server.base_url,
+                max_rate=0.02,
+                retry=RetryPolicy(max_tries=1),
+            ) as session,
+        ):
+            began, found = clock(), 0
+            async with aclosing(asked(session, what, 100)) as items:
+                async for _ in items:
+                    found += 1
+                    if found == (5000 if what == "follow" else 150):
+                        return clock() - began
+            return 0.0
+
+    assert in_virtual_time(run()) > 125

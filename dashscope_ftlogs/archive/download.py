@@ -272,7 +272,9 @@ class Download:
         if (self._form or manifest.format) != manifest.format or (
             self._compression or manifest.compression
         ) != manifest.compression:
-            raise ArchiveMismatchError(f"{manifest.file} is there already, in another format")
+            error = ArchiveMismatchError(f"{manifest.file} is there already, in another format")
+            error.advice = "It stays as it is: name no format to go on with it, or another directory."
+            raise error
 
     async def _continue(self, manifest: Manifest, turn: Turn, job: Job, place: Place) -> Manifest:
         """Read what the archive does not have yet; return the manifest as committed."""

@@ -15,6 +15,7 @@ VerifyState = Literal[
     "superseded",
     "settling",
     "incomplete",
+    "forgotten",
     "stale",
     "missing",
     "copied",
@@ -79,6 +80,8 @@ class Verdict:
     """`ok`: whole, and what was committed. `superseded`: so is this one, but it is an older generation,
     which the service has rewritten since. `incomplete`: what was committed, but more was to come.
     `settling`: what was committed, and all that was shown of it; the job had ended shortly before.
+    `forgotten`: one of these two, and the service, which was asked, knows no such job by now: more was
+    to come, and none will.
     `stale`: the service has another number of lines by now, or others in the end. `missing`: the
     service lists its job, and there is no log of it here. `unmarked`: no log, but a folder whose logs
     no reader of the archive finds, since nothing says that it is a profile's.

@@ -316,5 +316,5 @@ def no_log_yet(place: object, lacks: str) -> ArchivePathError:
 def copied(place: object, was: str, here: str) -> ArchivePathError:
     """Return the error for an archive that was copied to where another format is read."""
     error = ArchivePathError(f"{place} is an archive from {was}, and {here} it has another format")
-    error.advice = "To read it, copy it back; to have it here, `ftlogs download` its jobs anew."
+    error.advice = "To read it, copy it back; to have it here, download its jobs to another place."
     return error

@@ -163,7 +163,8 @@ def verify_remotely(
 
     As far as one answer tells: a machine that lags may contradict what is true.
 
-    A job that the service no longer knows stays as it was found: what is here may be all that is left.
+    A log that is whole stays so where the service no longer knows its job: what is here may be all that
+    is left. One that is not is `forgotten`.
     What is of another service than the session's is not asked for.
 
     Args:
@@ -235,7 +236,8 @@ async def _with_what_is_to_come(service: Service, verdict: Verdict) -> Verdict:
     try:
         job = await service.job(verdict.job_id)
     except NotFoundError:
-        return attrs.evolve(verdict, why=f"{verdict.why}; and {_UNKNOWN}", running=False)
+        why = f"{verdict.why}; and {_UNKNOWN}"
+        return attrs.evolve(verdict, state="forgotten", why=why, running=False)
     return attrs.evolve(verdict, running=verdict.running and _ran_today(job))
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from dashscope_ftlogs.archive.manifest import Manifest
-from dashscope_ftlogs.models import Job
+from dashscope_ftlogs.models import ENDED, Job
 
 Stage = Literal["ok", "superseded", "settling", "incomplete"]
 
@@ -61,6 +61,11 @@ def stage(manifest: Manifest) -> tuple[Stage, str]:
         return "incomplete", f"{manifest.lines:,} lines of {manifest.total:,}"
     if manifest.settling:
         return "settling", f"{manifest.lines:,} lines; the job had ended shortly before"
-    if manifest.ended_by:
-        return "incomplete", f"{manifest.lines:,} lines so far; there may be more"
-    return "incomplete", f"{manifest.lines:,} lines so far; the job had not ended"
+    status = manifest.job.get("status")
+    if manifest.ended_by or status in ENDED:
+        why = "there may be more"
+    elif status is None:  # a download that was killed before its first commit
+        why = "whether the job had ended was not kept"
+    else:
+        why = "the job had not ended"
+    return "incomplete", f"{manifest.lines:,} lines so far; {why}"

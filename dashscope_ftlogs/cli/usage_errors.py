@@ -31,6 +31,7 @@ def parse_and_run(app: Callable[..., Any], words: Sequence[str]) -> NoReturn:
     try:
         code = app(list(words), prog_name="ftlogs", standalone_mode=False)
     except _WRONG_USAGE as error:
+        _suggest_form(error)
         text = io.StringIO()
         error.show(text)
         lines = without_key(text.getvalue()).split("\n")
@@ -40,6 +41,21 @@ def parse_and_run(app: Callable[..., Any], words: Sequence[str]) -> NoReturn:
         cannot_write(error)
         code = 1
     sys.exit(code)
+
+
+def _suggest_form(error: Any) -> None:
+    """Name the form of output that is meant by an option, or a form, that there is not.
+
+    What some commands call `--json`, others call `--format jsonl`.
+    """
+    options = {name: one for one in (error.ctx.command.params if error.ctx else ()) for name in one.opts}
+    said = getattr(error, "option_name", "").removeprefix("--")
+    form = "jsonl" if said == "json" else said
+    if "--format" in options and form in getattr(options["--format"].type, "choices", ()):
+        error.possibilities = [f"--format {form}"]
+    elif error.message.startswith("'json' is not one of"):
+        meant = "--json" if "--json" in options else "jsonl"
+        error.message = f"{error.message} (Possible options: {meant})"
 
 
 def _odd(words: Sequence[str]) -> str | None:

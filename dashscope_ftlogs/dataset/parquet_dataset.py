@@ -9,15 +9,16 @@ the same is not read again.
 
 import os
 import secrets
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import attrs
 
-from dashscope_ftlogs.archive.directory import set_lock
-from dashscope_ftlogs.archive.manifest import stem
-from dashscope_ftlogs.archive.store import KeptLog
+from dashscope_ftlogs.archive.directory import LOCK, set_lock
+from dashscope_ftlogs.archive.manifest import stem, stem_of
+from dashscope_ftlogs.archive.store import MARK, KeptLog
 from dashscope_ftlogs.checks import extra
 from dashscope_ftlogs.dataset.parquet_file import MADE_OF, made_of, month_of, write_points
 from dashscope_ftlogs.dataset.partitions import Partition, points_of
@@ -26,6 +27,8 @@ from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.reading.own_pattern import Fits, OwnPattern
 
 FILE: Final = "metrics.parquet"
+DATASET_MARK: Final = ".ftlogs-dataset"
+"""The name of an object by which a dataset on object storage is known."""
 _OF_PROFILE: Final = "metrics-{}.parquet"
 _NEW: Final = ".ftlogs-new-"
 """How names begin of files that are being written; they are no reader's of Parquet."""
@@ -37,6 +40,29 @@ def no_dataset(place: object, lacks: str) -> ArchivePathError:
     error = ArchivePathError(f"{place} holds no {lacks}, so it is no dataset")
     error.advice = "Name one that `ftlogs metrics -o` wrote."
     return error
+
+
+def check_place(place: object, names: Iterable[str], copied: str) -> None:
+    """Refuse a place for a new dataset where other readers take what is there for their own.
+
+    Args:
+        place: What was named.
+        names: Of what lies right in it.
+        copied: How a name begins by which a dataset of the other kind is known.
+
+    Raises:
+        ArchivePathError: that is so.
+    """
+    for name in names:
+        if name in {LOCK, MARK} or stem_of(name) is not None:
+            what = "an archive"
+        elif name.startswith(copied):
+            what = "a dataset that was copied, and has another format here"
+        else:
+            continue
+        error = ArchivePathError(f"{place} is {what}, by {name}")
+        error.advice = "Name another place for the dataset."
+        raise error
 
 
 @attrs.frozen
@@ -61,6 +87,12 @@ class Dataset:
         """Return the file of one log."""
         file = _OF_PROFILE.format(partition.profile) if partition.profile else FILE
         return self.directory / month_of(partition) / f"job={stem(partition.job_id)}" / file
+
+    def check_place(self) -> None:
+        """Raise ArchivePathError if something else is there: an archive, say."""
+        if self.directory.is_dir():
+            names = sorted(path.name for path in self.directory.iterdir())
+            check_place(self.directory, names, DATASET_MARK)
 
     def has(self, partition: Partition) -> bool:
         """Whether the dataset has the metrics of a log as it is now."""

@@ -28,6 +28,8 @@ _FACTS: Final = (
     *("create_time", "end_time", "hyper_parameters"),
 )
 _TEXTS: Final = "text_metrics"
+MONTH: Final = "month="
+"""How the names of folders begin."""
 _OWN: Final = frozenset({"month", "job", "job_id", "profile", _TEXTS, *_FACTS})
 """What the columns are called that tell of the job; a metric of that name gets a `_` behind it."""
 _MONTH: Final = re.compile(r"\d{4}-\d{2}(?=\D)")
@@ -36,7 +38,7 @@ _MONTH: Final = re.compile(r"\d{4}-\d{2}(?=\D)")
 def month_of(partition: Partition) -> str:
     """Return the month in which a log's job was created, as a folder is called by it."""
     created = _MONTH.match((partition.job and partition.job.create_time) or "")
-    return f"month={created[0] if created else 'unknown'}"
+    return f"{MONTH}{created[0] if created else 'unknown'}"
 
 
 def made_of(partition: Partition, pattern: OwnPattern | None) -> str:

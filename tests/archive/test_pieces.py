@@ -118,7 +118,10 @@ def test_however_the_lines_came_the_hashes_are_those_of_one_writer_and_one_commi
             manifest = file.manifest
     assert vouched(manifest) == vouched(made(at_once, committed, piece_bytes, *FORMS[form]))
     assert vouched(manifest)[3] == digests(committed[-5:])
-    assert state(folder) == ("incomplete", f"{len(committed):,} lines so far; the job had not ended")
+    assert state(folder) == (
+        "incomplete",
+        f"{len(committed):,} lines so far; whether the job had ended was not kept",
+    )
     assert found_by_a_stranger(folder) == {"ft-1.manifest.json": f"{len(committed)} lines, so far"}
 
 

@@ -63,14 +63,19 @@ def test_times_of_a_manifest_are_read_as_they_are_written() -> None:
     assert (stamp(None), seconds_since(stamp(NOW), None)) == ("", 0)
 
 
+RUNS = {"status": "RUNNING"}
+
+
 @pytest.mark.parametrize(
     ("facts", "found"),
     [
         ({"complete": True, "total": 2}, ("ok", "")),
         ({"complete": True, "superseded": True, "total": 9}, ("superseded", "")),
         ({"total": 1234}, ("incomplete", "2 lines of 1,234")),
-        ({"total": 2}, ("incomplete", "2 lines so far; the job had not ended")),
-        ({}, ("incomplete", "2 lines so far; the job had not ended")),
+        ({"total": 2, "job": RUNS}, ("incomplete", "2 lines so far; the job had not ended")),
+        ({"job": RUNS}, ("incomplete", "2 lines so far; the job had not ended")),
+        ({}, ("incomplete", "2 lines so far; whether the job had ended was not kept")),
+        ({"job": {"status": "FAILED"}}, ("incomplete", "2 lines so far; there may be more")),
         ({"settling": True}, ("settling", "2 lines; the job had ended shortly before")),
         ({"settling": True, "total": 3}, ("incomplete", "2 lines of 3")),
         ({"ended_by": stamp(NOW)}, ("incomplete", "2 lines so far; there may be more")),

@@ -1,8 +1,12 @@
 """`ftlogs download`: which jobs, what is shown, and how it ends."""
 
 import asyncio
+import io
 import json
+import os
 import signal
+import sys
+from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +20,7 @@ from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.cli.job_selection import Shard
 from dashscope_ftlogs.cli.terminal.download_progress import duration
 from dashscope_ftlogs.cli.terminal.speed_and_eta import Meter, fraction
+from dashscope_ftlogs.cli.terminal.stdout import is_stderr_too
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Refuse
 
 JOBS = [
@@ -372,3 +377,26 @@ async def test_what_verify_finds_stale_the_next_download_goes_on_with(
         job.append("later")
         ended = await ftlogs(*download, "--recheck", emulator=emulator)
         assert ended.out.decode().splitlines()[1].split() == ["ft-1", "complete", "12", "1"]
+
+
+@pytest.mark.parametrize("apart", [True, False])
+async def test_a_refusal_is_told_once_where_stdout_and_stderr_are_one(
+    tmp_path: Path, *, apart: bool
+) -> None:
+    download = ("-m", "dashscope_ftlogs", "download", "ft-1", "-q", "--settle", "0", "--out", "logs")
+    async with Emulator([EmulatedJob("ft-1", ["x"])]) as emulator:
+        said = [b"", b""]
+        for words in ((), ("--compress", "gzip")):
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, *download, *words),
+                env={**os.environ, **emulator.environ},
+                cwd=tmp_path,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE if apart else asyncio.subprocess.STDOUT,
+            )
+            said = [one or b"" for one in await process.communicate()]
+    assert process.returncode == 2
+    told = b"ft-1.log is there already, in another format. It stays as it is: name no format to go on"
+    assert [one.count(told) for one in said] == [1, 1 if apart else 0]
+    with redirect_stdout(io.StringIO()):
+        assert not is_stderr_too()

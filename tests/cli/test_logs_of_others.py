@@ -118,8 +118,61 @@ async def test_what_lacks_lines_of_a_job_that_the_service_does_not_know_says_tha
     why = (
         "1 lines so far; the job had not ended; and the service knows no such job, so no more will come"
     )
-    assert (ended.code, found["ft-1.log"]) == (6, ("incomplete", why))
+    assert (ended.code, found["ft-1.log"]) == (6, ("forgotten", why))
     assert found["ft-2.log"] == ("ok", ""), "it may be all that is left of it"
+
+
+async def test_what_is_forgotten_alarms_until_it_is_accepted_by_name_and_is_never_called_whole(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    jobs = [EmulatedJob(f"ft-{n}", ["a"], status="RUNNING") for n in range(8)]
+    async with Emulator(jobs) as emulator:
+        out = str(tmp_path)
+        await ftlogs("download", "--all", "--out", out, emulator=emulator)
+        verify = ("verify", out, "--all", "--running-ok")
+        emulator.remove("ft-1")
+        ended = await ftlogs(*verify, emulator=emulator)
+        advice = ended.err.splitlines()[-1].split("`")[1]
+        assert (ended.code, advice) == (6, "--forgotten-ok ft-1")
+        ended = await ftlogs(*verify, *shlex.split(advice), emulator=emulator)
+        assert (ended.code, ended.out) == (0, b"")
+        assert ended.err == f"ftlogs: {out}: 7 running, 1 forgotten; 16 bytes\n", (
+            "it is told, and not as ok"
+        )
+        emulator.remove("ft-2")
+        ended = await ftlogs(*verify, *shlex.split(advice), emulator=emulator)
+        assert (ended.code, b"ft-1" in ended.out, b"ft-2" in ended.out) == (6, False, True)
+        for n in range(3, 8):
+            emulator.remove(f"ft-{n}")
+        ended = await ftlogs(*verify, emulator=emulator)
+        assert (ended.code, "`--forgotten-ok GLOB`" in ended.err) == (6, True)
+        ended = await ftlogs(*verify, "--forgotten-ok", "ft-[1-7]", "-q", emulator=emulator)
+        assert (ended.code, ended.out, ended.err) == (0, b"", "")
+        (tmp_path / "ft-1.log").write_bytes(b"b")
+        ended = await ftlogs(*verify, "--forgotten-ok", "*", emulator=emulator)
+        assert (ended.code, b"damaged" in ended.out) == (6, True), "that is another thing"
+
+
+async def test_nothing_is_forgotten_where_no_job_is_asked_for(ftlogs: Any, tmp_path: Path) -> None:
+    ended = await ftlogs("verify", str(tmp_path), "--forgotten-ok", "ft-1")
+    assert (ended.code, ended.out) == (2, b"")
+    assert "--forgotten-ok needs --all or --remote" in ended.err
+
+
+async def test_what_is_forgotten_is_accepted_for_the_profile_that_is_named(
+    ftlogs: Any, teams: Teams, archive: Path
+) -> None:
+    for team, at in ((teams.a, archive / "a"), (teams.b, archive / "b")):
+        edit(at / "ft-1.manifest.json", complete=False)
+        team.remove("ft-1")
+    verify = ("verify", str(archive), "--all", "--json", *BOTH, "--running-ok", "--forgotten-ok")
+    ended = await ftlogs(*verify, "a/ft-1", environ=teams.environ)
+    assert ended.code == 6, ended.err
+    assert "`--forgotten-ok b/ft-1`" in ended.err
+    ended = await ftlogs(*verify, "ft-1", environ=teams.environ)
+    assert ended.code == 0, ended.err
+    states = {file: state for file, (state, _) in verdicts(ended.out).items()}
+    assert (states["a/ft-1.log"], states["b/ft-1.log"]) == ("forgotten", "forgotten")
 
 
 @pytest.mark.extras

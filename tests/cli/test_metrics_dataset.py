@@ -179,6 +179,22 @@ async def test_archive_and_dataset_may_not_lie_in_each_other(
 
 
 @pytest.mark.extras
+@pytest.mark.parametrize(
+    "name", [".ftlogs-lock", ".ftlogs-archive", "ft-1.manifest.json", ".ftlogs-dataset"]
+)
+async def test_nothing_is_written_into_another_archive_or_a_copy_from_a_bucket(
+    connect: Connect, ftlogs: Any, tmp_path: Path, name: str
+) -> None:
+    logs, out = await archived(connect, tmp_path / "logs", JOBS[3:]), tmp_path / "data"
+    out.mkdir()
+    (out / name).touch()
+    ended = await ftlogs("metrics", logs, "-o", f"{out}/")
+    assert (ended.code, ended.out, there(out)) == (2, b"", {name})
+    assert f"{out} is a" in ended.err
+    assert ended.err.endswith(f", by {name}. Name another place for the dataset.\n")
+
+
+@pytest.mark.extras
 @pytest.mark.parametrize("name", ["x.parquet/", "x.csv/", "x.jsonl/"])
 async def test_a_slash_says_that_it_is_a_dataset_however_its_name_ends(
     connect: Connect, ftlogs: Any, tmp_path: Path, name: str

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_store import KEY_ID, SECRET, SmallStore
+from small_store import KEY_ID, SECRET, SmallStore, Stored
 
 from dashscope_ftlogs import LogSession, metrics
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
@@ -171,6 +171,21 @@ async def test_what_can_t_be_is_refused_in_words_and_nothing_is_written(
     assert said in " ".join(ended.err.split())
     assert not [word for word in (SECRET, KEY_ID, "Traceback") if word in ended.err]
     assert {name: one.modified for name, one in store.objects.items()} == before
+
+
+@pytest.mark.parametrize(
+    "name", [".ftlogs-lock", ".ftlogs-archive", "month=2026-01/job=ft-1/metrics.parquet"]
+)
+async def test_nothing_is_written_into_another_archive_or_a_copy_from_disk(
+    connect: Connect, ftlogs: Any, store: SmallStore, name: str
+) -> None:
+    await archived(connect, "s3://bucket/logs", JOBS[:2])
+    store.objects[f"bucket/data/{name}"] = Stored(b"", store.now())
+    before = dict(store.objects)
+    ended = await ftlogs("metrics", "s3://bucket/logs", "-o", DATA)
+    assert (ended.code, ended.out, store.objects) == (2, b"", before)
+    assert "s3://bucket/data is a" in ended.err
+    assert ended.err.endswith("Name another place for the dataset.\n")
 
 
 async def test_a_sibling_whose_name_begins_alike_is_another_place(

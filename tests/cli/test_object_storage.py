@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pytest
 from archive_readers import READERS
 from small_store import KEY_ID, SECRET, SmallStore, Stored
+from teams import two_teams
 
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
@@ -124,6 +125,49 @@ async def test_every_reader_tells_what_is_no_archive_in_a_bucket(
     assert (ended.code, ended.out) == (2, b""), ended.err
     assert f"{store.url} {told}" in ended.err
     assert "Nothing there was changed" not in ended.err
+
+
+@pytest.mark.extras
+@pytest.mark.parametrize("profile", ["", "a"])
+@pytest.mark.parametrize(
+    "there",
+    [
+        [".ftlogs-lock", "ft-1.log"],
+        ["ft-1.log", "ft-1.manifest.json"],
+        ["other/.ftlogs-profile", "other/.ftlogs-lock"],
+        ["a/.ftlogs-profile", "a/ft-1.manifest.json", "notes.txt"],
+    ],
+    ids=["locked", "manifest", "profile locked", "profile"],
+)
+async def test_no_download_writes_into_what_was_copied_from_disk(
+    ftlogs: Any, store: SmallStore, tmp_path: Path, there: list[str], profile: str
+) -> None:
+    for name in there:
+        store.objects[f"bucket/logs/{name}"] = Stored(b"", store.now())
+    before = dict(store.objects)
+    with two_teams(tmp_path) as teams:
+        named: dict[str, Any] = {"environ": store.environ | teams.environ}
+        named |= {} if profile else {"emulator": teams.a}
+        words = ("download", "ft-1", "--out", store.url, *(("--profile", profile) if profile else ()))
+        ended = await ftlogs(*words, **named)
+        assert (ended.code, ended.out, store.objects) == (2, b"", before), ended.err
+        assert f"{store.url} {FROM_DISK}" in ended.err
+        folder = f"bucket/logs/{profile}".rstrip("/")
+        store.objects[f"{folder}/.ftlogs-archive"] = Stored(b"", store.now())
+        ended = await ftlogs(*words, **named)
+        assert ended.code == 0, "an archive that is there already is gone on with"
+
+
+@pytest.mark.extras
+async def test_an_archive_lies_beside_folders_of_others(
+    ftlogs: Any, store: SmallStore, tmp_path: Path
+) -> None:
+    for name in ("backup/.ftlogs-lock", "backup/ft-1.manifest.json", "notes.txt"):
+        store.objects[f"bucket/logs/{name}"] = Stored(b"", store.now())
+    with two_teams(tmp_path) as teams:
+        words = ("download", "ft-1", "--out", store.url)
+        ended = await ftlogs(*words, emulator=teams.a, environ=store.environ)
+    assert ended.code == 0, ended.err
 
 
 @pytest.mark.extras

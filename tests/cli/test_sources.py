@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from archive_readers import READERS
+from teams import two_teams
 
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
@@ -223,6 +224,34 @@ async def test_every_reader_tells_what_is_no_archive_on_disk(
     assert (ended.code, ended.out) == (2, b""), ended.err
     assert f"{tmp_path}/raw {told}" in ended.err
     assert "Nothing there was changed" not in ended.err
+
+
+@pytest.mark.parametrize("profile", ["", "a"])
+@pytest.mark.parametrize(
+    "there",
+    [[".ftlogs-archive"], ["a/.ftlogs-archive"], ["b/.ftlogs-profile", "b/.ftlogs-archive"]],
+    ids=["archive", "own folder", "other folder"],
+)
+async def test_no_download_writes_into_what_was_copied_from_a_bucket(
+    ftlogs: Any, tmp_path: Path, there: list[str], profile: str
+) -> None:
+    out = tmp_path / "raw"
+    for name in there:
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).touch()
+    before = sorted(out.rglob("*"))
+    with two_teams(tmp_path) as teams:
+        named: dict[str, Any] = {"environ": teams.environ} | ({} if profile else {"emulator": teams.a})
+        words = ("download", "ft-1", "--out", str(out), *(("--profile", profile) if profile else ()))
+        ended = await ftlogs(*words, **named)
+        if there == ["a/.ftlogs-archive"] and not profile:
+            assert ended.code == 0, "nothing says that it is a profile's"
+            return
+        assert (ended.code, ended.out, sorted(out.rglob("*"))) == (2, b"", before), ended.err
+        assert f"{out} is an archive from a bucket, and on disk it has another format" in ended.err
+        (out / profile).mkdir(exist_ok=True)
+        (out / profile / ".ftlogs-lock").touch()
+        assert (await ftlogs(*words, **named)).code == 0, "an archive that is there is gone on with"
 
 
 @pytest.mark.parametrize("folder", ["", "team/"])

@@ -210,7 +210,17 @@ async def test_bytes_that_are_no_text_name_files_as_any_others(ftlogs: Any, unre
 
 WORDS: Final = {
     *("--api-key", "--api-key-file", "--base-url", "--ca-file", "--color", "--columns", "--compress"),
-    *("--dask", "--exclude", "--format", "--level", "--machine-by", "--prefix", "--sort", "--x"),
+    *(
+        "--dask",
+        "--exclude",
+        "--forgotten-ok",
+        "--format",
+        "--level",
+        "--machine-by",
+        "--prefix",
+        "--sort",
+        "--x",
+    ),
     *("--fail-on", "--fault", "--from-file", "--grep", "--highlight", "--host", "--match", "--metric"),
     *("--model", "--out", "--output", "--pattern", "--profile", "--proxy", "--region", "--status"),
     *("--tensorboard", "--until", "--workspace"),
@@ -299,3 +309,20 @@ def test_a_duration_is_said_in_any_way_in_which_one_can_be(said: str) -> None:
         if parameter.metavar == "DURATION":
             words = (command, *needed(TREE.commands[command]), option, said)
             assert context(words).params[parameter.name] == 90.0
+
+
+def test_whoever_asks_for_json_by_another_command_s_word_is_told_this_one_s() -> None:
+    asked = 0
+    for name, command in TREE.commands.items():
+        opts = {opt: one for one in command.params for opt in one.opts}
+        if "--format" in opts:
+            asked += 1
+            _, told = said((name, *needed(command), "--format", "json"))
+            meant = "--json" if "--json" in opts else "jsonl"
+            assert told.endswith(f"(Possible options: {meant})\n"), told
+            for word in {"--json", *(f"--{form}" for form in opts["--format"].type.choices)} - set(opts):
+                _, told = said((name, *needed(command), word))
+                form = "jsonl" if word == "--json" else word.removeprefix("--")
+                assert told.endswith(f"(Possible options: --format {form})\n"), told
+    assert asked
+    assert "Possible" not in said(("plot", "ft-1", "--json"))[1], "it has none"

@@ -8,7 +8,11 @@ from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.local.generations import set_aside
 from dashscope_ftlogs.archive.local.log_file_sha256 import check_file
 from dashscope_ftlogs.archive.local.log_writer import LogFile
-from dashscope_ftlogs.archive.local.profile_folder import archive_around, profile_around
+from dashscope_ftlogs.archive.local.profile_folder import (
+    archive_around,
+    check_is_not_copied,
+    profile_around,
+)
 from dashscope_ftlogs.archive.manifest import Manifest
 from dashscope_ftlogs.archive.store import DamagedError, Why, refuse_beside_profiles, refuse_folder_of
 from dashscope_ftlogs.archive.threads import Disk, Threads
@@ -27,7 +31,7 @@ class DirectoryStore:
     def __init__(self, archive: Archive, profile: str = "") -> None:
         self._named = archive.directory
         self._archive = archive.of(profile)
-        self._is_profiles = bool(profile)
+        self._profile = profile
         self._threads = Threads(_THREADS)
         self._lock = Disk(self._threads.next(), self._archive)
 
@@ -42,9 +46,10 @@ class DirectoryStore:
     def _take(self) -> None:
         if (folder := profile_around(self._named)) is not None:
             refuse_folder_of(folder.name, self._named, folder.parent)
-        is_new = self._is_profiles and not self._archive.was_written_to
-        if is_new and (around := archive_around(self._named)) is not None:
-            refuse_beside_profiles(self._named, around)
+        if not (self._archive.directory.is_dir() and self._archive.was_written_to):
+            check_is_not_copied(Archive(self._named), self._profile)
+            if self._profile and (around := archive_around(self._named)) is not None:
+                refuse_beside_profiles(self._named, around)
         self._archive.lock()
 
     async def __aexit__(self, *_: object) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -53,11 +54,25 @@ def _is_marked(folder: Path) -> bool:
 def check_is_archive(archive: Archive, instead: str = "") -> None:
     """Raise ArchivePathError unless an archive is there, though it may be one without logs."""
     places = [archive, *map(archive.of, archive.profiles())]
-    if any(one.was_written_to or next(one.manifests(), None) for one in places):
+    if any(map(_was_written_to, places)):
         return
-    if any(one.is_there(MARK) for one in places):
-        raise copied(archive.directory, "a bucket", "on disk")
+    _refuse_copied(places)
     raise no_archive(archive.directory, "manifest", instead)
+
+
+def check_is_not_copied(archive: Archive, profile: str) -> None:
+    """Raise ArchivePathError if what is there, and a download would write to, was made in a bucket."""
+    if archive.directory.is_dir():
+        _refuse_copied([archive, *map(archive.of, {*archive.profiles(), profile} - {""})])
+
+
+def _refuse_copied(places: Sequence[Archive]) -> None:
+    if any(one.is_there(MARK) and not _was_written_to(one) for one in places):
+        raise copied(places[0].directory, "a bucket", "on disk")
+
+
+def _was_written_to(archive: Archive) -> bool:
+    return archive.was_written_to or next(archive.manifests(), None) is not None
 
 
 def unmarked_folders(archive: Archive) -> list[tuple[str, ManifestError]]:

@@ -143,8 +143,13 @@ def check_is_archive(bucket: Bucket, profiles: Iterable[str]) -> None:
 def _refuse_copied(bucket: Bucket, folders: Iterable[str] = ()) -> None:
     """Raise ArchivePathError if what is there was made in a directory, and copied."""
     found = side_by_side(bucket.names, (None, *folders), AT_ONCE)
-    if any(name == LOCK or stem_of(name) for name in chained.from_iterable(found)):
+    if any(map(is_from_disk, chained.from_iterable(found))):
         raise copied(bucket.url, "disk", "in a bucket")
+
+
+def is_from_disk(name: str) -> bool:
+    """Whether an object of that name was copied from an archive on disk."""
+    return name == LOCK or stem_of(name) is not None
 
 
 def _logs(bucket: Bucket) -> tuple[list[RemoteLog | UnvouchedLog], list[str]]:

@@ -1,15 +1,23 @@
 """Object storage as what a download writes to. Nobody is kept out: commits decide between writers."""
 
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Final, Self
 
 from dashscope_ftlogs.archive.manifest import stem
-from dashscope_ftlogs.archive.object_store.bucket import AlreadyThereError, Bucket
+from dashscope_ftlogs.archive.object_store.bucket import AlreadyThereError, Bucket, NotThereError
 from dashscope_ftlogs.archive.object_store.chain import Chain
 from dashscope_ftlogs.archive.object_store.object_log import Shared
 from dashscope_ftlogs.archive.object_store.object_place import ObjectPlace
 from dashscope_ftlogs.archive.object_store.profile_folder import profile_around
-from dashscope_ftlogs.archive.store import MARK, OF_PROFILE, refuse_beside_profiles, refuse_folder_of
+from dashscope_ftlogs.archive.object_store.remote_logs import is_from_disk
+from dashscope_ftlogs.archive.store import (
+    MARK,
+    OF_PROFILE,
+    copied,
+    refuse_beside_profiles,
+    refuse_folder_of,
+)
 from dashscope_ftlogs.archive.threads import Threads
 from dashscope_ftlogs.client.settings.config_file import is_profile_name
 from dashscope_ftlogs.errors import StoreDeniedError
@@ -41,7 +49,10 @@ class RemoteStore:
     async def __aenter__(self) -> Self:
         try:
             await self._refuse_folder_of_profile()
-            await self._refuse_beside_profiles()
+            if (
+                not await self._is_marked()
+            ):  # pragma: no branch  (3.11 tells no tracer: an awaited exception)
+                await self._refuse_what_is_there()
             await self._mark_folder_of_profile()
             await self._bucket.amark()
         except BaseException:
@@ -53,19 +64,26 @@ class RemoteStore:
         if (folder := await profile_around(self._named)) is not None:
             refuse_folder_of(folder.name, self._named.url, folder.around)
 
-    async def _refuse_beside_profiles(self) -> None:
-        """Refuse that as far as the first names around it tell: marks of profiles come early."""
+    async def _refuse_what_is_there(self) -> None:
+        """Refuse what is no place for a new archive, as far as the first names there and around tell."""
+        for place in [self._bucket, self._named][: 1 + self._is_profiles]:
+            with suppress(StoreDeniedError):  # who may use a prefix need not be permitted to list it all
+                if _are_from_disk({one.name for one in await place.alisted("")}):
+                    raise copied(self._named.url, "disk", "in a bucket")
         url = self._named.url
         if not self._is_profiles or not url.prefix:
             return
-        names = {one.name for one in await self._bucket.alisted("")}
-        if MARK in names:  # pragma: no branch  (3.11 tells no tracer: it follows an await)
-            return
-        with suppress(StoreDeniedError):  # who may use this prefix need not be permitted to list others
+        with suppress(StoreDeniedError):
             for one in await Bucket(url.around).alisted(""):
                 folder, _, name = one.name.partition("/")
                 if name == OF_PROFILE and is_profile_name(folder):
                     refuse_beside_profiles(url, url.around)
+
+    async def _is_marked(self) -> bool:
+        try:
+            return await self._bucket.aget(MARK) == b""
+        except NotThereError:
+            return False
 
     async def _mark_folder_of_profile(self) -> None:
         if self._is_profiles:
@@ -86,3 +104,14 @@ class RemoteStore:
     def name_of(self, file: str) -> str:
         """Return the URL of a log."""
         return f"{self._bucket.url}/{file}"
+
+
+def _are_from_disk(names: Collection[str]) -> bool:
+    """Whether these are of an archive that was copied from disk, or of a profile's folder of one."""
+    parted = [name.rpartition("/") for name in names]
+    profiles = {folder for folder, _, name in parted if name == OF_PROFILE and is_profile_name(folder)}
+    return any(
+        is_from_disk(name) and f"{folder}{slash}{MARK}" not in names
+        for folder, slash, name in parted
+        if not folder or folder in profiles
+    )

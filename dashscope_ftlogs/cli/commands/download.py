@@ -20,7 +20,14 @@ from dashscope_ftlogs.cli.job_selection import Filters, NoneHasItError, Selectio
 from dashscope_ftlogs.cli.options import Concurrency, RunningOk, archive, duration, grouped
 from dashscope_ftlogs.cli.run_command import complain, run, told
 from dashscope_ftlogs.cli.terminal.download_progress import Run, watched
-from dashscope_ftlogs.cli.terminal.stdout import Format, rows, wrapped_table, write, write_if_open
+from dashscope_ftlogs.cli.terminal.stdout import (
+    Format,
+    is_stderr_too,
+    rows,
+    wrapped_table,
+    write,
+    write_if_open,
+)
 
 _STATES = ("complete", "skipped", "settling", "running", "failed")
 _WHOLE = frozenset({"complete", "skipped"})
@@ -192,7 +199,7 @@ def _report(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    if not sys.stdout.isatty():
+    if not sys.stdout.isatty() and not is_stderr_too():
         # Whoever looks at stderr alone, as cron's mail does, should know why.
         for outcome in outcomes:
             if outcome.error is not None:

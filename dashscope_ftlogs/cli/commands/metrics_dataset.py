@@ -77,6 +77,7 @@ class _InDirectory:
         self.tidy = dataset.sweep
 
     async def new(self, logs: Sequence[Partition]) -> list[Partition]:
+        await self._reading.run(self._dataset.check_place)
         await self._reading.run(self._dataset.sweep)
         return await self._reading.run(lambda: [one for one in logs if not self._dataset.has(one)])
 
@@ -104,6 +105,7 @@ class _InBucket:
 
     async def new(self, logs: Sequence[Partition]) -> list[Partition]:
         await self._dataset.look()
+        await self._dataset.check_place()
         has = self._dataset.head.logs
         new = [one for one in logs if has.get(_name(one)) != digest_of(one, self._pattern)]
         return sorted(new, key=month_of)

@@ -1,11 +1,14 @@
 """`ftlogs verify`: is an archive what it says it is, and is it all there is?"""
 
 import enum
+import fnmatch
+import glob
 import os
 import shlex
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -67,6 +70,13 @@ def verify(
         ),
     ] = None,
     running_ok: RunningOk = False,
+    forgotten_ok: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GLOB",
+            help="Accept what there is of jobs whose id fits, and which the service no longer knows.",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing if there is none.")] = False,
     form: Annotated[
         Format,
@@ -80,11 +90,15 @@ def verify(
     All of it is read. Exits with 0 if there is none, else with 6. --remote names stale logs, too; the
     next download goes on with them. --all does what --remote does, and names missing logs, too. Where
     the service is asked, --running-ok knows of each job whether it still runs, or has ended within the
-    last day.
+    last day; and where it no longer knows one, its log is `forgotten`, till --forgotten-ok accepts that.
     """
 
     async def main() -> int:
         listed = everything if since is None else partial(created_since, begin=earliest(since))
+        if forgotten_ok and not (remote or listed):
+            raise InvalidArgumentError(
+                "--forgotten-ok needs --all or --remote: else no job is asked for, so none is forgotten"
+            )
         with Thread(patience=0) as reading:
             found = await reading.run(lambda: {who: list(some) for who, some in verified(directory)})
         verdicts = [verdict for some in found.values() for verdict in some]
@@ -95,7 +109,13 @@ def verify(
             with Thread(patience=0) as reopening:
                 await reopening.run(_reopen, directory, fine, asked)
             verdicts = sorted(asked, key=lambda verdict: verdict.file)
-        bad = [one for one in verdicts if one.state not in _FINE and not (running_ok and one.running)]
+        bad = [
+            one
+            for one in verdicts
+            if one.state not in _FINE
+            and not (running_ok and one.running)
+            and not _is_accepted(one, forgotten_ok or ())
+        ]
         if as_json or form is Format.JSONL:
             write(rows(map(_facts, verdicts)))
         elif bad:
@@ -105,21 +125,27 @@ def verify(
         if bad or not quiet:
             size = decimal(sum(one.bytes for one in verdicts))
             complain(f"{directory}: {f'{told_of}; {size}' if verdicts else 'no logs yet'}")
-        own = next(iter(found))
-        damaged = [one for one in bad if one.state == "damaged" and one.job_id]
-        for some in (
-            [one for one in damaged if not one.profile],
-            [one for one in damaged if one.profile],
-        ):
-            if some:  # a download with a profile writes to folders only
-                again = _download_of(some, directory, own, f"{_naming_jobs(some)} --recheck")
-                complain(f"`{again}` fetches damaged logs anew, and keeps what is here of them")
-        if missing := [one for one in bad if one.state == "missing"]:
-            which = "--all" if since is None else f"--all --since {shlex.quote(since)}"
-            complain(f"`{_download_of(missing, directory, own, which)}` fetches what is missing")
+        _advise(bad, directory, next(iter(found)), since)
         return exit_code(failed[0]) if failed else INCOMPLETE if bad else 0
 
     run(main(), show_retries=not quiet)
+
+
+def _advise(bad: Sequence[Verdict], directory: str, own: str, since: str | None) -> None:
+    """Tell what to do about what is not whole, where a command or an option is all it takes."""
+    damaged = [one for one in bad if one.state == "damaged" and one.job_id]
+    for some in (
+        [one for one in damaged if not one.profile],
+        [one for one in damaged if one.profile],
+    ):
+        if some:  # a download with a profile writes to folders only
+            again = _download_of(some, directory, own, f"{_naming_jobs(some)} --recheck")
+            complain(f"`{again}` fetches damaged logs anew, and keeps what is here of them")
+    if missing := [one for one in bad if one.state == "missing"]:
+        which = "--all" if since is None else f"--all --since {shlex.quote(since)}"
+        complain(f"`{_download_of(missing, directory, own, which)}` fetches what is missing")
+    if forgotten := [one for one in bad if one.state == "forgotten"]:
+        complain(_how_to_accept(forgotten))
 
 
 def _download_of(some: list[Verdict], directory: str, own: str, which: str) -> str:
@@ -135,6 +161,23 @@ def _naming_jobs(some: list[Verdict]) -> str:
     """Return what names the jobs of logs in a command, or all jobs if they are too many for that."""
     names = sorted({shlex.quote(label(one.profile, one.job_id)) for one in some})
     return " ".join(names) if len(names) <= _FEW else "--all"
+
+
+def _is_accepted(verdict: Verdict, globs: Sequence[str]) -> bool:
+    """Whether a log is forgotten, and that was said to be all right."""
+    name = label(verdict.profile, verdict.job_id)
+    return verdict.state == "forgotten" and any(
+        fnmatch.fnmatchcase(*pair) for pair in product((verdict.job_id, name), globs)
+    )
+
+
+def _how_to_accept(forgotten: Sequence[Verdict]) -> str:
+    names = sorted(glob.escape(label(one.profile, one.job_id)) for one in forgotten)
+    options = " ".join(f"--forgotten-ok {shlex.quote(name)}" for name in names)
+    if len(names) > _FEW:
+        options = "--forgotten-ok GLOB"
+    accepts = f"`{options}` accepts what is here as all there will be"
+    return f"if key and workspace are those of what is forgotten, {accepts}"
 
 
 def _to_ask_for(

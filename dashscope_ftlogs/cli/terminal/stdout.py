@@ -199,3 +199,11 @@ def _cell(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return "-" if value is None else escaped(str(value)).replace("\t", " ")
+
+
+def is_stderr_too() -> bool:
+    """Whether stderr goes where stdout does, so that whoever reads one has read the other."""
+    try:
+        return os.path.sameopenfile(sys.stdout.fileno(), sys.stderr.fileno())
+    except (OSError, ValueError):  # one is closed, or no file of the system's
+        return False

@@ -24,10 +24,10 @@ from dashscope_ftlogs.dataset.object_store.dataset_commits import (
     taken_apart,
 )
 from dashscope_ftlogs.dataset.object_store.parts import LogRows, merged
-from dashscope_ftlogs.dataset.parquet_dataset import no_dataset
+from dashscope_ftlogs.dataset.parquet_dataset import DATASET_MARK, check_place, no_dataset
+from dashscope_ftlogs.dataset.parquet_file import MONTH
 from dashscope_ftlogs.errors import ArchiveStoreError, ManifestError
 
-_MARK = ".ftlogs-dataset"
 _CLOCK = ".ftlogs-clock"
 
 
@@ -68,6 +68,15 @@ class RemoteDataset:
         data = await self._bucket.aget(commit_path(newest)) if newest else b""
         self.head = decode(data, newest) if newest else DatasetCommit(number=0)
 
+    async def check_place(self) -> None:
+        """Raise ArchivePathError if something else is there, as far as the first names tell.
+
+        Only where no commit is there: a request more.
+        """
+        if not self._commits:
+            listed = await self._bucket.alisted("")
+            check_place(self._bucket.url, (one.name.partition("/")[0] for one in listed), MONTH)
+
     async def take(self, rows: LogRows) -> None:
         """Take the rows of a log, and add them when there are enough."""
         self._waiting.append(rows)
@@ -94,7 +103,7 @@ class RemoteDataset:
             ArchiveError: the storage fails, or what is there is damaged.
         """
         if not self._marked:
-            await self._bucket.amark(_MARK)
+            await self._bucket.amark(DATASET_MARK)
             self._marked = True  # pragma: no cover  (3.11 traces none after an awaited exception)
         known = self.head.logs
         while logs:

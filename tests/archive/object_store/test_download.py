@@ -132,8 +132,8 @@ async def test_what_is_complete_costs_two_requests_and_nothing_is_asked(
         (outcome,) = await download(emulator)
         assert outcome.state == "skipped"
         assert len(emulator.journal) == asked
-    whose, mark, *others = store.requests[before:]
-    assert (whose[0], mark[0]) == ("GET", "PUT")
+    whose, there, mark, *others = store.requests[before:]
+    assert (whose[0], there[0], mark[0]) == ("GET", "GET", "PUT")
     assert [method for method, _ in others] == ["GET", "GET"]
 
 
@@ -151,9 +151,9 @@ async def test_a_resume_costs_the_same_however_long_the_chain_is(
             await download(emulator)
             costs.append(len(store.requests) - before)
     assert len(store.names("ft-1/commit")) == 2_504
-    # Whose folder it is, the mark, a list, the newest commit, an object, a commit. The first marks
-    # twice, and reads none.
-    assert costs == [6, 6, 6]
+    # Whose folder it is, whether it is marked, the mark, a list, the newest commit, an object, a commit.
+    # The first looks what else is there, marks twice, and reads none.
+    assert costs == [8, 7, 7]
     assert kept(store) == job.lines
 
 

@@ -212,6 +212,9 @@ class LogSession(Service):
     ) -> Stream[Job]:
         """Return an async iterator over the jobs that run, and over others once they do, each once.
 
+        A job that begins and ends between two looks comes when it has ended, as does any that had not
+        ended at the first look; those that had do not.
+
         `follow` takes it: `session.follow(session.running_jobs())`. It goes on until it is closed, which
         whatever took it does when it is left. Faults are waited out, as by `follow`.
 

@@ -1,4 +1,7 @@
-"""Which jobs run, looked for again and again: each is told of once, as it begins."""
+"""Which jobs run, looked for again and again: each is told of once, as it begins.
+
+One may begin and end between two looks, as those do that fail at once: it is told of when it has ended.
+"""
 
 import asyncio
 import logging
@@ -35,7 +38,7 @@ async def running_jobs(
         try:
             # All of them first: a list that turns out to be incomplete tells of none that is new.
             async with in_time(failure, since, give_up_after) as patience:
-                running = await _look(service, patience)
+                jobs = await _look(service, patience)
         except FTLogsError as error:
             passing = may_pass(error, answered=answered)
             left = left_for(error, now() - since, give_up_after) if passing else 0.0
@@ -46,20 +49,28 @@ async def running_jobs(
             failure = error
             wait = max(min(wait, left), asked_wait(error))
         else:
+            if not answered:
+                seen.update(job.job_id for job in jobs if job.ended)
             answered, failure = True, None
-            for job in running:
+            for job in jobs:
                 if job.job_id not in seen:
                     seen.add(job.job_id)
                     yield job
-            if until is not None and until(running):
+            if until is not None and until([job for job in jobs if _runs(job)]):
                 return
         await asyncio.sleep(wait)
 
 
 async def _look(service: "Service", patience: asyncio.Timeout) -> list[Job]:
-    running: list[Job] = []
-    async with service.jobs(status="RUNNING") as listed:
+    """Return the jobs that run, and those that have ended."""
+    jobs: list[Job] = []
+    async with service.jobs() as listed:
         async for job in listed:
             patience.reschedule(None)
-            running.append(job)
-    return running
+            if job.ended or _runs(job):
+                jobs.append(job)
+    return jobs
+
+
+def _runs(job: Job) -> bool:
+    return job.status.upper() == "RUNNING"

@@ -163,6 +163,23 @@ async def test_all_running_jobs_of_all_are_followed_until_none_runs_in_any(
     assert (ended.code, ended.out, ended.err) == (0, b"", "ftlogs: no job is running\n")
 
 
+async def test_one_that_fails_at_once_is_told_of_where_none_else_of_its_profile_runs(
+    ftlogs: Any, teams: Teams
+) -> None:
+    words = ("tail", "--all-running", "--look-every", "0.1", "--until", "loss<0", *FAST)
+    async with asyncio.TaskGroup() as group:
+        process = group.create_task(ftlogs(*words, *BOTH, environ=teams.environ))
+        while sum(one.endpoint == "list" for one in teams.b.journal) < 3:
+            await asyncio.sleep(0.01)
+        teams.b.jobs["ft-9"] = EmulatedJob("ft-9", ["no such data"], status="FAILED")
+        while not any(one.job_id == "ft-9" and one.endpoint == "logs" for one in teams.b.journal):
+            await asyncio.sleep(0.01)
+        teams.a.jobs["ft-2"].finish("SUCCEEDED")
+    ended = await process
+    assert (ended.code, by_job(ended.out)) == (7, {"a/ft-2": ["x"], "b/ft-9": ["no such data"]})
+    assert "ftlogs: b/ft-9: FAILED, never met loss<0" in ended.err
+
+
 async def test_what_runs_is_followed_where_another_profile_cannot_be_asked(
     ftlogs: Any, teams: Teams
 ) -> None:

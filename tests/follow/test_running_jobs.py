@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from following import in_virtual_time, live
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dashscope_ftlogs import (
     APIError,
@@ -79,6 +81,65 @@ def test_following_them_ends_with_the_last_and_takes_up_what_begins_meanwhile() 
         "ft-2", [f"ft-2 line {n}" for n in range(3)], status="QUEUING", schedule=schedule
     )
     with_emulator(work, live([20, 30, 90], "ft-1"), later, EmulatedJob("ft-0", ["over"]))
+
+
+SOME_TIME = st.sampled_from([0.0, 0.5, 20.0, 200.0])
+
+
+@given(st.lists(st.tuples(st.booleans(), SOME_TIME, SOME_TIME, SOME_TIME), max_size=6))
+def test_each_that_had_not_ended_at_the_first_look_is_told_of_once_however_short_it_runs(
+    lives: list[tuple[bool, float, float, float]],
+) -> None:
+    """Some are there before it, some come after it; each waits for its turn, runs, and ends."""
+
+    async def work(emulator: Emulator, session: LogSession) -> None:
+        first_look, end = asyncio.Event(), asyncio.get_running_loop().time() + 900
+
+        def looked(_: Sequence[Job]) -> bool:
+            first_look.set()
+            return asyncio.get_running_loop().time() > end
+
+        async def live_one(number: int, before: bool, comes: float, waits: float, runs: float) -> None:
+            job = EmulatedJob(f"ft-{number}", status="QUEUING")
+            if before:
+                emulator.add(job)
+            await first_look.wait()
+            await asyncio.sleep(comes)
+            if not before:
+                emulator.add(job)
+            await asyncio.sleep(waits)
+            job.status = "RUNNING"
+            await asyncio.sleep(runs)
+            job.finish("FAILED")
+
+        async with asyncio.TaskGroup() as living:
+            for number, one in enumerate(lives):
+                living.create_task(live_one(number, *one))
+            told = [job.job_id async for job in session.running_jobs(every=10, until=looked)]
+        assert sorted(told) == [f"ft-{number}" for number in range(len(lives))]
+
+    with_emulator(work, EmulatedJob("ft-over", status="FAILED"))
+
+
+def test_following_them_gives_the_whole_log_of_one_that_failed_at_once() -> None:
+    async def work(emulator: Emulator, session: LogSession) -> None:
+        kinds: list[tuple[str, EventKind]] = []
+        jobs = session.running_jobs(every=10, until=none_runs)
+        follower = session.follow(
+            jobs, settle=0, on_event=lambda event: kinds.append((event.job_id, event.kind))
+        )
+        texts: list[str] = []
+        async for line in follower:
+            if not texts:
+                emulator.add(EmulatedJob("ft-2", ["could not load", "the data"], status="FAILED"))
+            texts.append(line.text)
+        assert [text for text in texts if "line" not in text] == ["could not load", "the data"]
+        assert ("ft-2", EventKind.FINISHED) in kinds
+        assert (ended := follower.jobs["ft-2"].job)
+        assert ended.status == "FAILED"
+        assert "ft-0" not in follower.jobs
+
+    with_emulator(work, live([20, 30, 90], "ft-1"), EmulatedJob("ft-0", ["over"], status="FAILED"))
 
 
 def test_it_ends_when_it_is_told_to_by_what_runs() -> None:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import shlex
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -183,33 +183,35 @@ class Following(Tail):
         return any(error is followed.error for followed in self._jobs.values())
 
     async def _running(self, profile: str, session: "LogSession") -> AsyncGenerator[str, None]:
-        """Yield the jobs that were named, then others as they begin to run, as long as there are any."""
+        """Yield the jobs that were named, then others as they begin to run, as long as any runs."""
         for job_id in filter(None, (_of(profile, name) for name in self.offsets)):
             yield job_id
-        while not self._all_idle.is_set():
-            async with session.running_jobs(
-                every=self.look_every,
-                until=partial(self._looked, profile),
-                give_up_after=self.give_up_after,
-            ) as running:
-                async for job in running:
-                    yield job.job_id
-            with suppress(TimeoutError):  # until a job of another profile ends, one may begin here
-                async with asyncio.timeout(self.look_every):
-                    await self._all_idle.wait()
+        async with session.running_jobs(
+            every=self.look_every,
+            until=partial(self._looked, profile),
+            give_up_after=self.give_up_after,
+        ) as running:
+            while not self._all_idle.is_set():  # until a job of another profile ends, one may begin here
+                try:
+                    job = await asyncio.wait_for(anext(running), _TICK)
+                except TimeoutError:
+                    continue
+                except StopAsyncIteration:
+                    return
+                yield job.job_id
 
     def _looked(self, profile: str, running: Sequence[Job]) -> bool:
-        """Take note of which jobs of a profile run; return whether none does."""
+        """Take note of which jobs of a profile run; return whether none does in any profile."""
         seen = self._seen.setdefault(profile, {name for name in self.offsets if _of(profile, name)})
         seen.update(label(profile, job.job_id) for job in running)
         (self._idle.discard if running else self._idle.add)(profile)
         if self._seen.keys() == self._followers.keys():
-            self._awaited = frozenset().union(*self._seen.values())
+            self._awaited = frozenset(self._jobs).union(*self._seen.values())
         if self._idle == self._followers.keys():
             if not self._awaited:
                 complain("no job is running")
             self._all_idle.set()
-        return not running
+        return self._all_idle.is_set()
 
     async def _read(self, profile: str, follower: "LogFollower", printer: Thread) -> None:
         try:

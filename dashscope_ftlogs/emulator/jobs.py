@@ -3,7 +3,7 @@
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, overload
@@ -17,6 +17,7 @@ ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELED"})
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 # The job on the vendor's page ran this long; a job that is told nothing else does too.
 _USUAL_DURATION = 17 * 60 + 33
+_LONG_AGO = "2024-10-29 16:53:53"
 _USUAL_USAGE = 279808
 _USUAL_FAILURES = {
     "FAILED": ("InternalError", "Internal server error!"),
@@ -28,6 +29,11 @@ def _check_rising(name: str, times: Sequence[float]) -> None:
     for number, (earlier, later) in enumerate(pairwise((-math.inf, *times))):
         if not earlier <= later:
             raise ValueError(f"{name} must not fall: {later!r} at {number} comes after {earlier!r}")
+
+
+def _now(seconds: float = 0.0) -> str:
+    """The time by the clock of the answers' `Date`, so many seconds later."""
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).strftime(TIME_FORMAT)
 
 
 def _kept(times: Sequence[Any]) -> Sequence[Any]:
@@ -94,6 +100,8 @@ class EmulatedJob:
         status: what it is now, or, with a schedule, what it begins as.
         model: and the keyword arguments after it: the job object's own fields. What is None is
             filled in the way the vendor's example looks.
+        create_time: if None, that of the vendor's example for a job that has ended, and for any other
+            a few minutes ago, so that it ends now, and not so long ago that no line could come late.
         code: sent once the job failed or was canceled; so is `message`.
         checkpoints: those that it has saved so far; None for a model that has no such list.
         schedule: makes log and status follow the emulator's clock.
@@ -116,7 +124,7 @@ class EmulatedJob:
         validation_file_ids: Sequence[str] = (),
         hyper_parameters: Mapping[str, object] | None = None,
         training_type: str = "sft",
-        create_time: str = "2024-10-29 16:53:53",
+        create_time: str | None = None,
         end_time: str | None = None,
         workspace_id: str = "llm-v71tlv***",
         user_identity: str = "1396993924585947",
@@ -129,6 +137,8 @@ class EmulatedJob:
         checkpoints: Sequence[EmulatedCheckpoint] | None = None,
         schedule: Schedule | None = None,
     ) -> None:
+        if create_time is None:
+            create_time = _LONG_AGO if status in ENDED else _now(-_USUAL_DURATION)
         datetime.strptime(create_time, TIME_FORMAT)  # noqa: DTZ007 - the service sends no zone
         self.job_id = job_id
         self.lines: Sequence[str] = list(lines) if isinstance(lines, (list, tuple)) else lines
@@ -196,7 +206,12 @@ class EmulatedJob:
         self.lines = list(lines) if isinstance(lines, (list, tuple)) else lines
 
     def finish(self, status: str, code: str | None = None, message: str | None = None) -> None:
-        """End the job now, whatever its schedule says about its status."""
+        """End the job now, whatever its schedule says about its status.
+
+        Its end is dated now, unless it was given an `end_time`.
+        """
+        if self.end_time is None:
+            self.end_time = _now()
         self.code = code
         self.message = message
         self.status = status  # last of these: the server, in its thread, may send them at any moment

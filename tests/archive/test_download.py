@@ -43,6 +43,9 @@ from dashscope_ftlogs.emulator.answers import Page
 
 Connect = Callable[..., LogSession]
 
+LONG_AGO = "2024-10-29 17:11:26"
+"""As the end of a job, it leaves no line to be waited for."""
+
 
 def numbered(count: int, word: str = "line") -> list[str]:
     return [f"{word} {n}" for n in range(count)]
@@ -134,7 +137,7 @@ async def test_a_complete_log_costs_no_request(connect: Connect, tmp_path: Path)
 
 
 async def test_a_log_that_grew_is_appended_to(connect: Connect, tmp_path: Path) -> None:
-    job = EmulatedJob("ft-1", numbered(3_000), status="RUNNING")
+    job = EmulatedJob("ft-1", numbered(3_000), status="RUNNING", end_time=LONG_AGO)
     async with Emulator([job]) as emulator, connect(emulator) as session:
         (first,) = await session.download("ft-1", tmp_path)
         inode = (tmp_path / "ft-1.log").stat().st_ino
@@ -417,7 +420,10 @@ def test_the_archive_equals_the_logs_after_any_growth_and_any_faults(
     folder = tmp_path_factory.mktemp("archive")
 
     async def main() -> None:
-        jobs = [EmulatedJob(f"ft-{n}", numbered(k), status="RUNNING") for n, k in enumerate(lengths)]
+        jobs = [
+            EmulatedJob(f"ft-{n}", numbered(k), status="RUNNING", end_time=LONG_AGO)
+            for n, k in enumerate(lengths)
+        ]
         async with Emulator(jobs, faults=ten_ways_to_fail(0.2), page_cap=cap, seed=seed) as emulator:
             async with LogSession(
                 emulator.api_key,

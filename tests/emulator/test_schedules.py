@@ -1,5 +1,6 @@
 """Jobs whose log and status change while they are served."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,9 +12,13 @@ from dashscope_ftlogs.emulator.lazy_lines import Computed
 
 GROWING = Schedule([10, 20, 20, 30], [(5, "RUNNING"), (40, "SUCCEEDED")])
 
+THEN = "2024-10-29 16:53:53"
+
 
 def growing() -> EmulatedJob:
-    return EmulatedJob("ft-1", ["a", "b", "c", "d"], status="PENDING", schedule=GROWING)
+    return EmulatedJob(
+        "ft-1", ["a", "b", "c", "d"], status="PENDING", schedule=GROWING, create_time=THEN
+    )
 
 
 async def test_log_and_status_follow_the_clock(ask: Any, clock: Any) -> None:
@@ -70,6 +75,35 @@ async def test_a_log_can_be_changed_while_it_is_served(ask: Any) -> None:
         job.finish("FAILED", "InternalError", "sorry")
         found = (await ask(emulator, "/fine-tunes/ft-1")).json["output"]
     assert (found["status"], found["code"], found["message"]) == ("FAILED", "InternalError", "sorry")
+
+
+def age(sent: object) -> timedelta:
+    assert isinstance(sent, str)
+    return datetime.now(UTC) - datetime.fromisoformat(sent).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize("created", [None, THEN])
+def test_a_job_that_is_ended_ended_now(created: str | None) -> None:
+    job = EmulatedJob("ft-1", status="RUNNING", create_time=created)
+    assert "end_time" not in job.facts(0)
+    job.finish("SUCCEEDED")
+    assert timedelta() <= age(job.facts(0)["end_time"]) < timedelta(hours=1)
+
+
+def test_so_does_one_that_is_given_another_status_or_a_schedule_and_no_times() -> None:
+    jobs = [
+        EmulatedJob("ft-1", status="RUNNING"),
+        EmulatedJob("ft-2", status="PENDING", schedule=GROWING),
+    ]
+    jobs[0].status = "FAILED"
+    for job in jobs:
+        assert abs(age(job.facts(40)["end_time"])) < timedelta(hours=1)
+
+
+def test_an_end_that_was_given_stays() -> None:
+    job = EmulatedJob("ft-1", status="RUNNING", end_time=THEN)
+    job.finish("SUCCEEDED")
+    assert job.facts(0)["end_time"] == THEN
 
 
 def test_a_change_does_not_reach_the_callers_list() -> None:

@@ -9,7 +9,7 @@ import selectors
 import stat
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -24,6 +24,14 @@ from dashscope_ftlogs.text import escaped
 
 _NAME: Final = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
 """What Python calls an option of several words."""
+_ADVICE: Final[Mapping[str, str]] = {
+    errors.NotFoundError.advice: errors.NotFoundError.advice.replace(
+        "(a whole one: only commands find it by its end)", "(`ftlogs jobs` lists them)"
+    ),
+    errors.ThrottlingError.advice: "Try later, or allow more tries: --max-tries.",
+    errors.ResponseTooLargeError.advice: "`ftlogs cat --page-size` asks for fewer lines a page.",
+}
+"""What advises a program, and what the command says instead."""
 
 
 def complain(message: str) -> None:
@@ -39,6 +47,8 @@ def complain(message: str) -> None:
 def told(error: errors.FTLogsError) -> str:
     """Return what an error says, in terms of the command: a wrong argument is an option there."""
     words = str(error)
+    for said, instead in _ADVICE.items():
+        words = words.replace(said, instead)
     name = error.argument if isinstance(error, errors.InvalidArgumentError) else None
     if name is None:
         return words

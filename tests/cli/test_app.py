@@ -178,7 +178,9 @@ async def test_the_demo_shows_real_commands_at_work_without_key_or_network(ftlog
     assert 0 < number(kept) < number(total) == 8_000
     (row,) = re.findall(rf"^{job} +complete +([\d,]+) +([\d,]+)$", shown, re.MULTILINE)
     assert [number(one) for one in row] == [8_000, 8_000 - number(kept)], "the rest is fetched, no more"
-    for stamp, created in re.findall(r"^ft-(\d{12})-\S+ .* (\d{4}-\d\d-\d\d \d\d:\d\d):\d\d  ", shown, re.M):
+    for stamp, created in re.findall(
+        r"^ft-(\d{12})-\S+ .* (\d{4}-\d\d-\d\d \d\d:\d\d):\d\d  ", shown, re.M
+    ):
         assert stamp == re.sub(r"\D", "", created)
     assert "8 pages in" in shown
     assert "one after the other they take 4.0 s" in shown

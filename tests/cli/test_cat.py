@@ -230,6 +230,28 @@ async def test_each_failure_has_its_code_and_one_clear_message(
     assert emulator.api_key not in ended.err
 
 
+@pytest.mark.parametrize(
+    "words", [("cat", JOB), ("show", JOB), ("tail", JOB), ("tail", "-f", JOB), ("download", JOB)]
+)
+async def test_what_it_advises_is_for_who_uses_the_command(
+    ftlogs: Any, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    where = ("--out", str(tmp_path)) if words[0] == "download" else ()
+    async with serving(faults=[Fault(Refuse(404))]) as emulator:
+        ended = await ftlogs(*words, *where, emulator=emulator)
+    assert ended.code == 4
+    told = ended.err + ended.out.decode()
+    assert "Check the job id (`ftlogs jobs` lists them), that key" in told
+    assert "only commands find it" not in told
+
+
+async def test_nor_does_it_speak_of_python_where_requests_are_refused(ftlogs: Any) -> None:
+    async with serving(faults=[Fault(Refuse(429))]) as emulator:
+        ended = await ftlogs("cat", JOB, "--max-tries", "1", emulator=emulator)
+    assert "allow more tries: --max-tries" in ended.err
+    assert "RetryPolicy" not in ended.err
+
+
 async def test_a_failure_in_mid_log_says_how_to_go_on(ftlogs: Any) -> None:
     async with serving(*(f"line {n}" for n in range(100))) as emulator:
         emulator.faults = [Fault(Refuse(404), on=range(4, 100))]

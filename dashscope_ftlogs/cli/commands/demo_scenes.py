@@ -94,8 +94,8 @@ async def _main() -> int:
         stage.environ["DASHSCOPE_API_KEY"] = "sk-of-another-region"
         await stage.run("cat", whole.job_id)
         stage.say(
-            "That was all for show, and is gone, the downloaded logs too. Next: `ftlogs emulator` to play "
-            "on, `ftlogs --help`, and with your own key in DASHSCOPE_API_KEY, "
+            "That was all for show, and is gone, the downloaded logs too. Next: `ftlogs emulator` to "
+            "play on, `ftlogs --help`, and with your own key in DASHSCOPE_API_KEY, "
             "`ftlogs download --all --out logs`."
         )
     return 0 if exact else 1

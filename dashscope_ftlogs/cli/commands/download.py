@@ -203,7 +203,7 @@ def _report(
         # Whoever looks at stderr alone, as cron's mail does, should know why.
         for outcome in outcomes:
             if outcome.error is not None:
-                complain(f"{label(outcome.profile, outcome.job_id)}: {outcome.error}")
+                complain(f"{label(outcome.profile, outcome.job_id)}: {told(outcome.error)}")
     if as_json:
         write(rows(map(_facts, outcomes)))
     elif outcomes:
@@ -228,7 +228,7 @@ def _report(
 def _note(outcome: Downloaded) -> str:
     notes = [f"older one kept as {name}" for name in outcome.set_aside]
     if outcome.error is not None:
-        notes.append(str(outcome.error))
+        notes.append(told(outcome.error))
     return "; ".join(notes)
 
 
@@ -236,7 +236,7 @@ def _facts(outcome: Downloaded) -> dict[str, Any]:
     error = outcome.error
     without = {"error"} if outcome.profile else {"error", "profile"}
     facts = attrs.asdict(outcome, filter=lambda field, _: field.name not in without)
-    return facts | {"error": None if error is None else str(error)}
+    return facts | {"error": None if error is None else told(error)}
 
 
 def _exit_code(outcomes: list[Downloaded], errors: list[FTLogsError], whole: frozenset[str]) -> int:

@@ -168,11 +168,12 @@ class Following(Tail):
             self._known.pop(event.job_id, None)
         if event.position is not None and event.position["offset"] >= self._known.get(event.job_id, 0):
             self._places[event.job_id] = event.position["offset"]
+        error = self._jobs[event.job_id].error if event.kind is EventKind.FAILED else None
+        if error is not None:
+            event = attrs.evolve(event, message=told(error))
         self._status.on_event(event)
-        if event.kind is EventKind.FAILED:
-            error = self._jobs[event.job_id].error
-            if error is not None and self._ends_all(error):
-                raise error
+        if error is not None and self._ends_all(error):
+            raise error
 
     def _ends_all(self, error: FTLogsError) -> bool:
         """Whether what was given up on would never be looked at again, since the watch has no end."""

@@ -239,3 +239,10 @@ def test_every_example_in_a_docstring_does_what_it_says(name: str) -> None:
 def test_there_are_examples() -> None:
     find = doctest.DocTestFinder().find
     assert sum(len(one.examples) for name in MODULES for one in find(import_module(name))) >= 8
+
+
+@pytest.mark.parametrize("told", [EventKind, FollowEvent, dashscope_ftlogs.Followed])
+def test_help_says_what_is_told_of_jobs_that_are_followed(told: type[Any]) -> None:
+    names = list(told.__members__) if told is EventKind else [one.name for one in attrs.fields(told)]
+    lacking = [name for name in names if f"    {name}: " not in (told.__doc__ or "")]
+    assert [name for name in lacking if not name.startswith("_")] == []

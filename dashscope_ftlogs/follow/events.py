@@ -15,68 +15,85 @@ from dashscope_ftlogs.text import Position, shown
 
 
 class EventKind(enum.StrEnum):
-    """What can happen to a job that is followed, but for new lines."""
+    """What can happen to a job that is followed, but for new lines.
+
+    Attributes:
+        STATUS: It has another status.
+        QUIET: The service answers, and no new line has come for a minute or more, and for twice as long
+            as ever before.
+        THROTTLED: The service has refused to answer for longer than the retry policy allows; asking
+            goes on.
+        DISCONNECTED: There was no usable answer for as long; asking goes on.
+        CONNECTED: There are answers again.
+        REWRITTEN: Its log is another one than before. It is read from its first line, offset 0.
+        GREW: Its last line goes on: it was delivered while it was still being written. The log is the
+            same one; the line is not delivered again, those after it are.
+        MISSING: Lines that the service said exist, or the job itself, are not there now; asking goes
+            on.
+        AWAITED: The log does not reach the offset yet from which it is to be followed.
+        FAILED: It can't be followed any further; the other jobs are.
+        FINISHED: It has ended, and every line was delivered.
+    """
 
     STATUS = "status"
-    """It has another status."""
     QUIET = "quiet"
-    """The service answers, and there is no new line since long."""
     THROTTLED = "throttled"
-    """The service has refused to answer for longer than the retry policy allows; asking goes on."""
     DISCONNECTED = "disconnected"
-    """There was no usable answer for as long; asking goes on."""
     CONNECTED = "connected"
-    """There are answers again."""
     REWRITTEN = "rewritten"
-    """Its log is another one than before. It is read from its first line, offset 0."""
     GREW = "grew"
-    """Its last line goes on: it was delivered while it was still being written. The log is the same one;
-    the line is not delivered again, those after it are."""
     MISSING = "missing"
-    """Lines that the service said exist, or the job itself, are not there now; asking goes on."""
     AWAITED = "awaited"
-    """The log does not reach the offset yet from which it is to be followed."""
     FAILED = "failed"
-    """It can't be followed any further; the other jobs are."""
     FINISHED = "finished"
-    """It has ended, and every line was delivered."""
 
 
 @attrs.frozen
 class FollowEvent:
-    """Something that happened to a job, said in the place where it happened among the lines."""
+    """Something that happened to a job, said in the place where it happened among the lines.
+
+    Attributes:
+        job_id: The job.
+        kind: What has happened.
+        message: In words, safe to show.
+        offset: The number of the line that it is about, if it is about one: the one that grew.
+        position: Where the log is read on from, if that is not where the last line was: it grew, or is
+            another.
+    """
 
     job_id: str
     kind: EventKind
     message: str
-    """In words, safe to show."""
     offset: int | None = None
-    """The number of the line that it is about, if it is about one: the one that grew."""
     position: Position | None = attrs.field(default=None, repr=False, hash=False)
-    """Where the log is read on from, if that is not where the last line was: it grew, or is another."""
 
 
 @attrs.define(eq=False)
 class Followed:
-    """One job that is followed, as it stands now."""
+    """One job that is followed, as it stands now.
+
+    Attributes:
+        job_id: The job.
+        offset: The number of the next line that was not yet delivered: go on from here.
+        job: As the service last described it; at the end, the job as it ended.
+        error: What keeps it from being read at present; at the end, why it was given up.
+        first: The line from which it is followed; None until that is known: `tail` depends on the log.
+        found: How many lines were read so far.
+        silence: For how many seconds of its running no new line had come, when it was last read; beyond
+            a minute there is an `EventKind.QUIET`.
+        lags: How long new lines had been there, by estimate, when they were read.
+        settling: Whether the job has ended, and only lines that come late are waited for.
+    """
 
     job_id: str
     offset: int = 0
-    """The number of the next line that was not yet delivered: go on from here."""
     job: Job | None = None
-    """As the service last described it; at the end, the job as it ended."""
     error: FTLogsError | None = None
-    """What keeps it from being read at present; at the end, why it was given up."""
     first: int | None = None
-    """The line from which it is followed; None until that is known: `tail` depends on the log."""
     found: int = 0
-    """How many lines were read so far."""
     silence: float = 0.0
-    """For how many seconds of its running no new line had come, when it was last read."""
     lags: Lags = attrs.field(factory=Lags)
-    """How long new lines had been there, by estimate, when they were read."""
     settling: bool = False
-    """Whether the job has ended, and only lines that come late are waited for."""
     _handed_out: HandedOut = attrs.field(factory=HandedOut, init=False, repr=False)
 
     @property

@@ -179,7 +179,7 @@ async def test_the_demo_shows_real_commands_at_work_without_key_or_network(ftlog
     (row,) = re.findall(rf"^{job} +complete +([\d,]+) +([\d,]+)$", shown, re.MULTILINE)
     assert [number(one) for one in row] == [8_000, 8_000 - number(kept)], "the rest is fetched, no more"
     for stamp, created in re.findall(
-        r"^ft-(\d{12})-\S+ .* (\d{4}-\d\d-\d\d \d\d:\d\d):\d\d  ", shown, re.M
+        r"^ft-(\d{12})-\S+ .* (\d{4}-\d\d-\d\d \d\d:\d\d):\d\d  ", shown, re.MULTILINE
     ):
         assert stamp == re.sub(r"\D", "", created)
     assert "8 pages in" in shown

@@ -33,8 +33,8 @@ async def _main() -> int:
     failed = generate_job("dpo", outcome="failed", lines=2_000, seed=2)
     running = generate_job("cpt", outcome="running", lines=3_000, seed=3)
     story = generate_job("sft", lines=_LIVE_LINES, seed=5)
-    times = {"create_time": story.create_time, "end_time": story.end_time}  # those that its lines have
-    live = EmulatedJob(story.job_id, status="RUNNING", **times)
+    created, ended = story.create_time, story.end_time  # when its lines say so
+    live = EmulatedJob(story.job_id, status="RUNNING", create_time=created, end_time=ended)
     async with Emulator([whole, failed, running, live], seed=4, time_scale=60) as emulator:
         stage = _Stage(emulator)
         stage.say(

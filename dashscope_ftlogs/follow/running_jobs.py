@@ -52,11 +52,10 @@ async def running_jobs(
             if not answered:
                 seen.update(job.job_id for job in jobs if job.ended)
             answered, failure = True, None
-            for job in jobs:
-                if job.job_id not in seen:
-                    seen.add(job.job_id)
-                    yield job
-            if until is not None and until([job for job in jobs if _runs(job)]):
+            for job in _not_in(seen, jobs):
+                seen.add(job.job_id)
+                yield job
+            if until is not None and until(list(filter(_runs, jobs))):
                 return
         await asyncio.sleep(wait)
 
@@ -70,6 +69,10 @@ async def _look(service: "Service", patience: asyncio.Timeout) -> list[Job]:
             if job.ended or _runs(job):
                 jobs.append(job)
     return jobs
+
+
+def _not_in(seen: set[str], jobs: Sequence[Job]) -> list[Job]:
+    return [job for job in jobs if job.job_id not in seen]
 
 
 def _runs(job: Job) -> bool:

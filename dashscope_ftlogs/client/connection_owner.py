@@ -9,8 +9,9 @@ import math
 import random
 import warnings
 from collections.abc import Awaitable, Callable, Generator
+from contextlib import suppress
 from copy import copy
-from typing import Any, Final, ParamSpec, Self, TypeVar, cast
+from typing import Any, Final, ParamSpec, Self, TypeVar
 
 import aiohttp
 import attrs
@@ -189,7 +190,10 @@ class Transport:
 
     async def _attempt(self, call: Call[T]) -> T:
         """Send the request once. A failure leaves with the decision what to do about it."""
-        await self._turn(call)
+        if call.last is None:  # Of a first try nothing bounds the wait for its turn.
+            call.sent_at = await self.gate.enter(call.request.job_id or "")
+        else:
+            await self._turn_again(call, call.last)
         call.tries += 1
         call.status, call.is_large = None, False
         try:
@@ -205,15 +209,12 @@ class Transport:
         self._tell(call)
         return result
 
-    async def _turn(self, call: Call[Any]) -> None:
-        """Wait for the turn of a request: of one that has failed, while it may be tried again."""
-        last, call.last = call.last, None
-        until = None if last is None else call.first_failure + self.retry.deadline
-        try:
+    async def _turn_again(self, call: Call[Any], failure: FTLogsError) -> None:
+        """Wait for the turn of a request that has failed, while it may be tried again."""
+        call.last = None
+        until = call.first_failure + self.retry.deadline
+        with suppress(TimeoutError):
             call.sent_at = await self.gate.enter(call.request.job_id or "", again_until=until)
-        except TimeoutError:
-            failure = cast("FTLogsError", last)  # of a first try, nothing bounds the wait
-        else:
             return
         decision = self.retry.decide(failure, tries=call.tries, lasted=math.inf, draw=0.0)
         failure.retry_in, failure.gave_up = decision.delay, decision.reason

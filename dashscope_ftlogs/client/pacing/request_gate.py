@@ -21,6 +21,14 @@ class Gate:
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
+    def enter_at_once(self) -> float | None:
+        """Come in without a wait, if that can be; return the time, as `enter` does."""
+        now = asyncio.get_running_loop().time()
+        if not self._has_room or self._waiting or self.rate.ready_at(now) > now:
+            return None
+        self._let_in(now)
+        return now
+
     async def enter(self, key: str, *, again_until: float | None = None) -> float:
         """Wait for one's turn; return the time when it came. Whoever came in calls `leave` in the end.
 
@@ -31,11 +39,9 @@ class Gate:
         Raises:
             TimeoutError: his turn did not come.
         """
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        if self._has_room and not self._waiting and self.rate.ready_at(now) <= now:
-            self._let_in(now)
+        if (now := self.enter_at_once()) is not None:
             return now
+        loop = asyncio.get_running_loop()
         turn = loop.create_future()
         queue = self._waiting.setdefault(key, deque())
         if again_until is not None:

@@ -8,6 +8,7 @@ that could act on them made visible.
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Container, Iterable, Sequence
 from itertools import chain, count
 from typing import Final, TypedDict
@@ -45,6 +46,38 @@ def escaped(text: str) -> str:
     if text.isprintable():
         return text
     return _ACTIVE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def for_shell(word: str) -> str:
+    r"""Return a word as a command that is told has it: a shell makes just that word of it again.
+
+    What would act on the terminal, or can't be seen, is written as bash and zsh read it, and POSIX since
+    2024. Escaped after it was quoted, it would name another file.
+
+    >>> print(for_shell("a.log"), for_shell("it's"), for_shell("new\nline"))
+    a.log 'it'"'"'s' $'new\nline'
+    """
+    if word.isprintable():
+        return shlex.quote(word)
+    return f"$'{''.join(map(_for_shell, word))}'"
+
+
+def _for_shell(char: str) -> str:
+    if char.isprintable() and char not in "'\\":
+        return char
+    named = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "'": "\\'", "\\": "\\\\"}.get(char)
+    is_byte = "\udc80" <= char <= "\udcff"
+    as_bytes = char.encode("utf-8", "surrogateescape" if is_byte else "surrogatepass")
+    return named or "".join(f"\\{byte:03o}" for byte in as_bytes)
+
+
+def file_for_shell(path: str) -> str:
+    """Return the same of a file's path, which no command takes for an option.
+
+    >>> file_for_shell("-dash"), file_for_shell("-")
+    ('./-dash', '-')
+    """
+    return for_shell(f"./{path}" if path.startswith("-") and path != "-" else path)
 
 
 def excerpt(text: str, limit: int = 200) -> str:

@@ -2,16 +2,21 @@
 
 import json
 import math
+import os
+import re
+import subprocess
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dashscope_ftlogs.text import (
     escaped,
     escaped_jsonl_bytes,
     excerpt,
+    file_for_shell,
+    for_shell,
     json_bytes,
     jsonl_bytes,
     text_bytes,
@@ -75,3 +80,21 @@ def test_a_number_that_json_has_no_word_for_is_null_whatever_stands_beside_it(be
     data = json_bytes({"a": [math.nan, {"b": -math.inf}], "c": beside, "d": 1.5})
     told = json.loads(data, parse_constant=pytest.fail)
     assert told == {"a": [None, {"b": None}], "c": beside, "d": 1.5}
+
+
+@pytest.mark.posix
+@given(word=st.one_of(st.text(), st.binary().map(os.fsdecode), st.text("-./'\"\\$`n1é\n\u202e\udcff")))
+def test_a_shell_makes_the_same_word_of_what_is_told_and_a_terminal_is_not_changed(word: str) -> None:
+    assume("\0" not in word and not re.search("[\ud800-\udc7f\udd00-\udfff]", word))
+    for told, meant in (
+        (for_shell(word), word),
+        (file_for_shell(word), f"./{word}" if word.startswith("-") and word[1:] else word),
+    ):
+        assert told == escaped(told)
+        assert told.isprintable()
+        made = subprocess.check_output(["bash", "-c", f"printf %s {told}"])
+        assert os.fsdecode(made) == meant
+
+
+def test_of_half_a_character_which_is_in_no_file_s_name_a_word_is_made_too() -> None:
+    assert for_shell("\ud800") == r"$'\355\240\200'"

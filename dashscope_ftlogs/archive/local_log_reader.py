@@ -4,7 +4,6 @@ import gzip
 import io
 import json
 import os
-import shlex
 import zlib
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from dashscope_ftlogs.archive.manifest import LOG_NAMES, Manifest, log_name, man
 from dashscope_ftlogs.archive.store import DamagedError, KeptLog, UnvouchedLog, no_log_yet
 from dashscope_ftlogs.errors import ArchiveError, ArchivePathError, DamagedLogError
 from dashscope_ftlogs.models import Job
+from dashscope_ftlogs.text import file_for_shell
 
 _GZIP: Final = b"\x1f\x8b"
 _LONGEST: Final = 64 * 2**20
@@ -154,7 +154,7 @@ def stored_logs(path: Path) -> list[KeptLog]:
             elif not manifest.superseded:
                 found.append(_stored(folder, stem, manifest, whose))
     if not found:
-        files = f"{shlex.quote(str(path))}/*.log"
+        files = f"{file_for_shell(str(path))}/*.log"
         check_is_archive(archive, f", or the log files themselves: {files}")
         raise no_log_yet(path, "manifest")
     return found

@@ -1,6 +1,5 @@
 """The options by which every command that asks the service finds it."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
@@ -8,9 +7,10 @@ import attrs
 import typer
 
 from dashscope_ftlogs import ConfigError, InvalidArgumentError, RetryPolicy
-from dashscope_ftlogs.checks import above_zero
+from dashscope_ftlogs.checks import above_zero, lasting
 from dashscope_ftlogs.cli.key_in_messages import key_from
 from dashscope_ftlogs.cli.options import duration, number, whole_number
+from dashscope_ftlogs.text import file_for_shell, for_shell
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
@@ -19,6 +19,7 @@ REGIONS: Final = (
     *("ap-northeast-1", "ap-southeast-1", "cn-beijing", "cn-hongkong", "eu-central-1", "us-east-1"),
 )
 """What the shell completes; the session says what there is."""
+_OF_ONE_KEY: Final = ("api_key_file", "workspace")
 _NO_KEY: Final = "the argument api_key"
 
 
@@ -33,7 +34,7 @@ def naming(*profiles: str) -> str:
     >>> "ftlogs cat ft-1" + naming("prod"), naming("")
     ('ftlogs cat ft-1 --profile prod', '')
     """
-    return "".join(f" --profile {shlex.quote(one)}" for one in profiles if one)
+    return "".join(f" --profile {for_shell(one)}" for one in profiles if one)
 
 
 @attrs.frozen
@@ -105,11 +106,29 @@ class Connection:
         names = list(dict.fromkeys(self.profile or ()))
         if not names:
             return {"": self}
-        of_one_key = {"--api-key-file": self.api_key_file, "--workspace": self.workspace}
-        for option, value in of_one_key.items():
-            if names[1:] and value is not None:
-                raise InvalidArgumentError(f"{option}: not with several profiles; each has its own")
+        for name in _OF_ONE_KEY:
+            if names[1:] and getattr(self, name) is not None:
+                raise InvalidArgumentError(
+                    f"{_option(name)}: not with several profiles; each has its own"
+                )
         return {name: attrs.evolve(self, profile=[name]) for name in names}
+
+    def given(self, *profiles: str) -> str:
+        """Return the options for another command that is to ask the same service, by these profiles.
+
+        >>> "ftlogs cat ft-1" + Connection(region="cn-beijing", timeout=90).given("prod")
+        'ftlogs cat ft-1 --region cn-beijing --timeout 1m30s --profile prod'
+        """
+        told = ""
+        for name in (one.name for one in attrs.fields(Connection)):
+            value = getattr(self, name)
+            if name == "profile" or value in {None, False} or (profiles[1:] and name in _OF_ONE_KEY):
+                continue
+            told += f" {_option(name)}"
+            if value is not True:
+                word = lasting(value) if name == "timeout" else str(value)
+                told += f" {file_for_shell(word) if isinstance(value, Path) else for_shell(word)}"
+        return told + naming(*profiles)
 
     def sessions(self, concurrency: int | None = None) -> "dict[str, LogSession]":
         """Return a session of each profile, by its name; all settings are checked before any is used."""
@@ -151,3 +170,7 @@ class Connection:
             concurrency=concurrency,
             max_rate=self.max_rate,
         )
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

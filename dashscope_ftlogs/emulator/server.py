@@ -1,6 +1,7 @@
 """The emulator itself: one HTTP server, what it serves, and what it remembers."""
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextlib import closing
@@ -40,7 +41,8 @@ class Emulator:
         api_key: the only one that is accepted.
         host: where to listen, with `port`, of which 0 takes a free one.
         faults: rules, tried in turn for each request; as text too, see `parse_fault`.
-        seed: of everything that is left to chance: request ids, faults, latency, ragged pages.
+        seed: of everything that is left to chance: request ids, faults, latency, ragged pages. Without
+            it, request ids are new each time, as the service's are, and the rest is as with 0.
         latency: seconds before each answer, or a pair (lowest, highest) to draw from.
         bandwidth: bytes per second for all bodies together, like one line to the data centre.
         rate_limit: beyond it, 429.
@@ -67,7 +69,7 @@ class Emulator:
         host: str = "127.0.0.1",
         port: int = 0,
         faults: Iterable[Fault | str] = (),
-        seed: int = 0,
+        seed: int | None = None,
         latency: Latency = 0.0,
         bandwidth: float | None = None,
         rate_limit: RateLimit | None = None,
@@ -94,8 +96,9 @@ class Emulator:
         self._insists = insist_on_content_type
         self._clock = clock
         self._on_end = on_end
-        self._ids, self._luck, self._waits, self._cuts, draws = sources(
-            seed, "ids", "faults", "latency", "ragged", "machines"
+        (self._ids,) = sources(secrets.randbits(64) if seed is None else seed, "ids")
+        self._luck, self._waits, self._cuts, draws = sources(
+            seed or 0, "faults", "latency", "ragged", "machines"
         )
         self._machines = MachineChooser(machines, machine_by, draws)
         self._served = ServedJobs(jobs, clock, time_scale, self._machines.longest)

@@ -32,7 +32,7 @@ _FIT: Final[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {
     ),
     "host": ("a host's name or address, such as 127.0.0.1", _is_host),
     "port": ("from 0 to 65535", lambda value: _is_whole(value) and 0 <= value <= 65535),
-    "seed": ("a whole number", _is_whole),
+    "seed": ("a whole number, or None", lambda value: value is None or _is_whole(value)),
     "bandwidth": (
         "above 0 bytes/s and finite",
         lambda value: value is None or (is_number(value) and 0 < value < math.inf),

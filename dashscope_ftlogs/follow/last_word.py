@@ -51,8 +51,15 @@ def left_for(error: FTLogsError, lasted: float, give_up_after: float | None) -> 
     """Return how many seconds longer an error may last; 0 if it is given up, which it says then."""
     if give_up_after is None:
         return math.inf
-    left = give_up_after - lasted
-    error.outlasted = left <= asked_wait(error)
-    if left <= 0:
-        error.gave_up = f"It has lasted for {give_up_after:g} s, as long as was allowed."
-    return 0.0 if error.outlasted else left
+    left, wait = give_up_after - lasted, asked_wait(error)
+    error.outlasted = left <= wait
+    if not error.outlasted:
+        return left
+    # What the policy for one answer said of that would name other seconds, and another remedy.
+    error.gave_up = f"It has lasted for {give_up_after:g} s, as long as was allowed."
+    if left > 0:
+        error.gave_up = f"The server asked for a wait of {wait:g} s, which would end after the "
+        error.gave_up += f"{give_up_after:g} s that were allowed."
+    if isinstance(error, ThrottlingError):
+        error.advice = "Lower the concurrency, or allow more time."
+    return 0.0

@@ -175,7 +175,8 @@ async def test_ctrl_c_ends_with_130_and_names_the_place_to_go_on(start_ftlogs: A
         process.send_signal(signal.SIGINT)
         out, err = await process.communicate()
     assert (process.returncode, out) == (130, b"")
-    assert err.decode() == f"ftlogs: stopped; go on with: ftlogs cat {JOB} --offset {taken}\n"
+    command = f"ftlogs cat {JOB} --offset {taken} --page-size 10"
+    assert err.decode() == f"ftlogs: stopped; go on with: {command}\n"
 
 
 @pytest.mark.posix
@@ -259,7 +260,7 @@ async def test_a_failure_in_mid_log_says_how_to_go_on(ftlogs: Any) -> None:
         ended = await ftlogs("cat", JOB, *words, emulator=emulator)
     assert ended.code == 4
     assert ended.out.count(b"\n") == 30
-    assert f"go on with: ftlogs cat {JOB} --offset 30" in ended.err
+    assert f"go on with: ftlogs cat {JOB} --offset 30 {' '.join(words)}\n" in ended.err
 
 
 async def test_an_offset_beyond_the_end_is_refused_and_one_at_the_end_is_not(ftlogs: Any) -> None:

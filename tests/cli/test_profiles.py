@@ -593,7 +593,8 @@ async def test_where_to_go_on_is_told_with_the_profile(ftlogs: Any, teams: Teams
     teams.b.faults = [Fault(Refuse(400, "InvalidParameter", "no"), on={2})]
     words = ("cat", "3", *BOTH, "--page-size", "2", "--concurrency", "1")
     ended = await ftlogs(*words, environ=teams.environ)
-    assert "go on with: ftlogs cat b/ft-3 --offset 2 --profile a --profile b" in ended.err
+    same = "--page-size 2 --concurrency 1 --profile a --profile b"
+    assert f"go on with: ftlogs cat b/ft-3 --offset 2 {same}\n" in ended.err
 
 
 async def test_each_profile_is_examined(ftlogs: Any, teams: Teams) -> None:

@@ -236,6 +236,8 @@ async def test_a_job_is_shown_with_all_it_was_given_and_what_to_do_next(ftlogs: 
     ]
     async with Emulator(jobs) as emulator:
         ended = await ftlogs("show", JOB, "ft-2", "ft-3", "ft-4", "ft-5", emulator=emulator)
+        asked = await ftlogs("show", "ft-3", "--max-rate", "50", "--allow-http", emulator=emulator)
+    assert asked.out.endswith(b"  ftlogs cat ft-3 --allow-http --max-rate 50.0\n")
     told = ended.out.decode()
     first, second, third, fourth, fifth = told.split("\n\n")
     for name, value in given.items():

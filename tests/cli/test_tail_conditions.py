@@ -266,7 +266,7 @@ async def test_without_f_a_running_job_has_not_met_it_so_far_and_nobody_waits(ft
     assert ended.code == 6
     assert ended.err == (
         f"ftlogs: {JOB}: RUNNING, so far did not meet loss<0.5 or nan; "
-        f"`ftlogs tail -f {JOB}` waits for it\n"
+        f"`ftlogs tail -f {JOB} --until 'loss<0.5' --until nan` waits for it\n"
     )
     assert (fine.code, fine.err, fine.out.count(b"\n")) == (0, "", 4)
     assert (some.code, some.out) == (6, b"{'loss': 1.9}\n")

@@ -79,7 +79,7 @@ async def test_archives_and_the_files_in_them_know_how_the_job_ended(
     met, unmet = [await ftlogs("tail", str(tmp_path), "--until", one) for one in (MET, UNMET)]
     assert (met.code, unmet.code) == (0, 7)
     # An archive can't be followed, but its job can.
-    waits = "; `ftlogs tail -f ft-running` waits for it"
+    waits = f"; `ftlogs tail -f ft-running --until '{UNMET}'` waits for it"
     assert f"ftlogs: ft-running: RUNNING, so far did not meet {UNMET}{waits}\n" in unmet.err
 
 

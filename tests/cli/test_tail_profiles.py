@@ -208,7 +208,7 @@ async def test_conditions_are_those_of_all_jobs_of_all_profiles(
         assert "a/ft-1: SUCCEEDED, never met loss<1" in ended.err
     now = await ftlogs("tail", "a/ft-2", "b/ft-1", "--until", "loss<1", *BOTH, environ=teams.environ)
     assert now.code == 6
-    waits = "`ftlogs tail -f ft-2 --profile a` waits for it"
+    waits = "`ftlogs tail -f ft-2 --profile a --until 'loss<1'` waits for it"
     assert f"a/ft-2: RUNNING, so far did not meet loss<1; {waits}" in now.err
     one = await ftlogs("tail", "ft-2", "--until", "loss<1", "--profile", "a", environ=teams.environ)
     assert f"ftlogs: ft-2: RUNNING, so far did not meet loss<1; {waits}" in one.err
@@ -220,7 +220,7 @@ async def test_a_running_job_in_an_archive_is_waited_for_by_its_profile(
     out = str(tmp_path / "logs")
     await ftlogs("download", "--all", *BOTH, "--out", out, "-q", environ=teams.environ)
     ended = await ftlogs("tail", f"{out}/a/ft-2.log", "--until", "loss<1")
-    assert "`ftlogs tail -f ft-2 --profile a` waits for it" in ended.err
+    assert "`ftlogs tail -f ft-2 --profile a --until 'loss<1'` waits for it" in ended.err
 
 
 @pytest.mark.posix

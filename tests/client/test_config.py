@@ -197,11 +197,12 @@ def test_a_slip_in_a_setting_is_told_before_another_one_is_used(toml: str, told:
         assert KEY not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["a/b", "../x", "a b", "", "-x", "x" * 65])
+@pytest.mark.parametrize("name", ["a/b", "../x", "a b", "", "-x", "_x", "x" * 65])
 def test_what_can_be_no_profile_s_name_is_told_as_that(name: str) -> None:
     with pytest.raises(ConfigError) as caught:
         settle({}, {CONFIG: "[profiles.p]\n[profiles.q]"}, profile=name)
-    assert f"profile {name!r}: must be a name of letters, digits, - and _" in str(caught.value)
+    told = f"profile {name!r}: must be a name of letters, digits, - and _"
+    assert f"{told} that begins with a letter or digit, as " in str(caught.value)
     assert str(caught.value).endswith(f"[profiles.NAME] in {CONFIG}; there are: p, q.")
 
 

@@ -133,6 +133,17 @@ async def test_request_ids_repeat_with_the_seed(ask: Any) -> None:
     assert ids[0] == ids[1] != ids[2]
 
 
+async def test_without_a_seed_request_ids_are_new_each_time_and_nothing_else_is(ask: Any) -> None:
+    """Two archives, of an emulator and of the one after it, are no copies of one another."""
+    ids, sizes = set(), set()
+    for seed in (None, None, 0):
+        async with Emulator([EmulatedJob("ft-1", LINES)], ragged=0.5, seed=seed) as emulator:
+            got = [await ask(emulator, line=1000) for _ in range(5)]
+        ids.update(one.json["request_id"] for one in got)
+        sizes.add(tuple(len(one.lines) for one in got))
+    assert (len(ids), len(sizes)) == (15, 1)
+
+
 @pytest.mark.parametrize("job_id", ["a/b", "ü", "a b", "a%2Fb", "ft-1?x", "#"])
 async def test_any_job_id_can_be_asked_for_in_percent_encoding(ask: Any, job_id: str) -> None:
     encoded = "".join(f"%{byte:02X}" for byte in job_id.encode())

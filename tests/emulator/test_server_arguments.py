@@ -48,7 +48,7 @@ FIT: dict[str, Any] = {
     "host": ("x", "a b"),
     "port": (7, 0),
     "faults": ([], {}, ["reset"]),
-    "seed": (7, 0, -1, 10**400),
+    "seed": (None, 7, 0, -1, 10**400),
     "latency": (7, 0, 1.5, (0, 1)),
     "bandwidth": (None, 7, 1.5),
     "rate_limit": (None,),

@@ -13,6 +13,7 @@ from dashscope_ftlogs import LogSession, RequestEvent, RetryPolicy, ThrottlingEr
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Refuse
 
 REFUSED = Refuse(429, "Throttling.RateQuota", "Requests rate limit exceeded.")
+MORE_TIME = "Lower the concurrency, or allow more time."
 
 
 def asked(session: LogSession, what: str, seconds: float) -> Any:
@@ -54,6 +55,36 @@ def test_it_gives_up_in_time_though_turns_are_rare(
     what: str, seconds: float, rate: float, answers: int
 ) -> None:
     assert lasted(what, seconds, rate, answers) <= 1.25 * seconds + 1
+
+
+@pytest.mark.parametrize("what", ["follow", "running_jobs"])
+@given(seconds=st.integers(2, 500), wish=st.integers(0, 1000))
+@settings(max_examples=15)
+def test_what_is_said_of_the_time_is_what_was_allowed_whatever_the_server_asks_for(
+    what: str, seconds: int, wish: int
+) -> None:
+    async def run() -> str:
+        clock = asyncio.get_running_loop().time
+        async with (
+            Emulator([live([5.0])], clock=clock, compress=False) as server,
+            LogSession(server.api_key, base_url=server.base_url) as session,
+        ):
+            await session.job(JOB)
+            server.faults = [f"429:retry-after={wish},endpoint=any"]
+            with pytest.raises(ThrottlingError) as caught:
+                async for _ in asked(session, what, seconds):
+                    pass
+            return str(caught.value)
+
+    said = in_virtual_time(run())
+    asked_for = f"The server asked for a wait of {wish} s, which would end after the {seconds} s that"
+    assert said.endswith(
+        (
+            f". It has lasted for {seconds} s, as long as was allowed. {MORE_TIME}",
+            f". {asked_for} were allowed. {MORE_TIME}",
+        )
+    )
+    assert ("asked for" in said) >= (wish > seconds)
 
 
 @pytest.mark.parametrize("what", ["follow", "running_jobs"])

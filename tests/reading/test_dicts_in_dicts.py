@@ -74,6 +74,18 @@ TOLD: list[tuple[str, list[Any]]] = [
         '[{"loss": 3, "step": 2}, {"loss": 2, "step": 3}]',
         [("train", n, {"loss": 5.0 - n}) for n in (2, 3)],
     ),
+    *(
+        (
+            f"{{'step': 5, {loss}'{name}': [{{'dataset': 'a', 'eval_loss': 1}}, {{'eval_loss': 2.0}}]}}",
+            [
+                *([("train", 5, {"loss": 2.0})] if loss else []),
+                ("eval", 5, {"dataset": "a", "eval_loss": 1.0}),
+                ("eval", 5, {"eval_loss": 2.0}),
+            ],
+        )
+        for name, loss in (("results", ""), ("x", ""), ("results", "'loss': 2.0, "), ("evals", ""))
+    ),
+    ("{'step': 5, 'x': [{'eval_loss': 1, 'step': 3}, {'loss': 2}]}", [("eval", 3, {"eval_loss": 1.0})]),
     ("{'epoch': 1, 'metrics': {'eval_loss': 0.5}}", [("eval", None, {"eval_loss": 0.5})]),
     ("{'step': 10, 'val': {'metrics': {'loss': 0.5}}}", [("eval", 10, {"val/loss": 0.5})]),
     ('{"step": 10, "val": {"step": 9, "loss": 1.4}}', [("eval", 9, {"val/loss": 1.4})]),
@@ -115,6 +127,8 @@ NOTHING_MORE = [
     '{"step": 10, "loss": {"train": 1.2, "val": 1.3}}',
     '{"step": 10, "eval": {"accuracy": 0.5}}',
     '{"step": 10, "results": [{"loss": 2.0, "epoch": 1}, {"train": {"loss": 1.0, "epoch": 2}}]}',
+    *('{"step": 10, "best": [{"eval_loss": 2}]}', '{"step": 10, "x": [{"eval_loss": 2, "loss": 2}]}'),
+    *('{"step": 10, "rows": [{"a": {"eval_loss": 2}}]}', '{"step": 10, "x": [{"eval_acc": 1}]}'),
     '{"step": 10, "config": [{"loss": 3, "step": 2}], "hparams": {"a": [[{"loss": 3, "step": 2}]]}}',
     '{"step": 10, "loss": 0.5, "messages": [{"role": "user"}]}',
     '{"step": 10, "eval": {"prompt": "a", "loss": 0.5}}',

@@ -1,7 +1,6 @@
 """Whose folder of an archive a directory is, where it is named by itself."""
 
 import os
-import shlex
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +19,7 @@ from dashscope_ftlogs.archive.store import (
 )
 from dashscope_ftlogs.client.settings.config_file import is_profile_name
 from dashscope_ftlogs.errors import ManifestError
+from dashscope_ftlogs.text import file_for_shell
 
 
 def profile_of(folder: Path) -> str:
@@ -100,4 +100,4 @@ def _lacks_mark(archive: Archive, folder: Path) -> bool:
 
 
 def _unmarked(folder: Path) -> ManifestError:
-    return unmarked(folder, f"`touch {shlex.quote(str(folder / OF_PROFILE))}`")
+    return unmarked(folder, f"`touch {file_for_shell(str(folder / OF_PROFILE))}`")

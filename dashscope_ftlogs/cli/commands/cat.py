@@ -1,6 +1,5 @@
 """`ftlogs cat`: a log on stdout."""
 
-import shlex
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing
@@ -12,7 +11,7 @@ from dashscope_ftlogs import ArchiveError, FTLogsError, InvalidArgumentError, Lo
 from dashscope_ftlogs.archive.store import KeptLog
 from dashscope_ftlogs.checks import MAX_LINE, within
 from dashscope_ftlogs.cli.completion import complete_job_ids
-from dashscope_ftlogs.cli.connection_options import Connection, naming
+from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.log_sources import (
     code_of,
     found_logs,
@@ -22,11 +21,12 @@ from dashscope_ftlogs.cli.log_sources import (
     session_of,
     stored_pages,
 )
-from dashscope_ftlogs.cli.options import Concurrency, Raw, grouped, whole_number
+from dashscope_ftlogs.cli.options import Concurrency, Raw, given, grouped, whole_number
 from dashscope_ftlogs.cli.run_command import complain, run, told
 from dashscope_ftlogs.cli.short_job_ids import whole_job
 from dashscope_ftlogs.cli.terminal.read_progress import progress
 from dashscope_ftlogs.cli.terminal.stdout import Format, encoder, part, printing, write
+from dashscope_ftlogs.text import file_for_shell, for_shell
 
 
 @grouped
@@ -52,6 +52,7 @@ def cat(
     ] = Format.TEXT,
     raw: Raw = False,
     connection: Connection,
+    context: typer.Context,
 ) -> None:
     """Print every line of a log, once and in order.
 
@@ -64,9 +65,10 @@ def cat(
     which = ""  # of several logs
 
     def how_to_go_on() -> str:
-        given = naming(*(connection.profile or ()))
+        left = "" if limit is None else f" --limit {limit - (resume_at - offset)}"
+        same = "".join(f" {for_shell(word)}" for word in given(context, {"offset", "limit"}))
         on = f"stopped{which}; go on with{' it' if which else ''}"
-        return f"{on}: ftlogs cat {shlex.quote(found)} --offset {resume_at}{given}"
+        return f"{on}: ftlogs cat {file_for_shell(found)} --offset {resume_at}{left}{same}"
 
     def begin_one(where: str, said: str) -> None:
         nonlocal found, resume_at, which

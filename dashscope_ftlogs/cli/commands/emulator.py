@@ -38,7 +38,12 @@ def emulator(
             "ones, the last begins now.",
         ),
     ] = False,
-    seed: Annotated[int, whole_number("Of all that is left to chance.", 0)] = 0,
+    seed: Annotated[
+        int | None,
+        whole_number(
+            "Of all that is left to chance.", 0, show_default="0, but with new request ids each time"
+        ),
+    ] = None,
     latency: Annotated[
         str, typer.Option(help="Seconds before each answer, or LOWEST-HIGHEST, such as 0.02-0.3.")
     ] = "0",
@@ -92,7 +97,7 @@ def emulator(
 
     with emulator_options.refusals():
         local = Emulator(
-            emulator_options.jobs(paths or (), seed, emulator_options.now() if recent else None),
+            emulator_options.jobs(paths or (), seed or 0, emulator_options.now() if recent else None),
             api_key=api_key,
             host=host,
             port=port,

@@ -2,7 +2,6 @@
 
 import enum
 import json
-import shlex
 from collections.abc import Iterable
 from contextlib import aclosing
 from functools import partial
@@ -21,7 +20,7 @@ from dashscope_ftlogs import (
     ThrottlingError,
 )
 from dashscope_ftlogs.archive.manifest import facts, storable
-from dashscope_ftlogs.cli.connection_options import Connection, naming
+from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.key_in_messages import without_key
 from dashscope_ftlogs.cli.log_sources import Log, Sources, code_of, complain_of_patterns, read_logs
 from dashscope_ftlogs.cli.options import Pattern, chosen, grouped
@@ -29,7 +28,7 @@ from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.download_progress import duration
 from dashscope_ftlogs.cli.terminal.stdout import rows, width, write
 from dashscope_ftlogs.reading.forms.names import is_better_higher
-from dashscope_ftlogs.text import escaped
+from dashscope_ftlogs.text import escaped, file_for_shell, for_shell
 
 if TYPE_CHECKING:
     from dashscope_ftlogs.reading.failure_causes import Failure
@@ -82,7 +81,7 @@ def show(
                 write(
                     rows([_object(log.read, saved)])
                     if form is Format.JSONL
-                    else _text(log, saved, again=bool(fits))
+                    else _text(log, saved, connection, again=bool(fits))
                 )
                 fits.append(log.read.fits)
         complain_of_patterns(own, fits)
@@ -135,7 +134,9 @@ def _why(failure: "Failure") -> dict[str, Any]:
     return {"text": failure.text, "offset": offset, "guessed": failure.guessed}
 
 
-def _text(log: "Log[Glance]", saved: Checkpoints | None, *, again: bool) -> bytes:
+def _text(
+    log: "Log[Glance]", saved: Checkpoints | None, connection: Connection, *, again: bool
+) -> bytes:
     glance, job = log.read, log.read.job
     head = [glance.name]
     if job is not None:
@@ -143,7 +144,7 @@ def _text(log: "Log[Glance]", saved: Checkpoints | None, *, again: bool) -> byte
     said = ["", "  ".join(filter(None, head))] if again else ["  ".join(filter(None, head))]
     said += [f"  {name:<11} {told}" for name, told in _facts(glance, saved or ()) if told]
     if job is not None:
-        said.append(f"  {'next':<11} {_next(log, job)}")
+        said.append(f"  {'next':<11} {without_key(_next(log, job, connection))}")
     return "".join(f"{escaped(line)}\n" for line in said).encode("utf-8", "backslashreplace")
 
 
@@ -218,11 +219,11 @@ def _wrapped(words: Iterable[str]) -> Iterable[str]:
     yield line
 
 
-def _next(log: "Log[Glance]", job: Job) -> str:
+def _next(log: "Log[Glance]", job: Job, connection: Connection) -> str:
     """Return the command that tells more, of the very log that was read."""
     glance = log.read
-    of_service = job.job_id + naming(log.profile)
-    named = without_key(shlex.quote(log.where)) if log.where else of_service
+    of_service = for_shell(job.job_id) + connection.given(log.profile)
+    named = file_for_shell(log.where) if log.where else of_service
     if not job.ended:
         return f"ftlogs tail -f {of_service}"
     if glance.failure is not None and glance.failure.error is not None:

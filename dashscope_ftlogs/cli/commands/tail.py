@@ -193,7 +193,8 @@ def tail(
                 for name, log in stored.items()
                 if offsets[name] is None and _comes_bit_by_bit(log)
             }
-        return await Tail(**shared(offsets), stored=stored).print_tails()
+        same = given(context, {"follow", "count", "all_running", "profile"})
+        return await Tail(**shared(offsets), stored=stored, given=same).print_tails()
 
     try:
         if not words and not all_running:

@@ -4,7 +4,6 @@ import enum
 import fnmatch
 import glob
 import os
-import shlex
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
@@ -29,12 +28,13 @@ from dashscope_ftlogs.archive.object_store.url import is_store_url, store_url
 from dashscope_ftlogs.archive.store import label
 from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.archive.verify import reopen_stale, verified
-from dashscope_ftlogs.cli.connection_options import Connection, naming
+from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.exit_codes import INCOMPLETE, exit_code
 from dashscope_ftlogs.cli.job_selection import complete_days, created_since, earliest
 from dashscope_ftlogs.cli.options import RunningOk, archive, grouped
 from dashscope_ftlogs.cli.run_command import complain, run, told
 from dashscope_ftlogs.cli.terminal.stdout import rows, wrapped_table, write
+from dashscope_ftlogs.text import file_for_shell, for_shell
 
 
 class Format(enum.StrEnum):
@@ -125,13 +125,15 @@ def verify(
         if bad or not quiet:
             size = decimal(sum(one.bytes for one in verdicts))
             complain(f"{directory}: {f'{told_of}; {size}' if verdicts else 'no logs yet'}")
-        _advise(bad, directory, next(iter(found)), since)
+        _advise(connection, bad, directory, next(iter(found)), since)
         return exit_code(failed[0]) if failed else INCOMPLETE if bad else 0
 
     run(main(), show_retries=not quiet)
 
 
-def _advise(bad: Sequence[Verdict], directory: str, own: str, since: str | None) -> None:
+def _advise(
+    connection: Connection, bad: Sequence[Verdict], directory: str, own: str, since: str | None
+) -> None:
     """Tell what to do about what is not whole, where a command or an option is all it takes."""
     damaged = [one for one in bad if one.state == "damaged" and one.job_id]
     for some in (
@@ -139,27 +141,29 @@ def _advise(bad: Sequence[Verdict], directory: str, own: str, since: str | None)
         [one for one in damaged if one.profile],
     ):
         if some:  # a download with a profile writes to folders only
-            again = _download_of(some, directory, own, f"{_naming_jobs(some)} --recheck")
+            again = _download_of(connection, some, directory, own, f"{_naming_jobs(some)} --recheck")
             complain(f"`{again}` fetches damaged logs anew, and keeps what is here of them")
     if missing := [one for one in bad if one.state == "missing"]:
-        which = "--all" if since is None else f"--all --since {shlex.quote(since)}"
-        complain(f"`{_download_of(missing, directory, own, which)}` fetches what is missing")
+        which = "--all" if since is None else f"--all --since {for_shell(since)}"
+        complain(f"`{_download_of(connection, missing, directory, own, which)}` fetches what is missing")
     if forgotten := [one for one in bad if one.state == "forgotten"]:
         complain(_how_to_accept(forgotten))
 
 
-def _download_of(some: list[Verdict], directory: str, own: str, which: str) -> str:
+def _download_of(
+    connection: Connection, some: list[Verdict], directory: str, own: str, which: str
+) -> str:
     """Return the command by which such logs come: into the archive around a profile's folder."""
     if own:
         folder = Path(os.path.realpath(directory))
         directory = str(store_url(directory).around if is_store_url(directory) else folder.parent)
     profiles = sorted({one.profile for one in some if one.profile})
-    return f"ftlogs download {which} --out {shlex.quote(directory)}{naming(*profiles)}"
+    return f"ftlogs download {which} --out {file_for_shell(directory)}{connection.given(*profiles)}"
 
 
 def _naming_jobs(some: list[Verdict]) -> str:
     """Return what names the jobs of logs in a command, or all jobs if they are too many for that."""
-    names = sorted({shlex.quote(label(one.profile, one.job_id)) for one in some})
+    names = sorted({for_shell(label(one.profile, one.job_id)) for one in some})
     return " ".join(names) if len(names) <= _FEW else "--all"
 
 
@@ -173,7 +177,7 @@ def _is_accepted(verdict: Verdict, globs: Sequence[str]) -> bool:
 
 def _how_to_accept(forgotten: Sequence[Verdict]) -> str:
     names = sorted(glob.escape(label(one.profile, one.job_id)) for one in forgotten)
-    options = " ".join(f"--forgotten-ok {shlex.quote(name)}" for name in names)
+    options = " ".join(f"--forgotten-ok {for_shell(name)}" for name in names)
     if len(names) > _FEW:
         options = "--forgotten-ok GLOB"
     accepts = f"`{options}` accepts what is here as all there will be"

@@ -1,7 +1,6 @@
 """What settings, errors and answers say of the way to the service and of the key."""
 
 import json
-import shlex
 import stat
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from dashscope_ftlogs.cli.doctor.findings import Finding, RawAnswer, State
 from dashscope_ftlogs.cli.exit_codes import exit_code
 from dashscope_ftlogs.errors import FTLogsError
 from dashscope_ftlogs.models import STATUSES, Job
-from dashscope_ftlogs.text import excerpt
+from dashscope_ftlogs.text import excerpt, file_for_shell
 
 _OFF: Final = 30.0
 """Seconds by which two clocks may differ, with what an answer takes on its way."""
@@ -103,7 +102,9 @@ def files_with_keys(modes: Mapping[str, int]) -> Iterator[Finding]:
     for path, mode in modes.items():
         if stat.S_ISREG(mode) and mode & _OTHERS:
             told = f"{path} can be read by other users of this machine (mode {stat.S_IMODE(mode):o})"
-            yield Finding("file with a key", State.ODD, told, f"Shut it: chmod 600 {shlex.quote(path)}")
+            yield Finding(
+                "file with a key", State.ODD, told, f"Shut it: chmod 600 {file_for_shell(path)}"
+            )
 
 
 def without_workspace(base_url: str) -> str:

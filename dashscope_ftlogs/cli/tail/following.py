@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import shlex
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -22,7 +21,7 @@ from dashscope_ftlogs.cli.tail.last_lines import DEFAULT_COUNT, Tail, where
 from dashscope_ftlogs.cli.tail.status import Outage
 from dashscope_ftlogs.cli.terminal.stdout import printing, table
 from dashscope_ftlogs.metrics.live.what_meets_a_condition import Alarm
-from dashscope_ftlogs.text import escaped
+from dashscope_ftlogs.text import for_shell
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import Followed, FollowEvent, LogFollower, LogSession
@@ -50,8 +49,6 @@ class Following(Tail):
     settle: float | None
     look_every: float
     stats: bool
-    given: Sequence[str] = ()
-    """The options that are the same where it is gone on with."""
     _followers: "dict[str, LogFollower]" = attrs.field(factory=dict[str, Any], init=False)
     """By profile, as the sessions."""
     _taking: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
@@ -320,12 +317,15 @@ class Following(Tail):
         ]
         goes_on = "the jobs go on" if running[1:] else "the job goes on" if running else "stopped"
         places = {job_id: self._place(job_id, jobs) for job_id in left}
-        words = [job_id if place is None else f"{job_id}:{place}" for job_id, place in places.items()]
+        words = [
+            for_shell(job_id if place is None else f"{job_id}:{place}")
+            for job_id, place in places.items()
+        ]
         if self.all_running:
             words.append("--all-running")
         if self.count != DEFAULT_COUNT and (self.all_running or None in places.values()):
             words.append(f"-n {'all' if self.count is None else self.count}")
-        words += map(shlex.quote, map(escaped, self.given))
+        words += map(for_shell, self.given)
         return f"{goes_on}; resume with: ftlogs tail -f {' '.join(words)}"
 
     def _place(self, job_id: str, jobs: "Mapping[str, Followed]") -> int | None:

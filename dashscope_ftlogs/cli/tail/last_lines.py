@@ -25,7 +25,7 @@ from dashscope_ftlogs.metrics.live.watched_logs import WatchedLogs
 from dashscope_ftlogs.metrics.live.what_meets_a_condition import Alarm
 from dashscope_ftlogs.reading.own_pattern import OwnPattern, OwnRecords
 from dashscope_ftlogs.reading.tracebacks import RecordReader
-from dashscope_ftlogs.text import excerpt
+from dashscope_ftlogs.text import excerpt, for_shell
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import Job, LogPaginator, LogSession
@@ -54,6 +54,8 @@ class Tail:
     goals: tuple[Alarm, ...] = ()
     """Of which each job has to meet one."""
     pattern: OwnPattern | None
+    given: Sequence[str] = ()
+    """The options that are the same where it is gone on with."""
     _sessions: "Mapping[str, LogSession]" = attrs.field(factory=dict[str, Any], init=False)
     """By the profile that stands before the names of its jobs: by none, where there is only one."""
     _failed: list[FTLogsError] = attrs.field(factory=list[FTLogsError], init=False)
@@ -198,7 +200,9 @@ class Tail:
             if job is None or job.ended:
                 self._status.say(f"{name}: {status}never met {goals}")
             else:
-                waits = f"`ftlogs tail -f {job.job_id}{naming(self._profile(name))}` waits for it"
+                words = [for_shell(job.job_id) + naming(self._profile(name))]
+                words += map(for_shell, self.given)
+                waits = f"`ftlogs tail -f {' '.join(words)}` waits for it"
                 self._status.say(f"{name}: {status}so far did not meet {goals}; {waits}")
         return code_of_ends((job for _, job in ends), until=bool(goals))
 

@@ -54,8 +54,9 @@ def profile_of(file: Mapping[str, Any] | None, name: str, path: str) -> tuple[di
     tables = profiles(file or {})
     if not is_profile_name(name):
         raise ConfigError(
-            f"profile {shown(name)}: must be a name of letters, digits, - and _, as the NAME of a table "
-            f"[profiles.NAME] in {path}; there are: {', '.join(tables) or 'none'}"
+            f"profile {shown(name)}: must be a name of letters, digits, - and _ that begins with a "
+            f"letter or digit, as the NAME of a table [profiles.NAME] in {path}; "
+            f"there are: {', '.join(tables) or 'none'}"
         )
     if file is None:
         raise ConfigError(f"profile {name!r}: there is no file {path} to hold its [profiles.{name}]")

@@ -150,12 +150,13 @@ def dicts_in(text: str) -> Iterator[tuple[int, int, MetricValues]]:
             path = path_to(around[-1].path, name, number, values)
             of_evaluation, of_history = any(map(is_of_evaluation, path)), HISTORY in path
             is_held = number is None and shares_place(name)
-            of_evaluation |= is_held and only_of_evaluation(values)
+            says_so = only_of_evaluation(values)
+            of_evaluation |= shares_place(name) and says_so
             if not of_history:
                 values = {**(around[-1].beside if is_held else around[-1].place), **values}
             hidden = around[-1].hides and not (of_evaluation or of_history)
             passed_over = is_of_no_point(name) or (hidden and not is_container(name))
-            hides = hidden or (number is not None and not (of_evaluation or of_history))
+            hides = hidden or (number is not None and not (of_evaluation or of_history or says_so))
         if found.is_whole and not (passed_over or hides) and _is_told(text, begin, values):
             yield begin, found.end, within_evaluation(path, {**values, **_held(text, found), **values})
         own = place_of(values) if found.nested and not passed_over else None

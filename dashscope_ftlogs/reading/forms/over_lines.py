@@ -215,11 +215,13 @@ class WrappedDicts:
             path = path_to(path, one.name, one.number, values if one is closed else {})
         of_evaluation, of_history = any(map(is_of_evaluation, path)), HISTORY in path
         is_beside = _is_held(closed)
-        of_evaluation |= is_beside and only_of_evaluation(values)
+        says_so = only_of_evaluation(values)
+        of_evaluation |= shares_place(closed.name) and says_so
         is_listed = any(one.number is not None for one in nested)
         if any(is_of_no_point(one.name) for one in nested):
             return
-        if is_listed and not (of_evaluation or of_history):
+        is_told = of_evaluation or of_history or (says_so and closed.number is not None)
+        if is_listed and not is_told:
             return
         for around in self._open[: -_LEVELS - 1 : -1]:
             if of_history or around.size > _BESIDE:

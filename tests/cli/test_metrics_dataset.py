@@ -18,7 +18,7 @@ Connect = Callable[..., LogSession]
 LOG = [f"{{'loss': {number / 7}, 'grad_norm': {number / 3}, 'epoch': 0.5}}" for number in range(30_000)]
 JOBS = [
     *(EmulatedJob(f"ft-{number}", LOG, create_time="2026-03-01 10:00:00") for number in range(3)),
-    EmulatedJob("ft-3", ["{'loss': 1.5}"], status="RUNNING"),
+    EmulatedJob("ft-3", ["{'loss': 1.5}"], status="RUNNING", create_time="2024-10-29 10:00:00"),
 ]
 
 

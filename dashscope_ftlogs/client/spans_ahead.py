@@ -33,9 +33,9 @@ class SpansAhead(InOrder[Span]):
             cursor: Knows how far there is something, and how much of it is one span.
             room: How many there may be that were not handed out.
         """
-        last = cursor.offset + room * cursor.page_size
-        while (end := cursor.span_end(self._end)) <= last and cursor.reaches(self._end):
-            begin, self._end = self._end, end
+        last = cursor.offset + (room - 1) * cursor.page_size
+        while self._end <= last and cursor.reaches(self._end):
+            begin, self._end = self._end, cursor.span_end(self._end)
             self.begin(read(begin, self._end), self._owner)
 
     async def first(self) -> Span:

@@ -27,6 +27,9 @@ from dashscope_ftlogs.emulator.served_jobs import ServedJobs
 from dashscope_ftlogs.emulator.server_arguments import a_fault, check
 from dashscope_ftlogs.emulator.transmission import deliver
 
+_TURNS_TO_COME = 4
+"""Turns of the loop until a connection is known that a client has made."""
+
 
 class Emulator:
     """A local Model Studio that answers like the vendor's, and fails the way it is told to.
@@ -227,6 +230,9 @@ class Emulator:
         assert self._runner is not None  # noqa: S101 - __aenter__ came first
         assert self._server is not None  # noqa: S101 - likewise
         runner, self._runner = self._runner, None
+        # asyncio loses a connection, unclosed, if it stops listening while one comes.
+        for _ in range(_TURNS_TO_COME):
+            await asyncio.sleep(0)
         for site in runner.sites:
             await site.stop()
         # Not gracefully: an answer that stalls or never ends would outlive its emulator.

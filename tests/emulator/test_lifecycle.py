@@ -1,6 +1,7 @@
 """Starting, stopping, and leaving nothing behind."""
 
 import asyncio
+import gc
 import socket
 import struct
 from collections.abc import Callable
@@ -122,3 +123,17 @@ async def test_a_client_that_hangs_up_in_mid_answer_does_no_harm(
         await until(lambda: bool(emulator.journal) and emulator.in_flight == 0)
         assert emulator.journal[0].status is None
         assert (await ask(emulator, "/fine-tunes/ft-2/logs")).lines == ["y"]
+
+
+@pytest.mark.parametrize("turns", range(8))
+def test_a_connection_that_comes_as_the_emulator_ends_is_closed(turns: int) -> None:
+    async def main() -> None:
+        async with Emulator() as emulator:
+            host, port = emulator.base_url.split("/")[2].split(":")
+            with socket.create_connection((host, int(port))):
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+
+    asyncio.run(main())
+    # What is left would be warned of when it is collected.
+    gc.collect()

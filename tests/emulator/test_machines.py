@@ -17,14 +17,20 @@ IDS = ("ft-1", "ft-2", "ft-3")
 PATHS = ("/fine-tunes", *(f"/fine-tunes/{job_id}{what}" for job_id in IDS for what in ("", "/logs")))
 
 
+def dated(job_id: str, lines: list[str], **facts: Any) -> EmulatedJob:
+    """Return a job that is of the same time whenever it is made, and ended."""
+    times = {"create_time": "2026-01-01 10:00:00", "end_time": "2026-01-01 11:00:00"}
+    return EmulatedJob(job_id, lines, **times, **facts)
+
+
 def served(clock: Any, **settings: Any) -> Emulator:
     line_times, status_times = [0, 2, 4, 6], [(0, "RUNNING"), (5, "SUCCEEDED")]
-    running = EmulatedJob("ft-2", ["a", "b", "c", "d"], schedule=Schedule(line_times, status_times))
-    return Emulator([EmulatedJob("ft-1", ["x"], status="RUNNING"), running], clock=clock, **settings)
+    running = dated("ft-2", ["a", "b", "c", "d"], schedule=Schedule(line_times, status_times))
+    return Emulator([dated("ft-1", ["x"], status="RUNNING"), running], clock=clock, **settings)
 
 
 def exchange(emulator: Emulator, job_id: str) -> None:
-    emulator.jobs = {"ft-3": EmulatedJob("ft-3", ["n"]), **emulator.jobs}
+    emulator.jobs = {"ft-3": dated("ft-3", ["n"]), **emulator.jobs}
 
 
 def forget(emulator: Emulator, job_id: str) -> None:
@@ -47,7 +53,7 @@ CHANGES: dict[str, Callable[[Emulator, str], object]] = {
     "restart": on_job(lambda job: job.rewrite(["new", "life"])),
     "end": on_job(lambda job: job.finish("FAILED", "Oops", "Dear me")),
     "run": on_job(lambda job: setattr(job, "status", "RUNNING")),
-    "add": lambda emulator, job_id: emulator.add(EmulatedJob(job_id, ["added"], status="RUNNING")),
+    "add": lambda emulator, job_id: emulator.add(dated(job_id, ["added"], status="RUNNING")),
     "remove": forget,
     "clear": lambda emulator, _: emulator.jobs.clear(),
     "exchange": exchange,

@@ -197,7 +197,7 @@ def verify_remotely(
         if every_job:
             async with aclosing(session.jobs()) as jobs:
                 async for job in jobs:
-                    if stem(job.job_id) not in known and _is_wanted(job, every_job):
+                    if stem(job.job_id) not in known and (every_job is True or every_job(job)):
                         yield _missing(job, folder, profile)
 
     checks.many("verdicts", verdicts, "an iterable of Verdicts")
@@ -207,10 +207,6 @@ def verify_remotely(
 
     asked = each(all_of_them(), ask, at_once=lambda: session.concurrency, tasks=session.tasks)
     return stream(session.tasks, asked, "logs were compared")
-
-
-def _is_wanted(job: Job, every_job: bool | Callable[[Job], object]) -> bool:
-    return every_job is True or (callable(every_job) and bool(every_job(job)))
 
 
 def _stem(verdict: Verdict) -> str:

@@ -105,7 +105,7 @@ class Filters:
         if since is not None and not created_since(job, since):
             return False
         names = (job.job_id, job.job_name or "", job.finetuned_output or "")
-        return not self.match or any(fnmatch.fnmatchcase(*pair) for pair in product(names, self.match))
+        return not self.match or any_fits(names, self.match)
 
 
 class NoneHasItError(InvalidArgumentError):
@@ -207,6 +207,11 @@ class Selection:
             raise InvalidArgumentError(f"--from-file {self.from_file}: {why}") from None
         lines = (line.partition("#")[0].strip() for line in text.removeprefix("\ufeff").splitlines())
         return [line for line in lines if line]
+
+
+def any_fits(names: Iterable[str], globs: Iterable[str]) -> bool:
+    """Whether one of these names fits one of the globs; upper and lower case are not the same."""
+    return any(fnmatch.fnmatchcase(*pair) for pair in product(names, globs))
 
 
 def created_since(job: Job, begin: str) -> bool:

@@ -192,9 +192,10 @@ class Transport:
         """Send the request once. A failure leaves with the decision what to do about it."""
         if call.last is not None:
             await self._turn_again(call, call.last)
-        else:  # Nothing bounds the wait for its turn; mostly there is none.
-            at_once = self.gate.enter_at_once()
-            call.sent_at = at_once or await self.gate.enter(call.request.job_id or "")
+        elif (at_once := self.gate.enter_at_once()) is not None:
+            call.sent_at = at_once
+        else:  # Nothing bounds the wait for its turn.
+            call.sent_at = await self.gate.enter(call.request.job_id or "")
         call.tries += 1
         call.status, call.is_large = None, False
         try:

@@ -22,15 +22,14 @@ async def in_time(
     Raises:
         FTLogsError: the failure, since nothing else has come.
     """
-    if failure is None or give_up_after is None:
-        async with asyncio.timeout(None) as patience:
-            yield patience
-        return
+    is_bounded = failure is not None and give_up_after is not None
+    patience = asyncio.timeout_at(since + 1.25 * (give_up_after or 0.0) if is_bounded else None)
     try:
-        async with asyncio.timeout_at(since + give_up_after * 1.25) as patience:
+        async with patience:
             yield patience
     except TimeoutError:
-        pass
+        if failure is None or not patience.expired():  # the caller's own code raised it
+            raise
     else:
         return
     raise failure

@@ -407,3 +407,24 @@ async def test_a_list_of_jobs_that_is_too_large_at_once_comes_in_smaller_pages()
 def test_the_widest_character_tells_how_many_bytes_each_of_them_takes(text: str, width: int) -> None:
     body = f'["{text}"]'.encode()
     assert memory_for(body) == len(body) * (1 + width) + 2 * 60
+
+
+class ClockAtZero(asyncio.SelectorEventLoop):
+    """A loop whose clock has not begun to tick."""
+
+    def time(self) -> float:
+        return 0.0
+
+
+def test_a_request_takes_one_turn_whatever_the_clock_says() -> None:
+    async def two_pages() -> None:
+        async with (
+            Emulator([EmulatedJob("ft-1", ["a", "b"])]) as emulator,
+            LogSession(emulator.api_key, base_url=emulator.base_url, concurrency=1) as session,
+        ):
+            for _ in range(2):
+                assert (await session.page("ft-1")).lines == ("a", "b")
+            assert session._transport.gate.inside == 0
+
+    with asyncio.Runner(loop_factory=ClockAtZero) as runner:
+        runner.run(two_pages())

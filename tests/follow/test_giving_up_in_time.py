@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from dashscope_ftlogs import LogSession, RequestEvent, RetryPolicy, ThrottlingError
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Refuse
+from dashscope_ftlogs.follow.answer_in_time import in_time
 
 REFUSED = Refuse(429, "Throttling.RateQuota", "Requests rate limit exceeded.")
 MORE_TIME = "Lower the concurrency, or allow more time."
@@ -140,3 +141,14 @@ def test_once_it_is_answered_rare_turns_are_no_failure(what: str) -> None:
             return 0.0
 
     assert in_virtual_time(run()) > 125
+
+
+@pytest.mark.parametrize(
+    "failure", [None, ThrottlingError(status=429, code="Throttling", message="slower")]
+)
+async def test_a_time_out_of_the_caller_s_own_code_stays_what_it_is(
+    failure: ThrottlingError | None,
+) -> None:
+    with pytest.raises(TimeoutError, match="mine"):
+        async with in_time(failure, asyncio.get_running_loop().time(), 60.0):
+            raise TimeoutError("mine")

@@ -1,13 +1,11 @@
 """`ftlogs verify`: is an archive what it says it is, and is it all there is?"""
 
 import enum
-import fnmatch
 import glob
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,7 +28,7 @@ from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.archive.verify import reopen_stale, verified
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.exit_codes import INCOMPLETE, exit_code
-from dashscope_ftlogs.cli.job_selection import complete_days, created_since, earliest
+from dashscope_ftlogs.cli.job_selection import any_fits, complete_days, created_since, earliest
 from dashscope_ftlogs.cli.options import RunningOk, archive, grouped
 from dashscope_ftlogs.cli.run_command import complain, run, told
 from dashscope_ftlogs.cli.terminal.stdout import rows, wrapped_table, write
@@ -169,10 +167,8 @@ def _naming_jobs(some: list[Verdict]) -> str:
 
 def _is_accepted(verdict: Verdict, globs: Sequence[str]) -> bool:
     """Whether a log is forgotten, and that was said to be all right."""
-    name = label(verdict.profile, verdict.job_id)
-    return verdict.state == "forgotten" and any(
-        fnmatch.fnmatchcase(*pair) for pair in product((verdict.job_id, name), globs)
-    )
+    names = verdict.job_id, label(verdict.profile, verdict.job_id)
+    return verdict.state == "forgotten" and any_fits(names, globs)
 
 
 def _how_to_accept(forgotten: Sequence[Verdict]) -> str:

@@ -49,6 +49,8 @@ OF_SAMPLES: Final = some_words(
 )
 OF_TOKENS: Final = frozenset({"input_ids", "attention_mask", "labels", "token_ids", "pixel_values"})
 """What the rows of a dataset list."""
+_KEPT: Final = _PLACES.union(OF_PHASES, _OF_SETS, OF_SAMPLES, OF_TOKENS, _OF_RUNS)
+"""What keeps its name in an evaluation."""
 _OF_CONFIGURATIONS: Final = some_words(
     """
     optimizer model model_name model_name_or_path dataset scheduler lr_scheduler lr_scheduler_type
@@ -119,8 +121,7 @@ def within_evaluation(
         before = said if said.replace("_", "").isalpha() else word_of_evaluation(said)
     if not before:
         return values
-    kept = _PLACES.union(OF_PHASES, _OF_SETS, OF_SAMPLES, OF_TOKENS, _OF_RUNS)
-    own = (name in kept or is_of_evaluation(name) for name in values)
+    own = (name in _KEPT or is_of_evaluation(name) for name in values)
     return {
         name if is_own else f"{before}/{name}": value
         for is_own, (name, value) in zip(own, values.items(), strict=True)

@@ -19,7 +19,7 @@ from typing import Final
 
 import attrs
 
-from dashscope_ftlogs.reading.forms.entries import named_after, phase_of, within_evaluation
+from dashscope_ftlogs.reading.forms.entries import OF_PHASES, named_after, phase_of, within_evaluation
 from dashscope_ftlogs.reading.forms.names import (
     is_loss_or_reward,
     is_of_evaluation,
@@ -127,8 +127,8 @@ _ALONE: Final = re.compile(
 _SECTION: Final = re.compile(rf"(train(?:ing)?|{_OF_OTHERS})\s?:\s(?=[a-z_])", re.IGNORECASE)
 """What says of which phase the numbers behind it are."""
 _OF_WHICH: Final = re.compile(
-    r"(?P<key>mode|split|phase|stage|subset|event|type|kind|dataset|set)\s?[:=]\s?(?P<said>[a-z][\w-]{0,40})"
-    r"(?=[\s\])]|$)",
+    rf"(?P<key>{'|'.join(sorted({name.lower() for name in OF_PHASES}))})"
+    r"\s?[:=]\s?(?P<said>[a-z][\w-]{0,40})(?=[\s\])]|$)",
     re.IGNORECASE,
 )
 """What may say of which phase all numbers of its line are."""

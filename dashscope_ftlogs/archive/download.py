@@ -80,6 +80,7 @@ class Download:
     ) -> None:
         self._service = service
         self._store = store
+        # Of logs that begin: one that is there keeps its own, since lines are only ever added to it.
         self._form: Format | None = checks.word("format", form, FORMATS)
         self._compression: Compression | None = checks.word("compression", compression, COMPRESSIONS)
         settle = service.lag if settle is None else checks.seconds("settle", settle, or_zero=True)
@@ -263,18 +264,9 @@ class Download:
             if before is not None:
                 raise self._log_gone(before)
             return None
-        self._check_form(manifest)
         if why := another_service(manifest.endpoint, self._service.base_url):
             raise ArchiveMismatchError(f"{manifest.file} {why}: logs of two services are not mixed")
         return manifest
-
-    def _check_form(self, manifest: Manifest) -> None:
-        if (self._form or manifest.format) != manifest.format or (
-            self._compression or manifest.compression
-        ) != manifest.compression:
-            error = ArchiveMismatchError(f"{manifest.file} is there already, in another format")
-            error.advice = "It stays as it is: name no format to go on with it, or another directory."
-            raise error
 
     async def _continue(self, manifest: Manifest, turn: Turn, job: Job, place: Place) -> Manifest:
         """Read what the archive does not have yet; return the manifest as committed."""

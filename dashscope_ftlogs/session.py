@@ -88,7 +88,8 @@ class LogSession(Service):
         long as machines of the service may lag, before it counts as rewritten.
 
         Args:
-            jobs: Job ids or jobs, from any iterable or async iterable; repeated ones are done once.
+            jobs: Job ids or jobs, from any iterable or async iterable; repeated ones are done once. The
+                `job` of one that was followed to its end says since when: that is not waited for again.
             directory: The archive; it is created if need be. Or the URL of one on object storage, as
                 `s3://bucket/logs`, for which the extra `object-store` is needed. A session of a profile
                 writes to a folder of that name in it, and whoever reads the archive reads all of them.

@@ -26,6 +26,8 @@ class Turn:
     profile: str = ""
     due: float = 0.0
     """When. Times are monotonic."""
+    asked: bool = False
+    """Whether the job was described just now. Else that was at any time before, when it is a `Job`."""
     ended_at: float | None = None
     """When its end was first heard."""
     before: int | None = None
@@ -63,6 +65,11 @@ class Turn:
         if self.ended_at is None and job.ended:
             heard = "" if manifest is None else manifest.ended_by
             self.ended_at = now - seconds_since(heard, job.http_date)
+
+    def date_end(self, job: Job, manifest: Manifest, now: float) -> None:
+        """Take note of when the end was heard that a given job tells of, by what is said of it now."""
+        if job.ended and self.ended_at is not None:
+            self.ended_at = min(self.ended_at, now - seconds_since(manifest.ended_by, job.http_date))
 
     def is_gone(self, lag: float, asked_at: float, now: float) -> bool:
         """Whether to believe that the service no longer has the job; if not, it is due once more."""

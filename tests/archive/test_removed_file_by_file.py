@@ -26,6 +26,8 @@ from dashscope_ftlogs import (
 )
 from dashscope_ftlogs.archive import directory
 from dashscope_ftlogs.archive.local import log_writer
+from dashscope_ftlogs.archive.local.disk import Disk
+from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.cli.exit_codes import exit_code
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
@@ -129,3 +131,17 @@ def check(outcome: Downloaded, removal: Removal) -> None:
         assert exit_code(outcome.error) == 6
     else:
         assert outcome.lines == 40
+
+
+async def test_a_file_that_has_gone_is_no_wrong_path(tmp_path: Path) -> None:
+    archive = directory.Archive(tmp_path)
+    archive.lock()
+    try:
+        with Thread() as thread:
+            with pytest.raises(LogGoneError, match=f"{tmp_path / 'ft-1.log'} has gone"):
+                await Disk(thread, archive).run(archive.remove, "ft-1.log")
+            (tmp_path / LOCK).unlink()
+            with pytest.raises(ArchiveGoneError):
+                await Disk(thread, archive).run(archive.remove, "ft-1.log")
+    finally:
+        archive.unlock()

@@ -138,7 +138,7 @@ async def test_a_file_that_has_gone_is_no_wrong_path(tmp_path: Path) -> None:
     archive.lock()
     try:
         with Thread() as thread:
-            with pytest.raises(LogGoneError, match=f"{tmp_path / 'ft-1.log'} has gone"):
+            with pytest.raises(LogGoneError, match=r"ft-1\.log has gone"):
                 await Disk(thread, archive).run(archive.remove, "ft-1.log")
             (tmp_path / LOCK).unlink()
             with pytest.raises(ArchiveGoneError):

@@ -40,7 +40,8 @@ TEXTS = ("--ignore=tests/project/test_docs.py", "--ignore=tests/project/test_roo
 
 # What waits, in which the versions of Python differ most: tasks, threads, connections, files, signals.
 WAITING = (
-    *("tests/client", "tests/follow", "tests/archive", "tests/whole", "tests/cli/test_cat.py"),
+    *("tests/client", "tests/follow", "tests/whole", "tests/cli/test_app.py"),
+    *("tests/archive/test_threads.py", "tests/archive/test_cancelled_downloads.py"),
     *("tests/test_session.py", "tests/test_public_names.py"),
 )
 

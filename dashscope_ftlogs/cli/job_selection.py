@@ -31,6 +31,14 @@ _AGO: Final = re.compile(r"(\d{1,9}) (minute|hour|day|week)s? ago", re.ASCII | r
 _SHARD: Final = re.compile(r"(\d{1,9})/(\d{1,9})", re.ASCII)
 
 
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N/OF", help="Only this share of them, such as 3/16: each machine takes another."
+    ),
+]
+
+
 def complete_statuses(incomplete: str) -> list[str]:
     """Return the documented statuses that begin so, in the case in which they were begun."""
     known = (status.lower() if incomplete.islower() else status for status in STATUSES)

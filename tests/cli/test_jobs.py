@@ -158,6 +158,7 @@ async def test_a_name_that_can_be_no_job_is_refused_before_anything_is_asked(ftl
     ("words", "suffixes"),
     [
         (("--since", "7d"), ["be8c"]),
+        (("--since", "1w"), ["be8c"]),
         (("--since", "2025-12-07"), ["be8c", "ce8c"]),
         (("--since", "2025-12-07T00:00:00+00:00"), ["be8c", "ce8c"]),
         (("--since", "2025-12-07T00:00:00+08:00"), ["5383", "be8c", "ce8c"]),
@@ -201,7 +202,7 @@ async def test_jobs_are_chosen_and_put_in_order(
         (("--model", "qwen3-8b", "--model", "qwen"), "--model qwen: no job has it; there are: "),
         (("--model", "qwen"), "--model qwen: no job has it; there are: qwen3-14b, qwen3-8b."),
         (("--since", "soon"), "--since 'soon': must be a date"),
-        (("--since", "monday"), "today, yesterday, or how long ago: 7d, 12h or '2 days ago'"),
+        (("--since", "monday"), "today, yesterday, or how long ago: 2w, 7d, 12h or '2 days ago'"),
         (("--since", "1 month ago"), "--since '1 month ago': must be a date"),
         (("--since", "999999999 weeks ago"), "--since '999999999 weeks ago': must be a date"),
         (("--since", "99999999d"), "--since '99999999d': must be a date"),

@@ -27,6 +27,7 @@ from dashscope_ftlogs.archive.verify import reopen_stale, verified
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.exit_codes import INCOMPLETE, exit_code
 from dashscope_ftlogs.cli.job_selection import (
+    NO_ZONE,
     Shard,
     ShardOption,
     any_fits,
@@ -100,7 +101,8 @@ def verify(
         str | None,
         typer.Option(
             metavar="DATE|DURATION",
-            help="The same as --all, but for jobs created then or later: 2024-10-29, 7d, yesterday.",
+            help="The same as --all, but for jobs created then or later: 2024-10-29, 7d, yesterday. "
+            f"{NO_ZONE}",
             autocompletion=complete_days,
         ),
     ] = None,

@@ -340,9 +340,9 @@ class DamagedLogError(ArchiveError):
 
 
 class LogGoneError(ArchiveError):
-    """A log's file was moved, removed or replaced while it was downloaded. Other logs go on."""
+    """A file of a log was moved, removed or replaced while it was downloaded. Other logs go on."""
 
-    advice = "Run the same again: it is then fetched anew."
+    advice = "Run the same again: what is missing is then fetched anew."
 
 
 class ArchiveWriteError(ArchiveError):

@@ -88,13 +88,14 @@ class LogSession(Service):
         long as machines of the service may lag, before it counts as rewritten.
 
         Args:
-            jobs: Job ids or jobs, from any iterable or async iterable; repeated ones are done once.
+            jobs: Job ids or jobs, from any iterable or async iterable; repeated ones are done once. The
+                `job` of one that was followed to its end says since when: that is not waited for again.
             directory: The archive; it is created if need be. Or the URL of one on object storage, as
                 `s3://bucket/logs`, for which the extra `object-store` is needed. A session of a profile
                 writes to a folder of that name in it, and whoever reads the archive reads all of them.
-            format: `text` (a line and a newline) or `jsonl` (lossless); default as it is there, else
-                `text`.
-            compression: `gzip` or None, which leaves a log as it is there.
+            format: `text` (a line and a newline; the default) or `jsonl` (lossless), of logs that are
+                new: one that is there goes on as it began. `Downloaded.file` tells.
+            compression: `gzip` or None, of logs that are new, too.
             settle: A job that ended just now is looked at once more, at the end of the run, so many
                 seconds after its end was heard; default the retry policy's `lag`. With 0 the next run
                 does that.

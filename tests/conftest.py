@@ -220,15 +220,15 @@ class Screen:
         try:
             while chunk := os.read(self._master, 65536):
                 data += chunk
+                self.shown = data.decode("utf-8", "replace")
         except OSError:  # Linux's word for the end of a terminal
             pass
         os.close(self._master)
-        self.shown = data.decode("utf-8", "replace")
 
 
 @pytest.fixture
 def terminal() -> Callable[[], AbstractAsyncContextManager[Screen]]:
-    """Make a terminal; what was shown there is known when its block ends."""
+    """Make a terminal; all that was shown there is known when its block ends."""
     pytest.importorskip("termios", reason="Windows has no such terminals")
 
     @asynccontextmanager

@@ -3,6 +3,7 @@
 Everything here blocks, and is called in a thread.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -34,6 +35,7 @@ from dashscope_ftlogs.errors import (
 )
 
 LOCK: Final = ".ftlogs-lock"
+_GONE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE})
 _FORMS: Final[tuple[tuple[Format, Compression | None], ...]] = (
     ("text", None),
     ("jsonl", None),
@@ -66,6 +68,7 @@ class Archive:
 
         Raises:
             ArchiveError: somebody else writes to it, or it can't be written to.
+            OSError: the mark of a profile can't be put there; the right to write is had.
         """
         if is_trap(self.directory):
             raise ArchivePathError(
@@ -91,10 +94,7 @@ class Archive:
         self._lock = lock
         _HELD[os.fstat(lock)[1:3]] = os.getpid()
         if self._of_profile and not self.is_there(OF_PROFILE):
-            try:
-                self.replace(OF_PROFILE, b"")
-            except OSError as error:
-                raise in_our_words(error, "write to", self.directory) from None
+            self.replace(OF_PROFILE, b"")
 
     def unlock(self) -> None:
         """Give the right to write back, if it was had; the end of the process does so too."""
@@ -113,11 +113,15 @@ class Archive:
     def check_is_ours(self) -> None:
         """Raise ArchiveGoneError if what was locked is no longer what is at the directory's path.
 
-        It may have been moved or removed, and another one made in its place.
+        It may have been moved or removed, and another one made in its place. While that can't be told,
+        say why not.
         """
-        if self._lock < 0 or self._is_at(LOCK, self._lock):
-            return
-        if not self._at.is_dir():
+        try:
+            if self._lock < 0 or self._is_at(LOCK, self._lock):
+                return
+        except OSError as error:
+            raise in_our_words(error, "write to", self.directory) from None
+        if not os.path.isdir(self._at):
             raise ArchiveGoneError(f"{self.directory} has gone: it was moved or removed")
         raise ArchiveGoneError(
             f"{self.directory / LOCK} has gone: the directory is being removed or is another "
@@ -127,8 +131,10 @@ class Archive:
     def _is_at(self, name: str, descriptor: int) -> bool:
         try:
             return os.path.samestat(os.lstat(self._at / name), os.fstat(descriptor))
-        except (FileNotFoundError, NotADirectoryError):
-            return False
+        except OSError as error:
+            if error.errno in _GONE:
+                return False
+            raise
 
     def manifest(self, job_id: str) -> Manifest | None:
         """Return a job's manifest, or None if there is none yet.
@@ -163,9 +169,7 @@ class Archive:
             ArchiveError: the directory can't be read.
         """
         for name in self._names():
-            log_stem = stem_of(name)
-            found = None if log_stem is None else self.at(log_stem)
-            if log_stem is not None and found is not None:
+            if (log_stem := stem_of(name)) is not None and (found := self.at(log_stem)) is not None:
                 yield log_stem, found
 
     def profiles(self) -> list[str]:
@@ -214,13 +218,9 @@ class Archive:
         Raises:
             ArchiveError: the directory can't be read.
         """
-        found: list[str] = []
-        for name in self._names():
-            log = LOG_NAMES.fullmatch(name)
-            # Asked for one by one, since a download may be putting it in place.
-            if log and not self.is_there(manifest_name(log["stem"])):
-                found.append(name)
-        return found
+        logs = filter(None, map(LOG_NAMES.fullmatch, self._names()))
+        # Asked for one by one, since a download may be putting it in place.
+        return [log[0] for log in logs if not self.is_there(manifest_name(log["stem"]))]
 
     def refuse_unvouched(self, job_id: str) -> None:
         """Raise ManifestError if there is a log of a job that has no manifest.

@@ -13,7 +13,7 @@ counts as complete, its first page is asked for again, unless its job had ended 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Final
 
@@ -80,6 +80,7 @@ class Download:
     ) -> None:
         self._service = service
         self._store = store
+        # Of logs that begin: one that is there keeps its own, since lines are only ever added to it.
         self._form: Format | None = checks.word("format", form, FORMATS)
         self._compression: Compression | None = checks.word("compression", compression, COMPRESSIONS)
         settle = service.lag if settle is None else checks.seconds("settle", settle, or_zero=True)
@@ -201,11 +202,19 @@ class Download:
             turn.due = _now() + doubt.wait
             return turn
         if manifest.settling and self._looks_again and turn.looks < _LOOKS:
-            turn.looks += 1
-            turn.due = (turn.ended_at or 0.0) + self._settle
-            turn.so_far = turn.outcome(manifest)
-            return turn
+            return await self._to_settle(turn, manifest)
         return turn.outcome(manifest)
+
+    async def _to_settle(self, turn: Turn, manifest: Manifest) -> Turn:
+        """Set when to look again: of a job that was given, the end may have been heard long before."""
+        if not turn.asked:
+            turn.asked = True
+            with suppress(FTLogsError):  # it is waited for as if the end had been heard now
+                turn.date_end(await self._service.job(manifest.job_id), manifest, _now())
+        turn.looks += 1
+        turn.due = (turn.ended_at or 0.0) + self._settle
+        turn.so_far = turn.outcome(manifest)
+        return turn
 
     async def _rechecked(self, manifest: Manifest, place: Place) -> Manifest | None:
         """Return from what to go on, where a complete log is damaged here, or another one there."""
@@ -220,7 +229,7 @@ class Download:
         """Return what is said of a job; None if it has lines here, and is to be asked for once more."""
         if isinstance(turn.job, Job):
             return turn.job
-        asked_at = _now()
+        asked_at, turn.asked = _now(), True
         try:
             return await self._service.job(turn.job)
         except NotFoundError:
@@ -263,18 +272,9 @@ class Download:
             if before is not None:
                 raise self._log_gone(before)
             return None
-        self._check_form(manifest)
         if why := another_service(manifest.endpoint, self._service.base_url):
             raise ArchiveMismatchError(f"{manifest.file} {why}: logs of two services are not mixed")
         return manifest
-
-    def _check_form(self, manifest: Manifest) -> None:
-        if (self._form or manifest.format) != manifest.format or (
-            self._compression or manifest.compression
-        ) != manifest.compression:
-            error = ArchiveMismatchError(f"{manifest.file} is there already, in another format")
-            error.advice = "It stays as it is: name no format to go on with it, or another directory."
-            raise error
 
     async def _continue(self, manifest: Manifest, turn: Turn, job: Job, place: Place) -> Manifest:
         """Read what the archive does not have yet; return the manifest as committed."""
@@ -390,5 +390,6 @@ async def _first_turns(jobs: Jobs, profile: str, progress: Progress) -> AsyncGen
     async with aclosing(once_each(jobs)) as coming:
         async for job in coming:
             count += 1
-            yield Turn(job, profile)
+            # What comes by and by is a listing, and was described just now.
+            yield Turn(job, profile, asked=isinstance(jobs, AsyncIterable))
     progress.jobs = count

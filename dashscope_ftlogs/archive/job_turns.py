@@ -7,9 +7,10 @@ import attrs
 
 from dashscope_ftlogs.archive.manifest import Manifest
 from dashscope_ftlogs.archive.outcomes import Downloaded, DownloadState
+from dashscope_ftlogs.archive.store import label
 from dashscope_ftlogs.archive.when_a_log_is_complete import seconds_since
 from dashscope_ftlogs.client.doubt import Contradiction, Doubt, Growth, Verdict
-from dashscope_ftlogs.errors import FTLogsError
+from dashscope_ftlogs.errors import FTLogsError, NotFoundError
 from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.text import without_keys
 
@@ -25,6 +26,8 @@ class Turn:
     profile: str = ""
     due: float = 0.0
     """When. Times are monotonic."""
+    asked: bool = False
+    """Whether the job was described just now. Else that was at any time before, when it is a `Job`."""
     ended_at: float | None = None
     """When its end was first heard."""
     before: int | None = None
@@ -62,6 +65,11 @@ class Turn:
         if self.ended_at is None and job.ended:
             heard = "" if manifest is None else manifest.ended_by
             self.ended_at = now - seconds_since(heard, job.http_date)
+
+    def date_end(self, job: Job, manifest: Manifest, now: float) -> None:
+        """Take note of when the end was heard that a given job tells of, by what is said of it now."""
+        if job.ended and self.ended_at is not None:
+            self.ended_at = min(self.ended_at, now - seconds_since(manifest.ended_by, job.http_date))
 
     def is_gone(self, lag: float, asked_at: float, now: float) -> bool:
         """Whether to believe that the service no longer has the job; if not, it is due once more."""
@@ -101,7 +109,24 @@ class Turn:
                 profile=self.profile,
                 error=error,
             )
+        if isinstance(error, NotFoundError) and manifest.lines:
+            error.advice = _of_what_is_forgotten(manifest, self.profile)
         return attrs.evolve(self.outcome(manifest), state="failed", error=error)
+
+
+def _of_what_is_forgotten(manifest: Manifest, profile: str) -> str:
+    """Return what to do about a job that is unknown to the service, and of which lines are here."""
+    known = "If key, workspace and region are those it was created in, the service has forgotten it, and"
+    if manifest.complete:
+        return (
+            f"{known} what is damaged here can't be fetched anew: it stays as it is. Put it back from a "
+            "copy, if there is one."
+        )
+    option = f"--forgotten-ok {label(profile, manifest.job_id)}"
+    return (
+        f"{known} what is here, {manifest.lines:,} lines, is all there will be: leave it out from now "
+        f"on, and give `ftlogs verify --all` the option `{option}`."
+    )
 
 
 def next_round(later: list[Turn]) -> tuple[float, list[Turn], list[Turn]]:

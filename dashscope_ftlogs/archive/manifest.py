@@ -285,6 +285,18 @@ def log_name(log_stem: str, form: Format, compression: Compression | None) -> st
     return log_stem + (".log" if form == "text" else ".jsonl") + (".gz" if compression else "")
 
 
+def is_of_form(file: str, form: Format | None, compression: Compression | None) -> bool:
+    """Whether a log's file has that form, by its name; None stands for any.
+
+    >>> is_of_form("ft-1.jsonl", "jsonl", None), is_of_form("ft-1.log", None, "gzip")
+    (True, False)
+    """
+    plain = file.removesuffix(".gz")
+    return (compression is None or plain != file) and (
+        form is None or plain.endswith(log_name("", form, None))
+    )
+
+
 def stem_of(name: str) -> str | None:
     """Return the stem of a manifest's name; None for other files."""
     return name.removesuffix(_SUFFIX) if name.endswith(_SUFFIX) else None

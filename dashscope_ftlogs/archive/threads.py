@@ -7,7 +7,6 @@ filled it.
 """
 
 import asyncio
-import errno
 import math
 import os
 import sys
@@ -15,15 +14,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import cycle
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
-
-import attrs
-
-from dashscope_ftlogs.archive.disk_failures import in_our_words
-from dashscope_ftlogs.errors import ArchiveWriteError
-
-if TYPE_CHECKING:
-    from dashscope_ftlogs.archive.directory import Archive
+from typing import Any, Final, Self, TypeVar
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -127,29 +118,3 @@ class Threads:
     def next(self) -> Thread:
         """Return a thread for the next file."""
         return next(self._turns)
-
-
-@attrs.frozen
-class Disk:
-    """The thread of one log's file; what fails there is told in our words."""
-
-    _thread: Thread
-    _archive: "Archive"
-
-    async def run(self, work: Callable[..., T], *arguments: Any) -> T:
-        """See `Thread.run`."""
-        return await self._thread.run(self._in_our_words, work, *arguments)
-
-    async def run_surely(self, work: Callable[..., T], *arguments: Any) -> T:
-        """See `Thread.run_surely`."""
-        return await self._thread.run_surely(self._in_our_words, work, *arguments)
-
-    def _in_our_words(self, work: Callable[..., T], *arguments: Any) -> T:
-        try:
-            return work(*arguments)
-        except OSError as error:
-            self._archive.check_is_ours()
-            told = in_our_words(error, "write to", self._archive.directory)
-            if error.errno == errno.EROFS:  # it could be written to before
-                told = ArchiveWriteError(told.summary())
-            raise told from None

@@ -12,6 +12,7 @@ import attrs
 from dashscope_ftlogs import checks
 from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.disk_failures import in_our_words
+from dashscope_ftlogs.archive.local.disk import why_unwritten
 from dashscope_ftlogs.archive.local.generations import announces, moved_to
 from dashscope_ftlogs.archive.local.log_file_sha256 import check_file
 from dashscope_ftlogs.archive.local.profile_folder import check_is_archive, profile_of, unmarked_folders
@@ -333,14 +334,14 @@ def reopen_stale(directory: str | os.PathLike[str], stale: Iterable[Verdict]) ->
 
 
 def _reopen(archive: Archive, stale: Iterable[Verdict]) -> None:
-    archive.lock()
     try:
+        archive.lock()
         for verdict in stale:
             manifest = archive.manifest(verdict.job_id)
             if manifest is not None and manifest.complete and manifest.lines == verdict.lines:
                 archive.put(attrs.evolve(manifest, complete=False))
     except OSError as error:
-        raise in_our_words(error, "write to", archive.directory) from None
+        raise why_unwritten(archive, error) from None
     finally:
         archive.unlock()
 

@@ -26,7 +26,7 @@ _NAME: Final = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
 """What Python calls an option of several words."""
 _ADVICE: Final[Mapping[str, str]] = {
     errors.NotFoundError.advice: errors.NotFoundError.advice.replace(
-        "(a whole one: only commands find it by its end)", "(`ftlogs jobs` lists them)"
+        "(a whole one: only commands find it by its end)", "(`ftlogs jobs` lists those that are left)"
     ),
     errors.ThrottlingError.advice: "Try later, or allow more tries: --max-tries.",
     errors.ResponseTooLargeError.advice: "`ftlogs cat --page-size` asks for fewer lines a page.",

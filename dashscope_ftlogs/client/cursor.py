@@ -128,7 +128,7 @@ class HandedOut:
         if before and not proven:
             lines = before + page.lines[:TAIL]
             begin = page.offset - len(before)
-            if page.next_offset >= page.total and len(page.lines) <= TAIL:
+            if len(page.lines) <= TAIL and page.next_offset >= page.total:
                 last = page.lines[-1]
                 may_go_on = len(last), digests([last])[0]
                 self.seams.append(Seam(begin, begin + len(lines), hash(lines[:-1]), now, may_go_on))

@@ -3,7 +3,7 @@
 The log is cut into spans of one page each. Up to `concurrency` spans are read at the same time, each
 by a task that goes on until its span is whole, however short the server's pages are; their pages are
 handed out in order. Nothing is kept but the spans in flight. Where the consumer is the slower one, it is
-given up to half as many as may be in flight before others have their turn of the loop.
+given a few of them before others have their turn of the loop.
 
 An answer whose total is below one that was heard before it was asked for is in doubt, and so is all that
 is in flight. From then on, for as long as machines of the service may lag, the log is read page by page,
@@ -211,13 +211,12 @@ class LogPaginator(LeftByBlock):
         ahead = self._ahead
         if ahead.offset != self._cursor.offset or self._is_careful():
             return None
-        room, place, reading = self._room(), self._latest(), ahead.awaited
-        if spans := ahead.whole_ones(max(1, room // 2)):
-            place = place.at(spans[0].stop)
-        elif reading is None:
-            return None
-        ahead.fill(self._read_span, place, room)
-        return reading or deque([(page, False) for span in spans for page in span.pages])
+        room = self._room()
+        if spans := ahead.whole_ones(room):
+            return deque([(page, False) for span in spans for page in span.pages])
+        if (reading := ahead.awaited) is not None:
+            ahead.fill(self._read_span, self._latest(), room)
+        return reading
 
     def _hand_out(self, read: _Read) -> LogPage | None:
         page, proven = read

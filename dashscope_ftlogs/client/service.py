@@ -299,13 +299,14 @@ class Service(LeftByBlock):
         """
         job_id = checks.job_id(job_id)
         self._transport.refuse_key(job_id)  # here: the errors of a paginator name the job
+        in_flight = self._transport.gate.in_flight
         return LogPaginator(
             self,
             job_id,
             offset=offset,
             limit=limit,
             page_size=page_size,
-            concurrency=(lambda: self.concurrency) if concurrency is None else concurrency,
+            concurrency=(lambda: in_flight.limit) if concurrency is None else concurrency,
             lag=self.lag,
             at=at,
         )

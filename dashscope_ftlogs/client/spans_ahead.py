@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 from dashscope_ftlogs.client.cursor import Cursor, Span
 from dashscope_ftlogs.client.tasks import InOrder, Tasks
+
+_IN_A_ROW: Final = 8
+"""So many are handed out before others have their turn of the loop, which takes as long as a few lines."""
 
 
 class SpansAhead(InOrder[Span]):
@@ -44,8 +47,10 @@ class SpansAhead(InOrder[Span]):
         self.offset = span.stop
         return span
 
-    def whole_ones(self, most: int) -> list[Span]:
-        """Return those from the first on that are there, and whole, and let go of them."""
+    def whole_ones(self, room: int) -> list[Span]:
+        """Return the first few that are there, and whole, and let go of them."""
+        # Where nothing is asked for before the loop's next turn, that comes after half a window.
+        most = _IN_A_ROW if self._tasks.can_begin_at_once else max(1, room // 2)
         spans: list[Span] = []
         while len(spans) < most and (span := self.at_hand) is not None and span.is_whole:
             spans.append(span)

@@ -169,31 +169,45 @@ class Tasks:
         parent = parent or asyncio.current_task()
         # The task in no variable: what it fails with at once holds this frame, and the task that.
         if loop.get_task_factory() is not None:  # which may let them begin at once, too
-            return self._known(loop.create_task(self._owned(work, parent)), work, parent)
+            return self._named(loop.create_task(self._owned(work, parent)), work, parent)
         if at_once and self._is_asyncio_s:
-            doing = self._owned(work, parent)
-            return self._known(asyncio.Task(doing, loop=loop, **_AT_ONCE), work, parent)
+            # Known before its first step, which is taken where it is made.
+            task: asyncio.Task[T] = asyncio.Task.__new__(asyncio.Task)
+            self._know(task, work, parent)
+            try:
+                task.__init__(work, loop=loop, name=_name(work), **_AT_ONCE)  # type: ignore[misc]
+                return task
+            finally:
+                del task
         doing = work if waiter is None else _telling(waiter, work)
-        return self._known(loop.create_task(doing), work, parent)
+        return self._named(loop.create_task(doing), work, parent)
 
-    def _known(
+    def _named(
         self,
         task: "asyncio.Task[T]",
         work: Coroutine[Any, Any, Any],
         parent: "asyncio.Task[Any] | None",
     ) -> "asyncio.Task[T]":
         if task not in self._running:
-            self._running[task] = parent, work
-            if parent in self._running:
-                self._children.setdefault(parent, {})[task] = None
+            self._know(task, work, parent)
             # Not when it is made: that would be a factory's affair, which may know of no names.
-            task.set_name(getattr(work, "__qualname__", type(work).__name__))
+            task.set_name(_name(work))
         return task
+
+    def _know(
+        self,
+        task: "asyncio.Task[Any]",
+        work: Coroutine[Any, Any, Any],
+        parent: "asyncio.Task[Any] | None",
+    ) -> None:
+        self._running[task] = parent, work
+        if parent in self._running:
+            self._children.setdefault(parent, {})[task] = None
 
     async def _owned(self, work: Coroutine[Any, Any, T], parent: "asyncio.Task[Any] | None") -> T:
         """Do a piece of work in a task that is known before it, though it may begin at once."""
         # In no variable, as above.
-        self._known(cast("asyncio.Task[Any]", asyncio.current_task()), work, parent)
+        self._named(cast("asyncio.Task[Any]", asyncio.current_task()), work, parent)
         return await work
 
     async def run(self, work: Coroutine[Any, Any, T], doing: str) -> T:
@@ -323,6 +337,10 @@ class InOrder(Generic[T]):
             else:
                 task.add_done_callback(self._tasks.forget)
         await self._tasks.leave(tasks)
+
+
+def _name(work: Coroutine[Any, Any, Any]) -> str:
+    return getattr(work, "__qualname__", type(work).__name__)
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:

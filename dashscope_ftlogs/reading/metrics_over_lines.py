@@ -13,8 +13,9 @@ from dashscope_ftlogs.reading.forms.over_lines import (
     Tables,
     WrappedDicts,
 )
+from dashscope_ftlogs.reading.forms.titles import is_no_message, title
 from dashscope_ftlogs.reading.forms.under_headings import UnderEpochs, UnderHeadings
-from dashscope_ftlogs.reading.records import Beside, Metrics, said_beside
+from dashscope_ftlogs.reading.records import Beside, Metrics, records, said_beside
 
 
 class MetricsOverLines:
@@ -31,11 +32,16 @@ class MetricsOverLines:
         )
         self._last = 0
         """The line of the last text."""
+        self._title = ""
+        """What that says of a dict below it."""
 
     def read(self, number: int, text: str) -> list[tuple[int, Metrics]]:
         """Return the metrics that are complete with a text, and the line that each counts to."""
         found = self.forget_before(number)
-        idle = True
+        self._dicts.title = self._title
+        if not (self._title and is_no_message(text)):  # a logger's, before what it is the title of
+            self._title = title(text)
+        idle = not self._title
         for form in self._forms:
             # What another form has told is told, and what stands in a box is no line of its own.
             if form is not self._epochs or not (found or not self._boxes.idle):
@@ -50,6 +56,13 @@ class MetricsOverLines:
 
         A dict that stands in one that goes on over lines is what it is there, which may be nothing.
         """
+        if self._title:
+            above, self._title = self._title, ""
+            self.idle = all(form.idle for form in self._forms)
+            titled = _titled(metrics, above)
+            if titled is None:
+                return None
+            metrics = titled
         beside = said_beside(metrics)
         if metrics.raw[:1] == "{" and not (beside.quoted or beside.logged):
             held = self._dicts.takes(metrics.values)
@@ -78,8 +91,23 @@ class MetricsOverLines:
         self._headings.forget()
         self._boxes.forget()
         self._epochs.forget()
-        self.idle = True
+        self._title, self.idle = "", True
         return found
+
+
+def _titled(metrics: Metrics, title: str) -> Metrics | None:
+    """Return metrics as they are below a title: as if it stood on their line, if nothing else does.
+
+    None if they only repeat what was told.
+    """
+    beside = said_beside(metrics)
+    if metrics.raw[:1] != "{" or beside != Beside(time=beside.time, logged=beside.logged):
+        return metrics
+    told = next((one for one in records(title + metrics.raw) if isinstance(one, Metrics)), None)
+    if told is None:
+        return None
+    own = attrs.evolve(said_beside(told), time=beside.time, logged=beside.logged)
+    return attrs.evolve(metrics, values=told.values, beside=own)
 
 
 def _held(metrics: Metrics, beside: Beside, one: OverLines) -> Metrics:

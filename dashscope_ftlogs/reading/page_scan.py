@@ -33,6 +33,7 @@ _TOLD: Final = 'aeoO*\\={"'
 """A bar without these signs tells nothing more: each word has one of them."""
 _SIGNS: Final = '<*\\={"\x00\x1b'
 """A bar's description without words and these signs tells nothing."""
+_NEAR: Final = 80
 _DESCRIPTIONS: Final = 16
 """So many are looked at. Where a page has more, all of its bars are searched."""
 _NO_TEXT: Final = ("%", '\\n"', "\x00", "\x1b")
@@ -46,6 +47,9 @@ _UNRATED: Final = re.compile(r"<(?:[\d:?]+|\d+ days?, [\d:]+), *[A-Za-z_]")
 """A bar with numbers where its rate should be."""
 _BAR: Final = re.compile(r'(?:[\n\]}"]|\\[nr])[^\S\n]*+(?:Train)?+[^\S\n]*+:?+[^\S\n]*+\d{1,3}%')
 """A bar that may be one of training: it is not described as anything else."""
+_LAST: Final = frozenset(":*=#- \t\"',;.)]")
+_TITLE: Final = re.compile(r"[:*=#-](?:\\[nr]|[^\w{}])*+$")
+"""The end of a line that may be a title of a dict in the next; it ends with one of the others."""
 _OFTEN: Final = 8
 """One line in so many is often: it takes less time to ask each than to find out which it is."""
 
@@ -71,6 +75,7 @@ class Page:
         self._said = "".join([lines[index] for index in others])
         self.has_traceback = TRACEBACK in self._said
         """Whether one may begin."""
+        self._has_escapes = "\x1b" in self._said or "\x00" in self._said
         self._dicts: list[int] | None = None
         self._kept: list[int] = []
 
@@ -96,17 +101,23 @@ class Page:
         [1]
         """
         if bars or (word and any(sign in self._drawn for sign in (word, "\x00", "\x1b"))):
-            return sorted(_found(self.lines, range(len(self.lines)), bars=bars, word=word))
+            found = set(_found(self.lines, range(len(self.lines)), bars=bars, word=word))
+            return sorted(found.union(i for i in self._others if self._may_be_title(self.lines[i])))
         if self._dicts is None:
             self._dicts = self._sorted_out()
         return sorted([*self._dicts, *_found(self.lines, self._kept, bars=False, word=word)])
 
+    def _may_be_title(self, line: str) -> bool:
+        if self._has_escapes:
+            line = without_escapes(line)
+        return line[-1:] in _LAST and _TITLE.search(line, max(0, len(line) - _NEAR)) is not None
+
     def _sorted_out(self) -> list[int]:
-        """Return which lines are dicts with a loss, and keep which others have to be searched."""
+        """Return which lines are dicts with a loss, or titles; keep which others have to be searched."""
         dicts: list[int] = []
         for index in self._others:
             line = self.lines[index]
-            if line[:1] == "{" and "loss" in line:
+            if (line[:1] == "{" and "loss" in line) or self._may_be_title(line):
                 dicts.append(index)
             else:
                 self._kept.append(index)

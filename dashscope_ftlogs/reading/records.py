@@ -11,13 +11,7 @@ from itertools import chain
 from typing import Final
 
 from dashscope_ftlogs import checks
-from dashscope_ftlogs.reading.forms.dicts import (
-    EPOCH_BEFORE,
-    NEAR,
-    STEP_BEFORE,
-    dicts_in,
-    may_hold_metrics,
-)
+from dashscope_ftlogs.reading.forms.dicts import dicts_in, may_hold_metrics
 from dashscope_ftlogs.reading.forms.entries import is_point, named_after, within_evaluation
 from dashscope_ftlogs.reading.forms.flat_dicts import flat, numbers
 from dashscope_ftlogs.reading.forms.json_in_json import inner
@@ -33,6 +27,7 @@ from dashscope_ftlogs.reading.forms.progress_bars import (
     whole,
 )
 from dashscope_ftlogs.reading.forms.stamps import LOGGED, time_in
+from dashscope_ftlogs.reading.forms.titles import said_before
 from dashscope_ftlogs.reading.kinds_of_records import (
     NOTHING_BESIDE,
     Beside,
@@ -99,12 +94,6 @@ _PHASES: Final = (
     ("##FT_COMPLETE##", "complete"),
     ("training usage ", "usage"),
 )
-_EVALUATED: Final = re.compile(
-    r"(?:^|[^A-Za-z])(eval\w*|val(?:id\w*)?|test(?:ing)?)"
-    r"(?: (?!train)[A-Za-z_]{1,20}){0,4}(?: \d{1,18})?['\"]?[\s:=>|-]{0,6}$",
-    re.IGNORECASE,
-)
-"""What says before a dict that it is of an evaluation."""
 _FAR: Final = 400
 _TOKENS: Final = re.compile(r"(?:number of consumed tokens is|training usage) (\d{1,18})")
 
@@ -173,20 +162,17 @@ def _before_dict(
     """
     if not start and time is None:
         return NOTHING_BESIDE, ""
-    near = max(begin, start - NEAR)
-    step = STEP_BEFORE.search(text, near, start)
-    epoch = EPOCH_BEFORE.search(text, near, start)
-    evaluated = _EVALUATED.search(text, near, start)
+    said = said_before(text, begin, start)
     beside = Beside(
-        step=None if step is None else whole(step[1]),
-        total_steps=None if step is None else whole(step[2]),
-        epoch=None if epoch is None else float(epoch[1]),
-        kind=None if evaluated is None else "eval",
+        step=said.step,
+        total_steps=said.total_steps,
+        epoch=said.epoch,
+        kind="eval" if said.evaluation else None,
         time=time_in(text[: min(start, _FAR)]) if time is None else time,
         logged=LOGGED.search(text, begin, min(start, begin + _FAR)) is not None,
         again="history" if again else "",
     )
-    return beside, "" if evaluated is None else evaluated[1]
+    return beside, said.evaluation
 
 
 def _between_dicts(text: str, time: int | None) -> Iterator[Record]:

@@ -17,9 +17,11 @@ from dashscope_ftlogs.reading.log_errors import LogErrors
 from dashscope_ftlogs.reading.own_pattern import Fits, OwnPattern
 from dashscope_ftlogs.report.loss_and_duration import (
     Loss,
+    NotFinite,
     Summary,
     best_evaluation,
     last_evaluation,
+    not_finite,
     summary,
 )
 
@@ -49,6 +51,9 @@ class Glance:
     """The last one."""
     best_eval_loss: Loss | None
     failure: Failure | None
+    restarts: Sequence[Point] = ()
+    """The first point after each."""
+    not_finite: Sequence[NotFinite] = ()
     fits: Fits = frozenset()
     """What of the user's own patterns fitted."""
 
@@ -87,6 +92,8 @@ class GlanceReader:
             last_evaluation(points),
             best_evaluation(points),
             failure(self._name, self._job, self._errors.end()),
+            _restarts(points),
+            not_finite(points),
             self._points.fits,
         )
 
@@ -94,6 +101,11 @@ class GlanceReader:
 def _last_of_training(points: PointColumns) -> Point | None:
     ends = [begin + count for begin, kind, count in points.kind.runs(0, len(points)) if kind != "final"]
     return point_at(points, ends[-1] - 1) if ends else None
+
+
+def _restarts(points: PointColumns) -> list[Point]:
+    begins = [begin for begin, _, _ in points.segment.runs(0, len(points))]
+    return [point_at(points, begin) for begin in begins[1:]]
 
 
 def _first_time(lines: Iterable[str]) -> str | None:

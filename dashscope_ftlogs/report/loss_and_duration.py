@@ -7,6 +7,7 @@ from typing import Final
 import attrs
 
 from dashscope_ftlogs.metrics.columns import cell
+from dashscope_ftlogs.metrics.live.what_meets_a_condition import is_trainings_own
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.reading.forms.names import (
@@ -30,6 +31,17 @@ class Loss:
     """The number of its line."""
     metric: str = "loss"
     """What the log calls it."""
+
+
+@attrs.frozen
+class NotFinite:
+    """A metric that every good training has as a finite number, and that is none in some points."""
+
+    first: Loss
+    """NaN or infinite."""
+    count: int
+    total: int
+    """Of the points that have it at all."""
 
 
 @attrs.frozen
@@ -104,6 +116,27 @@ def best_evaluation(points: PointColumns) -> Loss | None:
     finite = (one for one in points.numbers(metric).items(0, len(points)) if math.isfinite(one[1]))
     best = min(finite, key=lambda one: sign * one[1], default=None)
     return None if best is None else _loss(points, *best, metric)
+
+
+def not_finite(points: PointColumns) -> list[NotFinite]:
+    """Return which losses, norms of gradients and learning rates are NaN or infinite somewhere.
+
+    >>> from dashscope_ftlogs.metrics.points import LogPoints
+    >>> log = LogPoints()
+    >>> log.read_all(["{'loss': 2.0, 'kl': nan}", "{'loss': nan, 'step': 2}", "{'loss': inf}"], 0)
+    >>> [(one.first.metric, one.first.step, one.count, one.total) for one in not_finite(log.columns())]
+    [('loss', 2, 2, 3)]
+    """
+    found: list[NotFinite] = []
+    for name in filter(is_trainings_own, points.names()):
+        numbers = points.numbers(name)
+        total = len(numbers.values)
+        count = total - sum(map(math.isfinite, numbers.values))
+        if count:
+            items = numbers.items(0, len(points))
+            first = next(one for one in items if not math.isfinite(one[1]))
+            found.append(NotFinite(_loss(points, *first, name), count, total))
+    return found
 
 
 def evaluation_metric(points: PointColumns) -> str | None:

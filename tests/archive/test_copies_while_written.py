@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from teams import BOTH, two_teams
 
 from dashscope_ftlogs import LogSession, verify_archive
 from dashscope_ftlogs.archive.manifest import Compression
@@ -53,6 +54,27 @@ async def test_with_logs_first_verify_tells_that_it_lacks_what_its_manifest_vouc
     names = [log, "ft-1.manifest.json"]
     state, outcome = await copied_meanwhile(connect, tmp_path, names, compression)
     assert (state, outcome.new_lines, len(outcome.set_aside)) == ("damaged", 40, 1)
+
+
+@pytest.mark.linux
+async def test_the_locks_of_all_profiles_keep_their_downloads_out(ftlogs: Any, tmp_path: Path) -> None:
+    download = ("download", "--all", "--running-ok", *BOTH, "--out", str(tmp_path / "logs"))
+    with two_teams(tmp_path) as teams:
+        assert (await ftlogs(*download, environ=teams.environ)).code == 0
+        copying = await asyncio.create_subprocess_exec(
+            *("flock", "a/.ftlogs-lock", "flock", "b/.ftlogs-lock"),
+            *("sh", "-c", "echo; read _; cp -a . ../copy"),
+            cwd=tmp_path / "logs",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert copying.stdout is not None
+        await copying.stdout.readline()
+        ended = await ftlogs(*download, environ=teams.environ)
+        assert (ended.code, ended.err.count("another process is writing to")) == (5, 2)
+        await copying.communicate(b"\n")
+        assert {one.state for one in verify_archive(tmp_path / "copy")} == {"ok", "incomplete"}
+        assert (await ftlogs(*download, environ=teams.environ)).code == 0
 
 
 @pytest.mark.linux

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from dashscope_ftlogs import (
     ArchiveError,
     ArchiveGoneError,
-    ArchiveMismatchError,
     AuthenticationError,
     Downloaded,
     IncompleteLogError,
@@ -30,6 +29,8 @@ from dashscope_ftlogs import (
     RetryPolicy,
     verify_archive,
 )
+from dashscope_ftlogs.archive.local_log_reader import stored_logs
+from dashscope_ftlogs.archive.manifest import is_of_form, log_name
 from dashscope_ftlogs.emulator import (
     EmptyPage,
     EmulatedJob,
@@ -312,14 +313,23 @@ async def test_lines_that_are_announced_and_not_given_stay_expected(
 
 
 @pytest.mark.parametrize(("form", "other"), [("text", "jsonl"), ("jsonl", "text")])
-async def test_an_archive_is_not_gone_on_with_in_another_format(
-    connect: Connect, tmp_path: Path, form: Any, other: Any
+@pytest.mark.parametrize("packing", [(None, "gzip"), ("gzip", None)])
+async def test_a_log_goes_on_in_the_form_in_which_it_began_and_new_ones_have_what_is_asked_for(
+    connect: Connect, tmp_path: Path, form: Any, other: Any, packing: Any
 ) -> None:
-    async with Emulator([EmulatedJob("ft-1", ["x"], status="RUNNING")]) as emulator:
-        async with connect(emulator) as session:
-            await session.download("ft-1", tmp_path, format=form)
-            (refused,) = await session.download("ft-1", tmp_path, format=other)
-    assert isinstance(refused.error, ArchiveMismatchError)
+    before, after = packing
+    job = EmulatedJob("ft-1", ["x"], status="RUNNING")
+    jobs = [job, EmulatedJob("ft-2", ["y"])]
+    async with Emulator(jobs) as emulator, connect(emulator) as session:
+        (first,) = await session.download("ft-1", tmp_path, format=form, compression=before)
+        job.append("more")
+        outcomes = await session.download(["ft-1", "ft-2"], tmp_path, format=other, compression=after)
+    files = {outcome.job_id: outcome.file for outcome in outcomes}
+    assert files["ft-1"] == first.file
+    assert files["ft-2"] == log_name("ft-2", other, after)
+    assert [outcome.error for outcome in outcomes] == [None, None]
+    assert [is_of_form(files["ft-1"], one, None) for one in (form, other, None)] == [True, False, True]
+    assert {log.name: len(list(log.lines())) for log in stored_logs(tmp_path)} == {"ft-1": 2, "ft-2": 1}
 
 
 async def test_a_key_that_is_refused_ends_the_run_at_once(connect: Connect, tmp_path: Path) -> None:

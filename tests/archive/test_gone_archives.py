@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from downloading import JOB, add, hours_ago, in_service, kept, now
 from lagging_service import LaggingService
+from modest_root import modes_count
 from thinned import thinned
 
 from dashscope_ftlogs import (
@@ -47,9 +48,20 @@ def move_and_copy(folder: Path) -> None:
     shutil.copytree(folder.with_name("elsewhere"), folder)
 
 
+def remove_all(folder: Path) -> None:
+    """Remove a folder in which a download may still make, rename and remove files."""
+    while folder.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def put_a_file_there(folder: Path) -> None:
-    shutil.rmtree(folder)
+    remove_all(folder)
     folder.write_text("mine")
+
+
+def put_a_loop_there(folder: Path) -> None:
+    move(folder)
+    folder.symlink_to(folder)
 
 
 def remove_the_lock(folder: Path) -> None:
@@ -57,7 +69,8 @@ def remove_the_lock(folder: Path) -> None:
 
 
 WAYS_TO_GO = [
-    *(shutil.rmtree, move, move_and_make_another, move_and_copy, put_a_file_there, remove_the_lock)
+    *(remove_all, move, move_and_make_another, move_and_copy),
+    *(put_a_file_there, put_a_loop_there, remove_the_lock),
 ]
 GOING = pytest.mark.parametrize("go", WAYS_TO_GO)
 
@@ -97,6 +110,28 @@ def test_a_directory_that_goes_away_while_jobs_settle_is_said_within_two_seconds
         ]
 
     in_service(main)
+
+
+@pytest.mark.posix
+def test_a_directory_that_is_shut_while_jobs_settle_is_said_in_our_words(tmp_path: Path) -> None:
+    folder = tmp_path / "archive"
+
+    async def main(service: LaggingService) -> None:
+        add(service, JOB, LINES)
+        progress = Progress()
+        async with LogSession("sk-1", base_url=service.base_url) as session:
+            downloading = asyncio.create_task(session.download(JOB, folder, progress=progress))
+            await until(lambda: progress.waiting)
+            folder.chmod(0)
+            with pytest.raises(ArchivePathError, match=f"{folder}: Permission denied"):
+                await downloading
+        assert [(o.state, o.lines) for o in progress.outcomes] == [("settling", 40)]
+
+    with modes_count():
+        try:
+            in_service(main)
+        finally:
+            folder.chmod(0o700)
 
 
 class Watching:
@@ -171,7 +206,7 @@ async def at_each_step(
 @pytest.mark.posix
 @pytest.mark.slow
 @pytest.mark.unmeasured
-@pytest.mark.parametrize("go", thinned(WAYS_TO_GO, keep={shutil.rmtree, move_and_make_another}))
+@pytest.mark.parametrize("go", thinned(WAYS_TO_GO, keep={remove_all, move_and_make_another}))
 async def test_a_directory_that_goes_away_at_any_step_is_an_error_of_its_own(
     connect: Connect, tmp_path: Path, go: Callable[[Path], None]
 ) -> None:
@@ -311,15 +346,18 @@ def sweep(folder: Path) -> None:
 async def test_what_is_kept_outlives_the_removal_of_files_that_are_being_written(
     connect: Connect, tmp_path: Path
 ) -> None:
+    errors: set[type[Exception] | None] = set()
+
     async def check(folder: Path, watching: Watching, result: Any) -> None:
         (outcome,) = result
-        assert outcome.error is None or isinstance(outcome.error, ArchiveError)
+        errors.add(None if outcome.error is None else type(outcome.error))
         assert not outcome.set_aside
         assert kept(folder, "ft-1.log")[:20] == LINES[:20]
         (verdict,) = verify_archive(folder)
         assert (verdict.state, verdict.lines >= 20) == ("incomplete", True)
 
     await at_each_step(connect, tmp_path, sweep, check, "ft-1")
+    assert errors == {None, LogGoneError}
 
 
 async def test_a_missing_file_of_the_callers_own_costs_no_log(connect: Connect, tmp_path: Path) -> None:

@@ -17,8 +17,9 @@ from modest_root import modes_count
 from dashscope_ftlogs import ArchivePathError, ArchiveWriteError, LogSession, verify_archive
 from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.disk_failures import in_our_words
+from dashscope_ftlogs.archive.local.disk import Disk
 from dashscope_ftlogs.archive.local_log_reader import stored_logs
-from dashscope_ftlogs.archive.threads import Disk, Thread
+from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.archive.verify import reopen_stale
 from dashscope_ftlogs.cli.exit_codes import exit_code
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator

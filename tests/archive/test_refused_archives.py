@@ -184,16 +184,3 @@ async def test_a_verify_beside_downloads_that_set_logs_aside_sees_no_damage(arch
     await rewriting
     assert len(seen) > 12
     assert set.union(*seen) == {"incomplete", "superseded"}
-
-
-async def test_a_log_of_another_format_is_left_alone(
-    connect: Callable[..., LogSession], tmp_path: Path
-) -> None:
-    job = EmulatedJob("ft-1", LINES, status="RUNNING")
-    async with Emulator([job]) as emulator, connect(emulator) as session:
-        await session.download("ft-1", tmp_path)
-        for options in ({"format": "jsonl"}, {"compression": "gzip"}):
-            (outcome,) = await session.download("ft-1", tmp_path, **options)
-            assert outcome.state == "failed"
-            assert "ft-1.log is there already" in str(outcome.error)
-            assert isinstance(outcome.error, ArchiveMismatchError)

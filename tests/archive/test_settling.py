@@ -122,6 +122,67 @@ def test_a_log_that_grows_at_every_look_stays_settling(tmp_path: Path) -> None:
     in_service(main)
 
 
+def at(seconds: float) -> str:
+    return format_datetime(datetime(2026, 3, 1, tzinfo=UTC) + timedelta(seconds=seconds))
+
+
+@pytest.mark.parametrize("before", [0, 7])
+def test_a_job_that_was_followed_to_its_end_is_not_waited_for_again(tmp_path: Path, before: int) -> None:
+    async def main(service: LaggingService) -> None:
+        log = add(service, JOB, generation("a", before), status="RUNNING")
+        await run(service, tmp_path, JOB)
+        log.states.append((now(), generation("a", 7)))
+        service.facts[JOB].states.append((now(), {"status": "SUCCEEDED"}))
+        service.date = at(0)
+        async with LogSession("sk-1", base_url=service.base_url) as session:
+            async with session.follow(JOB) as lines:
+                assert [line.offset async for line in lines] == list(range(7))
+            service.date, ended = at(46), now()
+            (done,) = await session.download(lines.jobs[JOB].job, tmp_path)
+            assert (done.state, done.lines, now() - ended < 1) == ("complete", 7, True)
+
+    in_service(main)
+
+
+@pytest.mark.parametrize(
+    ("passed", "later", "waits"),
+    [
+        (30, {"status": "SUCCEEDED"}, 15),
+        (0, {"status": "SUCCEEDED"}, 45),
+        (-9, {"status": "SUCCEEDED"}, 45),
+        (60, {"status": "RUNNING"}, 45),  # by a machine that lags
+        (60, None, 45),
+    ],
+)
+def test_a_job_that_is_given_as_it_was_described_is_waited_for_as_long_as_its_end_is_not_old(
+    tmp_path: Path, passed: float, later: Any, waits: float
+) -> None:
+    async def main(service: LaggingService) -> None:
+        add(service, JOB, generation("a", 7))
+        service.date = at(0)
+        async with LogSession("sk-1", base_url=service.base_url) as session:
+            job = await session.job(JOB)
+            service.date, began = at(passed), now()
+            service.facts[JOB] = History([(-1e9, later)])
+            (done,) = await session.download(job, tmp_path)
+        assert (done.state, waits <= now() - began < waits + 1) == ("complete", True)
+
+    in_service(main)
+
+
+def test_a_listing_of_jobs_that_ended_just_now_costs_no_request_for_each(tmp_path: Path) -> None:
+    async def main(service: LaggingService) -> None:
+        for number in range(9):
+            add(service, f"ft-{number}", [], end_time=hours_ago(1))
+        service.jobs = History([(-1e9, tuple(service.logs))])
+        async with LogSession("sk-1", base_url=service.base_url) as session:
+            outcomes = await session.download(session.jobs(), tmp_path)
+            assert [one.state for one in outcomes] == ["complete"] * 9
+            assert session.requests == 1 + 2 * 9
+
+    in_service(main)
+
+
 def test_what_is_not_settled_is_left_to_the_next_run(tmp_path: Path) -> None:
     async def main(service: LaggingService) -> None:
         log, began = add(service, JOB, generation("a", 7)), time.monotonic()

@@ -164,6 +164,26 @@ def test_a_machine_that_does_not_know_the_job_yet_is_not_believed_where_lines_ar
     in_service(main)
 
 
+def test_what_is_told_of_a_job_that_the_service_has_forgotten_is_what_there_is_to_do(
+    tmp_path: Path,
+) -> None:
+    async def main(service: LaggingService) -> None:
+        add(service, "ft-1", generation("a", 1200), status="RUNNING")
+        add(service, "ft-2", generation("a", 3), end_time="2020-01-01 00:00:00")
+        jobs = ["ft-1", "ft-2", "ft-3"]
+        await run(service, tmp_path, jobs[:2])
+        (tmp_path / "ft-2.log").write_bytes(b"")
+        service.facts |= dict.fromkeys(jobs, History([(-1e9, None)]))
+        done = await run(service, tmp_path, jobs)
+        told = {outcome.job_id: str(outcome.error) for outcome in done.outcomes}
+        assert "has forgotten it, and what is here, 1,200 lines, is all there will be" in told["ft-1"]
+        assert "give `ftlogs verify --all` the option `--forgotten-ok ft-1`" in told["ft-1"]
+        assert "what is damaged here can't be fetched anew" in told["ft-2"]
+        assert "Check the job id" in told["ft-3"]
+
+    in_service(main)
+
+
 def test_an_older_archive_that_is_put_back_while_there_is_a_doubt_is_gone_on_with_from_its_end(
     tmp_path: Path,
 ) -> None:

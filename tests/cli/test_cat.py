@@ -242,7 +242,7 @@ async def test_what_it_advises_is_for_who_uses_the_command(
         ended = await ftlogs(*words, *where, emulator=emulator)
     assert ended.code == 4
     told = ended.err + ended.out.decode()
-    assert "Check the job id (`ftlogs jobs` lists them), that key" in told
+    assert "Check the job id (`ftlogs jobs` lists those that are left), that key" in told
     assert "only commands find it" not in told
 
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashscope_ftlogs import Progress
+from dashscope_ftlogs import Progress, verify_archive
 from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.cli.job_selection import Shard
 from dashscope_ftlogs.cli.terminal.download_progress import duration
@@ -387,17 +387,45 @@ async def test_a_refusal_is_told_once_where_stdout_and_stderr_are_one(
     download = ("-m", "dashscope_ftlogs", "download", "ft-1", "-q", "--settle", "0", "--out", "logs")
     async with Emulator([EmulatedJob("ft-1", ["x"])]) as emulator:
         said = [b"", b""]
-        for words in ((), ("--compress", "gzip")):
+        for _ in range(2):
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, *download, *words),
+                *(sys.executable, *download),
                 env={**os.environ, **emulator.environ},
                 cwd=tmp_path,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE if apart else asyncio.subprocess.STDOUT,
             )
             said = [one or b"" for one in await process.communicate()]
-    assert process.returncode == 2
-    told = b"ft-1.log is there already, in another format. It stays as it is: name no format to go on"
+            (tmp_path / "logs" / "ft-1.manifest.json").unlink(missing_ok=True)
+    assert process.returncode == 6
+    told = b"ft-1.log is there without a manifest"
     assert [one.count(told) for one in said] == [1, 1 if apart else 0]
     with redirect_stdout(io.StringIO()):
         assert not is_stderr_too()
+
+
+async def test_a_nightly_download_that_compresses_from_now_on_leaves_older_logs_as_they_are(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    older = EmulatedJob("ft-1", ["a"] * 10, status="RUNNING")
+    download = ("download", "--all", "--out", str(tmp_path), "--running-ok", "--settle", "0")
+    packed = (*download, "--compress", "gzip")
+    said = "on in the form that was there: --format and --compress are for new logs\n"
+    async with Emulator([older, EmulatedJob("ft-2", ["b"])]) as emulator:
+        await ftlogs(*download, emulator=emulator)
+        for night in range(3, 5):
+            older.append("more")
+            emulator.add(EmulatedJob(f"ft-{night}", ["new"]))
+            ended = await ftlogs(*packed, emulator=emulator)
+            assert ended.code == 0
+            assert ended.err.splitlines(keepends=True)[1:] == [f"ftlogs: 2 logs, as ft-1.log, go {said}"]
+        older.append("more")
+        for quiet in ("-q", "--json"):
+            assert (await ftlogs(*packed, quiet, emulator=emulator)).err == ""
+        ended = await ftlogs(*packed, "--match", "ft-1", "--format", "jsonl", emulator=emulator)
+        assert ended.err.endswith(f"ftlogs: ft-1.log goes {said}")
+        ended = await ftlogs(*packed, "--match", "ft-[34]", emulator=emulator)
+        assert said not in ended.err
+    logs = {"ft-1.log", "ft-2.log", "ft-3.log.gz", "ft-4.log.gz"}
+    assert {one.file for one in verify_archive(tmp_path)} == logs
+    assert (tmp_path / "ft-1.log").read_text().count("\n") == 13

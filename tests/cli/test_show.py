@@ -46,6 +46,7 @@ async def test_a_log_s_failure_is_told_with_its_line_and_that_it_is_a_guess(
         "  at best     2.5, step 1",
         "  eval loss   1.5, step 2",
         "  best eval   1.5, step 2",
+        "  not finite  loss: 1 of 2, first nan, step 2",
         "  failed of   RuntimeError: Error(s) in loading state_dict for Model:",
         "              \tsize mismatch for head",
         "              (line 5, offset 4; a guess from the log alone: its job may have gone on)",
@@ -72,11 +73,39 @@ async def test_as_json_it_is_one_object_for_each_log(ftlogs: Any, log: Path, tmp
             "eval": {"value": 1.5, "step": 2, "offset": 3, "metric": "eval_loss"},
             "best_eval": {"value": 1.5, "step": 2, "offset": 3, "metric": "eval_loss"},
         },
+        "restarts": [],
+        "not_finite": [
+            {"value": None, "step": 2, "offset": 2, "metric": "loss", "count": 1, "total": 2}
+        ],
         "failure": {"text": CAUSE, "offset": 4, "guessed": True},
         "checkpoints": None,
     }
     assert (done["failure"], done["progress"], done["first_time"]) == (None, None, None)
     assert done["losses"] == dict.fromkeys(("final", "best", "eval", "best_eval"))
+
+
+async def test_restarts_and_what_is_not_finite_are_told_as_metrics_has_them(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "train.log"
+    path.write_text(
+        "{'loss': 2.5, 'grad_norm': inf, 'step': 1}\n{'loss': 2.0, 'kl': nan, 'step': 2}\n"
+        "{'train_loss': 2.25, 'train_runtime': 1.0}\n"
+        "{'loss': nan, 'grad_norm': nan, 'step': 1}\n{'loss': 1.0, 'step': 2}\n"
+    )
+    once = await ftlogs("show", str(path))
+    rows = once.out.decode().splitlines()
+    assert "  restarted   once, at step 1 (line 4, offset 3)" in rows
+    at = rows.index("  not finite  loss: 1 of 4, first nan, step 1")
+    assert rows[at + 1] == "              grad_norm: 2 of 2, first inf, step 1"
+    with path.open("a") as more:
+        more.write("{'loss': 0.5, 'step': 1}\n")
+    twice = await ftlogs("show", str(path))
+    assert b"  restarted   2 times, last at step 1 (line 6, offset 5)\n" in twice.out
+    (row,) = map(json.loads, (await ftlogs("show", str(path), "--format", "jsonl")).out.splitlines())
+    points = (await ftlogs("metrics", str(path), "--format", "jsonl")).out.splitlines()
+    begins = {one["segment"]: one for one in map(json.loads, reversed(points))}
+    assert [one["offset"] for one in row["restarts"]] == [begins[1]["offset"], begins[2]["offset"]]
 
 
 async def test_what_the_service_knows_of_a_job_is_no_guess(ftlogs: Any) -> None:

@@ -5,10 +5,8 @@ import shlex
 from typing import Any
 
 import pytest
-from live_jobs import FAST, JOB
+from live_jobs import FAST, JOB, Impatient, read_to_the_end
 
-from dashscope_ftlogs import LogSession, RetryPolicy
-from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.tail.following import Following
 from dashscope_ftlogs.cli.tail.line_format import Lines
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Stall
@@ -87,13 +85,6 @@ async def test_jobs_that_are_watched_together_count_each_for_itself(ftlogs: Any)
     assert "loss>1.5 for 3: ft-c line 4: " in ended.err
 
 
-class Impatient(Connection):
-    """Believes what an answer says after a moment, where the command's own takes 45 seconds."""
-
-    def session(self, concurrency: int = 8) -> LogSession:
-        return LogSession(base_url=self.base_url, retry=RetryPolicy(lag=0.1), concurrency=concurrency)
-
-
 async def test_a_log_that_is_rewritten_is_watched_from_its_beginning(
     monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
@@ -127,15 +118,6 @@ async def test_a_log_that_is_rewritten_is_watched_from_its_beginning(
         b"{'loss': %b}" % loss for loss in (b"2.0", b"2.0", b"3.0", b"2.5", b"2.0")
     ]
     assert b"loss>1.5 for 3: ft-1 line 3: {'loss': 2.0}" in err
-
-
-async def read_to_the_end(emulator: Emulator, job: EmulatedJob) -> None:
-    """Wait until what a log holds now was sent."""
-    begin = len(emulator.journal)
-    while not any(
-        one.lines and (one.offset or 0) + one.lines == len(job.lines) for one in emulator.journal[begin:]
-    ):
-        await asyncio.sleep(0.01)
 
 
 async def test_a_name_that_no_line_has_is_told_of_while_the_job_runs_and_only_once(

@@ -19,6 +19,8 @@ from dashscope_ftlogs.client.tasks import ended
 T = TypeVar("T")
 
 ROOM = 8
+IN_A_ROW = 8 if sys.version_info >= (3, 12) else ROOM // 2
+"""Pages that are given before others have a turn of the loop: fewer, where no request leaves before it."""
 
 
 def at_once(pages: AsyncIterator[LogPage]) -> LogPage | None:
@@ -73,7 +75,7 @@ def by_a_stopped_clock(work: Callable[[StoppedClock], Coroutine[Any, Any, T]]) -
         return runner.run(work(loop))
 
 
-async def test_of_pages_that_are_there_half_the_window_is_given_without_a_turn_of_the_loop() -> None:
+async def test_of_pages_that_are_there_a_few_are_given_without_a_turn_of_the_loop() -> None:
     source = ListSource(numbered(400))
     async with read_of(source).pages() as pages:
         offsets = [(await anext(pages)).offset]  # alone, since it tells how long the log is
@@ -81,11 +83,11 @@ async def test_of_pages_that_are_there_half_the_window_is_given_without_a_turn_o
         offsets += [(await anext(pages)).offset]
         while (page := at_once(pages)) is not None:
             offsets += [page.offset]
-    assert offsets == list(range(0, 5 * (1 + ROOM // 2), 5))
+    assert offsets == list(range(0, 5 * (1 + IN_A_ROW), 5))
 
 
 @given(st.lists(st.sampled_from([0.0, 1e-5, 1e-4, 0.001, 1.0]), min_size=1, max_size=80), st.booleans())
-def test_nobody_waits_for_a_turn_longer_than_half_a_window_takes(
+def test_nobody_waits_for_a_turn_longer_than_a_few_pages_take(
     seconds: list[float], slow: bool
 ) -> None:
     async def main(clock: StoppedClock) -> tuple[int, float]:
@@ -110,7 +112,7 @@ def test_nobody_waits_for_a_turn_longer_than_half_a_window_takes(
     given, longest = by_a_stopped_clock(main)
     assert given == 80
     twice = seconds * (ROOM + 80)
-    most = max(sum(twice[begin : begin + ROOM // 2]) for begin in range(len(seconds)))
+    most = max(sum(twice[begin : begin + IN_A_ROW]) for begin in range(len(seconds)))
     assert longest <= most + 1e-9
 
 

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from dashscope_ftlogs import LogSession, RetryPolicy
+from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Schedule
 
 JOB = "ft-1"
@@ -36,3 +38,19 @@ async def grow(
 
 
 LINES = [f"line {n}" for n in range(20)]
+
+
+class Impatient(Connection):
+    """Believes what an answer says after a moment, where the command's own takes 45 seconds."""
+
+    def session(self, concurrency: int = 8) -> LogSession:
+        return LogSession(base_url=self.base_url, retry=RetryPolicy(lag=0.1), concurrency=concurrency)
+
+
+async def read_to_the_end(emulator: Emulator, job: EmulatedJob) -> None:
+    """Wait until what a log holds now was sent."""
+    begin = len(emulator.journal)
+    while not any(
+        one.lines and (one.offset or 0) + one.lines == len(job.lines) for one in emulator.journal[begin:]
+    ):
+        await asyncio.sleep(0.01)

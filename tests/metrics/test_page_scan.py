@@ -39,6 +39,7 @@ PIECES = st.sampled_from([
     *("| Test metric | DataLoader 0 |", "|---|---|", "| val_loss | 2 |", '"val": {', '"loss": 1'),
     *("{'step': 3, 'loss': 1, 'val': {'loss': 2}}", "{'mode': 'val', 'loss': 2, 'step': 3}"),
     *("{'train_runtime': 5.0, 'epoch': 1.0}", "'elapsed_time': '5s'", "global_step/max_steps"),
+    *("Evaluation results at step 3:", "*** Eval results ***", "Best eval:", '"Eval:\\n",'),
 ])  # fmt: skip
 LINES = st.lists(st.lists(PIECES | st.text(max_size=2), max_size=4).map("".join), max_size=25)
 

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, Final, Self
 
 from dashscope_ftlogs.archive.directory import Archive
+from dashscope_ftlogs.archive.local.disk import Disk
 from dashscope_ftlogs.archive.local.generations import set_aside
 from dashscope_ftlogs.archive.local.log_file_sha256 import check_file
 from dashscope_ftlogs.archive.local.log_writer import LogFile
@@ -15,7 +16,7 @@ from dashscope_ftlogs.archive.local.profile_folder import (
 )
 from dashscope_ftlogs.archive.manifest import Manifest
 from dashscope_ftlogs.archive.store import DamagedError, Why, refuse_beside_profiles, refuse_folder_of
-from dashscope_ftlogs.archive.threads import Disk, Threads
+from dashscope_ftlogs.archive.threads import Threads
 
 _THREADS: Final = 8
 """How many files are written at the same time."""

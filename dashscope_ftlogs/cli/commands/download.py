@@ -13,6 +13,7 @@ import attrs
 import typer
 
 from dashscope_ftlogs import Downloaded, FTLogsError, Job
+from dashscope_ftlogs.archive.manifest import is_of_form
 from dashscope_ftlogs.archive.store import label
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.exit_codes import INCOMPLETE, exit_code
@@ -59,9 +60,11 @@ def download(
     shard: ShardOption = None,
     form: Annotated[
         Format | None,
-        typer.Option("--format", help="Plain lines, or JSON objects, which lose nothing."),
+        typer.Option("--format", help="Of new logs: plain lines, or JSON objects, which lose nothing."),
     ] = None,
-    compress: Annotated[Compress | None, typer.Option(help="Compress; zcat and zgrep read it.")] = None,
+    compress: Annotated[
+        Compress | None, typer.Option(help="Compress new logs; zcat and zgrep read them.")
+    ] = None,
     settle: Annotated[
         float | None,
         duration(
@@ -130,7 +133,10 @@ def download(
                     if one.error is None:
                         group.create_task(bring(one))
         whole = _WHOLE | _RUNNING if running_ok else _WHOLE
-        return _end(runs, failed, out, whole, as_json=as_json, quiet=quiet)
+        code = _end(runs, failed, out, whole, as_json=as_json, quiet=quiet)
+        if not (quiet or as_json):
+            _tell_of_older_forms(runs, form, compress)
+        return code
 
     run(
         main(),
@@ -218,6 +224,24 @@ def _report(
             complain(f"{states or 'no jobs'}; {lines:,} new lines in {where}")
     for why, profiles in alike.items():
         complain(f"{', '.join(profiles)}: {why}")
+
+
+def _tell_of_older_forms(runs: Sequence[Run], form: Format | None, compress: Compress | None) -> None:
+    """Say that logs go on as they began: whoever asks for another form may think that they have it."""
+    older = [
+        label(outcome.profile, outcome.file)
+        for one in runs
+        for outcome in one.progress.outcomes
+        if outcome.file
+        and not is_of_form(
+            outcome.file,
+            None if form is None else form.value,
+            None if compress is None else "gzip",
+        )
+    ]
+    if older:
+        logs = f"{older[0]} goes" if len(older) == 1 else f"{len(older):,} logs, as {min(older)}, go"
+        complain(f"{logs} on in the form that was there: --format and --compress are for new logs")
 
 
 def _note(outcome: Downloaded) -> str:

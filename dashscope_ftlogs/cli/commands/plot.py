@@ -1,9 +1,11 @@
 """`ftlogs plot`: a metric of several jobs in one chart, beside what they were trained with."""
 
 import enum
+import math
+import os
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
@@ -12,50 +14,38 @@ from typing import Annotated, Any, Final
 import attrs
 import typer
 
-from dashscope_ftlogs import FTLogsError, InvalidArgumentError, Job
+from dashscope_ftlogs import FTLogsError, InvalidArgumentError
 from dashscope_ftlogs.checks import refused
 from dashscope_ftlogs.cli.connection_options import Connection
-from dashscope_ftlogs.cli.exit_codes import NOTHING_TO_WRITE
+from dashscope_ftlogs.cli.exit_codes import NOTHING_TO_WRITE, exit_code
 from dashscope_ftlogs.cli.log_sources import (
+    Log,
     Sources,
     code_of,
     complain_of_patterns,
+    is_local,
+    job_name,
     no_metrics,
     read_logs,
 )
 from dashscope_ftlogs.cli.options import Pattern, chosen, grouped, number, to_file
-from dashscope_ftlogs.cli.reading_processes import ReadPoints
-from dashscope_ftlogs.cli.run_command import complain, run
+from dashscope_ftlogs.cli.reading_processes import PointsRead, ReadPoints
+from dashscope_ftlogs.cli.run_command import complain, run, told
 from dashscope_ftlogs.cli.terminal.output_file import counted
 from dashscope_ftlogs.cli.terminal.picture_file import STDOUT, check_picture, write_picture
-from dashscope_ftlogs.cli.terminal.stdout import has_colours, table, write
+from dashscope_ftlogs.cli.terminal.stdout import cut, has_colours, table, write
 from dashscope_ftlogs.cli.terminal.terminal_chart import chart, marks
-from dashscope_ftlogs.metrics.curves import (
-    AXES,
-    Curve,
-    Panel,
-    X,
-    curves,
-    labels,
-    metric_names,
-    shared_axis,
-    titles,
-)
-from dashscope_ftlogs.metrics.hyper_parameters import brief_value, differing
-from dashscope_ftlogs.metrics.point_columns import PointColumns
-from dashscope_ftlogs.metrics.step_count import step_count
-from dashscope_ftlogs.reading.forms.names import is_better_higher, main_metric, standing_for
-from dashscope_ftlogs.reading.own_pattern import Fits
-from dashscope_ftlogs.report.loss_and_duration import evaluation_metric
-from dashscope_ftlogs.text import distinct, excerpt, shown
+from dashscope_ftlogs.cli.terminal.what_to_draw import Charts, DrawnLog, charts
+from dashscope_ftlogs.metrics.curves import X, labels
+from dashscope_ftlogs.reading.own_pattern import OwnPattern
+from dashscope_ftlogs.text import distinct, excerpt
 
 _SIZE: Final = (100, 30)
 """Columns and lines, where there is no terminal to ask."""
 _LARGEST: Final = 400
-_MOST: Final = 20
-"""How many names or hyper-parameters are shown; a log or a job may hold any number."""
-
-
+_NARROWEST: Final = 20
+_LOWEST: Final = 6
+"""Lines of a chart in which something is seen."""
 _USUAL: Final = (
     *("loss", "eval_loss", "eval_ppl", "learning_rate", "grad_norm", "token_acc", "reward"),
     *("rewards/accuracies", "rewards/margins", "actor/pg_loss", "critic/rewards/mean"),
@@ -84,13 +74,6 @@ def _weight(name: str, value: Any) -> float:
     return value
 
 
-@attrs.frozen
-class _Log:
-    name: str
-    job: Job | None
-    points: PointColumns
-
-
 @grouped
 def plot(
     logs: Sources,
@@ -112,6 +95,9 @@ def plot(
         float,
         number("The weight of what came before in the moving average, below 1; 0: none.", _weight),
     ] = 0.6,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Draw anew as lines come, until every job has ended.")
+    ] = False,
     output: Annotated[Path | None, to_file("Write a .png or .svg file; - for stdout, as PNG.")] = None,
     pattern: Pattern = None,
     connection: Connection,
@@ -120,196 +106,152 @@ def plot(
 
     Each is called by its job's name, or by its id where it has none or another one has the same. The
     hyper-parameters in which the jobs differ are named below it.
-    """
 
-    async def main() -> int:
+    With -f, what there is so far stands on the terminal, and is drawn anew as lines come; without a
+    terminal, it is drawn once, in the end. The exit code tells how the jobs ended: 0 if all succeeded,
+    7 if one failed, 8 if one was canceled.
+    """
+    try:
         if output is not None:
             check_picture(output, logs)
+        drawing = Drawing(metric or (), None if x is None else x.value, smooth, output, chosen(pattern))
+        draw = _live(logs, connection, drawing) if follow else _once(logs, connection, drawing)
+    except FTLogsError as error:
+        complain(told(error))
+        raise typer.Exit(exit_code(error)) from None
+    draw()
+
+
+@attrs.frozen
+class Drawing:
+    """What the options say."""
+
+    metrics: Sequence[str]
+    x: X | None
+    weight: float
+    output: Path | None
+    pattern: OwnPattern | None
+
+    def show(self, found: Sequence[Log[PointsRead]]) -> int:
+        """Draw logs that are read, and return the exit code."""
+        complain_of_patterns(self.pattern, (log.read.fits for log in found))
+        logs = _drawn(found)
+        if not any(log.points for log in logs):
+            pairs = zip(logs, found, strict=True)
+            unlike_logs = {drawn.name: log.read.unlike_a_log for drawn, log in pairs}
+            complain(no_metrics(unlike_logs, self.pattern))
+            return 0 if self.output is None else NOTHING_TO_WRITE
+        made = charts(logs, self.metrics, self.x, complain)
+        if self.output is None:
+            _show(made, self.weight)
+            return 0
+        write_picture(self.output, made.panels, self.weight, made.parameters)
+        if self.output != STDOUT:
+            names = ", ".join(excerpt(panel.metric, 60) for panel in made.panels)
+            complain(f"{self.output}: {names} of {counted(len(made.panels[0].logs), 'log')}")
+        return 0
+
+    def so_far(self, found: Sequence[Log[PointsRead]], size: os.terminal_size) -> str:
+        """Return what is seen of logs that grow."""
+        logs = _drawn(found)
+        if not any(log.points for log in logs):
+            return "no metrics so far\n"
+        try:
+            made = charts(logs, self.metrics, self.x, lambda _: None)
+        except InvalidArgumentError as error:  # what is asked for may still come
+            return f"{cut(f'so far, {told(error)}', size.columns)}\n"
+        return _fitted(made, self.weight, size.columns, size.lines - 2)  # status, prompt
+
+
+def _once(logs: Sequence[str], connection: Connection, drawing: Drawing) -> Callable[[], None]:
+    async def main() -> int:
         failed: list[FTLogsError] = []
-        own, fits = chosen(pattern), list[Fits]()
-        begin = partial(ReadPoints, pattern=own)
-        found: list[_Log] = []
-        unlike_logs: dict[str, str] = {}
+        begin = partial(ReadPoints, pattern=drawing.pattern)
         async with aclosing(read_logs(logs, connection, begin, failed)) as opened:
-            async for log in opened:
-                name = distinct([log.name for log in found], excerpt(log.name, 60))
-                found.append(_Log(name, log.job, log.read.points))
-                unlike_logs[name] = log.read.unlike_a_log
-                fits.append(log.read.fits)
-        complain_of_patterns(own, fits)
-        if not any(log.points for log in found):
-            complain(no_metrics(unlike_logs, own))
-            return code_of(failed) or (0 if output is None else NOTHING_TO_WRITE)
-        named = titles({log.name: log.job for log in found})
-        found = [attrs.evolve(log, name=named[log.name]) for log in found]
-        panels = _panels(metric or [None], x, found)
-        if x is None:
-            _tell_axis(panels, found)
-        drawn = {log.name: log.job for log in found if any(panel.logs[log.name] for panel in panels)}
-        panels = [
-            attrs.evolve(panel, logs={name: panel.logs[name] for name in drawn}) for panel in panels
-        ]
-        parameters = _parameters(drawn)
-        if output is None:
-            _show(panels, smooth, parameters)
-        else:
-            write_picture(output, panels, smooth, parameters)
-            if output != STDOUT:
-                names = ", ".join(excerpt(panel.metric, 60) for panel in panels)
-                complain(f"{output}: {names} of {counted(len(drawn), 'log')}")
-        return code_of(failed)
+            end = drawing.show([log async for log in opened])
+        return code_of(failed) or end
 
-    run(main())
+    return lambda: run(main())
 
 
-def _panels(asked: Iterable[str | None], x: Axis | None, logs: Sequence[_Log]) -> list[Panel]:
-    names = metric_names(log.points for log in logs)
-    main = main_metric(names)
-    panels: list[Panel] = []
-    for metric in dict.fromkeys(_metric(one, names, main) for one in asked):
-        of_evaluations = any(evaluation_metric(log.points) == metric for log in logs)
-        own = {log.name: _own_name(log, metric, metric == main, of_evaluations) for log in logs}
-        axis = _axis(x, metric, own, logs)
-        drawn = {log.name: _drawn(log, own[log.name], axis) for log in logs}
-        panels.append(Panel(metric, axis, drawn))
-    return panels
+def _live(logs: Sequence[str], connection: Connection, drawing: Drawing) -> Callable[[], None]:
+    from dashscope_ftlogs.cli.tail.line_format import Lines  # noqa: PLC0415  (few need it)
+    from dashscope_ftlogs.cli.tail.live_curves import LiveCurves  # noqa: PLC0415
+
+    here = next(filter(is_local, logs), None)
+    if here is not None:
+        raise InvalidArgumentError(f"-f is for jobs of the service, and {here} is none")
+    return LiveCurves(
+        connection=connection,
+        offsets=dict.fromkeys(job_name(word, connection.profile) for word in logs),
+        count=None,
+        view=Lines().view(several=False),
+        alarms=(),
+        pattern=drawing.pattern,
+        drawn=drawing.so_far,
+        finish=drawing.show,
+    ).run
 
 
-def _metric(asked: str | None, names: Sequence[str], main: str | None) -> str:
-    """Return the metric to draw.
-
-    Raises:
-        InvalidArgumentError: no log holds the one that was asked for; it names those that are there.
-    """
-    wanted = "loss" if asked is None else asked
-    if wanted in names:
-        return wanted
-    if asked is not None or main is None:
-        raise InvalidArgumentError(
-            f"--metric {shown(wanted)}: no log has it; they have {_listed(names)}"
-        )
-    complain(f"there is no loss, so this is {excerpt(main, 60)}")
-    return main
+def _drawn(logs: Sequence[Log[PointsRead]]) -> list[DrawnLog]:
+    found: list[DrawnLog] = []
+    for log in logs:
+        name = distinct([one.name for one in found], excerpt(log.name, 60))
+        found.append(DrawnLog(name, log.job, log.read.points))
+    return found
 
 
-def _own_name(log: _Log, metric: str, is_main: bool, of_evaluations: bool) -> str:
-    """Return what a log calls a metric, and say so if it is another name.
-
-    Only of the main one, and of the loss of evaluations: a log without the mean of a whole training has
-    nothing like it.
-    """
-    names = metric_names([log.points])
-    own = (standing_for(metric, names) if is_main else None) or metric
-    if of_evaluations and own not in names:
-        called = evaluation_metric(log.points) or metric
-        own = called if is_better_higher(called) == is_better_higher(metric) else metric
-    if own != metric:
-        complain(f"{log.name}: its {excerpt(own, 60)} stands for the {excerpt(metric, 60)}")
-    return own
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f", and {len(names) - _MOST} more" if len(names) > _MOST else ""
-    return ", ".join(excerpt(name, 60) for name in names[:_MOST]) + more
-
-
-def _axis(asked: Axis | None, metric: str, own: Mapping[str, str], logs: Sequence[_Log]) -> X:
-    """Return the axis to draw over.
-
-    Raises:
-        InvalidArgumentError: no point has the one that was asked for; it names those that are there.
-    """
-    if asked is None:
-        return shared_axis([(log.points, own[log.name]) for log in logs])
-
-    def tells(x: X) -> bool:
-        return any(curves(log.name, log.points, own[log.name], x) for log in logs)
-
-    axis: X = asked.value
-    if not tells(axis):
-        there = [x for x in AXES if x != "global_step" and tells(x)]
-        raise InvalidArgumentError(
-            f"--x {axis}: no point of {excerpt(metric, 60)} tells it; they tell {', '.join(there)}"
-        )
-    return axis
-
-
-def _drawn(log: _Log, metric: str, x: X) -> list[Curve]:
-    """Return the curves of a log, and say what of it is left out."""
-    own = curves(log.name, log.points, metric, x)
-    total = len(log.points.numbers(metric))
-    missing = total - sum(len(curve.x) for curve in own)
-    if not total:
-        complain(f"{log.name}: no {excerpt(metric, 60)}")
-    elif missing:
-        complain(f"{log.name}: left out {missing:,} of {total:,} points, which do not tell the {x}")
-    return own
-
-
-def _tell_axis(panels: Sequence[Panel], logs: Sequence[_Log]) -> None:
-    """Say why something is not drawn over the steps that logs tell, or over none."""
-    found = [log.name for log in logs if step_count(log.points).restarts]
-    over_lines = [excerpt(panel.metric, 60) for panel in panels if panel.x == "line" and panel.curves]
-    if found:
-        axes = " or the ".join(dict.fromkeys(AXES[panel.x] for panel in panels))
-        complain(
-            f"steps begin again with each epoch in {_listed(found)}: drawn over the {axes}; "
-            "--x step draws them as they are"
-        )
-    elif over_lines:
-        complain(
-            f"{', '.join(over_lines)}: drawn over the {AXES['line']}, since neither steps nor epochs "
-            "tell all points apart"
-        )
-
-
-def _parameters(jobs: Mapping[str, Job | None]) -> dict[str, list[str | None]]:
-    found = differing(jobs)
-    if len(found) > _MOST:
-        complain(f"shown are {_MOST} of the {len(found):,} hyper-parameters in which they differ")
-    table: dict[str, list[str | None]] = {}
-    for name, values in list(found.items())[:_MOST]:
-        table[distinct(table, excerpt(name, 30))] = [brief_value(value) for value in values]
-    return table
-
-
-def _show(
-    panels: Sequence[Panel], weight: float, parameters: Mapping[str, Sequence[str | None]]
-) -> None:
-    colours = has_colours()
-    width, height = (min(size, _LARGEST) for size in shutil.get_terminal_size(_SIZE))
-    width = max(width, 40)
-    legend = _legend(labels(panels), parameters, width, colours=colours)
+def _show(made: Charts, weight: float) -> None:
+    columns, height = (min(size, _LARGEST) for size in shutil.get_terminal_size(_SIZE))
+    columns, colours = max(columns, 40), has_colours()
+    legend, hidden = _legend(made, columns if sys.stdout.isatty() else math.inf, colours=colours)
+    if hidden:
+        complain(f"they differ also in {', '.join(hidden)}: not shown for want of room")
     # The prompt comes after it.
-    height = max((height - legend.count(b"\n") - 1) // len(panels), 12)
-    texts = [chart(panel, weight, width, height, colours=colours, others=panels) for panel in panels]
-    write("".join(texts).encode("utf-8", "backslashreplace") + legend)
+    height = max((height - len(legend) - 1) // len(made.panels), 12)
+    texts = [
+        chart(panel, weight, columns, height, colours=colours, others=made.panels)
+        for panel in made.panels
+    ]
+    write("".join((*texts, *legend)).encode("utf-8", "backslashreplace"))
+
+
+def _fitted(made: Charts, weight: float, columns: int, height: int) -> str:
+    """Return as much of it as a terminal has room for."""
+    columns, colours = min(columns, _LARGEST), has_colours(sys.stderr)
+    legend = _legend(made, columns, colours=colours, whole=False)[0][: height // 3]
+    panels = made.panels[: max(1, (height - len(legend)) // _LOWEST)]
+    each = min((height - len(legend)) // len(panels), _LARGEST)
+    if each < _LOWEST or columns < _NARROWEST:
+        return f"{cut('too small for a chart', columns)}\n"
+    texts = [chart(panel, weight, columns, each, colours=colours, others=panels) for panel in panels]
+    lines = "".join(texts).removesuffix("\n").split("\n")
+    # What has colours is as wide as it should be; titles are not.
+    shown = [line if "\x1b" in line else cut(line, columns) for line in lines]
+    return "".join(f"{line.rstrip()}\n" for line in shown) + "".join(legend)
 
 
 def _legend(
-    names: Sequence[str],
-    parameters: Mapping[str, Sequence[str | None]],
-    width: int,
-    *,
-    colours: bool,
-) -> bytes:
-    """Return what each mark stands for, and in what those jobs differ, as far as that fits."""
+    made: Charts, room: float, *, colours: bool, whole: bool = True
+) -> tuple[list[str], list[str]]:
+    """Return what each mark stands for, and in what those jobs differ, as far as there is room.
+
+    The second are the hyper-parameters for which there is none. Names are `whole`, or cut to the room.
+    """
+    names = labels(made.panels)
     signs = marks(len(names), colours=colours)
     columns: list[Sequence[str | None]] = [[mark.letter for mark in signs], names]
     headers = ["", "LOG"]
     hidden: list[str] = []
-    for name, values in parameters.items():
+    for name, values in made.parameters.items():
         tried = table([*headers, name], list(zip(*columns, values, strict=True))).decode()
-        if sys.stdout.isatty() and max(map(len, tried.splitlines())) > width:
+        if max(map(len, tried.splitlines())) > room:
             hidden.append(name)
         else:
             headers.append(name)
             columns.append(values)
-    if hidden:
-        complain(f"they differ also in {', '.join(hidden)}: not shown for want of room")
-    header, *rows = table(headers, list(zip(*columns, strict=True))).splitlines(keepends=True)
-    coloured = [
-        str(mark).encode() + row.removeprefix(mark.letter.encode())
-        for mark, row in zip(signs, rows, strict=True)
-    ]
-    return b"".join([header, *coloured] if parameters else coloured)
+    lines = table(headers, list(zip(*columns, strict=True))).splitlines()
+    header, *rows = [line.decode() if whole else cut(line.decode(), int(room)) for line in lines]
+    coloured = [str(mark) + row.removeprefix(mark.letter) for mark, row in zip(signs, rows, strict=True)]
+    shown = [header, *coloured] if made.parameters else coloured
+    return [f"{line}\n" for line in shown], hidden

@@ -31,6 +31,7 @@ from dashscope_ftlogs.reading.forms.names import is_better_higher
 from dashscope_ftlogs.text import escaped, file_for_shell, for_shell
 
 if TYPE_CHECKING:
+    from dashscope_ftlogs.metrics.point import Point
     from dashscope_ftlogs.reading.failure_causes import Failure
     from dashscope_ftlogs.reading.own_pattern import Fits
     from dashscope_ftlogs.report.job_at_a_glance import Glance
@@ -123,7 +124,14 @@ def _object(glance: "Glance", saved: Checkpoints | None) -> dict[str, Any]:
         "progress": None
         if last is None
         else {"step": last.step, "total_steps": last.total_steps, "epoch": last.epoch},
+        "restarts": [
+            {"step": one.step, "epoch": one.epoch, "offset": one.offset} for one in glance.restarts
+        ],
         "losses": {name: None if loss is None else attrs.asdict(loss) for name, loss in losses.items()},
+        "not_finite": [
+            {**attrs.asdict(one.first), "count": one.count, "total": one.total}
+            for one in glance.not_finite
+        ],
         "failure": None if why is None else _why(why),
         "checkpoints": None if saved is None else [attrs.asdict(one) for one in saved],
     }
@@ -156,7 +164,12 @@ def _facts(glance: "Glance", saved: Checkpoints) -> Iterable[tuple[str, str]]:
         last = "" if glance.last_time in {None, glance.first_time} else f" to {glance.last_time}"
         lines += f", from {glance.first_time}{last}"
     yield "lines", lines
-    yield "came to", _progress(glance)
+    if glance.last is not None:
+        yield "came to", _progress(glance.last)
+    if glance.restarts:
+        begin = glance.restarts[-1]
+        times = "once," if len(glance.restarts) == 1 else f"{len(glance.restarts):,} times, last"
+        yield "restarted", f"{times} at {_progress(begin)} ({_place(begin.offset)})"
     losses = (
         ("{}", glance.summary.final, "loss"),
         ("at best", glance.summary.best, "loss"),
@@ -168,6 +181,10 @@ def _facts(glance: "Glance", saved: Checkpoints) -> Iterable[tuple[str, str]]:
             what = "reward" if is_better_higher(loss.metric) else "loss"
             named = "" if loss.metric == usual else f" ({loss.metric})"
             yield label.format(what), _loss(loss) + named
+    label = "not finite"
+    for one in glance.not_finite:
+        yield label, f"{one.first.metric}: {one.count:,} of {one.total:,}, first {_loss(one.first)}"
+        label = ""
     yield from _saved(saved)
     if glance.failure is None:
         yield "failure", "none is told" if glance.job is None else ""
@@ -233,9 +250,7 @@ def _next(log: "Log[Glance]", job: Job, connection: Connection) -> str:
     return f"ftlogs {'plot' if drawn else 'cat'} {named}"
 
 
-def _progress(glance: "Glance") -> str:
-    if (last := glance.last) is None:
-        return ""
+def _progress(last: "Point") -> str:
     step = "" if last.step is None else f"step {last.step:,}"
     if step and last.total_steps is not None:
         step += f" of {last.total_steps:,}"

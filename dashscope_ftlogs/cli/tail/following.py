@@ -43,12 +43,12 @@ class _AllMetError(Exception):
 class Following(Tail):
     """A tail that goes on until its jobs have ended."""
 
-    all_running: bool
-    give_up_after: float | None
-    polls: tuple[float, float]
-    settle: float | None
-    look_every: float
-    stats: bool
+    all_running: bool = False
+    give_up_after: float | None = None
+    polls: tuple[float, float] = (1.0, 15.0)
+    settle: float | None = None
+    look_every: float = 30.0
+    stats: bool = False
     _followers: "dict[str, LogFollower]" = attrs.field(factory=dict[str, Any], init=False)
     """By profile, as the sessions."""
     _taking: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
@@ -268,6 +268,7 @@ class Following(Tail):
         """Keep what is said about the jobs up to date, and watch out for silences."""
         while True:
             await asyncio.sleep(_TICK)
+            await self._refresh()
             jobs = self._jobs
             self._status.flush()
             self._status.draw(jobs)
@@ -281,6 +282,9 @@ class Following(Tail):
                         silent_for = lasting(round(followed.silence))
                         silence = f"no line for {silent_for} after line {followed.offset}"
                         self._has_met(name, alarm, f"{alarm.text}: {name}: {silence}")
+
+    async def _refresh(self) -> None:
+        """Renew what stands above the line at the bottom, which is nothing here."""
 
     def _tell_of_late_lines(self, jobs: "Mapping[str, Followed]") -> None:
         """Say once what is waited for, where no line at the bottom does."""

@@ -18,6 +18,7 @@ from dashscope_ftlogs.text import excerpt
 
 _ERASE = "\r\x1b[2K"
 _ERASE_ABOVE = "\x1b[1A\x1b[2K"
+_ERASE_SCREEN = "\x1b[H\x1b[J"
 _BESIDE = 3
 """Columns for the `^C` that a terminal shows: it would begin another row, and this one would stay."""
 _SHORT = 8
@@ -48,12 +49,28 @@ class Point:
             self.step = f" step {point.step}{total}"
 
 
+def terminal_size() -> os.terminal_size:
+    """Return the size of the terminal that stderr is, wherever stdout goes."""
+    try:
+        columns, lines = os.get_terminal_size(sys.stderr.fileno())
+    except (OSError, ValueError):  # it is none
+        columns = lines = 0
+    return shutil.get_terminal_size((columns or 80, lines or 24))
+
+
 class Status:
     """Speaks of jobs on stderr; keeps a line at the bottom where that is a terminal."""
 
     def __init__(self) -> None:
         self.at_bottom = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
         self._points: dict[str, Point] = {}
+        self.above = ""
+        """What is to stand above that line: whole lines, such as fit in there."""
+        self.size_above: os.terminal_size | None = None
+        """For which terminal they were made."""
+        self._above = ""
+        """What stands there."""
+        self._size: os.terminal_size | None = None
         self._drawn = 0
         """How wide the line at the bottom is; 0 where there is none."""
         self._pending: dict[EventKind, list[FollowEvent]] = {}
@@ -63,33 +80,49 @@ class Status:
         self._points.setdefault(job_id, Point()).learn(point)
 
     def clear(self) -> None:
-        """Take the line at the bottom away, since something else is written now."""
-        if self._drawn:
+        """Take the line at the bottom away, and what is above it: something else is written now."""
+        if self._drawn or self._above:
             sys.stderr.write(self._erasing())
             sys.stderr.flush()
-            self._drawn = 0
+            self._drawn, self._above = 0, ""
+
+    def leave(self) -> None:
+        """Let what is above the line at the bottom stay for good."""
+        self.above = self._above = ""
 
     def _erasing(self) -> str:
+        """Return what takes all of it away."""
+        if not self._above:
+            return self._erasing_line()
+        if terminal_size() != self._size:  # nobody knows what that has made of so many lines
+            return _ERASE_SCREEN
+        rows = self._above.count("\n")
+        return f"\x1b[{rows}A\r\x1b[J"
+
+    def _erasing_line(self) -> str:
         """Return what takes the line away; a terminal that became narrower has it on several rows."""
-        rows = (self._drawn - 1) // max(1, shutil.get_terminal_size().columns) if self._drawn else 0
+        rows = (self._drawn - 1) // terminal_size().columns if self._drawn else 0
         return _ERASE + rows * _ERASE_ABOVE
 
     def draw(self, jobs: Mapping[str, Followed]) -> None:
-        """Write the line at the bottom anew."""
+        """Write the line at the bottom anew, and what is above it, if that is another one."""
         if not self.at_bottom:
             return
         running = {name: followed for name, followed in jobs.items() if not _over(followed)}
         told = "  ".join(self._told(followed, name, name) for name, followed in running.items())
-        room = max(1, shutil.get_terminal_size().columns - _BESIDE)
+        room = max(1, terminal_size().columns - _BESIDE)
         if width((told,)) > room:
             told = "  ".join(
                 self._told(followed, name, _short(name)) for name, followed in running.items()
             )
             told = f"{len(running)} jobs: {told}"
         text = cut(told, room)
-        sys.stderr.write(f"{self._erasing()}{text}")
+        if self.above == self._above:
+            sys.stderr.write(f"{self._erasing_line()}{text}")
+        else:
+            sys.stderr.write(f"{self._erasing()}{self.above}{text}")
         sys.stderr.flush()
-        self._drawn = width((text,))
+        self._above, self._size, self._drawn = self.above, self.size_above, width((text,))
 
     def _told(self, followed: Followed, name: str, shown: str) -> str:
         state = "looked up" if followed.job is None else followed.job.status

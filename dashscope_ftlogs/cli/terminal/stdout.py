@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import IO, Any
 
 import attrs
 import msgspec
@@ -98,10 +98,14 @@ def write_if_open(data: bytes) -> None:
         discard(sys.stdout.fileno())
 
 
-def has_colours() -> bool:
-    """Whether stdout is a terminal that shows colours, and its user wants them: https://no-color.org."""
+def has_colours(stream: IO[str] | None = None) -> bool:
+    """Whether it is a terminal that shows colours, and its user wants them: https://no-color.org.
+
+    Args:
+        stream: stdout, if not given.
+    """
     is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    return sys.stdout.isatty() and not is_plain
+    return (stream or sys.stdout).isatty() and not is_plain
 
 
 def rows(objects: Iterable[Mapping[str, Any]]) -> bytes:

@@ -66,7 +66,8 @@ class Rate:
 
     def ready_at(self, now: float) -> float:
         """Return when the next request may be sent; a time in the past means now."""
-        self._rise(now)
+        if self._limit < math.inf:
+            self._rise(now)
         return max(self._next, self._quiet_until)
 
     def sent(self, now: float) -> None:

@@ -20,6 +20,7 @@ from dashscope_ftlogs.reading.forms.dicts import (
 from dashscope_ftlogs.reading.forms.entries import (
     OF_PHASES,
     is_point,
+    named_after,
     path_to,
     phase_of,
     place_of,
@@ -36,6 +37,7 @@ from dashscope_ftlogs.reading.forms.names import (
 )
 from dashscope_ftlogs.reading.forms.numbers import number
 from dashscope_ftlogs.reading.forms.stamps import message_at, milliseconds, time_in
+from dashscope_ftlogs.reading.forms.titles import Said, said_before
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 
 _LONGEST: Final = 16 * 1024
@@ -100,6 +102,8 @@ class _Open:
     size: int = 0
     held: dict[str, float | str] = attrs.field(factory=dict[str, float | str])
     """The numbers in dicts in it that are only there to hold them."""
+    said: Said = attrs.field(factory=Said)
+    """What was said before it."""
     last_list: tuple[str, int | None] = ("", None)
     """What the last list of dicts in it is called, and how many it has so far."""
 
@@ -127,6 +131,8 @@ class WrappedDicts:
     def __init__(self) -> None:
         self._open: list[_Open] = []
         self._history = False
+        self.title = ""
+        """What the text before the next one says of a dict below it."""
 
     @property
     def idle(self) -> bool:
@@ -151,7 +157,7 @@ class WrappedDicts:
         for brace in _BRACES.finditer(text, at):
             if brace[0] == "{":
                 self._add(text[at : brace.start()])
-                self._begin(before[: brace.start()])
+                self._begin(before, brace.start())
             elif self._open:
                 self._add(text[at : brace.end()])
                 closed = self._open.pop()
@@ -171,13 +177,16 @@ class WrappedDicts:
         else:
             self._history = False
 
-    def _begin(self, before: str) -> None:
+    def _begin(self, text: str, at: int) -> None:
         if len(self._open) >= _DEEPEST:
             self.forget()
         if self._open:
             opened = _Open([], self._open[-1].time, *self._open[-1].next_held())
         else:
-            opened = _Open([], time_in(before), name_before(before, len(before)))
+            is_first = not text[message_at(text) : at].strip()
+            before = text[:at] + (self.title if is_first else "")
+            said = said_before(before, 0, len(before))
+            opened = _Open([], time_in(text[:at]), name_before(before, len(before)), said=said)
         self._open.append(opened)
 
     def _add(self, text: str) -> None:
@@ -234,9 +243,12 @@ class WrappedDicts:
             values = {**place, **values}
             is_beside = is_beside and _is_held(around)
         values = within_evaluation(path, values)
+        said = nested[0].said
+        if said.evaluation:
+            of_evaluation, values = True, named_after(said.evaluation, values)
         kind: Literal["eval"] | None = "eval" if of_evaluation else None
         again: Literal["", "history"] = "history" if self._history else ""
-        yield OverLines(values, closed.time, kind=kind, again=again)
+        yield OverLines(values, closed.time, said.step, said.epoch, kind, again, said.total_steps)
 
 
 def _is_held(closed: _Open) -> bool:

@@ -15,7 +15,6 @@ from small_store import SmallStore
 from dashscope_ftlogs import (
     ArchiveBusyError,
     ArchiveError,
-    ArchiveMismatchError,
     ArchivePathError,
     ArchiveStoreError,
     Downloaded,
@@ -390,13 +389,14 @@ async def test_a_log_whose_beginning_is_another_one_by_now_is_noticed(
     assert kept(store) == job.lines
 
 
-async def test_a_log_of_another_form_is_left_as_it_is(store: SmallStore, download: Any) -> None:
-    job = EmulatedJob("ft-1", lines_of(3))
+async def test_a_log_of_another_form_goes_on_in_it(store: SmallStore, download: Any) -> None:
+    job = EmulatedJob("ft-1", lines_of(3), status="RUNNING")
     with Emulator([job]) as emulator:
-        await download(emulator)
-        (outcome,) = await download(emulator, format="jsonl")
-        assert isinstance(outcome.error, ArchiveMismatchError)
-        assert (outcome.state, len(commits(store))) == ("failed", 1)
+        (first,) = await download(emulator)
+        job.append(*lines_of(5)[3:])
+        (outcome,) = await download(emulator, format="jsonl", compression="gzip")
+        assert (outcome.error, outcome.file, outcome.lines) == (None, first.file, 5)
+    assert kept(store) == job.lines
 
 
 async def test_four_writers_at_once_cost_work_and_never_truth(

@@ -46,8 +46,7 @@ Headers = Mapping[str, str]
 What = Literal["page", "job", "jobs", "checkpoints"]
 
 _BOM = b"\xef\xbb\xbf"
-_FLAGS = re.DOTALL | re.IGNORECASE
-_MARKUP = re.compile(rb"<(style|script)\b.*?</\1\s*>|<!--.*?(-->|\Z)|<[^<>]*(>|\Z)", _FLAGS)
+_MARKUP = re.compile(rb"(?is)<(style|script|title)\b.*?</\1\s*>|<!--.*?(-->|\Z)|<[^<>]*(>|\Z)")
 """Of a page that a gateway sends, what is not to be read."""
 
 
@@ -351,7 +350,8 @@ def beginning(body: bytes) -> str:
 def words(body: bytes) -> str:
     """Return as much as is shown of what a body says that is not JSON: of a page, its text."""
     page = body[:2000].removeprefix(_BOM).lstrip()
-    return beginning(_MARKUP.sub(b" ", page) if page[:1] == b"<" else body)
+    text = beginning(_MARKUP.sub(b" ", page)) if page[:1] == b"<" else ""
+    return text or beginning(body)
 
 
 # The part of a code before the first dot decides: Throttling.RateQuota is Throttling.

@@ -422,7 +422,8 @@ def test_a_gateways_page_is_quoted_short_and_on_one_line() -> None:
         ("<!DOCTYPE html><style>b {x: y}</style><b class='>'>No</b>\n<p>backend", "'>No backend"),
         ("\ufeff <h1>503</h1><!-- a > b -->Try <br/>later<img src=", "503 Try later"),
         ("a < b, c > d", "a < b, c > d"),
-        ("<html>", ""),
+        ("<title>503</title><h1>503 Later</h1>", "503 Later"),
+        ("<title>503 Later</title>", "<title>503 Later</title>"),
     ],
 )
 def test_of_a_gateway_s_page_the_words_are_told(body: str, said: str) -> None:

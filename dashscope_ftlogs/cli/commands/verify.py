@@ -14,6 +14,7 @@ from rich.filesize import decimal
 
 from dashscope_ftlogs import (
     ArchiveError,
+    ConfigError,
     FTLogsError,
     InvalidArgumentError,
     Job,
@@ -49,6 +50,8 @@ class Format(enum.StrEnum):
 
 
 _FINE = {"ok", "superseded"}
+_TO_COME = {"settling", "incomplete", "stale", "missing"}
+"""What a download brings."""
 _FEW = 5
 """Jobs that are named in a command; of more, that would be hard to read."""
 _INNER = {"tail", "endpoint", "first_request_id", "error"}
@@ -171,10 +174,11 @@ def verify(
 
 
 def _exit_code(bad: Sequence[Verdict], failed: Sequence[FTLogsError]) -> int:
-    """Return the code of what kept the service from being asked, if nothing else is known to be bad."""
-    codes = set(map(exit_code, failed))
-    codes.update(INCOMPLETE if one.error is None else exit_code(one.error) for one in bad)
-    return INCOMPLETE if len(codes) > 1 else next(iter(codes), 0)
+    """Return the code of what kept the service from being asked, unless more is wrong than that."""
+    errors = [*failed, *(one.error for one in bad if one.error is not None)]
+    if any(one.error is None and one.state not in _TO_COME for one in bad):
+        return INCOMPLETE
+    return exit_code(errors[0]) if errors else INCOMPLETE if bad else 0
 
 
 def _advise(
@@ -288,7 +292,8 @@ async def _asked(
         except FTLogsError as error:
             failed.append(error)
             whose = f"{profile}: its logs" if profile else "the logs"
-            complain(f"{whose} were not all compared: {told(error)}")
+            some_were = "" if isinstance(error, ConfigError) else "all "
+            complain(f"{whose} were not {some_were}compared: {told(error)}")
             heard |= {one.file: one for one in some if heard[one.file].state == "unasked"}
         asked += heard.values()
     return asked

@@ -24,7 +24,9 @@ MOST: Final = 1e12
 _LARGEST = 2**63 - 1
 _UNITS: Final = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd])")
+_LONG_UNITS: Final = {"w": 7 * 86400.0, **_UNITS}
+"""What is read; told are days."""
+_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhdw])")
 _WAITED_FOR = iscoroutinefunction, isasyncgenfunction, isgeneratorfunction
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
@@ -70,15 +72,15 @@ def number(text: str) -> float | None:
 
 
 def duration(text: str) -> float | None:
-    """Return the seconds of `90s`, `10m` or `1h30m`; None if it is no such text.
+    """Return the seconds of `90s`, `10m`, `1h30m` or `2w`; None if it is no such text.
 
-    >>> duration("1h30m"), duration("soon")
-    (5400.0, None)
+    >>> duration("1h30m"), duration("2w"), duration("soon")
+    (5400.0, 1209600.0, None)
     """
     parts = _DURATION.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         return None
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    return sum(float(number) * _LONG_UNITS[unit] for number, unit in parts)
 
 
 def lasting(seconds: float) -> str:

@@ -17,6 +17,7 @@ VerifyState = Literal[
     "incomplete",
     "forgotten",
     "stale",
+    "unasked",
     "missing",
     "copied",
     "foreign",
@@ -82,7 +83,8 @@ class Verdict:
     `settling`: what was committed, and all that was shown of it; the job had ended shortly before.
     `forgotten`: one of these two, and the service, which was asked, knows no such job by now: more was
     to come, and none will.
-    `stale`: the service has another number of lines by now, or others in the end. `missing`: the
+    `stale`: the service has another number of lines by now, or others in the end. `unasked`: it was
+    asked for the log's end by now, and that failed: see `error`. `missing`: the
     service lists its job, and there is no log of it here. `unmarked`: no log, but a folder whose logs
     no reader of the archive finds, since nothing says that it is a profile's.
     `copied`: the same download as a log in another folder of the archive, so that one of them is in a
@@ -106,6 +108,8 @@ class Verdict:
     """The base URL that the log was read from."""
     first_request_id: str = ""
     """By which request its first lines came; empty where the service did not say."""
+    error: FTLogsError | None = None
+    """Why it is `unasked`."""
 
 
 def of_log(manifest: Manifest, file: str, state: VerifyState, why: str) -> Verdict:

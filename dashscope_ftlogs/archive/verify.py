@@ -29,13 +29,19 @@ from dashscope_ftlogs.client.many_jobs.fetch_many import each
 from dashscope_ftlogs.client.service import Service
 from dashscope_ftlogs.errors import (
     ArchiveError,
+    AuthenticationError,
+    FTLogsError,
     NotFoundError,
     ResponseTooLargeError,
+    SessionStateError,
+    TransportError,
 )
 from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.text import shown
 
 _COMPARABLE: Final = frozenset({"ok", "settling", "incomplete"})
+_IN_A_ROW: Final = 10
+"""So many jobs that fail, and none between them that does not, are the service's failure."""
 _NOT_HERE: Final = "the service lists its job, and no download has brought its log"
 _UNKNOWN: Final = "the service knows no such job, so no more will come"
 _UNVOUCHED: Final = "no manifest says what it should hold: it was lost, or this is another tool's file"
@@ -166,7 +172,8 @@ def verify_remotely(
 
     A log that is whole stays so where the service no longer knows its job: what is here may be all that
     is left. One that is not is `forgotten`.
-    What is of another service than the session's is not asked for.
+    What is of another service than the session's is not asked for. One that can't be compared, while
+    others can, is `unasked`.
 
     Args:
         session: Whose jobs these are.
@@ -175,17 +182,8 @@ def verify_remotely(
             function, each for which that returns something true.
 
     Raises:
-        FTLogsError: the service could not be asked.
+        FTLogsError: the service could not be asked, whichever log it is about; what came before counts.
     """
-
-    async def ask(verdict: Verdict) -> Verdict:
-        if verdict.state not in _COMPARABLE:
-            return verdict
-        if verdict.endpoint and (why := another_service(verdict.endpoint, session.base_url)):
-            return attrs.evolve(verdict, state="foreign", why=f"it {why}", running=False)
-        why = await difference(session, verdict.job_id, verdict.lines, verdict.tail)
-        found = verdict if verdict.state == "ok" else await _with_what_is_to_come(session, verdict)
-        return attrs.evolve(found, state="stale", why=why) if why else found
 
     async def all_of_them() -> AsyncGenerator[Verdict, None]:
         known = set[str]()
@@ -206,7 +204,9 @@ def verify_remotely(
     check = checks.function if callable(every_job) else checks.flag
     check("every_job", every_job)
 
-    asked = each(all_of_them(), ask, at_once=lambda: session.concurrency, tasks=session.tasks)
+    asked = each(
+        all_of_them(), _Asking(session).ask, at_once=lambda: session.concurrency, tasks=session.tasks
+    )
     return stream(session.tasks, asked, "logs were compared")
 
 
@@ -226,6 +226,46 @@ def _missing(job: Job, folder: str, profile: str) -> Verdict:
         profile=profile,
         running=_ran_today(job),
     )
+
+
+@attrs.define
+class _Asking:
+    """What comes of asking for one log after the other: also whether it is the service that fails."""
+
+    session: Service
+    failed_in_a_row: int = 0
+    ever_answered: bool = False
+
+    async def ask(self, verdict: Verdict) -> Verdict:
+        """Return the verdict after asking for the log's end."""
+        if verdict.state not in _COMPARABLE:
+            return verdict
+        if verdict.endpoint and (why := another_service(verdict.endpoint, self.session.base_url)):
+            return attrs.evolve(verdict, state="foreign", why=f"it {why}", running=False)
+        try:
+            found = await _compared(self.session, verdict)
+        except FTLogsError as error:
+            self.failed_in_a_row += 1
+            if self._fails_any_job(error):
+                error.job_id = error.offset = None  # one is as good as any other
+                raise
+            why = f"{verdict.why}; and not compared" if verdict.why else "not compared"
+            why = f"{why}: {error.summary()}"
+            return attrs.evolve(verdict, state="unasked", why=why, running=False, error=error)
+        self.failed_in_a_row, self.ever_answered = 0, True
+        return found
+
+    def _fails_any_job(self, error: FTLogsError) -> bool:
+        if isinstance(error, AuthenticationError | SessionStateError):
+            return True
+        never_answered = isinstance(error, TransportError) and not self.ever_answered
+        return never_answered or self.failed_in_a_row >= _IN_A_ROW
+
+
+async def _compared(service: Service, verdict: Verdict) -> Verdict:
+    why = await difference(service, verdict.job_id, verdict.lines, verdict.tail)
+    found = verdict if verdict.state == "ok" else await _with_what_is_to_come(service, verdict)
+    return attrs.evolve(found, state="stale", why=why) if why else found
 
 
 async def _with_what_is_to_come(service: Service, verdict: Verdict) -> Verdict:

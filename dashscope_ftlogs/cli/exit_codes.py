@@ -5,6 +5,7 @@ from typing import Final
 from dashscope_ftlogs import errors
 
 INCOMPLETE: Final = 6
+_NO_ANSWER: Final = 5
 NOTHING_TO_WRITE: Final = 2
 """A file was asked for, and what was read has nothing to put in it."""
 
@@ -26,7 +27,7 @@ _EXIT_CODES: Final[tuple[tuple[type[errors.FTLogsError], int], ...]] = (
     (errors.NotFoundError, 4),
     (errors.ThrottlingError, 5),
     (errors.InternalServerError, 5),
-    (errors.TransportError, 5),
+    (errors.TransportError, _NO_ANSWER),
     (errors.MalformedResponseError, 5),
     (errors.IncompleteLogError, 6),
     (errors.LogRewrittenError, 6),
@@ -47,4 +48,6 @@ _EXIT_CODES: Final[tuple[tuple[type[errors.FTLogsError], int], ...]] = (
 
 def exit_code(error: errors.FTLogsError) -> int:
     """Return the exit code for an error; 1 for one that no rule names."""
+    if isinstance(error, errors.APIError) and 300 <= error.status < 400:
+        return _NO_ANSWER  # of the service's: a proxy's, or a login page's
     return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), 1)

@@ -28,7 +28,19 @@ if TYPE_CHECKING:
 _DAYS: Final = {"today": 0, "yesterday": 1}
 """How long ago each began."""
 _AGO: Final = re.compile(r"(\d{1,9}) (minute|hour|day|week)s? ago", re.ASCII | re.IGNORECASE)
+NO_ZONE: Final = (
+    "The service's times have no zone: a duration is counted from now in UTC, so that none is missed, "
+    "and brings some hours more."
+)
 _SHARD: Final = re.compile(r"(\d{1,9})/(\d{1,9})", re.ASCII)
+
+
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N/OF", help="Only this share of them, such as 3/16: each machine takes another."
+    ),
+]
 
 
 def complete_statuses(incomplete: str) -> list[str]:
@@ -62,7 +74,8 @@ class Filters:
         str | None,
         typer.Option(
             metavar="DATE|DURATION",
-            help="Only jobs created then or later, or not longer ago: 7d, '2 days ago', yesterday.",
+            help="Only jobs created then or later, or not longer ago: 7d, '2 days ago', yesterday. "
+            f"{NO_ZONE}",
             autocompletion=complete_days,
         ),
     ] = None
@@ -162,7 +175,12 @@ class Selection:
 
     def __attrs_post_init__(self) -> None:
         listed = self.everything or self.filters.are_given
-        if listed == self.are_named:
+        if listed and self.are_named:
+            raise InvalidArgumentError(
+                "jobs that are named, by id or --from-file, and --all, --status, --model, --since or "
+                "--match exclude each other"
+            )
+        if not listed and not self.are_named:
             raise InvalidArgumentError(
                 "say which jobs: by id or --from-file, or else by --all, --status, --model, --since or "
                 "--match"
@@ -245,5 +263,5 @@ def earliest(since: str) -> str:
     except (ValueError, OverflowError):  # longer ago than there are dates
         raise InvalidArgumentError(
             f"--since {shown(since)}: must be a date such as 2024-10-29 or '2024-10-29 16:53:53', as "
-            "the service writes them, today, yesterday, or how long ago: 7d, 12h or '2 days ago'"
+            "the service writes them, today, yesterday, or how long ago: 2w, 7d, 12h or '2 days ago'"
         ) from None

@@ -58,8 +58,8 @@ Sources = Annotated[
     list[str],
     typer.Argument(
         metavar="SOURCE...",
-        help="A job id, the end of one, @last, @running, an archive (a directory or a URL such as "
-        "s3://BUCKET/PREFIX), a log file, or - for stdin.",
+        help="A job id, the beginning or end of one, @last, @running, an archive (a directory or a URL "
+        "such as s3://BUCKET/PREFIX), a log file, or - for stdin.",
         autocompletion=complete_job_ids,
         show_default=False,
     ),

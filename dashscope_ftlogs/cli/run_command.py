@@ -30,6 +30,14 @@ _ADVICE: Final[Mapping[str, str]] = {
     ),
     errors.ThrottlingError.advice: "Try later, or allow more tries: --max-tries.",
     errors.ResponseTooLargeError.advice: "`ftlogs cat --page-size` asks for fewer lines a page.",
+    "Allow larger answers: LogSession(max_answer=...).": "One line of it is more than is read at once.",
+    "are read at once, or max_answer if that is less": "are read at once",
+    "The key is from the argument api_key.": "The key is from --api-key-file.",
+    "with region=... (or DASHSCOPE_REGION, or --region)": "with --region (or DASHSCOPE_REGION)",
+    "--ca-file FILE, ca_file=... or SSL_CERT_FILE": "--ca-file FILE or SSL_CERT_FILE",
+    "(--proxy, proxy=..., HTTPS_PROXY or ALL_PROXY)": "(--proxy, HTTPS_PROXY or ALL_PROXY)",
+    "--proxy none, proxy='none', or": "--proxy none, or",
+    "unless you pass allow_http=True (--allow-http)": "unless you say --allow-http",
 }
 """What advises a program, and what the command says instead."""
 

@@ -10,6 +10,7 @@ from dashscope_ftlogs import FTLogsError, InvalidArgumentError, Job, NotFoundErr
 from dashscope_ftlogs.archive.object_store.url import KINDS
 from dashscope_ftlogs.archive.store import label
 from dashscope_ftlogs.cli.key_in_messages import without_key
+from dashscope_ftlogs.cli.run_command import complain
 from dashscope_ftlogs.text import excerpt
 
 if TYPE_CHECKING:
@@ -208,8 +209,13 @@ def _meant(name: str, jobs: Sequence[tuple[str, Job]]) -> list[Named]:
     fitting = whole or sorted(one for one in ids if one[1].startswith(name) or one[1].endswith(name))
     if not fitting:
         among = f"none of the {len(ids):,} jobs has" if ids else "the workspace has no job, so none has"
-        raise NoneFitsError(404, "", f"{among} an id that begins or ends with {name!r}")
-    return _only(name, fitting)
+        called = sorted({(profile, job.job_id) for profile, job in jobs if job.job_name == name})
+        is_called = f"; that is the name of {_all(called)}" if called else ""
+        raise NoneFitsError(404, "", f"{among} an id that begins or ends with {name!r}{is_called}")
+    only = _only(name, fitting)
+    if not only[0][1].endswith(name):
+        complain(f"{name!r} is the beginning of {label(*only[0])}")
+    return only
 
 
 def _only(name: str, fitting: list[Named]) -> list[Named]:
@@ -237,4 +243,5 @@ def _by_word(word: str, jobs: Sequence[tuple[str, Job]]) -> list[Named]:
 def _all(fitting: Sequence[Named]) -> str:
     ids = [label(profile, job_id) for profile, job_id in fitting]
     more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
-    return f"{len(ids)} jobs, {', '.join(ids[:_SHOWN])}{more}"
+    count = "" if len(ids) == 1 else f"{len(ids)} jobs, "
+    return f"{count}{', '.join(ids[:_SHOWN])}{more}"

@@ -223,6 +223,8 @@ def _checked_key(key: str, place: str) -> tuple[Secret, str]:
     if not _KEY.fullmatch(key):
         # The key itself is not shown: it may be one good key with a stray character.
         raise ConfigError(f"the API key from {place} is empty or holds characters no key has")
+    if {key[0], key[-1]} & {'"', "'"}:
+        raise ConfigError(f"the API key from {place} has quotation marks around it: leave them out")
     return Secret(key), place
 
 

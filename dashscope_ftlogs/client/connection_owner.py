@@ -29,8 +29,8 @@ from dashscope_ftlogs.client.exchange.memory import (
     LARGE,
     LARGEST_LISTING,
     takes_more_than,
-    what_to_do,
 )
+from dashscope_ftlogs.client.exchange.next_steps import next_step
 from dashscope_ftlogs.client.exchange.request_events import Call, RequestEvent, fields
 from dashscope_ftlogs.client.exchange.time_limit import TimeLimit
 from dashscope_ftlogs.client.network.connection_pool import Connections
@@ -46,7 +46,6 @@ from dashscope_ftlogs.errors import (
     ConfigError,
     FTLogsError,
     InvalidArgumentError,
-    NotFoundError,
     ResponseTooLargeError,
     SessionStateError,
     ThrottlingError,
@@ -114,6 +113,7 @@ class Transport:
         on_request: Callable[[RequestEvent], object] | None,
     ) -> None:
         self._key = settings.api_key
+        self._key_place = settings.places.get("api_key", "")
         self._base = URL(settings.base_url, encoded=True)
         self._root = self._base.raw_path.rstrip("/")
         self._headers = CIMultiDict[str](
@@ -262,12 +262,10 @@ class Transport:
         )
         error.job_id, error.offset = call.request.job_id, call.request.offset
         error.attempts = call.tries
-        if isinstance(error, ResponseTooLargeError):
-            error.advice = what_to_do(getattr(call.request, "line", None))
+        line = getattr(call.request, "line", None)
+        error.advice = next_step(error, line=line, root=self._root, key_place=self._key_place)
         error.retry_in, error.gave_up = decision.delay, decision.reason
         call.last = error if decision.delay is not None else None
-        if isinstance(error, NotFoundError) and not self._root.endswith("/api/v1"):
-            error.advice = "The base URL does not end with /api/v1: most likely that is why."
         if isinstance(error, ThrottlingError):
             # A pause that is too long for this request is not imposed on the others.
             pause = 0.0 if decision.delay is None else error.retry_after or 0.0

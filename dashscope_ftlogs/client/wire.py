@@ -7,6 +7,7 @@ were seen to do beyond it.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Generic, Literal, NoReturn, Protocol, TypeVar, cast
@@ -45,6 +46,8 @@ Headers = Mapping[str, str]
 What = Literal["page", "job", "jobs", "checkpoints"]
 
 _BOM = b"\xef\xbb\xbf"
+_MARKUP = re.compile(rb"(?is)<(style|script|title)\b.*?</\1\s*>|<!--.*?(-->|\Z)|<[^<>]*(>|\Z)")
+"""Of a page that a gateway sends, what is not to be read."""
 
 
 class Request(Protocol[Answer]):
@@ -316,7 +319,7 @@ def _refuse(
     raise _error_class(status, code)(
         status=status,
         code=code,
-        message=message or beginning(body),
+        message=message or words(body),
         request_id=request_id,
         retry_after=retry_after(headers),
     )
@@ -342,6 +345,13 @@ def _first_text(fields: dict[str, Any], *names: str) -> str:
 def beginning(body: bytes) -> str:
     """Return as much of a body as is shown, safe to print."""
     return excerpt(body[:2000].decode("utf-8", "replace"), 120)
+
+
+def words(body: bytes) -> str:
+    """Return as much as is shown of what a body says that is not JSON: of a page, its text."""
+    page = body[:2000].removeprefix(_BOM).lstrip()
+    text = beginning(_MARKUP.sub(b" ", page)) if page[:1] == b"<" else ""
+    return text or beginning(body)
 
 
 # The part of a code before the first dot decides: Throttling.RateQuota is Throttling.

@@ -48,11 +48,13 @@ def page(logs: Sequence[ReadLog], assets: Assets, *, version: str, made: str) ->
     )
 
 
-def left_out(log: ReadLog) -> str:
-    """Say what of a log is not in the report."""
+def left_out(*logs: ReadLog) -> str:
+    """Say what of a log, or of several, is not in the report."""
+    left, seen = sum(log.lines.left_out for log in logs), sum(log.lines.seen for log in logs)
+    whose = "its end" if len(logs) == 1 else "the end of each"
     return (
-        f"{log.lines.left_out:,} of {log.lines.seen:,} lines are left out, to keep this page fluid. "
-        "Here are its end, and from before that lines with a metric or an error."
+        f"{left:,} of {seen:,} lines are left out, to keep this page fluid. "
+        f"Here are {whose}, and from before that lines with a metric or an error."
     )
 
 

@@ -7,19 +7,38 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import attrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sealed_manifests import edit
 
-from dashscope_ftlogs import ArchivePathError, LogSession, verify_archive, verify_remotely
+from dashscope_ftlogs import (
+    APIError,
+    ArchivePathError,
+    AuthenticationError,
+    FTLogsError,
+    InternalServerError,
+    LogSession,
+    RetryPolicy,
+    TransportError,
+    verify_archive,
+    verify_remotely,
+)
 from dashscope_ftlogs.archive import verify
 from dashscope_ftlogs.archive.threads import NAME
 from dashscope_ftlogs.archive.verify import reopen_stale
-from dashscope_ftlogs.emulator import EmulatedJob, Emulator
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Html, Refuse, Reply, Reset
 
 Connect = Callable[..., LogSession]
+ONCE = RetryPolicy(max_tries=1, lag=0.05)
+
+
+def session_for(emulator: Emulator) -> LogSession:
+    return LogSession(emulator.api_key, base_url=emulator.base_url, retry=ONCE)
 
 
 @pytest.fixture
@@ -250,3 +269,63 @@ async def test_of_lines_too_large_for_one_answer_the_number_is_compared(
             job.append("more")
             states += [one.state async for one in verify_remotely(session, verdicts)]
     assert (states[0] in {"ok", "settling"}, states[1]) == (True, "stale")
+
+
+FAILURES = {
+    "403": Refuse(403, "AccessDenied"),
+    "500": Refuse(500),
+    "418": Refuse(418),
+    "html": Html(502),
+}
+
+
+@given(st.dictionaries(st.integers(0, 8), st.sampled_from(sorted(FAILURES)), min_size=1))
+def test_whichever_jobs_the_service_fails_for_the_others_are_compared(failing: dict[int, str]) -> None:
+    async def main() -> None:
+        jobs = [EmulatedJob(f"ft-{n}", ["a"] * 3) for n in range(9)]
+        jobs[8].status = "RUNNING"
+        async with Emulator(jobs) as emulator, session_for(emulator) as session:
+            with TemporaryDirectory() as folder:
+                await session.download(session.jobs(), folder)
+                verdicts = list(verify_archive(folder))
+            emulator.faults = [Fault(FAILURES[how], job_id=f"ft-{n}") for n, how in failing.items()]
+            jobs[7].append("more")
+            asked = {one.job_id: one async for one in verify_remotely(session, verdicts)}
+        for one in verdicts:
+            now = asked[one.job_id]
+            n = int(one.job_id[3:])
+            if n in failing:
+                assert (now.state, now.running) == ("unasked", False)
+                assert isinstance(now.error, APIError)
+                assert now.why == f"{one.why}; and not compared: {now.error.summary()}".removeprefix(
+                    "; and "
+                )
+            else:
+                assert (now.state, now.error) == ("stale" if n == 7 else one.state, None)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "most"),
+    [
+        (Refuse(401, "InvalidApiKey"), AuthenticationError, 1),
+        (Refuse(503), InternalServerError, 10),
+        (Reset(), TransportError, 1),
+    ],
+)
+async def test_what_befalls_any_job_is_raised_and_blamed_on_none(
+    connect: Connect, tmp_path: Path, reply: Reply, kind: type[FTLogsError], most: int
+) -> None:
+    jobs = [EmulatedJob(f"ft-{n:02d}", ["a"]) for n in range(30)]
+    async with Emulator(jobs) as emulator, connect(emulator, retry=ONCE, concurrency=1) as session:
+        await session.download(session.jobs(), tmp_path)
+        emulator.faults = [Fault(reply)]
+        before, told = len(emulator.journal), list[str]()
+        with pytest.raises(kind) as caught:
+            async for verdict in verify_remotely(session, verify_archive(tmp_path)):
+                told.append(verdict.state)
+        assert told == ["unasked"] * (most - 1)
+        # aiohttp itself tries once more where a connection that was kept is reset.
+        assert len(emulator.journal) - before <= most + isinstance(reply, Reset)
+    assert (caught.value.job_id, caught.value.offset) == (None, None)

@@ -126,7 +126,8 @@ async def test_ids_come_through_a_pipe(start_ftlogs: Any, tmp_path: Path) -> Non
     ("words", "said"),
     [
         ([], "say which jobs"),
-        (["ft-1", "--all"], "say which jobs"),
+        (["ft-1", "--all"], "exclude each other"),
+        (["--from-file", "-", "--match", "x*"], "exclude each other"),
         (["--from-file", "/nowhere/ids"], "--from-file /nowhere/ids: "),
         (["--since", "last week"], "--since 'last week': must be a date"),
         (["--all", "--format", "xml"], "xml"),

@@ -4,6 +4,7 @@ import asyncio
 import io
 import os
 import pty
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -80,7 +81,7 @@ def test_of_several_profiles_each_has_its_line_until_it_has_ended(
 
 
 @contextmanager
-def a_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
+def a_terminal(monkeypatch: pytest.MonkeyPatch, columns: int = 100) -> Iterator[Callable[[], str]]:
     """Make stderr one, and yield what returns all that was shown there."""
     master, end = pty.openpty()
     os.set_blocking(master, False)
@@ -95,7 +96,7 @@ def a_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
 
     with os.fdopen(end, "w") as stderr, monkeypatch.context() as patch:
         patch.setenv("TERM", "xterm")
-        patch.setenv("COLUMNS", "100")
+        patch.setenv("COLUMNS", str(columns))
         patch.setattr(sys, "stderr", stderr)
         yield shown
     os.close(master)
@@ -133,3 +134,26 @@ def test_of_many_jobs_only_some_have_a_bar_of_their_own(monkeypatch: pytest.Monk
         watch(1.0, many, each_frame=shown)
         assert "ft-4" in shown()
         assert "ft-5" not in shown()
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_on_a_narrow_terminal_ids_are_told_apart_and_the_time_left_is_whole(
+    monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    def far(progress: Progress) -> None:
+        progress.jobs, progress.jobs_done = 3_000, progress.jobs_done + 100
+        progress.lines += 1_234_567
+        progress.reading = {f"ft-20251206202{n}-1213": (1_000, 10_000) for n in range(5)}
+        progress.reading["a-very-long-name-" * 5 + "1"] = (1_000, 10_000)
+        progress.reading.pop("ft-202512062024-1213")
+
+    with a_terminal(monkeypatch, columns) as shown:
+        watch(1.0, far, far, far, each_frame=shown)
+        frames = shown()
+    last = frames[frames.rindex("300/3,000") :]
+    assert re.search(r"\d:\d\d left", last)
+    assert ("requests/s" in last) is (columns == 200)
+    for n in range(4):
+        assert f"ft-20251206202{n}-1213" in last
+    assert "long-name-1" in last

@@ -39,7 +39,19 @@ async def test_a_job_is_found_by_what_only_its_id_begins_or_ends_with(
 ) -> None:
     async with Emulator(JOBS) as emulator:
         ended = await ftlogs("cat", name, emulator=emulator)
-    assert (ended.code, ended.out, ended.err) == (0, printed, "")
+    assert (ended.code, ended.out) == (0, printed)
+    begins = "ftlogs: 'ft-20251206214' is the beginning of ft-202512062140-5383\n"
+    assert ended.err == (begins if name == "ft-20251206214" else "")
+
+
+async def test_a_word_that_is_the_name_of_a_job_is_told_as_that(ftlogs: Any) -> None:
+    jobs = [EmulatedJob(f"ft-{n}", job_name="sales-bot" if n < 3 else "other") for n in range(1, 4)]
+    async with Emulator(jobs) as emulator:
+        several = await ftlogs("cat", "sales-bot", emulator=emulator)
+        one = await ftlogs("plot", "other", emulator=emulator)
+    assert (several.code, one.code) == (4, 4)
+    assert "begins or ends with 'sales-bot'; that is the name of 2 jobs, ft-1, ft-2. " in several.err
+    assert "begins or ends with 'other'; that is the name of ft-3. " in one.err
 
 
 @pytest.mark.parametrize(
@@ -158,6 +170,7 @@ async def test_a_name_that_can_be_no_job_is_refused_before_anything_is_asked(ftl
     ("words", "suffixes"),
     [
         (("--since", "7d"), ["be8c"]),
+        (("--since", "1w"), ["be8c"]),
         (("--since", "2025-12-07"), ["be8c", "ce8c"]),
         (("--since", "2025-12-07T00:00:00+00:00"), ["be8c", "ce8c"]),
         (("--since", "2025-12-07T00:00:00+08:00"), ["5383", "be8c", "ce8c"]),
@@ -201,7 +214,7 @@ async def test_jobs_are_chosen_and_put_in_order(
         (("--model", "qwen3-8b", "--model", "qwen"), "--model qwen: no job has it; there are: "),
         (("--model", "qwen"), "--model qwen: no job has it; there are: qwen3-14b, qwen3-8b."),
         (("--since", "soon"), "--since 'soon': must be a date"),
-        (("--since", "monday"), "today, yesterday, or how long ago: 7d, 12h or '2 days ago'"),
+        (("--since", "monday"), "today, yesterday, or how long ago: 2w, 7d, 12h or '2 days ago'"),
         (("--since", "1 month ago"), "--since '1 month ago': must be a date"),
         (("--since", "999999999 weeks ago"), "--since '999999999 weeks ago': must be a date"),
         (("--since", "99999999d"), "--since '99999999d': must be a date"),
@@ -445,6 +458,27 @@ async def test_hyper_parameters_that_a_listing_lacks_are_asked_of_each_job(ftlog
     assert "ft-d" in ended.err
     assert (told.code, told.out.count(b"7")) == (0, 4)
     assert {exchange.endpoint for exchange in emulator.journal} == {"list"}
+
+
+async def test_beside_losses_a_terminal_of_80_columns_shows_names(
+    start_ftlogs: Any, terminal: Any
+) -> None:
+    jobs = [
+        EmulatedJob(
+            f"ft-20251206202{n}-1213",
+            ["{'eval_loss': 0.5}"],
+            job_name=f"sales-bot-{n}",
+            hyper_parameters={"learning_rate": f"{n}e-05"},
+        )
+        for n in range(2)
+    ]
+    async with Emulator(jobs) as emulator, terminal() as screen:
+        words = ("jobs", "--metrics")
+        process = await start_ftlogs(words, emulator, {"COLUMNS": "80"}, stdout=screen.end)
+        await process.communicate()
+    head, *rows = screen.shown.splitlines()
+    assert head.split() == ["JOB", "ID", "EVAL", "LOSS", "LEARNING_RATE", "STATUS", "NAME"]
+    assert [row.split()[-1] for row in rows] == ["sales-bot-0", "sales-bot-1"]
 
 
 async def test_reading_many_logs_is_seen_to_go_on(start_ftlogs: Any, terminal: Any) -> None:

@@ -345,7 +345,7 @@ async def test_all_of_it_is_verified_and_each_profile_is_asked_for_its_own(
     teams.forget_key("a")
     ended = await ftlogs("verify", str(archive), "--remote", "--json", environ=teams.environ)
     assert (ended.code, len(ended.out.splitlines())) == (3, 4)
-    assert "ftlogs: a: HTTP 401" in ended.err
+    assert "ftlogs: a: its logs were not all compared: HTTP 401" in ended.err
 
 
 async def test_a_folder_that_is_verified_by_itself_is_its_profile_s_too(

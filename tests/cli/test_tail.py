@@ -62,7 +62,11 @@ async def test_a_followed_job_s_end_is_the_exit_code(ftlogs: Any, status: str, c
         ended = await ftlogs("tail", "-f", "-n", "all", JOB, *FAST, emulator=emulator)
     assert ended.code == code
     assert ended.out.decode().splitlines() == LINES
-    assert ended.err == f"ftlogs: {JOB}: finished: {status}, 20 lines\n"
+    said = f"ftlogs: {JOB}: finished: {status}, 20 lines"
+    if status == "FAILED":
+        said += "; the service says InternalError: Internal server error!; "
+        said += f"`ftlogs show {JOB}` looks into its log"
+    assert ended.err == f"{said}\n"
 
 
 async def test_one_failed_job_among_many_decides(ftlogs: Any) -> None:

@@ -92,7 +92,8 @@ async def test_jobs_of_several_are_followed_together_to_the_end_of_each(
     assert ended.code == 7
     assert by_job(ended.out) == {f"{one}/ft-2": ["x", *some] for one, some in grown.items()}
     assert "ftlogs: a/ft-2: finished: SUCCEEDED, 6 lines\n" in ended.err
-    assert "ftlogs: b/ft-2: finished: FAILED, 10 lines\n" in ended.err
+    assert "ftlogs: b/ft-2: finished: FAILED, 10 lines; the service says " in ended.err
+    assert "`ftlogs show ft-2 --profile b` looks into its log\n" in ended.err
     for name in ("a", "b"):
         assert f"ftlogs: {name}: " in ended.err.replace(f"{name}/ft-2: ", "")
     assert ended.err.count("at once at most; lags are estimates") == 2

@@ -10,7 +10,7 @@ import pytest
 from small_store import SmallStore
 from teams import BOTH, Teams, two_teams
 
-from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Refuse
+from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Refuse, Reply, Reset
 
 JOBS = [
     EmulatedJob("ft-1", ["a"] * 10),
@@ -122,8 +122,83 @@ async def test_a_list_that_cannot_be_had_is_no_proof(ftlogs: Any, tmp_path: Path
         await ftlogs("download", "--all", "--out", str(tmp_path), emulator=emulator)
         emulator.faults = [Fault(Refuse(403, "AccessDenied", "no"), endpoint="list")]
         ended = await ftlogs("verify", str(tmp_path), "--all", emulator=emulator)
-    assert (ended.code, ended.out) == (3, b"")
-    assert "AccessDenied" in ended.err
+        assert (ended.code, ended.out) == (3, b"")
+        assert "ftlogs: the logs were not all compared: HTTP 403 AccessDenied: no" in ended.err
+        (tmp_path / "ft-1.log").write_text("x")
+        ended = await ftlogs("verify", str(tmp_path), "--all", "-q", emulator=emulator)
+    assert (ended.code, ended.out.split()[3:5]) == (6, [b"ft-1.log", b"damaged"])
+
+
+@pytest.mark.parametrize(
+    ("reply", "code", "said"),
+    [
+        (Refuse(500), 5, "HTTP 500 InternalError"),
+        (Refuse(403, "AccessDenied", "no"), 3, "HTTP 403 AccessDenied: no"),
+        (Reset(), 5, "no answer: "),
+    ],
+    ids=["500", "403", "reset"],
+)
+async def test_one_job_that_fails_hides_nothing_of_the_others(
+    ftlogs: Any, tmp_path: Path, reply: Reply, code: int, said: str
+) -> None:
+    out = str(tmp_path / "logs")
+    verify = ("verify", out, "--all", "-q", "--max-tries", "1")
+    async with Emulator(JOBS) as emulator:
+        await ftlogs("download", "--all", "--out", out, emulator=emulator)
+        emulator.faults = [Fault(reply, job_id="FT-2")]
+        ended = await ftlogs(*verify, "--json", emulator=emulator)
+        rows = [json.loads(line) for line in ended.out.splitlines()]
+        assert {row["job_id"]: row["state"] for row in rows}.items() >= {("ft-1", "ok"), ("ft-3", "ok")}
+        is_told = {row["job_id"]: row["why"] for row in rows if row["state"] == "unasked"}
+        # What never answered, to whichever job it was, may be all of the service.
+        assert is_told.keys() == {"FT-2"} or said in "no answer: "
+        assert (ended.code, said in ended.err) == (code, True)
+        (tmp_path / "logs/ft-1.log").write_text("x")
+        ended = await ftlogs(*verify, emulator=emulator)
+    assert (ended.code, b"ft-1.log" in ended.out, b"damaged" in ended.out) == (6, True, True)
+    assert said in ended.err
+
+
+async def test_a_service_that_is_down_is_told_once_with_no_job_s_name_and_damage_all_the_same(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    out = str(tmp_path / "logs")
+    emulator = Emulator([EmulatedJob(f"ft-{n:02d}", ["a"] * 9) for n in range(40)])
+    verify = ("verify", out, "--remote", "-q", "--max-tries", "1")
+    async with emulator:
+        await ftlogs("download", "--all", "--out", out, emulator=emulator)
+        (tmp_path / "logs/ft-07.log").write_text("x")
+        for reply in (Refuse(503), Reset()):
+            emulator.faults = [Fault(reply)]
+            ended = await ftlogs(*verify, emulator=emulator)
+            assert (ended.code, ended.out.count(b"\n"), ended.out.split()[3]) == (6, 2, b"ft-07.log")
+            first = ended.err.splitlines()[0]
+            assert first.startswith("ftlogs: the logs were not all compared: ")
+            assert "ft-" not in first
+
+
+async def test_a_share_misses_its_own_jobs_only_and_the_advice_brings_no_others(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    out = str(tmp_path / "logs")
+    async with Emulator([EmulatedJob(f"ft-{n:02d}", ["a"]) for n in range(12)]) as emulator:
+        share = ("--all", "--shard", "1/2")
+        await ftlogs("download", *share, "--out", out, emulator=emulator)
+        whole = await ftlogs("verify", out, *share, emulator=emulator)
+        assert (whole.code, whole.out) == (0, b"")
+        (tmp_path / "logs").joinpath(min(one.name for one in (tmp_path / "logs").glob("*.log"))).unlink()
+        ended = await ftlogs("verify", out, "--since", "7d", "--shard", "1/2", emulator=emulator)
+        assert (ended.code, ended.out.count(b"damaged"), ended.out.count(b"missing")) == (6, 1, 0)
+        for one in (tmp_path / "logs").glob("ft-*"):
+            one.unlink()
+        ended = await ftlogs("verify", out, *share, emulator=emulator)
+        told = ended.err.splitlines()[-1].split("`")[1]
+        assert told == f"ftlogs download --all --shard 1/2 --out {out}"
+        await ftlogs(*shlex.split(told)[1:], emulator=emulator)
+        assert await ftlogs("verify", out, *share, emulator=emulator) == whole
+        for words in (("--shard", "1/2"), ("--remote", "--shard", "1/2"), ("--all", "--shard", "3/2")):
+            ended = await ftlogs("verify", out, *words, emulator=emulator)
+            assert (ended.code, "--shard" in ended.err) == (2, True)
 
 
 async def test_each_profile_is_asked_for_its_jobs_also_one_whose_folder_is_empty_or_not_there(

@@ -182,7 +182,7 @@ async def test_what_may_pass_is_tried_again(connect: Connect, reply: Reply) -> N
         (Refuse(429), ThrottlingError, "HTTP 429 Throttling"),
         (OkWithCode("Throttling", "Too fast"), ThrottlingError, "HTTP 200 Throttling: Too fast"),
         (Refuse(500), InternalServerError, "HTTP 500 InternalError: Internal server error!"),
-        (Html(502), InternalServerError, "HTTP 502: <html>"),
+        (Html(502), InternalServerError, "HTTP 502: 502 Bad Gateway, job"),
         (Reset(), TransportError, "no answer: "),
         (Close(), TransportError, "no answer: "),
         (CutBody(), TransportError, "no answer: "),

@@ -80,6 +80,10 @@ POSITIONS: dict[str, Callable[[bytes], bytes]] = {
     "a trailer": lambda said: chunked(b"2\r\n{}\r\n0\r\nX: " + said + b"\r\n\r\n"),
     "a trailer's name": lambda said: chunked(b"2\r\n{}\r\n0\r\nX " + said + b": 1\r\n\r\n"),
     "an answer that is none": lambda said: said * 3,
+    "a gateway's page": lambda said: sized(b"<p>" + said, b"HTTP/1.1 502 B\r\n"),
+    "a gateway's page, cut": lambda said: sized(
+        b"<p><b>" + b"." * (119 - len(said)) + said, b"HTTP/1.1 502 B\r\n"
+    ),
     "a body that is no JSON": lambda said: sized(b"<p>" + said),
     "a body that is cut": lambda said: sized(b'{"message": "' + said + b'"}')[:-1],
     "a code": lambda said: sized(b'{"code": "' + said + b'"}', b"HTTP/1.1 400 B\r\n"),

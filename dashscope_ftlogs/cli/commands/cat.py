@@ -35,8 +35,8 @@ def cat(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="A job such as ft-202410291653-1c7f, the end of its id, @last, an archive directory, a "
-            "log file, or - for stdin.",
+            help="A job such as ft-202410291653-1c7f, the beginning or end of its id, @last, an archive "
+            "directory, a log file, or - for stdin.",
             autocompletion=complete_job_ids,
         ),
     ],

@@ -17,7 +17,7 @@ from dashscope_ftlogs.archive.manifest import is_of_form
 from dashscope_ftlogs.archive.store import label
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.exit_codes import INCOMPLETE, exit_code
-from dashscope_ftlogs.cli.job_selection import Filters, NoneHasItError, Selection, Shard
+from dashscope_ftlogs.cli.job_selection import Filters, NoneHasItError, Selection, Shard, ShardOption
 from dashscope_ftlogs.cli.options import Concurrency, RunningOk, archive, duration, grouped
 from dashscope_ftlogs.cli.run_command import complain, run, told
 from dashscope_ftlogs.cli.terminal.download_progress import Run, watched
@@ -57,12 +57,7 @@ def download(
         Path | None, typer.Option(help="Read job ids from this file, one per line; - is stdin.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All jobs of the workspace.")] = False,
-    shard: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N/OF", help="Only this share of them, such as 3/16: each machine takes another."
-        ),
-    ] = None,
+    shard: ShardOption = None,
     form: Annotated[
         Format | None,
         typer.Option("--format", help="Of new logs: plain lines, or JSON objects, which lose nothing."),

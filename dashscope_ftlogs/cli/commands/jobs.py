@@ -243,6 +243,10 @@ def _show(found: Sequence[_Listed], chosen: Sequence[str] | None, *, with_losses
     if with_losses and chosen is None and len(_objectives(found)) > 1:
         kind = columns.pop([head for head, _ in columns].index("TYPE"))
         columns.insert(columns.index(_LOSS) + 1, kind)
+    if with_losses and chosen is None:
+        # By its name, a job is known in charts and reports: it has room before what tells less.
+        name = columns.pop([head for head, _ in columns].index("NAME"))
+        columns.insert([head for head, _ in columns].index("STATUS") + 1, name)
     heads = [head for head, _ in columns]
     cells = [[value(one) for _, value in columns] for one in found]
     if chosen is None and on_terminal:

@@ -43,9 +43,9 @@ def report(
         own = chosen(pattern)
         found = await _read(logs, connection, own, failed)
         complain_of_patterns(own, (log.fits for log in found))
-        for log in found:
-            if log.lines.left_out:
-                complain(f"{log.name}: {left_out(log)}")
+        if cut := [log for log in found if log.lines.left_out]:
+            which = cut[0].name if len(cut) == 1 else f"{len(cut):,} of {counted(len(found), 'log')}"
+            complain(f"{which}: {left_out(*cut)}")
         made = datetime.now().astimezone().isoformat(" ", "minutes")
         pieces = page(found, load(), version=__version__, made=made)
         data = (piece.encode("utf-8") for piece in pieces)

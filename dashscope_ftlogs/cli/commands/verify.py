@@ -5,9 +5,8 @@ import glob
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import attrs
 import typer
@@ -28,7 +27,15 @@ from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.archive.verify import reopen_stale, verified
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.exit_codes import INCOMPLETE, exit_code
-from dashscope_ftlogs.cli.job_selection import any_fits, complete_days, created_since, earliest
+from dashscope_ftlogs.cli.job_selection import (
+    NO_ZONE,
+    Shard,
+    ShardOption,
+    any_fits,
+    complete_days,
+    created_since,
+    earliest,
+)
 from dashscope_ftlogs.cli.options import RunningOk, archive, grouped
 from dashscope_ftlogs.cli.run_command import complain, run, told
 from dashscope_ftlogs.cli.terminal.stdout import rows, wrapped_table, write
@@ -43,10 +50,44 @@ class Format(enum.StrEnum):
 
 
 _FINE = {"ok", "superseded"}
+_TO_COME = {"settling", "incomplete", "stale", "missing"}
+"""What a download brings."""
 _FEW = 5
 """Jobs that are named in a command; of more, that would be hard to read."""
-_INNER = {"tail", "endpoint", "first_request_id"}
+_INNER = {"tail", "endpoint", "first_request_id", "error"}
 """What a verdict has for comparing, and nobody reads."""
+
+
+@attrs.frozen
+class _Expected:
+    """Of which jobs of the listing a log is expected, and by which options that was said."""
+
+    of: bool | Callable[[Job], bool]
+    since: str = ""
+    shard: str = ""
+
+    @classmethod
+    def said(cls, *, everything: bool, since: str | None, shard: str | None) -> Self:
+        """Return what the options say.
+
+        Raises:
+            InvalidArgumentError: one is no such, or is about a listing for which nobody asks.
+        """
+        begin = None if since is None else earliest(since)
+        share = None if shard is None else Shard.parse(shard)
+        if share is not None and not (everything or since):
+            raise InvalidArgumentError("--shard needs --all or --since: else no job is listed")
+        if begin is None and share is None:
+            return cls(everything)
+
+        def fits(job: Job) -> bool:
+            return (begin is None or created_since(job, begin)) and (share is None or share.holds(job))
+
+        return cls(
+            fits,
+            "" if since is None else f" --since {for_shell(since)}",
+            "" if shard is None else f" --shard {for_shell(shard)}",
+        )
 
 
 @grouped
@@ -63,10 +104,12 @@ def verify(
         str | None,
         typer.Option(
             metavar="DATE|DURATION",
-            help="The same as --all, but for jobs created then or later: 2024-10-29, 7d, yesterday.",
+            help="The same as --all, but for jobs created then or later: 2024-10-29, 7d, yesterday. "
+            f"{NO_ZONE}",
             autocompletion=complete_days,
         ),
     ] = None,
+    shard: ShardOption = None,
     running_ok: RunningOk = False,
     forgotten_ok: Annotated[
         list[str] | None,
@@ -86,14 +129,15 @@ def verify(
     """Name the logs of an archive that are damaged or incomplete.
 
     All of it is read. Exits with 0 if there is none, else with 6. --remote names stale logs, too; the
-    next download goes on with them. --all does what --remote does, and names missing logs, too. Where
+    next download goes on with them. --all does what --remote does, and names missing logs, too: with
+    --shard those of this share, to which `download --shard` was given. Where
     the service is asked, --running-ok knows of each job whether it still runs, or has ended within the
     last day; and where it no longer knows one, its log is `forgotten`, till --forgotten-ok accepts that.
     """
 
     async def main() -> int:
-        listed = everything if since is None else partial(created_since, begin=earliest(since))
-        if forgotten_ok and not (remote or listed):
+        expected = _Expected.said(everything=everything, since=since, shard=shard)
+        if forgotten_ok and not (remote or expected.of):
             raise InvalidArgumentError(
                 "--forgotten-ok needs --all or --remote: else no job is asked for, so none is forgotten"
             )
@@ -101,8 +145,8 @@ def verify(
             found = await reading.run(lambda: {who: list(some) for who, some in verified(directory)})
         verdicts = [verdict for some in found.values() for verdict in some]
         failed: list[FTLogsError] = []
-        if remote or listed:
-            asked = await _asked(connection, found, failed, every_job=listed)
+        if remote or expected.of:
+            asked = await _asked(connection, found, failed, every_job=expected.of)
             fine = {one.file for one in verdicts if one.state == "ok"}
             with Thread(patience=0) as reopening:
                 await reopening.run(_reopen, directory, fine, asked)
@@ -123,26 +167,37 @@ def verify(
         if bad or not quiet:
             size = decimal(sum(one.bytes for one in verdicts))
             complain(f"{directory}: {f'{told_of}; {size}' if verdicts else 'no logs yet'}")
-        _advise(connection, bad, directory, next(iter(found)), since)
-        return exit_code(failed[0]) if failed else INCOMPLETE if bad else 0
+        _advise(connection, bad, directory, next(iter(found)), expected)
+        return _exit_code(bad, failed)
 
     run(main(), show_retries=not quiet)
 
 
+def _exit_code(bad: Sequence[Verdict], failed: Sequence[FTLogsError]) -> int:
+    """Return the code of what kept the service from being asked, unless more is wrong than that."""
+    errors = [*failed, *(one.error for one in bad if one.error is not None)]
+    if any(one.error is None and one.state not in _TO_COME for one in bad):
+        return INCOMPLETE
+    return exit_code(errors[0]) if errors else INCOMPLETE if bad else 0
+
+
 def _advise(
-    connection: Connection, bad: Sequence[Verdict], directory: str, own: str, since: str | None
+    connection: Connection, bad: Sequence[Verdict], directory: str, own: str, expected: _Expected
 ) -> None:
     """Tell what to do about what is not whole, where a command or an option is all it takes."""
+    for error in {type(one.error): one.error for one in reversed(bad) if one.error}.values():
+        complain(told(error))
     damaged = [one for one in bad if one.state == "damaged" and one.job_id]
     for some in (
         [one for one in damaged if not one.profile],
         [one for one in damaged if one.profile],
     ):
         if some:  # a download with a profile writes to folders only
-            again = _download_of(connection, some, directory, own, f"{_naming_jobs(some)} --recheck")
+            named = _naming_jobs(some, f"--all{expected.shard}")
+            again = _download_of(connection, some, directory, own, f"{named} --recheck")
             complain(f"`{again}` fetches damaged logs anew, and keeps what is here of them")
     if missing := [one for one in bad if one.state == "missing"]:
-        which = "--all" if since is None else f"--all --since {for_shell(since)}"
+        which = f"--all{expected.since}{expected.shard}"
         complain(f"`{_download_of(connection, missing, directory, own, which)}` fetches what is missing")
     if forgotten := [one for one in bad if one.state == "forgotten"]:
         complain(_how_to_accept(forgotten))
@@ -159,10 +214,10 @@ def _download_of(
     return f"ftlogs download {which} --out {file_for_shell(directory)}{connection.given(*profiles)}"
 
 
-def _naming_jobs(some: list[Verdict]) -> str:
-    """Return what names the jobs of logs in a command, or all jobs if they are too many for that."""
+def _naming_jobs(some: list[Verdict], every: str) -> str:
+    """Return what names the jobs of logs in a command, or every job if they are too many for that."""
     names = sorted({for_shell(label(one.profile, one.job_id)) for one in some})
-    return " ".join(names) if len(names) <= _FEW else "--all"
+    return " ".join(names) if len(names) <= _FEW else every
 
 
 def _is_accepted(verdict: Verdict, globs: Sequence[str]) -> bool:
@@ -206,7 +261,7 @@ async def _asked(
 ) -> list[Verdict]:
     """Return the verdicts after asking the service, those in a profile's folder by that profile.
 
-    Of several profiles, one that can't be asked is told, and `failed`; its verdicts stay as they are.
+    One that can't be asked is told, and `failed`; what could not be compared stays as it is.
     """
     chosen = connection.by_profile()
     asking = _to_ask_for(found, chosen, every_job=bool(every_job))
@@ -226,19 +281,21 @@ async def _asked(
         of = attrs.evolve(connection, profile=[profile]) if profile else connection
         # Of a profile that has a folder, all jobs are meant to be there.
         is_whole = profile != "" or chosen.keys().isdisjoint(found.keys() - {""})
+        heard = {verdict.file: verdict for verdict in some}
         try:
             async with (
                 of.session() as session,
                 verify_remotely(session, some, every_job=is_whole and every_job) as answers,
             ):
-                asked += [verdict async for verdict in answers]
+                async for verdict in answers:
+                    heard[verdict.file] = verdict
         except FTLogsError as error:
-            if not profile:
-                raise
             failed.append(error)
-            unasked = "its logs were not compared: " if isinstance(error, ConfigError) else ""
-            complain(f"{profile}: {unasked}{told(error)}")
-            asked += some
+            whose = f"{profile}: its logs" if profile else "the logs"
+            some_were = "" if isinstance(error, ConfigError) else "all "
+            complain(f"{whose} were not {some_were}compared: {told(error)}")
+            heard |= {one.file: one for one in some if heard[one.file].state == "unasked"}
+        asked += heard.values()
     return asked
 
 

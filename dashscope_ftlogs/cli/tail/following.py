@@ -21,7 +21,7 @@ from dashscope_ftlogs.cli.tail.last_lines import DEFAULT_COUNT, Tail, where
 from dashscope_ftlogs.cli.tail.status import Outage
 from dashscope_ftlogs.cli.terminal.stdout import printing, table
 from dashscope_ftlogs.metrics.live.what_meets_a_condition import Alarm
-from dashscope_ftlogs.text import for_shell
+from dashscope_ftlogs.text import excerpt, for_shell
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import Followed, FollowEvent, LogFollower, LogSession
@@ -160,6 +160,7 @@ class Following(Tail):
         event = attrs.evolve(event, job_id=label(profile, event.job_id))
         if event.kind is EventKind.FINISHED:
             self._finished.add(event.job_id)
+            event = attrs.evolve(event, message=event.message + self._why_it_failed(event.job_id))
         elif event.kind is EventKind.REWRITTEN:
             self._logs.begin_anew(event.job_id)
             self._known.pop(event.job_id, None)
@@ -171,6 +172,16 @@ class Following(Tail):
         self._status.on_event(event)
         if error is not None and self._ends_all(error):
             raise error
+
+    def _why_it_failed(self, name: str) -> str:
+        """Return what the service says of a job that has failed, and where there is more."""
+        job = self._jobs[name].job
+        if job is None or job.status != "FAILED":
+            return ""
+        why = ": ".join(excerpt(said, 200).rstrip(".") for said in (job.code, job.message) if said)
+        whose = self.connection.given(self._profile(name))
+        more = f"`ftlogs show {for_shell(job.job_id)}{whose}` looks into its log"
+        return f"; {why and f'the service says {why}; '}{more}"
 
     def _ends_all(self, error: FTLogsError) -> bool:
         """Whether what was given up on would never be looked at again, since the watch has no end."""

@@ -177,7 +177,8 @@ class Outage(logging.Handler):
         lasted = (record.relativeCreated - self._begun.get(request, record.relativeCreated)) / 1000
         if lasted >= _SOON and not self._is_told:
             self._is_told = True
-            self._say(f"no answer for {lasted:.0f} s: {record.getMessage()}")
+            why = record.getMessage().removeprefix("no answer: ")
+            self._say(f"no answer for {lasted:.0f} s: {why}")
 
     def over(self) -> None:
         """Forget it: there are answers."""

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
 
 _BARS_EVERY = 0.1
+_BAR = 8
+"""Of how many columns of a terminal a bar takes one."""
 _BARS = 5
 """How many jobs are shown with a bar of their own."""
 
@@ -68,13 +70,13 @@ async def _bars(runs: Sequence[Run]) -> None:
     from rich.progress import Progress as Bars  # noqa: PLC0415
 
     clock = asyncio.get_running_loop().time
+    console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}", markup=False),
-        BarColumn(),
+        BarColumn(console.width // _BAR),
         TextColumn("{task.fields[note]}", markup=False),
     )
     shown: dict[str, TaskID] = {}
-    console = Console(stderr=True)
     with Bars(*columns, console=console, transient=True, auto_refresh=False) as bars:
         overall = [
             (run, Meter(clock()), bars.add_task(run.profile or "jobs", total=run.progress.jobs, note=""))
@@ -82,28 +84,36 @@ async def _bars(runs: Sequence[Run]) -> None:
         ]
         while True:
             reading: dict[str, tuple[int, int]] = {}
-            for run, meter, bar in overall:
-                progress = run.progress
-                jobs = "" if progress.jobs is None else f"/{progress.jobs:,}"
-                note = f"{progress.jobs_done:,}{jobs}  {_note(run, meter, clock())}"
-                bars.update(bar, total=progress.jobs, completed=progress.jobs_done, note=note)
-                reading |= {label(run.profile, job): at for job, at in progress.reading.items()}
+            for run, _, _ in overall:
+                reading |= {label(run.profile, job): at for job, at in run.progress.reading.items()}
             for name in [name for name in shown if name not in reading]:
                 bars.remove_task(shown.pop(name))
             for name, (offset, said) in reading.items():
                 total = min(said, MOST)
                 if name not in shown and len(shown) < _BARS:
-                    shown[name] = bars.add_task(name, total=total, note="")
+                    # The end of an id tells it from others.
+                    most = console.width // 2
+                    short = name if len(name) <= most else f"…{name[1 - most :]}"
+                    shown[name] = bars.add_task(short, total=total, note="")
                 if name in shown:
                     note = f"{offset:,}/{total:,}"
                     bars.update(shown[name], total=total, completed=offset, note=note)
+            widest = max(len(task.description) for task in bars.tasks)
+            for run, meter, bar in overall:
+                progress = run.progress
+                jobs = "" if progress.jobs is None else f"/{progress.jobs:,}"
+                done = f"{progress.jobs_done:,}{jobs}  "
+                room = console.width - console.width // _BAR - widest - len(done) - 2
+                note = f"{done}{_note(run, meter, clock(), room)}"
+                bars.update(bar, total=progress.jobs, completed=progress.jobs_done, note=note)
             bars.refresh()
             await asyncio.sleep(_BARS_EVERY)
 
 
-def _note(run: Run, meter: Meter, now: float) -> str:
+def _note(run: Run, meter: Meter, now: float, room: int | None = None) -> str:
+    """Say how it goes; of speeds what there is room for, if that is bounded."""
     reading = meter.read(now, run.progress, run.session.requests)
-    return _waiting(run.progress, now) or _speeds(run.session, run.progress, reading)
+    return _waiting(run.progress, now) or _speeds(run.session, run.progress, reading, room)
 
 
 def _waiting(progress: Progress, now: float) -> str:
@@ -117,16 +127,17 @@ def _waiting(progress: Progress, now: float) -> str:
     )
 
 
-def _speeds(session: "LogSession", progress: Progress, reading: Reading) -> str:
+def _speeds(session: "LogSession", progress: Progress, reading: Reading, room: int | None = None) -> str:
+    left = [] if reading.seconds_left is None else [f"{duration(reading.seconds_left)} left"]
     parts = [
         f"{progress.lines:,} lines",
         f"{reading.lines_per_second:,.0f} lines/s",
         f"{'throttled, ' if session.throttled else ''}{reading.requests_per_second:,.1f} requests/s",
         f"{session.concurrency} at once",
     ]
-    if reading.seconds_left is not None:
-        parts.append(f"{duration(reading.seconds_left)} left")
-    return ", ".join(parts)
+    while parts and room is not None and len(", ".join(parts + left)) > room:
+        parts.pop()
+    return ", ".join(parts + left)
 
 
 def duration(seconds: float) -> str:

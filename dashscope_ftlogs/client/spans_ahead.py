@@ -8,7 +8,7 @@ from dashscope_ftlogs.client.cursor import Cursor, Span
 from dashscope_ftlogs.client.tasks import InOrder, Tasks
 
 _IN_A_ROW: Final = 8
-"""So many are handed out before others have their turn of the loop, which takes as long as a few lines."""
+"""So many are handed out before others have their turn of the loop: it is not for nothing."""
 
 
 class SpansAhead(InOrder[Span]):

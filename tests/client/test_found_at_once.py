@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 ROOM = 8
 IN_A_ROW = 8 if sys.version_info >= (3, 12) else ROOM // 2
-"""Pages that are given before others have a turn of the loop: fewer, where no request leaves before it."""
+"""Pages that come before others have a turn of the loop: fewer where no request leaves before that."""
 
 
 def at_once(pages: AsyncIterator[LogPage]) -> LogPage | None:
@@ -87,9 +87,7 @@ async def test_of_pages_that_are_there_a_few_are_given_without_a_turn_of_the_loo
 
 
 @given(st.lists(st.sampled_from([0.0, 1e-5, 1e-4, 0.001, 1.0]), min_size=1, max_size=80), st.booleans())
-def test_nobody_waits_for_a_turn_longer_than_a_few_pages_take(
-    seconds: list[float], slow: bool
-) -> None:
+def test_nobody_waits_for_a_turn_longer_than_a_few_pages_take(seconds: list[float], slow: bool) -> None:
     async def main(clock: StoppedClock) -> tuple[int, float]:
         source = ListSource(numbered(400))
         turns = [0.0]

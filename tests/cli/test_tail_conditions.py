@@ -138,6 +138,20 @@ async def read_to_the_end(emulator: Emulator, job: EmulatedJob) -> None:
         await asyncio.sleep(0.01)
 
 
+async def test_a_watch_that_understands_no_line_says_so_while_the_job_runs_and_only_once(
+    start_ftlogs: Any,
+) -> None:
+    job = EmulatedJob(JOB, ["it costs 2.5"] * 2_000, status="RUNNING")
+    async with Emulator([job]) as emulator:
+        process = await start_ftlogs(("tail", "-f", JOB, *FAST, "--fail-on", "nan"), emulator)
+        told = await process.stderr.readline()
+        job.finish("SUCCEEDED")
+        _, err = await process.communicate()
+    assert told.startswith(b"ftlogs: nan: no line so far has ")
+    assert b"--pattern" in told
+    assert b"nan: no line" not in err
+
+
 async def test_a_name_that_no_line_has_is_told_of_while_the_job_runs_and_only_once(
     start_ftlogs: Any,
 ) -> None:

@@ -2,22 +2,14 @@
 
 import math
 from datetime import timedelta
-from typing import Final
 
 import attrs
 
 from dashscope_ftlogs.metrics.columns import cell
-from dashscope_ftlogs.metrics.point_columns import PointColumns
+from dashscope_ftlogs.metrics.point_columns import PointColumns, evaluation_metric
 from dashscope_ftlogs.models import Job
-from dashscope_ftlogs.reading.forms.names import (
-    is_better_higher,
-    is_loss_or_reward,
-    is_of_evaluation,
-    main_metric,
-)
+from dashscope_ftlogs.reading.forms.names import is_better_higher, main_metric
 from dashscope_ftlogs.reading.forms.stamps import milliseconds
-
-_EVAL_LOSS: Final = "eval_loss"
 
 
 @attrs.frozen
@@ -104,20 +96,6 @@ def best_evaluation(points: PointColumns) -> Loss | None:
     finite = (one for one in points.numbers(metric).items(0, len(points)) if math.isfinite(one[1]))
     best = min(finite, key=lambda one: sign * one[1], default=None)
     return None if best is None else _loss(points, *best, metric)
-
-
-def evaluation_metric(points: PointColumns) -> str | None:
-    """Return what the losses of evaluations are called, or what comes nearest to them."""
-    measured = [name for name in points.names() if is_loss_or_reward(name)]
-    named = [name for name in measured if is_of_evaluation(name)]
-    # Some trainers call it as in training, and say otherwise that it is one of an evaluation.
-    told = named or [name for name in measured if _is_told_by_evaluations(points, name)]
-    return _EVAL_LOSS if _EVAL_LOSS in told else main_metric(told)
-
-
-def _is_told_by_evaluations(points: PointColumns, metric: str) -> bool:
-    kind: str | None = cell(points.kind, points.numbers(metric).begins[0])
-    return kind == "eval"
 
 
 def _loss(points: PointColumns, row: int, value: float, metric: str) -> Loss:

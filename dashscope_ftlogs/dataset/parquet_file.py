@@ -15,8 +15,8 @@ from dashscope_ftlogs.checks import extra
 from dashscope_ftlogs.dataset.partitions import Partition
 from dashscope_ftlogs.metrics import arrow
 from dashscope_ftlogs.metrics.arrow import Column
-from dashscope_ftlogs.metrics.columns import Metric, Repeated, Texts, rows
-from dashscope_ftlogs.metrics.point_columns import PointColumns
+from dashscope_ftlogs.metrics.columns import Metric, Numbers, Repeated, Texts, rows
+from dashscope_ftlogs.metrics.point_columns import PointColumns, called
 from dashscope_ftlogs.metrics.table import table_of, wide
 from dashscope_ftlogs.reading.own_pattern import OwnPattern
 from dashscope_ftlogs.text import json_bytes
@@ -28,9 +28,14 @@ _FACTS: Final = (
     *("create_time", "end_time", "hyper_parameters"),
 )
 _TEXTS: Final = "text_metrics"
+_STAND_INS: Final = {
+    "main_loss": "loss",
+    "main_eval_loss": "eval_loss",
+}
+"""The columns that hold, in every file, what each log calls otherwise."""
 MONTH: Final = "month="
 """How the names of folders begin."""
-_OWN: Final = frozenset({"month", "job", "job_id", "profile", _TEXTS, *_FACTS})
+_OWN: Final = frozenset({"month", "job", "job_id", "profile", _TEXTS, *_STAND_INS, *_FACTS})
 """What the columns are called that tell of the job; a metric of that name gets a `_` behind it."""
 _MONTH: Final = re.compile(r"\d{4}-\d{2}(?=\D)")
 
@@ -76,6 +81,9 @@ def _columns(partition: Partition, points: PointColumns) -> dict[str, Column]:
         same = Repeated[str]()
         same.repeat(fact, count)
         columns[name] = Column("text", same)
+    for name, metric in _STAND_INS.items():
+        stands_in = called(points, metric)
+        columns[name] = Column("float", Numbers("d") if stands_in is None else points.numbers(stands_in))
     texts: dict[str, Texts] = {}
     for name, column in wide(table_of([("", points)])).items():
         data = column.data

@@ -5,10 +5,19 @@ from itertools import groupby, islice
 from typing import Final
 
 from dashscope_ftlogs.metrics.columns import Metric, Numbers, Repeated, cell, rows
+from dashscope_ftlogs.reading.forms.names import (
+    is_better_higher,
+    is_loss_or_reward,
+    is_of_evaluation,
+    main_metric,
+    standing_for,
+)
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 
 _HELD: Final = "epoch"
 """The entry of metric dicts that mostly is what the column of that name has."""
+_LOSS: Final = "loss"
+_EVAL_LOSS: Final = "eval_loss"
 _AT_ONCE: Final = 4096
 """So many dicts become columns in one go, in which no other thread has its turn."""
 _NUMBERS: Final = ("offset", "step", "epoch", "time", "tokens")
@@ -148,3 +157,25 @@ class PointColumns:
                 found.measured[name] = metric.numbers = numbers
         found.rows = found.kind.rows
         return found
+
+
+def called(points: PointColumns, metric: str) -> str | None:
+    """Return under which name points have the `loss` of training, or the `eval_loss`."""
+    if metric == _LOSS:
+        return standing_for(metric, points.names())
+    found = evaluation_metric(points)
+    return None if found is None or is_better_higher(found) else found
+
+
+def evaluation_metric(points: PointColumns) -> str | None:
+    """Return what the losses of evaluations are called, or what comes nearest to them."""
+    measured = [name for name in points.names() if is_loss_or_reward(name)]
+    named = [name for name in measured if is_of_evaluation(name)]
+    # Some trainers call it as in training, and say otherwise that it is one of an evaluation.
+    told = named or [name for name in measured if _is_told_by_evaluations(points, name)]
+    return _EVAL_LOSS if _EVAL_LOSS in told else main_metric(told)
+
+
+def _is_told_by_evaluations(points: PointColumns, metric: str) -> bool:
+    kind: str | None = cell(points.kind, points.numbers(metric).begins[0])
+    return kind == "eval"

@@ -10,10 +10,11 @@ from dashscope_ftlogs.metrics import arrow
 from dashscope_ftlogs.metrics.arrow import Column, Form, moment
 from dashscope_ftlogs.metrics.columns import Metric, Repeated, rows
 from dashscope_ftlogs.metrics.point import Point, added
-from dashscope_ftlogs.metrics.point_columns import PointColumns
+from dashscope_ftlogs.metrics.point_columns import PointColumns, called
 from dashscope_ftlogs.metrics.points import LogPoints
 from dashscope_ftlogs.metrics.wide_table import apart
 from dashscope_ftlogs.reading.own_pattern import own_pattern
+from dashscope_ftlogs.text import excerpt
 
 _ABOUT: Final[Mapping[str, Form]] = {
     "source": "text",
@@ -28,6 +29,8 @@ _ABOUT: Final[Mapping[str, Form]] = {
 """The columns that say where a row is from; see `MetricsTable`."""
 _TOLD: Final = frozenset({"step", "total_steps", "epoch"})
 """The entries of a metric dict that columns of their own tell."""
+_NAMED: Final = 8
+"""So many names are told where another one was asked for."""
 _AT_ONCE: Final = 1000
 """Points that are taken at a time."""
 
@@ -105,6 +108,7 @@ class MetricsTable:
 
     def _take(self, sources: "Repeated[str]", points: PointColumns) -> None:
         self._rows = len(points)
+        self._points = points
         self._columns = {"source": Column("text", sources)}
         for name, form in list(_ABOUT.items())[1:]:
             self._columns[name] = Column(form, getattr(points, name))
@@ -128,8 +132,33 @@ class MetricsTable:
         return self.columns[len(_ABOUT) :]
 
     def __getitem__(self, column: str) -> list[MetricValue | None]:
-        """Return a column; None where a row has nothing."""
-        return self._columns[column].cells(0, self._rows)
+        """Return a column; None where a row has nothing.
+
+        Raises:
+            KeyError: there is none of that name. No log has those of what it never told, such as
+                `eval_loss` without evaluations.
+        """
+        found = self._columns.get(column)
+        if found is None:
+            there = ", ".join(excerpt(name, 60) for name in self.metrics[:_NAMED]) or "none"
+            raise KeyError(f"no point has {excerpt(column, 60)!r}; the metrics are {there}")
+        return found.cells(0, self._rows)
+
+    def column_of(self, metric: str) -> str | None:
+        """Return the column that holds a metric; None if there is none.
+
+        Trainers have many names for the `loss` and the `eval_loss`: `train/loss`, say, and `valid_loss`.
+        Asked for these two, it is what stands for them in `ftlogs jobs --metrics`, `show` and `plot`; a
+        reward does not. Each log has its own: this is for a table of one.
+
+        >>> table = MetricsTable.from_lines(["{'step': 3, 'valid_loss': 0.5}"])
+        >>> table.column_of("eval_loss"), table.column_of("loss"), table.column_of("kl")
+        ('valid_loss', None, None)
+        """
+        checks.kind_of("metric", metric, str)
+        if metric in {"loss", "eval_loss"}:
+            return called(self._points, metric)
+        return metric if metric in self._columns else None
 
     def rows(self) -> Iterator[dict[str, MetricValue]]:
         """Yield each row, without what it does not have.

@@ -2,23 +2,15 @@
 
 import math
 from datetime import timedelta
-from typing import Final
 
 import attrs
 
 from dashscope_ftlogs.metrics.columns import cell
 from dashscope_ftlogs.metrics.live.what_meets_a_condition import is_trainings_own
-from dashscope_ftlogs.metrics.point_columns import PointColumns
+from dashscope_ftlogs.metrics.point_columns import PointColumns, evaluation_metric
 from dashscope_ftlogs.models import Job
-from dashscope_ftlogs.reading.forms.names import (
-    is_better_higher,
-    is_loss_or_reward,
-    is_of_evaluation,
-    main_metric,
-)
+from dashscope_ftlogs.reading.forms.names import is_better_higher, main_metric
 from dashscope_ftlogs.reading.forms.stamps import milliseconds
-
-_EVAL_LOSS: Final = "eval_loss"
 
 
 @attrs.frozen
@@ -137,20 +129,6 @@ def not_finite(points: PointColumns) -> list[NotFinite]:
             first = next(one for one in items if not math.isfinite(one[1]))
             found.append(NotFinite(_loss(points, *first, name), count, total))
     return found
-
-
-def evaluation_metric(points: PointColumns) -> str | None:
-    """Return what the losses of evaluations are called, or what comes nearest to them."""
-    measured = [name for name in points.names() if is_loss_or_reward(name)]
-    named = [name for name in measured if is_of_evaluation(name)]
-    # Some trainers call it as in training, and say otherwise that it is one of an evaluation.
-    told = named or [name for name in measured if _is_told_by_evaluations(points, name)]
-    return _EVAL_LOSS if _EVAL_LOSS in told else main_metric(told)
-
-
-def _is_told_by_evaluations(points: PointColumns, metric: str) -> bool:
-    kind: str | None = cell(points.kind, points.numbers(metric).begins[0])
-    return kind == "eval"
 
 
 def _loss(points: PointColumns, row: int, value: float, metric: str) -> Loss:

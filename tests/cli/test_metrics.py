@@ -271,6 +271,28 @@ async def test_tensorboard_s_own_reader_opens_the_events(ftlogs: Any, tmp_path: 
     assert scalars("ft-c", "eval_loss") == [(2, 0.5)]
 
 
+@pytest.mark.extras
+async def test_events_are_over_the_steps_of_each_metric_and_steps_are_no_metric(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    bar = "SFT: {0}%|3 | {0}/90 [02:09<1:13:19, 12.05s/it, bar_loss={1}]"
+    lines = [bar.format(7, 2.5), "{'loss': 3, 'epoch': 0.5}", bar.format(8, "nan")]
+    (tmp_path / "a.log").write_text("\n".join(lines))
+    (tmp_path / "b.log").write_text(
+        '{"step": 3, "loss": 2.5, "max_steps": 9}\n{"step": 5, "loss": Infinity}\n'
+    )
+    names = (str(tmp_path / name) for name in ("a.log", "b.log"))
+    ended = await ftlogs("metrics", *names, "--tensorboard", str(tmp_path / "tb"))
+    assert (ended.code, ended.err) == (0, f"ftlogs: {tmp_path / 'tb'}: 5 points of 2 logs\n")
+    a, b = (EventAccumulator(str(tmp_path / "tb" / name)).Reload() for name in ("a.log", "b.log"))
+    assert [event.step for event in a.Scalars("bar_loss")] == [7, 8]
+    assert [event.step for event in a.Scalars("loss")] == [1]
+    assert b.Tags()["scalars"] == ["loss"]
+    assert [(event.step, event.value) for event in b.Scalars("loss")] == [(3, 2.5), (5, math.inf)]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

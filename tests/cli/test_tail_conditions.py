@@ -120,6 +120,20 @@ async def test_a_log_that_is_rewritten_is_watched_from_its_beginning(
     assert b"loss>1.5 for 3: ft-1 line 3: {'loss': 2.0}" in err
 
 
+async def test_a_watch_that_understands_no_line_says_so_while_the_job_runs_and_only_once(
+    start_ftlogs: Any,
+) -> None:
+    job = EmulatedJob(JOB, ["it costs 2.5"] * 2_000, status="RUNNING")
+    async with Emulator([job]) as emulator:
+        process = await start_ftlogs(("tail", "-f", JOB, *FAST, "--fail-on", "nan"), emulator)
+        told = await process.stderr.readline()
+        job.finish("SUCCEEDED")
+        _, err = await process.communicate()
+    assert told.startswith(b"ftlogs: nan: no line so far has ")
+    assert b"--pattern" in told
+    assert b"nan: no line" not in err
+
+
 async def test_a_name_that_no_line_has_is_told_of_while_the_job_runs_and_only_once(
     start_ftlogs: Any,
 ) -> None:

@@ -121,6 +121,48 @@ async def test_documented_readers_take_the_columns_of_all_files(
     assert "0.125" in out.decode()
 
 
+@pytest.mark.extras
+async def test_the_losses_of_several_trainers_are_asked_for_by_one_name(
+    connect: Connect, tmp_path: Path
+) -> None:
+    import duckdb
+
+    logs = {
+        "ft-1": ["{'loss': 2.0, 'step': 1}", "{'eval_loss': 1.5, 'step': 1}"],
+        "ft-2": ["{'train/loss': 2.5, 'step': 1}", "{'valid_loss': 0.5, 'step': 1}"],
+        "ft-3": ["step 1 loss 3.5", "Eval step 1: loss=0.25"],
+        "ft-4": ["{'reward': 1.0, 'step': 1}", "{'eval_reward': 0.5, 'step': 1}"],
+    }
+    dataset = Dataset(tmp_path / "data")
+    jobs = [EmulatedJob(job_id, lines) for job_id, lines in logs.items()]
+    for log in metrics.partitions(await archived(connect, tmp_path / "logs", *jobs)):
+        dataset.add(log.job_id, log.log)
+    found = duckdb.sql(
+        "select job_id, min(main_loss), min(main_eval_loss) "
+        f"from read_parquet('{dataset.directory}/*/*/*.parquet', union_by_name = true) "
+        "group by all order by job_id"
+    ).fetchall()
+    assert found == [("ft-1", 2.0, 1.5), ("ft-2", 2.5, 0.5), ("ft-3", 3.5, 0.25), ("ft-4", None, None)]
+
+
+@pytest.mark.extras
+async def test_the_last_loss_of_a_bar_that_is_redrawn_in_one_line_is_the_last_row(
+    connect: Connect, tmp_path: Path
+) -> None:
+    import duckdb
+
+    bar = "SFT: {0}%|3 | {0}/100 [02:09<1:13:19, 12.05s/it, loss={1}]"
+    line = "\r".join(bar.format(step, 9 - step) for step in range(1, 6))
+    (log,) = metrics.partitions(await archived(connect, tmp_path / "logs", EmulatedJob("ft-1", [line])))
+    dataset = Dataset(tmp_path / "data")
+    dataset.add(log.job_id, log.log)
+    found = duckdb.sql(
+        'select count(distinct "offset"), arg_max(main_loss, file_row_number) '
+        f"from read_parquet('{dataset.directory}/*/*/*.parquet', file_row_number = true)"
+    ).fetchall()
+    assert found == [(1, 4.0)]
+
+
 async def with_other_columns(connect: Connect, folder: Path) -> list[str]:
     """Make a dataset `data` whose first file lacks a column of the second; return its files."""
     jobs = [EmulatedJob("ft-1", ["{'loss': 2}"]), EmulatedJob("ft-2", ["{'eval_loss': 0.125, 'kl': 1}"])]

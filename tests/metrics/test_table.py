@@ -161,6 +161,31 @@ def test_lines_from_anywhere_are_read_by_patterns_as_those_of_a_session_are() ->
             MetricsTable.from_lines(lines, pattern=wrong)
 
 
+@pytest.mark.parametrize(
+    ("lines", "loss", "eval_loss"),
+    [
+        (["{'loss': 2.0}", "{'eval_loss': 1.5}"], "loss", "eval_loss"),
+        (["{'train/loss': 2.5, 'step': 1}", "{'val/loss': 0.5, 'step': 1}"], "train/loss", "val/loss"),
+        (["step 1 lm loss 3.5", "Eval step 1: loss=0.25"], "lm loss", "Eval/loss"),
+        (["{'reward': 1.0, 'step': 1}", "{'eval_reward': 0.5, 'step': 1}"], None, None),
+        (["{'loss': 2.0}"], "loss", None),
+    ],
+)
+def test_the_column_of_the_loss_is_found_whatever_the_trainer_calls_it(
+    lines: list[str], loss: str | None, eval_loss: str | None
+) -> None:
+    table = MetricsTable.from_lines(lines)
+    assert (table.column_of("loss"), table.column_of("eval_loss")) == (loss, eval_loss)
+    assert (table.column_of("step"), table.column_of("los")) == ("step", None)
+
+
+def test_a_column_that_is_not_there_is_an_error_that_names_those_that_are() -> None:
+    with pytest.raises(KeyError, match="no point has 'los'; the metrics are loss, lr"):
+        MetricsTable.from_lines(["{'loss': 2.0, 'lr': 1}"])["los"]
+    with pytest.raises(KeyError, match="the metrics are none"):
+        MetricsTable.from_lines([])["los"]
+
+
 @pytest.mark.extras
 def test_pyarrow_takes_it_with_the_expected_types() -> None:
     import pyarrow as pa

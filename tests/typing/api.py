@@ -93,6 +93,7 @@ async def read() -> None:
         assert_type(session.lines(job), LogPaginator)
         assert_type(await session.job(job), Job)
         assert_type(await session.metrics(job), MetricsTable)
+        assert_type((await session.metrics(job)).column_of("loss"), str | None)
         assert_type(await session.metrics(job, pattern=["(?P<loss>.)"]), MetricsTable)
 
 

@@ -32,7 +32,7 @@ from dashscope_ftlogs.metrics.arrow import Column
 from dashscope_ftlogs.metrics.columns import cell
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.table import wide
-from dashscope_ftlogs.reading.forms.names import is_loss_or_reward, main_metric
+from dashscope_ftlogs.reading.forms.names import STEP_NAMES, TOTAL_NAMES, is_loss_or_reward, main_metric
 from dashscope_ftlogs.text import distinct, escaped_json
 
 _AT_ONCE: Final = 1000
@@ -259,7 +259,8 @@ def write_events(logs: Iterable[tuple[str, PointColumns]], directory: Path) -> N
 
     They take the place of those that were written so before; no others are touched.
 
-    Where a log does not tell the steps of its points, the numbers of their lines stand for them.
+    Where a log does not tell the step of each point of a metric, the numbers of their lines stand for
+    all steps of it: no curve is over both.
 
     Raises:
         InvalidArgumentError: they can't be written there.
@@ -278,7 +279,8 @@ def _write_events(logs: Iterable[tuple[str, PointColumns]], directory: Path) -> 
     for source, points in logs:
         name = re.sub(r"[^\w.-]+", "-", source).lstrip(".") or "log"
         taken.add(run := distinct(taken, name, again="-{}"))
-        told = _tells_steps(points)
+        without = _without_steps(points)
+        tags: dict[str, Any] = {}
         values = points.values()
         for begin, segment, rows in points.segment.runs(0, len(points)):
             folder = directory / run / f"segment-{segment}" if segment else directory / run
@@ -289,16 +291,31 @@ def _write_events(logs: Iterable[tuple[str, PointColumns]], directory: Path) -> 
             # Not its `SummaryWriter`: what that fails at is known to a thread of its own only.
             writer = files.EventsWriter(str(folder / "events"), _OURS)
             last = 0
-            places = points.step if told else points.offset
             for row, own in zip(range(begin, begin + rows), values, strict=False):
-                last = cell(places, row) or last
-                at = cell(points.time, row)
+                step, line, at = cell(points.step, row), cell(points.offset, row), cell(points.time, row)
+                last = step or last
+                moment = time.time() if at is None else at / 1000
                 for name, value in own.items():
-                    if isinstance(value, float):
-                        told_by = summary.scalar(name, value)
-                        moment = time.time() if at is None else at / 1000
-                        writer.write_event(events.Event(wall_time=moment, step=last, summary=told_by))
+                    is_place = name in TOTAL_NAMES or (name in STEP_NAMES and value == step)
+                    if is_place or not isinstance(value, float):
+                        continue
+                    if name not in tags:
+                        tags[name] = summary.scalar(name, 0.0)  # of a NaN, it would tell on stderr
+                    tags[name].value[0].simple_value = value
+                    place = line if name in without else last
+                    writer.write_event(events.Event(wall_time=moment, step=place, summary=tags[name]))
             writer.close()
+
+
+def _without_steps(points: PointColumns) -> set[str]:
+    """Return the metrics of which some point tells no step; none if all of the training do."""
+    if _tells_steps(points):
+        return set()
+    found: set[str] = set()
+    for row, own in enumerate(points.values()):
+        if cell(points.step, row) is None:
+            found.update(own)
+    return found
 
 
 def _tells_steps(points: PointColumns) -> bool:

@@ -17,10 +17,9 @@ from dashscope_ftlogs.metrics.curves import (
     titles,
 )
 from dashscope_ftlogs.metrics.hyper_parameters import brief_value, differing
-from dashscope_ftlogs.metrics.point_columns import PointColumns
+from dashscope_ftlogs.metrics.point_columns import PointColumns, evaluation_metric
 from dashscope_ftlogs.metrics.step_count import step_count
 from dashscope_ftlogs.reading.forms.names import is_better_higher, main_metric, standing_for
-from dashscope_ftlogs.report.loss_and_duration import evaluation_metric
 from dashscope_ftlogs.text import distinct, excerpt, shown
 
 _MOST: Final = 20

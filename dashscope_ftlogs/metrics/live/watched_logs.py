@@ -12,6 +12,9 @@ _A_WHILE = 50
 _EVALUATIONS = 3
 """So many evaluations have to be seen before one of their names is missed."""
 
+_BEFORE_THE_FIRST = 2_000
+"""Lines of one log: more than twice as many as any real one had before its first point."""
+
 
 class WatchedLog:
     """One log, with what each condition remembers of it.
@@ -86,6 +89,8 @@ class WatchedLogs:
         return [alarm for alarm, test in self._unseen if ended or self._is_late(test)]
 
     def _is_late(self, test: NotFinite | Beyond) -> bool:
+        if not self._points:  # the format may be one that is not understood
+            return self.lines >= _BEFORE_THE_FIRST * max(1, len(self._logs))
         evaluations = _EVALUATIONS if is_of_evaluation(test.metric or "") else 0
         return self._points >= _A_WHILE and self._evaluations >= evaluations
 

@@ -29,7 +29,7 @@ from dashscope_ftlogs.reading.forms.names import (
     only_of_evaluation,
 )
 from dashscope_ftlogs.reading.forms.numbers import GROUPED, PLAIN, number
-from dashscope_ftlogs.reading.forms.stamps import message_at
+from dashscope_ftlogs.reading.forms.stamps import FILE, message_at
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 
 _LONGEST: Final = 64 * 1024
@@ -92,6 +92,15 @@ _WORDS: Final = re.compile(
     rf"(?P<key>[a-z_][\w/.@-]{{0,60}}(?: [a-z_(][\w/.@)-]{{0,60}}){{0,2}}) {_NUMBER}{_UNIT}{_END}",
     re.IGNORECASE,
 )
+_TIMED: Final = re.compile(
+    r"(?P<key>(?:[a-z_(][\w/.-]{0,60} ){1,3}?)(?P<text>\d+ days?, \d[\d:]*|(?:\d+ ?[dhms]\b ?){2,}"
+    r"|\d+:[0-5]\d:[0-5]\d(?:\.\d+)?|(?<=time |left |took )\d+:[0-5]\d|(?<=elapsed )\d+:[0-5]\d"
+    rf"|(?<=eta )\d+:[0-5]\d|(?<=remaining )\d+:[0-5]\d){_END}",
+    re.IGNORECASE,
+)
+"""How long something lasts, with no sign between it and its name."""
+_MAY_LAST: Final = re.compile(r" \d+(?::[0-5]\d| ?[dhms]| days?,)")
+_OF_CODE: Final = re.compile(FILE)
 _SEPARATOR: Final = re.compile(
     r"\s*\|\s*|\s+[-\u2013\u2014]\s+(?!\d)|,(?!\d)\s*|\t+|\s{2,}"
     r"|\((?=[a-z_ ]{1,40}[:=] ?[-\d])",
@@ -184,6 +193,7 @@ class _Reading:
     evaluated: str = ""
     """What the line has called an evaluation in a name before: numbers told once more are of that."""
     said: str = ""
+    timed: bool = False
     understood: int = 0
     strange: int = 0
 
@@ -221,7 +231,7 @@ def key_numbers(text: str, *, epoch: float | None = None) -> KeyNumbers | None:
     elif (before := _SAID_BEFORE.search(text, max(0, begin - _NEAR), begin)) is not None:
         found.evaluation = before[1]
     said = _ROOM.sub(" ", text[begin:].strip(" |"))
-    found.said = said
+    found.said, found.timed = said, _MAY_LAST.search(said) is not None
     for nth, piece in enumerate(_SEPARATOR.split(said)):
         if not _read(piece, found) and not nth:
             return None
@@ -322,7 +332,7 @@ def _item(piece: str, at: int, end: int, found: _Reading) -> int:
     behind = _where(piece, at, end, found)
     if behind is not None:
         return behind
-    pair = _PAIR.match(piece, at, end)
+    pair = (_TIMED.match(piece, at, end) if found.timed else None) or _PAIR.match(piece, at, end)
     if pair is None or not is_one_name(pair["key"]):
         pair = _WORDS.match(piece, at, end)
         if pair is None or not is_one_name(pair["key"]):
@@ -332,7 +342,8 @@ def _item(piece: str, at: int, end: int, found: _Reading) -> int:
     value = lasting.strip() if lasting else number(pair["value"], name, found.said)
     if value is None:
         return -1
-    _keep(name, value, found)
+    if "." not in name or _OF_CODE.fullmatch(name) is None:  # a logger's place, such as `train.py:88`
+        _keep(name, value, found)
     return pair.end()
 
 

@@ -16,31 +16,71 @@ _STAMP: Final = re.compile(
 )
 _FAR: Final = 400
 """Characters in which a line's stamp must have begun."""
-_LEVEL: Final = r"(?:DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|SUCCESS|NOTICE)"
+_LEVEL: Final = r"(?:DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|SUCCESS|NOTICE|TRACE|FATAL)"
 LOGGED: Final = re.compile(rf"(?<![A-Za-z]){_LEVEL}(?![A-Za-z])")
 """What a logger writes before a message."""
+_CLOCK: Final = r"\d\d:\d\d:\d\d(?:[.,]\d+)?"
+_MONTH: Final = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+_SAYS: Final = r"(?=\s+(?!(?i:nan|inf|none)\b)[A-Za-z_\[{*|=#(-])(?!\s+[\[(-]+\s*[\d.])"
+"""Behind a name stands no number: then it would be that of a metric."""
+_PLACE_WORD: Final = (
+    r"(?:(?:global|current|optimizer)[_ ])?(?:steps?|iter(?:ation)?s?|epochs?|batch(?:es)?|updates?)"
+)
+_NO_LOGGER: Final = (
+    rf"(?!(?i:{_PLACE_WORD}|num_updates|train(?:ing)?|eval(?:uat(?:ion|ing|e))?|val(?:id(?:at\w+)?)?"
+    r"|test(?:ing)?|global|current|optimizer|mini|total|mode|split|phase|stage|subset|event|type|kind"
+    r"|set|dataset|best|lowest|(?:load|restor|resum|sav)(?:e|ed|ing)|checkpoint|previous|initial|target"
+    r"|baseline|expected|note|example|usage|default|at|after|before|since|until|from|for|in|on|of|by"
+    r"|the|this|that|next|last|first|final|per|each|every|skip\w*|start\w*|finish\w*|complet\w*|end\w*)(?![\w.-])|\w*(?:[Ll]oss|LOSS|[Rr]eward)"
+    r"|[\w.]+(?:Error|Exception|Warning|Exit|Interrupt)(?!\w))"
+)
+"""Names that say something of the numbers behind them are no logger's; nor are those of exceptions."""
+_NAME: Final = rf"{_NO_LOGGER}[A-Za-z_][\w.-]{{0,80}}+(?:/[\w.-]{{1,80}}+){{0,4}}"
+_THREAD: Final = r"(?:[A-Za-z]*Thread(?:-\d+)?|\w+(?:\.\w+)+|[A-Za-z][\w-]*\d)"
+FILE: Final = r"[\w./<>-]{1,120}\.(?:pyx?|cc|cpp|cu|rs|go|ipynb)"
+"""A file of a program."""
 _BEFORE: Final = re.compile(
     rf"""(?:
-      \[?\d{{4}}[-/]\d\d[-/]\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:\ ?Z|\ ?[+-]\d\d:?\d\d)?\]?:?(?=\s|\||-)
-    | \[?\d\d/\d\d(?:/\d{{2,4}})?[ ,]\ ?\d\d:\d\d:\d\d(?:\ ?[AP]M)?\]?(?=\s)
-    | \[?\d\d:\d\d:\d\d(?:[.,]\d+)?\]?(?=\s)
+      [\[(<]?\d{{4}}[-/.]?\d\d[-/.]?\d\d[-\ T]{_CLOCK}(?:\ ?(?:Z|UTC|GMT)\b|\ ?[+-]\d\d:?\d\d)?[\])>]?
+        [:,]?(?=\s|\||-)
+    | [\[(<]?\d\d[/-]\d\d(?:[/-]\d{{2,4}})?[ ,]\ ?{_CLOCK}(?:\ ?[AP]M)?[\])>]?:?(?=\s)
+    | [\[(<]?{_CLOCK}(?:\ ?[AP]M)?[\])>]?:?(?=\s)
     | (?:stdout|stderr)\ [FP](?=\s)                                          # CRI
     | (?:[A-Z][a-z]{{2}}\ [\ \d]?\d\ \d\d:\d\d:\d\d\ )?[\w.-]+\ [\w./@-]+\[\d+\]:  # journald
+    | (?:[A-Z][a-z]{{2}}\ )?{_MONTH}\ [\ \d]?\d\ {_CLOCK}(?:\ \d{{4}})?(?:\ [\w.-]+\ [\w./@-]+:)?(?=\s)
+    | \d{{10}}(?:\.\d{{1,9}})?(?=\s)                                          # seconds since 1970
     | \[?[IWEF]\d{{4,8}}\ \d\d:\d\d:\d\d\.\d+\ +\d+\ [^\s\]]{{1,200}}\]              # glog
     | \([\w.-]+(?:\ [\w.-]+)?\ (?:\w+=[^\s()]+[\s,]*)+\)                       # Ray
+    | \[(?:debug|info|warning|error|critical)\ *\]\ (?:[A-Za-z_][A-Za-z_.-]*\ ){{1,8}}\ +
+        (?:\[[\w.-]{{1,80}}\]\ +)?(?=[A-Za-z_][\w.-]*=)                         # structlog's event
+    | [\[(<]?{_LEVEL}(?![A-Za-z])\s*[\])>]?[\s:|,;>/\xbb-]*(?:(?<=\s)\d{{1,7}}(?=\s+[A-Za-z_\[|-]))?\s*
+        (?:[\[(<][\w.:-]{{1,120}}[\])>]:?\s*|{FILE}:\d+:(?=[A-Za-z_\[{{]))?
+        (?:(?:{_THREAD}\s+)?{_NAME}(?:\(\d*\)|\[[\w:]{{1,80}}\])?
+          (?:(?::{_NO_LOGGER}\w+)*\s?(?:[:,;|]|>>?|\s-){_SAYS}
+            |[|:]{{1,2}}(?=[A-Za-z_\[{{|])(?!(?!(?i:{_PLACE_WORD}):)\w+:\d+\s))
+        | {_NAME}(?=\s+(?i:{_PLACE_WORD})[\s:=\#\[(]*\d)
+        | (?:__\w+__|{_NO_LOGGER}[A-Za-z_]\w*(?:\.\w+)+){_SAYS})?
+    | (?:{_NAME}(?:\[[\w:]{{1,80}}\])?[\s:|-]++){{1,3}}(?=[\[(<]?{_LEVEL}[\])>]?(?:[\s:|,-]|$))
+    | \d{{1,7}}\s+(?=[\[(<]?{_LEVEL}[\])>]?[\s:|,-])
+    | (?:debug|info|warning|warn)(?=\s+[A-Za-z_\[(])
     | \[(?![^\]]*(?:step|iter|epoch|batch|Step|Iter|Epoch|Batch|STEP))(?!\s*\d+\s*/\s*\d+\s*\])
         [^\[\]]{{0,200}}\](?:<std\w+>)?:?
-    | {_LEVEL}:[\w.]+:
-    | [A-Za-z_][\w.]{{0,80}}\ +(?={_LEVEL}\ ?:\s)                                 # Paddle
-    | {_LEVEL}(?![A-Za-z])\s*:?
-    | (?:rank|node|worker|gpu|proc|process|trainer|default|local_rank)[-_ ]?\d+\s*[:|](?=\s)
+    | [(<](?![^)>]*(?:step|iter|epoch|batch|Step|Iter|Epoch|Batch|STEP))
+        [A-Za-z_][\w./-]{{0,80}}(?::\w+){{0,3}}[)>]:?(?=\s)
+    | (?i:rank|node|worker|gpu|proc|process|trainer|default|local_rank)[-_ ]?\d+\s*[:|](?=\s)
+    | \d{{1,3}}(?:\.\d{{1,3}}){{3}}:(?=\s)                                      # pdsh
     | [\w.-]{{1,80}}[-_]\d+\s+\|                                                 # docker compose
     | \d{{1,4}}:(?=\s)                                                        # srun -l
-    | [\w.<>/-]{{1,120}}:[\w.<>]{{1,80}}:\d+\ +[-|](?=\s)                            # loguru
+    | (?:{_NAME}:)?{FILE}(?::\d+(?!\d)|\(\d+\)|\[line:\d+\])(?:\ ?:|\ +[-|>]+)?(?=\s)
+    | [\w.<>/-]{{1,120}}:[\w.<>]{{1,80}}:\d+(?::|\ +[-|>]+)(?=\s)                  # loguru
+    | {_NAME}:\d+:(?=\s)
     | [\w.<>/-]{{1,120}}:\d+\ +>>
+    | (?:time|ts|timestamp|level|lvl|severity|logger|caller|source|event|msg)=
+        (?![-+]?[\d.]+(?:e[-+]?\d+)?[a-z]{{0,3}}\s)(?:"[^"]{{0,200}}"|[^\s"]{{1,200}})(?=\s)  # logfmt
     | [A-Za-z_][\w./]{{0,80}}(?:\[[^\[\]]{{1,200}}\])?\ +-\ +(?=[A-Za-z_\[{{*|])
     | [A-Za-z_][\w.]{{0,80}}\ +\|\ +(?=[A-Za-z_\[])
-    | [-|>:]+(?=\s)
+    | {_NAME}(?:\(\d*\)|\[[\w:]{{1,80}}\])?\s?:{_SAYS}
+    | [-|>:\xbb]+(?=\s)
     )\s*""",
     re.VERBOSE,
 )

@@ -108,6 +108,17 @@ def test_what_no_point_has_had_for_a_while_is_missed_once() -> None:
     assert list(logs.names) == ["loss"]
 
 
+def test_a_log_of_which_nothing_is_understood_is_told_of_while_it_goes_on() -> None:
+    logs = watch("nan", "stall=1h")
+    met(logs, "a", ["it costs 2.5"] * 1_999)
+    assert logs.missed() == []
+    met(logs, "b", ["it costs 2.5"])  # of another log, so many lines are awaited, too
+    assert logs.missed() == []
+    met(logs, "b", ["it costs 2.5"] * 2_000)
+    assert [alarm.text for alarm in logs.missed()] == ["nan"]
+    assert logs.missed() == logs.missed(ended=True) == []
+
+
 @pytest.mark.parametrize("name", ["eval_los", "val/los", "validation los"])
 def test_what_is_evaluated_is_waited_for_until_something_was(name: str) -> None:
     logs = watch(f"{name}>best*1.2")

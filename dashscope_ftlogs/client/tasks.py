@@ -172,7 +172,7 @@ class Tasks:
             return self._named(loop.create_task(self._owned(work, parent)), work, parent)
         if at_once and self._is_asyncio_s:
             # Known before its first step, which is taken where it is made.
-            task: asyncio.Task[T] = asyncio.Task.__new__(asyncio.Task)
+            task = cast("asyncio.Task[T]", asyncio.Task.__new__(asyncio.Task))
             self._know(task, work, parent)
             try:
                 task.__init__(work, loop=loop, name=_name(work), **_AT_ONCE)  # type: ignore[misc]

@@ -141,7 +141,7 @@ def _advise(
         if some:  # a download with a profile writes to folders only
             again = _download_of(connection, some, directory, own, f"{_naming_jobs(some)} --recheck")
             complain(f"`{again}` fetches damaged logs anew, and keeps what is here of them")
-    if missing := [one for one in bad if one.state == "missing"]:
+    if missing := [one for one in bad if one.state == "missing" and one.job_id]:
         which = "--all" if since is None else f"--all --since {for_shell(since)}"
         complain(f"`{_download_of(connection, missing, directory, own, which)}` fetches what is missing")
     if forgotten := [one for one in bad if one.state == "forgotten"]:

@@ -200,6 +200,8 @@ class LogSession(Service):
             retry=attrs.evolve(retry, deadline=min(retry.deadline, seconds / 4)),
             timeout=min(timeout, seconds),
         )
+        # What was silent for all its time is not sent again for as long: whoever follows does that.
+        other._transport.is_hasty = True
         other.tasks = self.tasks  # it was this one that was asked: so it owns them, and ends them
         return other
 

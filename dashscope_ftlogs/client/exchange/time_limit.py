@@ -9,7 +9,7 @@ _TURNS: Final = 64
 256 KiB, and few sockets hold more than 6 MiB."""
 
 _HELD: Final = 0.1
-"""Who is found to be late by more than this share of the time was not looked after: the loop was held."""
+"""Who is found to be late by more than this share of the time was not looked after."""
 
 
 class TimeLimit:

@@ -8,6 +8,10 @@ _TURNS: Final = 64
 """Turns of the loop in which it is seen whether an answer is there. In every second one aiohttp takes
 256 KiB, and few sockets hold more than 6 MiB."""
 
+_PUNCTUAL: Final = 0.005
+"""Seconds. Who is found to be late no later than this has been looked after all the time,"""
+_FEW_TURNS: Final = 2
+"""but for what came just now."""
 _HELD: Final = 0.1
 """Who is found to be late by more than this share of the time was not looked after."""
 
@@ -66,7 +70,7 @@ class TimeLimit:
             if end > now:
                 self._timer = loop, loop.call_at(end, self._look)
             else:
-                self._take_turns(now, _TURNS)
+                self._take_turns(now, _TURNS if now - end > _PUNCTUAL else _FEW_TURNS)
             break
 
     def _take_turns(self, since: float, left: int) -> None:

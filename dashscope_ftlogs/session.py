@@ -197,10 +197,13 @@ class LogSession(Service):
     def _impatient(self, seconds: float) -> Self:
         """Return a session whose requests leave it to whoever follows to give up after so long."""
         retry, timeout = self._transport.retry, self._transport.time_limit.seconds
-        other = self.with_options(
-            retry=attrs.evolve(retry, deadline=min(retry.deadline, seconds / 4)),
-            timeout=min(timeout, seconds),
+        transport = self._transport.with_options(
+            attrs.evolve(retry, deadline=min(retry.deadline, seconds / 4)), min(timeout, seconds)
         )
+        # What was silent for all its time is not sent again for as long: whoever follows does that.
+        transport.is_hasty = True
+        other = self.with_options()
+        vars(other).update(_transport=transport)
         other.tasks = self.tasks  # it was this one that was asked: so it owns them, and ends them
         return other
 
@@ -214,7 +217,8 @@ class LogSession(Service):
         """Return an async iterator over the jobs that run, and over others once they do, each once.
 
         A job that begins and ends between two looks comes when it has ended, as does any that had not
-        ended at the first look; those that had do not.
+        ended at the first look; those that had do not, unless they run again. Nor does one that ended
+        more than a day ago, though the first look did not list it.
 
         `follow` takes it: `session.follow(session.running_jobs())`. It goes on until it is closed, which
         whatever took it does when it is left. Faults are waited out, as by `follow`.

@@ -31,6 +31,7 @@ from dashscope_ftlogs.errors import (
     ArchiveError,
     AuthenticationError,
     FTLogsError,
+    InvalidArgumentError,
     NotFoundError,
     ResponseTooLargeError,
     SessionStateError,
@@ -196,8 +197,9 @@ def verify_remotely(
         if every_job:
             async with aclosing(session.jobs()) as jobs:
                 async for job in jobs:
-                    if stem(job.job_id) not in known and (every_job is True or every_job(job)):
-                        yield _missing(job, folder, profile)
+                    verdict = _missing(job, folder, profile)
+                    if _stem(verdict) not in known and (every_job is True or every_job(job)):
+                        yield verdict
 
     checks.many("verdicts", verdicts, "an iterable of Verdicts")
     checks.kind_of("session", session, Service)
@@ -218,11 +220,16 @@ def _stem(verdict: Verdict) -> str:
 
 
 def _missing(job: Job, folder: str, profile: str) -> Verdict:
+    job_id, why = job.job_id, _NOT_HERE
+    try:
+        name = log_name(stem(job_id), "text", None)
+    except InvalidArgumentError as error:  # so no download brings it, and no file has its name
+        job_id, name, why = "", shown(job_id), str(error)
     return Verdict(
-        job_id=job.job_id,
-        file=label(folder, log_name(stem(job.job_id), "text", None)),
+        job_id=job_id,
+        file=label(folder, name),
         state="missing",
-        why=_NOT_HERE,
+        why=why,
         profile=profile,
         running=_ran_today(job),
     )

@@ -16,6 +16,13 @@ class NotWrittenError(errors.FTLogsError):
     advice = "Make room, or see to the disk or the limit (ulimit -f), then run the same again."
 
 
+class UnaskedError(errors.FTLogsError):
+    """A job that the service lists was not asked for, since no URL should hold its id.
+
+    Nobody typed that, so it is no wrong usage.
+    """
+
+
 _EXIT_CODES: Final[tuple[tuple[type[errors.FTLogsError], int], ...]] = (
     (errors.ConfigError, 2),
     (errors.InvalidArgumentError, 2),
@@ -43,6 +50,7 @@ _EXIT_CODES: Final[tuple[tuple[type[errors.FTLogsError], int], ...]] = (
     (errors.ArchiveStoreError, 5),
     (errors.ArchiveError, INCOMPLETE),
     (NotWrittenError, INCOMPLETE),
+    (UnaskedError, INCOMPLETE),
 )
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from dashscope_ftlogs import FTLogsError, InvalidArgumentError, Job, NotFoundError, checks
 from dashscope_ftlogs.archive.object_store.url import KINDS
 from dashscope_ftlogs.archive.store import label
+from dashscope_ftlogs.cli.exit_codes import UnaskedError
 from dashscope_ftlogs.cli.key_in_messages import without_key
 from dashscope_ftlogs.cli.run_command import complain
-from dashscope_ftlogs.text import excerpt
+from dashscope_ftlogs.text import excerpt, shown
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
@@ -96,7 +97,8 @@ async def whole_jobs(
     name may be one of any.
 
     A name that is no short one stands for itself. Where there is a list for what `failed`, a name that
-    fits no id stands for none; a profile of several that could not be asked is `lost`, if that is given.
+    fits no id stands for none; a profile of several that could not be asked is `lost`, if that is given,
+    and so is one of several jobs whose id is refused.
 
     Raises:
         NoneFitsError: one that is short fits no id.
@@ -115,7 +117,7 @@ async def whole_jobs(
         try:
             if is_short(name):
                 among = [(one, job) for one in profiles for job in listed.get(one, ())]
-                meant.append(_meant(name, among))
+                meant.append(_to_ask_for(_meant(name, among), lost))
             elif len(profiles) == 1:
                 meant.append([(profiles[0], name)])
             else:
@@ -127,6 +129,29 @@ async def whole_jobs(
             failed.append(error)
             meant.append([])
     return meant
+
+
+def _to_ask_for(found: list[Named], lost: dict[str, FTLogsError] | None) -> list[Named]:
+    """Return jobs that were listed without those, of several, whose ids are refused: they are `lost`.
+
+    Where there is nothing for these, they stay: whoever takes them tells what becomes of each.
+
+    Raises:
+        InvalidArgumentError: it is the only one, or all are such.
+    """
+    good: list[Named] = []
+    for profile, job_id in found:
+        try:
+            checks.job_id(job_id)
+        except InvalidArgumentError as error:
+            if lost is None:
+                return found
+            if (profile, job_id) == found[-1] and not good:
+                raise
+            lost[label(profile, shown(job_id))] = UnaskedError(error.summary())
+        else:
+            good.append((profile, job_id))
+    return good
 
 
 def _split(name: str, sessions: "Mapping[str, LogSession]") -> tuple[list[str], str]:

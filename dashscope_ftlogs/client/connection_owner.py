@@ -127,6 +127,7 @@ class Transport:
         if settings.workspace is not None:
             self._headers["X-DashScope-WorkSpace"] = settings.workspace
         self.retry = retry
+        self.is_hasty = False  # whether failing counts from when a request is sent, and not from its end
         self.time_limit = TimeLimit(timeout)
         self._max_answer = max_answer
         self._on_request = on_request
@@ -253,7 +254,7 @@ class Transport:
         """Write into the error where it happened and whether there will be another try."""
         now = asyncio.get_running_loop().time()
         if call.tries == 1:
-            call.first_failure = now
+            call.first_failure = call.sent_at if self.is_hasty else now
         decision = self.retry.decide(
             error,
             tries=call.tries,

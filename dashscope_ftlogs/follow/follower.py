@@ -19,6 +19,7 @@ from dashscope_ftlogs.errors import InvalidArgumentError, SessionStateError
 from dashscope_ftlogs.follow.events import EventKind, Followed, FollowEvent, FollowOptions
 from dashscope_ftlogs.follow.live_log import LiveLog
 from dashscope_ftlogs.models import Job, LogLine, LogPage
+from dashscope_ftlogs.text import escaped, without_keys
 
 if TYPE_CHECKING:
     from dashscope_ftlogs.client.service import Service
@@ -49,7 +50,10 @@ class LogFollower(LeftByBlock):
     ) -> None:
         if isinstance(jobs, str | Job | Collection):
             jobs = [jobs] if isinstance(jobs, str | Job) else list(jobs)
-            options.refuse_others([checks.job_id(checks.job(job)) for job in jobs])
+            # Ids that the service gave are not the caller's: one that is refused fails by itself.
+            options.refuse_others(
+                [checks.job_id(job) if isinstance(job, str) else checks.job(job).job_id for job in jobs]
+            )
         if "" in options.positions and (not isinstance(jobs, list) or len(jobs) != 1):
             raise InvalidArgumentError("at: one position is for one job; give a mapping by job id")
         self.jobs: dict[str, Followed] = {}
@@ -146,9 +150,19 @@ class LogFollower(LeftByBlock):
         """Begin to follow each job when it comes."""
         async with aclosing(once_each(self._coming)) as coming:
             async for job in coming:
-                followed = Followed(checks.job_id(id_of(job)))
-                self.jobs[followed.job_id] = followed
-                begin(LiveLog(self._service, followed, self._options, put, self._width).follow())
+                try:
+                    followed = Followed(checks.job_id(id_of(job)))
+                except InvalidArgumentError as error:
+                    await put(self._refused(id_of(job), error))
+                else:
+                    self.jobs[followed.job_id] = followed
+                    begin(LiveLog(self._service, followed, self._options, put, self._width).follow())
+
+    def _refused(self, job_id: str, error: InvalidArgumentError) -> FollowEvent:
+        """Take note of a job that can't be asked for, and return what is told of it."""
+        safe = escaped(without_keys(job_id))
+        self.jobs[safe] = Followed(safe, error=error)
+        return FollowEvent(safe, EventKind.FAILED, str(error))
 
     def _width(self) -> int:
         """Return how many pages of each log are read at once."""

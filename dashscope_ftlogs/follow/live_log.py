@@ -202,7 +202,7 @@ class LiveLog:
 
     async def _deliver(self, job: Job) -> int:
         """Deliver all that is new, from the first line on if the log is another one than before."""
-        before = self._followed.found
+        before, asked_at = self._followed.found, self._now()
         self._wait = None
         try:
             await self._persist(lambda patience: self._drain(job, patience))
@@ -215,7 +215,7 @@ class LiveLog:
                 # It has not reached the line from which it is followed, so none is missing.
                 self._begin(self._log.position)
             else:
-                await self._miss(error, job)
+                await self._miss(error, job, asked_at)
         else:
             self._missing_since = None
         return self._followed.found - before
@@ -227,7 +227,7 @@ class LiveLog:
         self._begin(position)
         self._caught_up, self._missing_since, self._wait = False, None, 0.0
 
-    async def _miss(self, error: IncompleteLogError, job: Job) -> None:
+    async def _miss(self, error: IncompleteLogError, job: Job, asked_at: float) -> None:
         """Go on waiting for lines that the service does not give, unless that has no end.
 
         Raises:
@@ -235,7 +235,7 @@ class LiveLog:
         """
         now = self._now()
         if self._missing_since is None:
-            self._missing_since = now
+            self._missing_since = asked_at  # and it was asked for again since
             await self._tell(EventKind.MISSING, error.summary())
         ended_at = self._settling.ended_at
         if ended_at is not None and now >= ended_at + self._options.settle + self._service.lag:

@@ -8,6 +8,8 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import TYPE_CHECKING
 
+import attrs
+
 from dashscope_ftlogs.errors import FTLogsError
 from dashscope_ftlogs.follow.answer_in_time import in_time
 from dashscope_ftlogs.follow.last_word import asked_wait, left_for, may_pass
@@ -19,6 +21,31 @@ if TYPE_CHECKING:
 _log = logging.getLogger("dashscope_ftlogs")
 
 
+@attrs.define
+class _Told:
+    """The jobs that were told of, by id, and those that are not to be."""
+
+    _new: set[str] = attrs.field(factory=set[str], init=False)
+    _over: set[str] = attrs.field(factory=set[str], init=False)
+    """Had ended by the first look, or long ago, as one that this did not list; and may run again."""
+
+    def new_of(self, jobs: Sequence[Job], *, first: bool) -> list[Job]:
+        """Return those that are to be told of now, which they are then."""
+        before = self._new | self._over
+        self._over.update(
+            job.job_id
+            for job in jobs
+            if job.ended and (first or job.ended_long_ago) and job.job_id not in before
+        )
+        new = [
+            job
+            for job in jobs
+            if job.job_id not in self._new and (_runs(job) or job.job_id not in self._over)
+        ]
+        self._new.update(job.job_id for job in new)
+        return new
+
+
 async def running_jobs(
     service: "Service",
     every: float,
@@ -27,7 +54,7 @@ async def running_jobs(
 ) -> AsyncGenerator[Job, None]:
     """Yield jobs. `LogSession.running_jobs` says what the arguments mean."""
     now = asyncio.get_running_loop().time
-    seen: set[str] = set()
+    told = _Told()
     answered = False
     failure: FTLogsError | None = None
     since = now()
@@ -49,11 +76,9 @@ async def running_jobs(
             failure = error
             wait = max(min(wait, left), asked_wait(error))
         else:
-            if not answered:
-                seen.update(job.job_id for job in jobs if job.ended)
+            new = told.new_of(jobs, first=not answered)
             answered, failure = True, None
-            for job in _not_in(seen, jobs):
-                seen.add(job.job_id)
+            for job in new:
                 yield job
             if until is not None and until(list(filter(_runs, jobs))):
                 return
@@ -69,10 +94,6 @@ async def _look(service: "Service", patience: asyncio.Timeout) -> list[Job]:
             if job.ended or _runs(job):
                 jobs.append(job)
     return jobs
-
-
-def _not_in(seen: set[str], jobs: Sequence[Job]) -> list[Job]:
-    return [job for job in jobs if job.job_id not in seen]
 
 
 def _runs(job: Job) -> bool:

@@ -172,7 +172,9 @@ async def test_one_that_fails_at_once_is_told_of_where_none_else_of_its_profile_
         process = group.create_task(ftlogs(*words, *BOTH, environ=teams.environ))
         while sum(one.endpoint == "list" for one in teams.b.journal) < 3:
             await asyncio.sleep(0.01)
-        teams.b.jobs["ft-9"] = EmulatedJob("ft-9", ["no such data"], status="FAILED")
+        failed = EmulatedJob("ft-9", ["no such data"], status="RUNNING")
+        failed.finish("FAILED")
+        teams.b.jobs["ft-9"] = failed
         while not any(one.job_id == "ft-9" and one.endpoint == "logs" for one in teams.b.journal):
             await asyncio.sleep(0.01)
         teams.a.jobs["ft-2"].finish("SUCCEEDED")

@@ -6,11 +6,28 @@ from typing import Any
 
 import pytest
 from following import JOB, in_virtual_time, live
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dashscope_ftlogs import LogSession, RequestEvent, RetryPolicy, ThrottlingError
-from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Refuse
+from dashscope_ftlogs import (
+    FTLogsError,
+    IncompleteLogError,
+    LogSession,
+    RequestEvent,
+    RetryPolicy,
+    ThrottlingError,
+)
+from dashscope_ftlogs.emulator import (
+    BadJson,
+    EmulatedJob,
+    Emulator,
+    Fault,
+    Refuse,
+    Reply,
+    ReportTotal,
+    Reset,
+    Stall,
+)
 from dashscope_ftlogs.follow.answer_in_time import in_time
 
 REFUSED = Refuse(429, "Throttling.RateQuota", "Requests rate limit exceeded.")
@@ -56,6 +73,74 @@ def test_it_gives_up_in_time_though_turns_are_rare(
     what: str, seconds: float, rate: float, answers: int
 ) -> None:
     assert lasted(what, seconds, rate, answers) <= 1.25 * seconds + 1
+
+
+REPLIES = st.sampled_from([Stall(9e5), Refuse(503), REFUSED, Reset(), BadJson()])
+
+
+@pytest.mark.parametrize("what", ["follow", "running_jobs"])
+@settings(max_examples=20)
+@given(
+    seconds=st.floats(1, 1000),
+    timeout=st.floats(0.5, 500),
+    answers=st.integers(0, 6),
+    before=st.lists(REPLIES, max_size=3),
+    last=REPLIES,
+)
+@example(seconds=4.0, timeout=60.0, answers=0, before=[], last=Stall(9e5))
+@example(seconds=4.0, timeout=60.0, answers=3, before=[Refuse(503)], last=Stall(9e5))
+def test_it_gives_up_in_time_whatever_comes_in_place_of_answers(
+    what: str, seconds: float, timeout: float, answers: int, before: list[Reply], last: Reply
+) -> None:
+    async def run() -> float:
+        clock = asyncio.get_running_loop().time
+        first: list[float] = []
+        job = live([5.0 * n for n in range(1, 1000)])
+
+        def on_request(event: RequestEvent) -> None:
+            if event.error is not None and not first:
+                first.append(clock() - event.seconds)
+
+        async with (
+            Emulator([job], clock=clock, compress=False) as server,
+            LogSession(
+                server.api_key, base_url=server.base_url, timeout=timeout, on_request=on_request
+            ) as session,
+        ):
+            ends = len(before) + answers + 1
+            odd = [
+                Fault(reply, endpoint="any", on=frozenset({n}))
+                for n, reply in enumerate(before, answers + 1)
+            ]
+            server.faults = [*odd, Fault(last, endpoint="any", on=frozenset(range(ends, 9000)))]
+            with pytest.raises(FTLogsError) as caught:
+                async for _ in asked(session, what, seconds):
+                    pass
+            assert caught.value.outlasted
+            return clock() - first[0]
+
+    assert in_virtual_time(run()) <= 1.25 * seconds + 1
+
+
+@settings(max_examples=8)
+@given(seconds=st.floats(1, 100), answers=st.integers(3, 9))
+@example(seconds=4.0, answers=3)
+def test_it_gives_up_in_time_where_lines_are_missing(seconds: float, answers: int) -> None:
+    async def run() -> float:
+        clock, job = asyncio.get_running_loop().time, EmulatedJob(JOB, ["a line"], status="RUNNING")
+        async with (
+            Emulator([job], clock=clock, compress=False) as server,
+            LogSession(server.api_key, base_url=server.base_url) as session,
+        ):
+            server.faults = [Fault(ReportTotal(9000), endpoint="logs", on=range(answers, 9000))]
+            with pytest.raises(IncompleteLogError) as caught:
+                async for _ in asked(session, "follow", seconds):
+                    pass
+            assert caught.value.outlasted
+            logs = [exchange.at for exchange in server.journal if exchange.endpoint == "logs"]
+            return clock() - logs[answers - 1]
+
+    assert in_virtual_time(run()) <= 1.25 * seconds + 1
 
 
 @pytest.mark.parametrize("what", ["follow", "running_jobs"])

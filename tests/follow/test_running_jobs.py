@@ -121,6 +121,43 @@ def test_each_that_had_not_ended_at_the_first_look_is_told_of_once_however_short
     with_emulator(work, EmulatedJob("ft-over", status="FAILED"))
 
 
+def test_one_that_had_ended_by_the_first_look_and_runs_again_is_told_of() -> None:
+    async def work(emulator: Emulator, session: LogSession) -> None:
+        async def rerun() -> None:
+            await asyncio.sleep(15)
+            emulator.jobs["ft-over"].status = "RUNNING"
+            emulator.jobs["ft-1"].finish("SUCCEEDED")
+            await asyncio.sleep(100)
+            emulator.jobs["ft-over"].finish("SUCCEEDED")
+
+        changing = asyncio.create_task(rerun())
+        jobs = session.running_jobs(every=10, until=none_runs)
+        assert [job.job_id async for job in jobs] == ["ft-1", "ft-over"]
+        await changing
+
+    with_emulator(work, running("ft-1"), EmulatedJob("ft-over", status="FAILED"))
+
+
+def test_one_that_ended_long_ago_is_not_new_though_the_first_look_did_not_list_it() -> None:
+    async def work(emulator: Emulator, session: LogSession) -> None:
+        async def change() -> None:
+            await asyncio.sleep(15)
+            emulator.add(EmulatedJob("ft-old", status="FAILED", end_time="2025-01-01 00:00:00"))
+            emulator.add(EmulatedJob("ft-again", status="FAILED", end_time="2025-01-01 00:00:00"))
+            await asyncio.sleep(20)
+            emulator.jobs["ft-again"].status = "RUNNING"
+            await asyncio.sleep(20)
+            emulator.jobs["ft-again"].finish("SUCCEEDED")
+            emulator.jobs["ft-1"].finish("SUCCEEDED")
+
+        changing = asyncio.create_task(change())
+        jobs = session.running_jobs(every=10, until=none_runs)
+        assert [job.job_id async for job in jobs] == ["ft-1", "ft-again"]
+        await changing
+
+    with_emulator(work, running("ft-1"))
+
+
 def test_following_them_gives_the_whole_log_of_one_that_failed_at_once() -> None:
     async def work(emulator: Emulator, session: LogSession) -> None:
         kinds: list[tuple[str, EventKind]] = []
@@ -131,7 +168,9 @@ def test_following_them_gives_the_whole_log_of_one_that_failed_at_once() -> None
         texts: list[str] = []
         async for line in follower:
             if not texts:
-                emulator.add(EmulatedJob("ft-2", ["could not load", "the data"], status="FAILED"))
+                failed = EmulatedJob("ft-2", ["could not load", "the data"], status="RUNNING")
+                failed.finish("FAILED")
+                emulator.add(failed)
             texts.append(line.text)
         assert [text for text in texts if "line" not in text] == ["could not load", "the data"]
         assert ("ft-2", EventKind.FINISHED) in kinds

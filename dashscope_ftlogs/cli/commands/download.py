@@ -153,7 +153,8 @@ async def _name_profiles(selection: Selection, runs: Sequence[Run]) -> list[FTLo
         sessions = {one.profile: one.session for one in runs}
         named = await selection.by_profile(sessions, failed, lost)
         for one in runs:
-            one.jobs, one.error = named.get(one.profile, []), lost.get(one.profile)
+            one.jobs, one.error = named.get(one.profile, []), lost.pop(one.profile, None)
+        failed += lost.values()
     return failed
 
 

@@ -14,6 +14,7 @@ import typer
 from dashscope_ftlogs import FTLogsError, InvalidArgumentError, Job
 from dashscope_ftlogs.archive.manifest import facts
 from dashscope_ftlogs.cli.connection_options import Connection
+from dashscope_ftlogs.cli.exit_codes import UnaskedError
 from dashscope_ftlogs.cli.job_selection import Filters, NoneHasItError
 from dashscope_ftlogs.cli.log_sources import OF_ONE_LOG, code_of
 from dashscope_ftlogs.cli.options import column_names, grouped, told_columns, whole_number
@@ -296,6 +297,8 @@ class _Asked:
                     return await self._more_of_one(session, one)
                 except OF_ONE_LOG as error:
                     return error
+                except InvalidArgumentError as error:  # its id, which nobody typed
+                    return UnaskedError(error.summary())
                 finally:
                     self.done += 1
                     self.show(self.done, self.count)

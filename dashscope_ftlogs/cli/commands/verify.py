@@ -196,7 +196,7 @@ def _advise(
             named = _naming_jobs(some, f"--all{expected.shard}")
             again = _download_of(connection, some, directory, own, f"{named} --recheck")
             complain(f"`{again}` fetches damaged logs anew, and keeps what is here of them")
-    if missing := [one for one in bad if one.state == "missing"]:
+    if missing := [one for one in bad if one.state == "missing" and one.job_id]:
         which = f"--all{expected.since}{expected.shard}"
         complain(f"`{_download_of(connection, missing, directory, own, which)}` fetches what is missing")
     if forgotten := [one for one in bad if one.state == "forgotten"]:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from dashscope_ftlogs import EventKind, FTLogsError, Job, LogPage, RetryPolicy
+from dashscope_ftlogs import EventKind, FTLogsError, InvalidArgumentError, Job, LogPage, RetryPolicy
 from dashscope_ftlogs.archive.store import label
 from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.checks import lasting, within
-from dashscope_ftlogs.cli.exit_codes import exit_code
+from dashscope_ftlogs.cli.exit_codes import INCOMPLETE, exit_code
 from dashscope_ftlogs.cli.log_sources import code_of
 from dashscope_ftlogs.cli.run_command import complain, run, told
 from dashscope_ftlogs.cli.tail.how_jobs_ended import ALARM, UNMET
@@ -103,6 +103,12 @@ class Following(Tail):
                     raise error from None
                 if self._ends_all(error):
                     complain(self._how_to_go_on())
+                if (
+                    self.all_running
+                    and self._was_told(error)
+                    and isinstance(error, InvalidArgumentError)
+                ):
+                    return INCOMPLETE  # by an id that nobody typed
                 return exit_code(error)
             self._end()
             self._tell_of_what_never_came()
@@ -169,6 +175,8 @@ class Following(Tail):
         error = self._jobs[event.job_id].error if event.kind is EventKind.FAILED else None
         if error is not None:
             event = attrs.evolve(event, message=told(error))
+            if self._jobs[event.job_id].first is None and isinstance(error, InvalidArgumentError):
+                self._finished.add(event.job_id)  # no command can name it
         self._status.on_event(event)
         if error is not None and self._ends_all(error):
             raise error

@@ -1,8 +1,9 @@
 """The time limit of requests: as `asyncio.timeout` with as much time, for many at once, by one timer."""
 
 import asyncio
+import socket
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
 from typing import Any
 
 import attrs
@@ -85,6 +86,48 @@ def test_it_ends_what_asyncio_timeout_ends_when_that_does_and_as_that_does(stays
             yield
 
     assert outcomes(stays, within) == outcomes(stays, lambda: asyncio.timeout(SECONDS))
+
+
+@given(
+    holds=st.lists(st.floats(0, 3 * SECONDS), max_size=6),
+    comes=st.floats(0, 6 * SECONDS) | st.none(),
+)
+@example(holds=[0.0, 1.5 * SECONDS], comes=SECONDS - 1)
+@example(holds=[2.0 * SECONDS] * 6, comes=None)
+def test_what_was_there_in_time_is_taken_however_long_the_loop_is_held_and_what_is_not_ends(
+    holds: list[float], comes: float | None
+) -> None:
+    """The clock goes on while somebody holds the loop; what comes waits in a socket, as it would."""
+
+    async def run() -> None:
+        loop: Any = asyncio.get_running_loop()
+        limit, (ours, theirs) = TimeLimit(SECONDS), socket.socketpair()
+        ours.setblocking(False)
+        begun, came = loop.time(), list[float]()
+
+        async def hold() -> None:
+            for seconds in holds:
+                before = loop.time() - begun
+                loop._jumping.jumped += seconds
+                if comes is not None and before <= comes < loop.time() - begun:
+                    theirs.send(b"x")
+                    came.append(comes)
+                await asyncio.sleep(0.25)
+
+        with closing(ours), closing(theirs):
+            holding = asyncio.create_task(hold())
+            answered = True
+            try:
+                with limit:
+                    await loop.sock_recv(ours, 1)
+            except TimeoutError:
+                answered = False
+            took = loop.time() - begun
+            await holding
+        assert answered or not came or came[0] > SECONDS
+        assert took <= 2 * SECONDS + sum(holds) + 1
+
+    in_virtual_time(run())
 
 
 def timers() -> int:

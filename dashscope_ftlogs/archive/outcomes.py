@@ -106,6 +106,9 @@ class Verdict:
     """The base URL that the log was read from."""
     first_request_id: str = ""
     """By which request its first lines came; empty where the service did not say."""
+    in_the_way: bool = False
+    """Whether a download, too, is refused what is there in the place of a damaged log: `why` says what
+    to do."""
 
 
 def of_log(manifest: Manifest, file: str, state: VerifyState, why: str) -> Verdict:

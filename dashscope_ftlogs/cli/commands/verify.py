@@ -45,8 +45,8 @@ class Format(enum.StrEnum):
 _FINE = {"ok", "superseded"}
 _FEW = 5
 """Jobs that are named in a command; of more, that would be hard to read."""
-_INNER = {"tail", "endpoint", "first_request_id"}
-"""What a verdict has for comparing, and nobody reads."""
+_INNER = {"tail", "endpoint", "first_request_id", "in_the_way"}
+"""What a verdict has for comparing, or for what is advised, and nobody reads."""
 
 
 @grouped
@@ -133,7 +133,7 @@ def _advise(
     connection: Connection, bad: Sequence[Verdict], directory: str, own: str, since: str | None
 ) -> None:
     """Tell what to do about what is not whole, where a command or an option is all it takes."""
-    damaged = [one for one in bad if one.state == "damaged" and one.job_id]
+    damaged = [one for one in bad if one.state == "damaged" and one.job_id and not one.in_the_way]
     for some in (
         [one for one in damaged if not one.profile],
         [one for one in damaged if one.profile],

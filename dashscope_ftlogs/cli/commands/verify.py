@@ -29,7 +29,7 @@ from dashscope_ftlogs.archive.verify import reopen_stale, verified
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.exit_codes import INCOMPLETE, exit_code
 from dashscope_ftlogs.cli.job_selection import any_fits, complete_days, created_since, earliest
-from dashscope_ftlogs.cli.options import RunningOk, archive, grouped
+from dashscope_ftlogs.cli.options import RunningOk, archive, command_line, grouped
 from dashscope_ftlogs.cli.run_command import complain, run, told
 from dashscope_ftlogs.cli.terminal.stdout import rows, wrapped_table, write
 from dashscope_ftlogs.text import file_for_shell, for_shell
@@ -139,30 +139,39 @@ def _advise(
         [one for one in damaged if one.profile],
     ):
         if some:  # a download with a profile writes to folders only
-            again = _download_of(connection, some, directory, own, f"{_naming_jobs(some)} --recheck")
+            names = _names_of(some)
+            which = ("" if names else "--all", "--recheck")
+            again = _download_of(connection, some, directory, own, *which, jobs=names)
             complain(f"`{again}` fetches damaged logs anew, and keeps what is here of them")
     if missing := [one for one in bad if one.state == "missing"]:
-        which = "--all" if since is None else f"--all --since {for_shell(since)}"
-        complain(f"`{_download_of(connection, missing, directory, own, which)}` fetches what is missing")
+        created = "" if since is None else f"--since {for_shell(since)}"
+        all_of_them = _download_of(connection, missing, directory, own, "--all", created)
+        complain(f"`{all_of_them}` fetches what is missing")
     if forgotten := [one for one in bad if one.state == "forgotten"]:
         complain(_how_to_accept(forgotten))
 
 
 def _download_of(
-    connection: Connection, some: list[Verdict], directory: str, own: str, which: str
+    connection: Connection,
+    some: list[Verdict],
+    directory: str,
+    own: str,
+    *which: str,
+    jobs: Sequence[str] = (),
 ) -> str:
     """Return the command by which such logs come: into the archive around a profile's folder."""
     if own:
         folder = Path(os.path.realpath(directory))
         directory = str(store_url(directory).around if is_store_url(directory) else folder.parent)
     profiles = sorted({one.profile for one in some if one.profile})
-    return f"ftlogs download {which} --out {file_for_shell(directory)}{connection.given(*profiles)}"
+    where = f"--out {file_for_shell(directory)}{connection.given(*profiles)}"
+    return command_line("download", jobs, *which, where)
 
 
-def _naming_jobs(some: list[Verdict]) -> str:
-    """Return what names the jobs of logs in a command, or all jobs if they are too many for that."""
+def _names_of(some: list[Verdict]) -> list[str]:
+    """Return what names the jobs of logs in a command; nothing, if they are too many for that."""
     names = sorted({for_shell(label(one.profile, one.job_id)) for one in some})
-    return " ".join(names) if len(names) <= _FEW else "--all"
+    return names if len(names) <= _FEW else []
 
 
 def _is_accepted(verdict: Verdict, globs: Sequence[str]) -> bool:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from itertools import chain, count
 from typing import Final, TypedDict
 
@@ -223,3 +223,20 @@ def distinct(taken: Container[str], *names: str, again: str = " ({})") -> str:
     """
     counted = (names[-1] + again.format(number) for number in count(2))
     return next(name for name in chain(names, counted) if name not in taken)
+
+
+def fitted(names: Iterable[str], fit: Callable[[str], str]) -> dict[str, str]:
+    """Return what to call each of different names, so that they stay different.
+
+    What `fit` leaves alone keeps its name, whatever comes of the others.
+
+    >>> fitted(["a b", "a_b", "c"], lambda name: name.replace(" ", "_"))
+    {'a b': 'a_b_', 'a_b': 'a_b', 'c': 'c'}
+    """
+    found = {name: fit(name) for name in names}
+    taken = {name for name, fitting in found.items() if name == fitting}
+    for name, fitting in found.items():
+        if name != fitting:
+            found[name] = distinct(taken, fitting, f"{fitting}_", again="{}")
+            taken.add(found[name])
+    return found

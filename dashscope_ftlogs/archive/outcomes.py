@@ -110,6 +110,9 @@ class Verdict:
     """By which request its first lines came; empty where the service did not say."""
     error: FTLogsError | None = None
     """Why it is `unasked`."""
+    in_the_way: bool = False
+    """Whether a download, too, is refused what is there in the place of a damaged log: `why` says what
+    to do."""
 
 
 def of_log(manifest: Manifest, file: str, state: VerifyState, why: str) -> Verdict:

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import aclosing
 from functools import partial
 from itertools import chain, starmap
-from typing import Final
+from typing import Final, Literal
 
 import attrs
 
@@ -29,6 +29,7 @@ from dashscope_ftlogs.client.many_jobs.fetch_many import each
 from dashscope_ftlogs.client.service import Service
 from dashscope_ftlogs.errors import (
     ArchiveError,
+    ArchivePathError,
     AuthenticationError,
     FTLogsError,
     InvalidArgumentError,
@@ -357,7 +358,31 @@ def _local(archive: Archive, log_stem: str, manifest: Manifest | ArchiveError) -
     if isinstance(manifest, ArchiveError):
         return of_unread(manifest_name(log_stem), manifest)
     name = log_name(log_stem, manifest.format, manifest.compression)
-    return of_log(manifest, name, *_found(archive, name, manifest))
+    verdict = of_log(manifest, name, *_found(archive, name, manifest))
+    refused = _refused(archive, name) if verdict.state == "damaged" else ""
+    if not refused:
+        return verdict
+    why = refused if verdict.why in refused else f"{verdict.why}; {refused}"
+    return attrs.evolve(verdict, why=why, in_the_way=True)
+
+
+def _refused(archive: Archive, name: str) -> str:
+    """Return why a download would leave a file as it is, if it would, with what to do about it."""
+    looks: tuple[tuple[Literal["read", "write to"], int], ...] = (
+        ("read", os.O_RDONLY),
+        ("write to", os.O_RDWR),
+    )
+    for doing, flags in looks:
+        try:
+            os.close(archive.open(name, flags))
+        except FileNotFoundError:
+            break
+        except ArchivePathError as error:
+            return str(error)
+        except OSError as error:
+            told = in_our_words(error, doing, archive.directory)
+            return str(told) if isinstance(told, ArchivePathError) else ""
+    return ""
 
 
 def _found(archive: Archive, name: str, manifest: Manifest) -> tuple[VerifyState, str]:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,4000}")
 _DURATION: Final = "DURATION"
+_LIKE_AN_OPTION: Final = re.compile(r"(\$?')?-.")
+"""How a word begins that a command takes for an option, quoted or not."""
 SEPARATORS: Final = tuple(one for one in (os.sep, os.altsep) if one)
 
 Pattern = Annotated[
@@ -190,6 +192,20 @@ def given(context: typer.Context, without: Container[str]) -> list[str]:
             text = checks.lasting(one) if option.metavar == _DURATION else getattr(one, "value", one)
             words += [max(option.opts, key=len), str(text)]
     return words
+
+
+def command_line(name: str, operands: Iterable[str], *options: str) -> str:
+    """Return a command that is told, of words as a shell has them: no operand passes for an option.
+
+    >>> command_line("cat", ["ft-1"], "--offset 3"), command_line("cat", ["-1"], "--offset 3")
+    ('ftlogs cat ft-1 --offset 3', 'ftlogs cat --offset 3 -- -1')
+    """
+    named = list(operands)
+    if any(map(_LIKE_AN_OPTION.match, named)):
+        words = [name, *options, "--", *named]
+    else:
+        words = [name, *named, *options]
+    return " ".join(["ftlogs", *filter(None, words)])
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:

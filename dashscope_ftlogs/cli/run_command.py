@@ -1,6 +1,7 @@
 """Run a command's coroutine to its end, and turn every end into an exit code and one clear message."""
 
 import asyncio
+import errno
 import importlib
 import logging
 import os
@@ -40,6 +41,9 @@ _ADVICE: Final[Mapping[str, str]] = {
     "unless you pass allow_http=True (--allow-http)": "unless you say --allow-http",
 }
 """What advises a program, and what the command says instead."""
+_DESCRIPTORS: Final = 16
+"""So many a command needs: uvloop's loop has eleven, and there is a connection, and a file."""
+_TOO_FEW_FILES: Final = "too few files may be open at once: raise the limit (ulimit -n)"
 
 
 def complain(message: str) -> None:
@@ -84,6 +88,10 @@ def run(
         meant_to_be_stopped: Whether that is how the command is meant to end.
         show_retries: Say when a request failed and will be sent again.
     """
+    if _has_few_descriptors():
+        main.close()
+        complain(_TOO_FEW_FILES)
+        raise typer.Exit(1)
     _show_warnings(logging.INFO if show_retries else logging.WARNING)
     stopping = Stopping(complain, code=0 if meant_to_be_stopped else None)
     try:
@@ -110,6 +118,20 @@ def run(
         # One still waits for whoever writes or reads the other end of a pipe, and so would we.
         end_now(code)
     raise typer.Exit(code)
+
+
+def _has_few_descriptors() -> bool:
+    """Whether hardly a file more may be opened. A loop that is half made then leaves tracebacks."""
+    held: list[int] = []
+    try:
+        for _ in range(_DESCRIPTORS):
+            held.append(os.dup(2))  # noqa: PERF401  (those that it could open are closed)
+    except OSError:
+        return True
+    finally:
+        for one in held:
+            os.close(one)
+    return False
 
 
 async def _while_read(stopping: Stopping, main: Coroutine[Any, Any, int]) -> int:
@@ -147,7 +169,8 @@ def _reader_of_output(gone: Callable[[], None]) -> Generator[None]:
 def cannot_write(error: OSError) -> None:
     """Say why there is no output, or not all of it."""
     discard(sys.stdout.fileno())
-    complain(f"cannot write the output: {error}")
+    of_files = error.errno in {errno.EMFILE, errno.ENFILE}
+    complain(_TOO_FEW_FILES if of_files else f"cannot write the output: {error}")
 
 
 def discard(descriptor: int) -> None:

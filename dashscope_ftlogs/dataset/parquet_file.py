@@ -19,7 +19,7 @@ from dashscope_ftlogs.metrics.columns import Metric, Numbers, Repeated, Texts, r
 from dashscope_ftlogs.metrics.point_columns import PointColumns, called
 from dashscope_ftlogs.metrics.table import table_of, wide
 from dashscope_ftlogs.reading.own_pattern import OwnPattern
-from dashscope_ftlogs.text import json_bytes
+from dashscope_ftlogs.text import fitted, json_bytes
 
 MADE_OF: Final = b"ftlogs"
 """Under this name, a file says what it was made of."""
@@ -36,7 +36,10 @@ _STAND_INS: Final = {
 MONTH: Final = "month="
 """How the names of folders begin."""
 _OWN: Final = frozenset({"month", "job", "job_id", "profile", _TEXTS, *_STAND_INS, *_FACTS})
-"""What the columns are called that tell of the job; a metric of that name gets a `_` behind it."""
+"""What the columns are called that tell of the job; a metric of that name gets a `_` behind it.
+
+Capitals count for nothing: DuckDB takes `Month` for the folder's.
+"""
 _MONTH: Final = re.compile(r"\d{4}-\d{2}(?=\D)")
 
 
@@ -85,9 +88,10 @@ def _columns(partition: Partition, points: PointColumns) -> dict[str, Column]:
         stands_in = called(points, metric)
         columns[name] = Column("float", Numbers("d") if stands_in is None else points.numbers(stands_in))
     texts: dict[str, Texts] = {}
-    for name, column in wide(table_of([("", points)])).items():
-        data = column.data
-        own = f"{name}_" if name in _OWN else name
+    told = wide(table_of([("", points)]))
+    names = fitted(told, lambda name: f"{name}_" if name.lower() in _OWN else name)
+    for name, column in told.items():
+        data, own = column.data, names[name]
         if name == "source":
             continue
         if isinstance(data, Metric):

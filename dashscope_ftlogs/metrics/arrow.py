@@ -74,7 +74,7 @@ class _Stream:
 
     def capsule(self) -> object:
         fields = [
-            self._arro3.Field(storable_text(name), self._types[column.form], nullable=True)
+            self._arro3.Field(name, self._types[column.form], nullable=True)
             for name, column in self._columns.items()
         ]
         schema = self._arro3.Schema(fields)

@@ -12,9 +12,9 @@ from dashscope_ftlogs.metrics.columns import Metric, Repeated, rows
 from dashscope_ftlogs.metrics.point import Point, added
 from dashscope_ftlogs.metrics.point_columns import PointColumns, called
 from dashscope_ftlogs.metrics.points import LogPoints
-from dashscope_ftlogs.metrics.wide_table import apart
+from dashscope_ftlogs.metrics.wide_table import OTHERS, apart
 from dashscope_ftlogs.reading.own_pattern import own_pattern
-from dashscope_ftlogs.text import excerpt
+from dashscope_ftlogs.text import escaped, excerpt, fitted
 
 _ABOUT: Final[Mapping[str, Form]] = {
     "source": "text",
@@ -53,7 +53,9 @@ class MetricsTable:
     | `time` | datetime without zone | when it was logged, as far as its line or the time passed tells |
 
     The others are the metrics by their own names, in the order in which they first appeared: floats, or
-    text if any of their values is none. One that is called as a column above gets a `_` behind its name.
+    text if any of their values is none. One that is called as a column above, or `other_metrics`, or not
+    at all, gets a `_` behind its name, and a number if that is another's. Control characters in a name,
+    which not every format and reader takes, are written as escapes.
 
     Whatever takes Arrow streams takes a table as it is: `pyarrow.table(t)`, `polars.DataFrame(t)`,
     `pandas.DataFrame.from_arrow(t)`, and DuckDB's `select * from t`. NaN stays NaN; what a row does not
@@ -220,20 +222,14 @@ def _named(one: Any) -> tuple[str, Point]:
 
 def _by_column(points: PointColumns) -> dict[str, Metric]:
     """Return the metrics by the names that their columns have."""
-    metrics: dict[str, Metric] = {}
-    for name, metric in points.metrics.items():
-        if name in _TOLD:
-            continue
-        column = f"{name}_" if name in _ABOUT else name
-        there = metrics.get(column)
-        metrics[column] = metric if there is None else _both(there, metric, len(points))
-    return metrics
+    names = fitted((name for name in points.metrics if name not in _TOLD), _column)
+    return {column: points.metrics[name] for name, column in names.items()}
 
 
-def _both(one: Metric, other: Metric, count: int) -> Metric:
-    """Return two metrics that have the same name in one."""
-    found = Metric()
-    for row, cells in enumerate(rows({"one": one, "other": other}, count)):
-        for value in list(cells.values())[-1:]:
-            found.add(row, [value])
-    return found
+def _column(metric: str) -> str:
+    """Return what a column can be called, by the name that a log has for a metric."""
+    if not metric or metric == OTHERS or metric in _ABOUT:
+        return f"{metric}_"
+    if escaped(metric) == metric:
+        return metric
+    return escaped(metric.replace("\\", "\\\\"))

@@ -12,7 +12,7 @@ from dashscope_ftlogs.metrics.columns import Metric, Texts, rows
 from dashscope_ftlogs.text import json_bytes
 
 OTHERS: Final = "other_metrics"
-"""The column that the rarest share, each cell a JSON object."""
+"""The column that the rarest share, each cell a JSON object. No metric has its name in a table."""
 
 _ALWAYS: Final = 10_000_000
 _FOR_EACH_VALUE: Final = 20
@@ -32,10 +32,7 @@ def apart(metrics: Mapping[str, Column], count: int) -> dict[str, Column]:
     for row, cells in enumerate(rows(rare, count)):
         if cells:
             texts.add(row, json_bytes(cells).decode())
-    name = OTHERS
-    while name in found:
-        name += "_"
-    return {**found, name: Column("text", texts)}
+    return {**found, OTHERS: Column("text", texts)}
 
 
 def _size(column: Column) -> int:

@@ -3,6 +3,8 @@
 import asyncio
 import errno
 import os
+import re
+import shlex
 import shutil
 import socket
 import stat
@@ -273,6 +275,39 @@ async def test_the_command_says_what_is_in_the_way_and_exits_with_2(
                 assert f"{archive / name} is a named pipe" in ended.err + ended.out.decode()
             else:
                 assert ended.code == 0
+
+
+@pytest.mark.parametrize("kind", [*ODD, "second name", "cut", "gone"])
+async def test_what_verify_advises_about_a_damaged_log_brings_it_back(
+    ftlogs: Any, tmp_path: Path, kind: str
+) -> None:
+    archive, taken = tmp_path / "archive", tmp_path / "taken"
+    path = archive / LOG
+    async with Emulator([EmulatedJob("ft-1", ["x"])]) as emulator:
+        words = ("download", "ft-1", "--out", str(archive))
+        assert (await ftlogs(*words, "--settle", "0", emulator=emulator)).code == 0
+        if kind == "gone":
+            path.unlink()
+        elif kind == "cut":
+            path.write_text("")
+        else:
+            Trap.put(path, kind, tmp_path)
+            path.write_text("") if kind == "second name" else None
+        ended = await ftlogs("verify", str(archive))
+        assert ended.code == 6
+        advice = re.search("`ftlogs (.+?)`", ended.err)
+        if kind in {"cut", "gone"}:
+            assert advice
+            assert (await ftlogs(*shlex.split(advice[1]), emulator=emulator)).code == 0
+        else:
+            assert advice is None
+            assert "Put right or move away what is in the way" in " ".join(ended.out.decode().split())
+            assert (await ftlogs(*words, "--recheck", emulator=emulator)).code == 2
+            path.rename(taken)
+            again = re.search("`ftlogs (.+?)`", (await ftlogs("verify", str(archive))).err)
+            assert again
+            assert (await ftlogs(*shlex.split(again[1]), emulator=emulator)).code == 0
+        assert (await ftlogs("verify", str(archive))).code == 0
 
 
 @pytest.mark.parametrize("kind", ["loop", "dangling link", "socket"])

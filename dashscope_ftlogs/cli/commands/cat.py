@@ -21,7 +21,7 @@ from dashscope_ftlogs.cli.log_sources import (
     session_of,
     stored_pages,
 )
-from dashscope_ftlogs.cli.options import Concurrency, Raw, given, grouped, whole_number
+from dashscope_ftlogs.cli.options import Concurrency, Raw, command_line, given, grouped, whole_number
 from dashscope_ftlogs.cli.run_command import complain, run, told
 from dashscope_ftlogs.cli.short_job_ids import whole_job
 from dashscope_ftlogs.cli.terminal.read_progress import progress
@@ -65,10 +65,11 @@ def cat(
     which = ""  # of several logs
 
     def how_to_go_on() -> str:
-        left = "" if limit is None else f" --limit {limit - (resume_at - offset)}"
-        same = "".join(f" {for_shell(word)}" for word in given(context, {"offset", "limit"}))
+        left = "" if limit is None else f"--limit {limit - (resume_at - offset)}"
+        same = map(for_shell, given(context, {"offset", "limit"}))
+        named = file_for_shell(found) if is_local(source) else for_shell(found)
         on = f"stopped{which}; go on with{' it' if which else ''}"
-        return f"{on}: ftlogs cat {file_for_shell(found)} --offset {resume_at}{left}{same}"
+        return f"{on}: {command_line('cat', [named], f'--offset {resume_at}', left, *same)}"
 
     def begin_one(where: str, said: str) -> None:
         nonlocal found, resume_at, which

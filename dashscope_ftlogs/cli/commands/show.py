@@ -23,7 +23,7 @@ from dashscope_ftlogs.archive.manifest import facts, storable
 from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.key_in_messages import without_key
 from dashscope_ftlogs.cli.log_sources import Log, Sources, code_of, complain_of_patterns, read_logs
-from dashscope_ftlogs.cli.options import Pattern, chosen, grouped
+from dashscope_ftlogs.cli.options import Pattern, chosen, command_line, grouped
 from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.download_progress import duration
 from dashscope_ftlogs.cli.terminal.stdout import rows, width, write
@@ -239,15 +239,15 @@ def _wrapped(words: Iterable[str]) -> Iterable[str]:
 def _next(log: "Log[Glance]", job: Job, connection: Connection) -> str:
     """Return the command that tells more, of the very log that was read."""
     glance = log.read
-    of_service = for_shell(job.job_id) + connection.given(log.profile)
-    named = file_for_shell(log.where) if log.where else of_service
+    job_id, asking = for_shell(job.job_id), connection.given(log.profile).strip()
     if not job.ended:
-        return f"ftlogs tail -f {of_service}"
+        return command_line("tail -f", [job_id], asking)
+    named, how = ([file_for_shell(log.where)], "") if log.where else ([job_id], asking)
     if glance.failure is not None and glance.failure.error is not None:
         begin = max(0, glance.failure.error.offset - _BEFORE)
-        return f"ftlogs cat {named} --offset {begin} --limit {3 * _BEFORE}"
+        return command_line("cat", named, how, f"--offset {begin} --limit {3 * _BEFORE}")
     drawn = job.status == "SUCCEEDED" and glance.last is not None
-    return f"ftlogs {'plot' if drawn else 'cat'} {named}"
+    return command_line("plot" if drawn else "cat", named, how)
 
 
 def _progress(last: "Point") -> str:

@@ -36,7 +36,7 @@ from dashscope_ftlogs.cli.job_selection import (
     created_since,
     earliest,
 )
-from dashscope_ftlogs.cli.options import RunningOk, archive, grouped
+from dashscope_ftlogs.cli.options import RunningOk, archive, command_line, grouped
 from dashscope_ftlogs.cli.run_command import complain, run, told
 from dashscope_ftlogs.cli.terminal.stdout import rows, wrapped_table, write
 from dashscope_ftlogs.text import file_for_shell, for_shell
@@ -54,8 +54,8 @@ _TO_COME = {"settling", "incomplete", "stale", "missing"}
 """What a download brings."""
 _FEW = 5
 """Jobs that are named in a command; of more, that would be hard to read."""
-_INNER = {"tail", "endpoint", "first_request_id", "error"}
-"""What a verdict has for comparing, and nobody reads."""
+_INNER = {"tail", "endpoint", "first_request_id", "error", "in_the_way"}
+"""What a verdict has for comparing, or for what is advised, and nobody reads."""
 
 
 @attrs.frozen
@@ -187,37 +187,44 @@ def _advise(
     """Tell what to do about what is not whole, where a command or an option is all it takes."""
     for error in {type(one.error): one.error for one in reversed(bad) if one.error}.values():
         complain(told(error))
-    damaged = [one for one in bad if one.state == "damaged" and one.job_id]
+    damaged = [one for one in bad if one.state == "damaged" and one.job_id and not one.in_the_way]
     for some in (
         [one for one in damaged if not one.profile],
         [one for one in damaged if one.profile],
     ):
         if some:  # a download with a profile writes to folders only
-            named = _naming_jobs(some, f"--all{expected.shard}")
-            again = _download_of(connection, some, directory, own, f"{named} --recheck")
+            names = _names_of(some)
+            which = ("" if names else f"--all{expected.shard}", "--recheck")
+            again = _download_of(connection, some, directory, own, *which, jobs=names)
             complain(f"`{again}` fetches damaged logs anew, and keeps what is here of them")
     if missing := [one for one in bad if one.state == "missing" and one.job_id]:
-        which = f"--all{expected.since}{expected.shard}"
-        complain(f"`{_download_of(connection, missing, directory, own, which)}` fetches what is missing")
+        every = f"--all{expected.since}{expected.shard}"
+        complain(f"`{_download_of(connection, missing, directory, own, every)}` fetches what is missing")
     if forgotten := [one for one in bad if one.state == "forgotten"]:
         complain(_how_to_accept(forgotten))
 
 
 def _download_of(
-    connection: Connection, some: list[Verdict], directory: str, own: str, which: str
+    connection: Connection,
+    some: list[Verdict],
+    directory: str,
+    own: str,
+    *which: str,
+    jobs: Sequence[str] = (),
 ) -> str:
     """Return the command by which such logs come: into the archive around a profile's folder."""
     if own:
         folder = Path(os.path.realpath(directory))
         directory = str(store_url(directory).around if is_store_url(directory) else folder.parent)
     profiles = sorted({one.profile for one in some if one.profile})
-    return f"ftlogs download {which} --out {file_for_shell(directory)}{connection.given(*profiles)}"
+    where = f"--out {file_for_shell(directory)}{connection.given(*profiles)}"
+    return command_line("download", jobs, *which, where)
 
 
-def _naming_jobs(some: list[Verdict], every: str) -> str:
-    """Return what names the jobs of logs in a command, or every job if they are too many for that."""
+def _names_of(some: list[Verdict]) -> list[str]:
+    """Return what names the jobs of logs in a command; nothing, if they are too many for that."""
     names = sorted({for_shell(label(one.profile, one.job_id)) for one in some})
-    return " ".join(names) if len(names) <= _FEW else every
+    return names if len(names) <= _FEW else []
 
 
 def _is_accepted(verdict: Verdict, globs: Sequence[str]) -> bool:

@@ -15,6 +15,7 @@ from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.checks import lasting, within
 from dashscope_ftlogs.cli.exit_codes import INCOMPLETE, exit_code
 from dashscope_ftlogs.cli.log_sources import code_of
+from dashscope_ftlogs.cli.options import command_line
 from dashscope_ftlogs.cli.run_command import complain, run, told
 from dashscope_ftlogs.cli.tail.how_jobs_ended import ALARM, UNMET
 from dashscope_ftlogs.cli.tail.last_lines import DEFAULT_COUNT, Tail, where
@@ -340,16 +341,15 @@ class Following(Tail):
         ]
         goes_on = "the jobs go on" if running[1:] else "the job goes on" if running else "stopped"
         places = {job_id: self._place(job_id, jobs) for job_id in left}
-        words = [
+        named = [
             for_shell(job_id if place is None else f"{job_id}:{place}")
             for job_id, place in places.items()
         ]
-        if self.all_running:
-            words.append("--all-running")
+        words = ["--all-running"] if self.all_running else []
         if self.count != DEFAULT_COUNT and (self.all_running or None in places.values()):
             words.append(f"-n {'all' if self.count is None else self.count}")
         words += map(for_shell, self.given)
-        return f"{goes_on}; resume with: ftlogs tail -f {' '.join(words)}"
+        return f"{goes_on}; resume with: {command_line('tail -f', named, *words)}"
 
     def _place(self, job_id: str, jobs: "Mapping[str, Followed]") -> int | None:
         """Return the next line of a job that was not printed; None if that is not known yet."""

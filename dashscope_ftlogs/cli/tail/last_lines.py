@@ -14,6 +14,7 @@ from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.checks import within
 from dashscope_ftlogs.cli.connection_options import Connection, naming
 from dashscope_ftlogs.cli.log_sources import code_of, in_own_form, opened, session_of, stored_pages
+from dashscope_ftlogs.cli.options import command_line
 from dashscope_ftlogs.cli.run_command import complain, told
 from dashscope_ftlogs.cli.short_job_ids import one_place_each, whole_jobs
 from dashscope_ftlogs.cli.tail.how_jobs_ended import ALARM, UNWATCHED, code_of_ends
@@ -200,9 +201,8 @@ class Tail:
             if job is None or job.ended:
                 self._status.say(f"{name}: {status}never met {goals}")
             else:
-                words = [for_shell(job.job_id) + naming(self._profile(name))]
-                words += map(for_shell, self.given)
-                waits = f"`ftlogs tail -f {' '.join(words)}` waits for it"
+                words = [naming(self._profile(name)).strip(), *map(for_shell, self.given)]
+                waits = f"`{command_line('tail -f', [for_shell(job.job_id)], *words)}` waits for it"
                 self._status.say(f"{name}: {status}so far did not meet {goals}; {waits}")
         return code_of_ends((job for _, job in ends), until=bool(goals))
 

@@ -8,7 +8,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -33,7 +33,7 @@ from dashscope_ftlogs.metrics.columns import cell
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.table import wide
 from dashscope_ftlogs.reading.forms.names import STEP_NAMES, TOTAL_NAMES, is_loss_or_reward, main_metric
-from dashscope_ftlogs.text import distinct, escaped_json
+from dashscope_ftlogs.text import distinct, escaped_json, fitted
 
 _AT_ONCE: Final = 1000
 """Rows that are made ready to be written at a time."""
@@ -49,7 +49,7 @@ def _show(table: MetricsTable, chosen: Sequence[str]) -> None:
         InvalidArgumentError: there is none of that name.
     """
     columns, rows = wide(table), len(table)
-    named = list(_chosen(columns, chosen)) if chosen else _telling(columns, rows)
+    named = _chosen(columns, chosen) if chosen else _telling(columns, rows)
     widths = {name: _width(name, columns[name], rows) for name in named}
     wanted = _fitting(widths) if sys.stdout.isatty() and not chosen else named
     room = [widths[name] for name in wanted]
@@ -60,8 +60,8 @@ def _show(table: MetricsTable, chosen: Sequence[str]) -> None:
         complain(f"not shown: {told_columns(hidden)}; choose by --columns, or name a file with -o")
 
 
-def _chosen(columns: Mapping[str, Column], names: Sequence[str]) -> Mapping[str, Column]:
-    """Return the columns of these names, in their order; all, if none is named.
+def _chosen(columns: Collection[str], names: Sequence[str]) -> list[str]:
+    """Return the columns of these names, in their order, each once; all, if none is named.
 
     Raises:
         InvalidArgumentError: there is none of that name.
@@ -71,7 +71,7 @@ def _chosen(columns: Mapping[str, Column], names: Sequence[str]) -> Mapping[str,
             raise InvalidArgumentError(
                 f"--columns {name}: there is no such; those there are: {told_columns(columns)}"
             )
-    return {name: columns[name] for name in names} if names else columns
+    return list(dict.fromkeys(names or columns))
 
 
 def _telling(columns: Mapping[str, Column], rows: int) -> list[str]:
@@ -125,11 +125,12 @@ def _cell(value: object) -> str | None:
 
 
 def _write_csv(table: MetricsTable, file: BinaryIO, names: Sequence[str]) -> None:
-    columns = _chosen(wide(table), names)
+    columns = wide(table)
+    wanted = _chosen(columns, names)
     text = io.TextIOWrapper(file, "utf-8", "backslashreplace", newline="")
     rows = csv.writer(text)
-    rows.writerow(map(_harmless, columns))
-    for part in _in_parts(list(columns.values()), len(table)):
+    rows.writerow(fitted(wanted, lambda name: str(_harmless(name))).values())
+    for part in _in_parts([columns[name] for name in wanted], len(table)):
         rows.writerows(map(_harmless, row) for row in part)
     text.detach()
 
@@ -152,7 +153,7 @@ def _write_jsonl(table: MetricsTable, file: BinaryIO, names: Sequence[str]) -> N
     # NaN and infinity become null: JSON has no word for them.
     rows: Iterable[Mapping[str, Any]] = table.rows()
     if names:
-        chosen = list(_chosen(wide(table), names))
+        chosen = _chosen(table.columns, names)
         rows = ({name: row.get(name) for name in chosen} for row in rows)
     file.writelines(_json(row) + b"\n" for row in rows)
 
@@ -167,11 +168,8 @@ def _json(row: Mapping[str, Any]) -> bytes:
 def _write_parquet(table: MetricsTable, file: BinaryIO, names: Sequence[str]) -> None:
     arrow, parquet = extra("data", "pyarrow", "pyarrow.parquet")
     batches = arrow.RecordBatchReader.from_stream(table)
-    columns = wide(table)
-    places = {name: place for place, name in enumerate(columns)}
-    # Arrow's names differ where one holds what UTF-8 has no form for.
-    wanted = [places[name] for name in _chosen(columns, names)]
-    schema = arrow.schema([batches.schema.field(place) for place in wanted])
+    wanted = _chosen(wide(table), names)
+    schema = arrow.schema([batches.schema.field(name) for name in wanted])
     with parquet.ParquetWriter(arrow.PythonFile(file, "w"), schema) as rows:
         for batch in batches:
             rows.write_batch(batch.select(wanted))
@@ -280,8 +278,9 @@ def _write_events(logs: Iterable[tuple[str, PointColumns]], directory: Path) -> 
         name = re.sub(r"[^\w.-]+", "-", source).lstrip(".") or "log"
         taken.add(run := distinct(taken, name, again="-{}"))
         without = _without_steps(points)
-        tags: dict[str, Any] = {}
+        told: dict[str, Any] = {}
         values = points.values()
+        tags = fitted((*points.metrics, "epoch"), _tag)
         for begin, segment, rows in points.segment.runs(0, len(points)):
             folder = directory / run / f"segment-{segment}" if segment else directory / run
             refuse_trap("--tensorboard", folder)
@@ -299,11 +298,11 @@ def _write_events(logs: Iterable[tuple[str, PointColumns]], directory: Path) -> 
                     is_place = name in TOTAL_NAMES or (name in STEP_NAMES and value == step)
                     if is_place or not isinstance(value, float):
                         continue
-                    if name not in tags:
-                        tags[name] = summary.scalar(name, 0.0)  # of a NaN, it would tell on stderr
-                    tags[name].value[0].simple_value = value
+                    if name not in told:
+                        told[name] = summary.scalar(tags[name], 0.0)  # of a NaN, it would tell on stderr
+                    told[name].value[0].simple_value = value
                     place = line if name in without else last
-                    writer.write_event(events.Event(wall_time=moment, step=place, summary=tags[name]))
+                    writer.write_event(events.Event(wall_time=moment, step=place, summary=told[name]))
             writer.close()
 
 
@@ -316,6 +315,11 @@ def _without_steps(points: PointColumns) -> set[str]:
         if cell(points.step, row) is None:
             found.update(own)
     return found
+
+
+def _tag(name: str) -> str:
+    """Return what TensorBoard's writer makes of a name: it would make one of two."""
+    return re.sub(r"[^-/\w.]", "_", name).lstrip("/") or "_"
 
 
 def _tells_steps(points: PointColumns) -> bool:

@@ -87,7 +87,7 @@ MUTATED = {
     "archive/test_download archive/test_dying_disk",
     "archive/outcomes": "archive/test_verify archive/test_download archive/test_refused_archives "
     "test_public_names",
-    "archive/pacing": "test_public_names",
+    "archive/job_turns": "archive/test_job_turns archive/test_download test_public_names",
     "archive/object_store/chain": "archive/object_store/test_download archive/object_store/test_verify "
     "archive/object_store/test_failures archive/object_store/test_golden",
     "archive/object_store/commits": "archive/object_store/test_commits archive/object_store/test_golden",

@@ -20,13 +20,12 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from dashscope_ftlogs import checks
-from dashscope_ftlogs.archive.job_turns import Turn, next_round
+from dashscope_ftlogs.archive.compare import another_service, difference
+from dashscope_ftlogs.archive.job_turns import Turn, doubled, next_round, pages_ahead
 from dashscope_ftlogs.archive.manifest import COMPRESSIONS, FORMATS, Compression, Format, Manifest
 from dashscope_ftlogs.archive.new_lines import Additions
 from dashscope_ftlogs.archive.outcomes import Downloaded, Progress
-from dashscope_ftlogs.archive.pacing import doubled, pages_ahead
 from dashscope_ftlogs.archive.store import DamagedError, MissingError, OvertakenError, Place, Store
-from dashscope_ftlogs.archive.verify import another_service, difference
 from dashscope_ftlogs.client.doubt import Contradiction, Doubt, InDoubtError, Verdict
 from dashscope_ftlogs.client.many_jobs.fetch_many import Jobs, each, how_many, id_of, once_each
 from dashscope_ftlogs.client.page_source import first_lines

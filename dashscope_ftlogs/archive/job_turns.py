@@ -1,5 +1,6 @@
 """The turns that jobs take in one download: when each is due, and what the earlier ones found. Pure."""
 
+from collections.abc import Iterator
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -140,3 +141,24 @@ def next_round(later: list[Turn]) -> tuple[float, list[Turn], list[Turn]]:
     if ask_at <= look_at:
         return ask_at, doubted, settling
     return look_at, settling, doubted
+
+
+def pages_ahead(requests: int, logs: int) -> int:
+    """Return how many pages of each log are read ahead: no request waits, and no more is held.
+
+    >>> [pages_ahead(8, logs) for logs in (1, 2, 3, 5, 9, 99)]
+    [8, 8, 5, 3, 1, 1]
+    """
+    return max(1, min(requests, 2 * requests // logs))
+
+
+def doubled(first: float, most: float) -> Iterator[float]:
+    """Yield seconds, each time twice as many, up to the most.
+
+    >>> pauses = doubled(0.3, 1.0)
+    >>> [next(pauses) for _ in range(4)]
+    [0.3, 0.6, 1.0, 1.0]
+    """
+    while True:
+        yield min(first, most)
+        first = min(2 * first, most)

@@ -7,6 +7,7 @@ whoever reads the dataset meanwhile sees each log once. It says what it was made
 the same is not read again.
 """
 
+import glob
 import os
 import secrets
 from collections.abc import Iterable
@@ -20,7 +21,7 @@ from dashscope_ftlogs.archive.directory import LOCK, set_lock
 from dashscope_ftlogs.archive.manifest import stem, stem_of
 from dashscope_ftlogs.archive.store import MARK, KeptLog
 from dashscope_ftlogs.checks import extra
-from dashscope_ftlogs.dataset.parquet_file import MADE_OF, made_of, month_of, write_points
+from dashscope_ftlogs.dataset.parquet_file import MADE_OF, MONTH, made_of, month_of, write_points
 from dashscope_ftlogs.dataset.partitions import Partition, points_of
 from dashscope_ftlogs.errors import ArchivePathError
 from dashscope_ftlogs.metrics.point_columns import PointColumns
@@ -141,10 +142,18 @@ class Dataset:
                 write_points(file, partition, points, self.pattern)
                 file.flush()
                 os.fsync(file.fileno())
+            # First, or who is killed in between leaves the log there twice.
+            self._remove_others(path)
             new.replace(path)
         except BaseException:
             new.unlink(missing_ok=True)
             raise
+
+    def _remove_others(self, path: Path) -> None:
+        """Remove the log's file of another month: when its job was created may be told late."""
+        for other in self.directory.glob(f"{MONTH}*/{glob.escape(f'{path.parent.name}/{path.name}')}"):
+            if other != path:
+                other.unlink(missing_ok=True)
 
     def sweep(self) -> None:
         """Remove what those left who were killed while they wrote: what nobody has locked."""

@@ -55,12 +55,27 @@ async def test_only_what_is_new_is_read_again(connect: Connect, ftlogs: Any, tmp
     assert ended.err == f"ftlogs: 4 new of 4 logs, 90,001 points in {out}/\n"
     before = files(out)
     assert sorted(before) == ["ft-0", "ft-1", "ft-2", "ft-3"]
-    longer = EmulatedJob("ft-3", ["{'loss': 1.5}", "{'loss': 1.25}"], status="RUNNING")
+    lines = ["{'loss': 1.5}", "{'loss': 1.25}"]
+    longer = EmulatedJob("ft-3", lines, status="RUNNING", create_time="2024-10-29 10:00:00")
     await archived(connect, tmp_path / "logs", [longer])
     ended = await ftlogs("metrics", logs, logs, "-o", str(out))
     assert ended.err == f"ftlogs: 1 new of 4 logs, 2 points in {out}\n"
     after = files(out)
     assert {job for job, when in after.items() if before[job] != when} == {"ft-3"}
+
+
+@pytest.mark.extras
+async def test_a_log_whose_job_is_of_another_month_by_now_is_there_once(
+    connect: Connect, ftlogs: Any, tmp_path: Path
+) -> None:
+    out = tmp_path / "data"
+    for month in ("2024-10", "2024-11"):
+        job = EmulatedJob("ft-3", ["{'loss': 1.5}"], create_time=f"{month}-29 10:00:00")
+        ended = await ftlogs(
+            "metrics", await archived(connect, tmp_path / month, [job]), "-o", f"{out}/"
+        )
+        assert ended.err.startswith("ftlogs: 1 new of 1 log")
+        assert [path.parent.parent.name for path in out.rglob("metrics.parquet")] == [f"month={month}"]
 
 
 @pytest.mark.extras

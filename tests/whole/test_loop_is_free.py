@@ -33,7 +33,7 @@ from dashscope_ftlogs import FTLogsError, LogSession, RetryPolicy
 pytestmark = [pytest.mark.slow, pytest.mark.unmeasured]
 
 MOST = 0.020
-"""Seconds of processor time, on a processor that adds up the squares in `USUAL`; on a slower one, more."""
+"""Seconds of processor time, of a processor that adds up squares in `USUAL`; of a slower one, more."""
 USUAL = 0.005
 TRIES = 6
 MEBIBYTE = 2**20

@@ -2,7 +2,8 @@
 
 import asyncio
 import shutil
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,23 +57,30 @@ async def test_with_logs_first_verify_tells_that_it_lacks_what_its_manifest_vouc
     assert (state, outcome.new_lines, len(outcome.set_aside)) == ("damaged", 40, 1)
 
 
+@asynccontextmanager
+async def copied_under(tmp_path: Path, *locks: str) -> AsyncIterator[None]:
+    """Hold locks of an archive by `flock`; let it copy the archive in the end."""
+    copying = await asyncio.create_subprocess_exec(
+        *(word for lock in locks for word in ("flock", lock)),
+        *("sh", "-c", "echo; read _; cp -a . ../copy"),
+        cwd=tmp_path / "logs",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert copying.stdout is not None
+    await copying.stdout.readline()
+    yield
+    await copying.communicate(b"\n")
+
+
 @pytest.mark.linux
 async def test_the_locks_of_all_profiles_keep_their_downloads_out(ftlogs: Any, tmp_path: Path) -> None:
     download = ("download", "--all", "--running-ok", *BOTH, "--out", str(tmp_path / "logs"))
     with two_teams(tmp_path) as teams:
         assert (await ftlogs(*download, environ=teams.environ)).code == 0
-        copying = await asyncio.create_subprocess_exec(
-            *("flock", "a/.ftlogs-lock", "flock", "b/.ftlogs-lock"),
-            *("sh", "-c", "echo; read _; cp -a . ../copy"),
-            cwd=tmp_path / "logs",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        assert copying.stdout is not None
-        await copying.stdout.readline()
-        ended = await ftlogs(*download, environ=teams.environ)
-        assert (ended.code, ended.err.count("another process is writing to")) == (5, 2)
-        await copying.communicate(b"\n")
+        async with copied_under(tmp_path, "a/.ftlogs-lock", "b/.ftlogs-lock"):
+            ended = await ftlogs(*download, environ=teams.environ)
+            assert (ended.code, ended.err.count("another process is writing to")) == (5, 2)
         assert {one.state for one in verify_archive(tmp_path / "copy")} == {"ok", "incomplete"}
         assert (await ftlogs(*download, environ=teams.environ)).code == 0
 
@@ -82,16 +90,8 @@ async def test_flock_keeps_downloads_out_while_it_is_copied(ftlogs: Any, tmp_pat
     async with Emulator([EmulatedJob("ft-1", LINES)]) as emulator:
         download = ("download", "ft-1", "--settle", "0", "--out", str(tmp_path / "logs"))
         assert (await ftlogs(*download, emulator=emulator)).code == 0
-        copying = await asyncio.create_subprocess_exec(
-            *("flock", ".ftlogs-lock", "sh", "-c", "echo; read _; cp -a . ../copy"),
-            cwd=tmp_path / "logs",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        assert copying.stdout is not None
-        await copying.stdout.readline()
-        ended = await ftlogs(*download, emulator=emulator)
-        assert (ended.code, "another process is writing to" in ended.err) == (5, True)
-        await copying.communicate(b"\n")
+        async with copied_under(tmp_path, ".ftlogs-lock"):
+            ended = await ftlogs(*download, emulator=emulator)
+            assert (ended.code, "another process is writing to" in ended.err) == (5, True)
         assert [one.state for one in verify_archive(tmp_path / "copy")] == ["ok"]
         assert (await ftlogs(*download, emulator=emulator)).code == 0

@@ -13,12 +13,11 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from in_place_of_os import in_place_of_os
 from logs_in_pieces import begin
 from stranger import found_by_a_stranger
 
 from dashscope_ftlogs import ArchiveError, LogSession, RetryPolicy, verify_archive
-from dashscope_ftlogs.archive import directory
-from dashscope_ftlogs.archive.local import log_writer
 from dashscope_ftlogs.archive.local_log_reader import StoredLog, stored_logs
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 from dashscope_ftlogs.text import TAIL
@@ -68,10 +67,7 @@ class DyingDisk:
 async def download(emulator: Emulator, folder: Path, disk: DyingDisk | None = None) -> None:
     """Bring the archive up to date, on a disk that may die of it."""
     session = LogSession(emulator.api_key, base_url=emulator.base_url, retry=QUICK, concurrency=1)
-    with pytest.MonkeyPatch.context() as patch:
-        if disk is not None:
-            patch.setattr(directory, "os", disk)
-            patch.setattr(log_writer, "os", disk)
+    with in_place_of_os(disk):
         async with session:
             try:
                 (outcome,) = await session.download("ft-1", folder)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from downloading import JOB, add, hours_ago, in_service, kept, now
+from in_place_of_os import in_place_of_os
 from lagging_service import LaggingService
 from modest_root import modes_count
 from thinned import thinned
@@ -25,8 +26,6 @@ from dashscope_ftlogs import (
     Progress,
     verify_archive,
 )
-from dashscope_ftlogs.archive import directory
-from dashscope_ftlogs.archive.local import log_writer
 from dashscope_ftlogs.cli.exit_codes import exit_code
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
@@ -184,9 +183,7 @@ async def at_each_step(
             folder = tmp_path / f"{step}" / "archive"
             shutil.copytree(tmp_path / "before", folder)
             watching = Watching(step, partial(happen, folder))
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(directory, "os", watching)
-                patch.setattr(log_writer, "os", watching)
+            with in_place_of_os(watching):
                 try:
                     result: Any = await asyncio.wait_for(download(emulator, connect, folder), 20)
                 except ArchiveError as error:

@@ -14,6 +14,7 @@ import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from in_place_of_os import in_place_of_os
 
 from dashscope_ftlogs import (
     ArchiveError,
@@ -24,8 +25,7 @@ from dashscope_ftlogs import (
     ManifestError,
     RetryPolicy,
 )
-from dashscope_ftlogs.archive import directory
-from dashscope_ftlogs.archive.local import log_writer
+from dashscope_ftlogs.archive.directory import Archive
 from dashscope_ftlogs.archive.local.disk import Disk
 from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.cli.exit_codes import exit_code
@@ -76,10 +76,7 @@ class Removal:
 
 async def download(emulator: Emulator, folder: Path, system: Removal | None = None) -> list[Downloaded]:
     session = LogSession(emulator.api_key, base_url=emulator.base_url, retry=QUICK, concurrency=1)
-    with pytest.MonkeyPatch.context() as patch:
-        if system is not None:
-            patch.setattr(directory, "os", system)
-            patch.setattr(log_writer, "os", system)
+    with in_place_of_os(system):
         async with session:
             return await asyncio.wait_for(session.download(list(emulator.jobs), folder), 20)
 
@@ -134,7 +131,7 @@ def check(outcome: Downloaded, removal: Removal) -> None:
 
 
 async def test_a_file_that_has_gone_is_no_wrong_path(tmp_path: Path) -> None:
-    archive = directory.Archive(tmp_path)
+    archive = Archive(tmp_path)
     archive.lock()
     try:
         with Thread() as thread:

@@ -24,7 +24,7 @@ class Gate:
     def enter_at_once(self) -> float | None:
         """Come in without a wait, if that can be; return the time, as `enter` does."""
         now = asyncio.get_running_loop().time()
-        if self.inside >= self.in_flight.limit or self._waiting or self.rate.ready_at(now) > now:
+        if not self._has_room or self._waiting or self.rate.ready_at(now) > now:
             return None
         self._let_in(now)
         return now

@@ -66,8 +66,7 @@ class Rate:
 
     def ready_at(self, now: float) -> float:
         """Return when the next request may be sent; a time in the past means now."""
-        if self._limit < math.inf:
-            self._rise(now)
+        self._rise(now)
         return max(self._next, self._quiet_until)
 
     def sent(self, now: float) -> None:

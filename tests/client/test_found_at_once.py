@@ -1,22 +1,19 @@
 """Pages that are there when the consumer comes for one: they are given with no turn of the loop."""
 
 import asyncio
-import selectors
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from itertools import pairwise
-from typing import Any, TypeVar
 
 import pytest
 from following import in_virtual_time
 from hypothesis import given
 from hypothesis import strategies as st
 from list_source import JOB, ListSource, SlowSource, numbered
+from stopped_clock import StoppedClock, by_a_stopped_clock
 
 from dashscope_ftlogs import LogPage, LogPaginator, SessionStateError
 from dashscope_ftlogs.client.tasks import ended
-
-T = TypeVar("T")
 
 ROOM = 8
 IN_A_ROW = 8 if sys.version_info >= (3, 12) else ROOM // 2
@@ -42,37 +39,6 @@ async def all_is_there() -> None:
 
 def read_of(source: ListSource) -> LogPaginator:
     return LogPaginator(source, JOB, page_size=5, concurrency=ROOM, lag=0.05)
-
-
-class StoppedClock(asyncio.SelectorEventLoop):
-    """A loop in which no time passes but what is said to, and what is waited for."""
-
-    now = 0.0
-
-    def __init__(self) -> None:
-        super().__init__(OnlyTime(self))
-
-    def time(self) -> float:
-        return self.now
-
-
-class OnlyTime(selectors.DefaultSelector):
-    """Waits for no network, and not in earnest."""
-
-    def __init__(self, clock: StoppedClock) -> None:
-        super().__init__()
-        self.clock = clock
-
-    def select(self, timeout: float | None = None) -> list[Any]:
-        assert timeout is not None, "nothing is left to wait for"
-        self.clock.now += max(0.0, timeout)
-        return []
-
-
-def by_a_stopped_clock(work: Callable[[StoppedClock], Coroutine[Any, Any, T]]) -> T:
-    loop = StoppedClock()
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        return runner.run(work(loop))
 
 
 async def test_of_pages_that_are_there_a_few_are_given_without_a_turn_of_the_loop() -> None:

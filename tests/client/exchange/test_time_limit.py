@@ -10,6 +10,7 @@ import attrs
 import hypothesis.strategies as st
 from following import in_virtual_time
 from hypothesis import example, given
+from stopped_clock import StoppedClock, by_a_stopped_clock
 
 from dashscope_ftlogs.client.exchange.time_limit import TimeLimit
 
@@ -55,13 +56,10 @@ class Stay:
 
 
 def outcomes(stays: list[Stay], limit: Limit) -> list[tuple[str, float, int]]:
-    async def run() -> list[tuple[str, float, int]]:
-        begun = asyncio.get_running_loop().time()
-        found = await asyncio.gather(*(stay.all(limit) for stay in stays))
-        return [(ended, round(4 * (at - begun)) / 4, cancelling) for ended, at, cancelling in found]
+    async def run(_: StoppedClock) -> list[tuple[str, float, int]]:
+        return await asyncio.gather(*(stay.all(limit) for stay in stays))
 
-    result: list[tuple[str, float, int]] = in_virtual_time(run())
-    return result
+    return by_a_stopped_clock(run)
 
 
 STAYS = st.builds(

@@ -22,7 +22,6 @@ _BEGINNING: Final = 16 * 2**10
 """Bytes that are looked at of what is long, where no more than a few hundred of them are shown."""
 _IN_SPELLINGS: Final = rb"\%&;#+/=-_" + (ascii_letters + digits).encode()
 """What may be in a copy of a secret besides its own characters."""
-_SHORT: Final = 256
 _SHORTEST: Final = 8
 """What is shorter in base64 may stand there by chance."""
 
@@ -68,7 +67,10 @@ def without(
 
 def hidden(secret: str, text: str) -> str:
     """Return a text with every copy of `secret` blacked out."""
-    if len(text) < _SHORT and _any_sign(secret).search(text) is None:
+    for sign in _signs_in_text(secret):
+        if sign in text:
+            break
+    else:  # nearly always: each request id is looked through
         return text
     data = text.encode("utf-8", "surrogatepass")
     clean = _hidden(secret, data)
@@ -103,10 +105,9 @@ def _hidden(secret: str, data: bytes) -> bytes:
 
 
 @lru_cache(maxsize=8)
-def _any_sign(secret: str) -> re.Pattern[str]:
-    """Return what finds any sign of a secret: in a text of a few words, all at once is the fastest."""
+def _signs_in_text(secret: str) -> tuple[str, ...]:
     plain, marks = _signs(secret)
-    return re.compile("|".join(re.escape(sign.decode()) for sign in marks + plain))
+    return tuple(sign.decode() for sign in marks + plain)
 
 
 @lru_cache(maxsize=8)

@@ -135,7 +135,7 @@ def _keep_room_for_answers() -> None:
     Of blocks as large as a page of a log, glibc gives the memory back whenever one is freed, and the
     system has to clear it for the next one. It no longer does from when a larger one came and went.
     """
-    bytearray(_LARGE_BLOCK)
+    bytes(_LARGE_BLOCK)  # not a bytearray, all of which would be written to
 
 
 def _trusting(ca_file: str) -> ssl.SSLContext:

@@ -277,6 +277,7 @@ async def test_the_command_says_what_is_in_the_way_and_exits_with_2(
                 assert ended.code == 0
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("kind", [*ODD, "second name", "cut", "gone"])
 async def test_what_verify_advises_about_a_damaged_log_brings_it_back(
     ftlogs: Any, tmp_path: Path, kind: str

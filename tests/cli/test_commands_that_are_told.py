@@ -60,6 +60,7 @@ def connection(emulator: Emulator, folder: Path) -> str:
     return f"--base-url {emulator.base_url} --api-key-file './-my key' --max-tries 3 --timeout 90s"
 
 
+@pytest.mark.unmeasured
 async def test_cat_goes_on_as_it_began_up_to_the_same_line(tmp_path: Path) -> None:
     faults = [Fault(Refuse(404), on={3})]
     job = EmulatedJob("ft-1", [f"line {n}" for n in range(100)])
@@ -74,6 +75,7 @@ async def test_cat_goes_on_as_it_began_up_to_the_same_line(tmp_path: Path) -> No
         assert (code, begin + rest) == (0, (await pasted(whole, tmp_path))[1])
 
 
+@pytest.mark.unmeasured
 async def test_cat_names_a_file_that_could_be_an_option_or_two_lines(tmp_path: Path) -> None:
     lines = "".join(f"line {n} {'x' * 90}\n" for n in range(100_000))
     (tmp_path / "-new\nline.log").write_text(lines, "utf-8")
@@ -93,6 +95,7 @@ async def test_cat_names_a_file_that_could_be_an_option_or_two_lines(tmp_path: P
     assert (code, (taken + out + rest).decode()) == (0, lines)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", ["-new\nline", "it's \x1b[31mred", "a\u202eb\udcfe"])
 async def test_verify_names_commands_that_mend_that_very_archive(tmp_path: Path, name: str) -> None:
     jobs = [EmulatedJob("ft-1", ["a"] * 10), EmulatedJob("ft-2", ["b"] * 20)]
@@ -139,6 +142,7 @@ def test_no_operand_of_a_command_that_is_told_passes_for_an_option(
     assert list(found.values()) in ([value], [[value]])
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -169,6 +173,7 @@ async def test_a_job_whose_id_could_be_an_option_is_named_so_that_it_is_none(
         assert (code, out.splitlines()[-1:]) == (0, [b"{'loss': -1}"]), err
 
 
+@pytest.mark.unmeasured
 async def test_verify_names_the_damaged_log_of_such_a_job(tmp_path: Path) -> None:
     async with Emulator([EmulatedJob("-rf", ["a"])]) as emulator:
         options = connection(emulator, tmp_path)

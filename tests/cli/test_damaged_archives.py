@@ -58,6 +58,7 @@ def changed(path: Path) -> None:
 HARMS: list[Callable[[Path], None]] = [cut, changed, Path.unlink]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("harm", HARMS)
 @pytest.mark.parametrize("command", READING)
 async def test_a_damaged_log_is_told_and_the_others_are_read(
@@ -75,6 +76,7 @@ async def test_a_damaged_log_is_told_and_the_others_are_read(
         assert "ft-1" not in shown
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("harm", HARMS)
 @pytest.mark.parametrize("command", READING)
 async def test_so_is_one_that_is_named_alone_and_nothing_is_shown(
@@ -98,6 +100,7 @@ async def test_a_damaged_manifest_costs_its_own_log_only(ftlogs: Any, logs: Path
     assert (code, "is not a manifest" in said) == (6, True)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("command", READING)
 @pytest.mark.parametrize("source", ["empty", "logs/ft-9.log", "gone.log", "no such/thing"])
 async def test_what_was_never_there_ends_with_2_alone_and_after_what_is_there(
@@ -124,6 +127,7 @@ async def test_several_that_can_t_be_read_are_each_told(ftlogs: Any, logs: Path,
         assert said.count(told) == 1
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("command", READING)
 async def test_a_reader_beside_a_download_is_told_of_no_damage(
     ftlogs: Any, start_ftlogs: Any, command: str

@@ -22,6 +22,7 @@ CONTENTS = (
 )
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("data", CONTENTS)
 async def test_a_file_or_a_pipe_is_handed_on_byte_by_byte(
     data: bytes, ftlogs: Any, start_ftlogs: Any, tmp_path: Path
@@ -38,6 +39,7 @@ async def test_a_file_or_a_pipe_is_handed_on_byte_by_byte(
         assert (await ftlogs("tail", source)).out == data
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("data", [one for one in CONTENTS if one.count(b"\n") > 1 or b"\ncut" in one])
 async def test_so_is_a_part_of_it(data: bytes, ftlogs: Any, tmp_path: Path) -> None:
     path = tmp_path / "x.log"
@@ -200,6 +202,7 @@ async def test_a_stdin_that_can_not_be_read_is_one_clear_message(
     assert err.startswith(b"ftlogs: cannot read stdin: its compressed data is broken")
 
 
+@pytest.mark.unmeasured
 @pytest.mark.posix
 @pytest.mark.parametrize("command", ["cat", "tail", "show", "metrics", "plot", "report -o page.html"])
 async def test_a_stdin_that_is_closed_is_no_empty_log(command: str, tmp_path: Path) -> None:

@@ -390,6 +390,7 @@ async def test_ctrl_c_leaves_nothing_half_written(staying: asyncio.subprocess.Pr
     assert left_behind() == []
 
 
+@pytest.mark.unmeasured
 @pytest.mark.extras
 @pytest.mark.posix
 @pytest.mark.parametrize("staying", ["here", "others"], indirect=True)

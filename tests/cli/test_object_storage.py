@@ -101,6 +101,7 @@ NONE = "holds no commit, so it is no archive. "
 FROM_DISK = "is an archive from disk, and in a bucket it has another format. "
 
 
+@pytest.mark.unmeasured
 @pytest.mark.extras
 @pytest.mark.parametrize("command", READERS, ids=" ".join)
 @pytest.mark.parametrize(
@@ -228,6 +229,7 @@ async def test_an_interrupted_download_keeps_what_has_arrived(
     assert (ended.code, "1 ok" in ended.err) == (0, True)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.extras
 @pytest.mark.posix
 @pytest.mark.parametrize("hangs_at", ["list-type", "commit-", "data-"])

@@ -155,6 +155,7 @@ async def test_a_url_that_was_pasted_names_its_job(ftlogs: Any, command: str) ->
     assert "names no job: paste the job's id alone, such as ft-202410291653-1c7f" in ended.err
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("command", ["show", "cat", "tail", "report", "metrics"])
 async def test_a_manifest_stands_for_its_log_and_a_log_counts_once(
     ftlogs: Any, archive: Path, tmp_path: Path, command: str
@@ -200,6 +201,7 @@ async def test_a_folder_that_is_no_archive_is_told_with_what_to_name_instead(
     )
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("command", READERS, ids=" ".join)
 @pytest.mark.parametrize(
     ("there", "told"),

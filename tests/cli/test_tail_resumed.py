@@ -22,6 +22,7 @@ def hint(err: str) -> list[str]:
     return shlex.split(command)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.posix
 @pytest.mark.parametrize("silent", ["status", "log", "nothing"])
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def lasted(what: str, seconds: float, rate: float, answers: int) -> float:
 @pytest.mark.parametrize("what", ["follow", "running_jobs"])
 @settings(max_examples=30)
 @given(
-    seconds=st.floats(1, 1000),
+    seconds=st.floats(1, 250),
     rate=st.floats(0.001, 10),
     answers=st.integers(0, 5),
 )

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from itertools import cycle, pairwise
 from typing import Any
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dashscope_ftlogs.metrics.points import LogPoints, Point
@@ -63,7 +64,6 @@ def line_by_line(lines: Sequence[str]) -> list[Any]:
 
 
 @given(LINES, st.lists(st.integers(0, 25), max_size=3))
-@settings(max_examples=500)
 def test_pages_cut_anywhere_give_what_lines_give(lines: list[str], cuts: list[int]) -> None:
     log = LogPoints()
     edges = sorted({0, len(lines), *(cut for cut in cuts if cut < len(lines))})
@@ -102,8 +102,8 @@ PLAIN = st.lists(
 ENDS = st.sampled_from(("it/s]", "s/it]", " examples/s]", " 203.3 examples/s]"))
 
 
+@pytest.mark.unmeasured
 @given(st.lists(st.tuples(PLAIN.map("".join), ENDS).map("".join), min_size=1))
-@settings(max_examples=500)
 def test_bars_that_are_not_searched_tell_nothing_beside_how_far_they_have_come(lines: list[str]) -> None:
     for line in lines:
         if not lines_that_matter([line]):
@@ -128,7 +128,6 @@ def test_a_bar_that_tells_more_is_found_among_those_that_do_not() -> None:
 
 
 @given(st.lists(st.tuples(PLAIN.map("".join), ENDS).map("".join), min_size=1), st.text("12/10 ["))
-@settings(max_examples=300)
 def test_a_bar_matters_among_others_if_it_does_alone(lines: list[str], word: str) -> None:
     page = Page(lines)
     for asked in ("", word, ""):  # a page may be asked more than once
@@ -170,8 +169,8 @@ def spelled(said: str, choices: Sequence[int]) -> str:
     return f'"{"".join(written)}\\n",'
 
 
+@pytest.mark.unmeasured
 @given(st.lists(st.tuples(STRINGS, st.lists(st.integers(0, 9), min_size=1)), max_size=8))
-@settings(max_examples=500)
 def test_strings_of_json_are_read_however_they_are_spelled(said: list[tuple[str, list[int]]]) -> None:
     lines = ["  0%|  | 0/10 [00:00<?, ?it/s]", *(spelled(*one) for one in said), "{'loss': 0.5}"]
     log = LogPoints()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from real_logs import corpus_folder
 
@@ -95,7 +95,6 @@ def test_records_come_in_order_and_lose_no_line(name: str) -> None:
 
 
 @given(st.data())
-@settings(max_examples=300)
 def test_no_log_raises_wherever_it_is_cut(data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(LOGS))
     content = path.read_bytes()

@@ -81,6 +81,7 @@ def text_of_packages() -> Iterator[tuple[Path, list[str]]]:
                 yield path, text.split("\n")
 
 
+@pytest.mark.unmeasured
 def test_ten_megabytes_of_code_and_documentation_give_no_point() -> None:
     size = 0
     found = []

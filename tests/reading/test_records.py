@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dashscope_ftlogs import MetricsTable
@@ -377,7 +377,6 @@ BARS = st.lists(BAR_PIECES, max_size=14).map("".join) | COMMON_BARS.map(
 
 
 @given(BARS)
-@settings(max_examples=500)
 def test_bars_that_are_read_in_the_shortest_time_say_the_same(line: str) -> None:
     count, bar = plain_count(line), last_record(line)
     if count is not None:
@@ -405,6 +404,5 @@ DICTS = st.lists(
 
 
 @given(DICTS)
-@settings(max_examples=500)
 def test_dicts_that_are_read_together_say_what_each_says(texts: list[str]) -> None:
     assert repr(list(flat_each(texts))) == repr([flat(text) for text in texts])

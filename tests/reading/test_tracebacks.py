@@ -220,7 +220,7 @@ def test_more_of_them_at_once_than_are_told_apart_cost_no_more() -> None:
         assert [number for number, _ in parse_lines(lines)] == list(range(count))
         return time.process_time() - begun
 
-    assert min(seconds(1600) for _ in range(3)) < 3 * 4 * max(seconds(400) for _ in range(3))
+    assert min(seconds(800) for _ in range(3)) < 3 * 8 * max(seconds(100) for _ in range(3))
 
 
 GROUP = [

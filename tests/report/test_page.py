@@ -11,7 +11,7 @@ from importlib import resources
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dashscope_ftlogs.metrics.curves import places
@@ -422,7 +422,6 @@ PLAIN = parsed(*(read("x", job=Job("j", "FAILED", "n", "m", code="c", message="m
 
 
 @pytest.mark.unmeasured
-@settings(max_examples=200)
 @given(st.lists(HOSTILE, max_size=6), HOSTILE)
 def test_no_text_of_a_log_or_a_job_is_ever_markup(lines: list[str], word: str) -> None:
     job = Job(

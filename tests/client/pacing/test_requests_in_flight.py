@@ -52,6 +52,7 @@ def shares(*sessions: InFlight, **service: Any) -> list[float]:
     return [len(reader.latencies) / whole for reader in readers]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("at_once", [4, 16])
 @pytest.mark.parametrize("round_trip", [0.001, 0.01, 0.05])
 def test_two_sessions_share_a_service(round_trip: float, at_once: int) -> None:

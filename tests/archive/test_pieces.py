@@ -192,7 +192,7 @@ def test_to_go_on_with_a_log_no_more_than_its_last_piece_is_read(
 def test_any_flipped_bit_of_any_piece_is_found_by_verify(
     tmp_path: Path, form: Any, compression: Any
 ) -> None:
-    manifest = made(tmp_path, LINES[:8], 15, form, compression)
+    manifest = made(tmp_path, LINES[: 3 if form == "jsonl" else 8], 15, form, compression)
     assert len(manifest.pieces) > 1
     path = tmp_path / manifest.file
     whole = path.read_bytes()

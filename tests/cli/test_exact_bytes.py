@@ -39,7 +39,6 @@ async def test_a_file_or_a_pipe_is_handed_on_byte_by_byte(
         assert (await ftlogs("tail", source)).out == data
 
 
-@pytest.mark.unmeasured
 @pytest.mark.parametrize("data", [one for one in CONTENTS if one.count(b"\n") > 1 or b"\ncut" in one])
 async def test_so_is_a_part_of_it(data: bytes, ftlogs: Any, tmp_path: Path) -> None:
     path = tmp_path / "x.log"

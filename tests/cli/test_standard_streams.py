@@ -23,7 +23,6 @@ LINES = [f"line {n}" for n in range(3_000)]
 POINT = "{'loss': 1.5, 'epoch': 0.1}"
 
 
-@pytest.mark.unmeasured
 @pytest.mark.parametrize("closed", thinned(product((0, 1), repeat=3), keep={(0, 1, 0), (1, 1, 1)}))
 async def test_whatever_streams_are_closed_the_work_is_done_and_nothing_mixed(
     closed: tuple[int, ...], tmp_path: Path
@@ -147,7 +146,6 @@ async def test_a_full_stderr_stops_nothing(start_ftlogs: Any, tmp_path: Path) ->
                 assert process.returncode == (4 if words[1] == "ft-404" else 0)
 
 
-@pytest.mark.unmeasured
 @pytest.mark.linux
 @pytest.mark.parametrize("full", ["device", "pipe"])
 async def test_an_emulator_that_nobody_listens_to_goes_on_serving(

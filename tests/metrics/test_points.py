@@ -403,7 +403,6 @@ def test_lines_with_others_between_them_are_read_one_by_one() -> None:
     assert [point.offset for point in log.points()] == [3, 4, 7, 9]
 
 
-@pytest.mark.unmeasured
 def test_once_bars_can_tell_no_step_they_are_asked_no_more_and_nothing_else_is_another() -> None:
     """Of a long log, some of whose points tell their steps, and some have no bar of their own."""
     told = ["{'loss': 2.5, 'step': 7}", "{'loss': 1.5, 'epoch': 0.5}", "text", "{'loss': 1.25}"]

@@ -238,7 +238,6 @@ async def test_rows_wait_until_they_are_worth_a_part(open_dataset: Any, store: S
     assert rows(store) == [("ft-1", 1.5), ("ft-2", 2.5), ("ft-3", 3.5)]
 
 
-@pytest.mark.unmeasured
 async def test_groups_of_rows_are_large(open_dataset: Any, store: SmallStore) -> None:
     import pyarrow.parquet as pq
 

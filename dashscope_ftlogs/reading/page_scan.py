@@ -11,6 +11,7 @@ from typing import Final
 
 from dashscope_ftlogs.reading.forms.boxes import TITLES
 from dashscope_ftlogs.reading.forms.json_in_json import KEYS
+from dashscope_ftlogs.reading.forms.plain_words import LOSS
 from dashscope_ftlogs.reading.forms.progress_bars import PLAIN_RATES, RATES
 from dashscope_ftlogs.reading.forms.under_headings import EPOCH_ALONE, WORDS
 from dashscope_ftlogs.reading.redrawn_lines import AT_ONCE, without_escapes
@@ -24,6 +25,7 @@ _WORDS: Final = (
 )
 _ANY_WORD: Final = re.compile("|".join(map(re.escape, _WORDS)))
 """All of them at once take as long as two of them, one after the other."""
+_CHINESE: Final = re.compile(LOSS)
 _RATED: Final = re.compile("|".join(re.escape(rate[rate.index("/") :]) for rate in RATES))
 """A bar's rate behind which more stands."""
 _EXAMPLES: Final = " examples/s]"
@@ -167,6 +169,8 @@ def _found(lines: Sequence[str], kept: Sequence[int], *, bars: bool, word: str) 
 def _patterns(text: str, *, bars: bool, word: str) -> Iterator["re.Pattern[str]"]:
     """Yield those that a text may hold, some judged by a sign of each: they take longer to look for."""
     yield _ANY_WORD
+    if LOSS in text:
+        yield _CHINESE
     if "/" in text:
         yield _RATED
         yield EPOCH_ALONE

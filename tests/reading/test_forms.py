@@ -22,7 +22,9 @@ def only(*lines: str) -> Point:
 BEFORE = [
     *("", "   ", "[rank3]: ", "3: ", "worker-1  | ", "(Trainer pid=42, ip=10.0.0.1) "),
     *("[INFO] ", "INFO:root:", "[titan] ", "2026-01-05T03:04:05.123456789Z ", "[03:04:05] INFO     "),
+    *("[INFO|trainer.py:2512] 2026-01-05 03:04:05,123 >> ", "[INFO:swift] "),
     *("2026-01-05T03:04:05.1Z stdout F ", "Jan 05 03:04:05 node7 python[123]: ", "[1,0]<stdout>:"),
+    *("[INFO|trainer.py:2512] 2026-01-05 03:04:05,123 >> ", "[INFO:swift] "),
     *("I0105 03:04:05.000000 4242 train.py:12] ", "2026-01-05 03:04:05,123 - root - INFO - "),
     "2026-01-05 03:04:05.123 | INFO     | __main__:train:10 - ",
     "\x1b[36m(TaskRunner pid=4242)\x1b[0m ",
@@ -351,6 +353,132 @@ def test_an_evaluation_at_the_end_of_training_needs_no_step() -> None:
         {"lm loss value": 2.3, "lm loss PPL": 9.9},
     )
     assert only("validate step: 7  loss:  9.9510  memory: 40.1GiB").kind == "eval"
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "values"),
+    [
+        ("Test set: Average loss: 0.5, Accuracy: 9/10 (90%)", "eval", {"Test/Average loss": 0.5}),
+        ("Validation set: loss=0.5", "eval", {"Validation/loss": 0.5}),
+        ("11/27 10:00:00 - mmengine - INFO - Iter(val) [10/10]  loss: 0.5", "eval", {"val/loss": 0.5}),
+    ],
+)
+def test_an_evaluation_that_counts_its_own_steps_or_none_tells_no_step(
+    line: str, kind: str, values: dict[str, float]
+) -> None:
+    point = only(line)
+    told = {name: value for name, value in point.values.items() if type(value) is float}
+    assert (point.kind, point.step, point.total_steps, told) == (kind, None, None, values)
+
+
+def test_what_an_evaluation_counts_is_no_new_beginning_of_training() -> None:
+    lines = [
+        line
+        for epoch in (1, 2)
+        for line in (
+            f"11/27 10:00:00 - mmengine - INFO - Epoch(train)  [{epoch}][15/30]  lr: 1e-05  loss: 2.5",
+            f"11/27 10:00:00 - mmengine - INFO - Epoch(train)  [{epoch}][30/30]  lr: 1e-05  loss: 2.25",
+            f"11/27 10:01:00 - mmengine - INFO - Epoch(val) [{epoch}][10/10]  loss: 1.75  time: 0.5",
+        )
+    ]
+    points = read_points(lines)
+    assert {point.segment for point in points} == {0}
+    assert [(p.kind, p.epoch, p.step) for p in points if p.kind == "eval"] == [
+        ("eval", 1.0, 30),
+        ("eval", 2.0, 30),
+    ]
+
+
+def test_a_history_of_wandb_tells_step_and_time_by_its_own_names() -> None:
+    lines = [
+        json.dumps({"_step": 7, "train/loss": 2.5, "_runtime": 3.0, "_timestamp": 1764000000.5}),
+        json.dumps({"_step": 8, "loss": 2.25, "_runtime": 4.0}),
+        json.dumps({"_step": 9, "loss": 2.0, "global_step": 90}),
+    ]
+    assert [(p.step, p.time, dict(p.values)) for p in read_points(lines)] == [
+        (7, 1764000000500, {"train/loss": 2.5}),
+        (8, None, {"loss": 2.25}),
+        (90, None, {"loss": 2.0, "global_step": 90.0}),
+    ]
+
+
+PLACES = {
+    "step": (
+        "step: 7",
+        "步数: 7/90",
+        "第 7 步",
+        "第7/90步",
+        "训练步数：7",
+        "迭代次数: 7",
+        "步骤 7",
+        "当前步数 7",
+    ),
+    "epoch": ("epoch: 7", "轮次 7/90", "第 7 轮", "第7/90轮", "训练轮次：7", "轮数: 7", "Epoch [7/90]"),
+}
+NAMED = {
+    "loss": ("损失", "损失值", "当前损失"),
+    "train_loss": ("训练损失", "训练集损失", "训练loss"),
+    "val_loss": ("验证损失", "校验损失", "验证集损失"),
+    "avg_loss": ("平均损失",),
+    "avg_train_loss": ("平均训练损失",),
+    "test_loss": ("测试损失",),
+    "learning_rate": ("学习率",),
+    "val_accuracy": ("验证准确率",),
+}
+LOSSES = [name for name in NAMED if "loss" in name]
+
+
+@given(
+    st.sampled_from(["", "2026-11-27 10:00:10.123 | INFO     | train:main:88 - ", "[INFO|a.py:3] "]),
+    st.sampled_from([(of, said) for of, all_said in PLACES.items() for said in all_said]),
+    st.sampled_from(LOSSES),
+    st.lists(st.sampled_from(sorted(NAMED)), max_size=3),
+    st.sampled_from([", ", "，", " | ", " - "]),
+    st.sampled_from([": ", "：", " = ", " "]),
+    st.data(),
+)
+def test_chinese_words_are_the_english_ones_that_they_stand_for(
+    before: str, place: tuple[str, str], loss: str, more: list[str], sign: str, equals: str, data: Any
+) -> None:
+    names = list(dict.fromkeys([loss, *more]))
+    words = [data.draw(st.sampled_from(NAMED[name])) for name in names]
+    point = only(before + sign.join([place[1], *(f"{word}{equals}0.25" for word in words)]))
+    assert (point.step, point.epoch) == ((7, None) if place[0] == "step" else (None, 7.0))
+    assert dict(point.values) == dict.fromkeys(names, 0.25)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("总步数: 100, 损失函数: 交叉熵", "预热步数: 7, 损失: 0.5", "第 7 轮, 最佳验证损失: 0.5"),
+        *("第 7 轮的训练损失下降到 0.5", "损失: 0.5", "训练步数: 100, 学习率: 1e-5", "第 3 章 损失函数"),
+    ],
+)
+def test_chinese_prose_and_settings_are_no_point(line: str) -> None:
+    assert read_points([line]) == []
+
+
+@pytest.mark.parametrize("said", ["训练损失：0.5", "  验证损失: 0.5", "Train Loss: 0.5"])
+def test_an_epoch_s_heading_may_end_with_a_colon(said: str) -> None:
+    assert only("Epoch 1/5:", said).epoch == 1.0
+
+
+def test_deepspeed_s_perplexity_is_an_evaluation_after_the_epoch_of_its_title() -> None:
+    point = only("***** Evaluating perplexity, Epoch 1/2 *****", "ppl: 3.5, loss: 1.25")
+    assert (point.kind, point.epoch, dict(point.values)) == (
+        "eval",
+        1.0,
+        {"Evaluating/ppl": 3.5, "Evaluating/loss": 1.25},
+    )
+    assert read_points(["***** Evaluating perplexity, Epoch 1/2 *****", "Saving.", "loss: 1.25"]) == []
+
+
+def test_csv_may_have_semicolons_and_decimal_commas() -> None:
+    points = read_points(["step;loss", "1;2,5", "2;2,25"])
+    assert [(point.step, dict(point.values)) for point in points] == [
+        (1, {"loss": 2.5}),
+        (2, {"loss": 2.25}),
+    ]
 
 
 def test_a_bar_that_is_described_by_its_loss_is_a_point() -> None:

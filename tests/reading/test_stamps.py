@@ -25,6 +25,9 @@ FORMS = st.sampled_from((
     *("{name} [{level}] ", "{name}:{level}:", "[{level}] {name}: ", "[{name}] {level}: ", "{level}: "),
     *("[{level}][{name}] ", "[{name}][{level}] - ", "{level} [{name}] ", "{level} ({name}) "),
     "<{level}> ",
+    # Hugging Face's and ms-swift's
+    *("[{level}|{place}] 2026-11-27 09:00:00,123 >> ", "[{level}|{place}:run] ", "[{level}|{name}] "),
+    *("[{level}:{name}] ", "[{level}|{name}] >> ", "[{level}:{place}]: "),
     *("{level} {place} ", "{level} {place}: ", "{level} {place} - ", "[{place}] {level} ", "{place}: "),
     *("{level} (train.py:88) ", "{place} {level} ", "{level}:{place}:", "train.py[line:88] - {level}: "),
     *("{level} 4242 {name}: ", "{level} MainThread {name}: ", "{level} (MainThread) {name}: "),

@@ -11,6 +11,7 @@ from dashscope_ftlogs.metrics.whole_log.places import Place, Places
 from dashscope_ftlogs.metrics.whole_log.shapes import Shapes
 from dashscope_ftlogs.metrics.whole_log.steps_and_times import lasting
 from dashscope_ftlogs.reading.forms.json_in_json import time_told
+from dashscope_ftlogs.reading.forms.names import OF_TRACKERS
 from dashscope_ftlogs.reading.forms.progress_bars import PLAIN_RATES, Count, begins_anew, plain_count
 from dashscope_ftlogs.reading.forms.stamps import milliseconds
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
@@ -139,6 +140,9 @@ class PointReader:
         if isinstance(tokens, float) and tokens.is_integer() and (count := whole(tokens)) is not None:
             self.tokens = count
         own = metrics.own_step
+        told = time_told(values) if beside.time is None else beside.time
+        if not OF_TRACKERS.isdisjoint(values):
+            values = {name: value for name, value in values.items() if name not in OF_TRACKERS}
         if own is None and metrics.bar is not None and metrics.bar.is_training:
             self._before.bar = Count(metrics.bar.step, metrics.bar.total, metrics.bar.elapsed)
         place = Place(
@@ -149,7 +153,7 @@ class PointReader:
             metrics.total_steps if own is not None or metrics.bar is None else None,
             metrics.epoch,
             self._before.bar_of(metrics.kind) if own is None and self._places.bars_matter else None,
-            time_told(values) if beside.time is None else beside.time,
+            told,
             self._start,
             metrics.bar.elapsed if beside.drawn and metrics.bar else _elapsed(values),
             self.tokens,

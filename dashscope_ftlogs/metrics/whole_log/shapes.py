@@ -6,7 +6,13 @@ from typing import Final
 import attrs
 
 from dashscope_ftlogs.reading.forms.entries import is_point
-from dashscope_ftlogs.reading.forms.names import EPOCH_NAMES, STEP_NAMES, STEP_OF_ALL, TOTAL_NAMES
+from dashscope_ftlogs.reading.forms.names import (
+    EPOCH_NAMES,
+    OF_TRACKERS,
+    STEP_NAMES,
+    STEP_OF_ALL,
+    TOTAL_NAMES,
+)
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 from dashscope_ftlogs.reading.records import (
     Metrics,
@@ -18,7 +24,7 @@ from dashscope_ftlogs.reading.records import (
 _MORE: Final = frozenset(
     (
         *("consumed_train_tokens", "elapsed_time", "elapsed time", "time", "timestamp", "@timestamp"),
-        *("ts", "asctime", "receiveTimestamp"),
+        *("ts", "asctime", "receiveTimestamp", *OF_TRACKERS),
     )
 )
 _MOST: Final = 1000

@@ -70,7 +70,9 @@ def inner(text: str) -> tuple[str, int | None] | None:
 
 def time_told(values: Any) -> int | None:
     """Return the time that a dict tells itself; a number under `time` is how long something took."""
-    return next((found for name in TIME_NAMES if (found := _stamp(values.get(name))) is not None), None)
+    told = next((found for name in TIME_NAMES if (found := _stamp(values.get(name))) is not None), None)
+    since = values.get("_timestamp")  # W&B's, seconds since 1970
+    return round(since * 1000) if told is None and type(since) is float and 1e9 < since < 1e10 else told
 
 
 def _stamp(value: Any) -> int | None:

@@ -4,7 +4,8 @@ A line is one if, after all that loggers and launchers put before it, it *begins
 name with its number), goes on with names and numbers only, apart from a few words, tells the step (or
 the epoch), and has a loss or a reward among them. Prose, code, options and configurations are not: they
 begin with another word, hold quotes or braces, or tell no step. A Chinese word, `progress` or
-`completed` may stand before a name, and Megatron's evaluation at the end of training tells no step.
+`completed` may stand before a name. Megatron's evaluation at the end of training tells no step, nor does
+one that counts its own, or that PyTorch's example prints of a test set.
 
 A number counts as a whole or not at all: behind it and its unit comes a blank, a bracket, a `±`, or the
 end of what is said. `2.31/2.5`, `1.234,5`, `0x1f`, `12.5.1` and `2.31e` are none. Full-width punctuation
@@ -29,6 +30,7 @@ from dashscope_ftlogs.reading.forms.names import (
     only_of_evaluation,
 )
 from dashscope_ftlogs.reading.forms.numbers import GROUPED, PLAIN, number
+from dashscope_ftlogs.reading.forms.plain_words import LOSS, in_english, without_quotes
 from dashscope_ftlogs.reading.forms.stamps import FILE, message_at
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 
@@ -109,11 +111,6 @@ _SEPARATOR: Final = re.compile(
 _ROOM: Final = re.compile(
     r"(?<=\S)\s+(?=[-+]?(?:\.?\d|(?:nan|inf)\b))|(?<=\))\s+(?=\[ *\d)", re.IGNORECASE
 )
-_FULL_WIDTH: Final = str.maketrans(
-    {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F) if not chr(code).isalnum()}
-    | dict.fromkeys(map(ord, "\N{FULLWIDTH COMMA}\N{FULLWIDTH SEMICOLON}、。"), ", ")
-    | dict(zip(map(ord, "【】│┃"), "[]||", strict=True))
-)
 _AHEAD: Final = re.compile(
     r"[\s\[\](]*(?:[\u3400-\u9fff]{1,12}[\s:]+(?=[a-z])"
     r"|(?:(?:training )?progress: ?|completed |\w{1,40}_callback: |\d+\s*/\s*\d+\]\s*)"
@@ -123,6 +120,10 @@ _AHEAD: Final = re.compile(
 _AT_THE_END: Final = re.compile(
     r"(?:validation|test) loss at the end of training for (?:val|validation|test) (?:data|set) *\|"
 )
+_OF_A_SET: Final = re.compile(
+    rf"(?P<set>{_OF_OTHERS}) set: (?=(?:average |avg\.? |mean )?loss ?[:=])", re.IGNORECASE
+)
+"""PyTorch's example: what it tells is from where training has come to."""
 _AT_STEP: Final = re.compile(
     rf"(?P<key>(?:[a-z]{{1,20}} ){{0,2}}loss(?: \([a-z ]{{1,40}}\))?) (?:at|after|@) "
     rf"(?:step|iteration|iter) {_COUNT}\s?[:=]\s?{_NUMBER}$",
@@ -143,18 +144,8 @@ _OF_WHICH: Final = re.compile(
 """What may say of which phase all numbers of its line are."""
 _OTHER: Final = re.compile(_OF_OTHERS, re.IGNORECASE)
 _SAID_BEFORE: Final = re.compile(rf"(?:^|[\s\[(|:])({_OF_OTHERS})[\])]?\s*[|:-]*\s*$", re.IGNORECASE)
-_QUOTED_SET: Final = re.compile(r"(?<= on )'([\w-]{1,40})'(?= (?:sub|data)?set\b)")
-_SAME: Final = re.compile(r"\b([A-Za-z_]\w{0,60})=\[([-+.\de]{1,30})(?:, ?\2){0,200}\]")
-"""A list of one number, as of groups of parameters that all have the same rate."""
-_TENSOR: Final = re.compile(
-    r"\btensor\(\[?([-+.\w]{1,40})\]?(?:, ?\w{1,20}=(?:'[\w:]{1,20}'|<\w{1,40}>|[\w.]{1,20})){0,4}\)"
-)
-_GRAPH: Final = re.compile(r"\|-{0,200}>$")
-"""What llama.cpp draws at the end of a line."""
-_BAR: Final = re.compile(r"(?<=\d )\[=*>?\.*\](?= )")
-"""As Keras draws it."""
 _BETWEEN: Final = re.compile(r"[\s\[\](),:]*")
-_TOLD: Final = re.compile(r"step|it|batch|update|epoch|\d\s?(?:/|of)|at the end", re.IGNORECASE)
+_TOLD: Final = re.compile(r"step|it|batch|update|epoch|\d\s?(?:/|of)|at the end| set:", re.IGNORECASE)
 """Where a line is from is told by one of these: most that mention a loss have none."""
 _NEAR: Final = 40
 """Characters before what is said in which the phase may stand."""
@@ -200,7 +191,7 @@ class _Reading:
 
 def glance(text: str) -> bool:
     """Whether a text may be such a line, judged in the shortest time."""
-    return mentioned(text) or "step:" in text
+    return mentioned(text) or "step:" in text or LOSS in text
 
 
 def key_numbers(text: str, *, epoch: float | None = None) -> KeyNumbers | None:
@@ -215,21 +206,17 @@ def key_numbers(text: str, *, epoch: float | None = None) -> KeyNumbers | None:
     """
     if len(text) > _LONGEST:
         return None
-    text = text if text.isascii() else text.translate(_FULL_WIDTH)
+    text = text if text.isascii() else in_english(text)
     if epoch is None and _TOLD.search(text) is None:
         return None
-    text = _without_quotes(text)
+    text = without_quotes(text)
     begin = message_at(text)
     if text[begin : begin + 1] == "{":  # MindSpore's, that may end in the next line
         begin, text = begin + 1, text.removesuffix("}")
     if _FOREIGN.search(text, begin) is not None:
         return None
     found = _Reading(epoch=epoch)
-    if (ended := _AT_THE_END.match(text, begin)) is not None:
-        begin = ended.end()
-        found.at_the_end = True
-    elif (before := _SAID_BEFORE.search(text, max(0, begin - _NEAR), begin)) is not None:
-        found.evaluation = before[1]
+    begin = _begun(text, begin, found)
     said = _ROOM.sub(" ", text[begin:].strip(" |"))
     found.said, found.timed = said, _MAY_LAST.search(said) is not None
     for nth, piece in enumerate(_SEPARATOR.split(said)):
@@ -240,17 +227,15 @@ def key_numbers(text: str, *, epoch: float | None = None) -> KeyNumbers | None:
     return _judged(found)
 
 
-def _without_quotes(text: str) -> str:
-    """Return a text with what stands for itself in the place of what quotes it, or draws it."""
-    if "'" in text:
-        text = _QUOTED_SET.sub(r"\1", text)
-    if "=[" in text:
-        text = _SAME.sub(r"\1=\2", text)
-    if "tensor(" in text:
-        text = _TENSOR.sub(r"\1", text)
-    if "=" in text and "]" in text:
-        text = _BAR.sub("\u2501", text)
-    return _GRAPH.sub("", text) if text.endswith(">") else text
+def _begun(text: str, begin: int, found: _Reading) -> int:
+    """Take in what is said of the whole line at its beginning, or before; return where that ends."""
+    if (ended := _AT_THE_END.match(text, begin) or _OF_A_SET.match(text, begin)) is not None:
+        found.evaluation = ended.groupdict().get("set") or ""
+        found.at_the_end = True
+        return ended.end()
+    if (before := _SAID_BEFORE.search(text, max(0, begin - _NEAR), begin)) is not None:
+        found.evaluation = before[1]
+    return begin
 
 
 def _read(piece: str, found: _Reading) -> bool:
@@ -307,7 +292,7 @@ def _where(piece: str, at: int, end: int, found: _Reading) -> int | None:
     if (epoch := _EPOCH.match(piece, at, end)) is not None:
         found.epoch = number(epoch["epoch"], "epoch", found.said)
         found.evaluation = found.evaluation or _evaluation_in(epoch)
-        if epoch["within"]:
+        if epoch["within"] and not _counts_itself(epoch, found):
             _count(epoch, found)
         return -1 if found.epoch is None else epoch.end()
     if found.epoch is not None and found.step is None:
@@ -365,7 +350,15 @@ def _take_step(step: "re.Match[str]", found: _Reading) -> None:
         if step["named"].strip():
             found.values[step["key"]] = float(step["done"].replace(",", ""))
         return
-    _count(step, found)
+    if not _counts_itself(step, found):
+        _count(step, found)
+
+
+def _counts_itself(told: "re.Match[str]", found: _Reading) -> bool:
+    """Whether it tells how far an evaluation has come, as `Iter(val) [3/9]` does, and no step."""
+    itself = _EVALUATION.match(told["of"] or "") is not None
+    found.at_the_end |= itself
+    return itself
 
 
 def _count(counted: "re.Match[str]", found: _Reading) -> None:

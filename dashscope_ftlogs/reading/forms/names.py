@@ -66,8 +66,11 @@ STEP_NAMES: Final = (
         for of in ("train", "training", "trainer", "rollout")
         for name in ("global_step", "step")
     ),
+    "_step",
 )
 """Under which a dict may tell its step: the first that it has counts."""
+OF_TRACKERS: Final = frozenset({"_step", "_runtime", "_timestamp"})
+"""What W&B adds to each entry of its history."""
 TOTAL_NAMES: Final = ("total_steps", "max_steps")
 STEP_OF_ALL: Final = "global_step/max_steps"
 """Where both stand in one text, such as `3/9`."""

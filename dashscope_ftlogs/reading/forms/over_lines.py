@@ -64,6 +64,7 @@ _SUMMARY: Final = re.compile(r"\*{5} (train|eval|predict|test)[\w ]{0,40} metric
 _ENTRY: Final = re.compile(r"([A-Za-z_][\w/@.-]{0,80}) *= *(\S[^=]{0,60})$")
 _CELLS: Final = re.compile(r"\s*\|\s*|\t+|\s{2,}")
 _COMMAS: Final = re.compile(r"\s*,\s*")
+_SEMICOLONS: Final = re.compile(r"\s*;\s*")
 _COUNTED: Final = re.compile(
     r"(?:(?:train(?:er)?/)?global[ _])?(?:steps?|epoch|iter|iteration)$", re.IGNORECASE
 )
@@ -340,7 +341,7 @@ class Tables:
         if _COUNTING.search(text) is None:
             return
         for said in (text, text[message_at(text) :]):
-            for self._split in (_CELLS, _COMMAS):
+            for self._split in (_CELLS, _COMMAS, _SEMICOLONS):
                 names = self._cells(said)
                 if self._is_head(names):
                     self._names = names
@@ -348,7 +349,7 @@ class Tables:
 
     def _is_head(self, names: list[str]) -> bool:
         of_points = len(names) > 1 and any(map(is_loss_or_reward, names))
-        if self._split is _COMMAS:
+        if self._split is not _CELLS:
             return of_points and any(map(_COUNTED.match, names)) and all(map(_NAME.fullmatch, names))
         first = names[len(names) > 1 and names[0] in OF_PHASES]
         return of_points and _COUNTED.match(first) is not None

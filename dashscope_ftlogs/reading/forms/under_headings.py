@@ -13,12 +13,11 @@ from typing import Final, Literal
 import attrs
 
 from dashscope_ftlogs.reading.forms.entries import named_after
-from dashscope_ftlogs.reading.forms.key_number_lines import key_numbers
+from dashscope_ftlogs.reading.forms.key_number_lines import glance, key_numbers
 from dashscope_ftlogs.reading.forms.names import (
     is_loss_or_reward,
     is_of_evaluation,
     is_one_name,
-    mentioned,
 )
 from dashscope_ftlogs.reading.forms.numbers import PLAIN, number
 from dashscope_ftlogs.reading.forms.over_lines import OverLines
@@ -36,9 +35,11 @@ _ENTRY: Final = re.compile(
     r"(?:\s?(?!e\b)[A-Za-z/%]{1,12})?(?:\s?\([^()]{0,20}\))?$",
     re.IGNORECASE,
 )
-EPOCH_ALONE: Final = re.compile(r'Epoch \d{1,9}/\d{1,9}(?:\\n",?)?[^\S\n]*+(?:\n|$)')
+EPOCH_ALONE: Final = re.compile(r'Epoch \d{1,9}/\d{1,9}:?(?:\\n",?)?[^\S\n]*+(?:\n|$)')
 """A line's end that may be that of a heading which tells the epoch, within JSON as well."""
-_EPOCH: Final = re.compile(r"Epoch (\d{1,9})/(\d{1,9})")
+_EPOCH: Final = re.compile(r"Epoch (\d{1,9})/(\d{1,9}):?")
+_PERPLEXITY: Final = re.compile(r"\*{5} (Evaluating) [\w ]{1,40}, Epoch (\d{1,9})/\d{1,9} \*{5}")
+"""DeepSpeed's title of one line."""
 _TOOK: Final = re.compile(r"(?:\d{1,9}m?s(?:/\w{1,20})?(?: -)? ){1,4}")
 _OF_OTHERS: Final = re.compile(
     r"\b(?:best|lowest|smallest|min(?:imum)?|final|previous|last|initial|target|saved?)\b|(?:\S+ ){3}",
@@ -132,6 +133,8 @@ class UnderEpochs:
     def __init__(self) -> None:
         self.epoch: float | None = None
         self._read = _FAR
+        self._evaluated: tuple[str, float] | None = None
+        """The evaluation that the text before was a title of, and after which epoch it was."""
 
     @property
     def idle(self) -> bool:
@@ -145,13 +148,18 @@ class UnderEpochs:
     def read(self, text: str) -> Iterator[OverLines]:
         """Take the next text, and yield its point."""
         self._read += 1
-        if "Epoch " in text:
+        evaluated, self._evaluated = self._evaluated, None
+        if "*****" in text and (title := _PERPLEXITY.search(text)) is not None:
+            self._evaluated, self._read = (title[1], float(title[2])), min(self._read, _FAR - 1)
+        elif "Epoch " in text:
             heading = _EPOCH.fullmatch(text[message_at(text) :].strip())
             if heading is not None and int(heading[1]) <= int(heading[2]):
                 self.epoch, self._read = float(heading[1]), 0
-        elif self._read <= _FAR and mentioned(text):
+        elif self._read <= _FAR and glance(text):
             said = _TOOK.sub("", text[message_at(text) :], 1)
-            told = key_numbers(said, epoch=self.epoch)
+            word, epoch = evaluated or ("", self.epoch)
+            told = key_numbers(said, epoch=epoch)
             if told is not None and not any(map(_OF_OTHERS.search, told.values)):
-                kind: Literal["eval"] | None = "eval" if told.of_evaluation else None
-                yield OverLines(told.values, time_in(text), told.step, told.epoch, kind)
+                kind: Literal["eval"] | None = "eval" if told.of_evaluation or word else None
+                values = named_after(word, told.values) if word else told.values
+                yield OverLines(values, time_in(text), told.step, told.epoch, kind)

@@ -169,7 +169,7 @@ def _found(lines: Sequence[str], kept: Sequence[int], *, bars: bool, word: str) 
 def _patterns(text: str, *, bars: bool, word: str) -> Iterator["re.Pattern[str]"]:
     """Yield those that a text may hold, some judged by a sign of each: they take longer to look for."""
     yield _ANY_WORD
-    if LOSS in text:
+    if LOSS[0] in text:  # one sign is found in a fraction of the time of two
         yield _CHINESE
     if "/" in text:
         yield _RATED

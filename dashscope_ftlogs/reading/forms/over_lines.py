@@ -341,7 +341,7 @@ class Tables:
         if _COUNTING.search(text) is None:
             return
         for said in (text, text[message_at(text) :]):
-            for self._split in (_CELLS, _COMMAS, _SEMICOLONS):
+            for self._split in (_CELLS, _SEMICOLONS if ";" in said else _COMMAS):
                 names = self._cells(said)
                 if self._is_head(names):
                     self._names = names

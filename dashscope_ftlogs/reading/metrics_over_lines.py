@@ -1,6 +1,7 @@
 """The metrics of a log that go on over lines: dicts, tables and summaries, whichever has begun."""
 
 from itertools import chain
+from typing import Final
 
 import attrs
 
@@ -16,6 +17,9 @@ from dashscope_ftlogs.reading.forms.over_lines import (
 from dashscope_ftlogs.reading.forms.titles import is_no_message, title
 from dashscope_ftlogs.reading.forms.under_headings import UnderEpochs, UnderHeadings
 from dashscope_ftlogs.reading.records import Beside, Metrics, records, said_beside
+
+_OF_TRAINING: Final = frozenset({"grad_norm", "learning_rate", "lr"})
+"""Whoever evaluates has none of them."""
 
 
 class MetricsOverLines:
@@ -102,6 +106,8 @@ def _titled(metrics: Metrics, title: str) -> Metrics | None:
     """
     beside = said_beside(metrics)
     if metrics.raw[:1] != "{" or beside != Beside(time=beside.time, logged=beside.logged):
+        return metrics
+    if not _OF_TRAINING.isdisjoint(metrics.values):
         return metrics
     told = next((one for one in records(title + metrics.raw) if isinstance(one, Metrics)), None)
     if told is None:

@@ -18,6 +18,8 @@ TITLES = {
     "Eval:": ("Eval", None),
     "***** Eval results *****": ("Eval", None),
     "=== Test metrics: ===": ("Test", None),
+    "Results of the final evaluation:": ("evaluation", None),
+    "[Epoch 2/3] val:": ("val", None),
 }
 
 
@@ -70,6 +72,24 @@ def test_a_title_says_of_what_a_dict_is_wherever_that_begins(
             ["Eval" + " x" * 60 + ":"],
         ),
         ["Eval:", "{'eval_loss': 1.5}"],
+        *[
+            [said]
+            for said in (
+                *("Next evaluation at step 400:", "Resuming, last test at step 7:", "No evaluation:"),
+                *(
+                    "Skipping evaluation:",
+                    "Model saved to /out/eval:",
+                    "/out/eval:",
+                    "Loss differs from val:",
+                ),
+                *("Training after validation 200:", "dataset has 900 rows, test:"),
+                *(
+                    "Loss differs from val:",
+                    "*** No test results ***",
+                    "WARNING: loss mismatch, using val:",
+                ),
+            )
+        ],
     ],
 )
 def test_what_is_no_title_of_it_changes_no_dict(before: list[str]) -> None:
@@ -80,6 +100,12 @@ def test_what_is_no_title_of_it_changes_no_dict(before: list[str]) -> None:
 def test_a_title_that_tells_of_what_was_told_before_hides_its_dict() -> None:
     for matter in (["{'loss': 2.25}"], ["{'loss':", "2.25}"]):
         assert read_points(["Best evaluation results:", *matter]) == []
+
+
+@given(st.sampled_from(list(TITLES)), st.sampled_from(["grad_norm", "learning_rate", "lr"]))
+def test_what_only_training_has_is_not_of_an_evaluation(title: str, name: str) -> None:
+    (point,) = read_points([title, f"{{'loss': 2.25, '{name}': 0.5}}"])
+    assert (point.kind, dict(point.values)) == ("train", {"loss": 2.25, name: 0.5})
 
 
 def test_a_title_long_before_is_none() -> None:

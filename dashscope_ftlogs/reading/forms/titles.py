@@ -20,6 +20,12 @@ _EVALUATED: Final = re.compile(
     re.IGNORECASE,
 )
 """What says before a dict that it is of an evaluation."""
+_BEFORE_IT: Final = re.compile(
+    r"(?:(?:the|final|current|full|best|results?|metrics?|scores?|performance|on|of|for|from|in|at|after"
+    r"|dev|epoch|step|iter(?:ation)?)(?![A-Za-z_])|[\s\d()\[\]|,:#.*=>-]|(?<=\d)/(?=\d))*",
+    re.IGNORECASE,
+)
+"""What may stand in a title before that: behind `Next` or in a path, it is of something else."""
 _RULED: Final = re.compile(
     r"[*=#-]{3,40} (?=.{0,40}(?:result|metric|score))(.*?):? [*=#-]{3,40}$", re.IGNORECASE
 )
@@ -72,6 +78,8 @@ def title(text: str) -> str:
     ('Eval results: ', 'Eval results: ')
     >>> title("Training results:"), title("Evaluation has begun"), title("*** Evaluation ended ***")
     ('', '', '')
+    >>> title("Next evaluation at step 400:"), title("Model saved to /out/eval:")
+    ('', '')
     """
     said = text[-NEAR:].rstrip()
     if said[-1:] not in {":", "*", "=", "#", "-"}:
@@ -81,5 +89,7 @@ def title(text: str) -> str:
         return ""
     ruled = _RULED.match(said)
     said = said if ruled is None else f"{ruled[1]}:"
-    is_title = said.endswith(":") and _EVALUATED.search(said) is not None
-    return f"{said} " if is_title else ""
+    evaluated = _EVALUATED.search(said) if said.endswith(":") else None
+    if evaluated is None or _BEFORE_IT.fullmatch(said, 0, evaluated.start(1)) is None:
+        return ""
+    return f"{said} "

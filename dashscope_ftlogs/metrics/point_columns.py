@@ -9,6 +9,7 @@ from dashscope_ftlogs.reading.forms.names import (
     is_better_higher,
     is_loss_or_reward,
     is_of_evaluation,
+    is_of_test,
     main_metric,
     standing_for,
 )
@@ -172,7 +173,10 @@ def evaluation_metric(points: PointColumns) -> str | None:
     measured = [name for name in points.names() if is_loss_or_reward(name)]
     named = [name for name in measured if is_of_evaluation(name)]
     # Some trainers call it as in training, and say otherwise that it is one of an evaluation.
-    told = named or [name for name in measured if _is_told_by_evaluations(points, name)]
+    otherwise = [name for name in measured if _is_told_by_evaluations(points, name)]
+    # What is said of a test set counts only where nothing is said of a validation.
+    apart = [name for name in named or otherwise if not is_of_test(name)]
+    told = apart or [name for name in otherwise if not is_of_test(name)] or named
     return _EVAL_LOSS if _EVAL_LOSS in told else main_metric(told)
 
 

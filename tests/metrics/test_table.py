@@ -450,3 +450,15 @@ def test_gaps_and_text_that_utf_8_has_no_form_for_reach_other_libraries(
     made = pa.table(MetricsTable.from_lines(lines))
     assert made["loss"].to_pylist() == [1.0, None, 3.0]
     assert made["note"].to_pylist() == ["\\ud800", None, "x"]
+
+
+def test_a_test_set_is_no_validation_where_a_log_has_both() -> None:
+    for test, valid in [
+        ("test_loss", "val_loss"),
+        ("test/loss", "eval/loss"),
+        ("test_loss", "valid_loss"),
+    ]:
+        lines = [f"{{'step': 1, '{test}': 0.1}}", f"{{'step': 1, '{valid}': 0.5}}"]
+        assert MetricsTable.from_lines(lines).column_of("eval_loss") == valid
+        assert MetricsTable.from_lines(lines[::-1]).column_of("eval_loss") == valid
+        assert MetricsTable.from_lines(lines[:1]).column_of("eval_loss") == test

@@ -122,6 +122,15 @@ def is_of_evaluation(name: str) -> bool:
     return bool(words) and (words != {"dev"} or "std" not in _words_of(name))
 
 
+def is_of_test(name: str) -> bool:
+    """Whether a name says that its value is of a test set, by which no checkpoint is chosen.
+
+    >>> is_of_test("test/loss"), is_of_test("val/test_loss"), is_of_test("eval_loss")
+    (True, False, False)
+    """
+    return is_of_evaluation(name) and _words_of(name) & _OF_EVALUATION <= {"test", "testing"}
+
+
 def word_of_evaluation(text: str) -> str:
     """Return the word that says so, of a name that says that something is from an evaluation.
 

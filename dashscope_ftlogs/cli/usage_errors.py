@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
@@ -19,6 +20,15 @@ _WRONG_USAGE: Final[Any] = typer.BadParameter.__mro__[1]
 _KEY_FILE: Final = "--api-key-file"
 _MAY_BE_EMPTY: Final = frozenset({"--grep", "--exclude", "--highlight", "--metric"})
 """Patterns fit every line then; and a log may call a number anything."""
+_MEANT: Final = {
+    **dict.fromkeys(("follow", "watch", "stream"), "tail -f"),
+    **dict.fromkeys(("list", "ls", "status"), "jobs"),
+    **dict.fromkeys(("logs", "log", "print"), "cat"),
+    **dict.fromkeys(("fetch", "get", "sync", "archive"), "download"),
+    **dict.fromkeys(("dataset", "export"), "metrics -o"),
+    **dict.fromkeys(("serve", "mock"), "emulator"),
+}
+"""What does what other tools call so."""
 
 
 def parse_and_run(app: Callable[..., Any], words: Sequence[str]) -> NoReturn:
@@ -32,6 +42,7 @@ def parse_and_run(app: Callable[..., Any], words: Sequence[str]) -> NoReturn:
         code = app(list(words), prog_name="ftlogs", standalone_mode=False)
     except _WRONG_USAGE as error:
         _suggest_form(error)
+        _suggest_command(error)
         text = io.StringIO()
         error.show(text)
         lines = without_key(text.getvalue()).split("\n")
@@ -56,6 +67,13 @@ def _suggest_form(error: Any) -> None:
     elif error.message.startswith("'json' is not one of"):
         meant = "--json" if "--json" in options else "jsonl"
         error.message = f"{error.message} (Possible options: {meant})"
+
+
+def _suggest_command(error: Any) -> None:
+    """Name the command that is meant by a word that is none."""
+    no_such = re.fullmatch(r"No such command '(\w+)'\.", error.message)
+    if no_such and (meant := _MEANT.get(no_such[1])):
+        error.message = f"{error.message} Did you mean '{meant}'?"
 
 
 def _odd(words: Sequence[str]) -> str | None:

@@ -336,3 +336,14 @@ def test_whoever_asks_for_json_by_another_command_s_word_is_told_this_one_s() ->
                 assert told.endswith(f"(Possible options: --format {form})\n"), told
     assert asked
     assert "Possible" not in said(("plot", "ft-1", "--json"))[1], "it has none"
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"), [("follow", "tail -f"), ("list", "jobs"), ("dataset", "metrics -o"), ("xyz", "")]
+)
+def test_what_other_tools_call_a_command_leads_to_ours(word: str, meant: str) -> None:
+    code, told = said((word, "ft-1"))
+    assert code == 2
+    assert f"No such command '{word}'." in told
+    assert ("Did you mean" in told) == bool(meant)
+    assert meant in told

@@ -120,6 +120,8 @@ _AHEAD: Final = re.compile(
 _AT_THE_END: Final = re.compile(
     r"(?:validation|test) loss at the end of training for (?:val|validation|test) (?:data|set) *\|"
 )
+_ON_A_TEST_SET: Final = re.compile(r"validation loss at .{1,80} (?:on|for) test (?:set|data) *\|")
+"""Megatron's: it calls both a validation."""
 _OF_A_SET: Final = re.compile(
     rf"(?P<set>{_OF_OTHERS}) set: (?=(?:average |avg\.? |mean )?loss ?[:=])", re.IGNORECASE
 )
@@ -178,6 +180,7 @@ class _Reading:
     evaluation: str = ""
     """The word that says that it is of one, if any does."""
     at_the_end: bool = False
+    on_a_test_set: bool = False
     drawn: bool = False
     section: str = ""
     """Of which phase the next numbers are, if the line tells several."""
@@ -229,6 +232,7 @@ def key_numbers(text: str, *, epoch: float | None = None) -> KeyNumbers | None:
 
 def _begun(text: str, begin: int, found: _Reading) -> int:
     """Take in what is said of the whole line at its beginning, or before; return where that ends."""
+    found.on_a_test_set = _ON_A_TEST_SET.match(text, begin) is not None
     if (ended := _AT_THE_END.match(text, begin) or _OF_A_SET.match(text, begin)) is not None:
         found.evaluation = ended.groupdict().get("set") or ""
         found.at_the_end = True
@@ -381,7 +385,7 @@ def _judged(found: _Reading) -> KeyNumbers | None:
         return None
     if not measured and not validated:
         return None
-    values = within_evaluation((), found.values)
+    values = within_evaluation(("test",) if found.on_a_test_set else (), found.values)
     if found.evaluation:
         values = named_after(found.evaluation, values)
     of_evaluation = bool(found.evaluation) or found.at_the_end or validated or only_of_evaluation(values)

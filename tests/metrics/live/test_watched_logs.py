@@ -141,3 +141,59 @@ def test_in_the_end_whatever_was_never_there_is_missed(lines: list[str], missed:
     logs = watch("loss>3", "nan")
     met(logs, "a", lines)
     assert [alarm.text for alarm in logs.missed(ended=True)] == missed
+
+
+LOSSES = ["lm loss", "train_loss", "train/loss"]
+EVALUATIONS = ["val_loss", "valid_loss", "eval/loss", "validation_loss"]
+
+
+@given(
+    st.sampled_from(LOSSES),
+    st.sampled_from(EVALUATIONS),
+    st.lists(st.tuples(st.booleans(), st.sampled_from([1.0, 1.1, 2.0, 3.0])), max_size=20),
+    st.sampled_from(["loss>1.5 for 2", "loss>best*1.2", "eval_loss>1.5", "eval_loss>=best for 2"]),
+)
+def test_whatever_a_log_calls_its_loss_a_condition_is_about_it(
+    loss: str, evaluation: str, told: list[tuple[bool, float]], condition: str
+) -> None:
+    def log(names: tuple[str, str]) -> list[str]:
+        return [f"{{'{names[of]}': {value}, 'step': {n}}}" for n, (of, value) in enumerate(told)]
+
+    usual = met(watch(condition), "a", log(("loss", "eval_loss")))
+    logs = watch(condition)
+    assert met(logs, "a", log((loss, evaluation))) == usual
+    asked = condition.partition(">")[0] == "eval_loss"
+    assert bool(logs.unmeetable(ended=True)) == (asked not in {of for of, _ in told})
+
+
+def test_what_stands_for_the_loss_is_not_compared_with_the_loss_nor_with_another() -> None:
+    lines = [
+        "{'lm loss': 1.0}",
+        "{'lm loss': 1.0}",
+        "{'loss': 1.1}",
+        "{'lm loss': 9.0}",
+        "{'loss': 1.4}",
+    ]
+    assert met(watch("loss>best*1.2"), "a", lines) == [(4, "loss>best*1.2")]
+    assert met(watch("loss>1.05 for 2"), "a", lines) == [(4, "loss>1.05 for 2")]
+    lines = ["{'train_loss': 1.0}", "{'train_loss': 1.0, 'lm loss': 9.0}", "{'lm loss': 9.0}"]
+    assert met(watch("loss>2"), "a", lines) == []
+
+
+@pytest.mark.parametrize(
+    "line", ["{'test_loss': 9.0}", "{'eval_reward': 9.0}", "{'eval_accuracy': 9.0}", "{'kl': 9.0}"]
+)
+def test_a_test_set_or_what_is_no_loss_stands_for_none(line: str) -> None:
+    for condition in ("loss>1", "eval_loss>1"):
+        assert met(watch(condition), "a", [line]) == []
+
+
+def test_what_may_be_nan_may_be_so_by_whatever_name() -> None:
+    assert met(watch("nan except lm loss"), "a", ["{'lm loss': nan}"]) == []
+
+
+def test_megatron_s_validation_is_watched_and_its_test_set_is_not() -> None:
+    said = " validation loss at iteration 80 on {} set | lm loss value: {}E+00 | lm loss PPL: 2.4E+00 |"
+    lines = [said.format("validation", "1.1"), said.format("test", "0.9")]
+    assert met(watch("eval_loss<1"), "a", lines) == []
+    assert met(watch("eval_loss>1"), "a", lines) == [(0, "eval_loss>1")]

@@ -260,6 +260,18 @@ async def test_one_metric_of_several_that_no_log_has_is_refused(ftlogs: Any, tmp
     assert "--metric 'nope': no log has it; they have loss" in ended.err
 
 
+@pytest.mark.parametrize(
+    ("asked", "found"), [("loss", "lm loss"), ("eval_loss", "val_loss"), ("eval_accuracy", "")]
+)
+async def test_whoever_asks_for_the_loss_gets_what_the_log_calls_so(
+    ftlogs: Any, tmp_path: Path, asked: str, found: str
+) -> None:
+    path = log(tmp_path, "a.log", *losses(3, 2, name="lm loss"), *losses(2, 1, name="val_loss"))
+    ended = await ftlogs("plot", path, "--metric", asked)
+    told = f"there is no {asked}, so this is {found}\n" if found else "no log has it"
+    assert (ended.code, told in ended.err) == (0 if found else 2, True)
+
+
 async def test_a_loss_by_another_name_stands_for_it_and_is_named(ftlogs: Any, tmp_path: Path) -> None:
     paths = [
         log(tmp_path, "hf.log", *losses(3, 2), "{'train_runtime': 1.0, 'train_loss': 2.5, 'step': 1}"),

@@ -17,13 +17,14 @@ from dashscope_ftlogs.metrics.curves import (
     titles,
 )
 from dashscope_ftlogs.metrics.hyper_parameters import brief_value, differing
-from dashscope_ftlogs.metrics.point_columns import PointColumns, evaluation_metric
+from dashscope_ftlogs.metrics.point_columns import PointColumns, called, evaluation_metric
 from dashscope_ftlogs.metrics.step_count import step_count
 from dashscope_ftlogs.reading.forms.names import is_better_higher, main_metric, standing_for
 from dashscope_ftlogs.text import distinct, excerpt, shown
 
 _MOST: Final = 20
 """How many names or hyper-parameters are shown; a log or a job may hold any number."""
+_WHATEVER_ITS_NAME: Final = ("loss", "eval_loss")
 
 Say = Callable[[str], None]
 """Takes what there is to say besides."""
@@ -68,7 +69,7 @@ def _panels(asked: Iterable[str | None], x: X | None, logs: Sequence[DrawnLog], 
     names = metric_names(log.points for log in logs)
     main = main_metric(names)
     panels: list[Panel] = []
-    for metric in dict.fromkeys(_metric(one, names, main, say) for one in asked):
+    for metric in dict.fromkeys(_metric(one, names, logs, say) for one in asked):
         of_evaluations = any(evaluation_metric(log.points) == metric for log in logs)
         own = {log.name: _own_name(log, metric, metric == main, of_evaluations, say) for log in logs}
         axis = _axis(x, metric, own, logs)
@@ -77,8 +78,8 @@ def _panels(asked: Iterable[str | None], x: X | None, logs: Sequence[DrawnLog], 
     return panels
 
 
-def _metric(asked: str | None, names: Sequence[str], main: str | None, say: Say) -> str:
-    """Return the metric to draw.
+def _metric(asked: str | None, names: Sequence[str], logs: Sequence[DrawnLog], say: Say) -> str:
+    """Return the metric to draw: for the `loss` and the `eval_loss`, whatever the logs call so.
 
     Raises:
         InvalidArgumentError: no log holds the one that was asked for; it names those that are there.
@@ -86,12 +87,14 @@ def _metric(asked: str | None, names: Sequence[str], main: str | None, say: Say)
     wanted = "loss" if asked is None else asked
     if wanted in names:
         return wanted
-    if asked is not None or main is None:
+    of_each = (called(log.points, wanted) for log in logs) if wanted in _WHATEVER_ITS_NAME else ()
+    found = main_metric(names) if asked is None else next(filter(None, of_each), None)
+    if found is None:
         raise InvalidArgumentError(
             f"--metric {shown(wanted)}: no log has it; they have {_listed(names)}"
         )
-    say(f"there is no loss, so this is {excerpt(main, 60)}")
-    return main
+    say(f"there is no {wanted}, so this is {excerpt(found, 60)}")
+    return found
 
 
 def _own_name(log: DrawnLog, metric: str, is_main: bool, of_evaluations: bool, say: Say) -> str:
@@ -103,8 +106,8 @@ def _own_name(log: DrawnLog, metric: str, is_main: bool, of_evaluations: bool, s
     names = metric_names([log.points])
     own = (standing_for(metric, names) if is_main else None) or metric
     if of_evaluations and own not in names:
-        called = evaluation_metric(log.points) or metric
-        own = called if is_better_higher(called) == is_better_higher(metric) else metric
+        other = evaluation_metric(log.points) or metric
+        own = other if is_better_higher(other) == is_better_higher(metric) else metric
     if own != metric:
         say(f"{log.name}: its {excerpt(own, 60)} stands for the {excerpt(metric, 60)}")
     return own

@@ -65,7 +65,7 @@ def stage(manifest: Manifest) -> tuple[Stage, str]:
     if manifest.ended_by or status in ENDED:
         why = "there may be more"
     elif status is None:  # a download that was killed before its first commit
-        why = "whether the job had ended was not kept"
+        why = "the download was broken off"
     else:
         why = "the job had not ended"
     return "incomplete", f"{manifest.lines:,} lines so far; {why}"

@@ -120,7 +120,7 @@ def test_however_the_lines_came_the_hashes_are_those_of_one_writer_and_one_commi
     assert vouched(manifest)[3] == digests(committed[-5:])
     assert state(folder) == (
         "incomplete",
-        f"{len(committed):,} lines so far; whether the job had ended was not kept",
+        f"{len(committed):,} lines so far; the download was broken off",
     )
     assert found_by_a_stranger(folder) == {"ft-1.manifest.json": f"{len(committed)} lines, so far"}
 

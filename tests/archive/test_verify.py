@@ -145,7 +145,14 @@ async def test_what_still_runs_may_be_partial_where_one_says_so_and_cron_hears_n
     edit(folder / "ft-0.manifest.json", complete=False)
     ended = await ftlogs(*verify, "-q")
     assert (ended.code, ended.out.count(b"incomplete")) == (6, 1), "its job had ended"
-    assert ended.err == f"ftlogs: {folder}: 2 ok, 1 incomplete, 1 running; 600 bytes\n"
+    counts, advice = ended.err.splitlines()
+    assert counts == f"ftlogs: {folder}: 2 ok, 1 incomplete, 1 running; 600 bytes"
+    assert (
+        advice == f"ftlogs: `ftlogs download ft-0 --out {folder}` goes on with logs that are incomplete"
+    )
+    await ftlogs(*advice.split("`")[1].split()[1:], emulator=emulator)
+    assert (await ftlogs(*verify, "-q")).code == 0
+    edit(folder / "ft-0.manifest.json", complete=False)
     (folder / "ft-3.log").write_bytes(b"other")
     ended = await ftlogs(*verify, "-q", "--json")
     facts = [(row["state"], row["running"]) for row in map(json.loads, ended.out.splitlines())]

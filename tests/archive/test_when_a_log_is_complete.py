@@ -74,7 +74,7 @@ RUNS = {"status": "RUNNING"}
         ({"total": 1234}, ("incomplete", "2 lines of 1,234")),
         ({"total": 2, "job": RUNS}, ("incomplete", "2 lines so far; the job had not ended")),
         ({"job": RUNS}, ("incomplete", "2 lines so far; the job had not ended")),
-        ({}, ("incomplete", "2 lines so far; whether the job had ended was not kept")),
+        ({}, ("incomplete", "2 lines so far; the download was broken off")),
         ({"job": {"status": "FAILED"}}, ("incomplete", "2 lines so far; there may be more")),
         ({"settling": True}, ("settling", "2 lines; the job had ended shortly before")),
         ({"settling": True, "total": 3}, ("incomplete", "2 lines of 3")),

@@ -188,15 +188,18 @@ def _advise(
     for error in {type(one.error): one.error for one in reversed(bad) if one.error}.values():
         complain(told(error))
     damaged = [one for one in bad if one.state == "damaged" and one.job_id and not one.in_the_way]
-    for some in (
-        [one for one in damaged if not one.profile],
-        [one for one in damaged if one.profile],
+    left = [one for one in bad if one.state == "incomplete" and one.job_id and not one.running]
+    for logs, how, what in (
+        (damaged, ("--recheck",), "fetches damaged logs anew, and keeps what is here of them"),
+        (left, (), "goes on with logs that are incomplete"),
     ):
-        if some:  # a download with a profile writes to folders only
-            names = _names_of(some)
-            which = ("" if names else f"--all{expected.shard}", "--recheck")
-            again = _download_of(connection, some, directory, own, *which, jobs=names)
-            complain(f"`{again}` fetches damaged logs anew, and keeps what is here of them")
+        # A download with a profile writes to folders only.
+        for some in [one for one in logs if not one.profile], [one for one in logs if one.profile]:
+            if some:
+                names = _names_of(some)
+                which = ("" if names else f"--all{expected.shard}", *how)
+                again = _download_of(connection, some, directory, own, *which, jobs=names)
+                complain(f"`{again}` {what}")
     if missing := [one for one in bad if one.state == "missing" and one.job_id]:
         every = f"--all{expected.since}{expected.shard}"
         complain(f"`{_download_of(connection, missing, directory, own, every)}` fetches what is missing")

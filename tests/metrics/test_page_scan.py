@@ -8,7 +8,7 @@ from itertools import cycle, pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dashscope_ftlogs.metrics.points import LogPoints, Point
@@ -64,6 +64,7 @@ def line_by_line(lines: Sequence[str]) -> list[Any]:
 
 
 @given(LINES, st.lists(st.integers(0, 25), max_size=3))
+@example(["text", '"\\u0020\\n",', "text"], [])
 def test_pages_cut_anywhere_give_what_lines_give(lines: list[str], cuts: list[int]) -> None:
     log = LogPoints()
     edges = sorted({0, len(lines), *(cut for cut in cuts if cut < len(lines))})
@@ -102,7 +103,6 @@ PLAIN = st.lists(
 ENDS = st.sampled_from(("it/s]", "s/it]", " examples/s]", " 203.3 examples/s]"))
 
 
-@pytest.mark.unmeasured
 @given(st.lists(st.tuples(PLAIN.map("".join), ENDS).map("".join), min_size=1))
 def test_bars_that_are_not_searched_tell_nothing_beside_how_far_they_have_come(lines: list[str]) -> None:
     for line in lines:

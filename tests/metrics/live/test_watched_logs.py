@@ -166,30 +166,33 @@ def test_whatever_a_log_calls_its_loss_a_condition_is_about_it(
     assert bool(logs.unmeetable(ended=True)) == (asked not in {of for of, _ in told})
 
 
+def numbered(*texts: str) -> list[str]:
+    """Dicts that tell their step: without one, what has no `loss` is no point."""
+    return [f"{{{text}, 'step': {number}}}" for number, text in enumerate(texts)]
+
+
 def test_what_stands_for_the_loss_is_not_compared_with_the_loss_nor_with_another() -> None:
-    lines = [
-        "{'lm loss': 1.0}",
-        "{'lm loss': 1.0}",
-        "{'loss': 1.1}",
-        "{'lm loss': 9.0}",
-        "{'loss': 1.4}",
+    own = ("'lm loss': 1.0", "'lm loss': 1.1", "'loss': 1.3", "'lm loss': 9.0", "'loss': 1.6")
+    assert met(watch("loss>best*1.2"), "a", numbered(*own)) == [(4, "loss>best*1.2")]
+    assert met(watch("loss>1.05 for 3"), "a", numbered(*own)) == []
+    two = ("'train_loss': 1.0", "'train_loss': 1.0, 'lm loss': 9.0", "'lm loss': 9.0")
+    assert met(watch("loss>2"), "a", numbered(*two)) == []
+    assert met(watch("loss>0.5 for 3"), "a", numbered(*two, "'train_loss': 1.0")) == [
+        (3, "loss>0.5 for 3")
     ]
-    assert met(watch("loss>best*1.2"), "a", lines) == [(4, "loss>best*1.2")]
-    assert met(watch("loss>1.05 for 2"), "a", lines) == [(4, "loss>1.05 for 2")]
-    lines = ["{'train_loss': 1.0}", "{'train_loss': 1.0, 'lm loss': 9.0}", "{'lm loss': 9.0}"]
-    assert met(watch("loss>2"), "a", lines) == []
 
 
-@pytest.mark.parametrize(
-    "line", ["{'test_loss': 9.0}", "{'eval_reward': 9.0}", "{'eval_accuracy': 9.0}", "{'kl': 9.0}"]
-)
-def test_a_test_set_or_what_is_no_loss_stands_for_none(line: str) -> None:
+@pytest.mark.parametrize("said", ["'test_loss': 9.0", "'eval_reward': 9.0", "'lr': 9.0"])
+def test_a_test_set_or_what_is_no_loss_stands_for_none(said: str) -> None:
     for condition in ("loss>1", "eval_loss>1"):
-        assert met(watch(condition), "a", [line]) == []
+        logs = watch(condition)
+        assert met(logs, "a", numbered(f"{said}, 'pg_loss': 1.0")) == []
+        assert "pg_loss" in logs.names, "it is a point"
 
 
 def test_what_may_be_nan_may_be_so_by_whatever_name() -> None:
-    assert met(watch("nan except lm loss"), "a", ["{'lm loss': nan}"]) == []
+    assert met(watch("nan except lm loss"), "a", numbered("'lm loss': nan")) == []
+    assert met(watch("nan except kl"), "a", numbered("'lm loss': nan")) == [(0, "nan except kl")]
 
 
 def test_megatron_s_validation_is_watched_and_its_test_set_is_not() -> None:

@@ -1,24 +1,16 @@
 """The points of logs as columns, which take a tenth of the memory that they take as objects."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import groupby, islice
 from typing import Final
 
 from dashscope_ftlogs.metrics.columns import Metric, Numbers, Repeated, cell, rows
-from dashscope_ftlogs.reading.forms.names import (
-    is_better_higher,
-    is_loss_or_reward,
-    is_of_evaluation,
-    is_of_test,
-    main_metric,
-    standing_for,
-)
+from dashscope_ftlogs.reading.forms.names import loss_called, loss_of_evaluations
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 
 _HELD: Final = "epoch"
 """The entry of metric dicts that mostly is what the column of that name has."""
-_LOSS: Final = "loss"
-_EVAL_LOSS: Final = "eval_loss"
 _AT_ONCE: Final = 4096
 """So many dicts become columns in one go, in which no other thread has its turn."""
 _NUMBERS: Final = ("offset", "step", "epoch", "time", "tokens")
@@ -162,22 +154,12 @@ class PointColumns:
 
 def called(points: PointColumns, metric: str) -> str | None:
     """Return under which name points have the `loss` of training, or the `eval_loss`."""
-    if metric == _LOSS:
-        return standing_for(metric, points.names())
-    found = evaluation_metric(points)
-    return None if found is None or is_better_higher(found) else found
+    return loss_called(metric, points.names(), partial(_is_told_by_evaluations, points))
 
 
 def evaluation_metric(points: PointColumns) -> str | None:
     """Return what the losses of evaluations are called, or what comes nearest to them."""
-    measured = [name for name in points.names() if is_loss_or_reward(name)]
-    named = [name for name in measured if is_of_evaluation(name)]
-    # Some trainers call it as in training, and say otherwise that it is one of an evaluation.
-    otherwise = [name for name in measured if _is_told_by_evaluations(points, name)]
-    # What is said of a test set counts only where nothing is said of a validation.
-    apart = [name for name in named or otherwise if not is_of_test(name)]
-    told = apart or [name for name in otherwise if not is_of_test(name)] or named
-    return _EVAL_LOSS if _EVAL_LOSS in told else main_metric(told)
+    return loss_of_evaluations(points.names(), partial(_is_told_by_evaluations, points))
 
 
 def _is_told_by_evaluations(points: PointColumns, metric: str) -> bool:

@@ -13,6 +13,7 @@ from dashscope_ftlogs.metrics.point import Point, added
 from dashscope_ftlogs.metrics.point_columns import PointColumns, called
 from dashscope_ftlogs.metrics.points import LogPoints
 from dashscope_ftlogs.metrics.wide_table import OTHERS, apart
+from dashscope_ftlogs.reading.forms.names import WHATEVER_ITS_NAME
 from dashscope_ftlogs.reading.own_pattern import own_pattern
 from dashscope_ftlogs.text import escaped, excerpt, fitted
 
@@ -158,7 +159,7 @@ class MetricsTable:
         ('valid_loss', None, None)
         """
         checks.kind_of("metric", metric, str)
-        if metric in {"loss", "eval_loss"}:
+        if metric in WHATEVER_ITS_NAME:
             return called(self._points, metric)
         return metric if metric in self._columns else None
 

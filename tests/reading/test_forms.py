@@ -24,7 +24,6 @@ BEFORE = [
     *("[INFO] ", "INFO:root:", "[titan] ", "2026-01-05T03:04:05.123456789Z ", "[03:04:05] INFO     "),
     *("[INFO|trainer.py:2512] 2026-01-05 03:04:05,123 >> ", "[INFO:swift] "),
     *("2026-01-05T03:04:05.1Z stdout F ", "Jan 05 03:04:05 node7 python[123]: ", "[1,0]<stdout>:"),
-    *("[INFO|trainer.py:2512] 2026-01-05 03:04:05,123 >> ", "[INFO:swift] "),
     *("I0105 03:04:05.000000 4242 train.py:12] ", "2026-01-05 03:04:05,123 - root - INFO - "),
     "2026-01-05 03:04:05.123 | INFO     | __main__:train:10 - ",
     "\x1b[36m(TaskRunner pid=4242)\x1b[0m ",

@@ -76,18 +76,10 @@ def test_a_title_says_of_what_a_dict_is_wherever_that_begins(
             [said]
             for said in (
                 *("Next evaluation at step 400:", "Resuming, last test at step 7:", "No evaluation:"),
-                *(
-                    "Skipping evaluation:",
-                    "Model saved to /out/eval:",
-                    "/out/eval:",
-                    "Loss differs from val:",
-                ),
+                *("Skipping evaluation:", "Model saved to /out/eval:", "/out/eval:"),
                 *("Training after validation 200:", "dataset has 900 rows, test:"),
-                *(
-                    "Loss differs from val:",
-                    "*** No test results ***",
-                    "WARNING: loss mismatch, using val:",
-                ),
+                *("Loss differs from val:", "*** No test results ***"),
+                "WARNING: loss mismatch, using val:",
             )
         ],
     ],

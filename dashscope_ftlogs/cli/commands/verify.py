@@ -194,12 +194,12 @@ def _advise(
         (left, (), "goes on with logs that are incomplete"),
     ):
         # A download with a profile writes to folders only.
-        for some in [one for one in logs if not one.profile], [one for one in logs if one.profile]:
-            if some:
-                names = _names_of(some)
-                which = ("" if names else f"--all{expected.shard}", *how)
-                again = _download_of(connection, some, directory, own, *which, jobs=names)
-                complain(f"`{again}` {what}")
+        apart = [one for one in logs if not one.profile], [one for one in logs if one.profile]
+        for some in filter(None, apart):
+            names = _names_of(some)
+            which = ("" if names else f"--all{expected.shard}", *how)
+            again = _download_of(connection, some, directory, own, *which, jobs=names)
+            complain(f"`{again}` {what}")
     if missing := [one for one in bad if one.state == "missing" and one.job_id]:
         every = f"--all{expected.since}{expected.shard}"
         complain(f"`{_download_of(connection, missing, directory, own, every)}` fetches what is missing")

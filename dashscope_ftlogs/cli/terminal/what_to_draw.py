@@ -19,12 +19,16 @@ from dashscope_ftlogs.metrics.curves import (
 from dashscope_ftlogs.metrics.hyper_parameters import brief_value, differing
 from dashscope_ftlogs.metrics.point_columns import PointColumns, called, evaluation_metric
 from dashscope_ftlogs.metrics.step_count import step_count
-from dashscope_ftlogs.reading.forms.names import is_better_higher, main_metric, standing_for
+from dashscope_ftlogs.reading.forms.names import (
+    WHATEVER_ITS_NAME,
+    is_better_higher,
+    main_metric,
+    standing_for,
+)
 from dashscope_ftlogs.text import distinct, excerpt, shown
 
 _MOST: Final = 20
 """How many names or hyper-parameters are shown; a log or a job may hold any number."""
-_WHATEVER_ITS_NAME: Final = ("loss", "eval_loss")
 
 Say = Callable[[str], None]
 """Takes what there is to say besides."""
@@ -87,7 +91,7 @@ def _metric(asked: str | None, names: Sequence[str], logs: Sequence[DrawnLog], s
     wanted = "loss" if asked is None else asked
     if wanted in names:
         return wanted
-    of_each = (called(log.points, wanted) for log in logs) if wanted in _WHATEVER_ITS_NAME else ()
+    of_each = (called(log.points, wanted) for log in logs) if wanted in WHATEVER_ITS_NAME else ()
     found = main_metric(names) if asked is None else next(filter(None, of_each), None)
     if found is None:
         raise InvalidArgumentError(

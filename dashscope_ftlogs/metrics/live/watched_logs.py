@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from dashscope_ftlogs.metrics.live.live_points import LineReader, LivePoint, LivePoints
 from dashscope_ftlogs.metrics.live.what_meets_a_condition import Alarm, Beyond, Memory, NotFinite
-from dashscope_ftlogs.metrics.live.what_stands_for_it import STOOD_FOR, StandingFor
+from dashscope_ftlogs.metrics.live.what_stands_for_it import StandingFor
 from dashscope_ftlogs.reading.forms.names import is_of_evaluation
 from dashscope_ftlogs.reading.tracebacks import RecordReader
 
@@ -31,34 +31,28 @@ class WatchedLog:
         self._before = self._memories
         """As they were before the last point, which may be told again."""
         self._segment = 0
-        self._standing = StandingFor()
+        self.standing = StandingFor()
+        """What it calls the loss."""
 
     def read(self, number: int, line: str) -> Iterator[tuple[LivePoint, Alarm | None]]:
         """Yield the points that are complete with a line, and for each the first condition it meets."""
         for point in self._points.read(number, line):
             yield point, self._met(point)
 
-    def named(self, point: LivePoint) -> LivePoint:
-        """Return a point as conditions see it: with what stands for a loss that it calls otherwise."""
-        return self._standing.named(point)
-
     def _met(self, point: LivePoint) -> Alarm | None:
-        called = dict(self._standing.called)
-        named = self.named(point)
-        memories = self._before if point.again else self._memories
-        if over := {asked for asked, name in called.items() if self._standing.called[asked] != name}:
-            # Its own has come: what stood for it is not to be compared with that.
-            memories = [
-                Memory() if alarm.metric in over else memory
-                for alarm, memory in zip(self._alarms, memories, strict=True)
-            ]
+        memories = [
+            # Its own loss has come: what stood for it is not to be compared with that.
+            Memory() if self.standing.ends(alarm.metric, point) else before
+            for alarm, before in zip(
+                self._alarms, self._before if point.again else self._memories, strict=True
+            )
+        ]
         if point.segment != self._segment:
             self._segment, memories = point.segment, [Memory()] * len(self._alarms)
         self._before = memories
         watched = zip(self._alarms, memories, strict=True)
         self._memories = [
-            alarm.after(named if alarm.metric in STOOD_FOR else point, before)
-            for alarm, before in watched
+            alarm.after(self.standing.named(alarm.metric, point), before) for alarm, before in watched
         ]
         for alarm, memory in zip(self._alarms, self._memories, strict=True):
             if memory.met:
@@ -88,7 +82,7 @@ class WatchedLogs:
             log = self._logs[job_id] = WatchedLog(self.alarms, self._reader())
         self.lines += 1
         for point, alarm in log.read(number, line):
-            self._note(point, log.named(point))
+            self._note(point, log.standing)
             yield point, alarm
 
     def begin_anew(self, job_id: str) -> None:
@@ -111,7 +105,7 @@ class WatchedLogs:
         evaluations = _EVALUATIONS if is_of_evaluation(test.metric or "") else 0
         return self._points >= _A_WHILE and self._evaluations >= evaluations
 
-    def _note(self, point: LivePoint, named: LivePoint) -> None:
+    def _note(self, point: LivePoint, standing: StandingFor) -> None:
         self._points += 1
         self._evaluations += point.kind == "eval"
         for name, value in point.values.items():
@@ -124,5 +118,5 @@ class WatchedLogs:
             self._unseen = [
                 one
                 for one in self._unseen
-                if one[1].says(named if one[1].metric in STOOD_FOR else point, none) is None
+                if one[1].says(standing.named(one[1].metric, point), none) is None
             ]

@@ -1,21 +1,14 @@
 """What a log calls the loss that a condition is about, known line by line: it has many names."""
 
-from typing import Final
-
 import attrs
 
 from dashscope_ftlogs.metrics.live.live_points import LivePoint
 from dashscope_ftlogs.reading.forms.names import (
-    is_better_higher,
-    is_loss_or_reward,
+    WHATEVER_ITS_NAME,
     is_of_evaluation,
     is_of_test,
-    main_metric,
-    standing_for,
+    loss_called,
 )
-
-STOOD_FOR: Final = ("loss", "eval_loss")
-"""The names by which conditions are about the loss of any log."""
 
 
 class StandingFor:
@@ -26,38 +19,43 @@ class StandingFor:
     """
 
     def __init__(self) -> None:
-        self.called: dict[str, str] = {}
+        self._called: dict[str, str] = {}
 
-    def named(self, point: LivePoint) -> LivePoint:
-        """Return a point that has what stands for those names under them, too.
+    def ends(self, asked: str | None, point: LivePoint) -> bool:
+        """Whether a point is the first to have that very name, for which another has stood."""
+        if asked is None or asked not in point.values:
+            return False
+        return self._called.get(asked, asked) != asked
+
+    def named(self, asked: str | None, point: LivePoint) -> LivePoint:
+        """Return a point that has what stands for that name under it, too.
 
         >>> log = StandingFor()
-        >>> log.named(LivePoint({"lm loss": 2.5})).values["loss"]
+        >>> log.named("loss", LivePoint({"lm loss": 2.5})).values["loss"]
         2.5
-        >>> "loss" in log.named(LivePoint({"loss/aux": 2.5})).values
+        >>> "loss" in log.named("loss", LivePoint({"loss/aux": 2.5})).values
         False
         """
-        added: dict[str, float | str] = {}
-        for asked in STOOD_FOR:
-            if asked in point.values:
-                self.called[asked] = asked
-            elif asked not in self.called and (found := _standing(asked, point)) is not None:
-                self.called[asked] = found
-            name = self.called.get(asked, asked)
-            if name != asked and name in point.values and _is_of(asked, name, point):
-                added[asked] = point.values[name]
-        return attrs.evolve(point, values={**point.values, **added}) if added else point
+        if asked is None or asked not in WHATEVER_ITS_NAME:
+            return point
+        if asked in point.values:
+            self._called[asked] = asked
+        elif asked not in self._called and (found := _standing(asked, point)) is not None:
+            self._called[asked] = found
+        name = self._called.get(asked, asked)
+        if name == asked or name not in point.values or not _is_of(asked, name, point):
+            return point
+        return attrs.evolve(point, values={**point.values, asked: point.values[name]})
 
 
 def _standing(asked: str, point: LivePoint) -> str | None:
     names = [name for name, value in point.values.items() if isinstance(value, float)]
+    of_evaluation = point.kind == "eval"
     if asked == "loss":
-        found = standing_for(asked, [name for name in names if not is_of_evaluation(name)])
-        return found if point.kind != "eval" else None
-    losses = [name for name in names if is_loss_or_reward(name) and not is_of_test(name)]
-    told = [name for name in losses if is_of_evaluation(name)]
-    found = main_metric(told or (losses if point.kind == "eval" else []))
-    return None if found is None or is_better_higher(found) else found
+        fit = [name for name in names if not (of_evaluation or is_of_evaluation(name))]
+    else:
+        fit = [name for name in names if not is_of_test(name)]
+    return loss_called(asked, fit, lambda _: of_evaluation)
 
 
 def _is_of(asked: str, name: str, point: LivePoint) -> bool:

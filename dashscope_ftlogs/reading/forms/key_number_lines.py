@@ -180,7 +180,6 @@ class _Reading:
     evaluation: str = ""
     """The word that says that it is of one, if any does."""
     at_the_end: bool = False
-    on_a_test_set: bool = False
     drawn: bool = False
     section: str = ""
     """Of which phase the next numbers are, if the line tells several."""
@@ -232,7 +231,8 @@ def key_numbers(text: str, *, epoch: float | None = None) -> KeyNumbers | None:
 
 def _begun(text: str, begin: int, found: _Reading) -> int:
     """Take in what is said of the whole line at its beginning, or before; return where that ends."""
-    found.on_a_test_set = _ON_A_TEST_SET.match(text, begin) is not None
+    if _ON_A_TEST_SET.match(text, begin) is not None:
+        found.section = "test"
     if (ended := _AT_THE_END.match(text, begin) or _OF_A_SET.match(text, begin)) is not None:
         found.evaluation = ended.groupdict().get("set") or ""
         found.at_the_end = True
@@ -385,7 +385,7 @@ def _judged(found: _Reading) -> KeyNumbers | None:
         return None
     if not measured and not validated:
         return None
-    values = within_evaluation(("test",) if found.on_a_test_set else (), found.values)
+    values = within_evaluation((), found.values)
     if found.evaluation:
         values = named_after(found.evaluation, values)
     of_evaluation = bool(found.evaluation) or found.at_the_end or validated or only_of_evaluation(values)

@@ -5,7 +5,7 @@ settings, `lossless` is nothing.
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -71,6 +71,8 @@ STEP_NAMES: Final = (
 """Under which a dict may tell its step: the first that it has counts."""
 OF_TRACKERS: Final = frozenset({"_step", "_runtime", "_timestamp"})
 """What W&B adds to each entry of its history."""
+WHATEVER_ITS_NAME: Final = ("loss", "eval_loss")
+"""By these, one asks for the loss of any log, in training and in evaluations."""
 TOTAL_NAMES: Final = ("total_steps", "max_steps")
 STEP_OF_ALL: Final = "global_step/max_steps"
 """Where both stand in one text, such as `3/9`."""
@@ -189,6 +191,39 @@ def main_metric(names: Iterable[str]) -> str | None:
     whole = [name for name in of_training if _OF_ALL.issuperset(words[name])]
     # The shortest is the one that the others are parts of, or are made of.
     return min(whole or rewards or of_training, key=lambda name: len(words[name]), default=None)
+
+
+def loss_of_evaluations(
+    names: Iterable[str], is_told_by_evaluations: Callable[[str], bool]
+) -> str | None:
+    """Return what the losses of evaluations are called, or what comes nearest to them.
+
+    Some trainers call it as in training, and say otherwise that it is one of an evaluation. What is said
+    of a test set counts only where nothing is said of a validation.
+
+    >>> loss_of_evaluations(["loss", "test_loss", "val_loss"], {"loss"}.__contains__)
+    'val_loss'
+    >>> loss_of_evaluations(["loss", "test_loss"], {"loss"}.__contains__)
+    'loss'
+    """
+    measured = [name for name in names if is_loss_or_reward(name)]
+    named = [name for name in measured if is_of_evaluation(name)]
+    told = (
+        [name for name in named if not is_of_test(name)]
+        or [name for name in measured if not is_of_evaluation(name) and is_told_by_evaluations(name)]
+        or named
+    )
+    return "eval_loss" if "eval_loss" in told else main_metric(told)
+
+
+def loss_called(
+    asked: str, names: Collection[str], is_told_by_evaluations: Callable[[str], bool]
+) -> str | None:
+    """Return under which of these names the `loss` of training is told, or the `eval_loss`."""
+    if asked == "loss":
+        return standing_for(asked, names)
+    found = loss_of_evaluations(names, is_told_by_evaluations)
+    return None if found is None or is_better_higher(found) else found
 
 
 def loss_first(names: Iterable[str]) -> list[str]:

@@ -100,7 +100,7 @@ def _english(found: "re.Match[str]") -> str:
     if found["counted"]:
         return _COUNTED[found["counted"]]
     if found["before"]:
-        word = {**_PHASES, **_OF}[found["before"]]
+        word = _PHASES.get(found["before"]) or _OF[found["before"]]
         return word + ("_" if found.string[found.end() : found.end() + 1].isalpha() else "")
     words = (
         _OF.get(found["a"]),

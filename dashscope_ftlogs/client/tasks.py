@@ -330,7 +330,7 @@ class InOrder(Generic[T]):
         await end_of(self._waiting[0], self._waiter)
 
     def ends(self) -> None:
-        """Wake who waits for the task that ends with this call, a turn of the loop before its end would."""
+        """Wake who waits for the task that ends here, a turn of the loop before its end would."""
         waiter = self._waiter
         if waiter is not None and not waiter.done() and self.awaited is asyncio.current_task():
             waiter.set_result(None)

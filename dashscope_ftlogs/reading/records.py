@@ -19,11 +19,11 @@ from dashscope_ftlogs.reading.forms.key_number_lines import glance, key_numbers
 from dashscope_ftlogs.reading.forms.names import only_of_evaluation
 from dashscope_ftlogs.reading.forms.progress_bars import (
     ProgressBar,
-    described_values,
+    bar_values,
+    drawn_as,
     epoch_of,
     is_of_evaluation,
     next_bar,
-    postfix_values,
     whole,
 )
 from dashscope_ftlogs.reading.forms.stamps import LOGGED, time_in
@@ -181,18 +181,16 @@ def _between_dicts(text: str, time: int | None) -> Iterator[Record]:
     while "%" in text and (found := next_bar(text, at)) is not None:
         bar, at, postfix = found
         yield bar
-        behind = postfix_values(bar, postfix) if postfix else described_values(bar)
-        if behind is not None:
+        if (told := bar_values(bar, postfix)) is not None:
             when = time_in(bar.description) if time is None else time
             epoch = epoch_of(bar)
             if is_of_evaluation(bar):
-                of = f"{bar.description} {bar.total}"
-                beside = Beside(epoch=epoch, kind="eval", time=when, drawn=of, done=bar.done)
-                behind = named_after(bar.description, behind)
+                beside = Beside(epoch=epoch, kind="eval", time=when, drawn=drawn_as(bar), done=bar.done)
+                told = named_after(bar.description, told)
             else:
-                kind: MetricsKind = "eval" if only_of_evaluation(behind) else "train"
+                kind: MetricsKind = "eval" if only_of_evaluation(told) else "train"
                 beside = Beside(whole(bar.done), whole(bar.total), epoch, kind, when, drawn="bar")
-            yield Metrics(behind, bar.raw, bar, beside)
+            yield Metrics(told, bar.raw, bar, beside)
     raw = text[at:].rstrip()
     if not raw:
         return

@@ -487,7 +487,7 @@ def test_a_bar_that_is_described_by_its_loss_is_a_point() -> None:
     assert [(p.step, p.total_steps, dict(p.values)) for p in read_points(bars)] == [
         (n, 25880, {"Loss": n + 0.5}) for n in (1, 2)
     ]
-    for none in ("1|2|Loss: 2.5.1", "gloss: 2.5", "Loss: x", "my Loss: 2.5"):
+    for none in ("1|2|Loss: 2.5.1", "gloss: 2.5", "Loss: x", "so my Loss: 2.5 x"):
         assert read_points([f"{none}: 0%|  | 1/9 [00:03<24:10:11,  3.36s/it]"]) == []
 
 
@@ -534,6 +534,32 @@ def test_a_bar_of_evaluation_is_one_point_however_far_it_was_drawn() -> None:
         ("eval", None, ("Evaluating/loss", 1.0)),
         ("eval", None, ("Evaluating/loss", 0.5)),
     ]
+
+
+def test_a_bar_of_evaluation_that_is_described_by_its_loss_is_one_point() -> None:
+    def drawn(epoch: int, done: int, loss: float | str) -> str:
+        return f"Epoch {epoch} val loss {loss}: 50%|#| {done}/9 [00:10<00:10,  2.00s/it]"
+
+    lines = [drawn(1, 5, 2.5), drawn(1, 9, "nan"), drawn(2, 5, 2.25), drawn(2, 9, 2.0)]
+    points = [(point.kind, point.epoch, str(point.values["val loss"])) for point in read_points(lines)]
+    assert points == [("eval", 1.0, "nan"), ("eval", 2.0, "2.0")]
+
+
+@given(
+    st.dictionaries(st.sampled_from(["acc", "lr", "grad_norm", "kl"]), st.floats(1e-6, 1e6), max_size=3),
+    st.sampled_from(["loss", "Loss", "train loss", "val_loss"]),
+    st.sampled_from([", ", " | ", " - ", " "]),
+    st.sampled_from(["=", ": ", " "]),
+)
+def test_what_a_line_of_numbers_tells_a_bar_tells_that_has_them_before_or_behind_it(
+    others: dict[str, float], loss: str, between: str, sign: str
+) -> None:
+    values = {loss: 2.5, **others}
+    said = between.join(f"{name}{sign}{value!r}" for name, value in values.items())
+    bar = "  7%|#  | 7/100 [00:03<01:37,  1.00s/it"
+    for drawn in (f"{said}:{bar}]", f"Epoch 2{between}{said}:{bar}]", f"Train:{bar}, {said}]"):
+        assert dict(only(drawn).values) == values
+    assert only(f"{loss}{sign}2.5:{bar}, lr=0.5]").values == {loss: 2.5, "lr": 0.5}
 
 
 def test_dicts_in_one_are_points_of_their_own_that_it_tells_the_place_of() -> None:
@@ -602,7 +628,9 @@ def test_the_numbers_behind_a_bar_are_a_point(bar: str, values: Any) -> None:
     "bar",
     [
         "Map:   3%|3 | 10/375 [02:09<1:13:19, 12.05it/s, rows=5]",
+        "Filter loss 2.5:   3%|3 | 10/375 [02:09<1:13:19, 12.05it/s]",
         "SFT:   0%|  | 0/375 [00:00<?, ?it/s, loss=2.5]",
+        "loss: 2.5 | lr 1:   0%|  | 0/375 [00:00<?, ?it/s]",
         "Downloading:  3%|3 | 10/375 [02:09<1:13:19, 12.05MB/s, file=a.bin]",
         "Train:   3%|3 | 10/375 [02:09<1:13:19, 12.05s/it, " + "x" * 3000 + "=1]",
     ],

@@ -5,7 +5,8 @@ from typing import Final
 
 import attrs
 
-from dashscope_ftlogs.reading.forms.names import is_loss_or_reward, is_one_name, mentioned
+from dashscope_ftlogs.reading.forms.key_number_lines import glance, key_numbers
+from dashscope_ftlogs.reading.forms.names import is_loss_or_reward, is_one_name
 from dashscope_ftlogs.reading.forms.numbers import PLAIN, number
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 
@@ -38,6 +39,7 @@ _DESCRIBED: Final = re.compile(
     r"(?:^|\|)([A-Za-z_][\w/]{0,40})[:=] ?"
     rf"([-+]?{PLAIN}|nan|inf)(?=\||$)"
 )
+_VALUE: Final = re.compile(rf"(?<!\w)[-+]?(?:{PLAIN}|nan|inf)(?!\w)", re.IGNORECASE)
 RATES: Final = ("/s, ", "s/it, ", "s/step, ", "s/batch, ")
 """What a bar's rate ends with, where more stands behind it."""
 PLAIN_RATES: Final = ("it/s]", "s/it]")
@@ -152,11 +154,11 @@ def _behind(rate: str, postfix: str, unrated: str) -> str:
     return postfix.strip() if postfix.startswith(" ") and any(end in rate for end in RATES) else ""
 
 
-def postfix_values(bar: ProgressBar, postfix: str) -> MetricValues | None:
+def postfix_values(bar: ProgressBar, postfix: str, *, measured: bool = False) -> MetricValues | None:
     """Return the numbers behind a bar if it is one of training or evaluation, and has come to a step.
 
-    They need not be called a loss where the bar says that it is one of training: there are too many
-    names.
+    They need not be called a loss where the bar says that it is one of training, or has one before it
+    (`measured`): there are too many names.
 
     >>> bar = ProgressBar(3, "SFT", 10, 375)
     >>> postfix_values(bar, "loss 6.05, lr=1e-5"), postfix_values(bar, "v_num=abc")
@@ -171,11 +173,29 @@ def postfix_values(bar: ProgressBar, postfix: str) -> MetricValues | None:
             continue
         if (value := number(pair[2], pair[1], postfix)) is not None:
             values[pair[1].strip()] = value
-    if _OF_FILES.search(bar.description[-_LONGEST:]) is not None:
-        return None
     if any(map(is_loss_or_reward, values)):
         return values
-    return values if values and _OF_TRAINING.search(bar.description[-_LONGEST:]) else None
+    if (told := _as_in_a_line(postfix)) is not None:
+        return told
+    measured = measured or _OF_TRAINING.search(bar.description[-_LONGEST:]) is not None
+    return values if values and measured else None
+
+
+def bar_values(bar: ProgressBar, postfix: str) -> MetricValues | None:
+    """Return the numbers that a bar tells, before it and behind it; None if it tells no point."""
+    before = described_values(bar) or {}
+    told = {**before, **(postfix_values(bar, postfix, measured=bool(before)) or {})}
+    return told if told and _OF_FILES.search(bar.description[-_LONGEST:]) is None else None
+
+
+def drawn_as(bar: ProgressBar) -> str:
+    """Return what all drawings of a bar of evaluation have in common.
+
+    >>> drawn_as(ProgressBar(50, "Val loss 2.5", 1, 2)), drawn_as(ProgressBar(50, "Val set 2", 1, 2))
+    ('Val loss  2', 'Val set 2 2')
+    """
+    said = bar.description if described_values(bar) is None else _VALUE.sub("", bar.description)
+    return f"{said} {bar.total}"
 
 
 def is_of_evaluation(bar: ProgressBar) -> bool:
@@ -190,11 +210,23 @@ def described_values(bar: ProgressBar) -> MetricValues | None:
     [{'Loss': 2.1051}, None]
     """
     text = bar.description[-_LONGEST:]
-    if not mentioned(text) or not whole(bar.done):
+    if not glance(text) or not whole(bar.done):
         return None
     told = {found[1]: number(found[2], found[1], text) for found in _DESCRIBED.finditer(text)}
     values = {name: value for name, value in told.items() if value is not None}
-    return values if any(map(is_loss_or_reward, values)) else None
+    return values if any(map(is_loss_or_reward, values)) else _as_in_a_line(text)
+
+
+def _as_in_a_line(text: str) -> MetricValues | None:
+    """Return what a line of nothing but names and numbers would say: bars are told as much by hand.
+
+    >>> _as_in_a_line("Epoch 2 train loss 2.5 | acc: 50%"), _as_in_a_line("a loss of 2.5")
+    ({'train loss': 2.5, 'acc': 50.0}, None)
+    """
+    told = key_numbers(text, epoch=0.0) if glance(text) else None
+    if told is None:
+        return None
+    return told.values if told.step is None else {**told.values, "step": float(told.step)}
 
 
 def epoch_of(bar: ProgressBar) -> float | None:

@@ -413,9 +413,7 @@ def test_dicts_that_are_read_together_say_what_each_says(texts: list[str]) -> No
     st.sampled_from("'\""),
 )
 @example({"'=cmd": 1.0}, "'")
-def test_no_short_way_takes_a_quote_in_a_name_for_another(
-    values: dict[str, float], quote: str
-) -> None:
+def test_no_short_way_takes_a_quote_in_a_name_for_another(values: dict[str, float], quote: str) -> None:
     def quoted(name: str) -> str:
         return quote + name.replace("\\", "\\\\").replace(quote, f"\\{quote}") + quote
 

@@ -193,10 +193,13 @@ class Selection:
         """Whether jobs are named one by one."""
         return bool(self.job_ids) or self.from_file is not None
 
-    async def jobs(self, session: "LogSession") -> list[str | Job]:
-        """Return the jobs; those that were named stand as ids."""
+    async def jobs(self, session: "LogSession", failed: list[FTLogsError]) -> list[str | Job]:
+        """Return the jobs; those that were named stand as ids, see `whole_jobs`."""
         if self.are_named:
-            return (await self.by_profile({"": session})).get("", [])
+            named = (await self.by_profile({"": session}, failed)).get("", [])
+            if failed and not named:
+                raise failed.pop()
+            return named
         async with aclosing(self.filters.jobs(session)) as listed:
             return [job async for job in listed if self.shard is None or self.shard.holds(job)]
 
@@ -208,23 +211,32 @@ class Selection:
     ) -> dict[str, list[str | Job]]:
         """Return the ids of the jobs that were named, by the profile of each: see `whole_jobs`."""
         with Thread(patience=0) as reading:  # a pipe may take its time, and Ctrl-C should not
-            names = [*self.job_ids, *await reading.run(self._from_file)]
+            places = await reading.run(self._from_file)
+        for name in self.job_ids:
+            places.pop(name, None)
+        names = [*self.job_ids, *places]
         found: dict[str, list[str | Job]] = {}
-        for profile, job_id in chain.from_iterable(await whole_jobs(sessions, names, failed, lost)):
+        meant = await whole_jobs(sessions, names, failed, lost, places)
+        for profile, job_id in chain.from_iterable(meant):
             if self.shard is None or self.shard.holds(job_id):
                 found.setdefault(profile, []).append(job_id)
         return found
 
-    def _from_file(self) -> Iterable[str]:
+    def _from_file(self) -> dict[str, str]:
+        """Return where in the file each name stands first."""
         if self.from_file is None:
-            return ()
+            return {}
         try:
             text = sys.stdin.read() if str(self.from_file) == "-" else self.from_file.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             why = why_unread(error) if isinstance(error, OSError) else error
             raise InvalidArgumentError(f"--from-file {self.from_file}: {why}") from None
-        lines = (line.partition("#")[0].strip() for line in text.removeprefix("\ufeff").splitlines())
-        return [line for line in lines if line]
+        places: dict[str, str] = {}
+        # What else `splitlines` takes for a line's end is none to editors, which count lines too.
+        for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
+            if name := line.partition("#")[0].strip():
+                places.setdefault(name, f"--from-file {self.from_file}, line {number:,}")
+        return places
 
 
 def any_fits(names: Iterable[str], globs: Iterable[str]) -> bool:

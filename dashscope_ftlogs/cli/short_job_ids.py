@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from dashscope_ftlogs import FTLogsError, InvalidArgumentError, Job, NotFoundError, checks
@@ -65,7 +66,10 @@ def out_of_url(word: str) -> str:
     return found[0]
 
 
-def refuse_key(names: Iterable[str]) -> None:
+_TYPED: Final = MappingProxyType[str, str]({})
+
+
+def refuse_key(names: Sequence[str], places: Mapping[str, str] = _TYPED) -> None:
     """Refuse names of which one is a key, before anything is sent.
 
     Raises:
@@ -73,7 +77,9 @@ def refuse_key(names: Iterable[str]) -> None:
     """
     together = "\n".join(names)
     if without_key(together) != together:
-        raise InvalidArgumentError("a job id: that looks like an API key; nothing was sent")
+        keys = (name for name in names if without_key(name) != name)
+        where = next((places[name] for name in keys if name in places), "a job id")
+        raise InvalidArgumentError(f"{where}: that looks like an API key; nothing was sent")
 
 
 def is_short(name: str) -> bool:
@@ -90,6 +96,7 @@ async def whole_jobs(
     names: Sequence[str],
     failed: list[FTLogsError] | None = None,
     lost: dict[str, FTLogsError] | None = None,
+    places: Mapping[str, str] = _TYPED,
 ) -> list[list[Named]]:
     """Return for each name the jobs that it means, each by its profile and its id.
 
@@ -97,25 +104,38 @@ async def whole_jobs(
     name may be one of any.
 
     A name that is no short one stands for itself. Where there is a list for what `failed`, a name that
-    fits no id stands for none; a profile of several that could not be asked is `lost`, if that is given,
-    and so is one of several jobs whose id is refused.
+    fits no id stands for none, and so does whatever is wrong with one that was read at one of the
+    `places`: nobody typed all those, and the others go on. A profile of several that could not be asked
+    is `lost`, if that is given, and so is one of several jobs whose id is refused.
 
     Raises:
         NoneFitsError: one that is short fits no id.
         InvalidArgumentError: more than one job fits; there is none to be the last, or running; or a name
             can be no part of an id.
     """
-    refuse_key(names)
-    split = [_split(out_of_url(name), sessions) for name in names]
-    for _, name in split:
-        if not name.startswith("@"):
-            checks.job_id(name)
+
+    def fail(word: str, error: InvalidArgumentError | NoneFitsError) -> None:
+        place = places.get(word)
+        if failed is None or (place is None and not isinstance(error, NoneFitsError)):
+            raise error
+        failed.append(error if place is None else _at(place, error))
+
+    refuse_key(names, places)
+    split: list[tuple[Sequence[str], str]] = []
+    for word in names:
+        try:
+            split.append(_split(out_of_url(word), sessions))
+        except InvalidArgumentError as error:
+            fail(word, error)
+            split.append(((), ""))
     of = {profile for profiles, name in split if is_short(name) for profile in profiles}
     listed = await _asked(sessions, [profile for profile in sessions if profile in of], _listing, lost)
     meant: list[list[Named]] = []
-    for profiles, name in split:
+    for word, (profiles, name) in zip(names, split, strict=True):
         try:
-            if is_short(name):
+            if not profiles:
+                meant.append([])
+            elif is_short(name):
                 among = [(one, job) for one in profiles for job in listed.get(one, ())]
                 meant.append(_to_ask_for(_meant(name, among), lost))
             elif len(profiles) == 1:
@@ -123,12 +143,17 @@ async def whole_jobs(
             else:
                 known = await _asked(sessions, profiles, partial(_known, job_id=name), lost)
                 meant.append(_only(name, [(one, name) for one, is_known in known.items() if is_known]))
-        except NoneFitsError as error:
-            if failed is None:
-                raise
-            failed.append(error)
+        except (InvalidArgumentError, NoneFitsError) as error:
+            fail(word, error)
             meant.append([])
     return meant
+
+
+def _at(place: str, error: InvalidArgumentError | NoneFitsError) -> FTLogsError:
+    """Return an error that says where the name was read that it is about."""
+    if isinstance(error, NoneFitsError):
+        return NoneFitsError(error.status, error.code, f"{place}: {error.message}")
+    return InvalidArgumentError(f"{place}: {error.summary()}")
 
 
 def _to_ask_for(found: list[Named], lost: dict[str, FTLogsError] | None) -> list[Named]:
@@ -157,13 +182,16 @@ def _to_ask_for(found: list[Named], lost: dict[str, FTLogsError] | None) -> list
 def _split(name: str, sessions: "Mapping[str, LogSession]") -> tuple[list[str], str]:
     """Return the profiles of which one may have a job, and its name there."""
     profile, slash, rest = name.partition("/")
+    profiles = list(sessions)
     if slash and "" not in sessions:
         if profile not in sessions:
             raise InvalidArgumentError(
                 f"{excerpt(name)!r}: --profile names {', '.join(sessions)}, and not {excerpt(profile)!r}"
             )
-        return [profile], rest
-    return list(sessions), name
+        profiles, name = [profile], rest
+    if not name.startswith("@"):
+        checks.job_id(name)
+    return profiles, name
 
 
 async def _asked(

@@ -10,11 +10,13 @@ import attrs
 from dashscope_ftlogs.metrics.point import Point, point_at
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.points import LogPoints
+from dashscope_ftlogs.metrics.step_count import step_count
 from dashscope_ftlogs.models import Job
 from dashscope_ftlogs.reading.failure_causes import Failure, failure
 from dashscope_ftlogs.reading.forms.stamps import milliseconds
 from dashscope_ftlogs.reading.log_errors import LogErrors
 from dashscope_ftlogs.reading.own_pattern import Fits, OwnPattern
+from dashscope_ftlogs.reading.records import ProgressBar, records
 from dashscope_ftlogs.report.loss_and_duration import (
     Loss,
     NotFinite,
@@ -46,6 +48,8 @@ class Glance:
     last_time: str | None
     last: Point | None
     """The last point of its training."""
+    last_bar: ProgressBar | None
+    """The last one of training, if there is no point at all."""
     summary: Summary
     eval_loss: Loss | None
     """The last one."""
@@ -53,6 +57,8 @@ class Glance:
     failure: Failure | None
     restarts: Sequence[Point] = ()
     """The first point after each."""
+    steps_begin_again: bool = False
+    """Whether they do so in each epoch: a step alone says no place then."""
     not_finite: Sequence[NotFinite] = ()
     fits: Fits = frozenset()
     """What of the user's own patterns fitted."""
@@ -88,11 +94,13 @@ class GlanceReader:
             _first_time(self._head),
             _first_time(reversed(self._tail)),
             _last_of_training(points),
+            None if len(points) else _last_bar(reversed(self._tail)),
             summary(self._job, points, None),
             last_evaluation(points),
             best_evaluation(points),
             failure(self._name, self._job, self._errors.end()),
             _restarts(points),
+            step_count(points).restarts,
             not_finite(points),
             self._points.fits,
         )
@@ -100,7 +108,26 @@ class GlanceReader:
 
 def _last_of_training(points: PointColumns) -> Point | None:
     ends = [begin + count for begin, kind, count in points.kind.runs(0, len(points)) if kind != "final"]
-    return point_at(points, ends[-1] - 1) if ends else None
+    if not ends:
+        return None
+    last = point_at(points, ends[-1] - 1)
+    if last.total_steps is None and last.step is not None:
+        *_, (begin, _, _) = points.segment.runs(0, ends[-1])
+        totals = [total for _, total in points.total_steps.items(begin, ends[-1])]
+        if totals and totals[-1] >= last.step:  # an evaluation need not repeat it
+            return attrs.evolve(last, total_steps=totals[-1])
+    return last
+
+
+def _last_bar(lines: Iterable[str]) -> ProgressBar | None:
+    bars = (
+        record
+        for line in lines
+        if "%" in line
+        for record in reversed(list(records(line)))
+        if isinstance(record, ProgressBar) and record.is_training and record.step is not None
+    )
+    return next(bars, None)
 
 
 def _restarts(points: PointColumns) -> list[Point]:

@@ -23,6 +23,7 @@ class Loss:
     """The number of its line."""
     metric: str = "loss"
     """What the log calls it."""
+    epoch: float | None = None
 
 
 @attrs.frozen
@@ -132,7 +133,8 @@ def not_finite(points: PointColumns) -> list[NotFinite]:
 
 
 def _loss(points: PointColumns, row: int, value: float, metric: str) -> Loss:
-    return Loss(value, cell(points.step, row), cell(points.offset, row), metric)
+    step, offset, epoch = (cell(one, row) for one in (points.step, points.offset, points.epoch))
+    return Loss(value, step, offset, metric, epoch)
 
 
 def _duration(job: Job) -> timedelta | None:

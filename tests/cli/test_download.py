@@ -122,6 +122,47 @@ async def test_ids_come_through_a_pipe(start_ftlogs: Any, tmp_path: Path) -> Non
     assert names(tmp_path) == {"ft-2", "ft-3"}
 
 
+async def test_a_line_that_names_no_job_is_told_by_its_number_and_the_others_are_fetched(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    ids = tmp_path / "ids"
+    ids.write_text("# mine\nft-1\x0c\n\nft 2\r\nft-3\nzzzz\nft 2\n@all\nhttps://host/x\n")
+    words = ("download", "--from-file", str(ids), "--out", str(tmp_path / "a"))
+    async with Emulator(JOBS) as emulator:
+        ended = await ftlogs(*words, emulator=emulator)
+    assert ended.code == 6
+    assert names(tmp_path / "a") == {"ft-1", "ft-3"}
+    told = [line for line in ended.err.splitlines() if "--from-file" in line]
+    assert [line.partition(f"{ids}, line ")[2][:12] for line in told] == [
+        "4: job id 'f",
+        "9: 'https://",
+        "6: none of t",
+        "8: '@all': o",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "said"),
+    [
+        ("ft 1\nft 2\n", 2, ("line 1: job id 'ft 1'", "line 2: job id 'ft 2'")),
+        ("x y\n" + "".join(f"{n},x\n" for n in range(30)), 2, ("line 20: ", "and 10 more failures")),
+        ("zzzz\n", 4, ("line 1: none of the",)),
+        ("ft-1\nsk-0123456789abcdef0123\n", 2, ("line 2: that looks like an API key; nothing was",)),
+    ],
+)
+async def test_a_file_without_ids_has_the_exit_code_of_what_is_wrong_with_it(
+    ftlogs: Any, tmp_path: Path, text: str, code: int, said: tuple[str, ...]
+) -> None:
+    ids = tmp_path / "ids"
+    ids.write_text(text)
+    async with Emulator(JOBS) as emulator:
+        words = ("download", "--from-file", str(ids), "--out", str(tmp_path / "a"))
+        ended = await ftlogs(*words, emulator=emulator)
+        assert not any("logs" in request.path for request in emulator.journal)
+    assert ended.code == code
+    assert [one for one in said if one not in ended.err] == []
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -139,9 +139,23 @@ async def test_a_spreadsheet_gets_no_formula_from_a_log(ftlogs: Any, log: Path, 
     with out.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["note"] for row in rows] == ["", '\'=HYPERLINK("x")', ""]
-    assert [row["loss"] for row in rows] == ["1.5", "nan", ""]
+    assert [row["loss"] for row in rows] == ["1.5", "NaN", ""]
     assert rows[2]["sign"] == "-inf"
     assert rows[0]["time"] == "2025-12-06T20:28:19.002000"
+
+
+async def test_csv_tells_nan_infinity_and_nothing_apart_and_jsonl_has_null_for_both(
+    ftlogs: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "odd.log"
+    path.write_text("".join(f"{{'loss': {one}}}\n" for one in ("1.5", "nan", "inf", "-inf")))
+    with path.open("a") as file:
+        file.write("{'eval_loss': 1.0}\n")
+    ended = await ftlogs("metrics", str(path), "--format", "csv", "--columns", "loss")
+    assert ended.out.decode().splitlines()[1:] == ["1.5", "NaN", "inf", "-inf", '""']
+    ended = await ftlogs("metrics", str(path), "--format", "jsonl")
+    losses = [json.loads(row).get("loss", "no key") for row in ended.out.splitlines()]
+    assert losses == [1.5, None, None, None, "no key"]
 
 
 async def test_lone_surrogates_and_escapes_harm_neither_file_nor_terminal(

@@ -68,14 +68,22 @@ async def test_as_json_it_is_one_object_for_each_log(ftlogs: Any, log: Path, tmp
         "last_time": "2025-12-06 20:44:39,609",
         "progress": {"step": 2, "total_steps": 3, "epoch": 0.2},
         "losses": {
-            "final": {"value": None, "step": 2, "offset": 2, "metric": "loss"},
-            "best": {"value": 2.5, "step": 1, "offset": 1, "metric": "loss"},
-            "eval": {"value": 1.5, "step": 2, "offset": 3, "metric": "eval_loss"},
-            "best_eval": {"value": 1.5, "step": 2, "offset": 3, "metric": "eval_loss"},
+            "final": {"value": None, "step": 2, "offset": 2, "metric": "loss", "epoch": 0.2},
+            "best": {"value": 2.5, "step": 1, "offset": 1, "metric": "loss", "epoch": 0.1},
+            "eval": {"value": 1.5, "step": 2, "offset": 3, "metric": "eval_loss", "epoch": 0.2},
+            "best_eval": {"value": 1.5, "step": 2, "offset": 3, "metric": "eval_loss", "epoch": 0.2},
         },
         "restarts": [],
         "not_finite": [
-            {"value": None, "step": 2, "offset": 2, "metric": "loss", "count": 1, "total": 2}
+            {
+                "value": None,
+                "step": 2,
+                "offset": 2,
+                "metric": "loss",
+                "epoch": 0.2,
+                "count": 1,
+                "total": 2,
+            }
         ],
         "failure": {"text": CAUSE, "offset": 4, "guessed": True},
         "checkpoints": None,
@@ -437,3 +445,43 @@ async def test_an_archive_asks_nobody_for_checkpoints(ftlogs: Any, tmp_path: Pat
         ended = await ftlogs("show", archive, "--format", "jsonl", emulator=emulator)
         assert len(emulator.journal) == asked
     assert json.loads(ended.out)["checkpoints"] is None
+
+
+async def test_a_step_that_each_epoch_has_is_told_with_its_epoch(ftlogs: Any, tmp_path: Path) -> None:
+    path = tmp_path / "keras.log"
+    bar = "{}/10 [====>....] - loss: {}"
+    lines = ["Epoch 1/2", bar.format(4, 2.5), bar.format(10, 2.0), "Epoch 2/2", bar.format(4, "nan")]
+    path.write_text("\n".join(lines))
+    rows = (await ftlogs("show", str(path))).out.decode().splitlines()
+    assert "  not finite  loss: 1 of 3, first nan, step 4 of epoch 2" in rows
+    assert "  at best     2, step 10 of epoch 1" in rows
+    told = f"nan: {path.name} line 5, epoch 2: {bar.format(4, 'nan')}"
+    assert told in (await ftlogs("tail", str(path), "--fail-on", "nan")).err
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (
+            [" 50%|███| 20/40 [00:10<00:10,  2.00it/s]", "done"],
+            "step 20 of 40, as its last progress bar tells",
+        ),
+        (
+            ["{'loss': 2.5, 'global_step/max_steps': '10/40'}", "{'eval_loss': 2.5, 'step': 10}"],
+            "step 10 of 40",
+        ),
+        (
+            ["{'loss': 2.5, 'global_step/max_steps': '10/40'}", "{'eval_loss': 2.5, 'step': 50}"],
+            "step 50",
+        ),
+        (["{'loss': 2.5, 'step': 10}", "{'eval_loss': 2.5, 'step': 10}"], "step 10"),
+        (["Loading shards:  67%|███| 2/3 [00:02<00:01,  1.42s/it]"], None),
+    ],
+)
+async def test_how_far_it_came_is_told_by_bars_alone_too_and_with_the_total_that_training_told(
+    ftlogs: Any, tmp_path: Path, lines: list[str], told: str | None
+) -> None:
+    path = tmp_path / "some.log"
+    path.write_text("\n".join(lines))
+    rows = (await ftlogs("show", str(path))).out.decode().splitlines()
+    assert [row for row in rows if "came to" in row] == ([f"  came to     {told}"] if told else [])

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 
 from dashscope_ftlogs import Followed, Job, LogPage
 from dashscope_ftlogs.cli.tail.line_format import Lines, When
-from dashscope_ftlogs.cli.tail.status import Outage, Status
+from dashscope_ftlogs.cli.tail.status import Outage, Point, Status
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator, Fault, Reset
 from dashscope_ftlogs.metrics.live.live_points import LivePoint
 
@@ -193,3 +193,14 @@ async def test_off_a_terminal_the_wait_for_late_lines_is_told_once(start_ftlogs:
         f"ftlogs: {JOB}: has ended; lines that come late are waited for, for up to 3s",
         f"ftlogs: {JOB}: finished: SUCCEEDED, 20 lines",
     ]
+
+
+def test_a_step_that_each_epoch_has_is_told_with_its_epoch_once_that_is_known() -> None:
+    point = Point()
+    shown: list[str] = []
+    for epoch, step in ((1, 4), (1, 9), (2, 4), (2, 9)):
+        point.learn(LivePoint({"loss": 1.5}, step=step, total_steps=10, epoch=float(epoch)))
+        shown.append(point.step)
+    point.learn(LivePoint({"val_loss": 1.5}, "eval", 9, 10, 2.0))
+    assert shown == [" step 4/10", " step 9/10", " epoch 2 step 4/10", " epoch 2 step 9/10"]
+    assert point.step == " epoch 2 step 9/10"

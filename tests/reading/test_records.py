@@ -9,11 +9,11 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dashscope_ftlogs import MetricsTable
-from dashscope_ftlogs.reading.forms.flat_dicts import flat, flat_each
+from dashscope_ftlogs.reading.forms.flat_dicts import flat, flat_each, numbers
 from dashscope_ftlogs.reading.forms.progress_bars import plain_count
 from dashscope_ftlogs.reading.own_pattern import parse_line
 from dashscope_ftlogs.reading.records import (
@@ -406,3 +406,18 @@ DICTS = st.lists(
 @given(DICTS)
 def test_dicts_that_are_read_together_say_what_each_says(texts: list[str]) -> None:
     assert repr(list(flat_each(texts))) == repr([flat(text) for text in texts])
+
+
+@given(
+    st.dictionaries(st.text("""'"\\=: ,1ab""", min_size=1, max_size=9), st.floats(0, 9), max_size=3),
+    st.sampled_from("'\""),
+)
+@example({"'=cmd": 1.0}, "'")
+def test_no_short_way_takes_a_quote_in_a_name_for_another(values: dict[str, float], quote: str) -> None:
+    def quoted(name: str) -> str:
+        return quote + name.replace("\\", "\\\\").replace(quote, f"\\{quote}") + quote
+
+    text = f"{{{', '.join(f'{quoted(name)}: {value}' for name, value in values.items())}}}"
+    for read in (numbers, flat):
+        found = read(text)
+        assert found is None or found == values

@@ -21,6 +21,7 @@ from dashscope_ftlogs.cli.job_selection import Filters, NoneHasItError, Selectio
 from dashscope_ftlogs.cli.options import Concurrency, RunningOk, archive, duration, grouped
 from dashscope_ftlogs.cli.run_command import complain, run, told
 from dashscope_ftlogs.cli.terminal.download_progress import Run, watched
+from dashscope_ftlogs.cli.terminal.output_file import counted
 from dashscope_ftlogs.cli.terminal.stdout import (
     Format,
     is_stderr_too,
@@ -30,6 +31,8 @@ from dashscope_ftlogs.cli.terminal.stdout import (
     write_if_open,
 )
 
+_TOLD = 20
+"""Of names that mean no job, so many are told: a file that holds no ids has one in each line."""
 _STATES = ("complete", "skipped", "settling", "running", "failed")
 _WHOLE = frozenset({"complete", "skipped"})
 _RUNNING = frozenset({"settling", "running"})
@@ -54,7 +57,11 @@ def download(
         ),
     ] = "ftlogs-archive",
     from_file: Annotated[
-        Path | None, typer.Option(help="Read job ids from this file, one per line; - is stdin.")
+        Path | None,
+        typer.Option(
+            help="Read job ids from this file, one per line; - is stdin. A line that names no job is "
+            "told, and the others go on."
+        ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All jobs of the workspace.")] = False,
     shard: ShardOption = None,
@@ -106,11 +113,12 @@ def download(
             shard=None if shard is None else Shard.parse(shard),
         )
         runs = [Run(profile, one) for profile, one in connection.sessions(concurrency).items()]
+        failed: list[FTLogsError] = []
 
         async def bring(one: Run) -> None:
             try:
                 await one.session.download(
-                    _selected(selection, one),
+                    _selected(selection, one, failed),
                     out,
                     format=None if form is None else form.value,
                     compression=None if compress is None else "gzip",
@@ -127,7 +135,7 @@ def download(
                 await stack.enter_async_context(one.session)
             if not quiet:
                 await stack.enter_async_context(watched(runs, progress_every))
-            failed = await _name_profiles(selection, runs)
+            failed += await _name_profiles(selection, runs)
             async with asyncio.TaskGroup() as group:
                 for one in runs:
                     if one.error is None:
@@ -158,9 +166,11 @@ async def _name_profiles(selection: Selection, runs: Sequence[Run]) -> list[FTLo
     return failed
 
 
-async def _selected(selection: Selection, run: Run) -> AsyncGenerator[str | Job, None]:
+async def _selected(
+    selection: Selection, run: Run, failed: list[FTLogsError]
+) -> AsyncGenerator[str | Job, None]:
     """Yield the jobs. Nothing is asked before the archive is ours and wants the first one."""
-    jobs = await selection.jobs(run.session) if run.jobs is None else run.jobs
+    jobs = await selection.jobs(run.session, failed) if run.jobs is None else run.jobs
     run.progress.jobs = len(jobs)
     for job in jobs:
         yield job
@@ -176,6 +186,10 @@ def _end(
     quiet: bool,
 ) -> int:
     """Report what became of all jobs, and return the exit code."""
+    for error in failed[:_TOLD]:
+        complain(told(error))
+    if failed[_TOLD:]:
+        complain(f"and {counted(len(failed) - _TOLD, 'more failure')} like these")
     outcomes = [outcome for one in runs for outcome in one.progress.outcomes]
     none_has_it = all(isinstance(one.error, NoneHasItError) for one in runs)
     for one in runs:
@@ -186,8 +200,6 @@ def _end(
         if outcomes:
             _report(runs, outcomes, out, as_json=as_json, quiet=quiet)
         raise first.error
-    for error in failed:
-        complain(told(error))
     _report(runs, outcomes, out, as_json=as_json, quiet=quiet)
     errors = [*failed, *(one.error for one in runs if one.error is not None)]
     return _exit_code(outcomes, errors, whole)

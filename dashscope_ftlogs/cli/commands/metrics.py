@@ -78,7 +78,11 @@ def metrics(
         typer.Option(metavar="DIR", help="Write event files, a run for each log, for TensorBoard."),
     ] = None,
     form: Annotated[
-        Format, typer.Option("--format", help="What is printed: a table, CSV, or JSON objects.")
+        Format,
+        typer.Option(
+            "--format",
+            help="What is printed: a table, CSV, or JSON objects, in which NaN and infinity are null.",
+        ),
     ] = Format.TABLE,
     columns: Annotated[
         str | None,

@@ -28,6 +28,7 @@ from dashscope_ftlogs.cli.run_command import complain, run
 from dashscope_ftlogs.cli.terminal.download_progress import duration
 from dashscope_ftlogs.cli.terminal.stdout import rows, width, write
 from dashscope_ftlogs.reading.forms.names import is_better_higher
+from dashscope_ftlogs.reading.records import whole
 from dashscope_ftlogs.text import escaped, file_for_shell, for_shell
 
 if TYPE_CHECKING:
@@ -166,6 +167,8 @@ def _facts(glance: "Glance", saved: Checkpoints) -> Iterable[tuple[str, str]]:
     yield "lines", lines
     if glance.last is not None:
         yield "came to", _progress(glance.last)
+    elif (bar := glance.last_bar) is not None:
+        yield "came to", f"{_step(bar.step, whole(bar.total))}, as its last progress bar tells"
     if glance.restarts:
         begin = glance.restarts[-1]
         times = "once," if len(glance.restarts) == 1 else f"{len(glance.restarts):,} times, last"
@@ -180,10 +183,11 @@ def _facts(glance: "Glance", saved: Checkpoints) -> Iterable[tuple[str, str]]:
         if loss is not None:
             what = "reward" if is_better_higher(loss.metric) else "loss"
             named = "" if loss.metric == usual else f" ({loss.metric})"
-            yield label.format(what), _loss(loss) + named
+            yield label.format(what), _loss(loss, glance) + named
     label = "not finite"
     for one in glance.not_finite:
-        yield label, f"{one.first.metric}: {one.count:,} of {one.total:,}, first {_loss(one.first)}"
+        first = _loss(one.first, glance)
+        yield label, f"{one.first.metric}: {one.count:,} of {one.total:,}, first {first}"
         label = ""
     yield from _saved(saved)
     if glance.failure is None:
@@ -251,14 +255,20 @@ def _next(log: "Log[Glance]", job: Job, connection: Connection) -> str:
 
 
 def _progress(last: "Point") -> str:
-    step = "" if last.step is None else f"step {last.step:,}"
-    if step and last.total_steps is not None:
-        step += f" of {last.total_steps:,}"
+    step = _step(last.step, last.total_steps)
     return ", ".join(filter(None, (step, "" if last.epoch is None else f"epoch {last.epoch:g}")))
 
 
-def _loss(loss: "Loss") -> str:
+def _step(step: int | None, total: int | None) -> str:
+    if step is None:
+        return ""
+    return f"step {step:,}" if total is None else f"step {step:,} of {total:,}"
+
+
+def _loss(loss: "Loss", glance: "Glance") -> str:
     where = _place(loss.offset) if loss.step is None else f"step {loss.step:,}"
+    if glance.steps_begin_again and loss.epoch is not None:
+        where += f" of epoch {loss.epoch:g}"
     return f"{loss.value:.6g}, {where}"
 
 

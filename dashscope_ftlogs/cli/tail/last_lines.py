@@ -22,6 +22,7 @@ from dashscope_ftlogs.cli.tail.line_format import View
 from dashscope_ftlogs.cli.tail.status import Status
 from dashscope_ftlogs.cli.terminal.stdout import part, printing, write
 from dashscope_ftlogs.metrics.fail_on_and_until_conditions import nearest
+from dashscope_ftlogs.metrics.live.live_points import LivePoint
 from dashscope_ftlogs.metrics.live.watched_logs import WatchedLogs
 from dashscope_ftlogs.metrics.live.what_meets_a_condition import Alarm
 from dashscope_ftlogs.reading.own_pattern import OwnPattern, OwnRecords
@@ -219,7 +220,7 @@ class Tail:
             return log.profile
         return name.rpartition("/")[0] or next(iter(self.connection.profile or ()), "")
 
-    def _first_alarm(self, page: LogPage) -> tuple[int, Alarm] | None:
+    def _first_alarm(self, page: LogPage) -> tuple[int, Alarm, LivePoint] | None:
         """Return which line of a page meets a condition, and which; the status learns of its points."""
         begin = 0
         if not self._logs.alarms:
@@ -228,7 +229,7 @@ class Tail:
             for point, alarm in self._logs.read(page.job_id, page.offset + number, line):
                 self._status.learn(page.job_id, point)
                 if alarm is not None and page.offset + number >= self._known.get(page.job_id, 0):
-                    return number, alarm
+                    return number, alarm, point
         return None
 
     def _print(self, page: LogPage, wanted: int) -> None:
@@ -270,7 +271,12 @@ def _has_ended(job: "Job | None") -> bool:
     return job is None or job.ended
 
 
-def where(page: LogPage, number: int, alarm: Alarm) -> str:
-    """Say which line of a page met a condition; people count lines from 1."""
+def where(page: LogPage, number: int, alarm: Alarm, point: LivePoint) -> str:
+    """Say which line of a page met a condition; people count lines from 1.
+
+    The epoch, too, where a line before it tells that: the steps in it may be those of each epoch.
+    """
+    told_before = point.epoch is not None and "epoch" not in point.values
+    epoch = f", epoch {point.epoch:g}" if told_before else ""
     line = excerpt(page.lines[number])
-    return f"{alarm.text}: {page.job_id} line {page.offset + number + 1:,}: {line}"
+    return f"{alarm.text}: {page.job_id} line {page.offset + number + 1:,}{epoch}: {line}"

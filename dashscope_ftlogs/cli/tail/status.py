@@ -38,6 +38,8 @@ class Point:
     step: str = ""
     loss: str = ""
     """Or the reward, where there is no loss."""
+    _last: LivePoint | None = None
+    _steps_begin_again: bool = False
 
     def learn(self, point: LivePoint) -> None:
         """Take over what a further point says."""
@@ -46,7 +48,19 @@ class Point:
             self.loss = f" {excerpt(name, 40)} {point.values[name]:.4g}"
         if point.step is not None:
             total = f"/{point.total_steps}" if point.total_steps else ""
-            self.step = f" step {point.step}{total}"
+            epoch = f" epoch {point.epoch:g}" if self._begins_again(point) else ""
+            self.step = f"{epoch} step {point.step}{total}"
+
+    def _begins_again(self, point: LivePoint) -> bool:
+        """Whether steps are those of each epoch, as far as is known, so that one alone says no place."""
+        last = self._last
+        if point.step is None or point.epoch is None:
+            return False
+        if point.kind == "train":
+            if last is not None and last.step is not None and last.epoch is not None:
+                self._steps_begin_again |= point.step < last.step and point.epoch > last.epoch
+            self._last = point
+        return self._steps_begin_again
 
 
 def terminal_size() -> os.terminal_size:

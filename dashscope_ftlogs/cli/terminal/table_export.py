@@ -136,7 +136,9 @@ def _write_csv(table: MetricsTable, file: BinaryIO, names: Sequence[str]) -> Non
 
 
 def _harmless(value: object) -> object:
-    """Keep a spreadsheet from taking a text that a log holds for a formula."""
+    """Keep a spreadsheet from taking a text of a log for a formula, and readers NaN for a text."""
+    if value != value:  # noqa: PLR0124  (as `nan`, it makes a column of texts for Polars)
+        return "NaN"
     if isinstance(value, str) and _FORMULA.match(value) and not _is_number(value):
         return f"'{value}"
     return value.isoformat() if isinstance(value, datetime) else value

@@ -25,7 +25,7 @@ def numbers(text: str) -> MetricValues | None:
     ({'loss': 1.5, 'epoch': 0.3}, None)
     """
     try:
-        return _decode_numbers(text.replace("'", '"'))
+        return _decode_numbers(_as_json(text))
     except _ERRORS:
         return None
 

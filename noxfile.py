@@ -178,14 +178,14 @@ def bytecode(session: nox.Session) -> Path:
     return HERE / session.cache_dir / "bytecode" / Path(session.bin).parent.name
 
 
-def prepare(session: nox.Session) -> None:
+def prepare(session: nox.Session, *ignoring: str) -> None:
     """Let one process compile the tests and what commands import, or each worker would, all at once.
 
     What Hypothesis keeps is made then, too: the kinds of characters, the constants of the tests.
     """
     if not session.posargs and not bytecode(session).exists():
         needing_it_all = "one_thread_as_forking_asks_for or any_text_is_a_fault"
-        run_tests(session, "-m", "pytest", "-q", *APART, "-k", needing_it_all)
+        run_tests(session, "-m", "pytest", "-q", *APART, *ignoring, "-k", needing_it_all)
 
 
 def run_tests(session: nox.Session, *arguments: str, dev: bool = False) -> None:
@@ -323,15 +323,15 @@ def versions(session: nox.Session) -> None:
     install_on_version(session)
     here_too = {"test_app.py", "test_cat.py", "test_emulator.py"}
     others = (path.name for path in HERE.glob("tests/cli/test_*.py") if path.name not in here_too)
-    commands = [f"--ignore=tests/cli/{name}" for name in others]
+    ignoring = (*TEXTS, *SIMULATED, *(f"--ignore=tests/cli/{name}" for name in others))
     # Two workers compile so little as soon as one would.
     where = () if session.python == OTHERS[-1] else ("-n", "2", *DIFFERING)
     if not where:
-        prepare(session)
+        prepare(session, *ignoring)
     run_tests(
         session,
         *("-m", "pytest", "-q", "-m", "not (slow or long or chance or extras or unmeasured)"),
-        *("--hypothesis-profile=few", *PARALLEL, *APART, *TEXTS, *SIMULATED, *commands),
+        *("--hypothesis-profile=few", *PARALLEL, *APART, *ignoring),
         *(() if session.posargs else where),
     )
 
@@ -340,7 +340,7 @@ def versions(session: nox.Session) -> None:
 def each_version(session: nox.Session) -> None:
     """The suite on each other Python, but for what needs extras or reads the repository."""
     install_on_version(session)
-    prepare(session)
+    prepare(session, *TEXTS)
     run_tests(session, "-m", "pytest", "-q", "-m", "not (long or extras)", *PARALLEL, *APART, *TEXTS)
 
 

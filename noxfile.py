@@ -54,10 +54,14 @@ DIFFERING = (
     *("tests/cli/test_app.py", "tests/whole/test_exactness.py", "tests/test_session.py"),
 )
 
-# What lives through hours by a clock of its own, and takes as long as all other following.
-SIMULATED = tuple(
-    f"--ignore=tests/follow/test_{name}.py"
-    for name in ("giving_up_in_time", "live_log", "running_jobs", "stale_follows")
+# What takes seconds, and asks little of Python: hours by a clock of its own, pieces, what a page says.
+LASTING = tuple(
+    f"--ignore=tests/{name}.py"
+    for name in (
+        *("follow/test_giving_up_in_time", "follow/test_live_log", "follow/test_running_jobs"),
+        *("follow/test_stale_follows", "archive/test_growing_lines", "archive/test_pieces"),
+        "report/test_page",
+    )
 )
 
 # What meets most of what other packages could have changed.
@@ -317,13 +321,13 @@ def versions(session: nox.Session) -> None:
     """Most of the suite on the newest Python, on the others what differs; without the extra `fast`.
 
     Of the tests that start the command again and again, only those of reading a log; none of those that
-    read the repository, compare times, or simulate hours; and fewer examples of each property than on
+    read the repository, compare times, or are LASTING; and fewer examples of each property than on
     the Python of `tests`. The session `each_version`, one of the larger, has all that on each.
     """
     install_on_version(session)
     here_too = {"test_app.py", "test_cat.py", "test_emulator.py"}
     others = (path.name for path in HERE.glob("tests/cli/test_*.py") if path.name not in here_too)
-    ignoring = (*TEXTS, *SIMULATED, *(f"--ignore=tests/cli/{name}" for name in others))
+    ignoring = (*TEXTS, *LASTING, *(f"--ignore=tests/cli/{name}" for name in others))
     # Two workers compile so little as soon as one would.
     where = () if session.python == OTHERS[-1] else ("-n", "2", *DIFFERING)
     if not where:

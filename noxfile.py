@@ -38,11 +38,30 @@ SOURCES = ("dashscope_ftlogs", "tests", "benchmarks", "docs", "noxfile.py")
 # What reads this repository as text, which is the same to each Python.
 TEXTS = ("--ignore=tests/project/test_docs.py", "--ignore=tests/project/test_rooms.py")
 
-# What waits, in which the versions of Python differ most: tasks, threads, connections, files, signals.
-WAITING = (
-    *("tests/client", "tests/follow", "tests/whole", "tests/cli/test_app.py"),
+# In which the versions of Python differ most: tasks, threads, connections, files, signals, nested JSON.
+DIFFERING = (
+    *(f"tests/client/{name}" for name in ("callers_side", "exchange")),
+    *(f"tests/client/network/test_{name}.py" for name in ("behind_a_wall", "certificates")),
+    *(
+        f"tests/client/test_{name}.py"
+        for name in (
+            *("closed_sessions", "connection_owner", "fetch_many", "found_at_once", "leaving_a_read"),
+            *("other_loops", "paginator", "service", "tasks", "warnings", "wire", "with_options"),
+        )
+    ),
+    *("tests/follow/test_follower.py", "tests/whole/test_crashes.py", "tests/whole/test_leaks.py"),
     *("tests/archive/test_threads.py", "tests/archive/test_cancelled_downloads.py"),
-    *("tests/test_session.py", "tests/test_public_names.py"),
+    *("tests/cli/test_app.py", "tests/whole/test_exactness.py", "tests/test_session.py"),
+)
+
+# What takes seconds, and asks little of Python: hours by a clock of its own, pieces, what a page says.
+LASTING = tuple(
+    f"--ignore=tests/{name}.py"
+    for name in (
+        *("follow/test_giving_up_in_time", "follow/test_live_log", "follow/test_running_jobs"),
+        *("follow/test_stale_follows", "archive/test_growing_lines", "archive/test_pieces"),
+        "report/test_page",
+    )
 )
 
 # What meets most of what other packages could have changed.
@@ -163,16 +182,14 @@ def bytecode(session: nox.Session) -> Path:
     return HERE / session.cache_dir / "bytecode" / Path(session.bin).parent.name
 
 
-def prepare(session: nox.Session, *where: str) -> None:
-    """Let one process compile these tests and what commands import, or each worker would, all at once.
+def prepare(session: nox.Session, *ignoring: str) -> None:
+    """Let one process compile the tests and what commands import, or each worker would, all at once.
 
     What Hypothesis keeps is made then, too: the kinds of characters, the constants of the tests.
     """
     if not session.posargs and not bytecode(session).exists():
         needing_it_all = "one_thread_as_forking_asks_for or any_text_is_a_fault"
-        holding_them = ("tests/project/test_fork_server.py", "tests/emulator/test_fault_grammar.py")
-        where = (*where, *holding_them) if where else ()
-        run_tests(session, "-m", "pytest", "-q", *APART, "-k", needing_it_all, *where)
+        run_tests(session, "-m", "pytest", "-q", *APART, *ignoring, "-k", needing_it_all)
 
 
 def run_tests(session: nox.Session, *arguments: str, dev: bool = False) -> None:
@@ -292,28 +309,43 @@ def runs(python: str) -> bool:
 OTHERS = other_pythons()
 
 
-@nox.session(python=OTHERS or False, tags=MORE)
-def versions(session: nox.Session) -> None:
-    """The suite on the newest Python that is here, on the others what waits; without the extra `fast`.
-
-    Of the tests that start the command again and again, only those of reading a log; none of those that
-    read the repository, or compare times; and fewer examples of each property than on the Python of
-    `tests`. `nox -s versions -- tests` tries everything on each.
-    """
+def install_on_version(session: nox.Session) -> None:
+    """Install what users without extras but the command have, if there is another Python."""
     if session.python is False:
         session.skip(f"there is none of Python {', '.join(PROMISED)} here but the one that runs this")
     install_wheel(session, "cli")
+
+
+@nox.session(python=OTHERS or False, tags=MORE)
+def versions(session: nox.Session) -> None:
+    """Most of the suite on the newest Python, on the others what differs; without the extra `fast`.
+
+    Of the tests that start the command again and again, only those of reading a log; none of those that
+    read the repository, compare times, or are LASTING; and fewer examples of each property than on
+    the Python of `tests`. The session `each_version`, one of the larger, has all that on each.
+    """
+    install_on_version(session)
     here_too = {"test_app.py", "test_cat.py", "test_emulator.py"}
     others = (path.name for path in HERE.glob("tests/cli/test_*.py") if path.name not in here_too)
-    commands = [f"--ignore=tests/cli/{name}" for name in others]
-    where = () if session.python == OTHERS[-1] else WAITING
-    prepare(session, *where)
+    ignoring = (*TEXTS, *LASTING, *(f"--ignore=tests/cli/{name}" for name in others))
+    # Two workers compile so little as soon as one would.
+    where = () if session.python == OTHERS[-1] else ("-n", "2", *DIFFERING)
+    if not where:
+        prepare(session, *ignoring)
     run_tests(
         session,
         *("-m", "pytest", "-q", "-m", "not (slow or long or chance or extras or unmeasured)"),
-        *("--hypothesis-profile=few", *PARALLEL, *APART, *TEXTS, *commands),
+        *("--hypothesis-profile=few", *PARALLEL, *APART, *ignoring),
         *(() if session.posargs else where),
     )
+
+
+@nox.session(python=OTHERS or False, tags=LARGER)
+def each_version(session: nox.Session) -> None:
+    """The suite on each other Python, but for what needs extras or reads the repository."""
+    install_on_version(session)
+    prepare(session, *TEXTS)
+    run_tests(session, "-m", "pytest", "-q", "-m", "not (long or extras)", *PARALLEL, *APART, *TEXTS)
 
 
 def lowest_python() -> str | bool | None:

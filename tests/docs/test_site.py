@@ -80,7 +80,7 @@ def behind_a_wall(settings: dict[str, str], folder: Path) -> Generator[dict[str,
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Generator[dict[str, Future[int]], None, None]:
-    """Execute all pages, two at a time: the tutorial, which starts what it needs, beside the others."""
+    """Execute all pages, two at a time, beside the one that waits for late lines as long as by default."""
     home = tmp_path_factory.mktemp("home")
     environ = {key: value for key, value in os.environ.items() if not key.startswith("DASHSCOPE_")}
     environ |= {"HOME": str(home), "USERPROFILE": str(home)}
@@ -93,7 +93,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Generator[dict[str, Fu
         SmallStore().serving() as store,
         model_studio(environ := environ | store.environ | PLAIN_HTTP) as settings,
         behind_a_wall(settings, home) as walled,
-        ThreadPoolExecutor(2) as pool,
+        ThreadPoolExecutor(3) as pool,
     ):
         others = {"tutorial.md": {}, "howto/proxies.md": walled}
         # First what follows a job that runs, while it does.

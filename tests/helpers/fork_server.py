@@ -40,7 +40,15 @@ PACKAGE = "dashscope_ftlogs"
 OTHERS = (
     *("aiohttp", "backoff", "plotext", "uvloop", "rich.console", "rich.progress"),
     *("matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"),
+    *("arro3.core", "obstore.store", "pyarrow.compute", "pyarrow.parquet"),
+    *("tensorboardX.event_file_writer", "tensorboardX.proto.event_pb2", "tensorboardX.summary"),
 )
+
+# Neither numpy nor what allocates pyarrow's memory starts threads.
+WITHOUT_THREADS = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+}
 
 READ_AT_THE_START = ("PYTHON", "LC_", "LANG", "SSL_CERT_", "MPL", "TZ")
 
@@ -79,9 +87,10 @@ class ForkServer:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", __file__, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
-                # The package that is tested, and a numpy that starts no threads.
+                # The package that is tested.
                 env=os.environ
-                | {"PYTHONPATH": str(Path(package.__file__).parents[1]), "OPENBLAS_NUM_THREADS": "1"},
+                | WITHOUT_THREADS
+                | {"PYTHONPATH": str(Path(package.__file__).parents[1])},
             )
         (self.threads,) = _NUMBER.unpack(self._ours.recv(_NUMBER.size))
 

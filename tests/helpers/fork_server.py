@@ -11,8 +11,10 @@ It has a single thread, as forking asks for, and so it can't be the process that
 import asyncio
 import atexit
 import gc
+import marshal
 import os
 import pickle
+import posix
 import resource
 import runpy
 import select
@@ -21,8 +23,9 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -37,7 +40,15 @@ PACKAGE = "dashscope_ftlogs"
 OTHERS = (
     *("aiohttp", "backoff", "plotext", "uvloop", "rich.console", "rich.progress"),
     *("matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"),
+    *("arro3.core", "obstore.store", "pyarrow.compute", "pyarrow.parquet"),
+    *("tensorboardX.event_file_writer", "tensorboardX.proto.event_pb2", "tensorboardX.summary"),
 )
+
+# Neither numpy nor what allocates pyarrow's memory starts threads.
+WITHOUT_THREADS = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+}
 
 READ_AT_THE_START = ("PYTHON", "LC_", "LANG", "SSL_CERT_", "MPL", "TZ")
 
@@ -76,9 +87,10 @@ class ForkServer:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", __file__, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
-                # The package that is tested, and a numpy that starts no threads.
+                # The package that is tested.
                 env=os.environ
-                | {"PYTHONPATH": str(Path(package.__file__).parents[1]), "OPENBLAS_NUM_THREADS": "1"},
+                | WITHOUT_THREADS
+                | {"PYTHONPATH": str(Path(package.__file__).parents[1])},
             )
         (self.threads,) = _NUMBER.unpack(self._ours.recv(_NUMBER.size))
 
@@ -211,15 +223,71 @@ def threads() -> int:
     return len(list(tasks.iterdir())) if tasks.exists() else threading.active_count()
 
 
-def keep_what_was_measured() -> None:
-    """Save what the imports covered, so that not every child saves it again."""
-    coverage = sys.modules.get("coverage")
-    if coverage and (measured := coverage.Coverage.current()):
-        measured.save()
-        measured.get_data().close()
+class Measured:
+    """What coverage sees in commands: they tell the server what is new, and the server saves it, once.
+
+    Each could save a file of its own, as other processes do. That takes half as long as the command
+    itself, and nearly all that the file would hold is what other commands have covered.
+    """
+
+    def __init__(self) -> None:
+        coverage = sys.modules.get("coverage")
+        self._coverage = coverage.Coverage.current() if coverage else None
+        self._known: dict[str, set[Any]] = {}
+        if self._coverage:
+            descriptor, told = tempfile.mkstemp()
+            self._told = Path(told)
+            self._listening = os.fdopen(descriptor, "rb")
+            # What the imports covered, so that no child tells it.
+            self._coverage.save()
+            self._coverage.get_data().close()
+
+    def listen(self) -> None:
+        """Take what commands have told by now."""
+        if self._coverage and os.fstat(self._listening.fileno()).st_size > self._listening.tell():
+            for name, arcs in self._read():
+                self._known.setdefault(name, set()).update(arcs)
+
+    def _read(self) -> Iterator[tuple[str, set[Any]]]:
+        while True:
+            try:
+                yield from marshal.load(self._listening).items()
+            except EOFError:
+                return
+
+    def hold(self) -> None:
+        """Keep coverage, in a command that ends, from saving a file of its own."""
+        if self._coverage:
+            atexit.unregister(self._coverage._atexit)
+
+    def tell(self) -> bool:
+        """Tell, in a command that ends, what is new, and whether there is nothing left to save."""
+        if not self._coverage:
+            return True
+        self._coverage.stop()
+        seen = self._coverage._collector.data.items()
+        new = {name: arcs - self._known.get(name, set()) for name, arcs in seen}
+        if message := {name: arcs for name, arcs in new.items() if arcs}:
+            told = marshal.dumps(message)
+            try:
+                # Not made anew: a command that outlives the server saves a file of its own.
+                with os.fdopen(os.open(self._told, os.O_WRONLY | os.O_APPEND), "wb", 0) as telling:
+                    return telling.write(told) == len(told)
+            except OSError:  # also of the limits that it runs under
+                return False
+        return True
+
+    def save(self) -> None:
+        """Give coverage, in the server, all that it was told."""
+        if self._coverage:
+            self.listen()
+            self._listening.close()
+            self._told.unlink()
+            for name, arcs in self._known.items():
+                self._coverage._collector.data.setdefault(name, set()).update(arcs)
 
 
-def serve(requests: socket.socket) -> tuple[Command, list[int]] | None:
+def serve(requests: socket.socket, measured: Measured) -> tuple[Command, list[int]] | None:
     """Fork whenever it is asked for; return only in a child, and when nobody can ask any more."""
     # To be held back until a child can take them: those for this process's group are not meant for it,
     # and what coverage does on SIGTERM would find the descriptors of its own file taken away.
@@ -242,6 +310,7 @@ def serve(requests: socket.socket) -> tuple[Command, list[int]] | None:
         if not size:
             return None
         command = Command(**pickle.loads(requests.recv(*_NUMBER.unpack(size), socket.MSG_WAITALL)))
+        measured.listen()
         pid = os.fork()
         if not pid:
             signal.set_wakeup_fd(-1)
@@ -289,7 +358,7 @@ def become(command: Command, streams: Sequence[int]) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, EARLY)
 
 
-def run() -> None:
+def run(measured: Measured) -> None:
     """Run the command, and end."""
     try:
         runpy.run_module(PACKAGE, run_name="__main__", alter_sys=True)
@@ -302,21 +371,24 @@ def run() -> None:
     # times as much as all the rest. Whatever the command left lying about is found nevertheless.
     gc.collect()
     threading._shutdown()
+    measured.hold()
     atexit._run_exitfuncs()
     sys.stderr.flush()
     sys.stdout.flush()
-    os._exit(code & 0xFF)
+    # What coverage saves is saved in os._exit, too.
+    (posix if measured.tell() else os)._exit(code & 0xFF)
 
 
 if __name__ == "__main__":
     with socket.socket(fileno=int(sys.argv[1])) as requests:
         import_all()
-        keep_what_was_measured()
+        measured = Measured()
         # What is there now stays where it is, in memory that all children share.
         gc.collect()
         gc.freeze()
         requests.send(_NUMBER.pack(threads()))
-        asked = serve(requests)
+        asked = serve(requests, measured)
     if asked:
         become(*asked)
-        run()
+        run(measured)
+    measured.save()

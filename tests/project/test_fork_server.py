@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from coverage import Coverage
 from fork_server import Forked, ForkServer
 
 from dashscope_ftlogs.cli.app import COMMANDS
 
-pytestmark = pytest.mark.unmeasured
+unmeasured = pytest.mark.unmeasured
 
 
 async def started(*words: str) -> asyncio.subprocess.Process:
@@ -24,10 +25,12 @@ async def started(*words: str) -> asyncio.subprocess.Process:
     )
 
 
+@unmeasured
 def test_it_has_one_thread_as_forking_asks_for(fork_server: ForkServer) -> None:
     assert fork_server.threads == 1
 
 
+@unmeasured
 async def test_commands_come_from_it_but_for_what_only_the_start_of_python_reads(
     start_ftlogs: Any,
 ) -> None:
@@ -38,6 +41,7 @@ async def test_commands_come_from_it_but_for_what_only_the_start_of_python_reads
         assert process.returncode == 0
 
 
+@unmeasured
 @pytest.mark.long
 @pytest.mark.parametrize(
     "words",
@@ -59,6 +63,7 @@ async def test_it_says_and_returns_the_same(start_ftlogs: Any, words: tuple[str,
     assert one.returncode == other.returncode
 
 
+@unmeasured
 @pytest.mark.linux  # where there is a /proc to see it in
 async def test_its_descriptors_signals_and_surroundings_are_the_same(start_ftlogs: Any) -> None:
     seen = []
@@ -84,6 +89,7 @@ async def test_its_descriptors_signals_and_surroundings_are_the_same(start_ftlog
     assert seen[0] == seen[1]
 
 
+@unmeasured
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 async def test_no_signal_is_lost_however_early_it_comes(start_ftlogs: Any, number: int) -> None:
     process = await start_ftlogs(("emulator",), None)
@@ -92,9 +98,19 @@ async def test_no_signal_is_lost_however_early_it_comes(start_ftlogs: Any, numbe
     assert process.returncode in {0, 130, -number}
 
 
+@unmeasured
 async def test_it_ends_with_those_who_use_it() -> None:
     server = ForkServer()
     process = await Forked.start(server, ("--version",), os.environ, stdout=asyncio.subprocess.PIPE)
     out, _ = await process.communicate()
     server.end()
     assert out.startswith(b"ftlogs ")
+
+
+async def test_what_its_commands_cover_is_told_to_it_and_fills_no_files(start_ftlogs: Any) -> None:
+    measured = Coverage.current()
+    if measured is None:
+        pytest.skip("nothing is measured")
+    process = await start_ftlogs(("--version",), None)
+    await process.communicate()
+    assert not list(Path(measured.config.data_file).parent.glob(f"*.pid{process.pid}.*"))

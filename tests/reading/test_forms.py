@@ -562,6 +562,12 @@ def test_what_a_line_of_numbers_tells_a_bar_tells_that_has_them_before_or_behind
     assert only(f"{loss}{sign}2.5:{bar}, lr=0.5]").values == {loss: 2.5, "lr": 0.5}
 
 
+def test_a_bar_of_training_may_be_described_by_both_losses() -> None:
+    point = only("Epoch 1 Train Loss: 2.5, Val Loss: 2.25: 10%|#  | 1/9 [00:03<24:10:11,  3.36s/it]")
+    assert (point.kind, point.step, point.epoch) == ("train", 1, 1.0)
+    assert point.values == {"Train Loss": 2.5, "Val Loss": 2.25}
+
+
 def test_dicts_in_one_are_points_of_their_own_that_it_tells_the_place_of() -> None:
     line = '{"step": 60, "time": "1970-01-01T00:00:01Z", "train": {"loss": 0.7}, "val": {"loss": 0.75}}'
     assert [(point.kind, point.step, point.time) for point in read_points([line])] == [

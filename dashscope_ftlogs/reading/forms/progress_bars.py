@@ -7,6 +7,7 @@ import attrs
 
 from dashscope_ftlogs.reading.forms.key_number_lines import glance, key_numbers
 from dashscope_ftlogs.reading.forms.names import is_loss_or_reward, is_one_name
+from dashscope_ftlogs.reading.forms.names import is_of_evaluation as is_named_so
 from dashscope_ftlogs.reading.forms.numbers import PLAIN, number
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 
@@ -199,8 +200,15 @@ def drawn_as(bar: ProgressBar) -> str:
 
 
 def is_of_evaluation(bar: ProgressBar) -> bool:
-    """Whether a bar says that it counts the batches of an evaluation."""
-    return _OF_EVALUATION.search(bar.description[-_LONGEST:]) is not None
+    """Whether a bar says that it counts the batches of an evaluation.
+
+    >>> [is_of_evaluation(ProgressBar(1, said, 1)) for said in ("Val loss 2", "Loss 3, val loss 2")]
+    [True, False]
+    """
+    if _OF_EVALUATION.search(bar.description[-_LONGEST:]) is None:
+        return False
+    losses = filter(is_loss_or_reward, described_values(bar) or ())
+    return len({is_named_so(name) for name in losses}) < 2  # of a bar of training that tells both
 
 
 def described_values(bar: ProgressBar) -> MetricValues | None:

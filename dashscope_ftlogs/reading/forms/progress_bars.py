@@ -228,7 +228,7 @@ def described_values(bar: ProgressBar) -> MetricValues | None:
 def _as_in_a_line(text: str) -> MetricValues | None:
     """Return what a line of nothing but names and numbers would say: bars are told as much by hand.
 
-    >>> _as_in_a_line("Epoch 2 train loss 2.5 | acc: 50%"), _as_in_a_line("a loss of 2.5")
+    >>> _as_in_a_line("Epoch 2 train loss 2.5 | acc: 50%"), _as_in_a_line("came to a loss of 2.5")
     ({'train loss': 2.5, 'acc': 50.0}, None)
     """
     told = key_numbers(text, epoch=0.0) if glance(text) else None

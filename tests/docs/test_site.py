@@ -80,7 +80,7 @@ def behind_a_wall(settings: dict[str, str], folder: Path) -> Generator[dict[str,
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Generator[dict[str, Future[int]], None, None]:
-    """Execute all pages, two at a time beside the one that waits for late lines the usual time."""
+    """Execute all pages, two at a time, beside the one that waits 45 seconds for late lines."""
     home = tmp_path_factory.mktemp("home")
     environ = {key: value for key, value in os.environ.items() if not key.startswith("DASHSCOPE_")}
     environ |= {"HOME": str(home), "USERPROFILE": str(home)}

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar, cast
 
 from dashscope_ftlogs.errors import ConfigError, InvalidArgumentError
 from dashscope_ftlogs.models import Job
-from dashscope_ftlogs.text import TAIL, Position, holds_key, shown
+from dashscope_ftlogs.text import TAIL, Position, counted, holds_key, shown
 
 T = TypeVar("T")
 
@@ -286,4 +286,6 @@ def place(offset: int, at: Position | None) -> tuple[int, tuple[str, ...]]:
 def within(job_id: str, offset: int, total: int | None) -> None:
     """Refuse an offset that the log has not reached; `total=None` where that is not known."""
     if total is not None and offset > total:
-        raise InvalidArgumentError(f"offset {offset:,}: the log of {job_id} has only {total:,} lines")
+        raise InvalidArgumentError(
+            f"offset {offset:,}: the log of {job_id} has only {counted(total, 'line')}"
+        )

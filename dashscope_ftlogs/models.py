@@ -140,6 +140,11 @@ class JobsPage:
     jobs: tuple[Job, ...]
 
 
+def runs(job: Job) -> bool:
+    """Whether a job is training, by its status in any case."""
+    return job.status.upper() == "RUNNING"
+
+
 def matches(job: Job, statuses: Collection[str], models: Collection[str]) -> bool:
     """Whether a job has one of the statuses, in any case, and fine-tunes one of the models.
 

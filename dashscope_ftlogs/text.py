@@ -37,6 +37,15 @@ _SHOWN: Final = 80
 _encode_json = msgspec.json.Encoder().encode
 
 
+def counted(number: int, what: str) -> str:
+    """Return so many of something, as words.
+
+    >>> counted(1, "line"), counted(2000, "new line")
+    ('1 line', '2,000 new lines')
+    """
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
 def escaped(text: str) -> str:
     r"""Return `text` with all that could repaint a terminal written as a visible escape.
 

@@ -17,7 +17,7 @@ from dashscope_ftlogs.errors import (
     TransportError,
 )
 from dashscope_ftlogs.models import Job
-from dashscope_ftlogs.text import shown
+from dashscope_ftlogs.text import counted, shown
 
 COMPARABLE: Final = frozenset({"ok", "settling", "incomplete"})
 _IN_A_ROW: Final = 10
@@ -95,7 +95,7 @@ async def difference(service: Service, job_id: str, lines: int, tail: tuple[str,
     except NotFoundError:
         return ""
     if page.total != lines:
-        return f"{lines:,} lines, and the service has {page.total:,} by now"
+        return f"{counted(lines, 'line')}, and the service has {page.total:,} by now"
     if Known(lines, tail, lines).contradiction(page) is not None:
         return "the service has other lines in the end by now"
     return ""

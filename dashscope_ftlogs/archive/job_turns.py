@@ -13,7 +13,7 @@ from dashscope_ftlogs.archive.when_a_log_is_complete import seconds_since
 from dashscope_ftlogs.client.doubt import Contradiction, Doubt, Growth, Verdict
 from dashscope_ftlogs.errors import FTLogsError, NotFoundError
 from dashscope_ftlogs.models import Job
-from dashscope_ftlogs.text import without_keys
+from dashscope_ftlogs.text import counted, without_keys
 
 if TYPE_CHECKING:
     from dashscope_ftlogs.client.paginator import LogPaginator
@@ -125,8 +125,8 @@ def _of_what_is_forgotten(manifest: Manifest, profile: str) -> str:
         )
     option = f"--forgotten-ok {label(profile, manifest.job_id)}"
     return (
-        f"{known} what is here, {manifest.lines:,} lines, is all there will be: leave it out from now "
-        f"on, and give `ftlogs verify --all` the option `{option}`."
+        f"{known} what is here, {counted(manifest.lines, 'line')}, is all there will be: leave it out "
+        f"from now on, and give `ftlogs verify --all` the option `{option}`."
     )
 
 

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from dashscope_ftlogs.archive.manifest import Manifest
 from dashscope_ftlogs.models import ENDED, Job
+from dashscope_ftlogs.text import counted
 
 Stage = Literal["ok", "superseded", "settling", "incomplete"]
 
@@ -58,9 +59,9 @@ def stage(manifest: Manifest) -> tuple[Stage, str]:
     if manifest.complete:
         return "ok", ""
     if manifest.total is not None and manifest.total > manifest.lines:
-        return "incomplete", f"{manifest.lines:,} lines of {manifest.total:,}"
+        return "incomplete", f"{counted(manifest.lines, 'line')} of {manifest.total:,}"
     if manifest.settling:
-        return "settling", f"{manifest.lines:,} lines; the job had ended shortly before"
+        return "settling", f"{counted(manifest.lines, 'line')}; the job had ended shortly before"
     status = manifest.job.get("status")
     if manifest.ended_by or status in ENDED:
         why = "there may be more"
@@ -68,4 +69,4 @@ def stage(manifest: Manifest) -> tuple[Stage, str]:
         why = "the download was broken off"
     else:
         why = "the job had not ended"
-    return "incomplete", f"{manifest.lines:,} lines so far; {why}"
+    return "incomplete", f"{counted(manifest.lines, 'line')} so far; {why}"

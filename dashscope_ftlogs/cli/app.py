@@ -37,6 +37,10 @@ def app(words: Sequence[str] = ()) -> typer.Typer:
     return made
 
 
+_OF_ALL: Final = "Connection"
+"""The title of options that are the same in all commands."""
+_EXPLAINS: Final = "doctor"
+"""The command that is about these, whose help explains them."""
 _IN_WORDS: Final = re.compile(r"\[default: \((.*)\)\]")
 
 
@@ -59,7 +63,12 @@ class _Command(TyperCommand):
             titled.setdefault(title, []).append((names, _IN_WORDS.sub(r"[default: \1]", text)))
         for title, records in titled.items():
             with formatter.section(title):
-                formatter.write_dl(records)
+                if title == _OF_ALL and self.name != _EXPLAINS:
+                    # The same in all commands, and longer than most have options of their own.
+                    formatter.write_text(" ".join(f"[{names}]" for names, _ in records))
+                    formatter.write_text(f"What they mean: ftlogs {_EXPLAINS} --help")
+                else:
+                    formatter.write_dl(records)
 
 
 def _print_version(wanted: bool) -> None:

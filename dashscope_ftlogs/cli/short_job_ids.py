@@ -13,7 +13,8 @@ from dashscope_ftlogs.archive.store import label
 from dashscope_ftlogs.cli.exit_codes import UnaskedError
 from dashscope_ftlogs.cli.key_in_messages import without_key
 from dashscope_ftlogs.cli.run_command import complain
-from dashscope_ftlogs.text import excerpt, shown
+from dashscope_ftlogs.models import runs
+from dashscope_ftlogs.text import counted, excerpt, shown
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
@@ -261,10 +262,10 @@ def _meant(name: str, jobs: Sequence[tuple[str, Job]]) -> list[Named]:
     whole = sorted(one for one in ids if one[1] == name)
     fitting = whole or sorted(one for one in ids if one[1].startswith(name) or one[1].endswith(name))
     if not fitting:
-        among = f"none of the {len(ids):,} jobs has" if ids else "the workspace has no job, so none has"
+        among = f"of {counted(len(ids), 'job')}, none" if ids else "the workspace has no job, so none"
         called = sorted({(profile, job.job_id) for profile, job in jobs if job.job_name == name})
         is_called = f"; that is the name of {_all(called)}" if called else ""
-        raise NoneFitsError(404, "", f"{among} an id that begins or ends with {name!r}{is_called}")
+        raise NoneFitsError(404, "", f"{among} has an id that begins or ends with {name!r}{is_called}")
     only = _only(name, fitting)
     if not only[0][1].endswith(name):
         complain(f"{name!r} is the beginning of {label(*only[0])}")
@@ -282,7 +283,7 @@ def _only(name: str, fitting: list[Named]) -> list[Named]:
 
 def _by_word(word: str, jobs: Sequence[tuple[str, Job]]) -> list[Named]:
     if word == RUNNING:
-        if running := [(profile, job.job_id) for profile, job in jobs if job.status == "RUNNING"]:
+        if running := [(profile, job.job_id) for profile, job in jobs if runs(job)]:
             return running
         raise InvalidArgumentError(f"{RUNNING}: no job is running")
     if word != LAST:

@@ -19,7 +19,7 @@ from dashscope_ftlogs.errors import InvalidArgumentError, SessionStateError
 from dashscope_ftlogs.follow.events import EventKind, Followed, FollowEvent, FollowOptions
 from dashscope_ftlogs.follow.live_log import LiveLog
 from dashscope_ftlogs.models import Job, LogLine, LogPage
-from dashscope_ftlogs.text import escaped, without_keys
+from dashscope_ftlogs.text import counted, escaped, without_keys
 
 if TYPE_CHECKING:
     from dashscope_ftlogs.client.service import Service
@@ -65,7 +65,7 @@ class LogFollower(LeftByBlock):
         self._feed: Feed[_Item, LogPage] | None = None
 
     def __repr__(self) -> str:
-        return f"<LogFollower {len(self.jobs)} jobs>"
+        return f"<LogFollower {counted(len(self.jobs), 'job')}>"
 
     def __aiter__(self) -> Unfolded[LogPage, LogLine]:
         return Unfolded(self.pages(), self._unfold)

@@ -27,7 +27,7 @@ from dashscope_ftlogs.follow.last_word import asked_wait, left_for, may_pass
 from dashscope_ftlogs.follow.late_lines import Settling
 from dashscope_ftlogs.follow.when_to_poll import Rhythm
 from dashscope_ftlogs.models import Job, LogPage
-from dashscope_ftlogs.text import Position, escaped
+from dashscope_ftlogs.text import Position, counted, escaped
 
 if TYPE_CHECKING:
     from dashscope_ftlogs.client.service import Service
@@ -100,7 +100,9 @@ class LiveLog:
             await self._tell(EventKind.FAILED, str(error))
         else:
             self._followed.settling = False
-            await self._tell(EventKind.FINISHED, f"{escaped(job.status)}, {self._log.offset:,} lines")
+            await self._tell(
+                EventKind.FINISHED, f"{escaped(job.status)}, {counted(self._log.offset, 'line')}"
+            )
 
     def _in_doubt(self) -> bool:
         """Whether the job may have ended, and it is time to ask."""
@@ -161,7 +163,9 @@ class LiveLog:
         total = self._log.total
         if total is not None and total < self._awaited and not self._told_of_waiting:
             self._told_of_waiting = True
-            message = f"there are {total:,} lines so far; it is followed from line {self._awaited:,} on"
+            message = (
+                f"it has {counted(total, 'line')} so far, and is followed from line {self._awaited:,} on"
+            )
             await self._tell(EventKind.AWAITED, message)
 
     def _note_growth(self, growth: Growth) -> None:

@@ -13,7 +13,7 @@ import attrs
 from dashscope_ftlogs.errors import FTLogsError
 from dashscope_ftlogs.follow.answer_in_time import in_time
 from dashscope_ftlogs.follow.last_word import asked_wait, left_for, may_pass
-from dashscope_ftlogs.models import Job
+from dashscope_ftlogs.models import Job, runs
 
 if TYPE_CHECKING:
     from dashscope_ftlogs.client.service import Service
@@ -40,7 +40,7 @@ class _Told:
         new = [
             job
             for job in jobs
-            if job.job_id not in self._new and (_runs(job) or job.job_id not in self._over)
+            if job.job_id not in self._new and (runs(job) or job.job_id not in self._over)
         ]
         self._new.update(job.job_id for job in new)
         return new
@@ -80,7 +80,7 @@ async def running_jobs(
             answered, failure = True, None
             for job in new:
                 yield job
-            if until is not None and until(list(filter(_runs, jobs))):
+            if until is not None and until(list(filter(runs, jobs))):
                 return
         await asyncio.sleep(wait)
 
@@ -91,10 +91,6 @@ async def _look(service: "Service", patience: asyncio.Timeout) -> list[Job]:
     async with service.jobs() as listed:
         async for job in listed:
             patience.reschedule(None)
-            if job.ended or _runs(job):
+            if job.ended or runs(job):
                 jobs.append(job)
     return jobs
-
-
-def _runs(job: Job) -> bool:
-    return job.status.upper() == "RUNNING"

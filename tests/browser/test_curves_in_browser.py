@@ -308,6 +308,15 @@ async def test_so_does_the_evaluation_that_each_log_calls_its_own(show: Open, tm
     ]
 
 
+async def test_what_is_true_of_many_logs_is_one_sentence(show: Open, tmp_path: Path) -> None:
+    there = {f"m{n:02}": [step(at, "lm loss", at + n) for at in (1, 2, 3)] for n in range(25)}
+    report = await show(*logs(tmp_path, hf=[step(1), step(2)], **there))
+    await report.ready()
+    await expect(report.page.locator("#chart-note")).to_have_text(
+        "m00.log, m01.log, m02.log, m03.log and 21 more: their lm loss stands for the loss."
+    )
+
+
 async def test_a_logarithmic_scale_says_what_has_no_place_on_it(show: Open, tmp_path: Path) -> None:
     report = await show(a_file(tmp_path, *losses("100", "10", "0", "-1", "nan", "1", "0.1")))
     await report.ready()

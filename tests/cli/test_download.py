@@ -136,7 +136,7 @@ async def test_a_line_that_names_no_job_is_told_by_its_number_and_the_others_are
     assert [line.partition(f"{ids}, line ")[2][:12] for line in told] == [
         "4: job id 'f",
         "9: 'https://",
-        "6: none of t",
+        "6: of 3 jobs",
         "8: '@all': o",
     ]
 
@@ -146,7 +146,7 @@ async def test_a_line_that_names_no_job_is_told_by_its_number_and_the_others_are
     [
         ("ft 1\nft 2\n", 2, ("line 1: job id 'ft 1'", "line 2: job id 'ft 2'")),
         ("x y\n" + "".join(f"{n},x\n" for n in range(30)), 2, ("line 20: ", "and 10 more failures")),
-        ("zzzz\n", 4, ("line 1: none of the",)),
+        ("zzzz\n", 4, ("line 1: of 3 jobs, none has",)),
         ("ft-1\nsk-0123456789abcdef0123\n", 2, ("line 2: that looks like an API key; nothing was",)),
     ],
 )
@@ -310,7 +310,7 @@ async def test_elsewhere_a_plain_line_now_and_then(ftlogs: Any, tmp_path: Path) 
     lines = ended.err.splitlines()
     assert len(lines) > 3
     assert all(line.startswith("ftlogs: ") and "\x1b" not in line for line in lines)
-    assert "of 1 jobs" in lines[1]
+    assert "of 1 job" in lines[1]
     assert any(" left" in line for line in lines[1:-1])
 
 
@@ -375,7 +375,7 @@ async def test_a_job_that_ended_just_now_is_settled_by_this_run_or_the_next(
         ended = await ftlogs(*words, "--settle", "1.5", "--progress-every", "0.3", emulator=emulator)
         assert ended.code == 0
         assert ended.out.decode().splitlines()[1].split()[:2] == ["ft-1", "complete"]
-        assert "0 of 1 jobs, 1 log to be looked at once more in 0:0" in ended.err
+        assert "0 of 1 job, 1 log to be looked at once more in 0:0" in ended.err
 
 
 async def test_ctrl_c_ends_the_wait_for_what_settles_with_everything_kept(

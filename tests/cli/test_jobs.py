@@ -68,6 +68,12 @@ async def test_a_name_that_fits_several_jobs_lists_them(ftlogs: Any, name: str, 
     assert (ended.code, ended.out, ended.err) == (2, b"", f"ftlogs: {told}.\n")
 
 
+async def test_what_runs_is_what_runs_in_any_case(ftlogs: Any) -> None:
+    async with Emulator([EmulatedJob("ft-1", ["a"], status="Running")]) as emulator:
+        ended = await ftlogs("cat", "@running", emulator=emulator)
+    assert (ended.code, ended.out) == (0, b"a\n")
+
+
 async def test_of_very_many_that_fit_some_are_named(ftlogs: Any) -> None:
     async with Emulator([EmulatedJob(f"ft-20251206{n:04}-aaaa") for n in range(30)]) as emulator:
         ended = await ftlogs("cat", "aaaa", emulator=emulator)
@@ -331,7 +337,7 @@ async def test_the_best_loss_of_evaluations_makes_a_leaderboard(ftlogs: Any) -> 
         ["ft-f", "-"],
     ]
     first, _ = map(json.loads, best.out.splitlines())
-    told = {"value": 1.25, "step": 0, "offset": 0, "metric": "eval_loss"}
+    told = {"value": 1.25, "step": 0, "offset": 0, "metric": "eval_loss", "epoch": None}
     assert (first["job_id"], first["best_eval_loss"]) == ("ft-c", told)
     assert listed.out.decode().splitlines()[1].startswith("ft-f")
     assert (gone.code, {row.split()[1] for row in gone.out.splitlines()[1:]}) == (4, {b"-"})

@@ -115,9 +115,7 @@ async def test_what_lacks_lines_of_a_job_that_the_service_does_not_know_says_tha
         verify = ("verify", str(tmp_path), "--all", "--running-ok", "--json")
         ended = await ftlogs(*verify, emulator=emulator)
         found = verdicts(ended.out)
-    why = (
-        "1 lines so far; the job had not ended; and the service knows no such job, so no more will come"
-    )
+    why = "1 line so far; the job had not ended; and the service knows no such job, so no more will come"
     assert (ended.code, found["ft-1.log"]) == (6, ("forgotten", why))
     assert found["ft-2.log"] == ("ok", ""), "it may be all that is left of it"
 

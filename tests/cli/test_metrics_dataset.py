@@ -127,7 +127,7 @@ async def test_good_points_are_never_replaced_by_those_of_a_damaged_log(
     assert ended.code == 6
     assert f"ftlogs: ft-2: cannot read {log}: " in ended.err
     assert "`ftlogs verify`" in ended.err
-    assert "1 new of 2 logs, 1 points" in ended.err
+    assert "1 new of 2 logs, 1 point" in ended.err
     assert files(out)["ft-2"] == before["ft-2"]
     assert files(out)["ft-3"] != before["ft-3"]
 
@@ -167,7 +167,7 @@ async def test_a_damaged_manifest_costs_its_own_log_only(
     ended = await ftlogs("metrics", logs, "-o", f"{out}/")
     assert ended.code == 6
     assert ended.err.count("is not a manifest as it was written") == 2
-    assert "1 new of 3 logs, 1 points" in ended.err
+    assert "1 new of 3 logs, 1 point" in ended.err
     assert list(files(out)) == ["ft-3"]
 
 
@@ -218,7 +218,7 @@ async def test_a_slash_says_that_it_is_a_dataset_however_its_name_ends(
     for new in (1, 0):
         ended = await ftlogs("metrics", logs, "-o", f"{tmp_path}/{name}")
         assert ended.code == 0
-        assert ended.err.startswith(f"ftlogs: {new} new of 1 logs")
+        assert ended.err.startswith(f"ftlogs: {new} new of 1 log")
     assert list(files(tmp_path / name)) == ["ft-3"]
 
 

@@ -133,7 +133,7 @@ async def test_ctrl_c_keeps_what_was_read(
     assert counted(store) == {job: count for job, count in ALL.items() if job != "ft-6"}
     store.fault = lambda _method, _path: None
     ended = await ftlogs("metrics", "s3://bucket/logs", "-o", DATA)
-    assert ended.err == f"ftlogs: 1 new of 7 logs, 1 points in {DATA}\n"
+    assert ended.err == f"ftlogs: 1 new of 7 logs, 1 point in {DATA}\n"
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ async def test_an_archive_on_object_storage_is_used_like_a_directory(
         said = await command("verify", store.url, "--remote", code=6)
         assert "50 lines, and the service has 51 by now" in said
         said = await command("download", "ft-1", "--out", store.url, "--settle", "0.1")
-        assert "1 complete; 1 new lines" in said
+        assert "1 complete; 1 new line" in said
     store.objects[store.path("ft-2/data")].data = b"x"
     said = (await ftlogs("verify", store.url, environ=store.environ)).out.decode()
     assert "ft-2.log  damaged" in said

@@ -2,6 +2,7 @@
 
 import doctest
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -92,16 +93,20 @@ async def test_a_key_file_that_cannot_be_read_is_told_in_the_system_s_words(
     assert (gone.code, odd.code) == (2, 2)
 
 
-def test_the_connection_s_options_stand_by_themselves_in_the_help_and_say_what_holds_without() -> None:
+def test_the_connection_s_options_are_named_by_all_commands_and_explained_by_the_one_about_it() -> None:
     group: Any = get_command(app())
-    told = set()
+    told: dict[str, str] = {}
     for name, command in group.commands.items():
         if any(one.name == "base_url" for one in command.params):
             text = command.get_help(command.make_context(name, [], resilient_parsing=True))
-            others, title, connection = text.partition("\nConnection:\n")
+            others, title, told[name] = text.partition("\nConnection:\n")
             assert title
             assert "--timeout" not in others
-            told.add(connection)
-    (told_by_all,) = told
+    explained = told.pop("doctor")
     for default in ("the region's", "the key's own", "60s", "8", "no bound", "as HTTPS_PROXY and"):
-        assert f"[default: {default}" in " ".join(told_by_all.split())
+        assert f"[default: {default}" in " ".join(explained.split())
+    (named,) = set(told.values())
+    options = re.compile(r"--[a-z-]+")
+    assert options.findall(named)[:-1] == re.findall(r"^  (--[a-z-]+)", explained, re.MULTILINE)
+    assert "What they mean: ftlogs doctor --help" in named
+    assert len(named.splitlines()) < 8

@@ -341,7 +341,7 @@ async def test_points_that_do_not_tell_the_axis_are_left_out_and_counted(
     ended = await ftlogs("plot", path, other, "--x", "step")
     assert ended.err == (
         "ftlogs: a.log: left out 1 of 4 points, which do not tell the step\n"
-        "ftlogs: b.log: left out 1 of 1 points, which do not tell the step\n"
+        "ftlogs: b.log: left out 1 of 1 point, which do not tell the step\n"
     )
     assert ended.out.decode().splitlines()[-1] == "*  a.log"
 

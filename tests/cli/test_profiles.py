@@ -711,7 +711,7 @@ async def test_on_object_storage_each_profile_has_its_prefix(ftlogs: Any, teams:
         assert ended.err.startswith("ftlogs: a, b: cannot read ")
         store.fault = lambda _method, _path: None
         ended = await ftlogs(*words, environ=environ)
-        assert "1 complete, 1 skipped; 1 new lines" in ended.err
+        assert "1 complete, 1 skipped; 1 new line" in ended.err
 
 
 @pytest.mark.extras

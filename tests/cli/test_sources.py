@@ -132,7 +132,7 @@ async def test_what_does_not_exist_is_told_as_that(ftlogs: Any, command: str, tm
         ended = await ftlogs(command, "nope", emulator=emulator)
         assert (ended.code, ended.out) == (4, b"")
         assert ended.err.startswith(
-            "ftlogs: none of the 1 jobs has an id that begins or ends with 'nope'. `ftlogs jobs` lists"
+            "ftlogs: of 1 job, none has an id that begins or ends with 'nope'. `ftlogs jobs` lists"
         )
         assert all(one.endpoint == "list" for one in emulator.journal)
         emulator.remove(JOB)

@@ -2,6 +2,7 @@
 
 import asyncio
 import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -312,3 +313,10 @@ async def test_all_running_jobs_are_awaited_once_it_is_known_which_they_are(
         ended = await ftlogs(*words, emulator=emulator)
     assert ended.code == 0
     assert ended.out.count(b"\n") == 3 * len(jobs)
+
+
+async def test_which_name_stands_for_the_loss_is_said_once(ftlogs: Any, tmp_path: Path) -> None:
+    path = tmp_path / "megatron.log"
+    path.write_text("".join(f"{line}\n" for line in MEGATRON))
+    ended = await ftlogs("tail", str(path), "--fail-on", "loss>99")
+    assert ended.err == "ftlogs: loss>99: megatron.log has no loss so far; lm loss stands for it\n"

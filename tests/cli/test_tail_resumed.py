@@ -98,7 +98,7 @@ async def test_a_job_that_has_ended_is_named_until_all_of_it_was_read(start_ftlo
             await asyncio.sleep(0.01)
         process.send_signal(signal.SIGINT)
         _, err = await process.communicate()
-    assert told == b"ftlogs: ft-a: finished: SUCCEEDED, 1 lines\n"
+    assert told == b"ftlogs: ft-a: finished: SUCCEEDED, 1 line\n"
     assert err.decode().startswith("ftlogs: stopped; resume with: ftlogs tail -f ft-b:0 --")
 
 

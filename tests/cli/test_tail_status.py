@@ -204,3 +204,14 @@ def test_a_step_that_each_epoch_has_is_told_with_its_epoch_once_that_is_known() 
     point.learn(LivePoint({"val_loss": 1.5}, "eval", 9, 10, 2.0))
     assert shown == [" step 4/10", " step 9/10", " epoch 2 step 4/10", " epoch 2 step 9/10"]
     assert point.step == " epoch 2 step 9/10"
+
+
+@pytest.mark.parametrize(("count", "told"), [(1, "1 job: "), (2, "2 jobs: ")])
+def test_a_line_that_is_too_narrow_counts_jobs_as_people_do(
+    count: int, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "12")
+    status = Status()
+    status.at_bottom = True
+    status.draw(followed(count))
+    assert told in capsys.readouterr().err

@@ -325,7 +325,7 @@ async def test_a_follower_is_for_one_use(connect: Callable[..., LogSession]) -> 
     async with Emulator([EmulatedJob(JOB, ["x"])]) as server, connect(server) as session:
         follower = session.follow(JOB, shortest_poll=0.001, longest_poll=0.001)
         assert [line.text async for line in follower] == ["x"]
-        assert repr(follower) == "<LogFollower 1 jobs>"
+        assert repr(follower) == "<LogFollower 1 job>"
         with pytest.raises(SessionStateError):
             await anext(aiter(follower))
 
@@ -361,5 +361,5 @@ async def test_events_go_to_the_log_where_nobody_asks_for_them(
             pass
     assert [record.message for record in caplog.records] == [
         "ft-1: status: SUCCEEDED",
-        "ft-1: finished: SUCCEEDED, 1 lines",
+        "ft-1: finished: SUCCEEDED, 1 line",
     ]

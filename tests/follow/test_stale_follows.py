@@ -265,7 +265,7 @@ def test_a_plain_offset_beyond_the_end_is_waited_for_and_no_line_before_it_is_de
                 assert status == "RUNNING"
             assert got == list(range(9, grown))
             (told,) = [event for event in events if event.kind is EventKind.AWAITED]
-            assert told.message == "there are 5 lines so far; it is followed from line 9 on"
+            assert told.message == "it has 5 lines so far, and is followed from line 9 on"
             assert EventKind.REWRITTEN not in {event.kind for event in events}
 
     in_virtual_time(main())

@@ -446,6 +446,25 @@ def test_chinese_words_are_the_english_ones_that_they_stand_for(
     assert dict(point.values) == dict.fromkeys(names, 0.25)
 
 
+@given(
+    st.sampled_from(["步数", "训练步数", "全局步数", "轮次"]),
+    st.lists(st.sampled_from(sorted(NAMED)), max_size=3),
+    st.booleans(),
+    st.data(),
+)
+def test_so_are_the_keys_of_a_dict(place: str, more: list[str], as_json: bool, data: Any) -> None:
+    names = list(dict.fromkeys(["loss", *more]))
+    words = [
+        data.draw(st.sampled_from([one for one in NAMED[name] if "loss" not in one])) for name in names
+    ]
+    values = {place: 7, **dict.fromkeys(words, 0.25)}
+    point = only(json.dumps(values, ensure_ascii=False) if as_json else str(values))
+    assert (point.step, point.epoch) == ((None, 7.0) if place == "轮次" else (7, None))
+    assert {name: point.values[name] for name in names} == dict.fromkeys(names, 0.25)
+    if place != "轮次":
+        assert read_points([str(dict.fromkeys(words, 0.25))]) == []  # a loss of money, perhaps
+
+
 @pytest.mark.parametrize(
     "line",
     [

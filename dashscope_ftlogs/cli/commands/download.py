@@ -21,7 +21,6 @@ from dashscope_ftlogs.cli.job_selection import Filters, NoneHasItError, Selectio
 from dashscope_ftlogs.cli.options import Concurrency, RunningOk, archive, duration, grouped
 from dashscope_ftlogs.cli.run_command import complain, run, told
 from dashscope_ftlogs.cli.terminal.download_progress import Run, watched
-from dashscope_ftlogs.cli.terminal.output_file import counted
 from dashscope_ftlogs.cli.terminal.stdout import (
     Format,
     is_stderr_too,
@@ -30,6 +29,7 @@ from dashscope_ftlogs.cli.terminal.stdout import (
     write,
     write_if_open,
 )
+from dashscope_ftlogs.text import counted
 
 _TOLD = 20
 """Of names that mean no job, so many are told: a file that holds no ids has one in each line."""
@@ -234,7 +234,7 @@ def _report(
             states = ", ".join(f"{counts[state]:,} {state}" for state in _STATES if counts[state])
             lines = sum(outcome.new_lines for outcome in one.progress.outcomes)
             where = f"{out.rstrip('/')}/{one.profile}" if one.profile else out
-            complain(f"{states or 'no jobs'}; {lines:,} new lines in {where}")
+            complain(f"{states or 'no jobs'}; {counted(lines, 'new line')} in {where}")
     for why, profiles in alike.items():
         complain(f"{', '.join(profiles)}: {why}")
 

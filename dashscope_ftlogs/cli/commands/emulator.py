@@ -8,6 +8,7 @@ import typer
 
 from dashscope_ftlogs.checks import above_zero, refused
 from dashscope_ftlogs.cli.options import number, whole_number
+from dashscope_ftlogs.text import counted
 
 
 def _share(name: str, value: Any) -> float:
@@ -113,6 +114,6 @@ def emulator(
         )
     run(
         emulator_options.serve(local, host, port),
-        on_interrupt=lambda: f"stopped after {len(local.journal)} requests",
+        on_interrupt=lambda: f"stopped after {counted(len(local.journal), 'request')}",
         meant_to_be_stopped=True,
     )

@@ -30,7 +30,7 @@ from dashscope_ftlogs.emulator import (
 from dashscope_ftlogs.emulator.jobs import TIME_FORMAT
 from dashscope_ftlogs.emulator.jobs_from_files import jobs_from_paths
 from dashscope_ftlogs.emulator.machines import MachineBy, machine
-from dashscope_ftlogs.text import shown
+from dashscope_ftlogs.text import counted, shown
 
 _MOST_NAMED = 20
 _SHOWN: Final = ("2025-12-06 20:26:40", "2025-12-06 21:40:05", "2025-12-07 09:12:31")
@@ -148,11 +148,11 @@ async def serve(local: Emulator, host: str, port: int) -> int:
 
 def _introduce(jobs: Sequence[EmulatedJob]) -> None:
     for job in jobs[:_MOST_NAMED]:
-        lines = len(job.lines)
-        what = f"{lines} lines" if job.schedule is None else f"{lines} lines in the end"
+        lines = counted(len(job.lines), "line")
+        what = lines if job.schedule is None else f"{lines} in the end"
         complain(f"{job.job_id}  {job.status}  {what}")
     if len(jobs) > _MOST_NAMED:
-        complain(f"and {len(jobs) - _MOST_NAMED} more jobs")
+        complain(f"and {counted(len(jobs) - _MOST_NAMED, 'more job')}")
 
 
 def show(exchange: Exchange) -> None:

@@ -24,7 +24,6 @@ from dashscope_ftlogs.cli.log_sources import (
 from dashscope_ftlogs.cli.options import Pattern, archive, chosen, column_names, grouped, local
 from dashscope_ftlogs.cli.reading_processes import PointsRead, ReadPoints
 from dashscope_ftlogs.cli.run_command import complain, run
-from dashscope_ftlogs.cli.terminal.output_file import counted
 from dashscope_ftlogs.cli.terminal.table_export import (
     check_events,
     check_table,
@@ -33,6 +32,7 @@ from dashscope_ftlogs.cli.terminal.table_export import (
     write_table,
 )
 from dashscope_ftlogs.metrics.table import table_of
+from dashscope_ftlogs.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -32,6 +32,7 @@ from dashscope_ftlogs.dataset.parquet_dataset import Added, Dataset
 from dashscope_ftlogs.dataset.parquet_file import month_of
 from dashscope_ftlogs.dataset.partitions import Partition, partitions, points_of
 from dashscope_ftlogs.reading.own_pattern import Fits, OwnPattern
+from dashscope_ftlogs.text import counted
 
 _PATIENCE: Final = 10.0
 """Seconds for which an interrupted command goes on to put what it has to object storage."""
@@ -192,7 +193,8 @@ async def add_to_dataset(
     # Of a pattern that was changed, too; a few new logs may well lack what others have.
     if fits and len(new) == len(readable):
         complain_of_patterns(pattern, fits)
-    complain(f"{len(new) - failed:,} new of {len(found):,} logs, {points:,} points in {output}")
+    told = f"{len(new) - failed:,} new of {counted(len(found), 'log')}, {counted(points, 'point')}"
+    complain(f"{told} in {output}")
     return INCOMPLETE if failed or damaged else 0
 
 

@@ -31,14 +31,13 @@ from dashscope_ftlogs.cli.log_sources import (
 from dashscope_ftlogs.cli.options import Pattern, chosen, grouped, number, to_file
 from dashscope_ftlogs.cli.reading_processes import PointsRead, ReadPoints
 from dashscope_ftlogs.cli.run_command import complain, run, told
-from dashscope_ftlogs.cli.terminal.output_file import counted
 from dashscope_ftlogs.cli.terminal.picture_file import STDOUT, check_picture, write_picture
 from dashscope_ftlogs.cli.terminal.stdout import cut, has_colours, table, write
 from dashscope_ftlogs.cli.terminal.terminal_chart import chart, marks
 from dashscope_ftlogs.cli.terminal.what_to_draw import Charts, DrawnLog, charts
 from dashscope_ftlogs.metrics.curves import X, labels
 from dashscope_ftlogs.reading.own_pattern import OwnPattern
-from dashscope_ftlogs.text import distinct, excerpt
+from dashscope_ftlogs.text import counted, distinct, excerpt
 
 _SIZE: Final = (100, 30)
 """Columns and lines, where there is no terminal to ask."""

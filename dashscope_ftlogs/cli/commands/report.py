@@ -11,8 +11,9 @@ from dashscope_ftlogs.cli.connection_options import Connection
 from dashscope_ftlogs.cli.log_sources import Sources, code_of, complain_of_patterns, read_logs
 from dashscope_ftlogs.cli.options import Pattern, chosen, grouped, to_file
 from dashscope_ftlogs.cli.run_command import complain, run
-from dashscope_ftlogs.cli.terminal.output_file import check_output, counted, put_by
+from dashscope_ftlogs.cli.terminal.output_file import check_output, put_by
 from dashscope_ftlogs.cli.terminal.stdout import write
+from dashscope_ftlogs.text import counted
 
 if TYPE_CHECKING:
     from dashscope_ftlogs.reading.own_pattern import OwnPattern

@@ -11,6 +11,7 @@ import attrs
 from dashscope_ftlogs.cli.doctor.findings import Finding, RawAnswer, State
 from dashscope_ftlogs.cli.doctor.verdicts import Read, listed, read, said
 from dashscope_ftlogs.errors import FTLogsError
+from dashscope_ftlogs.text import counted
 
 _MOST: Final = 1000
 _USUAL: Final = 100
@@ -143,8 +144,8 @@ def _most(most: Page, *, is_final: bool) -> tuple[str, State]:
     del is_final
     got, due = len(most.lines), min(_MOST, most.total)
     if got == due < _MOST:
-        return f"all {got:,} lines; the log is too short to tell", State.UNKNOWN
-    return f"{got:,} lines", State.OK if got == due else State.ODD
+        return f"all {counted(got, 'line')}; the log is too short to tell", State.UNKNOWN
+    return counted(got, "line"), State.OK if got == due else State.ODD
 
 
 def _more(answers: Answers, _is_final: bool) -> Judged:
@@ -178,7 +179,7 @@ def _total(first: Page, last: Page, end: Page, most: Page, *, is_final: bool) ->
 def _past_the_end(past: Page, *, is_final: bool) -> tuple[str, State]:
     """Past the end there are no lines, which is no error."""
     if past.lines:
-        return f"{len(past.lines)} lines", State.WRONG if is_final else State.UNKNOWN
+        return counted(len(past.lines), "line"), State.WRONG if is_final else State.UNKNOWN
     return "none", State.OK
 
 

@@ -228,6 +228,9 @@ class Tail:
         for number, line in enumerate(page.lines[begin:], begin):
             for point, alarm in self._logs.read(page.job_id, page.offset + number, line):
                 self._status.learn(page.job_id, point)
+                for one, name in self._logs.standing():
+                    told = f"no {one.metric} so far; {excerpt(name, 60)} stands for it"
+                    self._status.say(f"{one.text}: {page.job_id} has {told}")
                 if alarm is not None and page.offset + number >= self._known.get(page.job_id, 0):
                     return number, alarm, point
         return None

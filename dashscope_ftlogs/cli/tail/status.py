@@ -14,7 +14,7 @@ from dashscope_ftlogs.cli.run_command import complain
 from dashscope_ftlogs.cli.terminal.stdout import cut, width
 from dashscope_ftlogs.metrics.live.live_points import LivePoint
 from dashscope_ftlogs.reading.forms.names import main_metric
-from dashscope_ftlogs.text import excerpt
+from dashscope_ftlogs.text import counted, excerpt
 
 _ERASE = "\r\x1b[2K"
 _ERASE_ABOVE = "\x1b[1A\x1b[2K"
@@ -129,7 +129,7 @@ class Status:
             told = "  ".join(
                 self._told(followed, name, _short(name)) for name, followed in running.items()
             )
-            told = f"{len(running)} jobs: {told}"
+            told = f"{counted(len(running), 'job')}: {told}"
         text = cut(told, room)
         if self.above == self._above:
             sys.stderr.write(f"{self._erasing_line()}{text}")
@@ -161,7 +161,7 @@ class Status:
     def flush(self) -> None:
         """Say what has gathered."""
         for events in self._pending.values():
-            others = f" and {len(events) - 1} more jobs" if len(events) > 1 else ""
+            others = f" and {counted(len(events) - 1, 'more job')}" if len(events) > 1 else ""
             self.say(f"{events[0].job_id}{others}: {_words(events[0])}")
         self._pending.clear()
 

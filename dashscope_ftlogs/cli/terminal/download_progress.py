@@ -13,6 +13,7 @@ from dashscope_ftlogs.archive.store import label
 from dashscope_ftlogs.cli.run_command import complain
 from dashscope_ftlogs.cli.terminal.read_progress import MOST
 from dashscope_ftlogs.cli.terminal.speed_and_eta import Meter, Reading
+from dashscope_ftlogs.text import counted
 
 if TYPE_CHECKING:
     from dashscope_ftlogs import LogSession
@@ -59,9 +60,10 @@ async def _lines(runs: Sequence[Run], every: float) -> None:
         for run, meter in meters:
             if not run.ended:
                 progress = run.progress
-                jobs = "" if progress.jobs is None else f" of {progress.jobs:,}"
+                done, jobs = progress.jobs_done, progress.jobs
+                of = counted(done, "job") if jobs is None else f"{done:,} of {counted(jobs, 'job')}"
                 whose = f"{run.profile}: " if run.profile else ""
-                complain(f"{whose}{progress.jobs_done:,}{jobs} jobs, {_note(run, meter, clock())}")
+                complain(f"{whose}{of}, {_note(run, meter, clock())}")
 
 
 async def _bars(runs: Sequence[Run]) -> None:
@@ -121,7 +123,7 @@ def _waiting(progress: Progress, now: float) -> str:
     if progress.waiting is None:
         return ""
     logs, due = progress.waiting
-    what = "1 log" if logs == 1 else f"{logs:,} logs"
+    what = counted(logs, "log")
     return (
         f"{what} to be looked at once more in {duration(max(0.0, due - now))}, when all machines agree"
     )

@@ -102,11 +102,6 @@ def refuse_trap(option: str, folder: Path) -> None:
         )
 
 
-def counted(number: int, what: str) -> str:
-    """Return so many of something, as words."""
-    return f"{number:,} {what}{'s' * (number != 1)}"
-
-
 def put(path: Path, data: bytes) -> None:
     """Write a file as `put_by` does."""
     put_by(path, lambda file: file.write(data))

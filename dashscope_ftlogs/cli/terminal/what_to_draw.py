@@ -25,7 +25,7 @@ from dashscope_ftlogs.reading.forms.names import (
     main_metric,
     standing_for,
 )
-from dashscope_ftlogs.text import distinct, excerpt, shown
+from dashscope_ftlogs.text import counted, distinct, excerpt, shown
 
 _MOST: Final = 20
 """How many names or hyper-parameters are shown; a log or a job may hold any number."""
@@ -150,7 +150,7 @@ def _drawn(log: DrawnLog, metric: str, x: X, say: Say) -> list[Curve]:
     if not total:
         say(f"{log.name}: no {excerpt(metric, 60)}")
     elif missing:
-        say(f"{log.name}: left out {missing:,} of {total:,} points, which do not tell the {x}")
+        say(f"{log.name}: left out {missing:,} of {counted(total, 'point')}, which do not tell the {x}")
     return own
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dashscope_ftlogs.metrics.live.live_points import LineReader, LivePoint, LivePoints
 from dashscope_ftlogs.metrics.live.what_meets_a_condition import Alarm, Beyond, Memory, NotFinite
 from dashscope_ftlogs.metrics.live.what_stands_for_it import StandingFor
-from dashscope_ftlogs.reading.forms.names import is_of_evaluation
+from dashscope_ftlogs.reading.forms.names import WHATEVER_ITS_NAME, is_of_evaluation
 from dashscope_ftlogs.reading.tracebacks import RecordReader
 
 _A_WHILE = 50
@@ -74,6 +74,14 @@ class WatchedLogs:
         self._points = self._evaluations = 0
         self._unseen = [(alarm, test) for alarm in self.alarms if (test := alarm.test) is not None]
         self._told = list[Alarm]()
+        self._about_a_loss = [
+            (alarm, name)
+            for alarm in self.alarms
+            if (name := alarm.metric) is not None and name in WHATEVER_ITS_NAME
+        ]
+        self._standing: set[tuple[Alarm, str]] = set()
+        """The names that conditions watch instead of their own."""
+        self._new_standing: list[tuple[Alarm, str]] = []
 
     def read(self, job_id: str, number: int, line: str) -> Iterator[tuple[LivePoint, Alarm | None]]:
         """Yield the points that are complete with a job's next line, and what condition each meets."""
@@ -84,6 +92,11 @@ class WatchedLogs:
         for point, alarm in log.read(number, line):
             self._note(point, log.standing)
             yield point, alarm
+
+    def standing(self) -> list[tuple[Alarm, str]]:
+        """Return which conditions watch another name than their own, and which name; each once."""
+        new, self._new_standing = self._new_standing, []
+        return new
 
     def begin_anew(self, job_id: str) -> None:
         """Forget a log: another one is in its place."""
@@ -107,6 +120,11 @@ class WatchedLogs:
 
     def _note(self, point: LivePoint, standing: StandingFor) -> None:
         self._points += 1
+        for alarm, asked in self._about_a_loss:
+            pair = alarm, standing.called(asked)
+            if pair[1] != asked and pair not in self._standing:
+                self._standing.add(pair)
+                self._new_standing.append(pair)
         self._evaluations += point.kind == "eval"
         for name, value in point.values.items():
             if isinstance(value, float):

@@ -27,6 +27,10 @@ class StandingFor:
             return False
         return self._called.get(asked, asked) != asked
 
+    def called(self, asked: str) -> str:
+        """Return what the log calls that, as far as is known; the name itself until then."""
+        return self._called.get(asked, asked)
+
     def named(self, asked: str | None, point: LivePoint) -> LivePoint:
         """Return a point that has what stands for that name under it, too.
 

@@ -36,6 +36,7 @@ from dashscope_ftlogs.reading.forms.names import (
     only_of_evaluation,
     shares_place,
 )
+from dashscope_ftlogs.reading.forms.plain_words import LOSS, keys_in_english
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 
 _STRING: Final = r"""'(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+\""""
@@ -88,7 +89,7 @@ _BRACE_OR_STRING: Final = re.compile(rf"\{{|{_STRING}", re.DOTALL)
 
 def may_hold_metrics(text: str) -> bool:
     """Whether there may be a metric dict, judged by a glance."""
-    return mentioned(text) or "_runtime" in text
+    return mentioned(text) or "_runtime" in text or LOSS in text
 
 
 @attrs.frozen
@@ -136,12 +137,14 @@ def dicts_in(text: str) -> Iterator[tuple[int, int, MetricValues]]:
     >>> [values for _, _, values in dicts_in("{'loss': 1, 'step': 3, 'val': [{'loss': 2}]}")]
     [{'loss': 1.0, 'step': 3.0}, {'step': 3.0, 'val/0/loss': 2.0}]
     """
-    begin, close = text.find("{"), -1
+    begin, close, in_chinese = text.find("{"), -1, LOSS in text
     around: list[_Around] = []
     while begin >= 0:
         if close < begin and (close := text.find("}", begin)) < 0:
             return
         found = _flat(text, begin, close) or _at(text, begin)
+        if in_chinese:
+            found = attrs.evolve(found, values=keys_in_english(found.values))
         name, values, hides = name_before(text, begin), found.values, False
         path: Sequence[str] = [name]
         passed_over, of_evaluation = is_of_no_point(name), is_of_evaluation(name)

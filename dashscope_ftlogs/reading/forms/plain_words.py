@@ -6,6 +6,7 @@ is known as a whole is put so: of `预热步数` nothing, since it is no step.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 _FULL_WIDTH: Final = str.maketrans(
@@ -43,6 +44,7 @@ _COUNTED: Final = {
     **dict.fromkeys(("迭代次数", "迭代", "迭代步数", "次迭代"), "iteration"),
     **dict.fromkeys(("批次", "个批次"), "batch"),
 }
+_PLACES: Final = set(_COUNTED.values()) - {"batch"}
 
 
 def _any_of(words: dict[str, str]) -> str:
@@ -79,6 +81,20 @@ def in_english(text: str) -> str:
     'epoch 3, train_loss: 2.5, avg_val_loss: 2.6, 预热步数: 9'
     """
     return _WORD.sub(_english, text.translate(_FULL_WIDTH))
+
+
+def keys_in_english(values: Mapping[str, float | str]) -> Mapping[str, float | str]:
+    """Return the entries of a dict by names in English; as they are, if none of them tells a place.
+
+    A loss that has no step and no epoch beside it may be one of money.
+
+    >>> keys_in_english({"训练损失": 2.5, "步数": 10.0}), keys_in_english({"损失": 2.5})
+    ({'train_loss': 2.5, 'step': 10.0}, {'损失': 2.5})
+    """
+    names = {name: in_english(f"{name}: 1").removesuffix(": 1") for name in values}
+    if not _PLACES & set(names.values()) or len(set(names.values())) < len(names):
+        return values
+    return {names[name]: value for name, value in values.items()}
 
 
 def without_quotes(text: str) -> str:

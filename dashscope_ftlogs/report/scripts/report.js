@@ -5,6 +5,8 @@
 {
   const data = embedded("chart-data");
   const names = (log) => escaped(data.logs[log].name);
+  /** So many logs are named in a sentence about more of them. */
+  const NAMED = 4;
   let view = fromAddress(location.hash.slice(1), data);
 
   const panels = [];
@@ -155,7 +157,14 @@
   function explain(curves) {
     const notes = [];
     if (!view.metrics.length) notes.push("No log here holds a metric.");
-    const list = (logs) => logs.map((one) => escaped(one.name)).join(", ");
+    const list = (logs) => {
+      const named = logs.slice(0, logs.length > NAMED + 1 ? NAMED : logs.length).map((one) => escaped(one.name));
+      const more = logs.length - named.length;
+      return named.join(", ") + (more ? ` and ${counted(more)} more` : "");
+    };
+    // What is true of many logs is one sentence: of each, there would be more text than curves.
+    const alike = new Map();
+    const say = (one, text) => alike.set(text, [...new Set([...(alike.get(text) ?? []), one])]);
     const lacking = data.logs.filter((one) => stepless(one, view.metrics[0]));
     if (shownAxis === "line" && view.axis !== "line" && lacking.length) {
       notes.push(`Over lines: epochs do not tell all points apart, and steps are missing in ${list(lacking)}.`);
@@ -168,24 +177,26 @@
         const called = ownEvaluation(data, one, name);
         const drawn = panels[index].curves.some((curve) => data.logs[curve.log] === one && curve.metric === called);
         if (view.evaluations && evaluated(one, name) && !drawn) {
-          notes.push(`${escaped(one.name)}: its ${escaped(called)} has no place on this axis, and is not drawn.`);
+          say(one, `${escaped(called)} has no place on this axis, and is not drawn.`);
         }
-        const standsFor = (its, what) => notes.push(`${escaped(one.name)}: its ${escaped(its)} stands for the ${escaped(what)}.`);
+        const standsFor = (its, what) => say(one, `${escaped(its)} stands for the ${escaped(what)}.`);
         if (own !== null && own !== name) standsFor(own, name);
         const evaluation = data.evaluations[name];
         if (drawn && called !== undefined && called !== (evaluation ?? called)) standsFor(called, evaluation);
       }
     });
+    for (const [text, logs] of alike) notes.push(`${list(logs)}: ${logs.length > 1 ? "their" : "its"} ${text}`);
     if (curves.some((curve) => curve.gaps.length)) notes.push("A cross on the frame is a value that is no number.");
     if (view.logarithmic) {
       const below = (curve) => curve.ys.filter((y) => y === null).length - curve.gaps.length;
       const count = curves.reduce((sum, curve) => sum + below(curve), 0);
       if (count) notes.push(`${counted(count)} values are not above 0, and have no place on this scale.`);
     }
-    for (const one of data.logs) {
-      if (one.points > one.offsets.length) {
-        notes.push(`${escaped(one.name)}: ${counted(one.offsets.length)} of ${counted(one.points)} points are drawn.`);
-      }
+    const thinned = data.logs.filter((one) => one.points > one.offsets.length);
+    if (thinned.length) {
+      const sum = (count) => counted(thinned.reduce((all, one) => all + count(one), 0));
+      const [drawn, there] = [sum((one) => one.offsets.length), sum((one) => one.points)];
+      notes.push(`${list(thinned)}: ${drawn} of ${there} points are drawn.`);
     }
     if (data.metrics_left_out) notes.push(`${counted(data.metrics_left_out)} more metrics are left out.`);
     byId("chart-note").textContent = notes.join(" ");

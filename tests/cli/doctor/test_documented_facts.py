@@ -107,7 +107,7 @@ def test_where_all_is_as_documented_all_holds_but_what_nobody_saw() -> None:
             "in place of lines",
         ),
         ({"end": answer({"output": []})}, TOTAL, State.WRONG, "in place of lines"),
-        ({"past": page(["x"], 1500)}, PAST, State.WRONG, "1 lines"),
+        ({"past": page(["x"], 1500)}, PAST, State.WRONG, "1 line"),
         ({"past": refusal(400, "InvalidParameter")}, PAST, State.WRONG, "in place of lines"),
         ({"most": page([*LINES[:998], {}, 5], 1500)}, STRINGS, State.ODD, "2 of 1,000"),
         ({"nobody": refusal(400, "InvalidParameter")}, NOBODY, State.ODD, "HTTP 400 InvalidParameter"),

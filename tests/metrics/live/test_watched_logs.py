@@ -200,3 +200,16 @@ def test_megatron_s_validation_is_watched_and_its_test_set_is_not() -> None:
     lines = [said.format("validation", "1.1"), said.format("test", "0.9")]
     assert met(watch("eval_loss<1"), "a", lines) == []
     assert met(watch("eval_loss>1"), "a", lines) == [(0, "eval_loss>1")]
+
+
+def test_what_stands_for_a_name_is_told_once_for_each_condition_however_many_logs_call_it_so() -> None:
+    logs = watch("loss>5", "lm loss>5", "eval_loss>5")
+    told: list[tuple[str, str]] = []
+    for job_id in ("a", "b"):
+        for said in ("'lm loss': 1.0", "'lm loss': 2.0", "'val_loss': 3.0"):
+            met(logs, job_id, numbered(said))
+            told += [(alarm.text, name) for alarm, name in logs.standing()]
+    assert told == [("loss>5", "lm loss"), ("eval_loss>5", "val_loss")]
+    own = watch("loss>5")
+    met(own, "a", numbered("'loss': 1.0, 'lm loss': 9.0"))
+    assert own.standing() == []

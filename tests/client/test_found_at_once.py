@@ -52,6 +52,7 @@ async def test_of_pages_that_are_there_a_few_are_given_without_a_turn_of_the_loo
     assert offsets == list(range(0, 5 * (1 + IN_A_ROW), 5))
 
 
+@pytest.mark.unmeasured
 @given(st.lists(st.sampled_from([0.0, 1e-5, 1e-4, 0.001, 1.0]), min_size=1, max_size=80), st.booleans())
 def test_nobody_waits_for_a_turn_longer_than_a_few_pages_take(seconds: list[float], slow: bool) -> None:
     async def main(clock: StoppedClock) -> tuple[int, float]:

@@ -59,6 +59,7 @@ async def test_a_live_job_whose_last_line_is_a_progress_bar_is_fetched_once(
 texts = st.text(st.sampled_from("ab\r\n é\u2028"), max_size=4)
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=40, deadline=None)
 @given(
     states=st.lists(st.tuples(texts, st.lists(texts, max_size=4)), min_size=1, max_size=6),

@@ -86,6 +86,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.unmeasured
 @given(steps=STEPS, piece_bytes=st.sampled_from([1, 7, 30, 10**6]), form=st.sampled_from(list(FORMS)))
 def test_however_the_lines_came_the_hashes_are_those_of_one_writer_and_one_commit(
     tmp_path_factory: pytest.TempPathFactory, steps: list[Any], piece_bytes: int, form: str
@@ -164,6 +165,7 @@ def bytes_read() -> int:
     return int(dict(line.split(": ") for line in said.splitlines())["rchar"])
 
 
+@pytest.mark.unmeasured
 @pytest.mark.linux
 @forms
 def test_to_go_on_with_a_log_no_more_than_its_last_piece_is_read(
@@ -269,6 +271,7 @@ async def test_damage_to_the_last_piece_or_the_first_is_set_aside_by_the_downloa
         assert state(folder)[0] == "ok"
 
 
+@pytest.mark.unmeasured
 @forms
 @pytest.mark.parametrize("schema", range(1, SCHEMA))
 def test_a_log_of_an_older_schema_is_checked_as_a_whole_once_and_goes_on_in_pieces(

@@ -236,6 +236,7 @@ def test_what_is_contradicted_for_as_long_as_machines_may_lag_is_set_aside(
     in_service(main)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("more", [0, 3])
 @pytest.mark.parametrize("length", [1, 6, 995])
 @pytest.mark.parametrize("when", ["between two runs", "between two looks of one run"])

@@ -286,6 +286,7 @@ FAILURES = {
 }
 
 
+@pytest.mark.unmeasured
 @given(st.dictionaries(st.integers(0, 8), st.sampled_from(sorted(FAILURES)), min_size=1))
 def test_whichever_jobs_the_service_fails_for_the_others_are_compared(failing: dict[int, str]) -> None:
     async def main() -> None:

@@ -91,6 +91,7 @@ def test_a_page_that_is_waited_for_comes_in_the_turn_after_it_was_read(
     asyncio.run(main())
 
 
+@pytest.mark.unmeasured
 @given(st.lists(st.sampled_from([0.0, 1e-5, 1e-4, 0.001, 1.0]), min_size=1, max_size=80), st.booleans())
 def test_nobody_waits_for_a_turn_longer_than_a_few_pages_take(seconds: list[float], slow: bool) -> None:
     async def main(clock: StoppedClock) -> tuple[int, float]:

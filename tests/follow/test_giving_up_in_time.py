@@ -62,6 +62,7 @@ def lasted(what: str, seconds: float, rate: float, answers: int) -> float:
     return float(in_virtual_time(run()))
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("what", ["follow", "running_jobs"])
 @settings(max_examples=30)
 @given(

@@ -224,6 +224,7 @@ def test_a_silence_is_told_of_once_it_is_longer_than_usual() -> None:
     assert seen.kinds().count(EventKind.QUIET) in {4, 5}
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(("gap", "first"), [(5.0, 60.0), (29.0, 60.0), (100.0, 200.0), (300.0, 600.0)])
 def test_a_silence_is_worth_a_word_once_it_is_twice_as_long_as_any_before(
     gap: float, first: float

@@ -86,6 +86,7 @@ def test_following_them_ends_with_the_last_and_takes_up_what_begins_meanwhile() 
 SOME_TIME = st.sampled_from([0.0, 0.5, 20.0, 200.0])
 
 
+@pytest.mark.unmeasured
 @given(st.lists(st.tuples(st.booleans(), SOME_TIME, SOME_TIME, SOME_TIME), max_size=6))
 def test_each_that_had_not_ended_at_the_first_look_is_told_of_once_however_short_it_runs(
     lives: list[tuple[bool, float, float, float]],

@@ -136,6 +136,7 @@ async def test_what_is_complete_costs_two_requests_and_nothing_is_asked(
     assert [method for method, _ in others] == ["GET", "GET"]
 
 
+@pytest.mark.unmeasured
 async def test_a_resume_costs_the_same_however_long_the_chain_is(
     store: SmallStore, download: Any
 ) -> None:
@@ -503,6 +504,7 @@ async def test_a_cancelled_download_commits_what_has_arrived(
     assert kept(store) == job.lines
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(("form", "compression"), [("text", None), ("jsonl", "gzip")])
 async def test_a_last_line_that_grows_at_every_look_is_whole_and_nothing_is_set_aside(
     store: SmallStore, download: Any, form: Any, compression: Any

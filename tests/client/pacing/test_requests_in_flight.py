@@ -199,6 +199,7 @@ def test_one_or_two_quick_answers_are_not_taken_for_what_is_usual(quick: int) ->
     assert (in_flight.limit == MOST) == (quick < 3)
 
 
+@pytest.mark.unmeasured
 @given(count=st.integers(1, 60), at_once=st.booleans(), latency=st.floats(0.0005, 0.03))
 def test_a_log_that_comes_after_quicker_answers_is_soon_read_by_many_requests(
     count: int, at_once: bool, latency: float

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from pages import blocks
+from pages import blocks, commands
 
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
@@ -98,3 +98,43 @@ def test_a_service_told_to_end_does_so_in_silence(ftlogs_emulator: Emulator, tmp
         service.send_signal(signal.SIGTERM)
         rest, said = service.communicate()
     assert (service.returncode, rest, said) == (0, "", "")
+
+
+@pytest.mark.unmeasured
+@pytest.mark.posix
+def test_alarms_look_at_a_log_when_it_has_news_and_until_somebody_was_told(
+    ftlogs_emulator: Emulator, tmp_path: Path
+) -> None:
+    lines = ["{'loss': 2.5, 'step': 1}"]
+    jobs = [ftlogs_emulator.add(EmulatedJob(job, lines, status="RUNNING")) for job in ("ft-1", "ft-2")]
+    shown = [command.text for one in blocks((HOWTO / "at-the-shell.md").read_text("utf-8"))
+             if one.language == "console" for command in commands(one.content)]  # fmt: skip
+    (alarms,) = (text for text in shown if text.startswith("cat > alarms.sh"))
+    alarms = alarms.replace("notify() {", "notify() { [ ! -e nobody ] || return 1;")
+    subprocess.run(["sh", "-c", alarms], cwd=tmp_path, check=True)
+    command = tmp_path / "bin" / "ftlogs"
+    command.parent.mkdir()
+    command.write_text(
+        f'#!/bin/sh\necho "$@" >> asked\nexec {sys.executable} -m dashscope_ftlogs "$@"\n'
+    )
+    command.chmod(0o755)
+
+    def run() -> tuple[list[str], str]:
+        """Return which logs were looked at, and what was told."""
+        (tmp_path / "asked").write_text("")
+        environ = os.environ | {"PATH": f"{command.parent}{os.pathsep}{os.environ['PATH']}"}
+        told = subprocess.run(
+            ["sh", "alarms.sh"], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+        )
+        asked = (tmp_path / "asked").read_text().splitlines()
+        return [words.split()[1] for words in asked if words.startswith("tail ")], told.stdout
+
+    assert run() == (["watched/ft-1.log", "watched/ft-2.log"], "")
+    jobs[1].append("{'loss': nan, 'step': 2}")
+    (tmp_path / "nobody").touch()
+    assert run() == (["watched/ft-2.log"], "")
+    (tmp_path / "nobody").unlink()
+    looked, told = run()
+    assert looked == ["watched/ft-2.log"]
+    assert told.startswith("ftlogs: nan: ft-2 line 2")
+    assert run() == ([], "")

@@ -201,12 +201,12 @@ def _between_dicts(text: str, time: int | None) -> Iterator[Record]:
         yield message
     if tokens is not None:
         yield Tokens(int(tokens[1]), raw)
-    elif glance(text) and (told := key_numbers(text)) is not None:
+    elif glance(text) and (line := key_numbers(text)) is not None:
         when = time_in(text) if time is None else time
-        kind = "eval" if told.of_evaluation else "train"
-        drawn = "line" if told.drawn else ""
-        beside = Beside(told.step, told.total_steps, told.epoch, kind, when, drawn=drawn)
-        yield Metrics(told.values, raw, None, beside)
+        kind = "eval" if line.of_evaluation else "train"
+        drawn = "line" if line.drawn else ""
+        beside = Beside(line.step, line.total_steps, line.epoch, kind, when, drawn=drawn)
+        yield Metrics(line.values, raw, None, beside)
     elif message is None:
         yield Text(raw)
 

@@ -18,7 +18,7 @@ from dashscope_ftlogs import FTLogsError, InvalidArgumentError, Job
 from dashscope_ftlogs.archive.disk_failures import why_unread
 from dashscope_ftlogs.archive.threads import Thread
 from dashscope_ftlogs.checks import duration
-from dashscope_ftlogs.cli.short_job_ids import whole_jobs
+from dashscope_ftlogs.cli.short_job_ids import checked, refuse_key, whole_jobs
 from dashscope_ftlogs.models import STATUSES, matches
 from dashscope_ftlogs.text import excerpt, shown
 
@@ -208,23 +208,32 @@ class Selection:
     ) -> dict[str, list[str | Job]]:
         """Return the ids of the jobs that were named, by the profile of each: see `whole_jobs`."""
         with Thread(patience=0) as reading:  # a pipe may take its time, and Ctrl-C should not
-            names = [*self.job_ids, *await reading.run(self._from_file)]
+            lines = await reading.run(self._from_file)
+        names = [*self.job_ids, *lines.values()]
+        refuse_key(names)
+        for number, name in lines.items():
+            try:
+                checked(name, sessions)
+            except InvalidArgumentError as error:
+                place = f"--from-file {self.from_file}, line {number}"
+                raise InvalidArgumentError(f"{place}: {error.summary()}") from None
         found: dict[str, list[str | Job]] = {}
         for profile, job_id in chain.from_iterable(await whole_jobs(sessions, names, failed, lost)):
             if self.shard is None or self.shard.holds(job_id):
                 found.setdefault(profile, []).append(job_id)
         return found
 
-    def _from_file(self) -> Iterable[str]:
+    def _from_file(self) -> dict[int, str]:
+        """Return the names in the file, by the number of the line."""
         if self.from_file is None:
-            return ()
+            return {}
         try:
             text = sys.stdin.read() if str(self.from_file) == "-" else self.from_file.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             why = why_unread(error) if isinstance(error, OSError) else error
             raise InvalidArgumentError(f"--from-file {self.from_file}: {why}") from None
         lines = (line.partition("#")[0].strip() for line in text.removeprefix("\ufeff").splitlines())
-        return [line for line in lines if line]
+        return {number: line for number, line in enumerate(lines, 1) if line}
 
 
 def any_fits(names: Iterable[str], globs: Iterable[str]) -> bool:

@@ -106,10 +106,7 @@ async def whole_jobs(
             can be no part of an id.
     """
     refuse_key(names)
-    split = [_split(out_of_url(name), sessions) for name in names]
-    for _, name in split:
-        if not name.startswith("@"):
-            checks.job_id(name)
+    split = [checked(name, sessions) for name in names]
     of = {profile for profiles, name in split if is_short(name) for profile in profiles}
     listed = await _asked(sessions, [profile for profile in sessions if profile in of], _listing, lost)
     meant: list[list[Named]] = []
@@ -154,8 +151,17 @@ def _to_ask_for(found: list[Named], lost: dict[str, FTLogsError] | None) -> list
     return good
 
 
+def checked(name: str, sessions: "Mapping[str, LogSession]") -> tuple[list[str], str]:
+    """Return the profiles of which one may have a job, and its name there.
+
+    Raises:
+        InvalidArgumentError: it can be no part of an id.
+    """
+    profiles, name = _split(out_of_url(name), sessions)
+    return profiles, name if name.startswith("@") else checks.job_id(name)
+
+
 def _split(name: str, sessions: "Mapping[str, LogSession]") -> tuple[list[str], str]:
-    """Return the profiles of which one may have a job, and its name there."""
     profile, slash, rest = name.partition("/")
     if slash and "" not in sessions:
         if profile not in sessions:

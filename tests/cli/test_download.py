@@ -165,6 +165,22 @@ async def test_no_folder_is_made_of_a_url(
     assert all_names(tmp_path) == {"home"}
 
 
+@pytest.mark.parametrize("name", ["not a job", "https://example.com/jobs", "lab/ft-1"])
+async def test_of_a_file_of_ids_the_line_is_named_that_holds_none(
+    ftlogs: Any, tmp_path: Path, name: str
+) -> None:
+    ids = tmp_path / "ids"
+    ids.write_text(f"# those of May\nft-1\n\n{name}\nft-2\n")
+    async with Emulator(JOBS) as emulator:
+        ended = await ftlogs(
+            "download", "--from-file", str(ids), "--out", str(tmp_path / "a"), emulator=emulator
+        )
+        assert not emulator.journal
+    assert (ended.code, ended.out) == (2, b"")
+    assert f"--from-file {ids}, line 4: " in ended.err
+    assert name in ended.err
+
+
 async def test_a_table_for_people_and_rows_for_machines(ftlogs: Any, tmp_path: Path) -> None:
     words = (
         "download",

@@ -181,16 +181,16 @@ def _between_dicts(text: str, time: int | None) -> Iterator[Record]:
     while "%" in text and (found := next_bar(text, at)) is not None:
         bar, at, postfix = found
         yield bar
-        if (told := bar_values(bar, postfix)) is not None:
+        if (values := bar_values(bar, postfix)) is not None:
             when = time_in(bar.description) if time is None else time
             epoch = epoch_of(bar)
             if is_of_evaluation(bar):
                 beside = Beside(epoch=epoch, kind="eval", time=when, drawn=drawn_as(bar), done=bar.done)
-                told = named_after(bar.description, told)
+                values = named_after(bar.description, values)
             else:
-                kind: MetricsKind = "eval" if only_of_evaluation(told) else "train"
+                kind: MetricsKind = "eval" if only_of_evaluation(values) else "train"
                 beside = Beside(whole(bar.done), whole(bar.total), epoch, kind, when, drawn="bar")
-            yield Metrics(told, bar.raw, bar, beside)
+            yield Metrics(values, bar.raw, bar, beside)
     raw = text[at:].rstrip()
     if not raw:
         return
@@ -201,12 +201,12 @@ def _between_dicts(text: str, time: int | None) -> Iterator[Record]:
         yield message
     if tokens is not None:
         yield Tokens(int(tokens[1]), raw)
-    elif glance(text) and (line := key_numbers(text)) is not None:
+    elif glance(text) and (told := key_numbers(text)) is not None:
         when = time_in(text) if time is None else time
-        kind = "eval" if line.of_evaluation else "train"
-        drawn = "line" if line.drawn else ""
-        beside = Beside(line.step, line.total_steps, line.epoch, kind, when, drawn=drawn)
-        yield Metrics(line.values, raw, None, beside)
+        kind = "eval" if told.of_evaluation else "train"
+        drawn = "line" if told.drawn else ""
+        beside = Beside(told.step, told.total_steps, told.epoch, kind, when, drawn=drawn)
+        yield Metrics(told.values, raw, None, beside)
     elif message is None:
         yield Text(raw)
 

@@ -579,6 +579,7 @@ def test_what_a_line_of_numbers_tells_a_bar_tells_that_has_them_before_or_behind
     for drawn in (f"{said}:{bar}]", f"Epoch 2{between}{said}:{bar}]", f"Train:{bar}, {said}]"):
         assert dict(only(drawn).values) == values
     assert only(f"{loss}{sign}2.5:{bar}, lr=0.5]").values == {loss: 2.5, "lr": 0.5}
+    assert only(f"Step 12 {loss}{sign}2.5:{bar}]").step == 12
 
 
 def test_a_bar_of_training_may_be_described_by_both_losses() -> None:

@@ -47,11 +47,7 @@ def flat(text: str) -> MetricValues | None:
 
 def _as_json(text: str) -> str:
     """Return a text with JSON's quotes; nothing, which is no JSON, if that could change its meaning."""
-    if "'" in text:
-        if '"' in text:
-            return ""
-        text = text.replace("'", '"')
-    return "" if "\\" in text else text
+    return "" if "\\" in text or ('"' in text and "'" in text) else text.replace("'", '"')
 
 
 def _take_for_numbers(values: dict[str, float | str]) -> None:

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import aclosing
 from typing import Any, Generic, Self, TypeVar
 from weakref import ref
 
 from dashscope_ftlogs.client.callers_side.left_by_block import LeftByBlock
-from dashscope_ftlogs.client.tasks import Tasks, running_loop
+from dashscope_ftlogs.client.tasks import Tasks, end_of, running_loop
 from dashscope_ftlogs.errors import SessionStateError
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ class Feed(LeftByBlock, Generic[Found, Item]):
         start: "Callable[[Feed[Found, Item]], AsyncGenerator[deque[Found], None]]",
         take: Callable[[Found], Item | None],
         doing: str,
-        ahead: Callable[[], deque[Found] | Awaitable[None] | None] = _nothing,
+        ahead: "Callable[[], deque[Found] | asyncio.Task[Any] | None]" = _nothing,
     ) -> None:
         self._tasks, self._doing = tasks, doing
         self._start, self._take, self._ahead = start, take, ahead
@@ -125,8 +125,8 @@ class Feed(LeftByBlock, Generic[Found, Item]):
                 self._wanted.set()
                 await self._arrived.wait()
                 self._arrived.clear()
-            case coming:
-                await coming
+            case reading:  # whatever class a task factory makes its tasks of
+                await end_of(reading)
                 # Where what is asked for meanwhile is not asked for at once, it needs one.
                 self._is_turn_due = not self._tasks.can_begin_at_once
 

@@ -15,7 +15,7 @@ import asyncio
 import logging
 import weakref
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from functools import partial
 from itertools import islice
 from math import inf
@@ -206,18 +206,17 @@ class LogPaginator(LeftByBlock):
         finally:
             await ahead.drop()
 
-    def _look_ahead(self) -> deque[_Read] | Awaitable[None] | None:
-        """Return whole spans that are there, or what waits for the next; else `_read` goes on."""
+    def _look_ahead(self) -> "deque[_Read] | asyncio.Task[Span] | None":
+        """Return whole spans that are there, or the task that reads the next; else `_read` goes on."""
         ahead = self._ahead
         if ahead.offset != self._cursor.offset or self._is_careful():
             return None
         room = self._room()
         if spans := ahead.whole_ones(room):
             return deque([(page, False) for span in spans for page in span.pages])
-        if ahead.awaited is None:
-            return None
-        ahead.fill(self._read_span, self._latest(), room)
-        return ahead.first_has_ended()
+        if (reading := ahead.awaited) is not None:
+            ahead.fill(self._read_span, self._latest(), room)
+        return reading
 
     def _hand_out(self, read: _Read) -> LogPage | None:
         page, proven = read
@@ -271,7 +270,6 @@ class LogPaginator(LeftByBlock):
         except FTLogsError as error:
             error.job_id, error.offset = self.job_id, offset
             span.error = error
-        self._ahead.ends()
         return span
 
     async def _ask(self, span: Span, offset: int, wanted: int) -> LogPage:

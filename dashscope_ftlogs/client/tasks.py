@@ -294,8 +294,6 @@ class InOrder(Generic[T]):
     def __init__(self, tasks: Tasks) -> None:
         self._tasks = tasks
         self._waiting: deque[asyncio.Task[T]] = deque()
-        self._waiter: asyncio.Future[None] | None = None
-        """Of who waits for the first of them."""
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -324,21 +322,10 @@ class InOrder(Generic[T]):
         self._tasks.forget(task)
         return task
 
-    async def first_has_ended(self) -> None:
-        """Wait until the first of them has ended, which runs."""
-        self._waiter = asyncio.get_running_loop().create_future()
-        await end_of(self._waiting[0], self._waiter)
-
-    def ends(self) -> None:
-        """Wake who waits for the task that ends here, a turn of the loop before its end would."""
-        waiter = self._waiter
-        if waiter is not None and not waiter.done() and self.awaited is asyncio.current_task():
-            waiter.set_result(None)
-
     async def first(self) -> T:
         """Return what the first of them comes to, and let go of it."""
-        while self.awaited is not None:
-            await self.first_has_ended()
+        if (task := self.awaited) is not None:
+            await end_of(task)
         return self._tasks.result(self.let_go(), "a page was asked for")
 
     async def drop(self) -> None:

@@ -2,11 +2,9 @@
 
 import asyncio
 import sys
-from collections import defaultdict
 from collections.abc import AsyncIterator
 from itertools import pairwise
 
-import attrs
 import pytest
 from following import in_virtual_time
 from hypothesis import given
@@ -21,9 +19,6 @@ ROOM = 8
 IN_A_ROW = 8 if sys.version_info >= (3, 12) else ROOM // 2
 """Pages that come before others have a turn of the loop: fewer where no request leaves before that."""
 
-TURNS = 1 if sys.version_info >= (3, 12) else 2
-"""Of the loop, until a page comes that was read: before Python 3.12, its successor takes one, too."""
-
 
 def at_once(pages: AsyncIterator[LogPage]) -> LogPage | None:
     """Take the next step as far as it goes without waiting; return the page that it gave, if it did."""
@@ -34,18 +29,6 @@ def at_once(pages: AsyncIterator[LogPage]) -> LogPage | None:
         page: LogPage = given.value
         return page
     return None
-
-
-@attrs.define
-class HeldSource(ListSource):
-    """It answers each request, but for the first, when it is told to."""
-
-    held: dict[int, asyncio.Event] = attrs.Factory(lambda: defaultdict(asyncio.Event))
-
-    async def read_page(self, job_id: str, offset: int, line: int) -> LogPage:
-        if offset:
-            await self.held[offset].wait()
-        return LogPage(job_id, offset, tuple(self.log[offset : offset + line]), len(self.log))
 
 
 async def all_is_there() -> None:
@@ -67,28 +50,6 @@ async def test_of_pages_that_are_there_a_few_are_given_without_a_turn_of_the_loo
         while (page := at_once(pages)) is not None:
             offsets += [page.offset]
     assert offsets == list(range(0, 5 * (1 + IN_A_ROW), 5))
-
-
-@given(st.permutations(range(ROOM)))
-def test_a_page_that_is_waited_for_comes_in_the_turn_after_it_was_read(
-    order: list[int],
-) -> None:
-    async def main() -> None:
-        source = HeldSource(numbered(5 + 5 * ROOM))
-        async with read_of(source).pages() as pages:
-            await anext(pages)
-            step = asyncio.create_task(anext(pages))
-            await all_is_there()
-            for number in order:
-                source.held[5 + 5 * number].set()
-                await asyncio.sleep(0)  # it is read in this turn
-                assert step.done() is (order.index(0) < order.index(number))
-                for _ in range(TURNS):
-                    await asyncio.sleep(0)
-                assert step.done() is (order.index(0) <= order.index(number))
-            assert (await step).offset == 5
-
-    asyncio.run(main())
 
 
 @pytest.mark.unmeasured

@@ -18,6 +18,8 @@ _MARKS: Final = (b"%", b"&", b"\\u00", b"\\x")
 """Where none of these is, letters and digits stand for themselves."""
 _ESCAPED: Final = "\"'/\\"
 """What JSON may also write with a backslash before it."""
+_OF_IDS: Final = "0123456789abcdef-"
+"""What request ids are made of."""
 _BEGINNING: Final = 16 * 2**10
 """Bytes that are looked at of what is long, where no more than a few hundred of them are shown."""
 _IN_SPELLINGS: Final = rb"\%&;#+/=-_" + (ascii_letters + digits).encode()
@@ -67,10 +69,10 @@ def without(
 
 def hidden(secret: str, text: str) -> str:
     """Return a text with every copy of `secret` blacked out."""
-    for sign in _signs_in_text(secret):
-        if sign in text:
-            break
-    else:  # nearly always: each request id is looked through
+    # Nearly always one of these: each request id is looked through.
+    if not text.strip(_OF_IDS) and not _is_like_an_id(secret):
+        return text
+    if not any(sign in text for sign in _signs_in_text(secret)):
         return text
     data = text.encode("utf-8", "surrogatepass")
     clean = _hidden(secret, data)
@@ -108,6 +110,12 @@ def _hidden(secret: str, data: bytes) -> bytes:
 def _signs_in_text(secret: str) -> tuple[str, ...]:
     plain, marks = _signs(secret)
     return tuple(sign.decode() for sign in marks + plain)
+
+
+@lru_cache(maxsize=8)
+def _is_like_an_id(secret: str) -> bool:
+    """Whether a request id may hold a secret, as it is or in base64, and no character but its own."""
+    return any(not sign.strip(_OF_IDS) for sign in _signs_in_text(secret))
 
 
 @lru_cache(maxsize=8)

@@ -23,7 +23,7 @@ from multidict import CIMultiDict
 from shown_locals import as_rich_prints_it
 
 from dashscope_ftlogs import ConfigError, FTLogsError, LogSession, RetryPolicy
-from dashscope_ftlogs.client.redaction import Secret, hidden_beginning, without
+from dashscope_ftlogs.client.redaction import Secret, hidden, hidden_beginning, without
 from dashscope_ftlogs.emulator import Body, EmulatedJob, Emulator, Fault, Refuse, Reset, Stall
 
 LONG = "sk-" + "4f1cda7e91b26d53" * 8
@@ -96,6 +96,15 @@ def test_a_key_that_comes_back_is_blacked_out_however_json_spells_it(key: str, d
 @given(KEYS, st.binary())
 def test_an_answer_without_the_key_stays_as_it_is(key: str, body: bytes) -> None:
     assert without(key, 200, {}, body) == (200, {}, body)
+
+
+IDS = st.text("0123456789abcdef-", max_size=40)
+
+
+@given(IDS, st.one_of(IDS.filter(lambda key: len(key) >= 8), KEYS), IDS)
+def test_a_request_id_that_holds_the_key_does_so_no_more(before: str, key: str, after: str) -> None:
+    assert key not in hidden(key, before + key + after)
+    assert hidden(key, before) == before or key in before
 
 
 def test_of_a_header_that_is_sent_twice_both_are_kept() -> None:

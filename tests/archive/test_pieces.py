@@ -25,7 +25,7 @@ from dashscope_ftlogs.archive.local.log_writer import LogFile
 from dashscope_ftlogs.archive.manifest import PIECE_BYTES, SCHEMA, Manifest, encode
 from dashscope_ftlogs.archive.store import DamagedError
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
-from dashscope_ftlogs.text import digests, jsonl_bytes, text_bytes
+from dashscope_ftlogs.text import counted, digests, jsonl_bytes, text_bytes
 
 ENDPOINT = "https://x/api/v1"
 LINES = [f"line {n}" for n in range(60)]
@@ -121,7 +121,7 @@ def test_however_the_lines_came_the_hashes_are_those_of_one_writer_and_one_commi
     assert vouched(manifest)[3] == digests(committed[-5:])
     assert state(folder) == (
         "incomplete",
-        f"{len(committed):,} lines so far; the download was broken off",
+        f"{counted(len(committed), 'line')} so far; the download was broken off",
     )
     assert found_by_a_stranger(folder) == {"ft-1.manifest.json": f"{len(committed)} lines, so far"}
 

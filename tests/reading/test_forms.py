@@ -623,6 +623,15 @@ def test_an_epoch_without_a_step_is_enough_beside_a_loss() -> None:
     assert (point.kind, point.step, point.epoch) == ("train", None, 2.0)
 
 
+@pytest.mark.parametrize(
+    "line", ["| end of epoch   3 | time: 5s | valid loss  2.5 |", "End of epoch 3: valid loss=2.5"]
+)
+def test_what_is_told_at_the_end_of_an_epoch_is_of_that(line: str) -> None:
+    point = only(line)
+    assert (point.kind, point.step, point.epoch, point.values["valid loss"]) == ("eval", None, 3.0, 2.5)
+    assert read_points([f"So at the {line[2:]}", "At the end of epoch 3 the loss was 2.5"]) == []
+
+
 def test_rewards_are_points_where_progress_is_told() -> None:
     assert only("{'reward': 0.5, 'kl': 0.1, 'epoch': 0.25}").epoch == 0.25
     assert (

@@ -113,7 +113,7 @@ _ROOM: Final = re.compile(
 )
 _AHEAD: Final = re.compile(
     r"[\s\[\](]*(?:[\u3400-\u9fff]{1,12}[\s:]+(?=[a-z])"
-    r"|(?:(?:training )?progress: ?|completed |\w{1,40}_callback: |\d+\s*/\s*\d+\]\s*)"
+    r"|(?:(?:training )?progress: ?|completed |end of |\w{1,40}_callback: |\d+\s*/\s*\d+\]\s*)"
     r"(?=step|iter|epoch))",
     re.IGNORECASE,
 )

@@ -582,6 +582,14 @@ def test_what_a_line_of_numbers_tells_a_bar_tells_that_has_them_before_or_behind
     assert only(f"Step 12 {loss}{sign}2.5:{bar}]").step == 12
 
 
+@pytest.mark.parametrize("postfix", ["value_loss=2.5", "loss=1.5, value_loss=2.5"])
+def test_a_value_loss_makes_no_evaluation_of_a_bar(postfix: str) -> None:
+    bar = "[00:05<00:05,  1.00it/s"
+    for drawn in (f"Train: 50%|#  | 7/10 {bar}, {postfix}]", f"{postfix}: 50%|#  | 7/10 {bar}]"):
+        point = only(drawn)
+        assert (point.kind, point.step, point.values["value_loss"]) == ("train", 7, 2.5)
+
+
 def test_a_bar_of_training_may_be_described_by_both_losses() -> None:
     point = only("Epoch 1 Train Loss: 2.5, Val Loss: 2.25: 10%|#  | 1/9 [00:03<24:10:11,  3.36s/it]")
     assert (point.kind, point.step, point.epoch) == ("train", 1, 1.0)

@@ -29,7 +29,7 @@ _OF_TRAINING: Final = re.compile(
     re.IGNORECASE,
 )
 _OF_EVALUATION: Final = re.compile(
-    r"(?:^|[^a-z])(?:eval\w*|val|valid\w*|test\w*|sanity|predict\w*)", re.IGNORECASE
+    r"(?:^|[^a-z])(?:eval\w*|val(?![a-z])|valid\w*|test\w*|sanity|predict\w*)", re.IGNORECASE
 )
 _OF_FILES: Final = re.compile(
     r"(?:^|[^a-z])(?:(?:down)?load(?:ing)?|map|filter|tokeniz\w+|fetching|saving)(?:[^a-z]|$)",

@@ -20,6 +20,7 @@ from dashscope_ftlogs.reading.forms.names import only_of_evaluation
 from dashscope_ftlogs.reading.forms.progress_bars import (
     ProgressBar,
     bar_values,
+    described_values,
     drawn_as,
     epoch_of,
     is_of_evaluation,
@@ -181,11 +182,13 @@ def _between_dicts(text: str, time: int | None) -> Iterator[Record]:
     while "%" in text and (found := next_bar(text, at)) is not None:
         bar, at, postfix = found
         yield bar
-        if (values := bar_values(bar, postfix)) is not None:
+        described = described_values(bar)
+        if (values := bar_values(bar, described, postfix)) is not None:
             when = time_in(bar.description) if time is None else time
             epoch = epoch_of(bar)
-            if is_of_evaluation(bar):
-                beside = Beside(epoch=epoch, kind="eval", time=when, drawn=drawn_as(bar), done=bar.done)
+            if is_of_evaluation(bar, described):
+                drawn = drawn_as(bar, described)
+                beside = Beside(epoch=epoch, kind="eval", time=when, drawn=drawn, done=bar.done)
                 values = named_after(bar.description, values)
             else:
                 kind: MetricsKind = "eval" if only_of_evaluation(values) else "train"

@@ -25,7 +25,7 @@ class StandingFor:
         """Whether a point is the first to have that very name, for which another has stood."""
         if asked is None or asked not in point.values:
             return False
-        return self._called.get(asked, asked) != asked
+        return self.called(asked) != asked
 
     def called(self, asked: str) -> str:
         """Return what the log calls that, as far as is known; the name itself until then."""
@@ -46,7 +46,7 @@ class StandingFor:
             self._called[asked] = asked
         elif asked not in self._called and (found := _standing(asked, point)) is not None:
             self._called[asked] = found
-        name = self._called.get(asked, asked)
+        name = self.called(asked)
         if name == asked or name not in point.values or not _is_of(asked, name, point):
             return point
         return attrs.evolve(point, values={**point.values, asked: point.values[name]})

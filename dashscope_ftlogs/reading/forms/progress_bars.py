@@ -182,32 +182,34 @@ def postfix_values(bar: ProgressBar, postfix: str, *, measured: bool = False) ->
     return values if values and measured else None
 
 
-def bar_values(bar: ProgressBar, postfix: str) -> MetricValues | None:
+def bar_values(bar: ProgressBar, described: MetricValues | None, postfix: str) -> MetricValues | None:
     """Return the numbers that a bar tells, before it and behind it; None if it tells no point."""
-    before = described_values(bar) or {}
-    told = {**before, **(postfix_values(bar, postfix, measured=bool(before)) or {})}
+    behind = postfix_values(bar, postfix, measured=bool(described))
+    told = {**(described or {}), **(behind or {})}
     return told if told and _OF_FILES.search(bar.description[-_LONGEST:]) is None else None
 
 
-def drawn_as(bar: ProgressBar) -> str:
+def drawn_as(bar: ProgressBar, described: MetricValues | None) -> str:
     """Return what all drawings of a bar of evaluation have in common.
 
-    >>> drawn_as(ProgressBar(50, "Val loss 2.5", 1, 2)), drawn_as(ProgressBar(50, "Val set 2", 1, 2))
-    ('Val loss  2', 'Val set 2 2')
+    >>> bars = [ProgressBar(50, said, 1, 2) for said in ("Val loss 2.5", "Val set 2")]
+    >>> [drawn_as(bar, described_values(bar)) for bar in bars]
+    ['Val loss  2', 'Val set 2 2']
     """
-    said = bar.description if described_values(bar) is None else _VALUE.sub("", bar.description)
+    said = bar.description if described is None else _VALUE.sub("", bar.description)
     return f"{said} {bar.total}"
 
 
-def is_of_evaluation(bar: ProgressBar) -> bool:
+def is_of_evaluation(bar: ProgressBar, described: MetricValues | None) -> bool:
     """Whether a bar says that it counts the batches of an evaluation.
 
-    >>> [is_of_evaluation(ProgressBar(1, said, 1)) for said in ("Val loss 2", "Loss 3, val loss 2")]
+    >>> bars = [ProgressBar(1, said, 1) for said in ("Val loss 2", "Loss 3, val loss 2")]
+    >>> [is_of_evaluation(bar, described_values(bar)) for bar in bars]
     [True, False]
     """
     if _OF_EVALUATION.search(bar.description[-_LONGEST:]) is None:
         return False
-    losses = filter(is_loss_or_reward, described_values(bar) or ())
+    losses = filter(is_loss_or_reward, described or ())
     return len({is_named_so(name) for name in losses}) < 2  # of a bar of training that tells both
 
 

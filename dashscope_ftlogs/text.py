@@ -237,15 +237,18 @@ def distinct(taken: Container[str], *names: str, again: str = " ({})") -> str:
 def fitted(names: Iterable[str], fit: Callable[[str], str]) -> dict[str, str]:
     """Return what to call each of different names, so that they stay different.
 
-    What `fit` leaves alone keeps its name, whatever comes of the others.
+    What `fit` leaves alone keeps its name, whatever comes of the others; those differ from all in more
+    than capitals.
 
-    >>> fitted(["a b", "a_b", "c"], lambda name: name.replace(" ", "_"))
-    {'a b': 'a_b_', 'a_b': 'a_b', 'c': 'c'}
+    >>> fitted(["a b", "A_b", "c"], lambda name: name.replace(" ", "_"))
+    {'a b': 'a_b_', 'A_b': 'A_b', 'c': 'c'}
     """
     found = {name: fit(name) for name in names}
-    taken = {name for name, fitting in found.items() if name == fitting}
+    taken = {name.lower() for name, fitting in found.items() if name == fitting}
     for name, fitting in found.items():
         if name != fitting:
-            found[name] = distinct(taken, fitting, f"{fitting}_", again="{}")
-            taken.add(found[name])
+            others = (f"{fitting}_{number}" for number in count(2))
+            tried = chain((fitting, f"{fitting}_"), others)
+            found[name] = next(one for one in tried if one.lower() not in taken)
+            taken.add(found[name].lower())
     return found

@@ -5,7 +5,7 @@ JSON in `text_metrics`. A file says what it was made of.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import attrs
@@ -89,7 +89,7 @@ def _columns(partition: Partition, points: PointColumns) -> dict[str, Column]:
         columns[name] = Column("float", Numbers("d") if stands_in is None else points.numbers(stands_in))
     texts: dict[str, Texts] = {}
     told = wide(table_of([("", points)]))
-    names = fitted(told, lambda name: f"{name}_" if name.lower() in _OWN else name)
+    names = _names(told)
     for name, column in told.items():
         data, own = column.data, names[name]
         if name == "source":
@@ -103,6 +103,19 @@ def _columns(partition: Partition, points: PointColumns) -> dict[str, Column]:
             columns[own] = column
     columns[_TEXTS] = Column("text", _as_json(texts, count))
     return columns
+
+
+def _names(told: Iterable[str]) -> dict[str, str]:
+    """Return what to call each column, so that none differs from another in capitals only.
+
+    Of such names, the one in small letters is kept, in whatever order they were told: in all files the
+    same, and it is that of our own columns.
+    """
+    kept: dict[str, str] = {}
+    for name in sorted(told, key=lambda name: (name != name.lower(), name)):
+        kept.setdefault(name.lower(), name)
+    kept |= dict.fromkeys(_OWN, "")
+    return fitted(told, lambda name: name if kept[name.lower()] == name else f"{name}_")
 
 
 def _as_json(texts: Mapping[str, Texts], count: int) -> Texts:

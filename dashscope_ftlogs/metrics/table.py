@@ -66,9 +66,12 @@ class MetricsTable:
     >>> table = MetricsTable.from_lines(["{'loss': 1.5, 'epoch': 0.5}", "{'eval_loss': 1.2}"], "ft-1")
     >>> table.metrics, len(table)
     (('loss', 'eval_loss'), 2)
-    >>> table["loss"]
-    [1.5, None]
+    >>> table["loss"], "loss" in table, "reward" in table
+    ([1.5, None], True, False)
     """
+
+    # Rows, or names of columns? Where nothing is said, Python asks for the columns 0, 1 and so on.
+    __iter__ = None
 
     def __init__(self, points: Iterable[tuple[str, Point]]) -> None:
         """Make a table of points, each with the name of its log."""
@@ -121,6 +124,9 @@ class MetricsTable:
     def __len__(self) -> int:
         return self._rows
 
+    def __contains__(self, column: object) -> bool:
+        return column in self._columns
+
     def __repr__(self) -> str:
         return f"<MetricsTable {self._rows} rows: {', '.join(self.metrics)}>"
 
@@ -138,10 +144,11 @@ class MetricsTable:
         """Return a column; None where a row has nothing.
 
         Raises:
+            InvalidArgumentError: that is no name.
             KeyError: there is none of that name. No log has those of what it never told, such as
                 `eval_loss` without evaluations.
         """
-        found = self._columns.get(column)
+        found = self._columns.get(checks.kind_of("column", column, str))
         if found is None:
             there = ", ".join(excerpt(name, 60) for name in self.metrics[:_NAMED]) or "none"
             raise KeyError(f"no point has {excerpt(column, 60)!r}; the metrics are {there}")

@@ -1,6 +1,7 @@
 """Parquet files beside an archive: what they hold, and when they are made anew."""
 
 import asyncio
+import io
 import json
 import sys
 from collections.abc import Callable
@@ -9,11 +10,14 @@ from typing import Any
 
 import attrs
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from pages import blocks
 
 from dashscope_ftlogs import ConfigError, InvalidArgumentError, LogSession, MetricsTable, metrics
 from dashscope_ftlogs.archive.local_log_reader import StoredLog
 from dashscope_ftlogs.dataset.parquet_dataset import Dataset
+from dashscope_ftlogs.dataset.parquet_file import write_points
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 from dashscope_ftlogs.metrics.point_columns import PointColumns
 from dashscope_ftlogs.metrics.points import LogPoints
@@ -105,6 +109,50 @@ async def test_files_with_other_metrics_and_none_are_read_together(
         ("unknown", "ft-2", 1, 0.5, 1.0),
         ("2026-04", "ft-4", 1, 3.0, None),
     ]
+
+
+@pytest.mark.extras
+async def test_readers_for_whom_capitals_count_for_nothing_take_no_metric_for_another(
+    connect: Connect, tmp_path: Path
+) -> None:
+    import duckdb
+
+    jobs = [
+        EmulatedJob("ft-1", ["{'loss': 1.0, 'Loss': 9.0}"]),
+        EmulatedJob("ft-2", ["{'Loss': 9.0, 'learning_rate': 1}", "{'loss': 1.0, 'Loss': 9.0}"]),
+        # Of PyTorch's example of images: what it calls `Time` is not when that was.
+        EmulatedJob("ft-3", ["Epoch: [0][10/100]\tTime 0.125 (0.2)\tData 0.01 (0.01)\tloss 1.0 (1.0)"]),
+    ]
+    dataset = Dataset(tmp_path / "data")
+    for log in metrics.partitions(await archived(connect, tmp_path / "logs", *jobs)):
+        dataset.add(log.job_id, log.log)
+    found = duckdb.sql(
+        "select min(loss), max(loss), min(Loss_), max(Loss_), max(Time_), max(time) "
+        f"from read_parquet('{dataset.directory}/*/*/*.parquet', union_by_name = true)"
+    ).fetchall()
+    assert found == [(1.0, 1.0, 9.0, 9.0, 0.125, None)]
+
+
+@pytest.mark.extras
+@given(
+    told=st.lists(
+        st.text("aA\u212ak_", max_size=3) | st.sampled_from(["Time", "Month", "month_", "Job_Id"]),
+        max_size=8,
+        unique=True,
+    ).filter(any)
+)
+@example(told=["Kind", "\u212aind"])
+def test_whatever_a_log_names_no_columns_differ_in_capitals_only(told: list[str]) -> None:
+    import pyarrow.parquet as pq
+
+    file = io.BytesIO()
+    values = {name: float(number) for number, name in enumerate(told)}
+    points = metrics_points([json.dumps({"loss": 0.5, **values})])
+    log = metrics.Partition("ft-1", StoredLog("ft-1", Path("ft-1.log"), "ft-1", None, "", "", 0))
+    write_points(file, log, points, None)
+    names = pq.read_schema(file).names
+    assert len({name.lower() for name in names}) == len(names)
+    assert {"job_id", "time", "kind", "step", "main_loss"} <= set(names)
 
 
 @pytest.mark.extras

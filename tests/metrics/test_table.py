@@ -206,6 +206,17 @@ def test_a_column_that_is_not_there_is_an_error_that_names_those_that_are() -> N
         MetricsTable.from_lines([])["los"]
 
 
+def test_it_says_what_columns_it_has_and_is_no_sequence() -> None:
+    made: Any = table()
+    assert "loss" in made
+    assert "step" in made
+    assert all(name not in made for name in ("Loss", "reward", 0, None))
+    with pytest.raises(InvalidArgumentError, match="column=0: must be a str"):
+        made[0]
+    with pytest.raises(TypeError, match="'MetricsTable' object is not iterable"):
+        list(made)
+
+
 @pytest.mark.extras
 def test_pyarrow_takes_it_with_the_expected_types() -> None:
     import pyarrow as pa

@@ -116,7 +116,7 @@ class Transport:
         self._key_place = settings.places.get("api_key", "")
         self._base = URL(settings.base_url, encoded=True)
         self._root = self._base.raw_path.rstrip("/")
-        self._headers = CIMultiDict[str](
+        headers = CIMultiDict[str](
             {
                 "Accept": "application/json",
                 "Authorization": Secret(f"Bearer {settings.api_key}"),
@@ -125,7 +125,7 @@ class Transport:
             }
         )
         if settings.workspace is not None:
-            self._headers["X-DashScope-WorkSpace"] = settings.workspace
+            headers["X-DashScope-WorkSpace"] = settings.workspace
         self.retry = retry
         self.is_hasty = False  # whether failing counts from when a request is sent, and not from its end
         self.time_limit = TimeLimit(timeout)
@@ -139,7 +139,9 @@ class Transport:
         # An application that makes two sessions with one key, and names no profile, has its reasons.
         alike = (settings.api_key, settings.base_url, concurrency, max_rate, retry.base_delay)
         self.gate = gate_of(alike, gate) if by_profile else gate()
-        self.connections = Connections(self.gate.in_flight.most, client_session, settings.proxy, ca_file)
+        self.connections = Connections(
+            self.gate.in_flight.most, headers, client_session, settings.proxy, ca_file
+        )
 
     def with_options(self, retry: RetryPolicy | None, timeout: float | None) -> Self:
         """Return one with the same connections and gate, and the same otherwise where that is None."""
@@ -199,8 +201,9 @@ class Transport:
             call.sent_at = await self.gate.enter(call.request.job_id or "")
         call.tries += 1
         call.status, call.is_large = None, False
+        self.connections.requests += 1
         try:
-            result = self._meaning(call.request, await self._get(call))
+            result = self._meaning(call, await self._exchange(call))
         except FTLogsError as error:
             self._judge(error, call)
             self._tell(call, error)
@@ -209,7 +212,8 @@ class Transport:
             if call.is_large:
                 self.connections.large_answers.release()
         self.gate.rate.accepted()
-        self._tell(call)
+        if self._on_request is not None:
+            self._tell(call)
         return result
 
     async def _turn_again(self, call: Call[Any], failure: FTLogsError) -> None:
@@ -235,8 +239,16 @@ class Transport:
                 # It would be taken for the service's, or a disk's.
                 raise RaisedByHookError(raised) from None
 
-    def _meaning(self, request: Request[T], answer: Answer) -> T:
+    def _meaning(self, call: Call[T], answer: Answer | FTLogsError) -> T:
         """Return what an answer stands for, or raise it."""
+        if isinstance(answer, FTLogsError):
+            # From here, where no frame holds what the server said, and no foreign traceback its buffers:
+            # some tools print the local variables of every frame.
+            raise answer
+        request = call.request
+        if _log.isEnabledFor(logging.DEBUG):
+            words, size = "GET %s: %d, %d bytes", len(answer[-1])
+            _log.debug(words, request.path, answer[0], size, extra=fields(call.event()))
         try:
             meaning = request.read(*answer)
         except FTLogsError as error:
@@ -273,34 +285,13 @@ class Transport:
             self.gate.rate.refused(now, call.sent_at, pause)
             self.gate.in_flight.refused(now)
 
-    async def _get(self, call: Call[Any]) -> Answer:
-        self.connections.requests += 1
-        try:
-            answer = await self._exchange(call)
-        finally:
-            call.seconds = asyncio.get_running_loop().time() - call.sent_at
-            self.gate.leave()
-        if isinstance(answer, FTLogsError):
-            # From here, where no frame holds what the server said, and no foreign traceback its buffers:
-            # some tools print the local variables of every frame.
-            raise answer
-        if _log.isEnabledFor(logging.DEBUG):
-            status, _, body = answer
-            words = "GET %s: %d, %d bytes"
-            _log.debug(words, call.request.path, status, len(body), extra=fields(call.event()))
-        return answer
-
     async def _exchange(self, call: Call[Any]) -> Answer | FTLogsError:
         """Send one request; return what came back, or the error that stands for it."""
-        # aiohttp would say so of a session that was given with a RuntimeError.
-        if self.connections.client.closed:
-            return _closed()
         try:
             with self.time_limit:
                 # Awaited, not entered: of an answer that was read to its end nothing is left to leave.
                 response = await self.connections.client.get(
                     self._url(call.request.path),
-                    headers=self._headers,
                     # The key goes nowhere but to the host that was configured.
                     allow_redirects=False,
                     **self.connections.options,
@@ -311,8 +302,11 @@ class Transport:
                 finally:
                     if not response.closed:
                         response.release()
-        except (aiohttp.ClientError, FTLogsError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, FTLogsError, OSError, ValueError, RuntimeError) as error:
             return await self._failed(error)
+        finally:
+            call.seconds = asyncio.get_running_loop().time() - call.sent_at
+            self.gate.leave()
         if response.status == 200 and call.request.offset is not None:
             self.gate.in_flight.answered(call.sent_at, begun_at, len(body))
         if too_large := self._too_large(body, whole=whole or response.status != 200):
@@ -328,6 +322,8 @@ class Transport:
         if raised := error if isinstance(error, FTLogsError) else raised_by_a_hook(error):
             # As of `on_request`: it would be taken for the service's, or for the network's.
             raise RaisedByHookError(raised) from None
+        if self.connections.client.closed:  # of one that was given, aiohttp says so with a RuntimeError
+            return _closed()
         if isinstance(error, aiohttp.ClientError | OSError):
             return await self._network_error(error)
         if "AUTH" not in str(error):
@@ -344,8 +340,6 @@ class Transport:
     async def _network_error(self, error: Exception) -> FTLogsError:
         if isinstance(error, TimeoutError):
             self.gate.in_flight.timed_out(asyncio.get_running_loop().time())
-        if self.connections.client.closed:
-            return _closed()
         told = transport_error(error, self.time_limit.seconds, str(self.connections.proxy or ""))
         if isinstance(told, CertificateError):
             told.subject, told.issuer = await self.certificate()
@@ -371,7 +365,7 @@ class Transport:
             cap = min(cap, _LARGEST_ERROR)
         chunks: list[bytes] = []
         size, content = 0, response.content
-        while not content.at_eof():
+        while not chunks or not content.at_eof():
             chunk = await content.readany()
             size += len(chunk)
             chunks.append(chunk)
@@ -381,7 +375,7 @@ class Transport:
             if size > LARGE and not call.is_large:
                 await self.connections.large_answers.acquire()
                 call.is_large = True
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks), True
+        return b"".join(chunks), True
 
     def _too_large(self, body: bytes, *, whole: bool) -> str:
         """Say why an answer is not made anything of, or nothing."""

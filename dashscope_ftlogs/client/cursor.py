@@ -122,8 +122,11 @@ class HandedOut:
         self._page: LogPage | None = None
         self.seams: deque[Seam] = deque() if seams is None else seams
 
-    def add(self, page: LogPage, now: float, *, proven: bool) -> None:
-        """Take note of a page; it is proven if its answer repeated the lines before it."""
+    def add(self, page: LogPage, now: float, lag: float, *, proven: bool) -> None:
+        """Take note of a page; it is proven if its answer repeated the lines before it.
+
+        Seams that are older than the lag are forgotten.
+        """
         before = self._lines_before(page.offset)
         if before and not proven:
             lines = before + page.lines[:TAIL]
@@ -134,12 +137,9 @@ class HandedOut:
                 self.seams.append(Seam(begin, begin + len(lines), hash(lines[:-1]), now, may_go_on))
             else:
                 self.seams.append(Seam(begin, begin + len(lines), hash(lines), now))
-        self._before, self._page = before, page
-
-    def forget_seams(self, before: float) -> None:
-        """Forget the seams that were made before that time."""
-        while self.seams and self.seams[0].made_at < before:
+        while self.seams and self.seams[0].made_at < now - lag:
             self.seams.popleft()
+        self._before, self._page = before, page
 
     def without_page(self, offset: int) -> "HandedOut":
         """Return the same, as far as it is needed to go on from `offset` later, and small."""

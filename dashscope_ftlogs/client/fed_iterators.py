@@ -89,7 +89,8 @@ class Feed(LeftByBlock, Generic[Found, Item]):
             raise SessionStateError(self._taken_away)
         if self._is_over:
             raise StopAsyncIteration
-        while self._found and not self._has_ended:
+        # Nothing more is given where the task ends, from outside if anything is left of what it found.
+        while self._found and not ((task := self._task) and (task.done() or task.cancelling())):
             try:
                 item = self._take(self._found.popleft())
             except StopAsyncIteration as error:  # which would pass for the end of this
@@ -97,11 +98,6 @@ class Feed(LeftByBlock, Generic[Found, Item]):
             if item is not None:
                 return item
         return None
-
-    @property
-    def _has_ended(self) -> bool:
-        """Whether the task ends, from outside if anything is left of what it found."""
-        return self._task is not None and (self._task.done() or self._task.cancelling() > 0)
 
     def _begin(self) -> "asyncio.Task[None]":
         self._task = task = self._tasks.spawn(self._run(self._start(self)))
@@ -114,7 +110,7 @@ class Feed(LeftByBlock, Generic[Found, Item]):
             self._is_over = True
             self._tasks.result(task, self._doing)
             return
-        is_idle = not (self._wanted.is_set() or self._has_ended)
+        is_idle = not (self._wanted.is_set() or task.cancelling())
         match self._ahead() if is_idle else None:
             case deque() as found:
                 self._found = found

@@ -223,8 +223,7 @@ class LogPaginator(LeftByBlock):
         now = self._now()
         if not proven and self._is_careful(now):
             return None  # what was in flight may be of another log
-        self._handed_out.add(page, now, proven=proven)
-        self._handed_out.forget_seams(now - self._doubt.lag)
+        self._handed_out.add(page, now, self._doubt.lag, proven=proven)
         self._cursor = self._cursor.past(page)
         if not proven:  # The next ones are asked for before the consumer gets to work on this.
             self._ahead.fill(self._read_span, self._cursor, self._room())
@@ -279,7 +278,8 @@ class LogPaginator(LeftByBlock):
             page = await self._source.read_page(self.job_id, offset, line)
         except ResponseTooLargeError as error:
             page, span.most = await smaller_page(self._source, self.job_id, offset, line, error)
-        self._heard = max(self._heard or 0, page.total)
+        if self._heard is None or page.total > self._heard:
+            self._heard = page.total
         return page
 
     async def _look_again(self, window: SpansAhead) -> Span:

@@ -99,7 +99,9 @@ class LogsRequest(msgspec.Struct, frozen=True):
         if self.lines_due and not lines and output.total > self.offset:
             raise IncompleteLogError(self.offset, output.total, answer.request_id)
         # Lines that are given exist, whatever is said of their number.
-        total = max(output.total, self.offset + len(lines)) if lines else output.total
+        total = output.total
+        if lines and total < self.offset + len(lines):
+            total = self.offset + len(lines)
         return LogPage(self.job_id, self.offset, lines, total, answer.request_id)
 
 
@@ -222,7 +224,7 @@ def _decode(
     except (ValueError, RecursionError) as error:  # msgspec's and json's own errors are ValueErrors
         mismatch, damaged = str(error), not isinstance(error, msgspec.ValidationError)
     else:
-        if says_success(answer.code):
+        if answer.code is None or says_success(answer.code):
             return answer
         mismatch, damaged = "", False
     if large:

@@ -107,7 +107,7 @@ class Followed:
 
     def take(self, page: LogPage) -> None:
         """Take note of a page before its lines are delivered."""
-        self._handed_out.add(page, 0.0, proven=True)
+        self._handed_out.add(page, 0.0, 0.0, proven=True)
 
     def rest(self) -> None:
         """Let go of the last page, which was delivered."""

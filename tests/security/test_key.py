@@ -256,7 +256,7 @@ async def test_the_command_repeats_none_that_is_typed_in_a_wrong_place(
 
 async def test_neither_a_session_nor_what_holds_its_key_can_be_pickled() -> None:
     session = LogSession(LONG)
-    for one in (session, session._transport, session._transport._headers):
+    for one in (session, session._transport, session._transport.connections):
         with pytest.raises(TypeError, match="key"):
             pickle.dumps(one)
 

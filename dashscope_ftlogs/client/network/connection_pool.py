@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from typing import Any, Final
@@ -70,11 +71,14 @@ class Connections:
     def __init__(
         self,
         limit: int,
+        headers: Mapping[str, str],
         given: aiohttp.ClientSession | None,
         proxy: Proxy | None,
         ca_file: str | None,
     ) -> None:
         self._limit = limit
+        self._headers = headers if given is None and proxy is None else None
+        """What is sent with each request, where it can be told once: aiohttp tells it a proxy, too."""
         self._given = given
         self._tls = True if ca_file is None else _trusting(ca_file)
         self.proxy = proxy
@@ -83,6 +87,8 @@ class Connections:
         if given is not None:
             # Whatever it does by itself.
             self.options = {"timeout": _NO_TIMEOUT, "raise_for_status": False, "auto_decompress": True}
+        if self._headers is None:
+            self.options["headers"] = headers
         if proxy is not None:
             self.options["proxy"] = URL(proxy.url)
             if proxy.authorization is not None:
@@ -107,6 +113,7 @@ class Connections:
             connector=_Connector(limit=self._limit, ssl=self._tls),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=_NO_TIMEOUT,
+            headers=self._headers,
         )
 
     async def close(self) -> None:
@@ -123,8 +130,11 @@ class Connections:
         if self.client is self._given or (self.proxy and self.proxy.url.startswith("https:")):
             return "", ""
         seen = _Seen()
-        with suppress(aiohttp.ClientError, OSError):
-            await self.client.head(url, ssl=seen, timeout=_PATIENCE, **self.options)
+        async with aiohttp.ClientSession(
+            connector=self.client.connector, connector_owner=False, timeout=_PATIENCE
+        ) as without_key:
+            with suppress(aiohttp.ClientError, OSError):
+                await without_key.head(url, ssl=seen, **self.options | {"headers": {}})
         return names(seen.certificate)
 
 

@@ -23,8 +23,10 @@ class Gate:
 
     def enter_at_once(self) -> float | None:
         """Come in without a wait, if that can be; return the time, as `enter` does."""
+        if self._waiting or self.inside >= self.in_flight.limit:
+            return None
         now = asyncio.get_running_loop().time()
-        if not self._has_room or self._waiting or self.rate.ready_at(now) > now:
+        if self.rate.ready_at(now) > now:
             return None
         self._let_in(now)
         return now
@@ -68,17 +70,13 @@ class Gate:
         if self._waiting:
             self._admit()
 
-    @property
-    def _has_room(self) -> bool:
-        return self.inside < self.in_flight.limit
-
     def _admit(self) -> None:
         """Let in whoever may go now, and come back when the next one may."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         loop = asyncio.get_running_loop()
-        while self._has_room and (key := self._next_key()) is not None:
+        while self.inside < self.in_flight.limit and (key := self._next_key()) is not None:
             now = loop.time()
             ready = self.rate.ready_at(now)
             if ready > now:

@@ -70,7 +70,8 @@ class InFlight:
 
     def __init__(self, first: int = FIRST, most: int = MOST, *, least: int = 1) -> None:
         """Begin with `first`."""
-        self._limit = min(first, most)
+        self._limit = self.limit = min(first, most)
+        """As learned from latencies; and as it is at present, with regard to bytes too."""
         self._least, self._most = least, most
         self._quickest: list[float] = []
         """The three lowest latencies of the beginning, the third of which is usual."""
@@ -100,13 +101,6 @@ class InFlight:
         """How many there will ever be."""
         return self._most
 
-    @property
-    def limit(self) -> int:
-        """How many there may be at present."""
-        if self._bytes * self._limit <= BYTES:
-            return self._limit
-        return max(1, int(BYTES / self._bytes))
-
     def sent(self, inside: int) -> None:
         """Take note of a request, with which so many are in flight."""
         self._is_full = self._is_full or inside >= self.limit
@@ -116,6 +110,7 @@ class InFlight:
         if self._least == self._most:
             return
         self._bytes = max(size, _FORGET * self._bytes)
+        self._fit()
         if sent_at < self._since:
             return
         latency = max(begun_at - sent_at, _SHORTEST)
@@ -201,6 +196,12 @@ class InFlight:
 
     def _set(self, now: float, limit: int) -> None:
         self._limit = max(self._least, min(limit, self._most))
+        self._fit()
         self._round, self._long, self._tried = [], 0, None
         if not self._is_starting:
             self._since, self._is_full = now, False
+
+    def _fit(self) -> None:
+        """Let in no more than there is memory for."""
+        fits = self._bytes * self._limit <= BYTES
+        self.limit = self._limit if fits else max(1, int(BYTES / self._bytes))

@@ -73,8 +73,8 @@ class Rate:
         """Take note that a request is sent."""
         if self._signal_at is None:
             self._signal_at = now
-        if (limit := min(self._limit, self._max)) < math.inf:
-            self._next = max(self._next, now) + 1 / limit
+        if self._limit < math.inf or self._max < math.inf:
+            self._next = max(self._next, now) + 1 / min(self._limit, self._max)
 
     def accepted(self) -> None:
         """Take note that the server did not refuse a request."""

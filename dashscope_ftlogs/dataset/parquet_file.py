@@ -108,14 +108,23 @@ def _columns(partition: Partition, points: PointColumns) -> dict[str, Column]:
 def _names(told: Iterable[str]) -> dict[str, str]:
     """Return what to call each column, so that none differs from another in capitals only.
 
-    Of such names, the one in small letters is kept, in whatever order they were told: in all files the
-    same, and it is that of our own columns.
+    Which one keeps its name is the same in all files, in whatever order they were told: that of our own
+    columns, or the one in small letters.
+    """
+    kept = spellings(told) | dict.fromkeys(_OWN, "")
+    return fitted(told, lambda name: name if kept[name.lower()] == name else f"{name}_")
+
+
+def spellings(names: Iterable[str]) -> dict[str, str]:
+    """Return which of the names that differ in capitals only is kept, by what they are without.
+
+    >>> spellings(["Loss", "loss", "LR", "Lr"])
+    {'loss': 'loss', 'lr': 'LR'}
     """
     kept: dict[str, str] = {}
-    for name in sorted(told, key=lambda name: (name != name.lower(), name)):
+    for name in sorted(names, key=lambda name: (name != name.lower(), name)):
         kept.setdefault(name.lower(), name)
-    kept |= dict.fromkeys(_OWN, "")
-    return fitted(told, lambda name: name if kept[name.lower()] == name else f"{name}_")
+    return kept
 
 
 def _as_json(texts: Mapping[str, Texts], count: int) -> Texts:

@@ -229,8 +229,15 @@ def _named(one: Any) -> tuple[str, Point]:
 
 
 def _by_column(points: PointColumns) -> dict[str, Metric]:
-    """Return the metrics by the names that their columns have."""
-    names = fitted((name for name in points.metrics if name not in _TOLD), _column)
+    """Return the metrics by the names that their columns have.
+
+    Of those that differ in capitals only, the one in small letters comes first: DuckDB takes that for
+    the one of any capitals that is asked for.
+    """
+    told = [name for name in points.metrics if name not in _TOLD]
+    first = {name.lower(): place for place, name in reversed(list(enumerate(told)))}
+    told.sort(key=lambda name: (first[name.lower()], name != name.lower()))
+    names = fitted(told, _column)
     return {column: points.metrics[name] for name, column in names.items()}
 
 

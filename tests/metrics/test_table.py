@@ -99,7 +99,8 @@ def test_whatever_a_log_names_is_there_under_a_name_that_any_format_can_hold(nam
     made = MetricsTable([("s", Point(0, 0, "train", None, None, None, None, None, told))])
     assert len(set(made.columns)) == len(made.columns)
     apart = {name: value for name, value in told.items() if name not in {"step", "total_steps", "epoch"}}
-    assert [made[name] for name in made.metrics] == [[value] for value in apart.values()]
+    assert sorted(made[name] for name in made.metrics) == [[value] for value in apart.values()]
+    assert all(made[name] == [apart[name]] for name in made.metrics if name in apart)
     shown = "".join(made.columns)
     assert shown.replace("\t", "").isprintable()
     assert all(made.columns)
@@ -473,3 +474,13 @@ def test_a_test_set_is_no_validation_where_a_log_has_both() -> None:
         assert MetricsTable.from_lines(lines).column_of("eval_loss") == valid
         assert MetricsTable.from_lines(lines[::-1]).column_of("eval_loss") == valid
         assert MetricsTable.from_lines(lines[:1]).column_of("eval_loss") == test
+
+
+@pytest.mark.extras
+@pytest.mark.parametrize("told", ["{'Loss': 9.0, 'lr': 1, 'loss': 1.0}", "{'loss': 1.0, 'Loss': 9.0}"])
+def test_who_takes_no_note_of_capitals_finds_the_name_in_small_letters(told: str) -> None:
+    import duckdb
+
+    columns = MetricsTable.from_lines([told])
+    assert duckdb.sql("select loss from columns").fetchall() == [(1.0,)]
+    assert columns["Loss"] == [9.0]

@@ -2,14 +2,14 @@
 
 import hashlib
 import io
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
 
 from dashscope_ftlogs.archive.store import KeptLog, label
 from dashscope_ftlogs.checks import extra
-from dashscope_ftlogs.dataset.parquet_file import made_of, month_of, write_points
+from dashscope_ftlogs.dataset.parquet_file import made_of, month_of, spellings, write_points
 from dashscope_ftlogs.dataset.partitions import Partition, points_of
 from dashscope_ftlogs.reading.own_pattern import Fits, OwnPattern
 
@@ -55,7 +55,10 @@ def merged(old: Sequence[bytes], new: Sequence[bytes], logs: Collection[str]) ->
     """Return the rows of Parquet files as one, without the old ones of these logs, and their number."""
     pyarrow, compute, parquet = extra("data", "pyarrow", "pyarrow.compute", "pyarrow.parquet")
     files = [parquet.ParquetFile(io.BytesIO(data)) for data in (*old, *new)]
-    schema = pyarrow.unify_schemas([file.schema_arrow for file in files]).remove_metadata()
+    # As who reads files together by DuckDB has it: what one log calls `Loss`, and another one `loss`.
+    kept = spellings(name for file in files for name in file.schema_arrow.names)
+    schemas = [_spelled(file.schema_arrow.empty_table(), kept).schema for file in files]
+    schema = pyarrow.unify_schemas(schemas).remove_metadata()
     profile, job = compute.field("profile"), compute.field("job_id")
     log = compute.coalesce(compute.binary_join_element_wise(profile, job, "/"), job)
     others = ~log.isin(list(logs))
@@ -63,7 +66,7 @@ def merged(old: Sequence[bytes], new: Sequence[bytes], logs: Collection[str]) ->
     def tables() -> Iterator[Any]:
         for number, file in enumerate(files):
             for batch in file.iter_batches():
-                table = pyarrow.Table.from_batches([batch])
+                table = _spelled(pyarrow.Table.from_batches([batch]), kept)
                 yield table.filter(others) if number < len(old) else table
 
     out, count = io.BytesIO(), 0
@@ -73,6 +76,12 @@ def merged(old: Sequence[bytes], new: Sequence[bytes], logs: Collection[str]) ->
             writer.write_table(table)
             count += table.num_rows
     return out.getvalue(), count
+
+
+def _spelled(table: Any, kept: Mapping[str, str]) -> Any:
+    """Return a table whose columns are called as is kept, unless it is an old one that has both."""
+    names = [kept[name.lower()] for name in table.column_names]
+    return table.rename_columns(names) if len(set(names)) == len(names) else table
 
 
 def _groups(tables: Iterator[Any]) -> Iterator[list[Any]]:

@@ -8,9 +8,9 @@ closing it ends what is under way: the task is cancelled, and whoever waits for 
 import asyncio
 import sys
 from collections import deque
-from collections.abc import Collection, Container, Coroutine
+from collections.abc import Callable, Collection, Container, Coroutine
 from functools import partial
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast
 from weakref import WeakSet
 
 from dashscope_ftlogs.client.callers_side.driven_iterators import begun_by_what_is_driven, drives
@@ -21,6 +21,10 @@ T = TypeVar("T")
 Found = TypeVar("Found")
 Item = TypeVar("Item")
 
+
+_AT_ONCE: Final[dict[str, Any]] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+_start: Final[Callable[..., None]] = partial(asyncio.Task.__init__, **_AT_ONCE)
+"""Lets a task begin where it is made, and not a turn of the loop later."""
 
 _Begun = tuple["asyncio.Task[Any] | None", Coroutine[Any, Any, Any]]
 """The parent of a task, and what it does."""
@@ -89,8 +93,8 @@ class Tasks:
         self.is_open = False
         self.loop: asyncio.AbstractEventLoop | None = None
         """The one in which the session was opened, until it has been closed."""
-        self._eager = False
-        """Whether that makes plain tasks of asyncio's, which can begin where they are made."""
+        self._is_asyncio_s = False
+        """Whether that makes plain tasks of asyncio's."""
         self._running: dict[asyncio.Task[Any], _Begun] = {}
         self._children: dict[asyncio.Task[Any] | None, dict[asyncio.Task[Any], None]] = {}
         """Of those that run, in the order in which they were begun."""
@@ -103,7 +107,7 @@ class Tasks:
     def can_begin_at_once(self) -> bool:
         """Whether work begins where it is given to `begin(..., at_once=True)`, not a turn later."""
         loop = asyncio.get_running_loop()
-        return self._eager and loop.get_task_factory() is None
+        return bool(_AT_ONCE) and self._is_asyncio_s and loop.get_task_factory() is None
 
     def __len__(self) -> int:
         return sum(not task.done() for task in self._running)
@@ -115,8 +119,7 @@ class Tasks:
         """Let work begin in that event loop."""
         self.is_open, self.loop = True, loop
         made_by = getattr(type(loop), "create_task", None)
-        is_asyncio_s = made_by is asyncio.BaseEventLoop.create_task
-        self._eager = is_asyncio_s and sys.version_info >= (3, 12)
+        self._is_asyncio_s = made_by is asyncio.BaseEventLoop.create_task
 
     def check_loop(self) -> None:
         """Refuse to be used in another event loop."""
@@ -168,12 +171,12 @@ class Tasks:
         # The task in no variable: what it fails with at once holds this frame, and the task that.
         if loop.get_task_factory() is not None:  # which may let them begin at once, too
             return self._named(loop.create_task(self._owned(work, parent)), work, parent)
-        if at_once and self._eager:
+        if at_once and self._is_asyncio_s:
             # Known before its first step, which is taken where it is made.
             task: asyncio.Task[T] = asyncio.Task.__new__(asyncio.Task)
             self._know(task, work, parent)
             try:
-                task.__init__(work, loop=loop, name=_name(work), eager_start=True)  # type: ignore[misc]
+                _start(task, work, loop=loop, name=_name(work))
                 return task
             finally:
                 del task

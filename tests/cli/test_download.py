@@ -159,6 +159,18 @@ async def test_json_has_what_is_wrong_with_each_line_of_a_file(
     assert ended.err.count("--from-file") == 2
 
 
+@pytest.mark.parametrize("columns", [20, 40, 80])
+async def test_no_word_of_the_table_is_broken_however_narrow_the_terminal_is(
+    start_ftlogs: Any, terminal: Any, tmp_path: Path, columns: int
+) -> None:
+    async with Emulator(JOBS) as emulator, terminal() as screen:
+        words = ("download", "ft-1", "ft-9", "--out", str(tmp_path), "-q")
+        process = await start_ftlogs(words, emulator, {"COLUMNS": str(columns)}, stdout=screen.end)
+        await process.communicate()
+    rows = [row.split()[:4] for row in screen.shown.splitlines() if row.startswith("ft-")]
+    assert sorted(rows) == [["ft-1", "complete", "10", "10"], ["ft-9", "failed", "0", "0"]]
+
+
 @pytest.mark.parametrize(
     ("text", "code", "said"),
     [

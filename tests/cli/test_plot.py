@@ -10,8 +10,7 @@ import pytest
 from plots import ANSI, GAP, job, log, losses
 
 from dashscope_ftlogs.cli.terminal import axis_ticks
-from dashscope_ftlogs.cli.terminal.terminal_chart import chart
-from dashscope_ftlogs.cli.terminal.terminal_chart import marks
+from dashscope_ftlogs.cli.terminal.terminal_chart import chart, marks
 from dashscope_ftlogs.emulator import Emulator
 from dashscope_ftlogs.metrics.curves import Curve, Panel
 

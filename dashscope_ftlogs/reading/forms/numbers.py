@@ -21,7 +21,9 @@ FACTOR: Final = r"(?:(?-i:[KkMB])(?![\w%°(]))?"
 """What may stand behind a number that is written short, such as `1.2K`."""
 _FACTORS: Final = {"K": 1e3, "k": 1e3, "M": 1e6, "B": 1e9}
 _BEFORE_FACTOR: Final = frozenset("0123456789.")
-_OF_MEMORY: Final = re.compile(r"mem|alloc|reserved|cache|(?:^|[^a-z])v?ram", re.IGNORECASE)
+_OF_MEMORY: Final = re.compile(
+    r"mem|alloc|reserv|cache|rss|heap|disk|swap|bytes|(?:^|[^a-z])v?ram", re.IGNORECASE
+)
 """There such a letter is a unit, as `G` is: what is told in it stays as it is."""
 COUNT: Final = rf"(?P<done>(?>{GROUPED}|\d++))(?:\s?(?:/|of)\s?(?P<total>(?>{GROUPED}|\d++)))?"
 _NAN: Final = r"(?:nan|inf|infinity)\b"

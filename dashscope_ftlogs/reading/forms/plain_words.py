@@ -88,8 +88,12 @@ _BAR: Final = re.compile(r"(?<=\d )\[=*>?\.*\](?= )")
 
 def glance(text: str) -> bool:
     """Whether a text may be such a line, judged in the shortest time."""
-    told = mentioned(text) or "step:" in text or LOSS in text
-    return told or COUNTED_SETS[0] in text or COUNTED_SETS[1] in text
+    return mentioned(text) or "step:" in text or LOSS in text
+
+
+def counts_itself(text: str) -> bool:
+    """Whether a text may be of an evaluation that need not tell a loss."""
+    return COUNTED_SETS[0] in text or COUNTED_SETS[1] in text
 
 
 def in_english(text: str) -> str:

@@ -119,3 +119,19 @@ def test_a_logger_s_name_is_no_part_of_that_of_a_metric(name: str) -> None:
 @pytest.mark.parametrize("stamp", ["I0105 03:04:05", "I20260105 03:04:05", "I0105 03:04:05.000000"])
 def test_glog_may_leave_out_fractions_of_seconds(stamp: str) -> None:
     assert only(f"{stamp} 4242 train.cc:88] step 10 loss 2.5").step == 10
+
+
+@pytest.mark.parametrize("words", ["done.", "completed:", "finished", "Complete!", ""])
+def test_what_is_told_in_sentences_has_names_without_them(words: str) -> None:
+    point = only(f">> Epoch 3 {words} Train loss: 2.5. Val. loss: 2.25. Time: 12.5s")
+    assert point.values == {"Train loss": 2.5, "Val. loss": 2.25, "Time": 12.5}
+    assert only("Epoch 3 finished in 12.5s. Loss: 2.5").values == {"finished in": 12.5, "Loss": 2.5}
+
+
+def test_a_logger_may_name_itself_beside_the_time_and_its_file_with_the_line() -> None:
+    said = "[2026-01-05 03:04:05 {}] (main.py 12): INFO Train: [3/9][120/1251]\teta 0:12:34\tloss 2.5"
+    for logger in ("train", "swin_tiny"):
+        point = only(said.format(logger))
+        assert (point.step, point.epoch, point.values["loss"]) == (120, 3.0, 2.5)
+        assert point.time is not None
+    assert only("[2026-01-05 03:04:05 eval] step 3 loss 2").kind == "eval"

@@ -127,7 +127,10 @@ _OTHER: Final = re.compile(_OF_OTHERS, re.IGNORECASE)
 _SAID_BEFORE: Final = re.compile(
     rf"(?:^|[\s\[(|:]){NOT_DENIED}({_OF_OTHERS})[\])]?\s*[|:-]*\s*$", re.IGNORECASE
 )
-_BETWEEN: Final = re.compile(r"[\s\[\](),:]*")
+_BETWEEN: Final = re.compile(
+    r"(?:[\s\[\](),:]|\.(?=\s)|(?:done|finished|completed?|ended)[.:!]?\s+(?!in )(?=[a-z]))*",
+    re.IGNORECASE,
+)
 _TOLD: Final = re.compile(
     r"step|it|batch|update|epoch|\d\s?(?:/|of)|at the end| set:|\[\s*\d+,\s", re.IGNORECASE
 )

@@ -41,8 +41,8 @@ FILE: Final = r"[\w./<>-]{1,120}\.(?:pyx?|cc|cpp|cu|rs|go|ipynb)"
 """A file of a program."""
 _BEFORE: Final = re.compile(
     rf"""(?:
-      [\[(<]?\d{{4}}[-/.]?\d\d[-/.]?\d\d[-\ T]{_CLOCK}(?:\ ?(?:Z|UTC|GMT)\b|\ ?[+-]\d\d:?\d\d)?[\])>]?
-        [:,]?(?=\s|\||-)
+      [\[(<]?\d{{4}}[-/.]?\d\d[-/.]?\d\d[-\ T]{_CLOCK}(?:\ ?(?:Z|UTC|GMT)\b|\ ?[+-]\d\d:?\d\d)?
+        (?:\ [\w.-]{{1,40}}\]|[\])>]?)[:,]?(?=\s|\||-)
     | [\[(<]?\d\d[/-]\d\d(?:[/-]\d{{2,4}})?[ ,]\ ?{_CLOCK}(?:\ ?[AP]M)?[\])>]?:?(?=\s)
     | [\[(<]?{_CLOCK}(?:\ ?[AP]M)?[\])>]?:?(?=\s)
     | (?:stdout|stderr)\ [FP](?=\s)                                          # CRI
@@ -67,7 +67,7 @@ _BEFORE: Final = re.compile(
     | \[(?![^\]]*(?:step|iter|epoch|batch|Step|Iter|Epoch|Batch|STEP))(?!\s*\d+(?:\s*/|,\s)\s*\d+\s*\])
         [^\[\]]{{0,200}}\](?:<std\w+>)?:?
     | [(<](?![^)>]*(?:step|iter|epoch|batch|Step|Iter|Epoch|Batch|STEP))
-        [A-Za-z_][\w./-]{{0,80}}(?::\w+){{0,3}}[)>]:?(?=\s)
+        [A-Za-z_][\w./-]{{0,80}}(?:(?::\w+){{0,3}}|\ \d+)[)>]:?(?=\s)
     | (?i:rank|node|worker|gpu|proc|process|trainer|default|local_rank)[-_ ]?\d+\s*[:|](?=\s)
     | \d{{1,3}}(?:\.\d{{1,3}}){{3}}:(?=\s)                                      # pdsh
     | [\w.-]{{1,80}}[-_]\d+\s+\|                                                 # docker compose

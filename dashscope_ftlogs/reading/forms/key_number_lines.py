@@ -308,9 +308,9 @@ def _where(piece: str, at: int, end: int, found: _Reading) -> int | None:
 
 def _item(piece: str, at: int, end: int, found: _Reading) -> int:
     """Take in what stands there; return where it ends, or -1 if that is not understood."""
-    if (found.step, found.epoch) != (None, None) and not any(map(is_of_no_point, found.values)):
-        leading = _OF_PLACE.match(piece, at, end)
-        at = at if leading is None else leading.end()
+    leading = None if found.step is found.epoch is None else _OF_PLACE.match(piece, at, end)
+    if leading is not None and not any(map(is_of_no_point, found.values)):
+        at = leading.end()
     behind = _where(piece, at, end, found)
     if behind is not None:
         return behind

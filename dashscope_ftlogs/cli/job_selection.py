@@ -198,7 +198,7 @@ class Selection:
         if self.are_named:
             named = (await self.by_profile({"": session}, failed)).get("", [])
             if failed and not named:
-                raise failed.pop()
+                raise failed[-1]
             return named
         async with aclosing(self.filters.jobs(session)) as listed:
             return [job async for job in listed if self.shard is None or self.shard.holds(job)]

@@ -107,21 +107,37 @@ async def whole_jobs(
     A name that is no short one stands for itself. Where there is a list for what `failed`, a name that
     fits no id stands for none, and so does whatever is wrong with one that was read at one of the
     `places`: nobody typed all those, and the others go on. A profile of several that could not be asked
-    is `lost`, if that is given, and so is one of several jobs whose id is refused.
+    is `lost`, if that is given, and so is one of several jobs whose id is refused. What failed is in the
+    order of the names.
 
     Raises:
         NoneFitsError: one that is short fits no id.
         InvalidArgumentError: more than one job fits; there is none to be the last, or running; or a name
             can be no part of an id.
     """
+    wrong: dict[str, FTLogsError] = {}
 
     def fail(word: str, error: InvalidArgumentError | NoneFitsError) -> None:
         place = places.get(word)
         if failed is None or (place is None and not isinstance(error, NoneFitsError)):
             raise error
-        failed.append(error if place is None else _at(place, error))
+        wrong[word] = error if place is None else _at(place, error)
 
     refuse_key(names, places)
+    try:
+        return await _jobs_meant(sessions, names, fail, lost)
+    finally:
+        if failed is not None:
+            failed += [wrong[word] for word in dict.fromkeys(names) if word in wrong]
+
+
+async def _jobs_meant(
+    sessions: "Mapping[str, LogSession]",
+    names: Sequence[str],
+    fail: Callable[[str, InvalidArgumentError | NoneFitsError], None],
+    lost: dict[str, FTLogsError] | None,
+) -> list[list[Named]]:
+    """Return for each name what it means, see `whole_jobs`; nothing where something has to `fail`."""
     split: list[tuple[Sequence[str], str]] = []
     for word in names:
         try:

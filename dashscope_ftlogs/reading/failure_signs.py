@@ -172,7 +172,7 @@ _ABORTS: Final = _any(
     r"^\*\*\* SIGABRT (?:\(@\S+\) )?received\b",
 )
 _GLOG: Final = re.compile(
-    r"(?:\[rank\d+\]:)?\[?(?P<level>[EF])\d{3,4} \d\d:\d\d:\d\d[.\d]* [^\]]{1,200}\] ?(?P<text>.*)"
+    r"(?:\[rank\d+\]:)?\[?(?P<level>[EF])\d{3,8} \d\d:\d\d:\d\d[.\d]* [^\]]{1,200}\] ?(?P<text>.*)"
 )
 _LOGGER: Final = re.compile(
     r"(?:\[?[\d/-]{8,10}[ T][\d:.,]{8,15}Z?\]?[ :|-]{0,5})?(?:[\w.]{1,80} - )?"

@@ -15,7 +15,7 @@ _STAMP: Final = re.compile(
     r"\d{4}[-/.]\d\d[-/.]\d\d|\d\d[-/]\d\d[-/]\d{2,4}|\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?"
     r"|\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b"
     r"|\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) +\d{1,2}"
-    r"|\b[IWEFC]\d{3,4}(?= \d\d:)|\b\d{10,19}(?:\.\d+)?|\b\d+\.\d{3,9}(?![.\d])"
+    r"|\b[IWEFC]\d{3,8}(?= \d\d:)|\b\d{10,19}(?:\.\d+)?|\b\d+\.\d{3,9}(?![.\d])"
 )
 # Where what one program puts there can end, and what another one adds can begin.
 _BOUNDARY: Final = re.compile(r"(?<=[\s\]):|>\"])")

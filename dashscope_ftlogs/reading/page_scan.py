@@ -11,7 +11,7 @@ from typing import Final
 
 from dashscope_ftlogs.reading.forms.boxes import TITLES
 from dashscope_ftlogs.reading.forms.json_in_json import KEYS
-from dashscope_ftlogs.reading.forms.plain_words import LOSS
+from dashscope_ftlogs.reading.forms.plain_words import COUNTED_SETS, LOSS
 from dashscope_ftlogs.reading.forms.progress_bars import PLAIN_RATES, RATES
 from dashscope_ftlogs.reading.forms.under_headings import EPOCH_ALONE, WORDS
 from dashscope_ftlogs.reading.redrawn_lines import AT_ONCE, without_escapes
@@ -26,6 +26,7 @@ _WORDS: Final = (
 _ANY_WORD: Final = re.compile("|".join(map(re.escape, _WORDS)))
 """All of them at once take as long as two of them, one after the other."""
 _CHINESE: Final = re.compile(LOSS)
+_COUNTED: Final = re.compile("|".join(map(re.escape, COUNTED_SETS)))
 _RATED: Final = re.compile("|".join(re.escape(rate[rate.index("/") :]) for rate in RATES))
 """A bar's rate behind which more stands."""
 _EXAMPLES: Final = " examples/s]"
@@ -171,6 +172,8 @@ def _patterns(text: str, *, bars: bool, word: str) -> Iterator["re.Pattern[str]"
     yield _ANY_WORD
     if LOSS[0] in text:  # one sign is found in a fraction of the time of two
         yield _CHINESE
+    if any(of in text for of in COUNTED_SETS):
+        yield _COUNTED
     if "/" in text:
         yield _RATED
         yield EPOCH_ALONE

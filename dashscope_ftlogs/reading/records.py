@@ -15,8 +15,9 @@ from dashscope_ftlogs.reading.forms.dicts import dicts_in, may_hold_metrics
 from dashscope_ftlogs.reading.forms.entries import is_point, named_after, within_evaluation
 from dashscope_ftlogs.reading.forms.flat_dicts import flat, numbers
 from dashscope_ftlogs.reading.forms.json_in_json import inner
-from dashscope_ftlogs.reading.forms.key_number_lines import glance, key_numbers
+from dashscope_ftlogs.reading.forms.key_number_lines import key_numbers
 from dashscope_ftlogs.reading.forms.names import only_of_evaluation
+from dashscope_ftlogs.reading.forms.plain_words import counts_itself, glance
 from dashscope_ftlogs.reading.forms.progress_bars import (
     ProgressBar,
     bar_values,
@@ -204,7 +205,7 @@ def _between_dicts(text: str, time: int | None) -> Iterator[Record]:
         yield message
     if tokens is not None:
         yield Tokens(int(tokens[1]), raw)
-    elif glance(text) and (told := key_numbers(text)) is not None:
+    elif (glance(text) or counts_itself(text)) and (told := key_numbers(text)) is not None:
         when = time_in(text) if time is None else time
         kind = "eval" if told.of_evaluation else "train"
         drawn = "line" if told.drawn else ""

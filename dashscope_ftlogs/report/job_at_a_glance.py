@@ -3,6 +3,7 @@
 import re
 from collections import deque
 from collections.abc import Iterable, Sequence
+from itertools import chain, islice
 from typing import Final
 
 import attrs
@@ -107,13 +108,20 @@ class GlanceReader:
 
 
 def _last_of_training(points: PointColumns) -> Point | None:
-    ends = [begin + count for begin, kind, count in points.kind.runs(0, len(points)) if kind != "final"]
-    if not ends:
+    kinds = points.kind.runs(0, len(points))
+    ranges = [range(begin, begin + count) for begin, kind, count in kinds if kind != "final"]
+    if not ranges:
         return None
-    last = point_at(points, ends[-1] - 1)
+    end = ranges[-1].stop
+    # An evaluation need not tell where training has come to.
+    rows = islice(chain.from_iterable(map(reversed, reversed(ranges))), _NEAR)
+    near = (point_at(points, row) for row in rows)
+    last = next((one for one in near if (one.step, one.epoch) != (None, None)), None)
+    if last is None:
+        return point_at(points, end - 1)
     if last.total_steps is None and last.step is not None:
-        *_, (begin, _, _) = points.segment.runs(0, ends[-1])
-        totals = [total for _, total in points.total_steps.items(begin, ends[-1])]
+        *_, (begin, _, _) = points.segment.runs(0, end)
+        totals = [total for _, total in points.total_steps.items(begin, end)]
         if totals and totals[-1] >= last.step:  # an evaluation need not repeat it
             return attrs.evolve(last, total_steps=totals[-1])
     return last

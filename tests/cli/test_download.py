@@ -135,10 +135,40 @@ async def test_a_line_that_names_no_job_is_told_by_its_number_and_the_others_are
     told = [line for line in ended.err.splitlines() if "--from-file" in line]
     assert [line.partition(f"{ids}, line ")[2][:12] for line in told] == [
         "4: job id 'f",
-        "9: 'https://",
         "6: of 3 jobs",
         "8: '@all': o",
+        "9: 'https://",
     ]
+
+
+@pytest.mark.parametrize(("good", "code"), [("ft-1\n", 6), ("", 2)])
+async def test_json_has_what_is_wrong_with_each_line_of_a_file(
+    ftlogs: Any, tmp_path: Path, good: str, code: int
+) -> None:
+    ids = tmp_path / "ids"
+    ids.write_text(f"x y\n{good}ft 3\n")
+    words = ("download", "--from-file", str(ids), "--json", "--out", str(tmp_path / "a"))
+    async with Emulator(JOBS) as emulator:
+        ended = await ftlogs(*words, emulator=emulator)
+    rows = [json.loads(row) for row in ended.out.splitlines()]
+    wrong = [row for row in rows if row["job_id"] is None]
+    numbers = [row["error"].partition(f"--from-file {ids}, line ")[2][0] for row in wrong]
+    assert (ended.code, len(rows)) == (code, 3 if good else 2)
+    assert numbers == (["1", "3"] if good else ["1", "2"])
+    assert {row["state"] for row in wrong} == {"failed"}
+    assert ended.err.count("--from-file") == 2
+
+
+@pytest.mark.parametrize("columns", [20, 40, 80])
+async def test_no_word_of_the_table_is_broken_however_narrow_the_terminal_is(
+    start_ftlogs: Any, terminal: Any, tmp_path: Path, columns: int
+) -> None:
+    async with Emulator(JOBS) as emulator, terminal() as screen:
+        words = ("download", "ft-1", "ft-9", "--out", str(tmp_path), "-q")
+        process = await start_ftlogs(words, emulator, {"COLUMNS": str(columns)}, stdout=screen.end)
+        await process.communicate()
+    rows = [row.split()[:4] for row in screen.shown.splitlines() if row.startswith("ft-")]
+    assert sorted(rows) == [["ft-1", "complete", "10", "10"], ["ft-9", "failed", "0", "0"]]
 
 
 @pytest.mark.parametrize(

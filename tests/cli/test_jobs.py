@@ -290,7 +290,9 @@ async def test_losses_of_unlike_trainings_are_kept_apart_and_told_so(ftlogs: Any
     jobs.append(EmulatedJob("ft-e", [], training_type="cpt"))
     async with Emulator(jobs) as emulator:
         mixed = await ftlogs("jobs", "--metrics", emulator=emulator)
-        del emulator.jobs["ft-b"], emulator.jobs["ft-d"]
+        emulator.add(EmulatedJob("ft-f", ["{'eval_loss': 3, 'step': 1}"], training_type="cpt"))
+        three = await ftlogs("jobs", "--metrics", emulator=emulator)
+        del emulator.jobs["ft-b"], emulator.jobs["ft-d"], emulator.jobs["ft-f"]
         alike = await ftlogs("jobs", "--metrics", emulator=emulator)
     rows = [row.split()[:4] for row in mixed.out.decode().splitlines()]
     kinds = [row[0][-1] for row in rows[1:]]
@@ -300,6 +302,7 @@ async def test_losses_of_unlike_trainings_are_kept_apart_and_told_so(ftlogs: Any
     assert mixed.err == (
         "ftlogs: losses of dpo and sft are no measure of each other; of each, the best is first\n"
     )
+    assert three.err.startswith("ftlogs: losses of dpo, sft and cpt are no measure of each other;")
     assert (alike.err, alike.out.split()[4]) == ("", b"STATUS"), "what has no loss is not compared"
 
 

@@ -10,7 +10,7 @@ import pytest
 from plots import ANSI, GAP, job, log, losses
 
 from dashscope_ftlogs.cli.terminal import axis_ticks
-from dashscope_ftlogs.cli.terminal.terminal_chart import chart
+from dashscope_ftlogs.cli.terminal.terminal_chart import chart, marks
 from dashscope_ftlogs.emulator import Emulator
 from dashscope_ftlogs.metrics.curves import Curve, Panel
 
@@ -110,6 +110,20 @@ async def test_a_terminal_has_colours_unless_they_are_not_wanted(
         assert "\x1b[38;5;39m●\x1b[0m  1.log" in screen.shown
         assert "\x1b[38;5;208m●\x1b[0m  2.log" in screen.shown
         assert "\x1b[2m" in screen.shown or "\x1b[38;5;39;2m" in screen.shown, "points are fainter"
+
+
+def luminance(colour: int) -> float:
+    """Of one of the cube of xterm's 256, from 0 for black to 1 for white."""
+    levels = [(0, 95, 135, 175, 215, 255)[(colour - 16) // place % 6] / 255 for place in (36, 6, 1)]
+    linear = (n / 12.92 if n <= 0.04 else ((n + 0.055) / 1.055) ** 2.4 for n in levels)
+    return sum(share * n for share, n in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def test_each_colour_can_be_told_from_a_white_ground_and_from_a_black_one() -> None:
+    for mark in marks(99, colours=True):
+        assert mark.colour is not None
+        assert 1.05 / (luminance(mark.colour) + 0.05) > 2.3, mark
+        assert (luminance(mark.colour) + 0.05) / 0.05 > 5, mark
 
 
 async def test_so_has_what_tail_highlights(start_ftlogs: Any, terminal: Any, tmp_path: Path) -> None:

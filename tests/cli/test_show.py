@@ -154,8 +154,8 @@ async def test_a_log_in_which_nothing_failed_says_so(ftlogs: Any, tmp_path: Path
         "fine.log",
         "  lines       3",
         "  came to     epoch 0.5",
-        "  loss        1.25, line 3, offset 2",
-        "  at best     1.25, line 3, offset 2",
+        "  loss        1.25, epoch 0.5, line 3, offset 2",
+        "  at best     1.25, epoch 0.5, line 3, offset 2",
         "  failure     none is told",
     ]
 
@@ -475,6 +475,11 @@ async def test_a_step_that_each_epoch_has_is_told_with_its_epoch(ftlogs: Any, tm
             "step 50",
         ),
         (["{'loss': 2.5, 'step': 10}", "{'eval_loss': 2.5, 'step': 10}"], "step 10"),
+        (
+            ["{'loss': 2.5, 'global_step/max_steps': '10/40'}", "Test set: Average loss: 0.5"],
+            "step 10 of 40",
+        ),
+        (["{'loss': 2.5}", "{'eval_loss': 2.5}"], ""),
         (["Loading shards:  67%|███| 2/3 [00:02<00:01,  1.42s/it]"], None),
     ],
 )

@@ -41,6 +41,8 @@ PIECES = st.sampled_from([
     *("{'step': 3, 'loss': 1, 'val': {'loss': 2}}", "{'mode': 'val', 'loss': 2, 'step': 3}"),
     *("{'train_runtime': 5.0, 'epoch': 1.0}", "'elapsed_time': '5s'", "global_step/max_steps"),
     *("Evaluation results at step 3:", "*** Eval results ***", "Best eval:", '"Eval:\\n",'),
+    *("Epoch(val) [3][9/9] acc: 75.5", "Iter(test) [9/9]  mIoU: 1", "[3/9] loss 2.5", "[1,  20] loss 2"),
+    *(" 20%|2/10 [00:02<00:09,  1.0s/it]", "step:1K epch:0.5 loss:2", "(val)", "Train (no eval): 9%|"),
 ])  # fmt: skip
 LINES = st.lists(st.lists(PIECES | st.text(max_size=2), max_size=4).map("".join), max_size=25)
 

@@ -58,6 +58,13 @@ def test_the_examples_hold() -> None:
         (["[ERROR|trainer.py:12] 2024-06-02 02:15:48,409 >> broken"], (0, "broken")),
         (["2025-12-06 20:44:39,609 - CRITICAL - on fire"], (0, "on fire")),
         (["2025-12-06 20:44:39,609 - WARNING - smoke"], None),
+        *(
+            (
+                [f"{stamp} 42 a.cc:9] Check failed: x", "Aborted (core dumped)"],
+                (0, f"{stamp} 42 a.cc:9] Check failed: x"),
+            )
+            for stamp in ("F0105 03:04:05.000001", "F0105 03:04:05", "F20260105 03:04:05")
+        ),
         (
             ["slurmstepd-gpu016: error: Detected 1 oom_kill event in StepId=2.batch."],
             (0, "slurmstepd-gpu016: error: Detected 1 oom_kill event in StepId=2.batch."),

@@ -590,6 +590,27 @@ def test_a_value_loss_makes_no_evaluation_of_a_bar(postfix: str) -> None:
         assert (point.kind, point.step, point.values["value_loss"]) == ("train", 7, 2.5)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("Train (no eval)", "no-eval", "Training until next eval", "Run without validation"),
+        *("Test-time training", "Testing lr", "Testing learning rate", "skip test"),
+    ],
+)
+def test_a_bar_that_says_it_is_of_no_evaluation_is_of_training(said: str) -> None:
+    point = only(f"{said}:  7%|#  | 7/100 [00:03<01:37,  1.00s/it, loss=2.5]")
+    assert (point.kind, point.step, point.values) == ("train", 7, {"loss": 2.5})
+    for before in ("[no eval] step 7 ", "step 7 without eval: "):
+        assert only(f"{before}{{'loss': 2.5}}").kind == "train"
+    assert only("[no eval] step 7 loss 2.5").kind == "train"
+
+
+def test_a_bar_may_be_drawn_without_its_middle() -> None:
+    for bar in ("  7%| 7/100 [", "7%|7/100 [", "Train:   7%|| 7/100 ["):
+        point = only(f"{bar}00:03<01:37,  1.00s/it, loss=2.5]")
+        assert (point.step, point.total_steps) == (7, 100)
+
+
 def test_a_bar_of_training_may_be_described_by_both_losses() -> None:
     point = only("Epoch 1 Train Loss: 2.5, Val Loss: 2.25: 10%|#  | 1/9 [00:03<24:10:11,  3.36s/it]")
     assert (point.kind, point.step, point.epoch) == ("train", 1, 1.0)
@@ -659,7 +680,10 @@ def test_rewards_are_points_where_progress_is_told() -> None:
             {"avr_loss": 0.0912},
         ),
         ("Train epoch [1/1]: 50%|# | 10/375 [00:02<00:02, pg=-0.5, kl=0]", {"pg": -0.5, "kl": 0.0}),
-        ("Epoch 0:  10%|# | 10/375 [00:10<01:30,  1.00s/step, loss=2.5, n=1k]", {"loss": 2.5, "n": 1.0}),
+        (
+            "Epoch 0:  10%|# | 10/375 [00:10<01:30,  1.00s/step, loss=2.5, n=1k]",
+            {"loss": 2.5, "n": 1000.0},
+        ),
     ],
 )
 def test_the_numbers_behind_a_bar_are_a_point(bar: str, values: Any) -> None:

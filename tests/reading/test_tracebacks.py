@@ -167,6 +167,7 @@ PREFIXES: dict[str, Callable[[int], str]] = {
     "CRI": lambda n: f"2026-01-05T03:04:{n % 60:02}.{n:09}+08:00 stderr F ",
     "journald": lambda n: f"Jan 05 03:04:{n % 60:02} node7 python[4242]: ",
     "glog": lambda n: f"E0105 03:04:{n % 60:02}.{n:06} 4242 train.py:12] ",
+    "glog with the year": lambda n: f"E202601{n % 28 + 1:02} 03:04:{n % 60:02} 4242 train.py:12] ",
     "seconds": lambda n: f"[{n}.{n:06}] ",
     "a logger, once": lambda n: "[INFO:swift] " if n == 0 else "",
     "Ray, and a logger once": lambda n: "(W pid=1) " + "ERROR:2026-01-05 03:04:05,526:" * (n == 0),

@@ -224,7 +224,12 @@ def test_the_last_and_the_best_loss_of_evaluations_stand_beside_those_of_trainin
     lines = [f"{{'eval_loss': {value}, 'step': {step}}}" for step, value in enumerate(told)]
     assert "0.625 step 3 0.5 step 1 4 " in parsed(read(*lines)).text
     rewards = [f"{{'eval_reward': {value}, 'epoch': 0.5}}" for value in (1.0, 3.0, 2.0)]
-    assert "2 line 3, eval_reward 3 line 2, eval_reward 3 " in parsed(read(*rewards)).text
+    assert (
+        "2 epoch 0.5, line 3, eval_reward 3 epoch 0.5, line 2, eval_reward 3 "
+        in parsed(read(*rewards)).text
+    )
+    epochs = [f"Epoch [{n}/2], Step [{at}/20], Loss: {3 - n / 2}" for n in (1, 2) for at in (10, 20)]
+    assert "2 step 20 of epoch 2, Loss 2 step 10 of epoch 2, Loss " in parsed(read(*epochs)).text
     assert loss_and_duration.best_evaluation(columns("{'eval_loss': nan}")) is None
     assert loss_and_duration.best_evaluation(columns("{'loss': 1.0}")) is None
 

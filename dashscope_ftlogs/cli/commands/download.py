@@ -186,21 +186,24 @@ def _end(
     quiet: bool,
 ) -> int:
     """Report what became of all jobs, and return the exit code."""
-    for error in failed[:_TOLD]:
+    raised = runs[0].error  # which is told in the end
+    before = [error for error in failed if error is not raised]
+    for error in before[:_TOLD]:
         complain(told(error))
-    if failed[_TOLD:]:
-        complain(f"and {counted(len(failed) - _TOLD, 'more failure')} like these")
+    if before[_TOLD:]:
+        complain(f"and {counted(len(before) - _TOLD, 'more failure')} like these")
     outcomes = [outcome for one in runs for outcome in one.progress.outcomes]
+    refused = [Downloaded(job_id="", state="failed", error=error) for error in failed]
     none_has_it = all(isinstance(one.error, NoneHasItError) for one in runs)
     for one in runs:
         if isinstance(one.error, NoneHasItError) and not none_has_it:
             one.error = None
     (first, *others) = runs
     if first.error is not None and (none_has_it or not others):
-        if outcomes:
-            _report(runs, outcomes, out, as_json=as_json, quiet=quiet)
+        if outcomes or (as_json and refused):
+            _report(runs, outcomes, refused, out, as_json=as_json, quiet=quiet)
         raise first.error
-    _report(runs, outcomes, out, as_json=as_json, quiet=quiet)
+    _report(runs, outcomes, refused, out, as_json=as_json, quiet=quiet)
     errors = [*failed, *(one.error for one in runs if one.error is not None)]
     return _exit_code(outcomes, errors, whole)
 
@@ -208,6 +211,7 @@ def _end(
 def _report(
     runs: Sequence[Run],
     outcomes: Sequence[Downloaded],
+    refused: Sequence[Downloaded],
     out: str,
     *,
     as_json: bool,
@@ -219,7 +223,7 @@ def _report(
             if outcome.error is not None:
                 complain(f"{label(outcome.profile, outcome.job_id)}: {told(outcome.error)}")
     if as_json:
-        write(rows(map(_facts, outcomes)))
+        write(rows(map(_facts, [*outcomes, *refused])))
     elif outcomes:
         columns = ("PROFILE", "JOB ID", "STATE", "LINES", "NEW", "NOTE")
         cells = [(o.profile, o.job_id, o.state, o.lines, o.new_lines, _note(o)) for o in outcomes]
@@ -268,6 +272,7 @@ def _facts(outcome: Downloaded) -> dict[str, Any]:
     error = outcome.error
     without = {"error"} if outcome.profile else {"error", "profile"}
     facts = attrs.asdict(outcome, filter=lambda field, _: field.name not in without)
+    facts["job_id"] = outcome.job_id or None  # of a name that stands for none
     return facts | {"error": None if error is None else told(error)}
 
 

@@ -335,7 +335,8 @@ def _best_first(found: list[_Listed], limit: int | None) -> list[_Listed]:
     kinds = _objectives(found)
     if len(kinds) <= 1:
         return found[:limit]
-    named = " and ".join(excerpt(kind, 30) for kind in kinds)
+    *first, last = (excerpt(kind, 30) for kind in kinds)
+    named = f"{', '.join(first)} and {last}"
     complain(f"losses of {named} are no measure of each other; of each, the best is first")
     apart = {kind: [one for one in found if objective(one.job) == kind] for kind in kinds}
     others = [one for one in found if objective(one.job) not in apart]

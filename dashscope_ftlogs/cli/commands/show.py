@@ -266,9 +266,11 @@ def _step(step: int | None, total: int | None) -> str:
 
 
 def _loss(loss: "Loss", glance: "Glance") -> str:
-    where = _place(loss.offset) if loss.step is None else f"step {loss.step:,}"
-    if glance.steps_begin_again and loss.epoch is not None:
-        where += f" of epoch {loss.epoch:g}"
+    of = "" if loss.epoch is None else f"epoch {loss.epoch:g}"
+    if loss.step is None:
+        where = f"{of}, {_place(loss.offset)}" if of else _place(loss.offset)
+    else:
+        where = f"step {loss.step:,}" + (f" of {of}" if of and glance.steps_begin_again else "")
     return f"{loss.value:.6g}, {where}"
 
 

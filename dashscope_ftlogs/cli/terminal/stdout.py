@@ -121,16 +121,28 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:
 
 
 def wrapped_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:
-    """Return such rows; on a terminal that is narrower, all cells but each row's first are wrapped."""
+    """Return such rows; on a terminal that is narrower, cells of several words are wrapped.
+
+    Each row's first, and what is one word, such as a state or a number, stays whole; where that leaves
+    no room to wrap the others in, none is.
+    """
     if not sys.stdout.isatty():
+        return table(columns, rows)
+    wraps = [
+        number > 0 and any(" " in _cell(row[number]) for row in rows) for number in range(len(columns))
+    ]
+    room = shutil.get_terminal_size().columns
+    for name, may_wrap, *column in zip(columns, wraps, *rows, strict=True):
+        room -= _LEAST if may_wrap else width((name, *column)) + 2
+    if room < -2:
         return table(columns, rows)
     from rich.console import Console  # noqa: PLC0415  (takes longer to import than most commands run)
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     drawn = Table(box=None, pad_edge=False, show_edge=False, header_style="", padding=(0, 2, 0, 0))
-    for number, name in enumerate(columns):
-        drawn.add_column(name, no_wrap=number == 0, overflow="fold")
+    for name, may_wrap in zip(columns, wraps, strict=True):
+        drawn.add_column(name, no_wrap=not may_wrap, overflow="fold")
     for row in rows:
         drawn.add_row(*(Text(_cell(cell)) for cell in row))
     console = Console(

@@ -10,7 +10,7 @@ from dashscope_ftlogs.checks import extra
 from dashscope_ftlogs.cli.terminal.axis_ticks import axis_title, clock_ticks, round_ticks
 from dashscope_ftlogs.metrics.curves import Panel, Spot, Trace, share, span, trace
 
-_COLOURS: Final = (39, 208, 71, 170, 220, 37, 203, 141, 107, 175, 67, 137)
+_COLOURS: Final = (39, 208, 71, 170, 142, 37, 203, 141, 107, 175, 67, 137)
 """Of xterm's 256, such as can be read on black and on white."""
 _LETTERS: Final = "*o+#@%&=$~ABCDEFGHIJKLMNPQRSTUVWXYZ"
 _POINT: Final = "·"

@@ -22,94 +22,73 @@ import attrs
 
 from dashscope_ftlogs.reading.forms.entries import OF_PHASES, named_after, phase_of, within_evaluation
 from dashscope_ftlogs.reading.forms.names import (
+    NOT_DENIED,
     is_loss_or_reward,
     is_of_evaluation,
     is_of_no_point,
     is_one_name,
-    mentioned,
     only_of_evaluation,
 )
-from dashscope_ftlogs.reading.forms.numbers import GROUPED, PLAIN, number
-from dashscope_ftlogs.reading.forms.plain_words import LOSS, in_english, without_quotes
+from dashscope_ftlogs.reading.forms.numbers import (
+    COUNT,
+    END,
+    MAY_LAST,
+    NUMBER,
+    PAIR,
+    PLAIN,
+    SIGNED,
+    TIMED,
+    WORDS,
+    number,
+)
+from dashscope_ftlogs.reading.forms.plain_words import FOREIGN, ROOM, in_english, without_quotes
 from dashscope_ftlogs.reading.forms.stamps import FILE, message_at
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 
 _LONGEST: Final = 64 * 1024
 """Characters of a line that are looked at. One of names and numbers is hardly ever longer."""
-_FOREIGN: Final = re.compile(
-    r"""["`{}\\;$]|\w'|'\w|\w\[[a-z_]|==|->|\w\(\)|%[sdf]\b|\bself\.|\bNone\b|https?://"""
-    "|improved? from "
-)
-"""What stands in code, options and prose, but not among names and numbers."""
-_NAN: Final = r"(?:nan|inf|infinity)\b"
-_DIGITS: Final = rf"(?>{GROUPED}|\d++)"
-_PLAIN: Final = rf"(?>[-+]?(?!0[xob]\w){PLAIN}|[-+]?{_NAN})"
-_NUMBER: Final = (
-    r"(?P<wrapped>(?:(?:np|numpy|jnp)\.\w+|tensor|array)\((?![-+]?\d+,\d))?"
-    rf"(?P<value>{_PLAIN})(?(wrapped)(?:(?:,[^()]{{0,40}})?\))?|\)?)"
-)
-_UNIT: Final = (
-    r"(?:%|(?!e(?![^\W\d_]))(?:/?[^\W\d_]++(?!\d)|°)[\w/%]*(?:\(\s?-?[\d.]+%?\))?"
-    r"|\s?\(\s?[-+]?[\d.]+%?\w?\)|\s(?:[KMGT]i?B|[a-z]{1,12}/(?:s|sec|second|step|it))\b(?!\s?[:=]))?"
-)
-_LASTING: Final = (
-    r"(?P<text>\d+ days?, \d[\d:]*|(?:\d+ ?[dhms]\b ?){2,}|\d+:\d\d(?::\d\d)?(?:\.\d+)?"
-    r"|\d{1,12}/\d{1,12}(?![.\d/]))"
-)
-"""How long something lasted, or how much of something is done."""
-_END: Final = r"(?=[\s)\]±]|:(?!\d)|\.(?![\d.])|\((?!\d)|$)"
 _OF_OTHERS: Final = r"(?:eval(?:uat(?:ion|ing|e))?|val(?:id(?:at(?:e|ing|ion))?)?|test(?:ing)?)"
 _PHASE: Final = (
     rf"(?:(?P<phase>train(?:ing)?|{_OF_OTHERS})\b"
     r"[ :_-]*(?:loss |results? |metrics )?(?:at |on |for |after )?)?"
 )
-_COUNT: Final = rf"(?P<done>{_DIGITS})(?:\s?(?:/|of)\s?(?P<total>{_DIGITS}))?"
 _STEP: Final = re.compile(
     rf"{_PHASE}(?P<key>(?:(?:global|current|optimizer|update|training)[ _])?"
     r"(?:(?:mini)?steps?|iter(?:ation)?s?|it|batch(?:es)?|num_updates|updates?))"
     r"(?:\((?P<of>train|val|test)\))?(?P<named>\s?[:=#]?)\s?[\[(]?\s?"
-    + _COUNT
-    + r"(?![\w.%,/]\d|\w|\.\d)",
+    rf"(?:{COUNT}(?![\w.%,/]\d|\w|\.\d)|(?P<rounded>{PLAIN}(?-i:[KMB])\b))",
     re.IGNORECASE,
 )
 _EPOCH: Final = re.compile(
-    rf"{_PHASE}(?:(?:num_|progress_or_)?epochs?(?:\((?P<of>train|val|test)\))?\s?[:=#]?\s?"
-    rf"(?![\[(]\s?\d+,\d)[\[(]?\s?|(?<=train: )(?=\d+ \[\s?\d+/))(?P<epoch>{_PLAIN})"
+    rf"{_PHASE}(?:(?:(?:num_|progress_or_)?epochs?|epch)(?:\((?P<of>train|val|test)\))?\s?[:=#]?\s?"
+    rf"(?![\[(]\s?\d+,\d)[\[(]?\s?|(?<=train: )(?=\d+ \[\s?\d+/))(?P<epoch>{SIGNED})"
     r"(?:\s?(?:/|of)\s?\d+(?:\.\d+)?)?(?!\w|[.,:]\d)"
-    rf"(?P<within>[\])]?\s?[:,-]?\s?[\[(]\s?{_COUNT}(?:\s?\(\s?\d+%\))?\s?[\])])?",
+    rf"(?P<within>[\])]?\s?[:,-]?\s?[\[(]\s?{COUNT}(?:\s?\(\s?\d+%\))?\s?[\])])?",
     re.IGNORECASE,
 )
 _PLACED: Final = re.compile(
-    rf"{_PHASE}\[\s*(?P<epoch>\d+)\s*/\s*\d+\s*\]\s*\[\s*{_COUNT}\s*\]", re.IGNORECASE
+    rf"{_PHASE}\[\s*(?P<epoch>\d+)\s*/\s*\d+\s*\]\s*\[\s*{COUNT}\s*\]", re.IGNORECASE
 )
+_BRACKETED: Final = re.compile(
+    rf"\[\s*(?:(?P<epoch>\d{{1,9}}),\s+|(?=[\d,]+\s?/)){COUNT}\s*\](?!\s*\[)[\s:,-]*"
+)
+"""What counts without a word: steps, unless the line tells its place in others."""
 _DRAWN: Final = re.compile(
-    rf"{_COUNT}(?:\s+(?P<bar>\u2501+)|(?=\s+-\s+(?:\d+:)*\d+m?s(?:\s|$)))(?:[\s-]*[\d:]+m?s(?:/\w+)?)*"
+    rf"{COUNT}(?:\s+(?P<bar>\u2501+)|(?=\s+-\s+(?:\d+:)*\d+m?s(?:\s|$)))(?:[\s-]*[\d:]+m?s(?:/\w+)?)*"
 )
 """The bar of Keras, or what it prints without one."""
-_OF_BOTH: Final = re.compile(rf"{_COUNT}(?:\s(?:batches|steps|iters|it))?{_END}", re.IGNORECASE)
-_PAIR: Final = re.compile(
-    rf"(?P<key>[a-z_][^:=|,]{{0,120}}?)\s?[:=]\s?(?:{_LASTING}|{_NUMBER}{_UNIT}){_END}", re.IGNORECASE
-)
-_WORDS: Final = re.compile(
-    rf"(?P<key>[a-z_][\w/.@-]{{0,60}}(?: [a-z_(][\w/.@)-]{{0,60}}){{0,2}}) {_NUMBER}{_UNIT}{_END}",
+_OF_BOTH: Final = re.compile(rf"{COUNT}(?:\s(?:batches|steps|iters|it))?{END}", re.IGNORECASE)
+_OF_PLACE: Final = re.compile(
+    r"(?:(?:at|after|in|of|during) (?:the )?)?(?:(?:end|start|beginning) of )?"
+    r"(?=(?:epoch|step|iter(?:ation)?)s?\s?[:=#]?\s?[\[(]?\d)",
     re.IGNORECASE,
 )
-_TIMED: Final = re.compile(
-    r"(?P<key>(?:[a-z_(][\w/.-]{0,60} ){1,3}?)(?P<text>\d+ days?, \d[\d:]*|(?:\d+ ?[dhms]\b ?){2,}"
-    r"|\d+:[0-5]\d:[0-5]\d(?:\.\d+)?|(?<=time |left |took )\d+:[0-5]\d|(?<=elapsed )\d+:[0-5]\d"
-    rf"|(?<=eta )\d+:[0-5]\d|(?<=remaining )\d+:[0-5]\d){_END}",
-    re.IGNORECASE,
-)
-"""How long something lasts, with no sign between it and its name."""
-_MAY_LAST: Final = re.compile(r" \d+(?::[0-5]\d| ?[dhms]| days?,)")
+"""What leads to the place of what was told before it."""
 _OF_CODE: Final = re.compile(FILE)
 _SEPARATOR: Final = re.compile(
     r"\s*\|\s*|\s+[-\u2013\u2014]\s+(?!\d)|,(?!\d)\s*|\t+|\s{2,}"
     r"|\((?=[a-z_ ]{1,40}[:=] ?[-\d])",
     re.IGNORECASE,
-)
-_ROOM: Final = re.compile(
-    r"(?<=\S)\s+(?=[-+]?(?:\.?\d|(?:nan|inf)\b))|(?<=\))\s+(?=\[ *\d)", re.IGNORECASE
 )
 _AHEAD: Final = re.compile(
     r"[\s\[\](]*(?:[\u3400-\u9fff]{1,12}[\s:]+(?=[a-z])"
@@ -128,7 +107,7 @@ _OF_A_SET: Final = re.compile(
 """PyTorch's example: what it tells is from where training has come to."""
 _AT_STEP: Final = re.compile(
     rf"(?P<key>(?:[a-z]{{1,20}} ){{0,2}}loss(?: \([a-z ]{{1,40}}\))?) (?:at|after|@) "
-    rf"(?:step|iteration|iter) {_COUNT}\s?[:=]\s?{_NUMBER}$",
+    rf"(?:step|iteration|iter) {COUNT}\s?[:=]\s?{NUMBER}$",
     re.IGNORECASE,
 )
 _ALONE: Final = re.compile(
@@ -145,14 +124,23 @@ _OF_WHICH: Final = re.compile(
 )
 """What may say of which phase all numbers of its line are."""
 _OTHER: Final = re.compile(_OF_OTHERS, re.IGNORECASE)
-_SAID_BEFORE: Final = re.compile(rf"(?:^|[\s\[(|:])({_OF_OTHERS})[\])]?\s*[|:-]*\s*$", re.IGNORECASE)
-_BETWEEN: Final = re.compile(r"[\s\[\](),:]*")
-_TOLD: Final = re.compile(r"step|it|batch|update|epoch|\d\s?(?:/|of)|at the end| set:", re.IGNORECASE)
+_SAID_BEFORE: Final = re.compile(
+    rf"(?:^|[\s\[(|:]){NOT_DENIED}({_OF_OTHERS})[\])]?\s*[|:-]*\s*$", re.IGNORECASE
+)
+_BETWEEN: Final = re.compile(
+    r"(?:[\s\[\](),:]|\.(?=\s)|(?:done|finished|completed?|ended)[.:!]?\s+(?!in )(?=[a-z]))*",
+    re.IGNORECASE,
+)
+_TOLD: Final = re.compile(
+    r"step|it|batch|update|epoch|\d\s?(?:/|of)|at the end| set:|\[\s*\d+,\s", re.IGNORECASE
+)
 """Where a line is from is told by one of these: most that mention a loss have none."""
 _NEAR: Final = 40
 """Characters before what is said in which the phase may stand."""
 _PIECE: Final = 400
 """Characters of a piece between two separators that are looked at."""
+_OF_TIME: Final = frozenset({"time", "data_time", "memory", "lr"})
+"""What an evaluation tells of itself while it goes on."""
 _EVALUATION: Final = re.compile("eval|val|test", re.IGNORECASE)
 
 
@@ -180,6 +168,11 @@ class _Reading:
     evaluation: str = ""
     """The word that says that it is of one, if any does."""
     at_the_end: bool = False
+    over: bool = False
+    """It is of an evaluation that has counted itself to its end."""
+    rounded: bool = False
+    """It tells a step in so few digits that it is none."""
+    bracketed: "re.Match[str] | None" = None
     drawn: bool = False
     section: str = ""
     """Of which phase the next numbers are, if the line tells several."""
@@ -189,11 +182,6 @@ class _Reading:
     timed: bool = False
     understood: int = 0
     strange: int = 0
-
-
-def glance(text: str) -> bool:
-    """Whether a text may be such a line, judged in the shortest time."""
-    return mentioned(text) or "step:" in text or LOSS in text
 
 
 def key_numbers(text: str, *, epoch: float | None = None) -> KeyNumbers | None:
@@ -215,12 +203,12 @@ def key_numbers(text: str, *, epoch: float | None = None) -> KeyNumbers | None:
     begin = message_at(text)
     if text[begin : begin + 1] == "{":  # MindSpore's, that may end in the next line
         begin, text = begin + 1, text.removesuffix("}")
-    if _FOREIGN.search(text, begin) is not None:
+    if FOREIGN.search(text, begin) is not None:
         return None
     found = _Reading(epoch=epoch)
     begin = _begun(text, begin, found)
-    said = _ROOM.sub(" ", text[begin:].strip(" |"))
-    found.said, found.timed = said, _MAY_LAST.search(said) is not None
+    said = ROOM.sub(" ", text[begin:].strip(" |"))
+    found.said, found.timed = said, MAY_LAST.search(said) is not None
     for nth, piece in enumerate(_SEPARATOR.split(said)):
         if not _read(piece, found) and not nth:
             return None
@@ -239,6 +227,8 @@ def _begun(text: str, begin: int, found: _Reading) -> int:
         return ended.end()
     if (before := _SAID_BEFORE.search(text, max(0, begin - _NEAR), begin)) is not None:
         found.evaluation = before[1]
+    if found.epoch is None and (bracketed := _BRACKETED.match(text, begin)) is not None:
+        found.bracketed, begin = bracketed, bracketed.end()
     return begin
 
 
@@ -318,12 +308,15 @@ def _where(piece: str, at: int, end: int, found: _Reading) -> int | None:
 
 def _item(piece: str, at: int, end: int, found: _Reading) -> int:
     """Take in what stands there; return where it ends, or -1 if that is not understood."""
+    leading = None if found.step is found.epoch is None else _OF_PLACE.match(piece, at, end)
+    if leading is not None and not any(map(is_of_no_point, found.values)):
+        at = leading.end()
     behind = _where(piece, at, end, found)
     if behind is not None:
         return behind
-    pair = (_TIMED.match(piece, at, end) if found.timed else None) or _PAIR.match(piece, at, end)
+    pair = (TIMED.match(piece, at, end) if found.timed else None) or PAIR.match(piece, at, end)
     if pair is None or not is_one_name(pair["key"]):
-        pair = _WORDS.match(piece, at, end)
+        pair = WORDS.match(piece, at, end)
         if pair is None or not is_one_name(pair["key"]):
             return -1
     name = pair["key"].strip().removesuffix(" is")
@@ -348,6 +341,9 @@ def _keep(name: str, value: float | str, found: _Reading) -> None:
 def _take_step(step: "re.Match[str]", found: _Reading) -> None:
     named = step["key"].lower().replace(" ", "_")
     found.evaluation = found.evaluation or _evaluation_in(step)
+    if step["rounded"]:
+        found.rounded = True
+        return
     if named in {"global_step", "num_updates"}:
         found.step = found.total = None
     elif found.step is not None:
@@ -362,6 +358,7 @@ def _counts_itself(told: "re.Match[str]", found: _Reading) -> bool:
     """Whether it tells how far an evaluation has come, as `Iter(val) [3/9]` does, and no step."""
     itself = _EVALUATION.match(told["of"] or "") is not None
     found.at_the_end |= itself
+    found.over |= itself and told["total"] in {None, told["done"]}
     return itself
 
 
@@ -381,11 +378,17 @@ def _judged(found: _Reading) -> KeyNumbers | None:
     measured = any(is_loss_or_reward(name) and not is_of_no_point(name) for name in numbers)
     # What validates need not call it a loss: but then it says so in every name.
     validated = bool(numbers) and all("/" in name and is_of_evaluation(name) for name in numbers)
-    if found.step is None and not found.at_the_end and (found.epoch is None or not measured):
+    counted = found.over and not _OF_TIME.issuperset(numbers)
+    alone = found.step is None and found.epoch is None and not found.strange
+    if found.bracketed is not None and alone:
+        _count(found.bracketed, found)
+        found.epoch = float(found.bracketed["epoch"]) if found.bracketed["epoch"] else None
+    if not (measured or validated or counted):
         return None
-    if not measured and not validated:
+    placed = found.step is not None or found.at_the_end or (found.rounded and measured)
+    if not placed and (found.epoch is None or not measured):
         return None
-    values = within_evaluation((), found.values)
+    values = within_evaluation((found.evaluation,) if counted and not measured else (), found.values)
     if found.evaluation:
         values = named_after(found.evaluation, values)
     of_evaluation = bool(found.evaluation) or found.at_the_end or validated or only_of_evaluation(values)

@@ -42,6 +42,11 @@ _OF_EVALUATION: Final = some_words(
     validating test testing dev cv
     """
 )
+NOT_DENIED: Final = "".join(
+    rf"(?<!\b{word}[ _-])"
+    for word in ("no", "not", "non", "without", "w/o", "skip", "skipping", "before", "until", "next")
+)
+"""Before a word of an evaluation, in a pattern: none of this does or has one."""
 _OF_DATA: Final = some_words("set sets data dataset datasets split loss")
 _OF_NO_POINT: Final = some_words(
     """

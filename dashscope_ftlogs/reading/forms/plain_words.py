@@ -9,12 +9,24 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from dashscope_ftlogs.reading.forms.names import mentioned
+
 _FULL_WIDTH: Final = str.maketrans(
     {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F) if not chr(code).isalnum()}
     | dict.fromkeys(map(ord, "\N{FULLWIDTH COMMA}\N{FULLWIDTH SEMICOLON}、。"), ", ")
     | dict(zip(map(ord, "【】│┃"), "[]||", strict=True))
 )
 LOSS: Final = "损失"
+COUNTED_SETS: Final = ("(val)", "(test)")
+"""Of which there is one in what counts the batches of an evaluation, and need not tell a loss."""
+FOREIGN: Final = re.compile(
+    r"""["`{}\\;$]|\w'|'\w|\w\[[a-z_]|==|->|\w\(\)|%[sdf]\b|\bself\.|\bNone\b|https?://"""
+    "|improved? from "
+)
+"""What stands in code, options and prose, but not among names and numbers."""
+ROOM: Final = re.compile(
+    r"(?<=\S)\s+(?=[-+]?(?:\.?\d|(?:nan|inf)\b))|(?<=\))\s+(?=\[ *\d)", re.IGNORECASE
+)
 _SETS: Final = {
     "训练": "train",
     "验证": "val",
@@ -72,6 +84,16 @@ _GRAPH: Final = re.compile(r"\|-{0,200}>$")
 """What llama.cpp draws at the end of a line."""
 _BAR: Final = re.compile(r"(?<=\d )\[=*>?\.*\](?= )")
 """As Keras draws it."""
+
+
+def glance(text: str) -> bool:
+    """Whether a text may be such a line, judged in the shortest time."""
+    return mentioned(text) or "step:" in text or LOSS in text
+
+
+def counts_itself(text: str) -> bool:
+    """Whether a text may be of an evaluation that need not tell a loss."""
+    return COUNTED_SETS[0] in text or COUNTED_SETS[1] in text
 
 
 def in_english(text: str) -> str:

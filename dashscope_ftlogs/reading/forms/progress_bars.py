@@ -5,22 +5,23 @@ from typing import Final
 
 import attrs
 
-from dashscope_ftlogs.reading.forms.key_number_lines import glance, key_numbers
-from dashscope_ftlogs.reading.forms.names import is_loss_or_reward, is_one_name
+from dashscope_ftlogs.reading.forms.key_number_lines import key_numbers
+from dashscope_ftlogs.reading.forms.names import NOT_DENIED, is_loss_or_reward, is_one_name
 from dashscope_ftlogs.reading.forms.names import is_of_evaluation as is_named_so
-from dashscope_ftlogs.reading.forms.numbers import PLAIN, number
+from dashscope_ftlogs.reading.forms.numbers import FACTOR, PLAIN, number
+from dashscope_ftlogs.reading.forms.plain_words import glance
 from dashscope_ftlogs.reading.metrics_in_line import MetricValues
 
 _TOO_LARGE: Final = 2**63
 _PERCENT: Final = re.compile(r"(\d{1,3})%(?=\|| +\d)")
 _COUNTS: Final = re.compile(
-    r"%(?:\|[^|]*\|)? *(\d[\d.]*)([kMGT]?)/(\d[\d.]*)([kMGT]?)"
+    r"%(?:\|(?:[^|]*\|)?)? *(\d[\d.]*)([kMGT]?)/(\d[\d.]*)([kMGT]?)"
     r" \[([\d:]+)<([\d:?]+|\d+ days?, [\d:]+)(?:, *([\d.]+|\?) ?([^\]]*)|, *([A-Za-z_][^\]]*))\]?"
 )
 _FACTORS: Final = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 _PAIR: Final = re.compile(
     r" *([A-Za-z_][\w/.@ ()-]{0,80}?)[=: ] ?"
-    rf"([-+]?(?!0[xXoObB])(?:\d+(?:_\d+)+(?:\.\d*)?(?:[eE][-+]?\d+)?|{PLAIN}|nan|inf))"
+    rf"([-+]?(?!0[xXoObB])(?:\d+(?:_\d+)+(?:\.\d*)?(?:[eE][-+]?\d+)?|{PLAIN}{FACTOR}|nan|inf))"
     r"(?:%|(?![eE](?:,|$))[A-Za-z]{1,4})?(?=, |,?$)"
 )
 _OF_TRAINING: Final = re.compile(
@@ -29,8 +30,11 @@ _OF_TRAINING: Final = re.compile(
     re.IGNORECASE,
 )
 _OF_EVALUATION: Final = re.compile(
-    r"(?:^|[^a-z])(?:eval\w*|val(?![a-z])|valid\w*|test\w*|sanity|predict\w*)", re.IGNORECASE
+    rf"(?:^|[^a-z]){NOT_DENIED}(?:eval\w*|val(?![a-z])|valid\w*|sanity|predict\w*"
+    r"|test\w*+(?![ _-](?:time|lr|learning)(?![a-z])))",
+    re.IGNORECASE,
 )
+"""A training at the time of a test, or that looks for a learning rate, is one."""
 _OF_FILES: Final = re.compile(
     r"(?:^|[^a-z])(?:(?:down)?load(?:ing)?|map|filter|tokeniz\w+|fetching|saving)(?:[^a-z]|$)",
     re.IGNORECASE,
@@ -38,7 +42,7 @@ _OF_FILES: Final = re.compile(
 _EPOCH: Final = re.compile(r"(?:^|[^a-z])epochs?[ :=#(\[]{0,3}(\d{1,9})(?!\d|\.\d)", re.IGNORECASE)
 _DESCRIBED: Final = re.compile(
     r"(?:^|\|)([A-Za-z_][\w/]{0,40})[:=] ?"
-    rf"([-+]?{PLAIN}|nan|inf)(?=\||$)"
+    rf"([-+]?{PLAIN}{FACTOR}|nan|inf)(?=\||$)"
 )
 _VALUE: Final = re.compile(rf"(?<!\w)[-+]?(?:{PLAIN}|nan|inf)(?!\w)", re.IGNORECASE)
 RATES: Final = ("/s, ", "s/it, ", "s/step, ", "s/batch, ")
@@ -203,9 +207,10 @@ def drawn_as(bar: ProgressBar, described: MetricValues | None) -> str:
 def is_of_evaluation(bar: ProgressBar, described: MetricValues | None) -> bool:
     """Whether a bar says that it counts the batches of an evaluation.
 
-    >>> bars = [ProgressBar(1, said, 1) for said in ("Val loss 2", "Loss 3, val loss 2")]
+    >>> all_said = ("Val loss 2", "Loss 3, val loss 2", "Train (no eval)")
+    >>> bars = [ProgressBar(1, said, 1) for said in all_said]
     >>> [is_of_evaluation(bar, described_values(bar)) for bar in bars]
-    [True, False]
+    [True, False, False]
     """
     if _OF_EVALUATION.search(bar.description[-_LONGEST:]) is None:
         return False

@@ -41,15 +41,15 @@ FILE: Final = r"[\w./<>-]{1,120}\.(?:pyx?|cc|cpp|cu|rs|go|ipynb)"
 """A file of a program."""
 _BEFORE: Final = re.compile(
     rf"""(?:
-      [\[(<]?\d{{4}}[-/.]?\d\d[-/.]?\d\d[-\ T]{_CLOCK}(?:\ ?(?:Z|UTC|GMT)\b|\ ?[+-]\d\d:?\d\d)?[\])>]?
-        [:,]?(?=\s|\||-)
+      [\[(<]?\d{{4}}[-/.]?\d\d[-/.]?\d\d[-\ T]{_CLOCK}(?:\ ?(?:Z|UTC|GMT)\b|\ ?[+-]\d\d:?\d\d)?
+        (?:\ [\w.-]{{1,40}}\]|[\])>]?)[:,]?(?=\s|\||-)
     | [\[(<]?\d\d[/-]\d\d(?:[/-]\d{{2,4}})?[ ,]\ ?{_CLOCK}(?:\ ?[AP]M)?[\])>]?:?(?=\s)
     | [\[(<]?{_CLOCK}(?:\ ?[AP]M)?[\])>]?:?(?=\s)
     | (?:stdout|stderr)\ [FP](?=\s)                                          # CRI
     | (?:[A-Z][a-z]{{2}}\ [\ \d]?\d\ \d\d:\d\d:\d\d\ )?[\w.-]+\ [\w./@-]+\[\d+\]:  # journald
     | (?:[A-Z][a-z]{{2}}\ )?{_MONTH}\ [\ \d]?\d\ {_CLOCK}(?:\ \d{{4}})?(?:\ [\w.-]+\ [\w./@-]+:)?(?=\s)
     | \d{{10}}(?:\.\d{{1,9}})?(?=\s)                                          # seconds since 1970
-    | \[?[IWEF]\d{{4,8}}\ \d\d:\d\d:\d\d\.\d+\ +\d+\ [^\s\]]{{1,200}}\]              # glog
+    | \[?[IWEF]\d{{4,8}}\ \d\d:\d\d:\d\d(?:\.\d+)?\ +\d+\ [^\s\]]{{1,200}}\]              # glog
     | \([\w.-]+(?:\ [\w.-]+)?\ (?:\w+=[^\s()]+[\s,]*)+\)                       # Ray
     | \[(?:debug|info|warning|error|critical)\ *\]\ (?:[A-Za-z_][A-Za-z_.-]*\ ){{1,8}}\ +
         (?:\[[\w.-]{{1,80}}\]\ +)?(?=[A-Za-z_][\w.-]*=)                         # structlog's event
@@ -60,14 +60,14 @@ _BEFORE: Final = re.compile(
           (?:(?::{_NO_LOGGER}\w+)*\s?(?:[:,;|]|>>?|\s-){_SAYS}
             |[|:]{{1,2}}(?=[A-Za-z_\[{{|])(?!(?!(?i:{_PLACE_WORD}):)\w+:\d+\s))
         | {_NAME}(?=\s+(?i:{_PLACE_WORD})[\s:=\#\[(]*\d)
-        | (?:__\w+__|{_NO_LOGGER}[A-Za-z_]\w*(?:\.\w+)+){_SAYS})?
+        | (?:(?:trainer|runner|root)(?=\s)|__\w+__|{_NO_LOGGER}[A-Za-z_]\w*(?:\.\w+)+){_SAYS})?
     | (?:{_NAME}(?:\[[\w:]{{1,80}}\])?[\s:|-]++){{1,3}}(?=[\[(<]?{_LEVEL}[\])>]?(?:[\s:|,-]|$))
     | \d{{1,7}}\s+(?=[\[(<]?{_LEVEL}[\])>]?[\s:|,-])
     | (?:debug|info|warning|warn)(?=\s+[A-Za-z_\[(])
-    | \[(?![^\]]*(?:step|iter|epoch|batch|Step|Iter|Epoch|Batch|STEP))(?!\s*\d+\s*/\s*\d+\s*\])
+    | \[(?![^\]]*(?:step|iter|epoch|batch|Step|Iter|Epoch|Batch|STEP))(?!\s*\d+(?:\s*/|,\s)\s*\d+\s*\])
         [^\[\]]{{0,200}}\](?:<std\w+>)?:?
     | [(<](?![^)>]*(?:step|iter|epoch|batch|Step|Iter|Epoch|Batch|STEP))
-        [A-Za-z_][\w./-]{{0,80}}(?::\w+){{0,3}}[)>]:?(?=\s)
+        [A-Za-z_][\w./-]{{0,80}}(?:(?::\w+){{0,3}}|\ \d+)[)>]:?(?=\s)
     | (?i:rank|node|worker|gpu|proc|process|trainer|default|local_rank)[-_ ]?\d+\s*[:|](?=\s)
     | \d{{1,3}}(?:\.\d{{1,3}}){{3}}:(?=\s)                                      # pdsh
     | [\w.-]{{1,80}}[-_]\d+\s+\|                                                 # docker compose

@@ -9,11 +9,12 @@ from typing import Final
 import attrs
 
 from dashscope_ftlogs.reading.forms.dicts import EPOCH_BEFORE, NEAR, STEP_BEFORE
+from dashscope_ftlogs.reading.forms.names import NOT_DENIED
 from dashscope_ftlogs.reading.forms.progress_bars import whole
 from dashscope_ftlogs.reading.forms.stamps import message_at
 
 _EVALUATED: Final = re.compile(
-    r"(?:^|[^A-Za-z])(eval\w*|val(?:id\w*)?|test(?:ing)?)"
+    rf"(?:^|[^A-Za-z]){NOT_DENIED}(eval\w*|val(?:id\w*)?|test(?:ing)?)"
     r"(?: (?!train)[A-Za-z_]{1,20}){0,4}"
     r"(?:(?: [(\[]?(?:step|epoch|iter)[A-Za-z]{0,5}[ =:#]{1,2}| )\d{1,18}(?: ?/ ?\d{1,18})?[)\]]?)?"
     r"['\"]?[\s:=>|-]{0,6}$",

@@ -13,14 +13,15 @@ from typing import Final, Literal
 import attrs
 
 from dashscope_ftlogs.reading.forms.entries import named_after
-from dashscope_ftlogs.reading.forms.key_number_lines import glance, key_numbers
+from dashscope_ftlogs.reading.forms.key_number_lines import key_numbers
 from dashscope_ftlogs.reading.forms.names import (
     is_loss_or_reward,
     is_of_evaluation,
     is_one_name,
 )
-from dashscope_ftlogs.reading.forms.numbers import PLAIN, number
+from dashscope_ftlogs.reading.forms.numbers import FACTOR, PLAIN, number
 from dashscope_ftlogs.reading.forms.over_lines import OverLines
+from dashscope_ftlogs.reading.forms.plain_words import glance
 from dashscope_ftlogs.reading.forms.stamps import message_at, time_in
 
 WORDS: Final = ("= Step ", "[batch=", "[step=")
@@ -31,7 +32,7 @@ _HEADING: Final = re.compile(
 )
 _ENTRY: Final = re.compile(
     r"(?:[\u2022*-]\s{1,3})?([A-Za-z_][\w/@.()%+ -]{0,80})[:=]\s{0,20}"
-    rf"([-+]?(?:{PLAIN}|nan|inf))"
+    rf"([-+]?(?:{PLAIN}{FACTOR}|nan|inf))"
     r"(?:\s?(?!e\b)[A-Za-z/%]{1,12})?(?:\s?\([^()]{0,20}\))?$",
     re.IGNORECASE,
 )

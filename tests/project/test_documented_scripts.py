@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -137,4 +138,8 @@ def test_alarms_look_at_a_log_when_it_has_news_and_until_somebody_was_told(
     looked, told = run()
     assert looked == ["watched/ft-2.log"]
     assert told.startswith("ftlogs: nan: ft-2 line 2")
+    assert run() == ([], "")
+    to_come = time.time() + 3600  # by a clock that was set back since
+    os.utime(tmp_path / "told" / "ft-1.manifest.json", (to_come, to_come))
+    assert run() == (["watched/ft-1.log"], "")
     assert run() == ([], "")

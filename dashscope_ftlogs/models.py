@@ -145,6 +145,12 @@ def runs(job: Job) -> bool:
     return job.status.upper() == "RUNNING"
 
 
+def is_same_end(job: Job, status: object, end_time: object) -> bool:
+    """Whether a job has ended, and as it had with that status, at that time: it may run again."""
+    is_same_time = end_time in {None, job.end_time} or job.end_time is None
+    return job.ended and job.status == status and is_same_time
+
+
 def matches(job: Job, statuses: Collection[str], models: Collection[str]) -> bool:
     """Whether a job has one of the statuses, in any case, and fine-tunes one of the models.
 

@@ -101,8 +101,8 @@ class Archive:
         if self._lock >= 0:
             lock, self._lock = self._lock, -1
             with suppress(OSError):  # which lets go of it all the same
-                _HELD.pop(os.fstat(lock)[1:3], None)
-                set_lock(lock, take=False)
+                if _HELD.pop(os.fstat(lock)[1:3], None) == os.getpid():  # or it is that of a parent
+                    set_lock(lock, take=False)
             with suppress(OSError):
                 os.close(lock)
 

@@ -26,6 +26,7 @@ from dashscope_ftlogs.archive.manifest import COMPRESSIONS, FORMATS, Compression
 from dashscope_ftlogs.archive.new_lines import Additions
 from dashscope_ftlogs.archive.outcomes import Downloaded, Progress
 from dashscope_ftlogs.archive.store import DamagedError, MissingError, OvertakenError, Place, Store
+from dashscope_ftlogs.archive.when_a_log_is_complete import is_end_in
 from dashscope_ftlogs.client.doubt import Contradiction, Doubt, InDoubtError, Verdict
 from dashscope_ftlogs.client.many_jobs.fetch_many import Jobs, each, how_many, id_of, once_each
 from dashscope_ftlogs.client.page_source import first_lines
@@ -180,8 +181,7 @@ class Download:
     async def _log(self, job_id: str, turn: Turn, place: Place) -> Downloaded | Turn:
         manifest = await self._known(turn.so_far, place)
         if manifest is not None and manifest.complete and await place.holds_all(manifest):
-            again = await self._rechecked(manifest, place) if self._recheck else None
-            if again is None:
+            if (again := await self._rechecked(turn, manifest, place)) is None:
                 with suppress(DamagedError):  # of which `verify` tells, and which a recheck mends
                     await place.tidy()
                 return turn.outcome(manifest, skipped=True)
@@ -191,8 +191,7 @@ class Download:
             return turn
         turn.hear_of(job, manifest, _now())
         if manifest is None:
-            manifest = self._fresh(job_id, self._form or "text", self._compression)
-            manifest = await place.put(manifest)
+            manifest = await place.put(self._fresh(job_id, self._form or "text", self._compression))
         if turn.before is None:
             turn.before = manifest.lines
         try:
@@ -215,8 +214,15 @@ class Download:
         turn.so_far = turn.outcome(manifest)
         return turn
 
-    async def _rechecked(self, manifest: Manifest, place: Place) -> Manifest | None:
-        """Return from what to go on, where a complete log is damaged here, or another one there."""
+    async def _rechecked(self, turn: Turn, manifest: Manifest, place: Place) -> Manifest | None:
+        """Return from what to go on, where a complete log is damaged here, or goes on there."""
+        if isinstance(turn.job, Job) and not is_end_in(manifest, turn.job):
+            with suppress(NotFoundError):  # what is here stays, as what is given by its id does
+                turn.job, turn.asked = await self._service.job(manifest.job_id), True
+                if not is_end_in(manifest, turn.job):  # nor was it only given as it was before
+                    return await place.put(attrs.evolve(manifest, complete=False))
+        if not self._recheck:
+            return None
         if await place.is_damaged(manifest):
             await self._service.page(manifest.job_id, 0, 1)  # or what is here is all that is left
             return manifest

@@ -9,7 +9,7 @@ import attrs
 from dashscope_ftlogs.archive.manifest import Manifest
 from dashscope_ftlogs.archive.outcomes import Downloaded, DownloadState
 from dashscope_ftlogs.archive.store import label
-from dashscope_ftlogs.archive.when_a_log_is_complete import seconds_since
+from dashscope_ftlogs.archive.when_a_log_is_complete import end_heard, seconds_since
 from dashscope_ftlogs.client.doubt import Contradiction, Doubt, Growth, Verdict
 from dashscope_ftlogs.errors import FTLogsError, NotFoundError
 from dashscope_ftlogs.models import Job
@@ -64,7 +64,7 @@ class Turn:
         """Take note of what is said of the job, and of when its end was first heard, by any run."""
         self.job, self.gone = job, None
         if self.ended_at is None and job.ended:
-            heard = "" if manifest is None else manifest.ended_by
+            heard = "" if manifest is None else end_heard(manifest, job)
             self.ended_at = now - seconds_since(heard, job.http_date)
 
     def date_end(self, job: Job, manifest: Manifest, now: float) -> None:

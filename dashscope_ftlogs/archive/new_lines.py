@@ -4,7 +4,7 @@ from typing import Any
 
 from dashscope_ftlogs.archive.manifest import facts
 from dashscope_ftlogs.archive.store import Log
-from dashscope_ftlogs.archive.when_a_log_is_complete import is_complete, stamp
+from dashscope_ftlogs.archive.when_a_log_is_complete import end_heard, is_complete, stamp
 from dashscope_ftlogs.client.doubt import Growth
 from dashscope_ftlogs.errors import LogRewrittenError
 from dashscope_ftlogs.models import Job, LogPage
@@ -21,7 +21,7 @@ class Additions:
         self._news: dict[str, Any] = {"job": facts(job)}
         if not job.ended:
             self._news |= {"settling": False, "ended_by": ""}
-        elif not log.manifest.ended_by:
+        elif not end_heard(log.manifest, job):
             self._news["ended_by"] = stamp(job.http_date)
 
     async def open(self) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from dashscope_ftlogs.archive.manifest import Manifest
-from dashscope_ftlogs.models import ENDED, Job
+from dashscope_ftlogs.models import ENDED, Job, is_same_end
 from dashscope_ftlogs.text import counted
 
 Stage = Literal["ok", "superseded", "settling", "incomplete"]
@@ -37,6 +37,16 @@ def stamp(moment: datetime | None) -> str:
     '2026-11-24T08:30:00Z'
     """
     return "" if moment is None else moment.astimezone(UTC).strftime(_STAMP)
+
+
+def is_end_in(manifest: Manifest, job: Job) -> bool:
+    """Whether a job has ended, and a manifest tells of that end: it may have run again since."""
+    return is_same_end(job, manifest.job.get("status"), manifest.job.get("end_time"))
+
+
+def end_heard(manifest: Manifest, job: Job) -> str:
+    """Return when the end that a job tells of was first heard, as far as a manifest says."""
+    return manifest.ended_by if is_end_in(manifest, job) else ""
 
 
 def seconds_since(written: str, now: datetime | None) -> float:

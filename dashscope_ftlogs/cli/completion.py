@@ -115,7 +115,8 @@ def cache_file(options: Mapping[str, Any]) -> Path:
 
 def _age(file: Path) -> float | None:
     try:
-        return max(0.0, time.time() - file.stat().st_mtime)
+        # One of the future is old, too: the clock was set back.
+        return abs(time.time() - file.stat().st_mtime)
     except OSError:
         return None
 

@@ -20,12 +20,12 @@ class Settling:
     """Whether it was over before it was followed, and long enough for every machine to know."""
 
     def heard(self, job: Job, *, first: bool, now: float) -> "Settling":
-        """Return what is known after the service described the job, for the first time or again.
+        """Return what is known after the service described the job, for the first time or anew.
 
-        A job that was seen to run has just ended, whatever its `end_time` says.
+        A job that was seen to run has just ended, whatever its `end_time` says; and one may run again.
         """
-        if not job.ended or self.ended_at is not None:
-            return self
+        if not job.ended:
+            return attrs.evolve(self, ended_at=None, long_ago=False)
         return attrs.evolve(self, ended_at=now, long_ago=first and job.ended_long_ago)
 
     def is_over(self, *, looked_at: float, lines: int) -> bool:

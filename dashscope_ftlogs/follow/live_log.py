@@ -26,7 +26,7 @@ from dashscope_ftlogs.follow.events import EventKind, Followed, FollowEvent, Fol
 from dashscope_ftlogs.follow.last_word import asked_wait, left_for, may_pass
 from dashscope_ftlogs.follow.late_lines import Settling
 from dashscope_ftlogs.follow.when_to_poll import Rhythm
-from dashscope_ftlogs.models import Job, LogPage
+from dashscope_ftlogs.models import Job, LogPage, is_same_end
 from dashscope_ftlogs.text import Position, counted, escaped
 
 if TYPE_CHECKING:
@@ -87,8 +87,12 @@ class LiveLog:
                 looked_at = self._now()
                 lines = await self._read(job)
                 if self._wait is None and self._settling.is_over(looked_at=looked_at, lines=lines):
-                    checks.within(self._job_id, self._awaited, self._log.total)
-                    break
+                    before = job
+                    if not self._settling.long_ago:
+                        job = await self._status()  # it may run again
+                    if job is before:
+                        checks.within(self._job_id, self._awaited, self._log.total)
+                        break
                 if not job.ended and self._in_doubt():
                     job = await self._status()
                 await asyncio.sleep(self._pause())
@@ -175,6 +179,8 @@ class LiveLog:
         """Ask what the service says of the job."""
         before = self._followed.job
         job = await self._persist(lambda _: self._service.job(self._job_id))
+        if before is not None and is_same_end(job, before.status, before.end_time):
+            return before  # which tells when that was heard
         self._followed.job, self._hinted, self._asked_at = job, False, self._now()
         if before is None or before.status != job.status:
             await self._tell(EventKind.STATUS, escaped(job.status))

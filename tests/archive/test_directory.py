@@ -128,6 +128,26 @@ def test_the_lock_falls_when_it_is_given_back_whoever_was_forked_meanwhile(tmp_p
 
 
 @pytest.mark.posix
+def test_a_lock_is_not_given_back_by_a_child_that_was_forked_meanwhile(tmp_path: Path) -> None:
+    fork = (
+        "import os, sys; from dashscope_ftlogs.archive.directory import Archive\n"
+        f"archive = Archive({str(tmp_path)!r}); archive.lock()\n"
+        "if child := os.fork(): os.waitpid(child, 0); print('held', flush=True); sys.stdin.read()\n"
+        "del archive"
+    )
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", fork], **pipes) as holder:
+        assert holder.stdout is not None
+        assert holder.stdin is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(ArchiveError, match="another process is writing"):
+            Archive(tmp_path).lock()
+        holder.stdin.close()
+    with locked(tmp_path):
+        pass
+
+
+@pytest.mark.posix
 def test_a_file_system_without_locks_is_told_as_such(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

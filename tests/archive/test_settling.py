@@ -317,3 +317,53 @@ def test_what_arrives_slowly_is_committed_now_and_then_and_not_with_every_page(t
         assert all(later - earlier > 0.9 for earlier, later in pairwise(times))
 
     in_service(main)
+
+
+def runs_again(service: LaggingService, then: str) -> History:
+    """Add a job that fails, runs again, and ends so an hour later; return its log, which goes on."""
+    log, begun = add(service, JOB, generation("a", 7)), now()
+    lives = [
+        (0, {"status": "FAILED", "end_time": hours_ago(2)}),
+        (300, {"status": "RUNNING"}),
+        (600, {"status": then, "end_time": hours_ago(1)}),
+    ]
+    service.facts[JOB] = History([(begun + at, facts) for at, facts in lives])
+    log.states.append((begun + 590, generation("a", 17)))
+    return log
+
+
+@pytest.mark.parametrize(("listed_after", "state"), [(300, "running"), (600, "complete")])
+def test_the_complete_log_of_a_job_that_runs_again_is_gone_on_with_once_that_is_listed(
+    tmp_path: Path, listed_after: float, state: str
+) -> None:
+    async def main(service: LaggingService) -> None:
+        runs_again(service, "SUCCEEDED")
+        assert (await run(service, tmp_path, JOB)).states == {JOB: "complete"}
+        await asyncio.sleep(listed_after)
+        async with LogSession("sk-1", base_url=service.base_url) as session:
+            listed = await session.job(JOB)
+        assert (await run(service, tmp_path, [listed])).states == {JOB: state}
+        await asyncio.sleep(300)
+        assert (await run(service, tmp_path, JOB)).states.keys() == {JOB}
+        assert kept(tmp_path, f"{JOB}.log") == generation("a", 17)
+        again = await run(service, tmp_path, [listed])
+        assert again.states == {JOB: "skipped"}
+        assert again.requests == listed.ended ^ 1, "whether what was listed still is so"
+        service.facts[JOB] = History([(0, None)])
+        assert (await run(service, tmp_path, [listed])).states == {JOB: "skipped"}
+
+    in_service(main)
+
+
+@pytest.mark.parametrize("then", ["FAILED", "SUCCEEDED"])
+def test_each_end_of_a_job_is_waited_for(tmp_path: Path, then: str) -> None:
+    async def main(service: LaggingService) -> None:
+        log = runs_again(service, then)
+        assert (await run(service, tmp_path, JOB, settle=0)).states == {JOB: "settling"}
+        service.date = format_datetime(datetime.now(UTC) + timedelta(minutes=10))
+        await asyncio.sleep(601)
+        log.states.append((now() + 40, generation("a", 19)))
+        assert (await run(service, tmp_path, JOB)).states == {JOB: "complete"}
+        assert kept(tmp_path, f"{JOB}.log") == generation("a", 19)
+
+    in_service(main)

@@ -7,6 +7,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,20 @@ def test_what_is_offered_is_of_the_config_file_as_it_is_by_now(
     assert len({before, written, cache_file({})}) == 3
     monkeypatch.setenv("DASHSCOPE_CONFIG", "~no-such-user/teams.toml")
     assert cache_file({}) != written
+
+
+async def test_a_clock_that_was_set_back_keeps_no_old_ids(ftlogs: Any, tmp_path: Path) -> None:
+    environ = {**COMPLETE, "XDG_CACHE_HOME": str(tmp_path / "cache"), "COMP_WORDS": "ftlogs tail ft-"}
+    async with Emulator([EmulatedJob("ft-1", ["x"])]) as emulator:
+        await ftlogs(emulator=emulator, environ=environ)
+        while not caches(tmp_path / "cache"):
+            await asyncio.sleep(0.01)
+        (cache,) = caches(tmp_path / "cache")
+        to_come = time.time() + 3600
+        os.utime(cache, (to_come, to_come))
+        await ftlogs(emulator=emulator, environ=environ)
+        while cache.stat().st_mtime == to_come:
+            await asyncio.sleep(0.01)
 
 
 def test_files_of_services_that_nobody_asks_any_more_are_swept(tmp_path: Path) -> None:

@@ -394,6 +394,20 @@ async def test_nothing_is_downloaded_into_the_folder_of_a_profile(
     assert f"name that archive: {archive}" in ended.err
 
 
+@pytest.mark.posix
+async def test_profiles_that_differ_in_capitals_only_share_no_folder(
+    ftlogs: Any, teams: Teams, archive: Path
+) -> None:
+    (archive / "b").rename(archive / "B")
+    (archive / "b").symlink_to("B")  # as if the file system took both names for one
+    before = kept(archive)
+    environ = {**teams.a.environ, **teams.environ}
+    download = ("download", "--all", "--out", str(archive), "--profile", "b")
+    ended = await ftlogs(*download, environ=environ)
+    assert (ended.code, ended.out, kept(archive)) == (2, b"", before)
+    assert f"{archive}/b is the folder of the profile B" in ended.err
+
+
 async def test_a_damaged_log_in_a_folder_is_named_with_it(ftlogs: Any, archive: Path) -> None:
     (archive / "b/ft-3.log").write_bytes(b"x")
     (archive / "b/ft-9.log").write_bytes(b"x")

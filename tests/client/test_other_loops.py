@@ -147,6 +147,13 @@ def outlive(session: LogSession, folder: Any) -> None:
     asyncio.run(leave())
 
 
+def test_where_no_loop_of_asyncio_runs_it_says_so(connect: Connect) -> None:
+    with Emulator() as emulator:
+        opening = connect(emulator).__aenter__()
+        with pytest.raises(SessionStateError, match="no event loop of asyncio runs here"):
+            opening.send(None)  # as another kind of loop does
+
+
 @pytest.mark.parametrize("used", [False, True])
 def test_a_client_session_of_another_loop_is_told_in_our_words(connect: Connect, used: bool) -> None:
     with Emulator([EmulatedJob("ft-1", LOG)]) as emulator, asyncio.Runner() as runner:

@@ -57,6 +57,46 @@ def test_the_complete_mark_makes_it_ask_for_the_status_at_once() -> None:
     assert seen.ended_at - seen.at[0] < 6
 
 
+@pytest.mark.parametrize("then", ["FAILED", "SUCCEEDED"])
+def test_a_job_that_runs_again_within_the_lag_is_followed_to_its_next_end(then: str) -> None:
+    schedule = Schedule([20, 200], [(20, "FAILED"), (60, "RUNNING"), (201, then)])
+    lines = ["2025-12-06 20:44:39,609 - INFO - finetune-job failed", "goes on"]
+    job = EmulatedJob(JOB, lines, status="RUNNING", schedule=schedule)
+    seen = follow(job, settle=45.0)
+    assert_whole(seen, job)
+    told = [event.message for event in seen.events if event.kind is EventKind.STATUS]
+    assert told == ["RUNNING", "FAILED", "RUNNING", then]
+
+
+@pytest.mark.unmeasured
+@settings(max_examples=10)
+@given(
+    lives=st.lists(
+        st.tuples(st.floats(1, 300), st.floats(0.1, 40), st.sampled_from(["FAILED", "SUCCEEDED"])),
+        min_size=1,
+        max_size=5,
+    ),
+    gap=st.floats(1, 100),
+)
+def test_a_job_that_runs_again_while_late_lines_are_awaited_is_followed_to_its_last_end(
+    lives: list[tuple[float, float, str]], gap: float
+) -> None:
+    now, changes = 0.0, list[tuple[float, str]]()
+    for ran, rested, end in lives:
+        changes += [(now, "RUNNING"), (now + ran, end)]
+        now += ran + rested
+    (last, status) = changes[-1]
+    times = [n * gap for n in range(int(last / gap) + 1)]
+    job = EmulatedJob(JOB, [f"line {n}" for n in range(len(times))], status="RUNNING")
+    job.schedule = Schedule(times, changes)
+    seen = follow(job, debug=False, settle=45.0)
+    assert_whole(seen, job)
+    assert seen.follower is not None
+    assert (followed := seen.follower.jobs[JOB].job) is not None
+    assert followed.status == status
+    assert seen.ended_at >= last + 45
+
+
 @pytest.mark.parametrize("late", [0.5, 4.0])
 def test_lines_that_become_visible_after_the_final_status_are_delivered(late: float) -> None:
     times = [*range(1, 60), 63.0 + late]

@@ -2,12 +2,16 @@
 
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import aiohttp
 import pytest
+from aiohttp.test_utils import TestServer
 from pages import blocks, commands
 
 from dashscope_ftlogs.emulator import EmulatedJob, Emulator
@@ -138,3 +142,39 @@ def test_alarms_look_at_a_log_when_it_has_news_and_until_somebody_was_told(
     assert looked == ["watched/ft-2.log"]
     assert told.startswith("ftlogs: nan: ft-2 line 2")
     assert run() == ([], "")
+    to_come = time.time() + 3600  # by a clock that was set back since
+    os.utime(tmp_path / "told" / "ft-1.manifest.json", (to_come, to_come))
+    assert run() == (["watched/ft-1.log"], "")
+    assert run() == ([], "")
+
+
+@pytest.mark.unmeasured
+async def test_the_page_for_browsers_tells_of_another_log_and_ends_with_its_server(
+    ftlogs_emulator: Emulator, tmp_path: Path
+) -> None:
+    job = ftlogs_emulator.add(EmulatedJob("ft-1", ["a 0", "a 1", "a 2"], status="RUNNING"))
+    example = script("web-service.md", "live.py").replace("LogSession()", "LogSession(retry=QUICK)")
+    quick = "from dashscope_ftlogs import RetryPolicy\n\nQUICK = RetryPolicy(lag=0.05)\n"
+    (tmp_path / "live.py").write_text(quick + example)
+
+    async def events(response: aiohttp.ClientResponse, count: int) -> list[tuple[str, str]]:
+        found: list[bytes] = [await response.content.readuntil(b"\n\n") for _ in range(count)]
+        pairs = [event.decode().split() for event in found]
+        return [(name, " ".join(text)) for _, name, _, *text in pairs]
+
+    app = runpy.run_path(str(tmp_path / "live.py"))["make"]()
+    async with TestServer(app) as server, aiohttp.ClientSession() as client:
+        url = server.make_url("/jobs/ft-1/log")
+        async with client.get(url) as stays:
+            assert await events(stays, 3) == [("0.0", '"a 0"'), ("0.1", '"a 1"'), ("0.2", '"a 2"')]
+            async with client.get(url, headers={"Last-Event-ID": "0.1"}) as goes_on:
+                assert await events(goes_on, 1) == [("0.2", '"a 2"')]
+            job.rewrite(["b 0", "b 1"])
+            assert await events(stays, 2) == [("1.0", '"b 0"'), ("1.1", '"b 1"')]
+            for last in ("0.1", "1.-1", "1.", "9", ""):
+                async with client.get(url, headers={"Last-Event-ID": last}) as begins_anew:
+                    assert await events(begins_anew, 1) == [("1.0", '"b 0"')]
+            began = time.monotonic()
+            await server.close()
+            assert time.monotonic() - began < 30, "the server waits a minute for who does not leave"
+            assert await stays.content.read() == b"", "nor is the browser told that the job has ended"

@@ -13,6 +13,7 @@ from dashscope_ftlogs.archive.local.profile_folder import (
     archive_around,
     check_is_not_copied,
     profile_around,
+    refuse_other_s_folder,
 )
 from dashscope_ftlogs.archive.manifest import Manifest
 from dashscope_ftlogs.archive.store import DamagedError, Why, refuse_beside_profiles, refuse_folder_of
@@ -47,6 +48,8 @@ class DirectoryStore:
     def _take(self) -> None:
         if (folder := profile_around(self._named)) is not None:
             refuse_folder_of(folder.name, self._named, folder.parent)
+        if self._profile:
+            refuse_other_s_folder(self._named, self._profile)
         if not (self._archive.directory.is_dir() and self._archive.was_written_to):
             check_is_not_copied(Archive(self._named), self._profile)
             if self._profile and (around := archive_around(self._named)) is not None:

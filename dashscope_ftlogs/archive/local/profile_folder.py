@@ -18,7 +18,7 @@ from dashscope_ftlogs.archive.store import (
     unmarked,
 )
 from dashscope_ftlogs.client.settings.config_file import is_profile_name
-from dashscope_ftlogs.errors import ManifestError
+from dashscope_ftlogs.errors import ArchivePathError, ManifestError
 from dashscope_ftlogs.text import file_for_shell
 
 
@@ -32,6 +32,22 @@ def profile_around(path: Path) -> Path | None:
     """Return the folder with a profile's logs that a path is, or lies in."""
     there = Path(os.path.realpath(path))
     return next(filter(profile_of, (there, *there.parents)), None)
+
+
+def refuse_other_s_folder(around: Path, profile: str) -> None:
+    """Refuse a folder that is another profile's, where the file system knows no capitals.
+
+    Raises:
+        ArchivePathError: it is one.
+    """
+    folder, others = around / profile, list[Path]()
+    with suppress(OSError):  # none is there yet, or a folder that can be used and not listed
+        alike = [one for one in around.iterdir() if one.name.lower() == profile.lower()]
+        others = [one for one in alike if one.name != profile and folder.samefile(one)]
+    if others:
+        error = ArchivePathError(f"{folder} is the folder of the profile {others[0].name}")
+        error.advice = "Call one of these profiles otherwise, not in other capitals only."
+        raise error
 
 
 def archive_around(path: Path) -> Path | None:

@@ -16,6 +16,7 @@ from dashscope_ftlogs.client.exchange.memory import LARGE_AT_ONCE
 from dashscope_ftlogs.client.network.certificates import names
 from dashscope_ftlogs.client.network.proxies import Proxy
 from dashscope_ftlogs.client.settings.small_file import check_is_plain
+from dashscope_ftlogs.client.tasks import running_loop
 from dashscope_ftlogs.errors import ConfigError, SessionStateError
 
 _NO_TIMEOUT: Final = aiohttp.ClientTimeout(total=None)
@@ -102,7 +103,8 @@ class Connections:
     def open(self) -> None:
         """Get ready to send requests. Must be called where an event loop runs: the given session's."""
         # aiohttp would say so with a RuntimeError, of each request.
-        loop = asyncio.get_running_loop()
+        if (loop := running_loop()) is None:
+            raise SessionStateError("no event loop of asyncio runs here, and a session needs one")
         if getattr(self._given, "_loop", loop) is not loop:
             raise SessionStateError(
                 "the aiohttp session that was given is of another event loop: each needs one of its own"

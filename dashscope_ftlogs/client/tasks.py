@@ -22,8 +22,9 @@ Found = TypeVar("Found")
 Item = TypeVar("Item")
 
 
+_Task: Final[Any] = asyncio.Task
 _AT_ONCE: Final[dict[str, Any]] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
-_start: Final[Callable[..., None]] = partial(asyncio.Task.__init__, **_AT_ONCE)
+_start: Final[Callable[..., None]] = partial(_Task.__init__, **_AT_ONCE)
 """Lets a task begin where it is made, and not a turn of the loop later."""
 
 _Begun = tuple["asyncio.Task[Any] | None", Coroutine[Any, Any, Any]]
@@ -173,7 +174,7 @@ class Tasks:
             return self._named(loop.create_task(self._owned(work, parent)), work, parent)
         if at_once and self._is_asyncio_s:
             # Known before its first step, which is taken where it is made.
-            task: asyncio.Task[T] = asyncio.Task.__new__(asyncio.Task)
+            task: asyncio.Task[T] = _Task.__new__(_Task)
             self._know(task, work, parent)
             try:
                 _start(task, work, loop=loop, name=_name(work))

@@ -132,11 +132,12 @@ class Connections:
         if self.client is self._given or (self.proxy and self.proxy.url.startswith("https:")):
             return "", ""
         seen = _Seen()
+        keyless: dict[str, Any] = {**self.options, "headers": None}
         async with aiohttp.ClientSession(
             connector=self.client.connector, connector_owner=False, timeout=_PATIENCE
         ) as without_key:
             with suppress(aiohttp.ClientError, OSError):
-                await without_key.head(url, ssl=seen, **self.options | {"headers": {}})
+                await without_key.head(url, ssl=seen, **keyless)
         return names(seen.certificate)
 
 

@@ -179,6 +179,7 @@ async def test_ctrl_c_ends_with_130_and_names_the_place_to_go_on(start_ftlogs: A
     assert err.decode() == f"ftlogs: stopped; go on with: {command}\n"
 
 
+@pytest.mark.covered
 @pytest.mark.posix
 async def test_of_several_logs_ctrl_c_names_the_one_and_its_own_place(
     ftlogs: Any, start_ftlogs: Any, tmp_path: Path
@@ -199,6 +200,7 @@ async def test_of_several_logs_ctrl_c_names_the_one_and_its_own_place(
     assert b"".join([*taken, out, rest.out]).decode().splitlines() == ["one", "two", *lines]
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize(
     ("reply", "code", "words"),
     [
@@ -270,6 +272,7 @@ async def test_an_offset_beyond_the_end_is_refused_and_one_at_the_end_is_not(ftl
     assert beyond.err == f"ftlogs: offset 1,000: the log of {JOB} has only 2 lines.\n"
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize(
     ("words", "reason"),
     [

@@ -53,6 +53,7 @@ base_url = "{}"
 """
 
 
+@pytest.mark.covered
 async def test_what_is_offered_is_of_the_service_and_the_profile_that_are_asked(
     ftlogs: Any, tmp_path: Path
 ) -> None:

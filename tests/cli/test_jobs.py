@@ -152,6 +152,7 @@ async def test_a_file_of_ids_takes_short_names_and_may_begin_as_windows_begins_f
         assert len(out.splitlines()) == 3
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("words", [(), ("-f",)], ids=str)
 async def test_a_job_that_is_named_in_two_ways_has_one_place_to_begin_at(
     ftlogs: Any, words: tuple[str, ...]
@@ -172,6 +173,7 @@ async def test_a_name_that_can_be_no_job_is_refused_before_anything_is_asked(ftl
     assert (word.code, emulator.journal) == (2, [])
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize(
     ("words", "suffixes"),
     [
@@ -211,6 +213,7 @@ async def test_jobs_are_chosen_and_put_in_order(
     assert [one[-4:] for one in ids] == suffixes
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("command", [("jobs",), ("download", "--out", "made")])
 @pytest.mark.parametrize(
     ("words", "told"),
@@ -303,6 +306,7 @@ async def test_losses_of_unlike_trainings_are_kept_apart_and_told_so(ftlogs: Any
     assert (alike.err, alike.out.split()[4]) == ("", b"STATUS"), "what has no loss is not compared"
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize(
     ("limit", "left"),
     [(1, "b"), (2, "ba"), (3, "bda"), (4, "bdac"), (5, "bdace"), (6, "bdxace"), (0, "")],

@@ -46,6 +46,7 @@ def copy(archive: Path, of: str, to: str, job_id: str) -> None:
         shutil.copy(archive / of / name, archive / to / name)
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("words", [(), ("--remote",), ("--all", "--running-ok", *BOTH)])
 async def test_a_log_that_was_copied_into_another_profile_s_folder_is_told_with_the_one_it_is_of(
     ftlogs: Any, teams: Teams, archive: Path, words: tuple[str, ...]
@@ -81,6 +82,7 @@ async def test_stray_logs_are_named_where_several_profiles_are(
     assert "remove what is a copy" in ended.err
 
 
+@pytest.mark.covered
 async def test_a_log_of_another_service_is_told_by_verify_and_refused_by_download(
     ftlogs: Any, teams: Teams, archive: Path
 ) -> None:
@@ -207,6 +209,7 @@ async def test_a_copy_of_a_profile_s_folder_is_gone_on_with_as_the_refusal_says(
     assert (ended.code, b"skipped" in ended.out) == (0, True), ended.err
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("count", [1, 6])
 async def test_the_command_that_is_told_for_damaged_logs_can_be_run_as_it_is_told(
     ftlogs: Any, tmp_path: Path, count: int
@@ -225,6 +228,7 @@ async def test_the_command_that_is_told_for_damaged_logs_can_be_run_as_it_is_tol
         assert (await ftlogs("verify", str(out), emulator=emulator)).code == 0
 
 
+@pytest.mark.covered
 async def test_the_command_for_damaged_logs_of_profiles_names_them(
     ftlogs: Any, teams: Teams, archive: Path
 ) -> None:
@@ -249,6 +253,7 @@ async def test_the_command_for_damaged_logs_of_profiles_names_them(
     ]
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("endpoint", ["list", "logs"])
 async def test_what_passes_by_itself_is_not_told_to_who_wants_quiet(
     ftlogs: Any, tmp_path: Path, endpoint: Any

@@ -43,6 +43,7 @@ def counted(store: SmallStore) -> dict[str, int]:
 ALL = {f"ft-{n}": 200 - n for n in range(6)} | {"ft-6": 1}
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("archive", ["s3://bucket/logs", "logs"])
 async def test_only_what_is_new_is_read_and_a_month_is_one_object(
     connect: Connect,
@@ -95,6 +96,7 @@ async def test_a_damaged_log_keeps_the_points_that_there_are(
     assert counted(store) == ALL
 
 
+@pytest.mark.covered
 async def test_a_cluster_makes_the_same(
     connect: Connect, ftlogs: Any, store: SmallStore, tmp_path: Path
 ) -> None:
@@ -109,6 +111,7 @@ async def test_a_cluster_makes_the_same(
     assert counted(store) == ALL
 
 
+@pytest.mark.covered
 @pytest.mark.posix
 async def test_ctrl_c_keeps_what_was_read(
     connect: Connect, start_ftlogs: Any, ftlogs: Any, store: SmallStore
@@ -136,6 +139,7 @@ async def test_ctrl_c_keeps_what_was_read(
     assert ended.err == f"ftlogs: 1 new of 7 logs, 1 point in {DATA}\n"
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -188,6 +192,7 @@ async def test_nothing_is_written_into_another_archive_or_a_copy_from_disk(
     assert ended.err.endswith("Name another place for the dataset.\n")
 
 
+@pytest.mark.covered
 async def test_a_sibling_whose_name_begins_alike_is_another_place(
     connect: Connect, ftlogs: Any, store: SmallStore
 ) -> None:
@@ -195,6 +200,7 @@ async def test_a_sibling_whose_name_begins_alike_is_another_place(
     assert (await ftlogs("metrics", "s3://bucket/logs", "-o", "s3://bucket/logs-data/")).code == 0
 
 
+@pytest.mark.covered
 async def test_a_dataset_is_no_archive(connect: Connect, ftlogs: Any, store: SmallStore) -> None:
     await archived(connect, "s3://bucket/logs", JOBS[:2])
     assert (await ftlogs("metrics", "s3://bucket/logs", "-o", DATA)).code == 0

@@ -75,6 +75,7 @@ async def test_each_profile_has_its_folder_in_an_archive(
     }
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("words", [("--profile", "a"), ("--profile", "b")])
 async def test_no_archive_is_made_in_the_folder_of_a_profile(
     ftlogs: Any, teams: Teams, tmp_path: Path, words: tuple[str, ...]
@@ -157,6 +158,7 @@ async def test_one_whose_key_is_refused_stops_no_other(
     assert (await ftlogs(*words, *BOTH, environ=teams.environ)).code == 3
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize(
     ("words", "found", "code"),
     [
@@ -234,6 +236,7 @@ async def archive(ftlogs: Any, teams: Teams, tmp_path: Path) -> Path:
     return out
 
 
+@pytest.mark.covered
 async def test_whoever_reads_an_archive_reads_all_profiles(
     ftlogs: Any, teams: Teams, archive: Path
 ) -> None:
@@ -253,6 +256,7 @@ async def test_whoever_reads_an_archive_reads_all_profiles(
     assert {json.loads(row)["source"] for row in one.out.splitlines()} == {"b/ft-1", "b/ft-3"}
 
 
+@pytest.mark.covered
 async def test_a_profile_that_is_named_is_the_only_one_of_an_archive_that_is_read(
     ftlogs: Any, teams: Teams, archive: Path, tmp_path: Path
 ) -> None:
@@ -287,6 +291,7 @@ async def test_a_dataset_is_made_of_the_logs_of_the_profiles_that_are_named(
     assert "2 new of 4 logs" in of_all.err
 
 
+@pytest.mark.covered
 async def test_what_to_do_next_names_the_log_that_was_shown(
     ftlogs: Any, teams: Teams, archive: Path, tmp_path: Path
 ) -> None:
@@ -348,6 +353,7 @@ async def test_all_of_it_is_verified_and_each_profile_is_asked_for_its_own(
     assert "ftlogs: a: its logs were not all compared: HTTP 401" in ended.err
 
 
+@pytest.mark.covered
 async def test_a_folder_that_is_verified_by_itself_is_its_profile_s_too(
     ftlogs: Any, teams: Teams, archive: Path
 ) -> None:
@@ -381,6 +387,7 @@ async def test_who_verifies_is_told_which_logs_no_profile_asks_for(
         assert "there is no [profiles.b] in" in ended.err
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("words", [(), ("--profile", "a"), ("--profile", "b"), BOTH])
 async def test_nothing_is_downloaded_into_the_folder_of_a_profile(
     ftlogs: Any, teams: Teams, archive: Path, words: tuple[str, ...]
@@ -458,6 +465,7 @@ def copied(archive: Path) -> Path:
     return archive
 
 
+@pytest.mark.covered
 async def test_a_folder_that_has_lost_its_mark_is_told_and_what_mends_it(
     ftlogs: Any, teams: Teams, copied: Path
 ) -> None:
@@ -498,6 +506,7 @@ async def test_an_archive_in_an_archive_has_lost_nothing(
     assert [one.file for one in verify_archive(tmp_path / "logs")] == ["ft-1.log", "more/"]
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("command", ["cat", "tail", "show", "metrics", "plot", "report"])
 async def test_whoever_reads_the_others_is_told_of_it(
     ftlogs: Any, copied: Path, tmp_path: Path, command: str
@@ -544,6 +553,7 @@ async def test_a_folder_that_cannot_be_written_to_is_told(
                 await session.download("ft-1", tmp_path / "logs")
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("command", ["cat", "metrics", "show", "plot"])
 async def test_a_job_to_read_is_looked_for_in_each_profile(
     ftlogs: Any, teams: Teams, command: str
@@ -626,6 +636,7 @@ async def test_logs_of_nobody_s_folder_are_compared_by_one_profile_only(
     assert (await ftlogs(*verify, "--profile", "a", environ=teams.environ)).code == 0
 
 
+@pytest.mark.covered
 async def test_jobs_of_several_profiles_are_one_table(ftlogs: Any, teams: Teams) -> None:
     ended = await ftlogs("jobs", *BOTH, environ=teams.environ)
     rows = [line.split() for line in ended.out.decode().splitlines()]
@@ -732,6 +743,7 @@ async def test_there_too_a_prefix_that_has_lost_its_mark_is_told(ftlogs: Any, te
         assert (ended.code, "unmarked" in ended.err) == (6, False), "one of a's jobs runs"
 
 
+@pytest.mark.covered
 @pytest.mark.extras
 async def test_there_too_an_archive_in_an_archive_has_lost_nothing(ftlogs: Any, teams: Teams) -> None:
     with stored(teams) as (store, environ):
@@ -793,6 +805,7 @@ FOLDERS = [
 ]
 
 
+@pytest.mark.covered
 @pytest.mark.extras
 @pytest.mark.posix
 @pytest.mark.parametrize("runs", FOLDERS, ids=str)

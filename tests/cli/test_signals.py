@@ -36,6 +36,7 @@ async def lines_until(stream: asyncio.StreamReader, word: bytes) -> bytes:
     return seen
 
 
+@pytest.mark.covered
 @SIGNALS
 async def test_a_second_signal_ends_at_once_though_the_disk_hangs_and_the_archive_survives(
     ftlogs: Any, tmp_path: Path, number: signal.Signals, code: int
@@ -204,6 +205,7 @@ def full_pipe() -> tuple[int, int]:
     return reader, writer
 
 
+@pytest.mark.covered
 @SIGNALS
 async def test_a_command_that_is_stuck_in_a_write_ends_soon_after_the_first_signal(
     ftlogs: Any, start_ftlogs: Any, tmp_path: Path, number: signal.Signals, code: int
@@ -235,6 +237,7 @@ async def test_a_command_that_is_stuck_in_a_write_ends_soon_after_the_first_sign
         os.close(writer)
 
 
+@pytest.mark.covered
 @SIGNALS
 async def test_a_pattern_that_takes_for_ever_makes_no_command_immortal(
     start_ftlogs: Any, tmp_path: Path, number: signal.Signals, code: int
@@ -297,6 +300,7 @@ main()
 """
 
 
+@pytest.mark.covered
 @SIGNALS
 async def test_a_signal_that_comes_when_all_is_done_is_no_error(
     number: signal.Signals, code: int
@@ -312,6 +316,7 @@ async def test_a_signal_that_comes_when_all_is_done_is_no_error(
     assert (process.returncode, out, err) == (code, b"x\n", b"ftlogs: ended at once\n")
 
 
+@pytest.mark.covered
 async def test_output_that_finds_no_room_is_an_error_however_python_buffers(
     start_ftlogs: Any, tmp_path: Path
 ) -> None:

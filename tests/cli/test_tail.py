@@ -56,6 +56,7 @@ async def test_several_jobs_are_told_apart_by_a_prefix(ftlogs: Any) -> None:
         assert re.fullmatch(rb"\x1b\[\d+m\[ft-a\]\x1b\[0m one\n", first.out)
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize(("status", "code"), [("SUCCEEDED", 0), ("FAILED", 7), ("CANCELED", 8)])
 async def test_a_followed_job_s_end_is_the_exit_code(ftlogs: Any, status: str, code: int) -> None:
     async with Emulator([live(LINES, status=status)]) as emulator:
@@ -85,6 +86,7 @@ async def test_one_failed_job_among_many_decides(ftlogs: Any) -> None:
     assert re.search(r"\d+ requests, \d+ at once at most; lags are estimates", ended.err)
 
 
+@pytest.mark.covered
 async def test_a_reader_that_has_seen_enough_ends_it_at_once(start_ftlogs: Any) -> None:
     lines = [*LINES, "finetune-job succeeded"]
     job = EmulatedJob(JOB, lines, status="RUNNING", schedule=Schedule([0.02 * n for n in range(21)]))

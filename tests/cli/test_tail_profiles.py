@@ -59,6 +59,7 @@ async def test_a_row_has_the_profile_beside_the_job(ftlogs: Any, teams: Teams) -
     assert "profile" not in json.loads(alone.out)
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("follow", [(), ("-f", *FAST)], ids=str)
 @pytest.mark.parametrize(
     ("words", "told", "code"),
@@ -197,6 +198,7 @@ async def test_what_runs_is_followed_where_another_profile_cannot_be_asked(
     assert (ended.code, ended.out) == (3, b"")
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("goal", ["--fail-on", "--until"])
 async def test_conditions_are_those_of_all_jobs_of_all_profiles(
     ftlogs: Any, teams: Teams, goal: str

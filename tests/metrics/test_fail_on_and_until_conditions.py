@@ -137,6 +137,7 @@ def test_any_text_is_a_condition_or_refused(text: str) -> None:
         pass
 
 
+@pytest.mark.covered
 @given(written())
 def test_what_is_written_is_what_is_read_however_it_is_spaced_and_quoted(
     condition: tuple[str, NotFinite | Beyond, int],

@@ -60,6 +60,7 @@ async def failed_read(emulator: Emulator) -> tuple[FTLogsError, list[object]]:
     return caught.value, [session, session.__dict__, session._transport.__dict__, lines, retry]
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("reply", FAILURES, ids=lambda reply: type(reply).__name__)
 async def test_the_key_is_in_no_error_traceback_log_or_repr(
     reply: Reply, caplog: pytest.LogCaptureFixture
@@ -111,6 +112,7 @@ async def test_the_key_is_in_no_request_id(connect: Callable[..., LogSession]) -
     assert got.lines == (KEY,), "a line is what the service sent"
 
 
+@pytest.mark.covered
 async def test_the_key_is_in_no_manifest_table_or_progress_line(ftlogs: Any, tmp_path: Path) -> None:
     """Even where a server repeats the key among the facts of a job."""
     job = EmulatedJob("ft-1", ["x"] * 30_000, job_name=KEY, status="RUNNING", message=KEY)

@@ -161,6 +161,7 @@ async def test_killed_at_any_instant_while_logs_are_rewritten_nothing_is_damaged
         assert len(set(texts[verdict.file].split("\n")[: verdict.lines])) == 1
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 async def test_an_interrupt_commits_what_has_arrived_and_says_how_to_go_on(
     ftlogs: Any, start_ftlogs: Any, tmp_path: Path, number: signal.Signals, code: int
@@ -231,6 +232,7 @@ def make_room(folder: Path) -> None:
     subprocess.run(["mount", "-o", "remount,size=8m", str(folder)], check=True)
 
 
+@pytest.mark.covered
 async def test_a_full_disk_ends_the_run_clearly_and_the_next_one_completes(
     ftlogs: Any, connect: Callable[..., LogSession], tmp_path: Path
 ) -> None:

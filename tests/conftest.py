@@ -47,15 +47,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Measure the workers that run tests, not the process that only counts what they report."""
-    measuring = sys.modules.get("coverage")
-    counts = getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput")
-    if counts and measuring and (measured := measuring.Coverage.current()):
+    """Measure nothing while tests are collected: what modules do when imported, the fork server covers."""
+    if measured := measuring():
         measured.stop()
 
 
-def pytest_collection_finish() -> None:
+def measuring() -> Any:
+    """Return what measures coverage in this process, if anything does."""
+    coverage = sys.modules.get("coverage")
+    return coverage and coverage.Coverage.current()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
     """Leave what stays to the end, half a million objects, out of each search for garbage to come."""
+    # The process that starts workers only counts what they report.
+    runs = hasattr(session.config, "workerinput") or not getattr(session.config.option, "numprocesses", 0)
+    if runs and (measured := measuring()):
+        measured.start()
     # When Hypothesis first draws, it looks for what holds its numbers, and would not find it then.
     _draw()
     gc.freeze()

@@ -266,10 +266,10 @@ async def test_a_dataset_that_finds_no_room_keeps_what_was_added(
 ) -> None:
     resource = pytest.importorskip("resource", reason="Windows has no such limits")
     chance = Random(1)
-    jobs = [JOBS[3], EmulatedJob("ft-4", [f"{{'loss': {chance.random()}}}" for _ in range(150_000)])]
+    jobs = [JOBS[3], EmulatedJob("ft-4", [f"{{'loss': {chance.random()}}}" for _ in range(30_000)])]
     logs, out = await archived(connect, tmp_path / "logs", jobs), tmp_path / "data"
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_050, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_050, limits[1]))
     try:
         process = await start_ftlogs(("metrics", logs, "-o", f"{out}/"), None)
     finally:

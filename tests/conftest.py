@@ -47,7 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Measure nothing while tests are collected: what modules do when imported, the fork server covers."""
+    """Measure nothing while tests are collected: the fork server covers what imports do."""
     if measured := measuring():
         measured.stop()
 
@@ -60,9 +60,9 @@ def measuring() -> Any:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Leave what stays to the end, half a million objects, out of each search for garbage to come."""
-    # The process that starts workers only counts what they report.
-    runs = hasattr(session.config, "workerinput") or not getattr(session.config.option, "numprocesses", 0)
-    if runs and (measured := measuring()):
+    # A process that has workers only counts what they report.
+    has_workers = getattr(session.config.option, "numprocesses", None)
+    if (measured := measuring()) and (not has_workers or hasattr(session.config, "workerinput")):
         measured.start()
     # When Hypothesis first draws, it looks for what holds its numbers, and would not find it then.
     _draw()

@@ -46,24 +46,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--cancels", type=int, default=12, help="how many downloads are cancelled")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Measure nothing while tests are collected: the fork server covers what imports do."""
-    if measured := measuring():
-        measured.stop()
-
-
-def measuring() -> Any:
-    """Return what measures coverage in this process, if anything does."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[object]:
+    """Measure nothing meanwhile, as the fork server covers what imports do, and look for no garbage."""
     coverage = sys.modules.get("coverage")
-    return coverage and coverage.Coverage.current()
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Leave what stays to the end, half a million objects, out of each search for garbage to come."""
+    if measured := coverage and coverage.Coverage.current():
+        measured.stop()
+    gc.disable()
+    collected = yield
+    gc.enable()
     # A process that has workers only counts what they report.
     has_workers = getattr(session.config.option, "numprocesses", None)
-    if (measured := measuring()) and (not has_workers or hasattr(session.config, "workerinput")):
+    if measured and (not has_workers or hasattr(session.config, "workerinput")):
         measured.start()
+    return collected
+
+
+def pytest_collection_finish() -> None:
+    """Leave what stays to the end, half a million objects, out of each search for garbage to come."""
     # When Hypothesis first draws, it looks for what holds its numbers, and would not find it then.
     _draw()
     gc.freeze()

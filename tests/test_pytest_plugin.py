@@ -53,7 +53,6 @@ def test_the_example_in_its_docstring_runs(passes: Suite) -> None:
     passes(example, "-o", "asyncio_mode=auto")
 
 
-@pytest.mark.covered
 def test_it_serves_sync_tests_and_those_of_both_frameworks_alike(passes: Suite) -> None:
     passes(
         """

@@ -315,7 +315,6 @@ def test_whichever_jobs_the_service_fails_for_the_others_are_compared(failing: d
     asyncio.run(main())
 
 
-@pytest.mark.covered
 @pytest.mark.parametrize(
     ("reply", "kind", "most"),
     [

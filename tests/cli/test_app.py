@@ -150,7 +150,6 @@ def test_the_job_of_the_demo_begins_only_when_it_is_watched() -> None:
     in_virtual_time(main())
 
 
-@pytest.mark.covered
 @pytest.mark.posix
 async def test_an_interrupted_demo_takes_its_commands_with_it(start_ftlogs: Any) -> None:
     process = await start_ftlogs(("demo",), None, {"PYTHONUNBUFFERED": "1"})

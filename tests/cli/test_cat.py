@@ -179,7 +179,6 @@ async def test_ctrl_c_ends_with_130_and_names_the_place_to_go_on(start_ftlogs: A
     assert err.decode() == f"ftlogs: stopped; go on with: {command}\n"
 
 
-@pytest.mark.covered
 @pytest.mark.posix
 async def test_of_several_logs_ctrl_c_names_the_one_and_its_own_place(
     ftlogs: Any, start_ftlogs: Any, tmp_path: Path
@@ -200,7 +199,6 @@ async def test_of_several_logs_ctrl_c_names_the_one_and_its_own_place(
     assert b"".join([*taken, out, rest.out]).decode().splitlines() == ["one", "two", *lines]
 
 
-@pytest.mark.covered
 @pytest.mark.parametrize(
     ("reply", "code", "words"),
     [

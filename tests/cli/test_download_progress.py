@@ -136,7 +136,6 @@ def test_of_many_jobs_only_some_have_a_bar_of_their_own(monkeypatch: pytest.Monk
         assert "ft-5" not in shown()
 
 
-@pytest.mark.covered
 @pytest.mark.posix
 @pytest.mark.parametrize("columns", [60, 80, 200])
 def test_on_a_narrow_terminal_ids_are_told_apart_and_the_time_left_is_whole(

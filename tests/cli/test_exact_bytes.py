@@ -148,7 +148,6 @@ async def test_a_line_waits_for_no_other_one(start_ftlogs: Any) -> None:
         assert (process.returncode, out) == (0, b"three")
 
 
-@pytest.mark.covered
 @pytest.mark.linux
 async def test_a_file_that_grows_is_followed_as_the_refusal_of_f_advises(
     ftlogs: Any, tmp_path: Path

@@ -13,7 +13,6 @@ from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 FEW = [pytest.param(limit, marks=pytest.mark.unmeasured) for limit in (6, 8, 10, 12, 14)] + [16]
 
 
-@pytest.mark.covered
 @pytest.mark.posix
 @pytest.mark.parametrize("limit", FEW)
 @pytest.mark.parametrize("words", ["cat ft-1", "download ft-1 --settle 0 --out logs"])

@@ -173,7 +173,6 @@ async def test_a_name_that_can_be_no_job_is_refused_before_anything_is_asked(ftl
     assert (word.code, emulator.journal) == (2, [])
 
 
-@pytest.mark.covered
 @pytest.mark.parametrize(
     ("words", "suffixes"),
     [
@@ -213,7 +212,6 @@ async def test_jobs_are_chosen_and_put_in_order(
     assert [one[-4:] for one in ids] == suffixes
 
 
-@pytest.mark.covered
 @pytest.mark.parametrize("command", [("jobs",), ("download", "--out", "made")])
 @pytest.mark.parametrize(
     ("words", "told"),
@@ -306,7 +304,6 @@ async def test_losses_of_unlike_trainings_are_kept_apart_and_told_so(ftlogs: Any
     assert (alike.err, alike.out.split()[4]) == ("", b"STATUS"), "what has no loss is not compared"
 
 
-@pytest.mark.covered
 @pytest.mark.parametrize(
     ("limit", "left"),
     [(1, "b"), (2, "ba"), (3, "bda"), (4, "bdac"), (5, "bdace"), (6, "bdxace"), (0, "")],

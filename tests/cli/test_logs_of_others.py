@@ -82,7 +82,6 @@ async def test_stray_logs_are_named_where_several_profiles_are(
     assert "remove what is a copy" in ended.err
 
 
-@pytest.mark.covered
 async def test_a_log_of_another_service_is_told_by_verify_and_refused_by_download(
     ftlogs: Any, teams: Teams, archive: Path
 ) -> None:
@@ -228,7 +227,6 @@ async def test_the_command_that_is_told_for_damaged_logs_can_be_run_as_it_is_tol
         assert (await ftlogs("verify", str(out), emulator=emulator)).code == 0
 
 
-@pytest.mark.covered
 async def test_the_command_for_damaged_logs_of_profiles_names_them(
     ftlogs: Any, teams: Teams, archive: Path
 ) -> None:
@@ -253,7 +251,6 @@ async def test_the_command_for_damaged_logs_of_profiles_names_them(
     ]
 
 
-@pytest.mark.covered
 @pytest.mark.parametrize("endpoint", ["list", "logs"])
 async def test_what_passes_by_itself_is_not_told_to_who_wants_quiet(
     ftlogs: Any, tmp_path: Path, endpoint: Any

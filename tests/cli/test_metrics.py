@@ -539,7 +539,6 @@ async def test_a_column_whose_name_holds_a_comma_is_chosen_in_quotes(
     assert wrong.err.endswith(', time, "loss, mean".\n')
 
 
-@pytest.mark.covered
 @pytest.mark.extras
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
 async def test_so_are_those_of_a_file(ftlogs: Any, log: Path, tmp_path: Path, ending: str) -> None:

@@ -110,7 +110,6 @@ async def test_a_pattern_that_fits_nothing_is_told_when_all_logs_are_read_for_it
     assert told not in last.err
 
 
-@pytest.mark.covered
 @pytest.mark.extras
 @pytest.mark.parametrize("harm", ["cut", "changed", "gone"])
 async def test_good_points_are_never_replaced_by_those_of_a_damaged_log(
@@ -387,7 +386,6 @@ def eventually(what: Callable[[], bool]) -> None:
     raise TimeoutError
 
 
-@pytest.mark.covered
 @pytest.mark.extras
 @pytest.mark.posix
 @pytest.mark.parametrize("staying", ["here", "others"], indirect=True)

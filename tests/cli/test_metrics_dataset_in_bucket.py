@@ -43,7 +43,6 @@ def counted(store: SmallStore) -> dict[str, int]:
 ALL = {f"ft-{n}": 200 - n for n in range(6)} | {"ft-6": 1}
 
 
-@pytest.mark.covered
 @pytest.mark.parametrize("archive", ["s3://bucket/logs", "logs"])
 async def test_only_what_is_new_is_read_and_a_month_is_one_object(
     connect: Connect,
@@ -96,7 +95,6 @@ async def test_a_damaged_log_keeps_the_points_that_there_are(
     assert counted(store) == ALL
 
 
-@pytest.mark.covered
 async def test_a_cluster_makes_the_same(
     connect: Connect, ftlogs: Any, store: SmallStore, tmp_path: Path
 ) -> None:
@@ -111,7 +109,6 @@ async def test_a_cluster_makes_the_same(
     assert counted(store) == ALL
 
 
-@pytest.mark.covered
 @pytest.mark.posix
 async def test_ctrl_c_keeps_what_was_read(
     connect: Connect, start_ftlogs: Any, ftlogs: Any, store: SmallStore
@@ -139,7 +136,6 @@ async def test_ctrl_c_keeps_what_was_read(
     assert ended.err == f"ftlogs: 1 new of 7 logs, 1 point in {DATA}\n"
 
 
-@pytest.mark.covered
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

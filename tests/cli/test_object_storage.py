@@ -63,7 +63,6 @@ async def test_an_archive_on_object_storage_is_used_like_a_directory(
     assert "ft-2.log  damaged" in said
 
 
-@pytest.mark.covered
 @pytest.mark.extras
 async def test_large_logs_are_read_by_other_processes(ftlogs: Any, store: SmallStore) -> None:
     jobs = [EmulatedJob(f"ft-{n}", [*LINES, *("x" * 999 for _ in range(9_000))]) for n in range(2)]

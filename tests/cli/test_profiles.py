@@ -75,7 +75,6 @@ async def test_each_profile_has_its_folder_in_an_archive(
     }
 
 
-@pytest.mark.covered
 @pytest.mark.parametrize("words", [("--profile", "a"), ("--profile", "b")])
 async def test_no_archive_is_made_in_the_folder_of_a_profile(
     ftlogs: Any, teams: Teams, tmp_path: Path, words: tuple[str, ...]
@@ -158,7 +157,6 @@ async def test_one_whose_key_is_refused_stops_no_other(
     assert (await ftlogs(*words, *BOTH, environ=teams.environ)).code == 3
 
 
-@pytest.mark.covered
 @pytest.mark.parametrize(
     ("words", "found", "code"),
     [
@@ -256,7 +254,6 @@ async def test_whoever_reads_an_archive_reads_all_profiles(
     assert {json.loads(row)["source"] for row in one.out.splitlines()} == {"b/ft-1", "b/ft-3"}
 
 
-@pytest.mark.covered
 async def test_a_profile_that_is_named_is_the_only_one_of_an_archive_that_is_read(
     ftlogs: Any, teams: Teams, archive: Path, tmp_path: Path
 ) -> None:
@@ -743,7 +740,6 @@ async def test_there_too_a_prefix_that_has_lost_its_mark_is_told(ftlogs: Any, te
         assert (ended.code, "unmarked" in ended.err) == (6, False), "one of a's jobs runs"
 
 
-@pytest.mark.covered
 @pytest.mark.extras
 async def test_there_too_an_archive_in_an_archive_has_lost_nothing(ftlogs: Any, teams: Teams) -> None:
     with stored(teams) as (store, environ):
@@ -805,7 +801,6 @@ FOLDERS = [
 ]
 
 
-@pytest.mark.covered
 @pytest.mark.extras
 @pytest.mark.posix
 @pytest.mark.parametrize("runs", FOLDERS, ids=str)

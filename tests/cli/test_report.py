@@ -22,7 +22,6 @@ def unfinished(folder: Path) -> list[Path]:
     return list(folder.glob("*.new"))
 
 
-@pytest.mark.covered
 async def test_jobs_an_archive_a_file_and_a_pipe_become_one_page(
     ftlogs: Any, start_ftlogs: Any, tmp_path: Path
 ) -> None:

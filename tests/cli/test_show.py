@@ -353,7 +353,6 @@ SAVED = [
 ]
 
 
-@pytest.mark.covered
 @pytest.mark.parametrize("status", ["RUNNING", "SUCCEEDED", "FAILED"])
 async def test_the_checkpoints_of_a_job_are_told_whatever_became_of_it(ftlogs: Any, status: str) -> None:
     jobs = [

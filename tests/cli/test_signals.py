@@ -36,7 +36,6 @@ async def lines_until(stream: asyncio.StreamReader, word: bytes) -> bytes:
     return seen
 
 
-@pytest.mark.covered
 @SIGNALS
 async def test_a_second_signal_ends_at_once_though_the_disk_hangs_and_the_archive_survives(
     ftlogs: Any, tmp_path: Path, number: signal.Signals, code: int
@@ -316,7 +315,6 @@ async def test_a_signal_that_comes_when_all_is_done_is_no_error(
     assert (process.returncode, out, err) == (code, b"x\n", b"ftlogs: ended at once\n")
 
 
-@pytest.mark.covered
 async def test_output_that_finds_no_room_is_an_error_however_python_buffers(
     start_ftlogs: Any, tmp_path: Path
 ) -> None:

@@ -27,7 +27,6 @@ async def archive(ftlogs: Any, tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.covered
 @pytest.mark.parametrize(
     ("words", "lines"),
     [
@@ -143,7 +142,6 @@ async def test_what_does_not_exist_is_told_as_that(ftlogs: Any, command: str, tm
         assert (ended.code, "the workspace has no job" in ended.err) == (4, True)
 
 
-@pytest.mark.covered
 @pytest.mark.parametrize("command", ["cat", "tail", "show"])
 async def test_a_url_that_was_pasted_names_its_job(ftlogs: Any, command: str) -> None:
     async with Emulator([EmulatedJob(JOB, LINES)]) as emulator:

@@ -23,7 +23,6 @@ LINES = [f"line {n}" for n in range(3_000)]
 POINT = "{'loss': 1.5, 'epoch': 0.1}"
 
 
-@pytest.mark.covered
 @pytest.mark.parametrize("closed", thinned(product((0, 1), repeat=3), keep={(0, 1, 0), (1, 1, 1)}))
 async def test_whatever_streams_are_closed_the_work_is_done_and_nothing_mixed(
     closed: tuple[int, ...], tmp_path: Path
@@ -62,7 +61,6 @@ COMMANDS = (
 )
 
 
-@pytest.mark.covered
 @pytest.mark.linux
 @pytest.mark.parametrize(
     ("words", "into"),

@@ -86,7 +86,6 @@ async def test_one_failed_job_among_many_decides(ftlogs: Any) -> None:
     assert re.search(r"\d+ requests, \d+ at once at most; lags are estimates", ended.err)
 
 
-@pytest.mark.covered
 async def test_a_reader_that_has_seen_enough_ends_it_at_once(start_ftlogs: Any) -> None:
     lines = [*LINES, "finetune-job succeeded"]
     job = EmulatedJob(JOB, lines, status="RUNNING", schedule=Schedule([0.02 * n for n in range(21)]))

@@ -67,7 +67,6 @@ async def test_where_no_job_runs_none_has_met_what_was_hoped_for(ftlogs: Any) ->
     assert [(one.code, one.err) for one in named] == [(2, told)] * 2
 
 
-@pytest.mark.covered
 async def test_archives_and_the_files_in_them_know_how_the_job_ended(
     ftlogs: Any, tmp_path: Path
 ) -> None:
@@ -139,7 +138,6 @@ async def test_a_watch_for_what_no_line_has_does_not_pass_for_a_good_end(
     assert (await ftlogs(*words, "--until", "step>9")).code == 10
 
 
-@pytest.mark.covered
 async def test_a_job_that_has_only_begun_may_still_have_what_is_watched_for(ftlogs: Any) -> None:
     served = [
         EmulatedJob("ft-begun", LINES, status="RUNNING"),

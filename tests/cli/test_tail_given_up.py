@@ -94,7 +94,6 @@ async def test_a_list_that_is_given_up_on_ends_the_watch_and_says_where_to_go_on
     assert hint.startswith("ftlogs: the job goes on; resume with: ftlogs tail -f ft-a:2 --all-running ")
 
 
-@pytest.mark.covered
 @pytest.mark.parametrize("endpoint", ["logs", "list"])
 async def test_what_is_given_up_on_in_one_profile_ends_the_watch_of_all(
     start_ftlogs: Any, teams: Teams, endpoint: Any

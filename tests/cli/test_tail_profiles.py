@@ -59,7 +59,6 @@ async def test_a_row_has_the_profile_beside_the_job(ftlogs: Any, teams: Teams) -
     assert "profile" not in json.loads(alone.out)
 
 
-@pytest.mark.covered
 @pytest.mark.parametrize("follow", [(), ("-f", *FAST)], ids=str)
 @pytest.mark.parametrize(
     ("words", "told", "code"),

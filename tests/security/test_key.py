@@ -229,7 +229,6 @@ def test_nor_one_in_a_variable_for_something_else(name: str, monkeypatch: pytest
     assert BEGINNING not in str(caught.value)
 
 
-@pytest.mark.covered
 @pytest.mark.parametrize(
     "words",
     [

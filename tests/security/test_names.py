@@ -105,7 +105,6 @@ async def test_no_status_or_message_acts_on_a_terminal(start_ftlogs: Any, termin
     assert not [bad for bad in ("\x1b[2J", "\x1b]0", "\x1b]8") if bad in screen.shown]
 
 
-@pytest.mark.covered
 async def test_completion_offers_a_shell_nothing_that_it_could_run(ftlogs: Any, tmp_path: Path) -> None:
     good = [{"job_id": "ft-1", "status": "$(touch evil) `x`", "model": "\x1b[2J"}]
     faults = listing(EVIL)

@@ -112,7 +112,6 @@ async def test_the_key_is_in_no_request_id(connect: Callable[..., LogSession]) -
     assert got.lines == (KEY,), "a line is what the service sent"
 
 
-@pytest.mark.covered
 async def test_the_key_is_in_no_manifest_table_or_progress_line(ftlogs: Any, tmp_path: Path) -> None:
     """Even where a server repeats the key among the facts of a job."""
     job = EmulatedJob("ft-1", ["x"] * 30_000, job_name=KEY, status="RUNNING", message=KEY)

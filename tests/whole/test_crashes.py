@@ -232,7 +232,6 @@ def make_room(folder: Path) -> None:
     subprocess.run(["mount", "-o", "remount,size=8m", str(folder)], check=True)
 
 
-@pytest.mark.covered
 async def test_a_full_disk_ends_the_run_clearly_and_the_next_one_completes(
     ftlogs: Any, connect: Callable[..., LogSession], tmp_path: Path
 ) -> None:

@@ -36,7 +36,6 @@ def described(*job_ids: str) -> list[Job]:
     return [Job(job_id=job_id, status="RUNNING") for job_id in job_ids]
 
 
-@pytest.mark.covered
 @settings(max_examples=30)
 @given(odd=st.lists(REFUSED, min_size=1, max_size=3, unique=True), as_list=st.booleans())
 def test_following_tells_of_each_and_gives_the_others_to_their_ends(

@@ -69,7 +69,6 @@ def test_what_is_no_small_text_is_named_at_once(
     assert KEY not in str(caught.value)
 
 
-@pytest.mark.covered
 @unix
 @pytest.mark.parametrize("what", ODD)
 @pytest.mark.parametrize("option", ["--api-key-file", "--ca-file"])

@@ -50,14 +50,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection(session: pytest.Session) -> Iterator[object]:
     """Measure nothing meanwhile, as the fork server covers what imports do, and look for no garbage."""
     coverage = sys.modules.get("coverage")
-    if measured := coverage and coverage.Coverage.current():
+    measured = coverage and coverage.Coverage.current()
+    # A process that has workers only counts what they report.
+    is_worker = hasattr(session.config, "workerinput")
+    if measured and (is_worker or getattr(session.config.option, "numprocesses", None)):
         measured.stop()
     gc.disable()
     collected = yield
     gc.enable()
-    # A process that has workers only counts what they report.
-    has_workers = getattr(session.config.option, "numprocesses", None)
-    if measured and (not has_workers or hasattr(session.config, "workerinput")):
+    if measured and is_worker:
         measured.start()
     return collected
 

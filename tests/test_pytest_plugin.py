@@ -84,7 +84,6 @@ def test_it_serves_sync_tests_and_those_of_both_frameworks_alike(passes: Suite) 
     )
 
 
-@pytest.mark.covered
 def test_nothing_that_is_set_on_this_machine_reaches_a_test_and_all_of_it_is_back_afterwards(
     passes: Suite, monkeypatch: pytest.MonkeyPatch, home: Path
 ) -> None:

@@ -116,6 +116,8 @@ MUTATED = {
 
 # One more worker than there are processors: tests wait for processes and connections, too.
 PARALLEL = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal")
+# CI runs `more` beside `tests`, and each worker compiles, imports and collects for itself.
+FEW = ("-n", "2", "--dist", "worksteal")
 
 # Tests that need more than the suite, and have sessions of their own.
 APART = (
@@ -217,11 +219,11 @@ def tests(session: nox.Session) -> None:
     session.run("coverage", "erase")
     prepare(session)
     pytest = ("-m", "pytest", *PARALLEL, *APART, "-m")
-    run_tests(session, "-m", "coverage", "run", *pytest, "not (long or unmeasured)")
+    run_tests(session, "-m", "coverage", "run", *pytest, "not (long or unmeasured or covered)")
     session.run("coverage", "combine", "--quiet")
     if not session.posargs and sys.platform == "linux":
         session.run("coverage", "report")
-    run_tests(session, *pytest, "unmeasured and not long")
+    run_tests(session, *pytest, "(unmeasured or covered) and not long")
 
 
 @nox.session(tags=LARGER)
@@ -245,7 +247,7 @@ def browser(session: nox.Session) -> None:
     ):
         session.skip("there is no Chromium here; install one, or name it in FTLOGS_CHROMIUM")
     install_wheel(session, "cli", "browser")
-    run_tests(session, "-m", "pytest", *PARALLEL, "tests/browser", dev=True)
+    run_tests(session, "-m", "pytest", *FEW, "tests/browser", dev=True)
 
 
 @nox.session(tags=MORE)
@@ -328,14 +330,15 @@ def versions(session: nox.Session) -> None:
     here_too = {"test_app.py", "test_cat.py", "test_emulator.py"}
     others = (path.name for path in HERE.glob("tests/cli/test_*.py") if path.name not in here_too)
     ignoring = (*TEXTS, *LASTING, *(f"--ignore=tests/cli/{name}" for name in others))
-    # Two workers compile so little as soon as one would.
-    where = () if session.python == OTHERS[-1] else ("-n", "2", *DIFFERING)
-    if not where:
+    newest = session.python == OTHERS[-1]
+    if newest:
         prepare(session, *ignoring)
+    # What a second worker compiles and collects takes as long as its share of so few.
+    where = FEW if newest else DIFFERING
     run_tests(
         session,
         *("-m", "pytest", "-q", "-m", "not (slow or long or chance or extras or unmeasured)"),
-        *("--hypothesis-profile=few", *PARALLEL, *APART, *ignoring),
+        *("--hypothesis-profile=few", *APART, *ignoring),
         *(() if session.posargs else where),
     )
 

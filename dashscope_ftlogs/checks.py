@@ -26,7 +26,8 @@ _UNITS: Final = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _LONG_UNITS: Final = {"w": 7 * 86400.0, **_UNITS}
 """What is read; told are days."""
-_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhdw])")
+_PART_OF_A_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhdw])")
+_DURATION: Final = re.compile(rf"(?:{_PART_OF_A_DURATION.pattern})+")
 _WAITED_FOR = iscoroutinefunction, isasyncgenfunction, isgeneratorfunction
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
@@ -77,10 +78,10 @@ def duration(text: str) -> float | None:
     >>> duration("1h30m"), duration("2w"), duration("soon")
     (5400.0, 1209600.0, None)
     """
-    parts = _DURATION.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
+    # As a whole first: parts would be looked for from each digit on, to the end of all digits.
+    if not _DURATION.fullmatch(text):
         return None
-    return sum(float(number) * _LONG_UNITS[unit] for number, unit in parts)
+    return sum(float(number) * _LONG_UNITS[unit] for number, unit in _PART_OF_A_DURATION.findall(text))
 
 
 def lasting(seconds: float) -> str:

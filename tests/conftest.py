@@ -46,12 +46,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--cancels", type=int, default=12, help="how many downloads are cancelled")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Measure the workers that run tests, not the process that only counts what they report."""
-    measuring = sys.modules.get("coverage")
-    counts = getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput")
-    if counts and measuring and (measured := measuring.Coverage.current()):
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[object]:
+    """Measure nothing meanwhile, as the fork server covers what imports do, and look for no garbage."""
+    coverage = sys.modules.get("coverage")
+    measured = coverage and coverage.Coverage.current()
+    # A process that has workers only counts what they report.
+    is_worker = hasattr(session.config, "workerinput")
+    if measured and (is_worker or getattr(session.config.option, "numprocesses", None)):
         measured.stop()
+    gc.disable()
+    collected = yield
+    gc.enable()
+    if measured and is_worker:
+        measured.start()
+    return collected
 
 
 def pytest_collection_finish() -> None:

@@ -46,6 +46,7 @@ def passes(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Suite:
     return run
 
 
+@pytest.mark.covered
 def test_the_example_in_its_docstring_runs(passes: Suite) -> None:
     documentation = inspect.getdoc(pytest_plugin) or ""
     example = documentation.partition("::\n")[2].partition("\nWhat can go wrong")[0]
@@ -118,6 +119,7 @@ def test_nothing_that_is_set_on_this_machine_reaches_a_test_and_all_of_it_is_bac
     )
 
 
+@pytest.mark.covered
 def test_however_a_test_ends_no_thread_or_socket_or_job_or_fault_outlives_it(passes: Suite) -> None:
     passes(
         """
@@ -163,6 +165,7 @@ def test_however_a_test_ends_no_thread_or_socket_or_job_or_fault_outlives_it(pas
     )
 
 
+@pytest.mark.covered
 def test_those_who_do_not_use_it_pay_for_nothing(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(
         """

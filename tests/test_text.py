@@ -43,6 +43,7 @@ def test_nothing_that_acts_on_a_terminal_survives_escaping(text: str) -> None:
     assert is_harmless(excerpt(text))
 
 
+@pytest.mark.covered
 @given(st.text(alphabet=st.characters(categories=["L", "N", "P", "Zs"])))
 def test_readable_text_is_shown_as_it_is(text: str) -> None:
     assert escaped(text) == text
@@ -59,6 +60,7 @@ def test_an_excerpt_of_a_huge_text_costs_no_more_than_it_shows() -> None:
     assert excerpt(" \n" * 10_000_000 + "end") == ""
 
 
+@pytest.mark.covered
 @given(st.lists(NASTY), st.integers(0, 2**53))
 def test_rows_give_back_the_very_lines_and_offsets(lines: list[str], offset: int) -> None:
     for encode in (jsonl_bytes, escaped_jsonl_bytes):
@@ -69,6 +71,7 @@ def test_rows_give_back_the_very_lines_and_offsets(lines: list[str], offset: int
     assert is_harmless(escaped_jsonl_bytes(lines, offset).decode().replace("\n", ""))
 
 
+@pytest.mark.covered
 @given(st.lists(NASTY))
 def test_text_is_each_line_and_a_newline(lines: list[str]) -> None:
     expected = b"".join(line.encode("utf-8", "backslashreplace") + b"\n" for line in lines)
@@ -82,6 +85,7 @@ def test_a_number_that_json_has_no_word_for_is_null_whatever_stands_beside_it(be
     assert told == {"a": [None, {"b": None}], "c": beside, "d": 1.5}
 
 
+@pytest.mark.covered
 @pytest.mark.posix
 @given(word=st.one_of(st.text(), st.binary().map(os.fsdecode), st.text("-./'\"\\$`n1é\n\u202e\udcff")))
 def test_a_shell_makes_the_same_word_of_what_is_told_and_a_terminal_is_not_changed(word: str) -> None:

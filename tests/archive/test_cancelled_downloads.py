@@ -24,7 +24,7 @@ from dashscope_ftlogs.emulator import EmulatedJob, Emulator
 
 RNG = random.Random(1)
 # Lines that take gzip a while, in which the interpreter is free to go on with others.
-LINES = ["".join(RNG.choices("abcdefghij klmnop", k=300)) for _ in range(6_000)]
+LINES = [RNG.randbytes(150).hex() for _ in range(6_000)]
 
 
 @attrs.frozen

@@ -168,6 +168,7 @@ def test_a_directory_that_cannot_be_made_says_why(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize(
     "name", ["ft-1.log", "ft-1.manifest.json", "ft-1.manifest.json.new", ".ftlogs-lock"]
 )
@@ -266,6 +267,7 @@ def test_a_manifest_under_another_jobs_name_is_refused(tmp_path: Path) -> None:
         Archive(tmp_path).manifest("ft-1")
 
 
+@pytest.mark.covered
 @given(
     position=st.integers(0, 10**6),
     flip=st.integers(1, 255),

@@ -60,6 +60,7 @@ def manifest(folder: Path, job_id: str = "ft-1") -> Any:
     return json.loads((folder / f"{job_id}.manifest.json").read_text())
 
 
+@pytest.mark.covered
 async def test_what_was_done_before_leaves_a_log_all_the_room(connect: Connect, tmp_path: Path) -> None:
     short = [EmulatedJob(f"ft-short-{number}", ["x"]) for number in range(20)]
     jobs = [*short, EmulatedJob("ft-long", numbered(30_000))]
@@ -353,6 +354,7 @@ async def test_a_second_writer_is_refused_before_any_request(connect: Connect, t
         await first
 
 
+@pytest.mark.covered
 async def test_cancelling_commits_what_has_arrived(connect: Connect, tmp_path: Path) -> None:
     jobs = [EmulatedJob(f"ft-{n}", numbered(50_000)) for n in range(3)]
     progress = Progress()
@@ -384,6 +386,7 @@ async def test_a_single_job_may_stand_alone(connect: Connect, tmp_path: Path) ->
     assert outcome.state == "complete"
 
 
+@pytest.mark.covered
 async def test_thousands_of_jobs_are_never_thousands_of_tasks(connect: Connect, tmp_path: Path) -> None:
     most = 0
 
@@ -461,6 +464,7 @@ def test_the_archive_equals_the_logs_after_any_growth_and_any_faults(
     asyncio.run(main())
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("how", ["moved", "removed"])
 async def test_a_directory_that_goes_away_ends_the_run_at_once(
     connect: Connect, tmp_path: Path, how: str

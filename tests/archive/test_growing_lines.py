@@ -33,6 +33,7 @@ async def download(emulator: Emulator, folder: Path, **options: Any) -> Download
         return outcome
 
 
+@pytest.mark.covered
 @forms
 async def test_a_live_job_whose_last_line_is_a_progress_bar_is_fetched_once(
     tmp_path: Path, form: Any, compression: Any

@@ -77,6 +77,7 @@ def test_a_line_without_an_end_is_no_burden_and_given_back_too() -> None:
     assert b"".join(file_bytes(one.lines, ended=one.ended) for one in some) == data
 
 
+@pytest.mark.covered
 @given(st.lists(st.text(st.characters(exclude_categories=[]))), st.integers(0, 10**6))
 def test_rows_that_this_package_wrote_give_back_lines_and_numbers(lines: list[str], offset: int) -> None:
     assert read(jsonl_bytes(lines, offset)) == list(enumerate(lines, offset))

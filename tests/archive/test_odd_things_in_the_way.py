@@ -251,6 +251,7 @@ def test_a_link_is_no_folder_of_a_profile(tmp_path: Path) -> None:
     assert list(elsewhere.iterdir()) == []
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("name", NAMES)
 async def test_the_command_says_what_is_in_the_way_and_exits_with_2(
     ftlogs: Any, tmp_path: Path, name: str

@@ -228,6 +228,7 @@ async def downloaded(session: LogSession, folder: Path) -> Manifest:
     return manifest
 
 
+@pytest.mark.covered
 @forms
 @pytest.mark.parametrize("found_by", ["recheck", "the end"])
 async def test_damage_before_the_last_piece_is_left_alone_until_a_download_proves_all(
@@ -252,6 +253,7 @@ async def test_damage_before_the_last_piece_is_left_alone_until_a_download_prove
     assert state(tmp_path)[0] == verdict
 
 
+@pytest.mark.covered
 @forms
 async def test_damage_to_the_last_piece_or_the_first_is_set_aside_by_the_download_that_completes(
     connect: Callable[..., LogSession], tmp_path: Path, form: Any, compression: Any

@@ -67,6 +67,7 @@ def grown_inside(path: Path) -> None:
     path.write_bytes(data[:50] + b"{'loss': 0}\n" + data[50:])
 
 
+@pytest.mark.covered
 @forms
 @pytest.mark.parametrize("pieces", [100, 2**20])
 @pytest.mark.parametrize("harm", [cut, cut_to_nothing, changed, grown_inside, os.unlink])

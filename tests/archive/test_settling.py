@@ -17,6 +17,7 @@ from dashscope_ftlogs import LogSession, Progress, SessionStateError, verify_arc
 from dashscope_ftlogs.archive.directory import Archive
 
 
+@pytest.mark.covered
 def test_jobs_that_ended_long_ago_cost_one_request_each_and_one_for_each_page(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -35,6 +36,7 @@ def test_jobs_that_ended_long_ago_cost_one_request_each_and_one_for_each_page(
     in_service(main)
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize(
     ("ended", "date", "is_old"),
     [

@@ -287,6 +287,7 @@ def test_lines_that_an_earlier_run_heard_of_are_expected_by_the_next(tmp_path: P
     in_service(main)
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("doubts", [8, pytest.param(300, marks=pytest.mark.long)])
 def test_doubts_hold_up_no_other_job_and_hundreds_are_no_hundreds_of_tasks(
     tmp_path: Path, doubts: int

@@ -154,6 +154,7 @@ async def test_the_applications_own_executor_is_left_to_the_application() -> Non
     await occupied
 
 
+@pytest.mark.covered
 @given(
     st.lists(st.tuples(st.booleans(), st.integers(0, 6)), min_size=1, max_size=12),
     st.lists(st.integers(0, 12), max_size=4),

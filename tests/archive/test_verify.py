@@ -129,6 +129,7 @@ async def test_the_command_names_what_is_not_whole(archive: Any, ftlogs: Any) ->
     assert (ended.code, ended.out) == (0, b"")
 
 
+@pytest.mark.covered
 async def test_what_still_runs_may_be_partial_where_one_says_so_and_cron_hears_nothing(
     archive: Any, ftlogs: Any
 ) -> None:

@@ -270,6 +270,7 @@ async def test_an_offset_beyond_the_end_is_refused_and_one_at_the_end_is_not(ftl
     assert beyond.err == f"ftlogs: offset 1,000: the log of {JOB} has only 2 lines.\n"
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize(
     ("words", "reason"),
     [

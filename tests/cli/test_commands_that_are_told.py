@@ -122,6 +122,7 @@ WORDS = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1) 
 COMMANDS: Any = typer.main.get_command(app())
 
 
+@pytest.mark.covered
 @given(
     st.sampled_from(["cat --limit", "tail --grep", "plot --metric", "show --format", "download --out"]),
     st.lists(WORDS, min_size=1, max_size=3),

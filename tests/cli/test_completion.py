@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import os
 import shutil
 import stat
@@ -54,6 +55,7 @@ base_url = "{}"
 """
 
 
+@pytest.mark.covered
 async def test_what_is_offered_is_of_the_service_and_the_profile_that_are_asked(
     ftlogs: Any, tmp_path: Path
 ) -> None:
@@ -159,7 +161,7 @@ def test_completion_of_a_job_id_costs_a_fifth_of_a_second_at_most(command: str, 
     # Not through the coverage of subprocesses and dev mode, which cost as much again.
     environ = {name: value for name, value in environ.items() if not name.startswith(("COV", "PYTHON"))}
     out = tmp_path / "out"
-    costs = []
+    cost = math.inf
     for _ in range(5):
         with out.open("wb") as file:
             process = subprocess.Popen(
@@ -168,9 +170,10 @@ def test_completion_of_a_job_id_costs_a_fifth_of_a_second_at_most(command: str, 
             # It waits for nothing, so what it costs is how long it takes where nothing else runs.
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
-        costs.append(usage.ru_utime + usage.ru_stime)
         assert len(out.read_bytes().split()) == 200
-    assert min(costs) < 0.2
+        if (cost := usage.ru_utime + usage.ru_stime) < 0.2:
+            break
+    assert cost < 0.2
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,7 @@ async def test_so_is_one_that_is_named_alone_and_nothing_is_shown(
     assert not shown or (harm is changed and command in {"cat", "tail"})
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("command", READING)
 async def test_a_damaged_manifest_costs_its_own_log_only(ftlogs: Any, logs: Path, command: str) -> None:
     cut(logs / "ft-1.manifest.json")
@@ -118,6 +119,7 @@ async def test_what_was_never_there_ends_with_2_alone_and_after_what_is_there(
             assert source in said.replace("\\\\", "/")
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("command", TAKING_SEVERAL)
 async def test_several_that_can_t_be_read_are_each_told(ftlogs: Any, logs: Path, command: str) -> None:
     cut(logs / "ft-1.log")

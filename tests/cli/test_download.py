@@ -38,6 +38,7 @@ def names(folder: Path) -> set[str]:
     return {path.name.removesuffix(".log") for path in folder.glob("*.log")}
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -66,6 +67,7 @@ async def test_it_fetches_the_jobs_that_were_meant(
     assert names(tmp_path / "a") == expected
 
 
+@pytest.mark.covered
 @given(st.lists(st.text(max_size=9)), st.integers(1, 20), st.booleans())
 def test_each_job_is_in_one_share_however_shares_are_counted(
     ids: list[str], of: int, from_0: bool
@@ -283,6 +285,7 @@ async def test_a_rewritten_log_is_reported(ftlogs: Any, tmp_path: Path) -> None:
     assert b"older one kept as ft-1.rewritten-1.log" in ended.out
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize(
     ("words", "environ", "code"),
     [

@@ -82,6 +82,7 @@ async def test_it_serves_three_made_up_jobs_until_ctrl_c(start_ftlogs: Any) -> N
     ]
 
 
+@pytest.mark.covered
 @pytest.mark.posix
 def test_a_script_finds_it_as_the_help_says(tmp_path: Path) -> None:
     ftlogs = f"{shlex.quote(sys.executable)} -m dashscope_ftlogs"

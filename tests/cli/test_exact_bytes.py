@@ -53,6 +53,7 @@ async def test_so_is_a_part_of_it(data: bytes, ftlogs: Any, tmp_path: Path) -> N
         assert (await ftlogs("tail", f"{path}", "-n", f"{number}")).out == last
 
 
+@pytest.mark.covered
 @given(st.lists(st.binary().filter(lambda line: b"\n" not in line), min_size=1), st.booleans())
 def test_any_part_of_a_page_is_its_bytes(some: list[bytes], ended: bool) -> None:
     texts = tuple(line.decode("utf-8", "surrogateescape") for line in some)
@@ -64,6 +65,7 @@ def test_any_part_of_a_page_is_its_bytes(some: list[bytes], ended: bool) -> None
         assert encode(first) + encode(rest) == b"\n".join(some) + b"\n" * ended
 
 
+@pytest.mark.covered
 async def test_a_log_of_the_service_is_the_same_text_from_wherever_it_comes(
     ftlogs: Any, tmp_path: Path
 ) -> None:
@@ -217,6 +219,7 @@ async def test_a_stdin_that_is_closed_is_no_empty_log(command: str, tmp_path: Pa
     assert not (tmp_path / "page.html").exists()
 
 
+@pytest.mark.covered
 @pytest.mark.posix
 async def test_nor_is_it_an_empty_list_of_jobs(tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(

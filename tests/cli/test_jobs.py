@@ -152,6 +152,7 @@ async def test_a_file_of_ids_takes_short_names_and_may_begin_as_windows_begins_f
         assert len(out.splitlines()) == 3
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("words", [(), ("-f",)], ids=str)
 async def test_a_job_that_is_named_in_two_ways_has_one_place_to_begin_at(
     ftlogs: Any, words: tuple[str, ...]

@@ -46,6 +46,7 @@ def copy(archive: Path, of: str, to: str, job_id: str) -> None:
         shutil.copy(archive / of / name, archive / to / name)
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("words", [(), ("--remote",), ("--all", "--running-ok", *BOTH)])
 async def test_a_log_that_was_copied_into_another_profile_s_folder_is_told_with_the_one_it_is_of(
     ftlogs: Any, teams: Teams, archive: Path, words: tuple[str, ...]
@@ -207,6 +208,7 @@ async def test_a_copy_of_a_profile_s_folder_is_gone_on_with_as_the_refusal_says(
     assert (ended.code, b"skipped" in ended.out) == (0, True), ended.err
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("count", [1, 6])
 async def test_the_command_that_is_told_for_damaged_logs_can_be_run_as_it_is_told(
     ftlogs: Any, tmp_path: Path, count: int

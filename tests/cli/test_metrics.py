@@ -187,6 +187,7 @@ async def test_a_narrow_terminal_gets_what_fits_and_is_told_of_the_rest(
     assert b"learning_rate" in err
 
 
+@pytest.mark.covered
 @pytest.mark.extras
 async def test_a_parquet_file_opens_with_the_expected_types(
     ftlogs: Any, log: Path, tmp_path: Path
@@ -221,6 +222,7 @@ async def test_a_name_that_utf_8_has_no_form_for_stands_in_a_parquet_file_as_its
     assert (row["loss"], row["caf\\udce9"], row["of"]) == (1.5, 2.5, "caf\\udce9")
 
 
+@pytest.mark.covered
 @pytest.mark.extras
 async def test_each_log_is_a_run_of_its_own_however_its_name_is_written(
     ftlogs: Any, tmp_path: Path
@@ -238,6 +240,7 @@ async def test_each_log_is_a_run_of_its_own_however_its_name_is_written(
     assert sorted(events.Scalars("loss")[0].value for events in found) == [0.5, 1.5, 2.5]
 
 
+@pytest.mark.covered
 @pytest.mark.extras
 @pytest.mark.posix
 async def test_events_that_there_is_no_room_for_end_the_command(tmp_path: Path) -> None:
@@ -339,6 +342,7 @@ PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 HINT = "; what no known form fits is read by --pattern"
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize(
     ("data", "told"),
     [
@@ -450,6 +454,7 @@ async def test_what_can_not_be_done_is_one_clear_message(
     assert "Traceback" not in ended.err
 
 
+@pytest.mark.covered
 async def test_without_the_package_it_says_how_to_get_it(
     start_ftlogs: Any, log: Path, tmp_path: Path
 ) -> None:

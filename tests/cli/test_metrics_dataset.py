@@ -47,6 +47,7 @@ def files(dataset: Path) -> dict[str, int]:
     }
 
 
+@pytest.mark.covered
 @pytest.mark.extras
 async def test_only_what_is_new_is_read_again(connect: Connect, ftlogs: Any, tmp_path: Path) -> None:
     logs, out = await archived(connect, tmp_path / "logs", JOBS), tmp_path / "data"
@@ -78,6 +79,7 @@ async def test_a_log_whose_job_is_of_another_month_by_now_is_there_once(
         assert [path.parent.parent.name for path in out.rglob("metrics.parquet")] == [f"month={month}"]
 
 
+@pytest.mark.covered
 @pytest.mark.extras
 async def test_a_log_that_can_t_be_read_stops_no_other(
     connect: Connect, ftlogs: Any, tmp_path: Path
@@ -91,6 +93,7 @@ async def test_a_log_that_can_t_be_read_stops_no_other(
     assert sorted(files(out)) == ["ft-0", "ft-2", "ft-3"]
 
 
+@pytest.mark.covered
 @pytest.mark.extras
 async def test_a_pattern_that_fits_nothing_is_told_when_all_logs_are_read_for_it(
     connect: Connect, ftlogs: Any, tmp_path: Path
@@ -132,6 +135,7 @@ async def test_good_points_are_never_replaced_by_those_of_a_damaged_log(
     assert files(out)["ft-3"] != before["ft-3"]
 
 
+@pytest.mark.covered
 @pytest.mark.extras
 @pytest.mark.parametrize("harm", ["cut", "gone", "linked", "growing"])
 async def test_a_log_that_is_in_already_is_told_of_if_its_file_is_gone_or_cut(
@@ -209,6 +213,7 @@ async def test_nothing_is_written_into_another_archive_or_a_copy_from_a_bucket(
     assert ended.err.endswith(f", by {name}. Name another place for the dataset.\n")
 
 
+@pytest.mark.covered
 @pytest.mark.extras
 @pytest.mark.parametrize("name", ["x.parquet/", "x.csv/", "x.jsonl/"])
 async def test_a_slash_says_that_it_is_a_dataset_however_its_name_ends(
@@ -222,6 +227,7 @@ async def test_a_slash_says_that_it_is_a_dataset_however_its_name_ends(
     assert list(files(tmp_path / name)) == ["ft-3"]
 
 
+@pytest.mark.covered
 @pytest.mark.extras
 async def test_a_cluster_makes_the_same(connect: Connect, ftlogs: Any, tmp_path: Path) -> None:
     from distributed import LocalCluster
@@ -252,16 +258,17 @@ async def test_a_dataset_that_can_t_be_written_is_told_of_without_a_traceback(
     assert late.err == f"ftlogs: -o '{tmp_path}/data/': can't be written: Is a directory.\n"
 
 
+@pytest.mark.covered
 @pytest.mark.extras
 async def test_a_dataset_that_finds_no_room_keeps_what_was_added(
     connect: Connect, start_ftlogs: Any, tmp_path: Path
 ) -> None:
     resource = pytest.importorskip("resource", reason="Windows has no such limits")
     chance = Random(1)
-    jobs = [JOBS[3], EmulatedJob("ft-4", [f"{{'loss': {chance.random()}}}" for _ in range(150_000)])]
+    jobs = [JOBS[3], EmulatedJob("ft-4", [f"{{'loss': {chance.random()}}}" for _ in range(30_000)])]
     logs, out = await archived(connect, tmp_path / "logs", jobs), tmp_path / "data"
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_050, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_050, limits[1]))
     try:
         process = await start_ftlogs(("metrics", logs, "-o", f"{out}/"), None)
     finally:

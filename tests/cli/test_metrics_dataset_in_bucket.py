@@ -188,6 +188,7 @@ async def test_nothing_is_written_into_another_archive_or_a_copy_from_disk(
     assert ended.err.endswith("Name another place for the dataset.\n")
 
 
+@pytest.mark.covered
 async def test_a_sibling_whose_name_begins_alike_is_another_place(
     connect: Connect, ftlogs: Any, store: SmallStore
 ) -> None:
@@ -195,6 +196,7 @@ async def test_a_sibling_whose_name_begins_alike_is_another_place(
     assert (await ftlogs("metrics", "s3://bucket/logs", "-o", "s3://bucket/logs-data/")).code == 0
 
 
+@pytest.mark.covered
 async def test_a_dataset_is_no_archive(connect: Connect, ftlogs: Any, store: SmallStore) -> None:
     await archived(connect, "s3://bucket/logs", JOBS[:2])
     assert (await ftlogs("metrics", "s3://bucket/logs", "-o", DATA)).code == 0

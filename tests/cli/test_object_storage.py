@@ -24,6 +24,7 @@ def store() -> Iterator[SmallStore]:
         yield one
 
 
+@pytest.mark.covered
 @pytest.mark.extras
 async def test_an_archive_on_object_storage_is_used_like_a_directory(
     ftlogs: Any, store: SmallStore, tmp_path: Path

@@ -33,6 +33,7 @@ async def refusal(ftlogs: Any, command: str, *option: str) -> str:
     return str(ended.err)
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize(("command", "ending"), WRITERS)
 async def test_a_folder_that_is_not_there_is_told_before_anything_is_asked(
     command: str, ending: str, ftlogs: Any, tmp_path: Path
@@ -85,6 +86,7 @@ def test_so_is_a_folder_that_is_closed_to_us_and_what_is_no_folder(tmp_path: Pat
     assert names(closed) == ["there.csv"]
 
 
+@pytest.mark.covered
 @pytest.mark.linux
 @pytest.mark.parametrize(("command", "ending"), WRITERS)
 async def test_what_turns_out_only_then_is_told_by_the_users_own_name(
@@ -107,6 +109,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+@pytest.mark.covered
 async def test_a_disk_that_fills_up_leaves_what_was_there(start_ftlogs: Any, tmp_path: Path) -> None:
     resource = pytest.importorskip("resource", reason="Windows has no such limits")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -142,6 +145,7 @@ async def test_so_is_a_file_where_event_files_should_go(ftlogs: Any, tmp_path: P
         assert err.endswith(f"{str(tmp_path / 'x')!r} is no directory.\n")
 
 
+@pytest.mark.covered
 @pytest.mark.posix
 @pytest.mark.parametrize(("command", "ending"), WRITERS)
 @pytest.mark.parametrize("there", [True, False])
@@ -241,6 +245,7 @@ def test_what_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["x"]
 
 
+@pytest.mark.covered
 @pytest.mark.posix
 def test_two_writers_of_one_name_never_show_half_a_file(tmp_path: Path) -> None:
     out, size = tmp_path / "out" / "x", 4_000_000

@@ -122,6 +122,7 @@ async def test_a_picture_has_a_panel_for_each_metric(ftlogs: Any, tmp_path: Path
     assert (texts.count("step"), texts.count("line of the log")) == (2, 2)
 
 
+@pytest.mark.covered
 @pytest.mark.extras
 async def test_a_picture_replaces_the_one_before_or_says_why_not(ftlogs: Any, tmp_path: Path) -> None:
     path = log(tmp_path, "a.log", *losses(3, 2, 1))
@@ -134,6 +135,7 @@ async def test_a_picture_replaces_the_one_before_or_says_why_not(ftlogs: Any, tm
     assert "there is no directory" in ended.err
 
 
+@pytest.mark.covered
 def test_without_matplotlib_it_says_how_to_install_it(tmp_path: Path) -> None:
     path = log(tmp_path, "a.log", *losses(3, 2, 1))
     program = (

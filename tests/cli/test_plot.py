@@ -177,6 +177,7 @@ async def test_nothing_but_nan_is_nothing_but_marks(ftlogs: Any, tmp_path: Path)
     assert set("".join(inside(ended.out.decode()))) == {" ", GAP}
 
 
+@pytest.mark.covered
 async def test_a_spike_among_many_points_is_not_lost(ftlogs: Any, tmp_path: Path) -> None:
     values = [1.0] * 10_000
     values[4_321] = 99.0
@@ -190,6 +191,7 @@ async def test_a_restart_draws_no_line_back(ftlogs: Any, tmp_path: Path) -> None
     assert [set(row) for row in inside(out)[1:-1]] == [{" "}] * (len(inside(out)) - 2)
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize(
     ("x", "title", "labels"),
     [
@@ -332,6 +334,7 @@ async def test_few_points_are_drawn_as_they_are(ftlogs: Any, tmp_path: Path) -> 
     assert both.out.decode().startswith("loss, smoothed by 0.6, but for few points\n")
 
 
+@pytest.mark.covered
 async def test_jobs_are_called_by_their_names_and_by_ids_where_those_repeat(
     ftlogs: Any, tmp_path: Path
 ) -> None:

@@ -32,6 +32,7 @@ def read(*lines: str, name: str = JOB) -> Log[PointsRead]:
     return Log(name, None, reader.end())
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize(("status", "code"), [("SUCCEEDED", 0), ("FAILED", 7), ("CANCELED", 8)])
 async def test_without_a_terminal_it_is_drawn_once_and_the_code_tells_the_end(
     ftlogs: Any, status: str, code: int
@@ -223,6 +224,7 @@ PIECES = (
 )
 
 
+@pytest.mark.covered
 @given(st.lists(st.lists(st.sampled_from(PIECES), min_size=1, max_size=6), max_size=6))
 def test_what_is_drawn_of_a_log_so_far_is_what_would_be_drawn_if_it_ended_there(
     pages: list[list[str]],

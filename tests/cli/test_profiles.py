@@ -234,6 +234,7 @@ async def archive(ftlogs: Any, teams: Teams, tmp_path: Path) -> Path:
     return out
 
 
+@pytest.mark.covered
 async def test_whoever_reads_an_archive_reads_all_profiles(
     ftlogs: Any, teams: Teams, archive: Path
 ) -> None:
@@ -287,6 +288,7 @@ async def test_a_dataset_is_made_of_the_logs_of_the_profiles_that_are_named(
     assert "2 new of 4 logs" in of_all.err
 
 
+@pytest.mark.covered
 async def test_what_to_do_next_names_the_log_that_was_shown(
     ftlogs: Any, teams: Teams, archive: Path, tmp_path: Path
 ) -> None:
@@ -348,6 +350,7 @@ async def test_all_of_it_is_verified_and_each_profile_is_asked_for_its_own(
     assert "ftlogs: a: its logs were not all compared: HTTP 401" in ended.err
 
 
+@pytest.mark.covered
 async def test_a_folder_that_is_verified_by_itself_is_its_profile_s_too(
     ftlogs: Any, teams: Teams, archive: Path
 ) -> None:
@@ -381,6 +384,7 @@ async def test_who_verifies_is_told_which_logs_no_profile_asks_for(
         assert "there is no [profiles.b] in" in ended.err
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("words", [(), ("--profile", "a"), ("--profile", "b"), BOTH])
 async def test_nothing_is_downloaded_into_the_folder_of_a_profile(
     ftlogs: Any, teams: Teams, archive: Path, words: tuple[str, ...]
@@ -472,6 +476,7 @@ def copied(archive: Path) -> Path:
     return archive
 
 
+@pytest.mark.covered
 async def test_a_folder_that_has_lost_its_mark_is_told_and_what_mends_it(
     ftlogs: Any, teams: Teams, copied: Path
 ) -> None:
@@ -512,6 +517,7 @@ async def test_an_archive_in_an_archive_has_lost_nothing(
     assert [one.file for one in verify_archive(tmp_path / "logs")] == ["ft-1.log", "more/"]
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("command", ["cat", "tail", "show", "metrics", "plot", "report"])
 async def test_whoever_reads_the_others_is_told_of_it(
     ftlogs: Any, copied: Path, tmp_path: Path, command: str
@@ -558,6 +564,7 @@ async def test_a_folder_that_cannot_be_written_to_is_told(
                 await session.download("ft-1", tmp_path / "logs")
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("command", ["cat", "metrics", "show", "plot"])
 async def test_a_job_to_read_is_looked_for_in_each_profile(
     ftlogs: Any, teams: Teams, command: str
@@ -640,6 +647,7 @@ async def test_logs_of_nobody_s_folder_are_compared_by_one_profile_only(
     assert (await ftlogs(*verify, "--profile", "a", environ=teams.environ)).code == 0
 
 
+@pytest.mark.covered
 async def test_jobs_of_several_profiles_are_one_table(ftlogs: Any, teams: Teams) -> None:
     ended = await ftlogs("jobs", *BOTH, environ=teams.environ)
     rows = [line.split() for line in ended.out.decode().splitlines()]

@@ -75,6 +75,7 @@ def test_a_compressed_log_counts_as_what_it_holds_and_a_lost_one_as_nothing(tmp_
     assert StoredLog("b", tmp_path / "none").size() == 0
 
 
+@pytest.mark.covered
 async def test_each_log_becomes_what_it_would_here(logs: list[tuple[str, StoredLog]]) -> None:
     async with Reading(partial(read_stored, ReadPoints), logs) as reading:
         for name, log in logs:
@@ -86,6 +87,7 @@ async def test_each_log_becomes_what_it_would_here(logs: list[tuple[str, StoredL
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.covered
 async def test_other_processes_read(logs: list[tuple[str, StoredLog]]) -> None:
     async with Reading(partial(read_stored, odd_readers.Counts), logs) as reading:
         found = [await reading.result(name) for name, _ in logs]
@@ -220,6 +222,7 @@ def test_ctrl_c_and_a_kill_end_all_at_once_and_quietly(
             os.killpg(process.pid, signal.SIGKILL)
 
 
+@pytest.mark.covered
 async def test_what_another_process_read_is_what_a_command_gets(
     logs: list[tuple[str, StoredLog]],
 ) -> None:

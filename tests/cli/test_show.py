@@ -294,6 +294,7 @@ async def test_a_job_is_shown_with_all_it_was_given_and_what_to_do_next(ftlogs: 
     assert "  next        ftlogs cat ft-5" in fifth  # there is nothing to draw
 
 
+@pytest.mark.covered
 async def test_a_number_that_json_has_no_word_for_is_told_to_people_and_null_to_programs(
     ftlogs: Any, tmp_path: Path
 ) -> None:
@@ -325,6 +326,7 @@ async def test_a_number_that_json_has_no_word_for_is_told_to_people_and_null_to_
         assert (parameters["lr"], parameters["deep"][0]["x"]) == (None, None)
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("command", ["show", "metrics", "plot", "report"])
 async def test_one_that_is_not_there_does_not_end_the_others(
     ftlogs: Any, command: str, log: Path, tmp_path: Path

@@ -204,6 +204,7 @@ def full_pipe() -> tuple[int, int]:
     return reader, writer
 
 
+@pytest.mark.covered
 @SIGNALS
 async def test_a_command_that_is_stuck_in_a_write_ends_soon_after_the_first_signal(
     ftlogs: Any, start_ftlogs: Any, tmp_path: Path, number: signal.Signals, code: int
@@ -235,6 +236,7 @@ async def test_a_command_that_is_stuck_in_a_write_ends_soon_after_the_first_sign
         os.close(writer)
 
 
+@pytest.mark.covered
 @SIGNALS
 async def test_a_pattern_that_takes_for_ever_makes_no_command_immortal(
     start_ftlogs: Any, tmp_path: Path, number: signal.Signals, code: int
@@ -297,6 +299,7 @@ main()
 """
 
 
+@pytest.mark.covered
 @SIGNALS
 async def test_a_signal_that_comes_when_all_is_done_is_no_error(
     number: signal.Signals, code: int

@@ -56,6 +56,7 @@ async def test_cat_of_rows_is_what_they_hold_with_their_own_numbers(
     assert [json.loads(row)["offset"] for row in ended.out.splitlines()] == [4, 9]
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize(
     ("words", "lines"),
     [
@@ -122,6 +123,7 @@ async def test_a_part_of_several_logs_is_refused(ftlogs: Any, archive: Path) -> 
     assert "holds 2 logs: name the one of which a part is wanted" in part.err
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("command", ["cat", "tail", "show"])
 async def test_what_does_not_exist_is_told_as_that(ftlogs: Any, command: str, tmp_path: Path) -> None:
     async with Emulator([EmulatedJob(JOB, LINES)]) as emulator:

@@ -173,6 +173,7 @@ async def test_an_emulator_that_nobody_listens_to_goes_on_serving(
             os.close(descriptor)
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize(
     "name",
     [

@@ -56,6 +56,7 @@ async def test_several_jobs_are_told_apart_by_a_prefix(ftlogs: Any) -> None:
         assert re.fullmatch(rb"\x1b\[\d+m\[ft-a\]\x1b\[0m one\n", first.out)
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize(("status", "code"), [("SUCCEEDED", 0), ("FAILED", 7), ("CANCELED", 8)])
 async def test_a_followed_job_s_end_is_the_exit_code(ftlogs: Any, status: str, code: int) -> None:
     async with Emulator([live(LINES, status=status)]) as emulator:

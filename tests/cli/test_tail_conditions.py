@@ -27,6 +27,7 @@ VERL = [
 OPTIONAL = [f"{{'loss': {1 / n}, 'rewards/optional/mean': nan}}" for n in range(1, 6)]
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize(
     ("conditions", "lines", "met"),
     [
@@ -202,6 +203,7 @@ def falling(job_id: str, to: float, status: str = "SUCCEEDED") -> EmulatedJob:
 FOLLOWED = pytest.mark.parametrize("follow", [(), ("-f", *FAST)], ids=["once", "followed"])
 
 
+@pytest.mark.covered
 @FOLLOWED
 async def test_until_is_met_by_every_job_or_the_code_says_how_one_ended(
     ftlogs: Any, follow: tuple[str, ...]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from live_jobs import FAST
@@ -25,6 +26,7 @@ def jobs(statuses: Sequence[str]) -> list[EmulatedJob]:
     return [EmulatedJob(f"ft-{status.lower()}", LINES, status=status) for status in statuses]
 
 
+@pytest.mark.covered
 async def test_jobs_as_they_are_by_now(ftlogs: Any) -> None:
     async with Emulator(jobs([*CODES])) as emulator:
         for job, code in zip(jobs([*CODES]), CODES.values(), strict=True):
@@ -36,6 +38,7 @@ async def test_jobs_as_they_are_by_now(ftlogs: Any) -> None:
             assert (met.code, unmet.code, failed.code, plain.code) == (0, code, 9, 0)
 
 
+@pytest.mark.covered
 async def test_jobs_that_are_followed(ftlogs: Any) -> None:
     async with Emulator(jobs([*CODES])) as emulator:
         for status, code in CODES.items():
@@ -83,6 +86,7 @@ async def test_archives_and_the_files_in_them_know_how_the_job_ended(
     assert f"ftlogs: ft-running: RUNNING, so far did not meet {UNMET}{waits}\n" in unmet.err
 
 
+@pytest.mark.covered
 async def test_files_and_pipes_hold_all_that_there_is(
     ftlogs: Any, start_ftlogs: Any, tmp_path: Path
 ) -> None:

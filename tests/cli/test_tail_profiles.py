@@ -197,6 +197,7 @@ async def test_what_runs_is_followed_where_another_profile_cannot_be_asked(
     assert (ended.code, ended.out) == (3, b"")
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("goal", ["--fail-on", "--until"])
 async def test_conditions_are_those_of_all_jobs_of_all_profiles(
     ftlogs: Any, teams: Teams, goal: str

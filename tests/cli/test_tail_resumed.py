@@ -207,6 +207,7 @@ async def test_a_place_beyond_the_log_is_refused_where_conditions_remember_what_
     assert (ended.code, ended.out) == (2, b"")
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("offset", [0, 1, 20, 21, 38])
 @pytest.mark.parametrize("also", [(), ("--fail-on", "loss>best*9")], ids=str)
 async def test_steps_that_bars_tell_are_known_wherever_a_watch_goes_on(

@@ -120,6 +120,7 @@ def test_wherever_a_key_is_typed_no_wrong_usage_repeats_it(
     assert sum("[secret]" in text for *_, text in told) > 100
 
 
+@pytest.mark.covered
 @given(KEYS, st.sampled_from(PLACES))
 def test_nor_any_other_key(key: str, place: tuple[str, ...]) -> None:
     words = put_in(place, key)

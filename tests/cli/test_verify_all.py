@@ -32,6 +32,7 @@ def missing(out: bytes) -> dict[str, str]:
     return {row["file"]: row["job_id"] for row in rows if row["state"] == "missing"}
 
 
+@pytest.mark.covered
 async def test_jobs_that_were_never_downloaded_are_named_with_the_command_that_fetches_them(
     ftlogs: Any, tmp_path: Path
 ) -> None:
@@ -132,6 +133,7 @@ async def test_a_list_that_cannot_be_had_is_no_proof(ftlogs: Any, tmp_path: Path
     assert (ended.code, ended.out.split()[3:5]) == (6, [b"ft-1.log", b"damaged"])
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize(
     ("reply", "code", "said"),
     [
@@ -162,6 +164,7 @@ async def test_one_job_that_fails_hides_nothing_of_the_others(
     assert said in ended.err
 
 
+@pytest.mark.covered
 async def test_a_service_that_is_down_is_told_once_with_no_job_s_name_and_damage_all_the_same(
     ftlogs: Any, tmp_path: Path
 ) -> None:
@@ -248,6 +251,7 @@ async def test_logs_in_no_profile_s_folder_are_those_of_the_one_that_is_named_or
     assert missing(ended.out) == {}, "all are in the folder"
 
 
+@pytest.mark.covered
 @pytest.mark.extras
 async def test_on_object_storage_too(ftlogs: Any, teams: Teams) -> None:
     with SmallStore().serving() as store:
@@ -266,6 +270,7 @@ async def test_on_object_storage_too(ftlogs: Any, teams: Teams) -> None:
         assert missing(ended.out) == {}, "a job without a line has been downloaded, too"
 
 
+@pytest.mark.covered
 @pytest.mark.extras
 async def test_a_log_whose_folder_in_a_bucket_was_deleted_is_missed_and_comes_again(ftlogs: Any) -> None:
     with SmallStore().serving() as store, Emulator(JOBS) as emulator:

@@ -31,6 +31,7 @@ def test_no_page_of_the_same_log_contradicts_what_is_known(
     assert known(offset).contradiction(page(OLD, begin, end, total)) is None
 
 
+@pytest.mark.covered
 @given(offsets, offsets, st.integers(0, 60), st.integers(0, 100))
 def test_any_known_line_that_is_another_one_is_another_log(
     offset: int, begin: int, end: int, total: int
@@ -89,6 +90,7 @@ def test_an_answer_that_repeats_the_last_lines_clears_it(
     assert decision == Decision(Verdict.CLEARED, Doubt())
 
 
+@pytest.mark.covered
 @given(
     contradiction=st.sampled_from([*Contradiction, None]),
     lag=st.floats(0.001, 10_000),

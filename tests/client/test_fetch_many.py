@@ -173,6 +173,7 @@ async def test_an_iterator_of_jobs_that_is_not_read_to_its_end_is_closed_by_the_
     assert drivers[0].done()
 
 
+@pytest.mark.covered
 @given(
     waits=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=20),
     pauses=st.lists(st.integers(0, 5), min_size=20, max_size=20),

@@ -85,6 +85,7 @@ CONSUMERS = ["awaits", "blocks"] if sys.version_info >= (3, 12) else ["awaits"]
 """What a consumer does with his time. Before Python 3.12 no request leaves while he blocks the loop."""
 
 
+@pytest.mark.covered
 @given(
     st.lists(
         st.tuples(st.sampled_from(CONSUMERS), st.sampled_from([0.0, 0.01, 0.1, 0.2, 1.0, 3.0])),

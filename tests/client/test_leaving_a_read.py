@@ -57,6 +57,7 @@ async def test_cancelling_twice_still_waits_for_what_is_in_flight() -> None:
     assert not source.tasks
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("concurrency", [1, 4])
 @pytest.mark.parametrize("by", ["error", "cancellation"])
 @pytest.mark.parametrize("stopped_at", range(1, 19))

@@ -27,6 +27,7 @@ from dashscope_ftlogs.errors import (
 from dashscope_ftlogs.models import LogPage
 
 
+@pytest.mark.covered
 @given(
     count=st.integers(0, 120),
     growth=st.lists(st.tuples(st.integers(1, 30), st.integers(1, 20)), max_size=5),
@@ -95,6 +96,7 @@ def test_every_line_once_and_in_order_for_any_pages_growth_and_concurrency(
     asyncio.run(main(), debug=False)
 
 
+@pytest.mark.covered
 @given(
     count=st.integers(1, 80),
     fail_at=st.integers(1, 30),

@@ -79,6 +79,7 @@ async def any_read(serving: LaggingService, session: LogSession) -> str:
     return "deleted"
 
 
+@pytest.mark.covered
 @pytest.mark.chance
 @pytest.mark.parametrize("seed", range(6))
 def test_a_read_is_exact_up_to_the_highest_total_that_was_named_or_an_error(
@@ -145,6 +146,7 @@ def test_a_log_that_is_started_afresh_at_any_line_of_a_read_is_never_joined_to_t
     in_virtual_time(main(), debug=False)
 
 
+@pytest.mark.covered
 async def test_a_service_that_never_lags_is_asked_for_nothing_twice() -> None:
     for seed in range(50):
         rng = random.Random(seed)

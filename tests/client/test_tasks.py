@@ -142,6 +142,7 @@ async def test_after_a_break_all_is_gone_one_turn_of_the_loop_later(what: str) -
     assert not source.in_flight
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("latency", [0, *(0.0007 * number for number in range(1, 30, 2)), 0.05])
 async def test_after_a_break_no_request_is_under_way_one_turn_of_the_loop_later(
     connect: Connect, latency: float

@@ -5,6 +5,8 @@ import subprocess
 import sys
 import warnings
 
+import pytest
+
 
 def iscoroutinefunction(function: object) -> bool:
     """What asyncio's function of this name does from Python 3.14 on."""
@@ -36,6 +38,7 @@ iscoroutinefunction(main)
 """
 
 
+@pytest.mark.covered
 def test_backoff_warns_nobody_and_all_other_warnings_are_as_before() -> None:
     ended = subprocess.run(
         [sys.executable, "-W", "error", "-c", RETRYING], capture_output=True, text=True, check=False

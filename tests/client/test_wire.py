@@ -102,6 +102,7 @@ def test_any_answer_is_a_value_or_an_error_that_is_safe_to_print(
         assert status == 200
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize(
     ("status", "code", "kind"),
     [

@@ -41,6 +41,7 @@ async def outcomes(
         return {one.job_id: (one, outcome) async for one, outcome in coming}
 
 
+@pytest.mark.covered
 @pytest.mark.extras
 async def test_it_is_the_same_as_if_it_were_made_here(
     scheduler: str, logs: list[metrics.Partition], tmp_path: Path

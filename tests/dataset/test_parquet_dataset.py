@@ -81,6 +81,7 @@ async def test_a_file_holds_the_points_of_a_log_and_the_facts_of_its_job(
     assert {types[name] for name in ("loss", "month_", "learning_rate", "epoch")} == {"double"}
 
 
+@pytest.mark.covered
 @pytest.mark.extras
 async def test_files_with_other_metrics_and_none_are_read_together(
     connect: Connect, tmp_path: Path
@@ -133,6 +134,7 @@ async def test_readers_for_whom_capitals_count_for_nothing_take_no_metric_for_an
     assert found == [(1.0, 1.0, 9.0, 9.0, 0.125, None)]
 
 
+@pytest.mark.covered
 @pytest.mark.extras
 @given(
     told=st.lists(
@@ -155,6 +157,7 @@ def test_whatever_a_log_names_no_columns_differ_in_capitals_only(told: list[str]
     assert {"job_id", "time", "kind", "step", "main_loss"} <= set(names)
 
 
+@pytest.mark.covered
 @pytest.mark.extras
 @pytest.mark.parametrize("caption", ["best_losses.py", "with_polars.py"])
 async def test_documented_readers_take_the_columns_of_all_files(

@@ -45,6 +45,7 @@ def test_each_is_read_as_the_log_that_it_is(archive: Path) -> None:
     assert [len(table) for table in tables] == [2, 1, 0]
 
 
+@pytest.mark.covered
 def test_they_are_pickled_without_their_lines_and_read_by_other_processes(archive: Path) -> None:
     found = metrics.partitions(archive)
     assert pickle.loads(pickle.dumps(found)) == found
@@ -53,6 +54,7 @@ def test_they_are_pickled_without_their_lines_and_read_by_other_processes(archiv
         assert [len(table) for table in pool.map(metrics.read, found)] == [2, 1, 0]
 
 
+@pytest.mark.covered
 def test_those_of_one_s_own_form_are_read_by_patterns_in_other_processes_too(tmp_path: Path) -> None:
     (tmp_path / "odd.log").write_text("it=1 | L=2.5\nheld out: 2.75\n")
     found = metrics.partitions(tmp_path / "odd.log")

@@ -116,6 +116,7 @@ def test_for_any_probability_about_that_share_is_hit(probability: float, seed: i
     assert found in (0, 400) or 0 < probability < 1
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
 def test_ten_ways_to_fail_hit_their_share_in_equal_parts(probability: float) -> None:
     replies = [reply for reply in hits(ten_ways_to_fail(probability), 11_000) if reply is not None]

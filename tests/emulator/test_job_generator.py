@@ -47,6 +47,7 @@ def facts(job: EmulatedJob) -> dict[str, Any]:
     return job.facts(float("inf"))
 
 
+@pytest.mark.covered
 @given(st.sampled_from(KINDS), st.sampled_from(OUTCOMES), st.integers(0, 200))
 def test_for_any_count_there_are_exactly_so_many_lines(kind: Any, outcome: Any, count: int) -> None:
     job = generate_job(kind, outcome=outcome, lines=count)
@@ -54,6 +55,7 @@ def test_for_any_count_there_are_exactly_so_many_lines(kind: Any, outcome: Any, 
     assert job.total_at(float("inf")) == count
 
 
+@pytest.mark.covered
 @settings(max_examples=30)
 @given(ANY_JOB, st.data())
 def test_any_slice_is_what_single_lines_are(job: EmulatedJob, data: st.DataObject) -> None:
@@ -61,6 +63,7 @@ def test_any_slice_is_what_single_lines_are(job: EmulatedJob, data: st.DataObjec
     assert job.lines[cut] == list(job.lines)[cut]
 
 
+@pytest.mark.covered
 @settings(max_examples=30)
 @given(st.sampled_from(KINDS), st.sampled_from(OUTCOMES), st.integers())
 def test_equal_arguments_make_equal_jobs(kind: Any, outcome: Any, seed: int) -> None:
@@ -76,6 +79,7 @@ def test_other_seeds_make_other_jobs() -> None:
     assert len({job.job_id for job in jobs}) == 20
 
 
+@pytest.mark.covered
 @given(ANY_JOB)
 def test_a_log_looks_like_lines_of_a_log(job: EmulatedJob) -> None:
     for line in job.lines:
@@ -225,6 +229,7 @@ def test_a_running_job_grows_from_pending_to_success(kind: Any, count: int, seed
     assert job.total_at(ended[0]) == count
 
 
+@pytest.mark.covered
 async def test_a_running_job_is_served_as_it_grows(ask: Any, clock: Any) -> None:
     job = generate_job(outcome="running", lines=300)
     seen = set()

@@ -38,6 +38,7 @@ def test_lines_end_at_newlines_only_and_bad_bytes_show(
     assert job_from_file(written(tmp_path / "x.log", data)).lines == lines
 
 
+@pytest.mark.covered
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text(st.characters(exclude_characters="\n", codec="utf-8")), min_size=1))
 def test_for_any_lines_what_was_written_is_served(tmp_path: Path, lines: list[str]) -> None:

@@ -160,6 +160,7 @@ def paired(text: str) -> str:
 TEXT = st.text(st.characters(exclude_categories=()), max_size=20).map(paired)  # lone surrogates too
 
 
+@pytest.mark.covered
 @settings(max_examples=40)
 @example(["\ud800", "\r\n\0\x1b[2J\u2028\x85", "😀" * 1000], 0, 3)
 @given(st.lists(TEXT, max_size=12), st.integers(0, 14), st.integers(1, 14))

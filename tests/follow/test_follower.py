@@ -79,6 +79,7 @@ def test_a_job_with_an_offset_of_its_own_begins_there_whatever_the_tail() -> Non
     assert [line.offset for line in seen.lines if line.job_id == "ft-1"] == [8, 9, 10]
 
 
+@pytest.mark.covered
 def test_following_can_be_taken_up_where_it_was_left() -> None:
     jobs = [live([3.0 * n for n in range(1, 40)], f"ft-{k}") for k in range(3)]
 
@@ -156,6 +157,7 @@ def test_a_key_that_is_refused_ends_all_at_once() -> None:
         follow(*jobs, emulator=refused)
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("seconds", [10, 300])
 def test_it_gives_up_after_the_time_it_was_given(seconds: float) -> None:
     job = live([5.0 * n for n in range(1, 300)])

@@ -144,6 +144,7 @@ def test_it_gives_up_in_time_where_lines_are_missing(seconds: float, answers: in
     assert in_virtual_time(run()) <= 1.25 * seconds + 1
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("what", ["follow", "running_jobs"])
 @given(seconds=st.integers(2, 500), wish=st.integers(0, 1000))
 @settings(max_examples=15)

@@ -256,6 +256,7 @@ def test_a_job_that_waits_may_have_no_log_yet() -> None:
         follow(live([1.0]), emulator=refusing)
 
 
+@pytest.mark.covered
 def test_a_silence_is_told_of_once_it_is_longer_than_usual() -> None:
     job = live([*range(1, 10), 1000.0])
     seen = follow(job)
@@ -302,6 +303,7 @@ def test_the_complete_mark_counts_among_the_last_lines(behind: int, at_once: boo
     assert (seen.ended_at - seen.at[0] < 3) is at_once
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("end", ["FAILED", "SUCCEEDED", "CANCELED"])
 def test_a_status_is_told_of_once_however_often_it_is_asked_for(end: str) -> None:
     seen = follow(live([1.0, 2.0, 400.0], status=end))

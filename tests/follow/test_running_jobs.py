@@ -280,6 +280,7 @@ def test_it_gives_up_about_then_from_the_first_look_on() -> None:
     with_emulator(work, running("ft-1"))
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("raises", [False, True])
 @pytest.mark.parametrize(
     ("fault", "outlasted"), [(Refuse(503), True), (Refuse(400, "InvalidParameter", "No."), False)]

@@ -41,6 +41,7 @@ def simulate(arrivals: Sequence[float], end: float, seed: int = 0, latency: floa
     return Outcome(reads, lags, waits)
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("seed", range(60))
 def test_a_line_every_30_s_is_read_within_a_second_at_little_more_than_one_request(seed: int) -> None:
     begin = random.Random(seed).random() * 30
@@ -49,6 +50,7 @@ def test_a_line_every_30_s_is_read_within_a_second_at_little_more_than_one_reque
     assert outcome.reads <= 1.45 * 120
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("gap", [2.0, 5.0, 8.0, 50.0])
 @pytest.mark.parametrize("jitter", [0.0, 0.02])
 def test_other_steady_paces_are_found_too(gap: float, jitter: float) -> None:
@@ -61,6 +63,7 @@ def test_other_steady_paces_are_found_too(gap: float, jitter: float) -> None:
         assert outcome.reads <= 1.5 * 120
 
 
+@pytest.mark.covered
 def test_bursts_are_expected_as_a_whole() -> None:
     for seed in range(10):
         bursts = [random.Random(seed).random() * 60 + 60 * n for n in range(60)]
@@ -69,6 +72,7 @@ def test_bursts_are_expected_as_a_whole() -> None:
         assert outcome.reads <= 3.5 * 60
 
 
+@pytest.mark.covered
 def test_a_stream_of_lines_is_read_once_a_second() -> None:
     outcome = simulate([0.1 * n for n in range(6000)], 600)
     assert 550 < outcome.reads <= 600

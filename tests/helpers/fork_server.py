@@ -25,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -50,7 +51,7 @@ WITHOUT_THREADS = {
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
 }
 
-READ_AT_THE_START = ("PYTHON", "LC_", "LANG", "SSL_CERT_", "MPL", "TZ")
+READ_AT_THE_START = ("PYTHON", "LC_", "LANG", "SSL_CERT_", "MPL")
 
 LIMITS = sorted({value for name, value in vars(resource).items() if name.startswith("RLIMIT_")})
 
@@ -341,6 +342,7 @@ def become(command: Command, streams: Sequence[int]) -> None:
     os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     os.environ.clear()
     os.environ.update(command.environ)
+    time.tzset()
     os.chdir(command.folder)
     os.umask(command.umask)
     for limit, values in command.limits.items():

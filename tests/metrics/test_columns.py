@@ -70,6 +70,7 @@ def test_the_examples_hold() -> None:
     assert found.failed == 0
 
 
+@pytest.mark.covered
 @given(points())
 def test_every_point_is_there_page_by_page_as_all_at_once(pages: list[list[Point]]) -> None:
     all_of_them = [point for page in pages for point in page]
@@ -77,6 +78,7 @@ def test_every_point_is_there_page_by_page_as_all_at_once(pages: list[list[Point
     assert told(taken([all_of_them])) == expected(all_of_them)
 
 
+@pytest.mark.covered
 @given(points(), points())
 def test_the_points_of_another_log_come_after(one: list[list[Point]], other: list[list[Point]]) -> None:
     both = taken(one)
@@ -107,6 +109,7 @@ def test_every_so_many_points_are_those_that_a_slice_has(pages: list[list[Point]
     assert len(found) == len(kept)
 
 
+@pytest.mark.covered
 @given(points())
 def test_names_are_in_the_order_in_which_they_first_were_numbers(pages: list[list[Point]]) -> None:
     names: dict[str, None] = {}
@@ -123,12 +126,14 @@ def test_names_are_in_the_order_in_which_they_first_were_numbers(pages: list[lis
     assert len(found.numbers("no such")) == 0
 
 
+@pytest.mark.covered
 @given(points())
 def test_columns_survive_the_way_to_another_process(pages: list[list[Point]]) -> None:
     found = taken(pages)
     assert told(pickle.loads(pickle.dumps(found))) == told(found)
 
 
+@pytest.mark.covered
 @given(st.lists(st.none() | FLOATS), st.integers(0, 9), st.integers(0, 9))
 def test_any_part_of_a_column_is_that_of_a_list(cells: list[Any], begin: int, more: int) -> None:
     numbers, texts, metric = Numbers("d"), Texts(), Metric()

@@ -191,6 +191,7 @@ def test_thinning_keeps_spikes_ends_and_gaps(spots: list[tuple[float, float]], c
         assert gaps[:1] == [n for n in kept if n in gaps]
 
 
+@pytest.mark.covered
 @given(st.lists(ANY, max_size=30), WEIGHTS)
 def test_every_point_is_drawn_or_marked_and_no_line_crosses_a_gap(
     ys: list[float], weight: float
@@ -245,6 +246,7 @@ def at(one: Point, x: str) -> float | None:
     return None if found is None or not math.isfinite(found) else float(found)
 
 
+@pytest.mark.covered
 @given(LOG, AXIS)
 def test_curves_of_columns_are_those_of_the_points_one_by_one(log: list[Point], x: Any) -> None:
     expected = [
@@ -262,12 +264,14 @@ def test_curves_of_columns_are_those_of_the_points_one_by_one(log: list[Point], 
     assert places(columns(*log), x) == [at(one, x) for one in log]
 
 
+@pytest.mark.covered
 @given(LOG)
 def test_no_line_leads_back_over_the_steps(log: list[Point]) -> None:
     found = curves.curves("a", columns(*log), "loss", "step")
     assert all(one <= after for curve in found for one, after in pairwise(curve.x))
 
 
+@pytest.mark.covered
 @given(LOG)
 def test_an_axis_is_shared_if_each_point_one_by_one_has_it(log: list[Point]) -> None:
     own = [one for one in log if isinstance(one.values.get("loss"), float)]

@@ -1,6 +1,7 @@
 """Conditions on a followed log are a small language of their own, never code."""
 
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -136,6 +137,7 @@ def test_any_text_is_a_condition_or_refused(text: str) -> None:
         pass
 
 
+@pytest.mark.covered
 @given(written())
 def test_what_is_written_is_what_is_read_however_it_is_spaced_and_quoted(
     condition: tuple[str, NotFinite | Beyond, int],
@@ -221,3 +223,10 @@ def test_the_nearest_word_is_one_of_them_or_none(word: str, words: list[str]) ->
 )
 def test_durations_have_units(text: str, seconds: float | None) -> None:
     assert duration(text) == seconds
+
+
+@pytest.mark.parametrize("end", ["", "x", ".", "s x"])
+def test_what_is_no_duration_takes_time_in_proportion_to_its_length(end: str) -> None:
+    begun = time.process_time()
+    assert duration("9" * 200_000 + end) is None
+    assert time.process_time() - begun < 10

@@ -99,6 +99,7 @@ def test_fewer_than_two_jobs_do_not_differ(jobs: Any) -> None:
     assert differing(jobs) == {}
 
 
+@pytest.mark.covered
 def test_what_is_nested_too_deeply_differs() -> None:
     found = differing(named(job({"p": nested(200_000)}), job({"p": nested(200_000)})))
     assert list(found) == ["p"]

@@ -183,6 +183,7 @@ def test_strings_of_json_are_read_however_they_are_spelled(said: list[tuple[str,
 FORMS = ("{'loss': 1", "{'loss': 1}", "x = {", "{}" * 9, " 5%| 1<00:01, step]", '{"a": 1}', "é" * 40)
 
 
+@pytest.mark.covered
 @given(st.lists(st.sampled_from(FORMS), min_size=1), st.integers(2**16 - 300, 2**16 + 300))
 def test_what_matters_is_the_same_wherever_a_page_is_cut_to_be_searched(
     forms: list[str], before: int

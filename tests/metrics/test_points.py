@@ -264,6 +264,7 @@ NUMBERS = st.sampled_from(["1", "0.5", "nan", "'3'", "'x'", "inf", "-1", "1e400"
 KEYS = ("loss", "eval_loss", "epoch", "step", "global_step/max_steps", "train_runtime", "source")
 
 
+@pytest.mark.covered
 @given(
     st.lists(
         st.dictionaries(st.sampled_from(KEYS), NUMBERS).map(

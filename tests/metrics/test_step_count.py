@@ -135,6 +135,7 @@ SPOTS = st.lists(
 SURE = st.lists(st.tuples(st.integers(1, 3), st.integers(1, 9), st.just(9)), max_size=12).map(sorted)
 
 
+@pytest.mark.covered
 @given(SPOTS | SURE)
 def test_every_place_is_the_step_or_what_epoch_and_total_of_the_very_point_make_of_it(
     spots: list[tuple[Any, ...]],

@@ -93,6 +93,7 @@ NAMES = st.text("_a\\x0'=\0\n\t\x1b\ud800 ", max_size=5) | st.sampled_from(
 )
 
 
+@pytest.mark.covered
 @given(st.lists(NAMES, unique=True))
 def test_whatever_a_log_names_is_there_under_a_name_that_any_format_can_hold(names: list[str]) -> None:
     told = {name: float(number) for number, name in enumerate(names)}
@@ -142,6 +143,7 @@ def test_a_log_without_metrics_makes_an_empty_table() -> None:
         MetricsTable([])["loss"]
 
 
+@pytest.mark.covered
 async def test_a_session_gives_the_metrics_of_a_job(connect: Callable[..., LogSession]) -> None:
     job = generate_job("sft", lines=3000, seed=2)
     async with Emulator([job], faults=ten_ways_to_fail(0.2)) as emulator, connect(emulator) as session:
@@ -249,6 +251,7 @@ def test_pandas_polars_and_duckdb_take_it_as_it_is() -> None:
     assert duckdb.sql("select count(*), max(step), min(kind) from made").fetchall() == [(4, 2, "eval")]
 
 
+@pytest.mark.covered
 @pytest.mark.extras
 def test_a_wrong_name_is_an_error_and_not_the_end_of_the_process() -> None:
     import polars as pl
@@ -370,6 +373,7 @@ def test_numbers_without_gaps_are_shared_and_let_go_of_with_the_last_who_has_the
     assert [one() for one in left] == [None, None]
 
 
+@pytest.mark.covered
 @pytest.mark.extras
 @pytest.mark.parametrize("taken", [False, True])
 def test_a_stream_that_is_not_read_to_its_end_keeps_nothing(taken: bool) -> None:

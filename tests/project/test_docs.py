@@ -18,6 +18,7 @@ PAGES = {path.relative_to(DOCS).as_posix(): path.read_text("utf-8") for path in 
 PROSE = {path.name: path.read_text("utf-8") for path in ROOT.glob("*.md")} | PAGES
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize(
     "page",
     [
@@ -71,6 +72,7 @@ NAMED = sorted(
 )
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize(("page", "test"), NAMED)
 def test_every_test_that_is_named_exists(page: str, test: str) -> None:
     path, _, function = test.partition("::")
@@ -95,6 +97,7 @@ LINKS = sorted(
 )
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize(("page", "link"), LINKS)
 def test_every_link_leads_somewhere(page: str, link: str) -> None:
     home = DOCS / page if page in PAGES else ROOT / page

@@ -85,6 +85,7 @@ def test_a_read_killed_at_any_instant_goes_on_from_its_position(
     assert kept == sorted(kept)
 
 
+@pytest.mark.covered
 @pytest.mark.posix
 def test_a_service_told_to_end_does_so_in_silence(ftlogs_emulator: Emulator, tmp_path: Path) -> None:
     ftlogs_emulator.add(EmulatedJob("ft-1", ["{'loss': 2.9, 'step': 1}"], status="RUNNING"))

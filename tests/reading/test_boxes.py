@@ -99,6 +99,7 @@ def test_a_name_or_a_number_that_is_cut_is_none() -> None:
     assert told([*lines[:-1], first, rest, lines[-1]]) == [("eval", None, None, VALUES)]
 
 
+@pytest.mark.covered
 @given(
     st.dictionaries(
         st.from_regex(r"[a-z][a-z_]{0,12}_loss", fullmatch=True),

@@ -317,6 +317,7 @@ def dicts_of(value: Any) -> list[Any]:
     return [value] if isinstance(value, dict) else []
 
 
+@pytest.mark.covered
 @given(DICTS)
 def test_no_loss_is_of_training_that_stands_below_an_evaluation_or_in_a_list_and_none_is_told_twice(
     value: Any,

@@ -206,6 +206,7 @@ def test_the_most_frequent_failures_come_first() -> None:
     assert clusters([]) == []
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("name", ENDED)
 def test_what_a_job_failed_of_is_found_and_nothing_where_it_did_not(name: str) -> None:
     lines, cause = ENDED[name]
@@ -232,6 +233,7 @@ def test_so_it_is_behind_what_carries_the_log(name: str, prefix: str) -> None:
         assert cause in got.text
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("name", ENDED)
 @pytest.mark.parametrize("size", [1, 3, 1000])
 def test_page_by_page_and_mostly_unread_the_same_is_found(name: str, size: int) -> None:

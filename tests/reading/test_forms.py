@@ -31,6 +31,7 @@ BEFORE = [
 ]
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("before", BEFORE)
 @pytest.mark.parametrize(
     "said",
@@ -109,6 +110,7 @@ NUMBERS = st.tuples(
 ).map("".join)
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize(
     "line",
     [
@@ -427,6 +429,7 @@ NAMED = {
 LOSSES = [name for name in NAMED if "loss" in name]
 
 
+@pytest.mark.covered
 @given(
     st.sampled_from(["", "2026-11-27 10:00:10.123 | INFO     | train:main:88 - ", "[INFO|a.py:3] "]),
     st.sampled_from([(of, said) for of, all_said in PLACES.items() for said in all_said]),
@@ -1038,6 +1041,7 @@ def test_what_is_looked_at_first_is_the_loss_or_else_the_reward(
 NAMES = st.text(st.characters(blacklist_characters="'\"\\"), min_size=1, max_size=9)
 
 
+@pytest.mark.covered
 @given(NAMES, st.text(max_size=20), st.booleans())
 def test_names_and_texts_are_the_same_however_json_spells_them(
     name: str, text: str, ascii_only: bool

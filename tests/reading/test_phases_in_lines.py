@@ -105,6 +105,7 @@ NAMES = st.sampled_from(["loss", "acc", "ppl", "f1", "lr"])
 NUMBERS = st.dictionaries(NAMES, st.integers(0, 99).map(lambda n: n / 4), min_size=1)
 
 
+@pytest.mark.covered
 @given(NUMBERS, NUMBERS, st.sampled_from(["val", "Valid", "eval", "test"]), st.sampled_from("|,"))
 def test_no_number_of_training_is_replaced_by_one_of_an_evaluation(
     train: dict[str, float], evaluation: dict[str, float], phase: str, sign: str

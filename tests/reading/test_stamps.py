@@ -60,6 +60,7 @@ KEYS_FIRST = st.sampled_from((
 ))  # fmt: skip
 
 
+@pytest.mark.covered
 @given(PREFIXES, SAID | KEYS_FIRST)
 @example("[2026-11-27 09:00:00] INFO trainer: ", "step 10/1000 loss=2.41 lr=3e-05")
 @example("INFO trainer.py:88: ", "step 10/1000 loss=2.41 lr=3e-05")

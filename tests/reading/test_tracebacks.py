@@ -82,6 +82,7 @@ def test_metrics_after_a_traceback_are_found_again() -> None:
     assert [type(record).__name__ for _, record in records] == ["Traceback", "Metrics"]
 
 
+@pytest.mark.covered
 @given(
     st.lists(
         st.sampled_from(
@@ -287,6 +288,7 @@ def test_strings_that_do_not_end_are_no_part_of_it() -> None:
 ALL_LINES = (METRIC, BAR, MESSAGE, "all is well", "", "wandb: done", "[rank9]: fine", "{'loss': 1.5}\r")
 
 
+@pytest.mark.covered
 @given(
     formatted(),
     st.sampled_from(sorted(PREFIXES)),

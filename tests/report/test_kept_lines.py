@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,6 +38,7 @@ def test_a_mark_for_a_line_that_is_gone_comes_too_late() -> None:
     assert [number for number, _ in kept_lines] == [1]
 
 
+@pytest.mark.covered
 @given(st.lists(st.integers(0, 1000)), st.integers(0, 3000))
 def test_all_logs_fit_and_room_is_shared_fairly(sizes: list[int], total: int) -> None:
     room = fair_room(sizes, total)

@@ -120,6 +120,7 @@ async def raw_server(*answer: bytes, for_ever: bytes = b"") -> AsyncIterator[str
         await asyncio.gather(*talking, return_exceptions=True)
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("coding", BOMBS)
 @pytest.mark.linux
 async def test_a_decompression_bomb_costs_no_more_than_the_cap(coding: str) -> None:
@@ -136,6 +137,7 @@ async def test_a_decompression_bomb_costs_no_more_than_the_cap(coding: str) -> N
     assert int(most) < MOST
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize(
     ("begin", "for_ever"),
     [

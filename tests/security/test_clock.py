@@ -8,6 +8,8 @@ import ast
 from importlib import resources
 from pathlib import Path
 
+import pytest
+
 ALLOWED = {
     "archive/local/log_writer.py": "when a manifest was written, for people",
     "archive/object_store/chain.py": "when a log was committed, for people",
@@ -33,6 +35,7 @@ def reads_wall_clock(path: Path) -> bool:
     )
 
 
+@pytest.mark.covered
 def test_little_but_what_is_shown_to_people_reads_the_wall_clock() -> None:
     package = Path(str(resources.files("dashscope_ftlogs")))
     found = {

@@ -31,6 +31,7 @@ LONG = "sk-" + "4f1cda7e91b26d53" * 8
 BEGINNING = LONG[:12]
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("reply", [Refuse(401, message=LONG), Reset(), Stall(60)], ids=repr)
 async def test_a_traceback_with_locals_as_rich_prints_it_holds_no_key(reply: Any) -> None:
     retry = RetryPolicy(max_tries=2, base_delay=0.001)
@@ -101,6 +102,7 @@ def test_an_answer_without_the_key_stays_as_it_is(key: str, body: bytes) -> None
 IDS = st.text("0123456789abcdef-", max_size=40)
 
 
+@pytest.mark.covered
 @given(IDS, st.one_of(IDS.filter(lambda key: len(key) >= 8), KEYS), IDS)
 def test_a_request_id_that_holds_the_key_does_so_no_more(before: str, key: str, after: str) -> None:
     assert key not in hidden(key, before + key + after)
@@ -138,6 +140,7 @@ def test_of_what_is_long_no_part_of_a_key_is_left_where_it_is_cut_off(
     assert clean.startswith(before[: 16 * 1024 - 2_000]) or filler == "x"
 
 
+@pytest.mark.covered
 async def test_a_long_answer_that_repeats_the_key_is_told_without_it(
     connect: Callable[..., LogSession],
 ) -> None:

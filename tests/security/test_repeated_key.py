@@ -178,6 +178,7 @@ async def test_wherever_an_answer_repeats_the_key_it_is_not_shown(
     } == {}
 
 
+@pytest.mark.covered
 async def test_nor_where_the_answer_is_cut_behind_any_byte(caplog: pytest.LogCaptureFixture) -> None:
     said = f"Bearer {KEY}".encode()
     everywhere = OK.replace(b"OK", said) + b"X-Echo: " + said + b"\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -188,6 +189,7 @@ async def test_nor_where_the_answer_is_cut_behind_any_byte(caplog: pytest.LogCap
     assert {cut: copies(one) for cut, one in enumerate(shown) if copies(one)} == {}
 
 
+@pytest.mark.covered
 async def test_nor_where_any_byte_of_it_is_another(caplog: pytest.LogCaptureFixture) -> None:
     said = f"Bearer {KEY}".encode()
     whole = sized(b'{"request_id": "' + said + b'"}', OK, b"X-Echo: " + said + b"\r\n")

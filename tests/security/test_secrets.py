@@ -60,6 +60,7 @@ async def failed_read(emulator: Emulator) -> tuple[FTLogsError, list[object]]:
     return caught.value, [session, session.__dict__, session._transport.__dict__, lines, retry]
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("reply", FAILURES, ids=lambda reply: type(reply).__name__)
 async def test_the_key_is_in_no_error_traceback_log_or_repr(
     reply: Reply, caplog: pytest.LogCaptureFixture

@@ -66,6 +66,7 @@ def test_so_is_one_run_behind_another_and_two_in_turns(key: str) -> None:
     assert slow == {}
 
 
+@pytest.mark.covered
 @given(st.text("\\", max_size=9), st.sampled_from(['"', "/", "\\", "s"]), st.text("\\", max_size=9))
 def test_a_run_of_backslashes_is_blacked_out_with_the_character_that_it_escapes(
     before: str, first: str, behind: str

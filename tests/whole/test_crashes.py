@@ -161,6 +161,7 @@ async def test_killed_at_any_instant_while_logs_are_rewritten_nothing_is_damaged
         assert len(set(texts[verdict.file].split("\n")[: verdict.lines])) == 1
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 async def test_an_interrupt_commits_what_has_arrived_and_says_how_to_go_on(
     ftlogs: Any, start_ftlogs: Any, tmp_path: Path, number: signal.Signals, code: int

@@ -101,6 +101,7 @@ async def test_a_session_closed_under_a_reader_ends_the_read_with_an_error(conne
             await reader
 
 
+@pytest.mark.covered
 async def test_many_readers_at_once_of_which_some_are_cancelled(connect: Connect) -> None:
     async with Emulator([EmulatedJob("ft-1", LOG)], latency=(0, 0.002)) as emulator:
         async with nothing_left_behind(emulator) as client:

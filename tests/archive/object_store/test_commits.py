@@ -71,6 +71,7 @@ def test_a_commit_is_read_as_it_was_written(commit: Commit) -> None:
     assert json.loads(written)["checksum"] == commit.checksum
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("commit", [SECOND, AFRESH], ids=lambda one: f"commit {one.number}")
 def test_no_commit_is_read_with_any_bit_flipped(commit: Commit) -> None:
     written, _ = encode(commit)

@@ -91,6 +91,7 @@ def test_only_a_text_may_hold_more_newlines_than_lines() -> None:
         check(fewer, stored, None, 50, form="jsonl")
 
 
+@pytest.mark.covered
 def test_what_unpacks_to_much_is_never_held_as_a_whole() -> None:
     content = b"\n" * 2**25
     stored, sha256 = packed(content, "gzip")

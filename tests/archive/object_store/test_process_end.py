@@ -67,6 +67,7 @@ def test_it_does_not_wait_for_threads_of_the_application(held: HeldLoop) -> None
     loop.close()
 
 
+@pytest.mark.covered
 @pytest.mark.extras
 @pytest.mark.parametrize("times", [6, pytest.param(100, marks=pytest.mark.long)])
 def test_a_program_that_ends_with_an_answer_ends_well(store: SmallStore, times: int) -> None:

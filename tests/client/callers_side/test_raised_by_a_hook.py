@@ -34,6 +34,7 @@ CALLS: dict[str, Callable[[LogSession, Any], Awaitable[object]]] = {
 ERRORS = [TransportError("mine"), LogRewrittenError(1, 2), FileNotFoundError("mine"), KeyError("mine")]
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("error", ERRORS, ids=repr)
 @pytest.mark.parametrize("call", CALLS)
 async def test_what_a_hook_raises_comes_out_as_it_is(

@@ -138,6 +138,7 @@ CALLS: dict[str, Callable[[LogSession, Path], Awaitable[Any]]] = {
 }
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("at", [1, 3], ids=["after a success", "after a failure"])
 @pytest.mark.parametrize("name", CALLS)
 async def test_what_the_function_raises_ends_the_call_as_it_is(

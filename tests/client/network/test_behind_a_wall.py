@@ -249,6 +249,7 @@ def test_a_proxy_that_is_no_string_is_refused() -> None:
         LogSession("sk-1", base_url=URL, proxy=3128)  # type: ignore[arg-type]
 
 
+@pytest.mark.covered
 async def test_the_command_goes_by_the_proxy_and_says_what_is_wrong_with_it(
     wall: Wall, emulator: Emulator, ftlogs: Any
 ) -> None:

@@ -59,6 +59,7 @@ def simulate(rate: Rate, bucket: Bucket, seconds: float, latency: float) -> tupl
     return accepted, refused
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("permitted", [10, 20, 100])
 @pytest.mark.parametrize("latency", [0.001, 0.03])
 def test_it_finds_the_permitted_rate_and_stays_there(permitted: int, latency: float) -> None:
@@ -345,6 +346,7 @@ async def test_who_comes_again_goes_first_among_its_own() -> None:
     assert order == [3, 1, 2]
 
 
+@pytest.mark.covered
 @given(st.lists(st.tuples(st.integers(0, 2), st.booleans(), st.integers(0, 3)), max_size=20))
 def test_cancelling_never_loses_a_permit(steps: list[tuple[int, bool, int]]) -> None:
     async def main() -> None:

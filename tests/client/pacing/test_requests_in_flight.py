@@ -63,6 +63,7 @@ def test_two_sessions_share_a_service(round_trip: float, at_once: int) -> None:
     assert median(slower) >= 0.4
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("number", [4, 8])
 def test_nobody_who_has_a_given_number_is_crowded_out(number: int) -> None:
     for seed in range(10):
@@ -70,6 +71,7 @@ def test_nobody_who_has_a_given_number_is_crowded_out(number: int) -> None:
         assert share >= 1 / 5
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize("round_trip", [0.01, 0.05])
 def test_a_way_that_becomes_longer_is_no_queue(round_trip: float) -> None:
     service = {"round_trip": round_trip, "at_once": 1_000_000, "slower_from": 0.5}
@@ -163,6 +165,7 @@ def test_a_given_number_stays(number: int, latencies: list[float], size: int) ->
         assert in_flight.limit == in_flight.most == number
 
 
+@pytest.mark.covered
 @given(st.builds(random.Random, st.integers()), st.integers(1, 2000))
 def test_whatever_happens_it_stays_between_one_and_the_most(rng: random.Random, count: int) -> None:
     in_flight, now = InFlight(), 0.0

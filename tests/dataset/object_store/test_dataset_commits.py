@@ -84,6 +84,7 @@ SIZES = st.sampled_from([1, PART_BYTES // 2 - 1, PART_BYTES // 2, PART_BYTES])
 LOGS = st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from("xy"))
 
 
+@pytest.mark.covered
 @given(st.lists(st.tuples(st.sampled_from(["2026-10", "2026-11"]), SIZES, LOGS), max_size=6))
 def test_each_log_is_in_one_part_whatever_is_added(adds: list[tuple[str, int, dict[str, str]]]) -> None:
     head, number = DatasetCommit(number=0), 0

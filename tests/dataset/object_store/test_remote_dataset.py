@@ -77,6 +77,7 @@ def parts(store: SmallStore) -> list[str]:
     return store.names("_parts/")
 
 
+@pytest.mark.covered
 async def test_rows_of_a_month_are_one_part_and_a_log_is_replaced_in_it(
     open_dataset: Any, store: SmallStore
 ) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +23,7 @@ def steps(lines: list[str]) -> list[int | None]:
     return [point.step for point in live(lines)]
 
 
+@pytest.mark.covered
 @given(
     st.lists(
         st.one_of(

@@ -28,6 +28,7 @@ def losses(*values: float) -> list[str]:
     return [f"{{'loss': {value}}}" for value in values]
 
 
+@pytest.mark.covered
 @given(
     st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([1.0, 1.1, 2.0, 3.0])), max_size=40),
     st.sampled_from(["loss>1.5 for 2", "loss>best*1.2", "loss>=best for 3", "nan"]),
@@ -86,6 +87,7 @@ def test_a_line_may_hold_many_points_and_a_traceback_none() -> None:
     assert met(watch("nan"), "a", [*block, "{'loss': 1.0}"]) == []
 
 
+@pytest.mark.covered
 @given(st.lists(st.one_of(st.text(), st.text("{}'\":,= 1.eE-+naif%|/[]<\r\nloss", max_size=40))))
 def test_no_line_whatever_makes_it_fail(lines: list[str]) -> None:
     logs = watch("nan", "any=nan", "loss>best*1.2 for 2", "step>1", "epoch<3", "nan except loss")
@@ -147,6 +149,7 @@ LOSSES = ["lm loss", "train_loss", "train/loss"]
 EVALUATIONS = ["val_loss", "valid_loss", "eval/loss", "validation_loss"]
 
 
+@pytest.mark.covered
 @given(
     st.sampled_from(LOSSES),
     st.sampled_from(EVALUATIONS),

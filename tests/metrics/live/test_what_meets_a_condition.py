@@ -47,6 +47,7 @@ def in_a_row(verdicts: list[tuple[int, bool]], count: int) -> int | None:
     return None
 
 
+@pytest.mark.covered
 @given(
     POINTS,
     st.sampled_from(list(OPERATORS)),
@@ -64,6 +65,7 @@ def test_a_bound_is_passed_by_so_many_values_of_its_metric_in_a_row(
     assert first_met(f"loss{sign}{bound!r} for {count}", points) == in_a_row(verdicts, count)
 
 
+@pytest.mark.covered
 @given(
     POINTS,
     st.sampled_from(list(OPERATORS)),
@@ -92,6 +94,7 @@ def test_the_best_is_the_best_finite_value_before_in_the_direction_of_the_compar
     assert first_met(f"loss{sign}best{beyond} for {count}", points) == in_a_row(verdicts, count)
 
 
+@pytest.mark.covered
 @given(POINTS, st.integers(1, 3))
 def test_what_is_not_finite_is_found_in_the_metrics_that_the_condition_is_about(
     points: list[dict[str, Any]], count: int
@@ -139,6 +142,7 @@ def test_step_and_epoch_are_those_of_the_point_whatever_its_log_calls_them(name:
     assert not alarm.after(LivePoint({name: 9.0}, **{name: 1}), Memory()).met
 
 
+@pytest.mark.covered
 @given(POINTS)
 def test_a_condition_and_what_it_remembers_are_values(points: list[dict[str, Any]]) -> None:
     alarm = parse_alarm("loss>best*1.2 for 2")

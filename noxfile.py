@@ -323,8 +323,9 @@ def versions(session: nox.Session) -> None:
     """Most of the suite on the newest Python, on the others what differs; without the extra `fast`.
 
     Of the tests that start the command again and again, only those of reading a log; none of those that
-    read the repository, compare times, or are LASTING; and fewer examples of each property than on
-    the Python of `tests`. The session `each_version`, one of the larger, has all that on each.
+    read the repository, compare times, or are LASTING, nor, on the newest, those that cover nothing of
+    their own; and fewer examples of each property than on the Python of `tests`. The session
+    `each_version`, one of the larger, has all that on each.
     """
     install_on_version(session)
     here_too = {"test_app.py", "test_cat.py", "test_emulator.py"}
@@ -335,9 +336,10 @@ def versions(session: nox.Session) -> None:
         prepare(session, *ignoring)
     # What a second worker compiles and collects takes as long as its share of so few.
     where = FEW if newest else DIFFERING
+    left = "slow or long or chance or extras or unmeasured" + (" or covered" if newest else "")
     run_tests(
         session,
-        *("-m", "pytest", "-q", "-m", "not (slow or long or chance or extras or unmeasured)"),
+        *("-m", "pytest", "-q", "-m", f"not ({left})"),
         *("--hypothesis-profile=few", *APART, *ignoring),
         *(() if session.posargs else where),
     )

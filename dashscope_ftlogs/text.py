@@ -224,14 +224,19 @@ def storable_text(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def distinct(taken: Container[str], *names: str, again: str = " ({})") -> str:
+def distinct(
+    taken: Container[str],
+    *names: str,
+    again: str = " ({})",
+    alike: Callable[[str], str] = str,
+) -> str:
     """Return the first of these names that is not taken; if all are, the last with a number.
 
-    >>> distinct({"a", "b"}, "a", "b")
-    'b (2)'
+    >>> distinct({"a", "b"}, "a", "b"), distinct({"a"}, "A", "B", alike=str.lower)
+    ('b (2)', 'B')
     """
     counted = (names[-1] + again.format(number) for number in count(2))
-    return next(name for name in chain(names, counted) if name not in taken)
+    return next(name for name in chain(names, counted) if alike(name) not in taken)
 
 
 def fitted(names: Iterable[str], fit: Callable[[str], str]) -> dict[str, str]:
@@ -247,8 +252,6 @@ def fitted(names: Iterable[str], fit: Callable[[str], str]) -> dict[str, str]:
     taken = {name.lower() for name, fitting in found.items() if name == fitting}
     for name, fitting in found.items():
         if name != fitting:
-            others = (f"{fitting}_{number}" for number in count(2))
-            tried = chain((fitting, f"{fitting}_"), others)
-            found[name] = next(one for one in tried if one.lower() not in taken)
+            found[name] = distinct(taken, fitting, f"{fitting}_", again="{}", alike=str.lower)
             taken.add(found[name].lower())
     return found

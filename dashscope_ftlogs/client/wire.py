@@ -224,7 +224,7 @@ def _decode(
     except (ValueError, RecursionError) as error:  # msgspec's and json's own errors are ValueErrors
         mismatch, damaged = str(error), not isinstance(error, msgspec.ValidationError)
     else:
-        if answer.code is None or says_success(answer.code):
+        if says_success(answer.code):
             return answer
         mismatch, damaged = "", False
     if large:

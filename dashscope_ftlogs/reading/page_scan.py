@@ -11,7 +11,7 @@ from typing import Final
 
 from dashscope_ftlogs.reading.forms.boxes import TITLES
 from dashscope_ftlogs.reading.forms.json_in_json import KEYS
-from dashscope_ftlogs.reading.forms.plain_words import COUNTED_SETS, LOSS
+from dashscope_ftlogs.reading.forms.plain_words import COUNTED_SETS, LOSS, counts_itself
 from dashscope_ftlogs.reading.forms.progress_bars import PLAIN_RATES, RATES
 from dashscope_ftlogs.reading.forms.under_headings import EPOCH_ALONE, WORDS
 from dashscope_ftlogs.reading.redrawn_lines import AT_ONCE, without_escapes
@@ -172,7 +172,7 @@ def _patterns(text: str, *, bars: bool, word: str) -> Iterator["re.Pattern[str]"
     yield _ANY_WORD
     if LOSS[0] in text:  # one sign is found in a fraction of the time of two
         yield _CHINESE
-    if any(of in text for of in COUNTED_SETS):
+    if counts_itself(text):
         yield _COUNTED
     if "/" in text:
         yield _RATED
